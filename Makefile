@@ -1,0 +1,66 @@
+# Meet Attendance: every command a person or a machine needs. `make` alone lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+SHELL_SCRIPTS := .ci/run $(wildcard infra/*.sh)
+
+.PHONY: help
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(INSTALLED): requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; '$(PYTHON)' is $$($(PYTHON) --version 2>&1). Name another one: make PYTHON=python3.13 …" >&2; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV) || { echo "No virtual environment could be made. On Debian: sudo apt-get install python3-venv" >&2; exit 1; }
+	@echo "Installing the pinned packages into $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+.PHONY: setup
+setup: $(INSTALLED) ## make the virtual environment with the pinned packages
+
+.PHONY: demo
+demo: $(INSTALLED) ## see a simulated class end and its attendance appear (no Google account, no Java)
+	@$(BIN)/python -m infra.local.demo
+
+.PHONY: run
+run: $(INSTALLED) ## leave the local stack running and print its URLs (STORE=sqlite needs no Java)
+	@$(BIN)/python -m infra.local.run $(if $(STORE),--store $(STORE))
+
+.PHONY: test
+test: $(INSTALLED) ## run every test, with the real Firestore and Pub/Sub emulators
+	@$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: check
+check: $(INSTALLED) ## formatter, linter, type checker, import rules, shellcheck
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/shellcheck $(SHELL_SCRIPTS)
+
+.PHONY: format
+format: $(INSTALLED) ## format the code and mend what the linter can
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+.PHONY: bench
+bench: $(INSTALLED) ## measure one large conference against the plain loop and the floor
+	@$(BIN)/python -m bench
+
+LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --quiet \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+
+.PHONY: lock
+lock: ## pin the packages of pyproject.toml anew (needs uv)
+	$(LOCK) --output-file requirements.txt
+	$(LOCK) --group dev --constraints requirements.txt --output-file requirements-dev.txt
+
+.PHONY: clean
+clean: ## remove the virtual environment and everything made
+	rm -rf $(VENV) .local build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
