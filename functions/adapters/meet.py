@@ -1,0 +1,202 @@
+"""Google Meet: one conference, read whole with the official client.
+
+https://developers.google.com/workspace/meet/api/guides/conferences
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from google.apps import meet_v2
+
+from functions.adapters.credentials import CredentialsPool
+from functions.adapters.meet_calls import MeetCalls, OrganizersCalls
+from functions.domain.errors import (
+    AttendanceError,
+    ConferenceRecordGone,
+    MeetAccessDenied,
+    NeedsOperator,
+    Permanent,
+)
+from functions.domain.model import (
+    AnonymousUser,
+    ConferenceRecord,
+    Organizer,
+    Participant,
+    ParticipantSession,
+    PhoneUser,
+    Reading,
+    SignedInUser,
+    Snapshot,
+    Space,
+    User,
+    clean_display_name,
+)
+from functions.ports import Clock
+
+if TYPE_CHECKING:
+    from google.protobuf.timestamp_pb2 import Timestamp
+
+PAGE_SIZE = 250
+"""The most that participants.list and participantSessions.list give; less may come."""
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+class MeetConferences:
+    """`functions.ports.Conferences` on the Meet REST API v2.
+
+    A conference of N participants costs N calls and one for each page of participants, one for the record and one
+    for its space; they run side by side, and sessions are asked for while later pages are still to come.
+
+    Args:
+        records: The official asynchronous client for conference records.
+        spaces: The official asynchronous client for spaces.
+        calls: How calls are made.
+        credentials: As whom.
+        clock: The current time.
+    """
+
+    def __init__(
+        self,
+        records: meet_v2.ConferenceRecordsServiceAsyncClient,
+        spaces: meet_v2.SpacesServiceAsyncClient,
+        *,
+        calls: MeetCalls,
+        credentials: CredentialsPool,
+        clock: Clock,
+    ) -> None:
+        self._records = records
+        self._spaces = spaces
+        self._calls = calls
+        self._credentials = credentials
+        self._clock = clock
+
+    async def read(self, conference_record: str, *, organizer: Organizer) -> Reading:
+        """See the port."""
+        pulled_at = self._clock()
+        call = self._calls.as_organizer(organizer.user or organizer.email or "", self._credentials.of(organizer))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                about = tasks.create_task(self._record_and_space(conference_record, call))
+                people = tasks.create_task(self._participants(conference_record, call))
+        except BaseExceptionGroup as group:
+            raise _gravest(group) from None
+        record, space = about.result()
+        return Reading(Snapshot(record, space, people.result()), pulled_at=pulled_at, meet_calls=call.count)
+
+    async def _record_and_space(self, conference_record: str, call: OrganizersCalls) -> tuple[ConferenceRecord, Space]:
+        request = meet_v2.GetConferenceRecordRequest(name=conference_record)
+        answer = await call(self._records.get_conference_record, request)
+        record = _conference_record(answer)
+        return record, await self._space(record.space, call)
+
+    async def _space(self, name: str, call: OrganizersCalls) -> Space:
+        """The room of a conference. Its code is a convenience: without it the attendance is as good."""
+        try:
+            answer = await call(self._spaces.get_space, meet_v2.GetSpaceRequest(name=name))
+        except (ConferenceRecordGone, MeetAccessDenied):
+            return Space(name, meeting_code=None, meeting_uri=None)
+        return Space(name, answer.meeting_code or None, answer.meeting_uri or None)
+
+    async def _participants(self, conference_record: str, call: OrganizersCalls) -> tuple[Participant, ...]:
+        readings: dict[str, asyncio.Task[Participant]] = {}
+        async with asyncio.TaskGroup() as tasks:
+            async for participant in self._listed(conference_record, call):
+                # Pages move while people join, so that one may come twice.
+                if participant.name not in readings:
+                    readings[participant.name] = tasks.create_task(self._participant(participant, call))
+        return tuple(readings[name].result() for name in sorted(readings))
+
+    async def _listed(self, parent: str, call: OrganizersCalls) -> AsyncIterator[meet_v2.Participant]:
+        """The participants, page by page. The client's own pager would turn pages without pacing."""
+        token = ""
+        while True:
+            request = meet_v2.ListParticipantsRequest(parent=parent, page_size=PAGE_SIZE, page_token=token)
+            page = await call(self._records.list_participants, request)
+            for participant in page.participants:
+                yield participant
+            token = page.next_page_token
+            if not token:
+                return
+
+    async def _participant(self, participant: meet_v2.Participant, call: OrganizersCalls) -> Participant:
+        """A participant with all sessions."""
+        sessions: dict[str, ParticipantSession] = {}
+        token = ""
+        while True:
+            request = meet_v2.ListParticipantSessionsRequest(
+                parent=participant.name, page_size=PAGE_SIZE, page_token=token
+            )
+            page = await call(self._records.list_participant_sessions, request)
+            for session in map(meet_v2.ParticipantSession.pb, page.participant_sessions):
+                sessions[session.name] = ParticipantSession(
+                    session.name, _time(session.start_time), _optional_time(session, "end_time")
+                )
+            token = page.next_page_token
+            if not token:
+                break
+        message = meet_v2.Participant.pb(participant)
+        return Participant(
+            name=message.name,
+            user=_user(message),
+            earliest_start_time=_optional_time(message, "earliest_start_time"),
+            latest_end_time=_optional_time(message, "latest_end_time"),
+            sessions=tuple(sorted(sessions.values(), key=lambda s: (s.start_time, s.name))),
+        )
+
+
+# Below, messages are the protobuf ones inside the client's wrappers: these tell an unset field from an empty one,
+# which the wrappers' truth value does not, and are quicker to read.
+
+
+def _conference_record(answer: meet_v2.ConferenceRecord) -> ConferenceRecord:
+    message = meet_v2.ConferenceRecord.pb(answer)
+    return ConferenceRecord(
+        name=message.name,
+        space=message.space,
+        start_time=_time(message.start_time),
+        end_time=_optional_time(message, "end_time"),
+        expire_time=_optional_time(message, "expire_time"),
+    )
+
+
+def _user(participant: Any) -> User:  # noqa: ANN401 - protobuf classes are made at run time
+    kind = participant.WhichOneof("user")
+    if kind == "signedin_user":
+        user = participant.signedin_user
+        return SignedInUser(user.user, clean_display_name(user.display_name))
+    if kind == "phone_user":
+        return PhoneUser(clean_display_name(participant.phone_user.display_name))
+    # A kind that Google adds later is nobody that we can identify either.
+    return AnonymousUser(clean_display_name(participant.anonymous_user.display_name))
+
+
+def _optional_time(message: Any, name: str) -> datetime | None:  # noqa: ANN401 - as above
+    return _time(getattr(message, name)) if message.HasField(name) else None
+
+
+def _time(timestamp: Timestamp) -> datetime:
+    """An aware UTC time, cut to whole microseconds."""
+    return _EPOCH + timedelta(seconds=timestamp.seconds, microseconds=timestamp.nanos // 1000)
+
+
+def _gravest(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error to answer with when several calls failed: one that a person must see before one that may pass."""
+    errors = list(_leaves(group))
+    for kind in (NeedsOperator, Permanent, AttendanceError):
+        for error in errors:
+            if isinstance(error, kind):
+                return error
+    return errors[0]
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error

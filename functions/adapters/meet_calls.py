@@ -1,0 +1,149 @@
+"""How one call to Meet is made: paced, bounded, repeated, counted, and its error named.
+
+The client's own default repeats 503 alone and for a minute; 429, 500, 504 and a lost connection surface at once.
+https://developers.google.com/workspace/meet/api/guides/limits asks for truncated exponential backoff.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
+
+from google.api_core import exceptions as gexc
+from google.api_core.retry import AsyncRetry
+
+from functions.adapters.credentials import Credentials, Metadata
+from functions.adapters.pacing import Pacing
+from functions.domain.errors import (
+    AttendanceError,
+    ConferenceRecordGone,
+    MeetAccessDenied,
+    MeetApiDisabled,
+    MeetCredentialsRefused,
+    MeetRequestRefused,
+    MeetScopeMissing,
+    MeetUnavailable,
+)
+
+ATTEMPT_TIMEOUT = 20.0
+"""Seconds for one answer."""
+
+PATIENCE = 120.0
+"""Seconds in which one call is repeated; then Pub/Sub's own backoff takes over."""
+
+MAX_AT_ONCE = 256
+"""Calls under way in one instance."""
+
+RequestT_contra = TypeVar("RequestT_contra", contravariant=True)
+ResponseT_co = TypeVar("ResponseT_co", covariant=True)
+RequestT = TypeVar("RequestT")
+ResponseT = TypeVar("ResponseT")
+
+
+class Method(Protocol[RequestT_contra, ResponseT_co]):
+    """A method of an official client, as far as we use it."""
+
+    async def __call__(
+        self,
+        request: RequestT_contra,
+        *,
+        retry: None,
+        timeout: float,  # noqa: ASYNC109 - the client's own name for its own limit
+        metadata: Metadata,
+    ) -> ResponseT_co:
+        """Call it once."""
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the same call may succeed in a moment. HTTP's classes, because gRPC's derive from them."""
+    if isinstance(error, gexc.MethodNotImplemented):
+        return False
+    return isinstance(error, gexc.TooManyRequests | gexc.ServerError | gexc.Aborted | gexc.Cancelled)
+
+
+class MeetCalls:
+    """Makes calls to Meet on one instance; share one among all readings.
+
+    Args:
+        pacing: How fast calls may go out.
+        max_at_once: How many may be under way.
+        patience: For how many seconds one call is repeated.
+    """
+
+    def __init__(self, pacing: Pacing, *, max_at_once: int = MAX_AT_ONCE, patience: float = PATIENCE) -> None:
+        self._pacing = pacing
+        self._places = asyncio.Semaphore(max_at_once)
+        self._retry = AsyncRetry(predicate=_may_pass, initial=0.25, maximum=32.0, multiplier=2.0, timeout=patience)
+
+    def as_organizer(self, organizer: str, credentials: Credentials) -> OrganizersCalls:
+        """Calls for one reading, made as one person and counted together."""
+        return OrganizersCalls(organizer, credentials, self._pacing, self._places, self._retry)
+
+
+class OrganizersCalls:
+    """The calls of one reading. `count` is how many went out, repeated ones included."""
+
+    def __init__(
+        self,
+        organizer: str,
+        credentials: Credentials,
+        pacing: Pacing,
+        places: asyncio.Semaphore,
+        retry: AsyncRetry,
+    ) -> None:
+        self.count = 0
+        self._organizer = organizer
+        self._credentials = credentials
+        self._pacing = pacing
+        self._places = places
+        self._retry = retry
+
+    async def __call__(self, method: Method[RequestT, ResponseT], request: RequestT) -> ResponseT:
+        """Make a call until it succeeds, is refused, or patience ends.
+
+        Raises:
+            AttendanceError: Meet's refusal, by its name in `functions.domain.errors`.
+        """
+
+        async def attempt() -> ResponseT:
+            await self._pacing.turn(self._organizer)
+            async with self._places:
+                self.count += 1
+                metadata = await self._credentials.metadata()
+                return await method(request, retry=None, timeout=ATTEMPT_TIMEOUT, metadata=metadata)
+
+        repeated: Callable[[], Awaitable[ResponseT]] = self._retry(attempt)
+        try:
+            return await repeated()
+        except gexc.GoogleAPIError as error:
+            raise named(error) from error
+
+
+def named(error: gexc.GoogleAPIError) -> AttendanceError:
+    """Our error for Google's; whatever we do not know may pass by itself, so that nothing is lost.
+
+    `reason` is that of google.rpc.ErrorInfo: https://cloud.google.com/apis/design/errors#error_info. Answers that
+    lack it are told apart by the words that Google's services use.
+    """
+    if not isinstance(error, gexc.GoogleAPICallError):
+        return MeetUnavailable("Meet did not answer in time.")
+    kind = type(error).__name__
+    words = str(error.message or "")
+    match error:
+        case gexc.NotFound():
+            return ConferenceRecordGone("Meet does not know the conference record.")
+        case gexc.Unauthorized():
+            return MeetCredentialsRefused(f"Meet does not accept the organizer's credentials ({kind}).")
+        case gexc.Forbidden() if error.reason == "SERVICE_DISABLED" or "has not been used in project" in words:
+            return MeetApiDisabled(f"The Meet API is not enabled ({kind}).")
+        case gexc.Forbidden() if (
+            error.reason == "ACCESS_TOKEN_SCOPE_INSUFFICIENT" or "insufficient authentication scopes" in words
+        ):
+            return MeetScopeMissing(f"The organizer's token lacks a scope that Meet needs ({kind}).")
+        case gexc.Forbidden():
+            return MeetAccessDenied(f"Meet does not show this conference to its organizer ({kind}).")
+        case gexc.BadRequest():
+            return MeetRequestRefused(f"Meet calls the request invalid ({kind}).")
+        case _:
+            return MeetUnavailable(f"Meet does not answer ({kind}).")

@@ -1,0 +1,1 @@
+"""The rules of attendance: pure functions over plain values; the standard library only."""

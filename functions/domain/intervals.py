@@ -1,0 +1,50 @@
+"""Half-open intervals of time: [start, end)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Self
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Interval:
+    """The time from `start` until just before `end`; empty when `end` is not later than `start`."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def length(self) -> timedelta:
+        """How long it is; never negative."""
+        return max(self.end - self.start, timedelta(0))
+
+    def clip(self, window: Interval) -> Self | None:
+        """The part of it inside the window, or None if it lies outside.
+
+        A moment without length (somebody who left in the instant of joining) lies inside a window that
+        holds this instant, so that the visit is not lost.
+        """
+        if self.end <= self.start:
+            return type(self)(self.start, self.start) if window.start <= self.start < window.end else None
+        start, end = max(self.start, window.start), min(self.end, window.end)
+        return type(self)(start, end) if start < end else None
+
+
+def union(intervals: Iterable[Interval]) -> list[Interval]:
+    """The same moments as disjoint intervals with gaps between them, oldest first; empty ones vanish."""
+    merged: list[Interval] = []
+    for interval in sorted(intervals):
+        if interval.end <= interval.start:
+            continue
+        if merged and interval.start <= merged[-1].end:
+            merged[-1] = Interval(merged[-1].start, max(merged[-1].end, interval.end))
+        else:
+            merged.append(interval)
+    return merged
+
+
+def covered(intervals: Iterable[Interval]) -> timedelta:
+    """How much time the intervals cover together; time covered twice counts once."""
+    return sum((interval.length for interval in union(intervals)), timedelta(0))

@@ -1,0 +1,281 @@
+"""The nouns: what Meet says of a conference, and what we make of it.
+
+Names are Google's (https://developers.google.com/workspace/meet/api/guides/overview). Every time is an aware
+UTC `datetime` of whole microseconds. `conference_record` is always a resource name, `conferenceRecords/{id}`.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Self
+
+from functions.domain.errors import AttendanceError
+from functions.domain.intervals import Interval
+
+MAX_DISPLAY_NAME = 200
+
+
+def clean_display_name(typed: str) -> str:
+    """A display name as it may be stored: one line, no control characters, at most 200 characters.
+
+    What participants type is hostile by assumption. Markup stays as it is: whoever shows a name escapes it.
+    """
+    one_line = " ".join(typed.split())
+    return "".join(c for c in one_line if unicodedata.category(c) not in {"Cc", "Cs"})[:MAX_DISPLAY_NAME]
+
+
+# --- What Meet says -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SignedInUser:
+    """A Google account, or the robot account of a room device. `user` is `users/{id}`, as the Directory knows it."""
+
+    user: str
+    display_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnonymousUser:
+    """Somebody who is not signed in and typed a name."""
+
+    display_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneUser:
+    """Somebody who dialled in; the display name is the number, partly redacted by Google."""
+
+    display_name: str
+
+
+User = SignedInUser | AnonymousUser | PhoneUser
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantSession:
+    """One join-to-leave on one device. `end_time` is None while Meet knows of no end."""
+
+    name: str
+    start_time: datetime
+    end_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """One person, or one unidentified guest, in one conference, with all their sessions, oldest first."""
+
+    name: str
+    user: User
+    earliest_start_time: datetime | None
+    latest_end_time: datetime | None
+    sessions: tuple[ParticipantSession, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConferenceRecord:
+    """One held conference in a space. `end_time` is None while it goes on."""
+
+    name: str
+    space: str
+    start_time: datetime
+    end_time: datetime | None
+    expire_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """The room. The meeting code is recycled by Google: never a key."""
+
+    name: str
+    meeting_code: str | None
+    meeting_uri: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that Meet says of one conference. Participants are ordered by name: equal conferences, equal snapshots."""
+
+    record: ConferenceRecord
+    space: Space
+    participants: tuple[Participant, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A snapshot, when the reading of it began, and how many calls to Meet it took, repeated ones included."""
+
+    snapshot: Snapshot
+    pulled_at: datetime
+    meet_calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class Organizer:
+    """Whose conference it is, and as whom it is read; `user` is `users/{id}`."""
+
+    user: str | None = None
+    email: str | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether a call to Google can be made as this person."""
+        return bool(self.user or self.email)
+
+
+# --- How far we are with reading it ---------------------------------------------------------------------------
+
+
+class SyncState(StrEnum):
+    """Whether a conference has been read for good."""
+
+    PROVISIONAL = "provisional"
+    COMPLETE = "complete"
+    FAILED = "failed"
+
+
+class SyncSource(StrEnum):
+    """What made us read."""
+
+    EVENT = "event"
+    MANUAL = "manual"
+    RECONCILE = "reconcile"
+
+
+@dataclass(frozen=True, slots=True)
+class SyncError:
+    """Why a read failed, for the person who can mend it; `at` is when that read began."""
+
+    reason: str
+    message: str
+    hint: str
+    at: datetime
+
+    @classmethod
+    def of(cls, error: AttendanceError, *, at: datetime) -> Self:
+        """The part of an error that is stored."""
+        return cls(reason=error.reason, message=error.message, hint=error.hint, at=at)
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """The state of reading one conference.
+
+    Attributes:
+        pulled_at: When the read began that gave the stored snapshot: the guard against older data.
+        first_pulled_at: When the first successful read began.
+        ended_event_at: The earliest time at which an event said that the conference had ended.
+        attempts: How many reads were recorded, failed ones included.
+        meet_calls: How many calls the last successful read cost.
+        error: Why a later read failed; None once a read succeeds again.
+    """
+
+    state: SyncState
+    source: SyncSource
+    pulled_at: datetime | None
+    first_pulled_at: datetime | None
+    ended_event_at: datetime | None
+    attempts: int
+    meet_calls: int
+    error: SyncError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conference:
+    """One conference as stored: what Meet said of it, once, and how far we are.
+
+    `snapshot` is None as long as no read succeeded.
+    """
+
+    conference_record: str
+    organizer: Organizer
+    snapshot: Snapshot | None
+    session_ids: tuple[str, ...]
+    sync: Sync
+
+
+# --- What we make of it ---------------------------------------------------------------------------------------
+
+
+class SessionState(StrEnum):
+    """Where a class meeting stands."""
+
+    LIVE = "live"
+    ENDED = "ended"
+
+
+class Role(StrEnum):
+    """What somebody is in one class meeting."""
+
+    TEACHER = "teacher"
+    GUEST = "guest"
+
+
+class Kind(StrEnum):
+    """How somebody was in the room."""
+
+    SIGNED_IN = "signed_in"
+    ANONYMOUS = "anonymous"
+    PHONE = "phone"
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """A participant session as far as it lies in the class meeting's own time."""
+
+    conference_record: str
+    participant_session: str
+    interval: Interval
+    open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Attendance:
+    """One person in one class meeting. `presences` are oldest first and overlap where devices did."""
+
+    attendee_id: str
+    kind: Kind
+    user: str | None
+    display_name: str
+    role: Role
+    presences: tuple[Presence, ...]
+    total_duration: timedelta
+    in_class: timedelta
+
+    @property
+    def first_joined_at(self) -> datetime:
+        """The first moment in the class meeting's own time."""
+        return min(presence.interval.start for presence in self.presences)
+
+    @property
+    def last_left_at(self) -> datetime:
+        """The last moment in the class meeting's own time."""
+        return max(presence.interval.end for presence in self.presences)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassSession:
+    """One class meeting. Without a schedule it is one conference, and owns exactly that conference's time."""
+
+    session_id: str
+    space: str
+    meeting_code: str | None
+    meeting_uri: str | None
+    actual_start: datetime
+    actual_end: datetime
+    time_zone: str
+    local_date: date
+    state: SessionState
+    conference_records: tuple[str, ...]
+    sync: Sync
+
+
+@dataclass(frozen=True, slots=True)
+class AttendanceSheet:
+    """A class meeting with the attendance of everybody who was in it, ordered by attendee id."""
+
+    session: ClassSession
+    attendance: tuple[Attendance, ...]

@@ -1,0 +1,183 @@
+"""How far the reading of a conference is: what to read again, what a read changes, when it is final.
+
+Meet may answer before it has settled: a participant session without its end, a conference without its end, nobody
+in it. Such a read is provisional and is repeated until it settles or the settling time has passed since the end.
+All of it is decided from times of facts, never from the order in which messages arrive.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from functions.domain.model import (
+    Conference,
+    Organizer,
+    Reading,
+    Snapshot,
+    Sync,
+    SyncError,
+    SyncSource,
+    SyncState,
+)
+
+
+def needs_reading(stored: Conference | None, *, asked_at: datetime, ended_event_at: datetime | None) -> bool:
+    """Whether an event at hand is a reason to ask Meet.
+
+    It is not when the stored read began after the message came in (the same message twice at once), nor when the
+    conference was read for good after it ended (the same event again).
+    """
+    if stored is None or stored.sync.pulled_at is None or stored.sync.state is SyncState.FAILED:
+        return True
+    if stored.sync.pulled_at >= asked_at:
+        return False
+    return not (
+        stored.sync.state is SyncState.COMPLETE
+        and ended_event_at is not None
+        and stored.sync.pulled_at >= ended_event_at
+    )
+
+
+def after_reading(
+    stored: Conference | None,
+    reading: Reading,
+    *,
+    organizer: Organizer,
+    ended_event_at: datetime | None,
+    source: SyncSource,
+    settle: timedelta,
+) -> Conference:
+    """The conference once a read has succeeded; an older read than the stored one changes nothing but the facts.
+
+    Args:
+        stored: What is stored now, if anything.
+        reading: What Meet said.
+        organizer: As whom it was read.
+        ended_event_at: When an event said that the conference ended, if one did.
+        source: What made us read.
+        settle: How long after its end a conference may still change.
+    """
+    before = stored.sync if stored else None
+    ended_event_at = _earliest(before.ended_event_at if before else None, ended_event_at)
+    first_pulled_at = _earliest(before.first_pulled_at if before else None, reading.pulled_at)
+    snapshot, pulled_at, meet_calls = reading.snapshot, reading.pulled_at, reading.meet_calls
+    attempts = (before.attempts if before else 0) + 1
+    if stored and before and stored.snapshot and before.pulled_at and before.pulled_at >= reading.pulled_at:
+        snapshot, pulled_at, meet_calls = stored.snapshot, before.pulled_at, before.meet_calls
+        source, attempts = before.source, before.attempts
+    error = before.error if before and before.error and before.error.at > pulled_at else None
+    state = _state(
+        snapshot,
+        pulled_at=pulled_at,
+        ended_at=snapshot.record.end_time or ended_event_at or first_pulled_at or pulled_at,
+        settle=settle,
+    )
+    if error and state is SyncState.PROVISIONAL:
+        state = SyncState.FAILED
+    return Conference(
+        conference_record=snapshot.record.name,
+        organizer=_known(organizer, stored),
+        snapshot=snapshot,
+        session_ids=stored.session_ids if stored else (),
+        sync=Sync(
+            state=state,
+            source=source,
+            pulled_at=pulled_at,
+            first_pulled_at=first_pulled_at,
+            ended_event_at=ended_event_at,
+            attempts=attempts,
+            meet_calls=meet_calls,
+            error=None if state is SyncState.COMPLETE else error,
+        ),
+    )
+
+
+def after_failure(
+    stored: Conference | None,
+    error: SyncError,
+    *,
+    conference_record: str,
+    organizer: Organizer,
+    ended_event_at: datetime | None,
+    source: SyncSource,
+) -> Conference:
+    """The conference once a read has failed for a reason that a person must mend.
+
+    What was read before stays, a complete read stays complete, and a success that began later wins.
+    """
+    before = stored.sync if stored else None
+    known = _known(organizer, stored)
+    if stored and before and before.pulled_at:
+        superseded = before.pulled_at >= error.at or before.state is SyncState.COMPLETE
+        if superseded:
+            return stored
+    return Conference(
+        conference_record=conference_record,
+        organizer=known,
+        snapshot=stored.snapshot if stored else None,
+        session_ids=stored.session_ids if stored else (),
+        sync=Sync(
+            state=SyncState.FAILED,
+            source=source,
+            pulled_at=before.pulled_at if before else None,
+            first_pulled_at=before.first_pulled_at if before else None,
+            ended_event_at=_earliest(before.ended_event_at if before else None, ended_event_at),
+            attempts=(before.attempts if before else 0) + 1,
+            meet_calls=before.meet_calls if before else 0,
+            error=error,
+        ),
+    )
+
+
+def end_of(snapshot: Snapshot, sync: Sync) -> datetime:
+    """When the conference ended, as far as is known: what open participant sessions are counted until.
+
+    Without an end from Meet: the last moment that any participant shows once the read is final; before that the
+    time of the event that said it ended, and while it goes on the moment of the read.
+    """
+    record = snapshot.record
+    if record.end_time:
+        return record.end_time
+    if sync.state is SyncState.COMPLETE:
+        return max(_moments(snapshot), default=record.start_time)
+    return max(sync.ended_event_at or sync.pulled_at or record.start_time, record.start_time)
+
+
+def is_over(snapshot: Snapshot, sync: Sync) -> bool:
+    """Whether the conference is known to have ended."""
+    return bool(snapshot.record.end_time or sync.ended_event_at or sync.state is SyncState.COMPLETE)
+
+
+def _state(snapshot: Snapshot, *, pulled_at: datetime, ended_at: datetime, settle: timedelta) -> SyncState:
+    final = _has_settled(snapshot) or pulled_at >= ended_at + settle
+    return SyncState.COMPLETE if final else SyncState.PROVISIONAL
+
+
+def _has_settled(snapshot: Snapshot) -> bool:
+    return (
+        snapshot.record.end_time is not None
+        and bool(snapshot.participants)
+        and all(
+            participant.sessions and all(session.end_time for session in participant.sessions)
+            for participant in snapshot.participants
+        )
+    )
+
+
+def _moments(snapshot: Snapshot) -> list[datetime]:
+    moments: list[datetime | None] = [snapshot.record.start_time]
+    for participant in snapshot.participants:
+        moments += [participant.earliest_start_time, participant.latest_end_time]
+        for session in participant.sessions:
+            moments += [session.start_time, session.end_time]
+    return [moment for moment in moments if moment]
+
+
+def _earliest(*moments: datetime | None) -> datetime | None:
+    return min((moment for moment in moments if moment), default=None)
+
+
+def _known(organizer: Organizer, stored: Conference | None) -> Organizer:
+    """The organizer at hand, completed by what was stored."""
+    before = stored.organizer if stored else Organizer()
+    return Organizer(user=organizer.user or before.user, email=organizer.email or before.email)

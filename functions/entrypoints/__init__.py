@@ -1,0 +1,1 @@
+"""What the cloud calls: translate, hand to a use case, answer. No decisions."""
