@@ -1,0 +1,198 @@
+"""Delivery: what an Eventarc Pub/Sub trigger does with a message.
+
+It posts the message as a CloudEvent in binary mode, takes an answer in 200 to 299 as done, and tries again after a
+growing while for any other; after enough tries the message becomes a dead letter.
+https://cloud.google.com/eventarc/docs/cloudevents-json and https://cloud.google.com/eventarc/docs/retry-events
+
+A Pub/Sub push subscription pointed straight at the function does not do: its requests lack the CloudEvent headers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import grpc.aio
+import httpx
+from google.api_core import exceptions as gexc
+from google.pubsub_v1 import PublisherAsyncClient, SubscriberAsyncClient
+from google.pubsub_v1.services.publisher.transports import PublisherGrpcAsyncIOTransport
+from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcAsyncIOTransport
+from google.pubsub_v1.types import (
+    AcknowledgeRequest,
+    DeadLetterPolicy,
+    ModifyAckDeadlineRequest,
+    PubsubMessage,
+    PullRequest,
+    ReceivedMessage,
+    RetryPolicy,
+    Subscription,
+)
+
+from infra.local.workspace_events import Message
+
+FUNCTION_TIME = 540.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """What a trigger is made of.
+
+    Attributes:
+        url: The function.
+        topic: `projects/{project}/topics/{topic}`.
+        subscription: `projects/{project}/subscriptions/{subscription}`.
+        backoff: The first and the longest wait before a message is delivered again; deployed: 10 s and 600 s.
+        max_attempts: After how many deliveries a message becomes a dead letter; deployed: 100.
+    """
+
+    url: str
+    topic: str
+    subscription: str
+    backoff: tuple[timedelta, timedelta] = (timedelta(seconds=10), timedelta(minutes=10))
+    max_attempts: int = 100
+
+    async def post(self, client: httpx.AsyncClient, message: Message) -> int:
+        """Deliver a message once; gives the HTTP status, 599 if nothing answered."""
+        published = message.publish_time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        headers = {
+            "content-type": "application/json",
+            "ce-specversion": "1.0",
+            "ce-type": "google.cloud.pubsub.topic.v1.messagePublished",
+            "ce-source": f"//pubsub.googleapis.com/{self.topic}",
+            "ce-id": message.message_id,
+            "ce-time": published,
+        }
+        body: dict[str, Any] = {
+            "message": {
+                "attributes": message.attributes,
+                "data": base64.b64encode(message.data).decode(),
+                "messageId": message.message_id,
+                "message_id": message.message_id,
+                "publishTime": published,
+                "publish_time": published,
+            },
+            "subscription": self.subscription,
+        }
+        if message.ordering_key:
+            body["message"]["orderingKey"] = message.ordering_key
+        try:
+            return (await client.post(self.url, headers=headers, json=body)).status_code
+        except httpx.TransportError:
+            return 599
+
+
+def http_client() -> httpx.AsyncClient:
+    """A client that waits as long as a function may take."""
+    return httpx.AsyncClient(timeout=FUNCTION_TIME, trust_env=False)
+
+
+async def deliver(trigger: Trigger, message: Message, *, on_answer: Callable[[int], None] = lambda _: None) -> bool:
+    """Deliver a message without any Pub/Sub between, until it is acknowledged.
+
+    Args:
+        trigger: Where to and how patiently.
+        message: What was published.
+        on_answer: Is told the HTTP status of every attempt.
+
+    Returns:
+        Whether it was acknowledged; if not, it would be a dead letter.
+    """
+    wait, longest = trigger.backoff
+    async with http_client() as client:
+        for attempt in range(1, trigger.max_attempts + 1):
+            status = await trigger.post(client, message)
+            on_answer(status)
+            if _acknowledged(status):
+                return True
+            if attempt < trigger.max_attempts:
+                await asyncio.sleep(wait.total_seconds())
+                wait = min(wait * 2, longest)
+    return False
+
+
+class Pubsub:
+    """Topics and subscriptions in the Pub/Sub emulator, and the triggers on them.
+
+    Args:
+        address: The emulator, `127.0.0.1:PORT`.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._channel = grpc.aio.insecure_channel(address)
+        self._publisher = PublisherAsyncClient(transport=PublisherGrpcAsyncIOTransport(channel=self._channel))
+        self._subscriber = SubscriberAsyncClient(transport=SubscriberGrpcAsyncIOTransport(channel=self._channel))
+
+    async def close(self) -> None:
+        """Let go of the emulator."""
+        await self._channel.close()
+
+    async def set_up(self, trigger: Trigger, *, dead_letter_topic: str, dead_letter_subscription: str) -> None:
+        """Make the topics and subscriptions that the deployment leaves behind, with dead-lettering and backoff."""
+        for topic in (trigger.topic, dead_letter_topic):
+            with contextlib.suppress(gexc.AlreadyExists):
+                await self._publisher.create_topic(name=topic, timeout=10)
+        shortest, longest = trigger.backoff
+        for subscription in (
+            Subscription(name=dead_letter_subscription, topic=dead_letter_topic),
+            Subscription(
+                name=trigger.subscription,
+                topic=trigger.topic,
+                ack_deadline_seconds=600,
+                dead_letter_policy=DeadLetterPolicy(
+                    dead_letter_topic=dead_letter_topic, max_delivery_attempts=trigger.max_attempts
+                ),
+                retry_policy=RetryPolicy(minimum_backoff=shortest, maximum_backoff=longest),
+            ),
+        ):
+            with contextlib.suppress(gexc.AlreadyExists):
+                await self._subscriber.create_subscription(subscription, timeout=10)
+
+    async def publish(self, topic: str, message: Message) -> None:
+        """Publish a message; Pub/Sub gives it an id and a time of its own."""
+        published = PubsubMessage(data=message.data, attributes=message.attributes, ordering_key=message.ordering_key)
+        await self._publisher.publish(topic=topic, messages=[published], timeout=10)
+
+    async def pull(self, subscription: str) -> list[ReceivedMessage]:
+        """The messages that wait in a subscription, at least one of them: it waits for it."""
+        while True:
+            with contextlib.suppress(gexc.DeadlineExceeded):
+                answer = await self._subscriber.pull(
+                    PullRequest(subscription=subscription, max_messages=100), retry=None, timeout=5
+                )
+                if answer.received_messages:
+                    return list(answer.received_messages)
+
+    async def run(self, trigger: Trigger) -> None:
+        """Do what the trigger does, until cancelled."""
+        async with http_client() as client, asyncio.TaskGroup() as tasks:
+            while True:
+                for received in await self.pull(trigger.subscription):
+                    tasks.create_task(self._pass_on(trigger, client, received))
+
+    async def _pass_on(self, trigger: Trigger, client: httpx.AsyncClient, received: ReceivedMessage) -> None:
+        message = Message(
+            attributes=dict(received.message.attributes),
+            data=received.message.data,
+            message_id=received.message.message_id,
+            publish_time=cast("datetime", received.message.publish_time),  # what the wrapper really gives
+            ordering_key=received.message.ordering_key,
+        )
+        status = await trigger.post(client, message)
+        if _acknowledged(status):
+            done = AcknowledgeRequest(subscription=trigger.subscription, ack_ids=[received.ack_id])
+            await self._subscriber.acknowledge(done, timeout=10)
+        else:
+            again = ModifyAckDeadlineRequest(
+                subscription=trigger.subscription, ack_ids=[received.ack_id], ack_deadline_seconds=0
+            )
+            await self._subscriber.modify_ack_deadline(again, timeout=10)
+
+
+def _acknowledged(status: int) -> bool:
+    return 200 <= status < 300  # noqa: PLR2004 - HTTP's own numbers

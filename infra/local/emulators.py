@@ -1,0 +1,55 @@
+"""The emulators of the Google Cloud SDK, started for as long as they are needed.
+
+https://cloud.google.com/firestore/docs/emulator and https://cloud.google.com/pubsub/docs/emulator
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from infra.local.processes import StartError, free_port, running
+
+
+@contextlib.contextmanager
+def firestore_emulator(folder: Path) -> Iterator[str]:
+    """Firestore on this machine: gives the value for FIRESTORE_EMULATOR_HOST. Logs go into the folder."""
+    command = ["gcloud", "emulators", "firestore", "start"]
+    with _emulator("cloud-firestore-emulator", "firestore-emulator", command, folder) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def pubsub_emulator(folder: Path) -> Iterator[str]:
+    """Pub/Sub on this machine: gives the value for PUBSUB_EMULATOR_HOST. Logs and data go into the folder."""
+    command = ["gcloud", "beta", "emulators", "pubsub", "start", f"--data-dir={folder / 'pubsub'}"]
+    with _emulator("pubsub-emulator", "pubsub-emulator", command, folder) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def _emulator(component: str, debian: str, command: list[str], folder: Path) -> Iterator[str]:
+    install = (
+        "Install what is missing and try again:\n"
+        "  gcloud         https://cloud.google.com/sdk/docs/install\n"
+        f"  the emulator   gcloud components install {component}\n"
+        f"                 (where gcloud came as a Debian package: sudo apt-get install google-cloud-cli-{debian})\n"
+        "  Java           sudo apt-get install openjdk-17-jre-headless"
+    )
+    for program in ("gcloud", "java"):
+        if shutil.which(program) is None:
+            raise StartError(f"The {component} needs '{program}', which is not installed.\n{install}")
+    folder.mkdir(parents=True, exist_ok=True)
+    address = f"127.0.0.1:{free_port()}"
+    env = {"CLOUDSDK_CONFIG": str(folder / "gcloud"), "CLOUDSDK_CORE_DISABLE_PROMPTS": "1"}
+    log = folder / f"{component}.log"
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(
+                running([*command, f"--host-port={address}"], ready=f"http://{address}/", log=log, env=env)
+            )
+        except StartError as error:
+            raise StartError(f"The {component} does not start. {error}\n{install}") from None
+        yield address

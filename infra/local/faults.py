@@ -1,0 +1,155 @@
+"""The fault plan: which call of Meet fails, how, and how often.
+
+A plan's chances are fixed by its seed: whether a call is struck depends on what it asks for and on how often
+that was asked before, never on which of two concurrent calls came first.
+"""
+
+import random
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import NamedTuple
+
+import grpc
+from google.rpc import (  # type: ignore[import-untyped]  # the package ships stubs but no py.typed
+    error_details_pb2,
+    status_pb2,
+)
+
+
+class Request(NamedTuple):
+    """What tells one call from another: the same again is a retry."""
+
+    method: str
+    resource: str = ""
+    page: int = 1
+    acting_as: str | None = None
+    filter: str = ""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One way for calls of `method` to go wrong.
+
+    Which calls: those whose name or parent contains `resource`, on this `page` (from 1), by this caller.
+    How often: the first `times` of them (None: always), each with the probability `share`, but at most so
+    many in a row for one and the same request.
+    What happens: after `delay` the answer is `status`, with `reason` as its google.rpc.ErrorInfo; or, without
+    a status, the right answer comes late. `drop` never answers: the call hangs until the caller gives up.
+    (A broken connection reaches a gRPC caller as the status UNAVAILABLE; plan that one as a status.)
+    """
+
+    method: str
+    status: grpc.StatusCode | None = None
+    times: int | None = None
+    page: int | None = None
+    resource: str | None = None
+    reason: str | None = None
+    share: float = 1.0
+    at_most_in_a_row: int | None = None
+    acting_as: str | None = None
+    delay: timedelta | None = None
+    drop: bool = False
+
+    def __post_init__(self) -> None:
+        if self.status is None and self.delay is None and not self.drop:
+            raise ValueError("A fault needs a status, a delay or a drop: otherwise nothing happens")
+        if self.reason is not None and self.status is None:
+            raise ValueError("A reason explains a status; give one")
+        if self.status is grpc.StatusCode.OK:
+            raise ValueError("OK is no fault")
+
+    def concerns(self, request: Request) -> bool:
+        """Tell whether it can strike this request at all."""
+        return (
+            self.method == request.method
+            and self.page in (None, request.page)
+            and self.acting_as in (None, request.acting_as)
+            and (self.resource is None or self.resource in request.resource)
+        )
+
+
+class _Armed:
+    """One fault with what it has done so far."""
+
+    def __init__(self, fault: Fault, seed: str) -> None:
+        self.fault = fault
+        self._seed = seed
+        self._struck = 0
+        self._seen: Counter[Request] = Counter()
+        self._in_a_row: Counter[Request] = Counter()
+
+    def strikes(self, request: Request) -> bool:
+        """Decide about one call and remember it."""
+        fault = self.fault
+        if not fault.concerns(request) or (fault.times is not None and self._struck >= fault.times):
+            return False
+        self._seen[request] += 1
+        spared = fault.at_most_in_a_row is not None and self._in_a_row[request] >= fault.at_most_in_a_row
+        if spared or (fault.share < 1 and self._chance(request) >= fault.share):
+            self._in_a_row[request] = 0
+            return False
+        self._in_a_row[request] += 1
+        self._struck += 1
+        return True
+
+    def _chance(self, request: Request) -> float:
+        return random.Random(f"{self._seed} {request!r} {self._seen[request]}").random()
+
+
+class Faults:
+    """The plan in force; the first fault that strikes a call decides. Any thread may change it, any time."""
+
+    def __init__(self, faults: Sequence[Fault] = (), seed: int = 0) -> None:
+        self._seed = seed
+        self._lock = threading.Lock()
+        self._armed: list[_Armed] = []
+        self.set(*faults)
+
+    def set(self, *faults: Fault) -> None:
+        """Replace the plan; what was counted so far is forgotten."""
+        with self._lock:
+            self._armed = [_Armed(fault, f"{self._seed} {place}") for place, fault in enumerate(faults)]
+
+    def clear(self) -> None:
+        """Let everything succeed from now on."""
+        self.set()
+
+    def __iter__(self) -> Iterator[Fault]:
+        with self._lock:
+            return iter([armed.fault for armed in self._armed])
+
+    def strike(self, request: Request) -> Fault | None:
+        """Return the fault that this call meets, if any, and count it."""
+        if not self._armed:  # the usual case costs no lock
+            return None
+        with self._lock:
+            return next((armed.fault for armed in self._armed if armed.strikes(request)), None)
+
+
+class Refusal(Exception):  # Meet's answer to the caller, not an error of the simulator
+    """The call is answered with this status."""
+
+    def __init__(self, status: grpc.StatusCode, message: str, reason: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.reason = reason
+
+    def trailing_metadata(self) -> tuple[tuple[str, bytes], ...]:
+        """Return what Google's servers add to explain an error; nothing without a reason.
+
+        google.api_core reads it into the exception's `reason`, `domain` and `metadata`.
+        https://google.aip.dev/193#errorinfo
+        """
+        if self.reason is None:
+            return ()
+        info = error_details_pb2.ErrorInfo(
+            reason=self.reason, domain="googleapis.com", metadata={"service": "meet.googleapis.com"}
+        )
+        code, _ = self.status.value
+        rich = status_pb2.Status(code=code, message=self.message)
+        rich.details.add().Pack(info)
+        return (("grpc-status-details-bin", rich.SerializeToString()),)

@@ -1,0 +1,44 @@
+"""The real functions-framework serving the real `main.py`, as the cloud does."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.local.processes import Program, free_port, running
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A function that answers at `url`."""
+
+    url: str
+    program: Program
+
+
+@contextlib.contextmanager
+def function_server(target: str, *, env: Mapping[str, str], log: Path, port: int = 0) -> Iterator[Served]:
+    """Serve a function of `main.py` on loopback.
+
+    Args:
+        target: The function's name in `main.py`; one that takes CloudEvents.
+        env: Its settings. Nothing of this process's own Google settings reaches it.
+        log: Where its log lines go.
+        port: Where it listens; 0 takes a free port.
+    """
+    port = port or free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = [
+        *(sys.executable, "-m", "functions_framework", "--source", str(ROOT / "main.py"), "--target", target),
+        *("--signature-type", "cloudevent", "--host", "127.0.0.1", "--port", str(port)),
+    ]
+    inherited = dict.fromkeys(
+        ("FIRESTORE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST", "GOOGLE_CLOUD_PROJECT", "K_SERVICE", "PORT", "DEBUG")
+    )
+    with running(command, ready=url, log=log, env={**inherited, "PYTHONUNBUFFERED": "1", **env}, cwd=ROOT) as program:
+        yield Served(url, program)

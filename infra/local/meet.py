@@ -1,0 +1,236 @@
+"""A stand-in for the Google Meet API v2, for the official gRPC client over loopback without TLS.
+
+It serves a `School` as documented in https://developers.google.com/workspace/meet/api/reference/rpc and fails
+as Google's servers do, where a fault plan says so. `python -m infra.local.meet` runs it on its own.
+
+The caller is whoever the metadata `x-acting-as` names, "users/ID" or an e-mail address that the school knows;
+without it everything may be read. There is nothing secret here, so there are no credentials.
+"""
+
+import argparse
+import asyncio
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Self
+
+import grpc
+import grpc.aio
+from google.apps.meet_v2 import types
+
+from infra.local import filters
+from infra.local.classes import believable_class
+from infra.local.faults import Fault, Faults, Refusal, Request
+from infra.local.meet_answers import Asked, Meet, Message, listing
+from infra.local.school import School
+
+Context = grpc.aio.ServicerContext[Message, Message]
+
+
+@dataclass(slots=True)
+class Call:
+    """One call that arrived: what was asked, by whom, when in real time, and the answer once it is given.
+
+    `resource` is the name or the parent in the request; `page` counts from 1.
+    """
+
+    method: str
+    resource: str
+    page: int
+    acting_as: str | None
+    at: datetime
+    status: grpc.StatusCode | None = None
+
+
+class Calls(list[Call]):
+    """Every call in the order of arrival. Threads may share it: each of its steps is atomic."""
+
+    def by_method(self) -> Counter[str]:
+        """Count the calls of each method."""
+        return Counter(call.method for call in self.copy())
+
+
+class MeetSimulator:
+    """Serves a school as ConferenceRecordsService and SpacesService.
+
+    Every call takes at least `delay`; `page_size_cap` serves smaller pages than asked, as "the service might
+    return fewer" allows. `faults`, `delay` and `calls` may be used from any thread while it runs.
+    """
+
+    def __init__(
+        self,
+        school: School,
+        *,
+        delay: timedelta = timedelta(0),
+        faults: Faults | None = None,
+        page_size_cap: int | None = None,
+        check_access: bool = True,
+    ) -> None:
+        self.school = school
+        self.delay = delay
+        self.faults = faults if faults is not None else Faults()
+        self.calls = Calls()
+        self._meet = Meet(school, page_size_cap=page_size_cap, check_access=check_access)
+        self._server: grpc.aio.Server | None = None
+        self._address: str | None = None
+
+    @property
+    def address(self) -> str:
+        """Host and port, as a gRPC channel wants them."""
+        if self._address is None:
+            raise RuntimeError("The simulator has no address before it has started")
+        return self._address
+
+    @property
+    def endpoint(self) -> str:
+        """The address as a URL."""
+        return f"http://{self.address}"
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        """Serve on this port, or on a free one; RuntimeError when the port is taken."""
+        # Without this option Linux lets two servers share a port, and each gets some of the calls.
+        server = grpc.aio.server(handlers=self._handlers(), options=[("grpc.so_reuseport", 0)])
+        self._address = f"{host}:{server.add_insecure_port(f'{host}:{port}')}"
+        await server.start()
+        self._server = server
+
+    async def stop(self) -> None:
+        """End; calls under way have a moment to finish and are then cancelled."""
+        if self._server is not None:
+            # Without any grace the client's gRPC core complains on stderr of a connection ended by an error.
+            await self._server.stop(grace=0.1)
+            self._server = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    @contextmanager
+    def in_thread(self, host: str = "127.0.0.1", port: int = 0) -> Iterator[Self]:
+        """Serve on a thread with an event loop of its own, for callers that block theirs or have none."""
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever, name="meet-simulator")
+        thread.start()
+        try:
+            asyncio.run_coroutine_threadsafe(self.start(host, port), loop).result()
+            try:
+                yield self
+            finally:
+                asyncio.run_coroutine_threadsafe(self.stop(), loop).result()
+        finally:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()
+
+    def _handlers(self) -> list[grpc.GenericRpcHandler]:
+        services: Mapping[str, Mapping[str, Callable[[Message, Asked], Message]]] = {
+            "google.apps.meet.v2.ConferenceRecordsService": {
+                "GetConferenceRecord": self._meet.get_conference_record,
+                "ListConferenceRecords": self._meet.list_conference_records,
+                "GetParticipant": self._meet.get_participant,
+                "ListParticipants": self._meet.list_participants,
+                "GetParticipantSession": self._meet.get_participant_session,
+                "ListParticipantSessions": self._meet.list_participant_sessions,
+            },
+            "google.apps.meet.v2.SpacesService": {"GetSpace": self._meet.get_space},
+        }
+        return [
+            grpc.method_handlers_generic_handler(
+                service, {method: self._handler(method, answer) for method, answer in methods.items()}
+            )
+            for service, methods in services.items()
+        ]
+
+    def _handler(
+        self, method: str, answer: Callable[[Message, Asked], Message]
+    ) -> "grpc.RpcMethodHandler[Message, Message]":  # quoted: generic only in its stubs
+        async def handle(request: Message, context: Context) -> Message:
+            caller = _acting_as(context)
+            resource = getattr(request, "parent", "") or getattr(request, "name", "")
+            call = Call(method, resource, 1, caller, datetime.now(UTC))
+            self.calls.append(call)
+            try:
+                message = await self._answer(call, request, answer)
+            except Refusal as refusal:
+                call.status = refusal.status
+                await context.abort(refusal.status, refusal.message, refusal.trailing_metadata())
+            except asyncio.CancelledError:
+                call.status = grpc.StatusCode.CANCELLED
+                raise
+            call.status = grpc.StatusCode.OK
+            return message
+
+        request_type = getattr(types, f"{method}Request").pb()
+        return grpc.unary_unary_rpc_method_handler(
+            handle, request_type.FromString, lambda message: message.SerializeToString()
+        )
+
+    async def _answer(self, call: Call, request: Message, method: Callable[[Message, Asked], Message]) -> Message:
+        if self.delay:
+            await asyncio.sleep(self.delay.total_seconds())
+        asked = Request(call.method, call.resource, 1, call.acting_as, getattr(request, "filter", ""))
+        try:
+            call.page, offset = self._meet.tokens.read(listing(asked), getattr(request, "page_token", ""))
+            asked = asked._replace(page=call.page)
+            fault = self.faults.strike(asked)
+            if fault is not None:
+                await _suffer(fault)
+            return method(request, Asked(asked, offset, self.school.clock()))
+        except filters.ListError as error:
+            raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, str(error)) from error
+
+
+def _acting_as(context: Context) -> str | None:
+    named = (value for key, value in context.invocation_metadata() or () if key == "x-acting-as")
+    caller = next(named, None)
+    return None if caller is None else str(caller)
+
+
+async def _suffer(fault: Fault) -> None:
+    if fault.drop:
+        await asyncio.Event().wait()
+    if fault.delay is not None:
+        await asyncio.sleep(fault.delay.total_seconds())
+    if fault.status is not None:
+        raise Refusal(fault.status, f"Planned fault: {fault.status.name}", fault.reason)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m infra.local.meet",
+        description="Serve a simulated Google Meet with one class that has just ended, until interrupted. "
+        "Prints the endpoint, then the name of the conference record.",
+    )
+    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: a free one)")
+    parser.add_argument("--seed", type=int, default=7, help="the same seed makes the same class")
+    parser.add_argument("--people", type=int, default=30, help="how many take part, the teacher included")
+    parser.add_argument("--delay-ms", type=float, default=30, help="what each call takes at least")
+    return parser.parse_args()
+
+
+async def _serve(arguments: argparse.Namespace) -> None:
+    length = timedelta(minutes=50)
+    conference = believable_class(
+        arguments.seed, people=arguments.people, start=datetime.now(UTC) - length, length=length
+    )
+    school = School(lambda: datetime.now(UTC))
+    school.hold(conference)
+    simulator = MeetSimulator(school, delay=timedelta(milliseconds=arguments.delay_ms))
+    stopping = asyncio.Event()
+    for interruption in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(interruption, stopping.set)
+    await simulator.start(port=arguments.port)
+    print(simulator.endpoint, conference.name, sep="\n", flush=True)
+    await stopping.wait()
+    await simulator.stop()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(_arguments()))

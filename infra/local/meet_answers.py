@@ -1,0 +1,241 @@
+"""What Meet answers: from a request to a message, as documented, without input or output.
+
+https://developers.google.com/workspace/meet/api/reference/rpc
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, TypeVar
+
+import grpc
+from google.apps.meet_v2 import types
+
+from infra.local import filters
+from infra.local.faults import Refusal, Request
+from infra.local.school import RETENTION, Attendee, Conference, School, Space, Visit
+
+Message = Any  # protobuf makes its classes at run time, so the type checker knows nothing of them
+Row = TypeVar("Row")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ID = "[A-Za-z0-9_-]+"
+_RECORD_NAME = re.compile(f"(?P<record>conferenceRecords/{_ID})")
+_PARTICIPANT_NAME = re.compile(f"{_RECORD_NAME.pattern}/participants/(?P<participant>{_ID})")
+_SESSION_NAME = re.compile(f"{_PARTICIPANT_NAME.pattern}/participantSessions/{_ID}")
+_SPACE_NAME = re.compile(f"spaces/{_ID}")
+
+_RECORDS_PAGE = filters.PageSize(default=25, maximum=100)
+_CHILDREN_PAGE = filters.PageSize(default=100, maximum=250)
+
+# The client's proto-plus classes are many times slower than the protobuf classes they wrap.
+_Record = types.ConferenceRecord.pb()
+_Participant = types.Participant.pb()
+_Session = types.ParticipantSession.pb()
+_Space = types.Space.pb()
+_Records = types.ListConferenceRecordsResponse.pb()
+_Participants = types.ListParticipantsResponse.pb()
+_Sessions = types.ListParticipantSessionsResponse.pb()
+
+
+class Asked(NamedTuple):
+    """What every method needs to know besides the request itself."""
+
+    request: Request
+    offset: int
+    now: datetime
+
+
+class Meet:
+    """One method for each of the API's; a Refusal is Meet's error."""
+
+    def __init__(self, school: School, *, page_size_cap: int | None, check_access: bool) -> None:
+        self.school = school
+        self.tokens = filters.PageTokens()
+        self._page_size_cap = page_size_cap
+        self._check_access = check_access
+
+    def list_conference_records(self, request: Message, asked: Asked) -> Message:
+        """The records of the caller's conferences, newest first."""
+        chosen = filters.parse(request.filter, filters.CONFERENCE_RECORDS)
+        organizer = asked.request.acting_as and self.school.user(asked.request.acting_as)
+        conferences = [
+            conference
+            for conference in self.school.conferences()
+            # "The result is filtered to the conference organizer":
+            # https://developers.google.com/workspace/meet/api/guides/conferences
+            if (asked.request.acting_as is None or conference.organizer == organizer)
+            and chosen.passes(
+                {
+                    "space.name": conference.space,
+                    "space.meeting_code": conference.meeting_code,
+                    "start_time": conference.start,
+                    "end_time": conference.shown_end(asked.now),
+                }
+            )
+        ]
+        page, token = self._page(conferences, _RECORDS_PAGE, request, asked)
+        return _Records(
+            conference_records=[_record(conference, asked.now) for conference in page], next_page_token=token
+        )
+
+    def list_participants(self, request: Message, asked: Asked) -> Message:
+        """The participants of one conference, newest first."""
+        chosen = filters.parse(request.filter, filters.PARTICIPANTS)
+        conference = self._conference(request.parent, _RECORD_NAME, asked)
+        attendees = [
+            attendee
+            for attendee in conference.shown_attendees(asked.now)
+            if not chosen
+            or chosen.passes(
+                {
+                    "earliest_start_time": attendee.earliest_start(asked.now),
+                    "latest_end_time": attendee.latest_end(asked.now),
+                }
+            )
+        ]
+        page, token = self._page(attendees, _CHILDREN_PAGE, request, asked)
+        return _Participants(
+            participants=[_participant(conference, attendee, asked.now) for attendee in page],
+            next_page_token=token,
+        )
+
+    def list_participant_sessions(self, request: Message, asked: Asked) -> Message:
+        """The sessions of one participant, newest first."""
+        chosen = filters.parse(request.filter, filters.PARTICIPANT_SESSIONS)
+        attendee = self._attendee(request.parent, _PARTICIPANT_NAME, asked)
+        sessions = [
+            (session, visit)
+            for session, visit in attendee.shown_sessions(asked.now)
+            if chosen.passes({"start_time": visit.start, "end_time": visit.shown_end(asked.now)})
+        ]
+        page, token = self._page(sessions, _CHILDREN_PAGE, request, asked)
+        return _Sessions(
+            participant_sessions=[
+                _session(f"{request.parent}/participantSessions/{session}", visit, asked.now) for session, visit in page
+            ],
+            next_page_token=token,
+        )
+
+    def get_conference_record(self, request: Message, asked: Asked) -> Message:
+        """One conference record."""
+        return _record(self._conference(request.name, _RECORD_NAME, asked), asked.now)
+
+    def get_participant(self, request: Message, asked: Asked) -> Message:
+        """One participant."""
+        conference = self._conference(request.name, _PARTICIPANT_NAME, asked)
+        return _participant(conference, self._attendee(request.name, _PARTICIPANT_NAME, asked), asked.now)
+
+    def get_participant_session(self, request: Message, asked: Asked) -> Message:
+        """One participant session."""
+        attendee = self._attendee(request.name, _SESSION_NAME, asked)
+        wanted = request.name.rpartition("/")[2]
+        for session, visit in attendee.shown_sessions(asked.now):
+            if session == wanted:
+                return _session(request.name, visit, asked.now)
+        raise _not_found(request.name)
+
+    def get_space(self, request: Message, _asked: Asked) -> Message:
+        """One space, by its name or by its meeting code."""
+        _parse(request.name, _SPACE_NAME)
+        space = self.school.space(request.name)
+        if space is None:
+            raise _not_found(request.name)
+        active = self.school.active_conference(space.name)
+        return _space(space, active)
+
+    def _conference(self, name: str, pattern: re.Pattern[str], asked: Asked) -> Conference:
+        """Return the conference that a resource name begins with, if this caller may read it."""
+        record = _parse(name, pattern)["record"]
+        conference = self.school.conference(record)
+        if conference is None:
+            raise _not_found(record)
+        caller = asked.request.acting_as
+        # https://developers.google.com/workspace/meet/api/guides/participants: owners and participants.
+        if self._check_access and caller and not conference.admits(self.school.user(caller), asked.now):
+            raise Refusal(grpc.StatusCode.PERMISSION_DENIED, f"{caller} has no part in {record}")
+        return conference
+
+    def _attendee(self, name: str, pattern: re.Pattern[str], asked: Asked) -> Attendee:
+        """Return the participant in a resource name, if Meet lists them yet."""
+        conference = self._conference(name, pattern, asked)
+        attendee = conference.attendees_by_id.get(_parse(name, pattern)["participant"])
+        if attendee is None or attendee.earliest_start(asked.now) is None:
+            raise _not_found(name)
+        return attendee
+
+    def _page(
+        self, rows: Sequence[Row], size: filters.PageSize, request: Message, asked: Asked
+    ) -> tuple[Sequence[Row], str]:
+        """Cut one page out of the rows; with it the token of the next, empty after the last."""
+        end = asked.offset + size.granted(request.page_size, self._page_size_cap)
+        more = end < len(rows)
+        token = self.tokens.issue(listing(asked.request), asked.request.page + 1, end) if more else ""
+        return rows[asked.offset : end], token
+
+
+def listing(request: Request) -> str:
+    """Name the list that a page token is valid for."""
+    return f"{request.method} {request.resource} {request.filter}"
+
+
+def _parse(name: str, pattern: re.Pattern[str]) -> re.Match[str]:
+    parsed = pattern.fullmatch(name)
+    if parsed is None:
+        raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, f"{name!r} is no resource name of this method")
+    return parsed
+
+
+def _not_found(name: str) -> Refusal:
+    return Refusal(grpc.StatusCode.NOT_FOUND, f"{name} was not found")
+
+
+def _set(timestamp: Message, moment: datetime | None) -> None:
+    """Write a time; None leaves the field unset, as Meet does while something is open."""
+    if moment is not None:
+        since = moment - _EPOCH
+        timestamp.seconds = since.days * 86_400 + since.seconds
+        timestamp.nanos = since.microseconds * 1_000
+
+
+def _record(conference: Conference, now: datetime) -> Message:
+    message = _Record(name=conference.name, space=conference.space)
+    end = conference.shown_end(now)
+    _set(message.start_time, conference.start)
+    _set(message.end_time, end)
+    _set(message.expire_time, end and end + RETENTION)
+    return message
+
+
+def _participant(conference: Conference, attendee: Attendee, now: datetime) -> Message:
+    message = _Participant(name=f"{conference.name}/participants/{attendee.id}")
+    # An empty name is a name: the oneof is set all the same.
+    match attendee.kind:
+        case "signed_in":
+            message.signedin_user.SetInParent()
+            message.signedin_user.user = attendee.user or ""
+            message.signedin_user.display_name = attendee.display_name
+        case "anonymous":
+            message.anonymous_user.SetInParent()
+            message.anonymous_user.display_name = attendee.display_name
+        case "phone":
+            message.phone_user.SetInParent()
+            message.phone_user.display_name = attendee.display_name
+    _set(message.earliest_start_time, attendee.earliest_start(now))
+    _set(message.latest_end_time, attendee.latest_end(now))
+    return message
+
+
+def _session(name: str, visit: Visit, now: datetime) -> Message:
+    message = _Session(name=name)
+    _set(message.start_time, visit.start)
+    _set(message.end_time, visit.shown_end(now))
+    return message
+
+
+def _space(space: Space, active: Conference | None) -> Message:
+    message = _Space(name=space.name, meeting_code=space.meeting_code)
+    message.meeting_uri = f"https://meet.google.com/{space.meeting_code}"
+    if active is not None:
+        message.active_conference.conference_record = active.name
+    return message

@@ -1,0 +1,111 @@
+"""Other programs of the local stack: started in a process group of their own, awaited, ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+
+class StartError(RuntimeError):
+    """A program did not come up; the message says why and what to do."""
+
+
+def free_port() -> int:
+    """A port on loopback that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Program:
+    """A running program, all its children included.
+
+    Args:
+        command: The program and its arguments.
+        env: Variables on top of this process's; None takes one away.
+        log: Where its output goes.
+        cwd: Where it runs.
+    """
+
+    def __init__(
+        self, command: Sequence[str], *, log: Path, env: Mapping[str, str | None], cwd: Path | None = None
+    ) -> None:
+        merged = {**os.environ, **env}
+        self.log = log
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                command,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env={name: value for name, value in merged.items() if value is not None},
+                cwd=cwd,
+                start_new_session=True,
+            )
+
+    def await_http(self, url: str, *, within: float = 90.0) -> None:
+        """Wait until the program answers HTTP, whatever it answers."""
+        deadline = time.monotonic() + within
+        while not _answers(url):
+            if self._process.poll() is not None:
+                raise StartError(f"It ended with code {self._process.returncode}:\n{self.tail()}")
+            if time.monotonic() > deadline:
+                raise StartError(f"It did not answer within {within:.0f} s:\n{self.tail()}")
+            time.sleep(0.05)
+
+    def tail(self) -> str:
+        """The end of what it printed."""
+        return self.log.read_text(errors="replace")[-2000:]
+
+    def kill(self) -> None:
+        """End it and its children at once, as a crash would."""
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+
+    def stop(self) -> None:
+        """Ask it and its children to end, and see to it."""
+        self._signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=10)
+        self.kill()
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
+
+
+@contextlib.contextmanager
+def running(
+    command: Sequence[str],
+    *,
+    ready: str,
+    log: Path,
+    env: Mapping[str, str | None] | None = None,
+    cwd: Path | None = None,
+) -> Iterator[Program]:
+    """A program that answers at the URL `ready`, ended on leaving."""
+    program = Program(command, log=log, env=env or {}, cwd=cwd)
+    try:
+        program.await_http(ready)
+        yield program
+    finally:
+        program.stop()
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2):  # noqa: S310 - a loopback address of our own making
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False

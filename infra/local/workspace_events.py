@@ -1,0 +1,51 @@
+"""Messages as the Google Workspace Events API publishes them to a Pub/Sub topic.
+
+https://developers.google.com/workspace/events/guides/events-meet
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A Pub/Sub message: what a publisher gives, and what Pub/Sub adds."""
+
+    attributes: dict[str, str]
+    data: bytes
+    message_id: str = field(default_factory=lambda: str(uuid.uuid4().int >> 72))
+    publish_time: datetime = field(default_factory=lambda: datetime.now(UTC))
+    ordering_key: str = ""
+
+
+def conference_ended(conference_record: str, *, organizer: str, at: datetime, event_id: str | None = None) -> Message:
+    """The conference is over: sent to the subscription of its organizer (`users/{id}`)."""
+    return meet_event(
+        "conference.v2.ended",
+        {"conferenceRecord": {"name": conference_record}},
+        organizer=organizer,
+        at=at,
+        event_id=event_id,
+    )
+
+
+def meet_event(kind: str, payload: object, *, organizer: str, at: datetime, event_id: str | None = None) -> Message:
+    """An event of the type `google.workspace.meet.{kind}`. Only the resource's name comes with it."""
+    subscription = f"//workspaceevents.googleapis.com/subscriptions/meet-{organizer.replace('/', '-')}"
+    return Message(
+        attributes={
+            "ce-datacontenttype": "application/json",
+            "ce-id": event_id or str(uuid.uuid4()),
+            "ce-source": subscription,
+            "ce-specversion": "1.0",
+            "ce-subject": f"//cloudidentity.googleapis.com/{organizer}",
+            "ce-time": at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+            "ce-type": f"google.workspace.meet.{kind}",
+        },
+        data=json.dumps(payload).encode(),
+        ordering_key=subscription,
+    )

@@ -1,0 +1,164 @@
+"""How far the reading of a conference is."""
+
+import itertools
+from datetime import timedelta
+
+import pytest
+
+from functions.domain.model import Organizer, SyncError, SyncSource, SyncState
+from functions.domain.syncing import after_failure, after_reading, needs_reading
+from tests.builders import RECORD, TEACHER, at, conference, participant, reading, snapshot, student
+
+SETTLE = timedelta(minutes=10)
+ADA = participant(student(2), (0, 60))
+OPEN = participant(student(2), (0, None))
+SILENT = participant(student(2))
+
+
+def read(stored, what, *, ended_event=60, organizer=TEACHER):
+    return after_reading(
+        stored,
+        what,
+        organizer=Organizer(user=organizer),
+        ended_event_at=None if ended_event is None else at(ended_event),
+        source=SyncSource.EVENT,
+        settle=SETTLE,
+    )
+
+
+def fail(stored, minute):
+    return after_failure(
+        stored,
+        SyncError("meet-api-disabled", "off", "switch it on", at(minute)),
+        conference_record=RECORD,
+        organizer=Organizer(user=TEACHER),
+        ended_event_at=at(60),
+        source=SyncSource.EVENT,
+    )
+
+
+@pytest.mark.parametrize(
+    ("what", "state"),
+    [
+        (reading(ADA, pulled=61), SyncState.COMPLETE),
+        (reading(OPEN, pulled=61), SyncState.PROVISIONAL),
+        (reading(OPEN, pulled=69.99), SyncState.PROVISIONAL),
+        (reading(OPEN, pulled=70), SyncState.COMPLETE),
+        (reading(pulled=61), SyncState.PROVISIONAL),
+        (reading(pulled=70), SyncState.COMPLETE),
+        (reading(SILENT, pulled=61), SyncState.PROVISIONAL),
+        (reading(ADA, end=None, pulled=61), SyncState.PROVISIONAL),
+        (reading(ADA, end=None, pulled=70), SyncState.COMPLETE),
+    ],
+    ids=[
+        "all ends known",
+        "a session still open",
+        "just before the settling time is over",
+        "open, but the settling time is over",
+        "nobody in it yet",
+        "nobody in it for good",
+        "somebody without any session",
+        "the conference's own end unknown",
+        "never an end, but the settling time after the event is over",
+    ],
+)
+def test_a_read_is_final_when_all_ends_are_known_or_the_settling_time_is_over(what, state):
+    assert read(None, what).sync.state is state
+
+
+def test_without_end_and_event_the_settling_time_counts_from_the_first_read():
+    first = read(None, reading(OPEN, end=None, pulled=30), ended_event=None)
+    second = read(first, reading(OPEN, end=None, pulled=39), ended_event=None)
+    third = read(second, reading(OPEN, end=None, pulled=40), ended_event=None)
+
+    assert [one.sync.state for one in (first, second, third)] == ["provisional", "provisional", "complete"]
+
+
+def test_an_older_read_never_replaces_a_newer_one():
+    after = read(read(None, reading(ADA, pulled=62)), reading(OPEN, pulled=61))
+
+    assert (after.snapshot, after.sync.state, after.sync.pulled_at) == (snapshot(ADA), SyncState.COMPLETE, at(62))
+
+
+def test_every_order_of_the_same_reads_ends_in_the_same_conference():
+    reads = [reading(OPEN, pulled=61), reading(ADA, pulled=62), reading(ADA, pulled=63)]
+    outcomes = []
+    for order in itertools.permutations(reads):
+        stored = None
+        for what in order:
+            stored = read(stored, what)
+        outcomes.append((stored.snapshot, stored.sync.state, stored.sync.pulled_at, stored.sync.first_pulled_at))
+
+    assert len(set(outcomes)) == 1
+
+
+def test_a_failure_before_any_read_is_kept_with_its_reason_and_hint():
+    failed = fail(None, 61)
+
+    assert (failed.sync.state, failed.snapshot, failed.sync.attempts) == (SyncState.FAILED, None, 1)
+    assert failed.sync.error.hint == "switch it on"
+
+
+def test_a_failure_keeps_what_was_read_before():
+    failed = fail(read(None, reading(OPEN, pulled=61)), 62)
+
+    assert failed.sync.state is SyncState.FAILED
+    assert failed.snapshot == snapshot(OPEN)
+
+
+def test_a_failure_changes_nothing_about_a_complete_read():
+    complete = read(None, reading(ADA, pulled=61))
+
+    assert fail(complete, 62) == complete
+
+
+def test_a_failure_that_began_before_a_successful_read_is_forgotten():
+    provisional = read(None, reading(OPEN, pulled=62))
+
+    assert fail(provisional, 61) == provisional
+
+
+def test_a_success_mends_a_failure():
+    mended = read(fail(None, 61), reading(ADA, pulled=62))
+
+    assert (mended.sync.state, mended.sync.error, mended.sync.attempts) == (SyncState.COMPLETE, None, 2)
+
+
+def test_a_read_that_began_before_a_failure_tells_what_it_saw_and_that_it_failed_since():
+    late = read(fail(None, 62), reading(OPEN, pulled=61))
+
+    assert late.sync.state is SyncState.FAILED
+    assert late.snapshot == snapshot(OPEN)
+
+
+def test_the_organizer_that_is_known_stays_known():
+    again = read(read(None, reading(OPEN, pulled=61)), reading(ADA, pulled=62), organizer=None)
+
+    assert again.organizer.user == TEACHER
+
+
+@pytest.mark.parametrize(
+    ("stored", "ended_event", "needed"),
+    [
+        (None, 60, True),
+        (conference(snapshot(ADA), pulled=61), 60, False),
+        (conference(snapshot(ADA), pulled=61), None, True),
+        (conference(snapshot(ADA), pulled=30), 60, True),
+        (conference(snapshot(OPEN), state=SyncState.PROVISIONAL, pulled=61), 60, True),
+        (conference(snapshot(OPEN), state=SyncState.PROVISIONAL, pulled=65), 60, False),
+        (conference(snapshot(OPEN), state=SyncState.FAILED, pulled=65), 60, True),
+    ],
+    ids=[
+        "never read",
+        "read for good after it ended: the same event again",
+        "read for good, but somebody asks for it",
+        "read before it ended",
+        "not settled",
+        "not settled, but read after this message came in",
+        "failed",
+    ],
+)
+def test_meet_is_asked_only_when_it_can_tell_something_new(stored, ended_event, needed):
+    ended_event_at = None if ended_event is None else at(ended_event)
+
+    assert needs_reading(stored, asked_at=at(64), ended_event_at=ended_event_at) is needed

@@ -1,0 +1,72 @@
+"""What a trigger posts, unwrapped; and what is kept of it when it cannot be."""
+
+import base64
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from functions.domain.errors import UnreadableMessage
+from functions.entrypoints.envelope import parked, unwrap
+
+ERROR = UnreadableMessage("not one of ours")
+
+
+def posted(data, **attributes):
+    return {"message": {"data": data, "attributes": attributes, "messageId": "7"}, "subscription": "s"}
+
+
+def test_the_workspace_event_lies_inside_the_pubsub_message():
+    data = base64.b64encode(b'{"conferenceRecord": {"name": "conferenceRecords/abc"}}').decode()
+    message = unwrap(posted(data, **{"ce-type": "t"}))
+
+    assert message.attributes == {"ce-type": "t"}
+    assert message.payload == {"conferenceRecord": {"name": "conferenceRecords/abc"}}
+
+
+@pytest.mark.parametrize(
+    "data", [None, 7, "", "EVENT_DATA", "a", "ä", base64.b64encode(b"\xff").decode(), "W" * 600_000, "W1tb" * 10_000]
+)
+def test_data_that_is_no_json_is_no_payload(data):
+    assert unwrap(posted(data)).payload is None
+
+
+@pytest.mark.parametrize("body", [None, b"", b"no json", [], "text", 7, {}, {"message": 1}, {"message": {}}])
+def test_a_body_without_pubsub_message_is_unreadable(body):
+    with pytest.raises(UnreadableMessage):
+        unwrap(body)
+
+
+def test_a_message_is_parked_under_the_same_key_however_often_it_is_delivered():
+    first = parked({**posted("x"), "deliveryAttempt": 1}, ERROR)
+    second = parked({**posted("x"), "deliveryAttempt": 2}, ERROR)
+
+    assert first.key == second.key
+    assert first.key != parked(posted("y"), ERROR).key
+
+
+def test_a_parked_message_tells_why_and_what_to_do():
+    event = parked(posted("x"), ERROR)
+
+    assert (event.reason, event.hint) == (ERROR.reason, ERROR.hint)
+    assert json.loads(event.message) == posted("x")
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "text"),
+    [(b"no json", "text", "no json"), (b"\xff\x00", "base64", "/wA="), (None, "json", "null"), ([1], "json", "[1]")],
+)
+def test_whatever_was_posted_is_kept(body, encoding, text):
+    event = parked(body, ERROR)
+
+    assert (event.encoding, event.message) == (encoding, text)
+
+
+@given(
+    st.recursive(
+        st.none() | st.text() | st.floats() | st.binary(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)
+    )
+)
+def test_anything_can_be_parked_as_text_that_a_store_can_hold(body):
+    parked(body, ERROR).message.encode()

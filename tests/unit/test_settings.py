@@ -1,0 +1,119 @@
+"""The environment: what is said about a wrong one."""
+
+import pytest
+
+from functions import settings
+from functions.domain.errors import WrongSetting
+from functions.settings import is_loopback
+
+GOOD = {
+    "AUTH_MODE": "anonymous",
+    "MEET_API_ENDPOINT": "http://127.0.0.1:8085",
+    "FIRESTORE_EMULATOR_HOST": "127.0.0.1:8080",
+}
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    for name in settings.Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+    def put(**values):
+        for name, value in {**GOOD, **values}.items():
+            if value is None:
+                monkeypatch.delenv(name, raising=False)
+            else:
+                monkeypatch.setenv(name, value)
+
+    return put
+
+
+def test_defaults_are_those_of_the_documentation(environment):
+    environment()
+    loaded = settings.load()
+
+    assert loaded.attendance_store == "firestore"
+    assert loaded.firestore_database == "(default)"
+    assert (loaded.meet_reads_per_minute, loaded.settle_seconds, loaded.school_time_zone) == (600, 600, "UTC")
+    assert loaded.retention is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("AUTH_MODE", "magic", "delegation"),
+        ("AUTH_MODE", "delegation", "AUTH_MODE"),
+        ("AUTH_MODE", None, "AUTH_MODE"),
+        ("MEET_API_ENDPOINT", "meet.googleapis.com", "host:port"),
+        ("MEET_API_ENDPOINT", "http://meet.example:80", "127.0.0.1"),
+        ("MEET_API_ENDPOINT", "http://127.0.0.1.evil.example:80", "127.0.0.1"),
+        ("MEET_API_ENDPOINT", "http://user@127.0.0.1:80", "127.0.0.1"),
+        ("MEET_API_ENDPOINT", "meet.googleapis.com:443", "stand-ins on this machine"),
+        ("FIRESTORE_EMULATOR_HOST", None, "FIRESTORE_EMULATOR_HOST"),
+        ("FIRESTORE_EMULATOR_HOST", "firestore.example:443", "FIRESTORE_EMULATOR_HOST"),
+        ("ATTENDANCE_STORE", "postgres://x", "sqlite:///PATH"),
+        ("ATTENDANCE_STORE", "sqlite:///", "sqlite:///PATH"),
+        ("MEET_READS_PER_MINUTE", "-1", "greater than or equal to 0"),
+        ("MEET_READS_PER_MINUTE", "many", "integer"),
+        ("SETTLE_SECONDS", "ten", "integer"),
+        ("SCHOOL_TIME_ZONE", "Mars/Base", "Europe/Berlin"),
+        ("SCHOOL_TIME_ZONE", "../etc/passwd", "Europe/Berlin"),
+        ("RETENTION_DAYS", "0", "greater than or equal to 1"),
+        ("LOG_LEVEL", "LOUD", "INFO"),
+    ],
+)
+def test_a_wrong_setting_names_the_variable_and_what_it_should_be(environment, name, value, says):
+    environment(**{name: value})
+
+    with pytest.raises(WrongSetting) as caught:
+        settings.load()
+
+    assert name in caught.value.message
+    assert says in caught.value.message
+
+
+def test_a_wrong_value_is_not_repeated_since_it_may_be_a_secret(environment):
+    environment(MEET_READS_PER_MINUTE="hunter2")
+
+    with pytest.raises(WrongSetting) as caught:
+        settings.load()
+
+    assert "hunter2" not in caught.value.message
+
+
+def test_every_wrong_variable_is_named_at_once(environment):
+    environment(SETTLE_SECONDS="x", LOG_LEVEL="x")
+
+    with pytest.raises(WrongSetting, match=r"SETTLE_SECONDS.*LOG_LEVEL"):
+        settings.load()
+
+
+def test_the_embedded_store_is_refused_in_the_cloud(environment, tmp_path):
+    environment(ATTENDANCE_STORE=f"sqlite:///{tmp_path}/a.db", K_SERVICE="attendance")
+
+    with pytest.raises(WrongSetting, match="ATTENDANCE_STORE"):
+        settings.load()
+
+
+def test_an_empty_variable_is_one_that_is_not_set(environment):
+    environment(RETENTION_DAYS="", SETTLE_SECONDS="")
+
+    assert settings.load().settle_seconds == 600
+
+
+@pytest.mark.parametrize(
+    ("target", "local"),
+    [
+        ("127.0.0.1:1", True),
+        ("127.8.9.1:80", True),
+        ("localhost:8080", True),
+        ("[::1]:8080", True),
+        ("10.0.0.1:80", False),
+        ("0.0.0.0:80", False),
+        ("localhost.evil.example:80", False),
+        ("127.0.0.1", False),
+        ("", False),
+    ],
+)
+def test_loopback_is_told_by_the_address_alone(target, local):
+    assert is_loopback(target) is local
