@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS documents (
     version INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS by_collection ON documents (collection, path);
+CREATE TABLE IF NOT EXISTS commits (number INTEGER PRIMARY KEY AUTOINCREMENT);
 """
 _LOCK_TIMEOUT = 20.0
 
@@ -65,27 +66,13 @@ class SqliteDatabase:
     def _commit(self, writes: Sequence[Write]) -> None:
         with self._connection() as connection:
             connection.execute("BEGIN IMMEDIATE")
+            # A commit's number is the version of what it writes: none comes twice, also over deletions.
+            version = connection.execute("INSERT INTO commits DEFAULT VALUES").lastrowid
+            connection.execute("DELETE FROM commits WHERE number < ?", (version,))
             now = datetime.now(UTC)
             for write in writes:
-                self._write(connection, write, now)
+                _write(connection, write, version=version, now=now)
             connection.execute("COMMIT")
-
-    def _write(self, connection: sqlite3.Connection, write: Write, now: datetime) -> None:
-        if write.expecting is not None:
-            row = connection.execute("SELECT version FROM documents WHERE path = ?", (write.path,)).fetchone()
-            expected = None if write.expecting is ABSENT else write.expecting.version
-            if (row[0] if row else None) != expected:
-                raise StoreConflict("A document changed after it was loaded.")  # closing rolls back
-        if write.fields is None:
-            connection.execute("DELETE FROM documents WHERE path = ?", (write.path,))
-            return
-        fields = {name: now if value is COMMIT_TIME else value for name, value in write.fields.items()}
-        # Versions only grow, also over deletions, so that none comes twice for one path.
-        connection.execute(
-            "INSERT OR REPLACE INTO documents (path, collection, fields, version) "
-            "VALUES (?, ?, ?, (SELECT coalesce(max(version), 0) + 1 FROM documents))",
-            (write.path, write.path.rpartition("/")[0], json.dumps(fields, default=_encode)),
-        )
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
@@ -98,6 +85,22 @@ class SqliteDatabase:
                 f"The embedded store cannot be used: {error}.",
                 hint="Check the path in ATTENDANCE_STORE: its folder must exist and be writable.",
             ) from error
+
+
+def _write(connection: sqlite3.Connection, write: Write, *, version: int | None, now: datetime) -> None:
+    if write.expecting is not None:
+        row = connection.execute("SELECT version FROM documents WHERE path = ?", (write.path,)).fetchone()
+        expected = None if write.expecting is ABSENT else write.expecting.version
+        if (row[0] if row else None) != expected:
+            raise StoreConflict("A document changed after it was loaded.")  # closing rolls back
+    if write.fields is None:
+        connection.execute("DELETE FROM documents WHERE path = ?", (write.path,))
+        return
+    fields = {name: now if value is COMMIT_TIME else value for name, value in write.fields.items()}
+    connection.execute(
+        "INSERT OR REPLACE INTO documents (path, collection, fields, version) VALUES (?, ?, ?, ?)",
+        (write.path, write.path.rpartition("/")[0], json.dumps(fields, default=_encode), version),
+    )
 
 
 def _encode(value: object) -> dict[str, str]:
