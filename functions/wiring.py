@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -31,13 +32,14 @@ from functions.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """Everything that an entrypoint hands to a use case."""
+    """Everything that an entrypoint hands to a use case. An instance in the cloud ends without closing it."""
 
     conferences: Conferences
     store: AttendanceStore
     clock: Clock
     rules: RecordingRules
     turns: Turns
+    close: Callable[[], Awaitable[None]]
 
 
 def build(configured: Settings) -> App:
@@ -59,6 +61,7 @@ def build(configured: Settings) -> App:
         clock=_now,
         rules=RecordingRules(settle=configured.settle, time_zone=configured.school_time_zone),
         turns=Turns(),
+        close=channel.close,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from functions.domain.model import (
@@ -24,6 +26,13 @@ from functions.domain.model import (
 RECORD = "conferenceRecords/abc"
 TEACHER = "users/1"
 NINE = datetime(2026, 11, 23, 9, tzinfo=UTC)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let other tasks run until something holds; TimeoutError if it never does."""
+    async with asyncio.timeout(30):
+        while not condition():  # noqa: ASYNC110 - what it waits for happens in other threads and processes too
+            await asyncio.sleep(0.01)
 
 
 def at(minutes: float) -> datetime:

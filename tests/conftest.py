@@ -7,10 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from functions.adapters.firestore import FirestoreDatabase
-from functions.adapters.sqlite import SqliteDatabase
 from google.cloud import firestore
 from hypothesis import settings
+
+from functions.adapters.firestore import FirestoreDatabase
+from functions.adapters.sqlite import SqliteDatabase
 from infra.local.emulators import firestore_emulator, pubsub_emulator
 
 # These machines are shared: a slow moment is no failure.

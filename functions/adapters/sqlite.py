@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -40,6 +41,7 @@ class SqliteDatabase:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._made = threading.Event()
 
     async def get(self, path: str) -> Document | None:
         """See `Database`."""
@@ -78,7 +80,9 @@ class SqliteDatabase:
     def _connection(self) -> Iterator[sqlite3.Connection]:
         try:
             with closing(sqlite3.connect(self._path, timeout=_LOCK_TIMEOUT, isolation_level=None)) as connection:
-                connection.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; {_SCHEMA}")
+                if not self._made.is_set():
+                    connection.executescript(_SCHEMA)
+                    self._made.set()
                 yield connection
         except sqlite3.OperationalError as error:
             raise StoreUnavailable(

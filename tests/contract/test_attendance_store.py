@@ -5,13 +5,14 @@ import dataclasses
 from datetime import timedelta
 
 import pytest
+
 from functions.adapters.attendance_store import DocumentAttendanceStore
 from functions.adapters.database import ABSENT, COMMIT_TIME, Write
 from functions.domain.attendance import unscheduled_sheet
 from functions.domain.errors import DocumentTooNew, StoreConflict
 from functions.domain.model import Organizer, PhoneUser, SyncError, SyncState
 from functions.ports import Change, ParkedEvent
-from tests.builders import RECORD, TEACHER, at, conference, guest, participant, snapshot, student
+from tests.builders import RECORD, at, conference, guest, participant, snapshot, student, until
 
 ADA, BEN = participant(student(2, "Ada 🎓"), (0, 60)), participant(student(3), (5, 20), (10, 60))
 PARKED = ParkedEvent(key="k", message='{"a": 1}', encoding="json", reason="unreadable-message", hint="look")
@@ -160,9 +161,7 @@ async def test_a_reader_never_sees_half_a_sync(store, database):
 
     watcher = asyncio.create_task(watch())
     await save(store, read_at(61, *crowd))
-    while 200 not in seen:
-        await asyncio.sleep(0)
-        assert not watcher.done()
+    await until(lambda: 200 in seen)
     watcher.cancel()
 
     assert seen <= {0, 200}

@@ -1,0 +1,78 @@
+"""The real application against a simulated Meet."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from functions import wiring
+from functions.domain.model import Organizer, SyncSource
+from functions.services.record_conference import Request, record_conference
+from functions.settings import Settings
+from infra.local.meet import MeetSimulator
+from infra.local.school import School
+
+
+@pytest.fixture
+def school():
+    return School(lambda: datetime.now(UTC))
+
+
+@pytest.fixture
+async def meet(school):
+    """A simulated Meet in the test's own loop."""
+    async with MeetSimulator(school) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+async def instance(meet, tmp_path):
+    """Makes applications as instances of the deployed function are: apart, on one store."""
+    started = []
+
+    def start(**settings) -> wiring.App:
+        configured = Settings(
+            **{
+                "auth_mode": "anonymous",
+                "meet_api_endpoint": meet.endpoint,
+                "attendance_store": f"sqlite:///{tmp_path / 'attendance.db'}",
+                "meet_reads_per_minute": 0,
+                "meet_project_reads_per_minute": 0,
+                **settings,
+            }
+        )
+        app = wiring.build(configured)
+        started.append(app)
+        return app
+
+    yield start
+    for app in started:
+        await app.close()
+
+
+@pytest.fixture
+def app(instance):
+    return instance()
+
+
+@pytest.fixture
+def record():
+    """Have a conference recorded by an application, as its ended event does."""
+
+    async def record(app, held, *, organizer=None, ended_event_at=None):
+        return await record_conference(
+            Request(
+                conference_record=held.name,
+                organizer=Organizer(user=held.organizer) if organizer is None else organizer,
+                ended_event_at=ended_event_at or held.end,
+                source=SyncSource.EVENT,
+            ),
+            conferences=app.conferences,
+            store=app.store,
+            clock=app.clock,
+            rules=app.rules,
+            turns=app.turns,
+        )
+
+    return record

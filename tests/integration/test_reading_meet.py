@@ -1,0 +1,287 @@
+"""One conference read whole, by the official client over the wire."""
+
+import asyncio
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import grpc.aio
+import pytest
+from google.apps import meet_v2
+from google.apps.meet_v2.services.conference_records_service.transports import (
+    ConferenceRecordsServiceGrpcAsyncIOTransport,
+)
+from google.apps.meet_v2.services.spaces_service.transports import SpacesServiceGrpcAsyncIOTransport
+
+from functions.adapters.credentials import AnonymousCredentials, CredentialsPool
+from functions.adapters.meet import MeetConferences
+from functions.adapters.meet_calls import MeetCalls
+from functions.adapters.pacing import Pacing
+from functions.domain.errors import (
+    ConferenceRecordGone,
+    MeetAccessDenied,
+    MeetApiDisabled,
+    MeetCredentialsRefused,
+    MeetRequestRefused,
+    MeetScopeMissing,
+    MeetUnavailable,
+)
+from functions.domain.model import AnonymousUser, Organizer, PhoneUser, SignedInUser
+from infra.local.classes import believable_class
+from infra.local.faults import Fault
+from infra.local.school import Attendee, Conference, Visit
+
+STATUS = grpc.StatusCode
+LONG_AGO = datetime.now(UTC).replace(microsecond=123456) - timedelta(hours=3)
+TEACHER = "users/1"
+
+
+def held(*attendees, **about):
+    return Conference(
+        **{
+            "id": "abc",
+            "space": "spaces/room",
+            "meeting_code": "abc-mnop-xyz",
+            "organizer": TEACHER,
+            "start": LONG_AGO,
+            "end": LONG_AGO + timedelta(hours=1),
+            "attendees": attendees,
+            **about,
+        }
+    )
+
+
+def somebody(number, *visits, name="Ada"):
+    visits = visits or (Visit(LONG_AGO, LONG_AGO + timedelta(minutes=10)),)
+    return Attendee(f"p{number}", "signed_in", name, f"users/{number}", visits)
+
+
+def read(app, conference, organizer=TEACHER):
+    return app.conferences.read(conference.name, organizer=Organizer(user=organizer))
+
+
+def session_count(reading):
+    return sum(len(participant.sessions) for participant in reading.snapshot.participants)
+
+
+async def test_every_page_of_participants_and_of_sessions_is_read(app, school, meet):
+    """600 people, one of whom joined 300 times: more than a page holds of both."""
+    often = [Visit(LONG_AGO + timedelta(seconds=10 * n), LONG_AGO + timedelta(seconds=10 * n + 5)) for n in range(300)]
+    conference = held(*(somebody(n) for n in range(2, 601)), somebody(601, *often))
+    school.hold(conference)
+
+    reading = await read(app, conference)
+
+    assert len(reading.snapshot.participants) == 600
+    assert session_count(reading) == 599 + 300
+    assert reading.meet_calls == len(meet.calls) == 600 + 3 + 1 + 2
+    assert meet.calls.by_method()["ListParticipants"] == 3
+
+
+async def test_what_meet_says_is_what_happened(app, school):
+    conference = believable_class(11, people=40, start=LONG_AGO, settled=True)
+    school.hold(conference)
+
+    reading = await read(app, conference, conference.organizer)
+
+    said = {
+        (participant.name, session.start_time, session.end_time)
+        for participant in reading.snapshot.participants
+        for session in participant.sessions
+    }
+    happened = {
+        (f"{conference.name}/participants/{attendee.id}", visit.start, visit.end)
+        for attendee in conference.attendees
+        for visit in attendee.visits
+    }
+    assert said == happened
+    assert reading.snapshot.space.meeting_code == conference.meeting_code
+    assert (reading.snapshot.record.start_time, reading.snapshot.record.end_time) == (conference.start, conference.end)
+
+
+async def test_every_kind_of_user_is_told_apart_even_without_a_name(app, school):
+    conference = held(
+        somebody(2, name=""),
+        Attendee("p3", "anonymous", "", None, (Visit(LONG_AGO),)),
+        Attendee("p4", "phone", "+49 ••• 12", None, (Visit(LONG_AGO),)),
+    )
+    school.hold(conference)
+
+    participants = (await read(app, conference)).snapshot.participants
+
+    assert [participant.user for participant in participants] == [
+        SignedInUser("users/2", ""),
+        AnonymousUser(""),
+        PhoneUser("+49 ••• 12"),
+    ]
+
+
+async def test_a_display_name_is_bounded_and_of_one_line_before_anything_keeps_it(app, school):
+    conference = held(somebody(2, name="x" * 10_000), somebody(3, name="<b>a</b>\x00\n\x1b[2J"))
+    school.hold(conference)
+
+    names = [participant.user.display_name for participant in (await read(app, conference)).snapshot.participants]
+
+    assert names == ["x" * 200, "<b>a</b> [2J"]
+
+
+async def test_open_ends_are_unknown_and_not_zero(app, school):
+    conference = held(somebody(2, Visit(LONG_AGO)), end=None)
+    school.hold(conference)
+
+    snapshot = (await read(app, conference)).snapshot
+
+    assert snapshot.record.end_time is None
+    assert snapshot.participants[0].latest_end_time is None
+    assert snapshot.participants[0].sessions[0].end_time is None
+
+
+async def test_calls_are_made_as_the_organizer_by_email_where_known(app, school, meet):
+    conference = held(somebody(2))
+    school.hold(conference)
+    school.know("teacher@school.example", TEACHER)
+    await read(app, conference)
+    await app.conferences.read(conference.name, organizer=Organizer(TEACHER, "teacher@school.example"))
+
+    assert Counter(call.acting_as for call in meet.calls) == {TEACHER: 4, "teacher@school.example": 4}
+
+
+@pytest.mark.parametrize(
+    "status", [STATUS.RESOURCE_EXHAUSTED, STATUS.UNAVAILABLE, STATUS.INTERNAL, STATUS.DEADLINE_EXCEEDED]
+)
+async def test_what_may_pass_by_itself_is_asked_again(app, school, meet, status):
+    conference = held(*(somebody(n) for n in range(2, 5)))
+    school.hold(conference)
+    meet.faults.set(*(Fault(method, status=status, times=2) for method in ("GetConferenceRecord", "ListParticipants")))
+
+    reading = await read(app, conference)
+
+    assert len(reading.snapshot.participants) == 3
+    assert reading.meet_calls == 3 + 1 + 1 + 1 + 4
+
+
+async def test_half_of_all_calls_refused_for_quota_cost_little_more_than_twice_the_calls(app, school, meet):
+    conference = held(*(somebody(n) for n in range(2, 202)))
+    school.hold(conference)
+    meet.faults.set(
+        *(
+            Fault(method, status=STATUS.RESOURCE_EXHAUSTED, share=0.5, at_most_in_a_row=6)
+            for method in ("GetConferenceRecord", "GetSpace", "ListParticipants", "ListParticipantSessions")
+        )
+    )
+
+    reading = await read(app, conference)
+
+    assert session_count(reading) == 200
+    assert reading.meet_calls <= 2.5 * (200 + 3)
+
+
+async def test_a_second_page_that_fails_for_good_gives_no_reading_at_all(school, meet):
+    conference = held(*(somebody(n) for n in range(2, 302)))
+    school.hold(conference)
+    meet.faults.set(Fault("ListParticipants", status=STATUS.UNAVAILABLE, page=2))
+
+    async with grpc.aio.insecure_channel(meet.address) as channel:
+        impatient = MeetConferences(
+            meet_v2.ConferenceRecordsServiceAsyncClient(
+                transport=ConferenceRecordsServiceGrpcAsyncIOTransport(channel=channel)
+            ),
+            meet_v2.SpacesServiceAsyncClient(transport=SpacesServiceGrpcAsyncIOTransport(channel=channel)),
+            calls=MeetCalls(Pacing(per_organizer=0, overall=0), patience=0.5),
+            credentials=CredentialsPool(AnonymousCredentials),
+            clock=lambda: datetime.now(UTC),
+        )
+        with pytest.raises(MeetUnavailable):
+            await impatient.read(conference.name, organizer=Organizer(user=TEACHER))
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (Fault("ListParticipants", status=STATUS.PERMISSION_DENIED, reason="SERVICE_DISABLED"), MeetApiDisabled),
+        (
+            Fault("ListParticipants", status=STATUS.PERMISSION_DENIED, reason="ACCESS_TOKEN_SCOPE_INSUFFICIENT"),
+            MeetScopeMissing,
+        ),
+        (Fault("ListParticipants", status=STATUS.PERMISSION_DENIED), MeetAccessDenied),
+        (Fault("GetConferenceRecord", status=STATUS.UNAUTHENTICATED), MeetCredentialsRefused),
+        (Fault("GetConferenceRecord", status=STATUS.INVALID_ARGUMENT), MeetRequestRefused),
+        (Fault("ListParticipantSessions", status=STATUS.NOT_FOUND), ConferenceRecordGone),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+async def test_a_refusal_is_named_and_not_repeated(app, school, meet, fault, error):
+    conference = held(somebody(2))
+    school.hold(conference)
+    meet.faults.set(fault)
+
+    with pytest.raises(error) as caught:
+        await read(app, conference)
+
+    assert type(caught.value) is error
+    assert caught.value.hint
+    assert meet.calls.by_method()[fault.method] == 1
+
+
+async def test_a_conference_of_more_than_thirty_days_ago_is_gone(app, school):
+    old = datetime.now(UTC) - timedelta(days=31)
+    conference = held(start=old, end=old + timedelta(hours=1))
+    school.hold(conference)
+
+    with pytest.raises(ConferenceRecordGone):
+        await read(app, conference)
+
+
+async def test_a_conference_is_not_shown_to_a_teacher_whose_it_is_not(app, school):
+    conference = held(somebody(2))
+    school.hold(conference)
+
+    with pytest.raises(MeetAccessDenied):
+        await read(app, conference, "users/999")
+
+
+async def test_a_space_that_is_not_shown_costs_the_meeting_code_and_nothing_else(app, school, meet):
+    conference = held(somebody(2))
+    school.hold(conference)
+    meet.faults.set(Fault("GetSpace", status=STATUS.PERMISSION_DENIED))
+
+    snapshot = (await read(app, conference)).snapshot
+
+    assert (snapshot.space.name, snapshot.space.meeting_code) == ("spaces/room", None)
+    assert len(snapshot.participants) == 1
+
+
+async def test_smaller_pages_than_asked_for_are_followed_too(school, meet, instance):
+    conference = held(*(somebody(n) for n in range(2, 22)))
+    school.hold(conference)
+    async with type(meet)(school, page_size_cap=3) as stingy:
+        app = instance(meet_api_endpoint=stingy.endpoint)
+
+        assert len((await read(app, conference)).snapshot.participants) == 20
+
+
+async def test_no_minute_sees_more_calls_than_the_ceiling(school, meet, instance):
+    """The ceiling holds a reading back, so that it is still under way when Meet has seen as many calls."""
+    app = instance(meet_reads_per_minute=10)
+    conference = held(*(somebody(n) for n in range(2, 32)))
+    school.hold(conference)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1):
+            await read(app, conference)
+
+    assert len(meet.calls) == 10
+
+
+async def test_sessions_are_asked_for_while_later_pages_are_still_to_come(app, school, meet):
+    conference = held(*(somebody(n) for n in range(2, 302)))
+    school.hold(conference)
+    meet.faults.set(Fault("ListParticipants", page=2, delay=timedelta(seconds=0.5)))
+    await read(app, conference)
+
+    calls = list(meet.calls)
+    second = next(call for call in calls if call.method == "ListParticipants" and call.page == 2)
+    early = [
+        call
+        for call in calls
+        if call.method == "ListParticipantSessions" and call.at < second.at + timedelta(seconds=0.4)
+    ]
+    assert len(early) == 250
