@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -25,7 +24,6 @@ _TRANSIENT = (
 # The library's own defaults go on for minutes; a message that comes again is better than one that hangs.
 _RETRY = AsyncRetry(predicate=if_exception_type(*_TRANSIENT), initial=0.1, maximum=5, multiplier=2, timeout=30)
 _TIMEOUT = 20.0
-_COMMIT_TIMEOUT = 40.0
 
 
 class FirestoreDatabase:
@@ -55,36 +53,29 @@ class FirestoreDatabase:
     async def commit(self, writes: Sequence[Write]) -> None:
         """See `Database`.
 
-        A transaction, though it reads nothing: a batch is atomic in Firestore, but not for readers of its emulator.
-        A commit whose answer was lost is tried again and then conflicts with itself: the caller loads again and
-        finds its own writes.
+        One batch, which Firestore does at one moment. A commit whose answer was lost is tried again and then
+        conflicts with itself: the caller loads again and finds its own writes.
         """
-        # Made anew each time: the library's wrapper holds the state of the transaction that it runs.
-        in_transaction = firestore.async_transactional(_write_all)
+        batch = self._client.batch()
+        for write in writes:
+            reference = self._client.document(write.path)
+            if write.fields is None:
+                batch.delete(reference)
+                continue
+            fields = {
+                name: firestore.SERVER_TIMESTAMP if value is COMMIT_TIME else value
+                for name, value in write.fields.items()
+            }
+            if write.expecting is None:
+                batch.set(reference, fields)
+            elif write.expecting is ABSENT:
+                batch.create(reference, fields)
+            else:
+                gone = dict.fromkeys(write.expecting.fields.keys() - fields.keys(), firestore.DELETE_FIELD)
+                version = self._client.write_option(last_update_time=write.expecting.version)
+                batch.update(reference, fields | gone, option=version)
         with _translated(conflicts=(gexc.Conflict, gexc.FailedPrecondition, gexc.NotFound)):
-            async with asyncio.timeout(_COMMIT_TIMEOUT):
-                await in_transaction(self._client.transaction(), self._client, writes)
-
-
-async def _write_all(
-    transaction: firestore.AsyncTransaction, client: firestore.AsyncClient, writes: Sequence[Write]
-) -> None:
-    for write in writes:
-        reference = client.document(write.path)
-        if write.fields is None:
-            transaction.delete(reference)
-            continue
-        fields = {
-            name: firestore.SERVER_TIMESTAMP if value is COMMIT_TIME else value for name, value in write.fields.items()
-        }
-        if write.expecting is None:
-            transaction.set(reference, fields)
-        elif write.expecting is ABSENT:
-            transaction.create(reference, fields)
-        else:
-            gone = dict.fromkeys(write.expecting.fields.keys() - fields.keys(), firestore.DELETE_FIELD)
-            version = client.write_option(last_update_time=write.expecting.version)
-            transaction.update(reference, fields | gone, option=version)
+            await batch.commit(retry=_RETRY, timeout=_TIMEOUT)
 
 
 def _document(snapshot: firestore.DocumentSnapshot[Any]) -> Document:
@@ -115,10 +106,6 @@ def _translated(*, conflicts: tuple[type[Exception], ...] = ()) -> Iterator[None
         yield
     except conflicts as error:
         raise StoreConflict("A document changed after it was loaded.") from error
-    except ValueError as error:
-        if isinstance(error.__cause__, gexc.Aborted):  # how the library reports that it gave up on contention
-            raise StoreConflict("Others kept writing the same documents.") from error
-        raise
     except gexc.InvalidArgument as error:
         raise DocumentsRefused("Firestore refuses the documents.") from error
     except (gexc.NotFound, gexc.Forbidden, gexc.Unauthorized, gexc.FailedPrecondition) as error:
@@ -129,5 +116,5 @@ def _translated(*, conflicts: tuple[type[Exception], ...] = ()) -> Iterator[None
         ) from error
     except gexc.GoogleAPICallError as error:
         raise StoreUnavailable(f"Firestore does not answer ({type(error).__name__}).") from error
-    except (gexc.RetryError, TimeoutError) as error:
+    except gexc.RetryError as error:
         raise StoreUnavailable("Firestore does not answer.") from error
