@@ -51,7 +51,7 @@ async def one_moment(database, collection, request):
     """A collection as it stands at one moment.
 
     Any query of Firestore's shows one moment (https://firebase.google.com/docs/firestore/understand-reads-writes-scale),
-    but of its emulator only one in a transaction does.
+    but of its emulator only one in a transaction that takes locks does.
     """
     if isinstance(database, SqliteDatabase):
         return await database.children(collection)
@@ -61,7 +61,7 @@ async def one_moment(database, collection, request):
     async def read(transaction):
         return [document async for document in client.collection(collection).stream(transaction=transaction)]
 
-    return await read(client.transaction(read_only=True))
+    return await read(client.transaction())
 
 
 async def test_what_was_never_stored_is_none(store):
