@@ -24,7 +24,9 @@ def firestore_emulator(folder: Path) -> Iterator[str]:
 @contextlib.contextmanager
 def pubsub_emulator(folder: Path) -> Iterator[str]:
     """Pub/Sub on this machine: gives the value for PUBSUB_EMULATOR_HOST. Logs and data go into the folder."""
-    command = ["gcloud", "beta", "emulators", "pubsub", "start", f"--data-dir={folder / 'pubsub'}"]
+    data = folder / "pubsub"
+    data.mkdir(parents=True, exist_ok=True)  # gcloud does not make it
+    command = ["gcloud", "beta", "emulators", "pubsub", "start", f"--data-dir={data}"]
     with _emulator("pubsub-emulator", "pubsub-emulator", command, folder) as address:
         yield address
 
