@@ -18,6 +18,7 @@ from functions.domain.errors import (
     AttendanceError,
     ConferenceRecordGone,
     MeetAccessDenied,
+    MeetRequestRefused,
     NeedsOperator,
     Permanent,
 )
@@ -98,7 +99,7 @@ class MeetConferences:
         """The room of a conference. Its code is a convenience: without it the attendance is as good."""
         try:
             answer = await call(self._spaces.get_space, meet_v2.GetSpaceRequest(name=name))
-        except (ConferenceRecordGone, MeetAccessDenied):
+        except (ConferenceRecordGone, MeetAccessDenied, MeetRequestRefused):
             return Space(name, meeting_code=None, meeting_uri=None)
         return Space(name, answer.meeting_code or None, answer.meeting_uri or None)
 

@@ -143,7 +143,7 @@ def named(error: gexc.GoogleAPIError) -> AttendanceError:
             return MeetScopeMissing(f"The organizer's token lacks a scope that Meet needs ({kind}).")
         case gexc.Forbidden():
             return MeetAccessDenied(f"Meet does not show this conference to its organizer ({kind}).")
-        case gexc.BadRequest():
+        case gexc.BadRequest() | gexc.MethodNotImplemented():
             return MeetRequestRefused(f"Meet calls the request invalid ({kind}).")
         case _:
             return MeetUnavailable(f"Meet does not answer ({kind}).")

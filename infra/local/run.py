@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import json
+import os
 import random
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -18,9 +20,11 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from functions import settings, wiring
+from functions.adapters.database import Database
 from infra.local.classes import believable_class
 from infra.local.delivery import Pubsub, Trigger, deliver
 from infra.local.emulators import firestore_emulator, pubsub_emulator
@@ -40,11 +44,12 @@ Publish = Callable[[Message], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """What runs, and how to publish an event to it."""
+    """What runs, how to publish an event to it, and the documents that come of it."""
 
     urls: dict[str, str]
     school: School
     publish: Publish
+    documents: Database
 
 
 def main() -> None:
@@ -87,8 +92,13 @@ async def _serve(store: dict[str, str], *, settle: int, port: int) -> None:
     async with _stack(store, settle=settle) as stack:
         controls = f"http://127.0.0.1:{port}"
         for name, url in {"controls": controls, **stack.urls}.items():
-            print(f"  {name:<12} {url}")
-        print(f"\nHold a class:  curl -X POST '{controls}/classes?people=30'\nStop with Ctrl-C.", flush=True)
+            print(f"  {name:<24} {url}")
+        print(
+            f"\nHold a class:     curl -X POST '{controls}/classes?people=30'\n"
+            f"See its outcome:  curl {controls}/documents/sessions\n"
+            "Stop with Ctrl-C.",
+            flush=True,
+        )
         server = uvicorn.Server(
             uvicorn.Config(_controls(stack), host="127.0.0.1", port=port, log_level="warning", lifespan="off")
         )
@@ -114,7 +124,7 @@ async def _stack(store: dict[str, str], *, settle: int) -> AsyncIterator[Stack]:
             )
             urls = {"function": function.url, "meet": meet.endpoint, "function log": str(log), **store}
             async with _delivery(trigger, store.get("PUBSUB_EMULATOR_HOST")) as publish:
-                yield Stack(urls=urls, school=school, publish=publish)
+                yield Stack(urls=urls, school=school, publish=publish, documents=_documents(env))
 
 
 @contextlib.asynccontextmanager
@@ -145,11 +155,18 @@ async def _delivery(trigger: Trigger, pubsub_address: str | None) -> AsyncIterat
     await asyncio.gather(*background, return_exceptions=True)
 
 
+def _documents(env: dict[str, str]) -> Database:
+    """The documents that the function writes, by its own settings."""
+    os.environ.update(env)  # Google's library looks there for the emulator
+    return wiring.database(settings.load())
+
+
 def _controls(stack: Stack) -> Starlette:
     async def index(_: Request) -> PlainTextResponse:
         return PlainTextResponse(
             "POST /classes?people=30&seed=1   a class that has just ended; its event is published\n"
             "GET  /conferences                what the simulated Meet holds\n"
+            "GET  /documents/{path}           a stored document, or all of a collection\n"
         )
 
     async def hold(request: Request) -> JSONResponse:
@@ -166,7 +183,7 @@ def _controls(stack: Stack) -> Starlette:
                 "conference_record": held.name,
                 "people": people,
                 "seed": seed,
-                "documents": [f"conferences/{held.id}", f"sessions/{held.id}", f"sessions/{held.id}/attendance/…"],
+                "documents": [f"conferences/{held.id}", f"sessions/{held.id}", f"sessions/{held.id}/attendance"],
             },
             status_code=201,
         )
@@ -174,12 +191,30 @@ def _controls(stack: Stack) -> Starlette:
     async def conferences(_: Request) -> JSONResponse:
         return JSONResponse({"conference_records": [conference.name for conference in stack.school.conferences()]})
 
+    async def documents(request: Request) -> Response:
+        path = request.path_params["path"].strip("/")
+        if path.count("/") % 2 == 0:
+            found = await stack.documents.children(path)
+            return _json([document.fields for document in found])
+        document = await stack.documents.get(path)
+        if document is None:
+            raise HTTPException(404, f"There is no document {path}")
+        return _json(document.fields)
+
     return Starlette(
         routes=[
             Route("/", index),
             Route("/classes", hold, methods=["POST"]),
             Route("/conferences", conferences),
+            Route("/documents/{path:path}", documents),
         ]
+    )
+
+
+def _json(content: object) -> Response:
+    return Response(
+        json.dumps(content, default=datetime.isoformat, ensure_ascii=False, indent=2) + "\n",
+        media_type="application/json",
     )
 
 

@@ -9,9 +9,10 @@ from google.cloud import firestore
 
 from functions.adapters.attendance_store import DocumentAttendanceStore
 from functions.adapters.database import ABSENT, COMMIT_TIME, Write
+from functions.adapters.firestore import FirestoreDatabase
 from functions.adapters.sqlite import SqliteDatabase
 from functions.domain.attendance import unscheduled_sheet
-from functions.domain.errors import DocumentTooNew, StoreConflict
+from functions.domain.errors import DocumentsRefused, DocumentTooNew, StoreConflict
 from functions.domain.model import Organizer, PhoneUser, SyncError, SyncState
 from functions.ports import Change, ParkedEvent
 from tests.builders import RECORD, at, conference, guest, participant, snapshot, student, until
@@ -279,3 +280,11 @@ async def test_only_what_lies_directly_in_a_collection_is_listed(database):
     await database.commit([Write(path, {"p": path}) for path in ("a/2", "a/1", "a/1/b/1", "ab/1")])
 
     assert [document.path for document in await database.children("a")] == ["a/1", "a/2"]
+
+
+async def test_what_firestore_will_never_take_is_refused_and_nothing_is_written(firestore_client):
+    database = FirestoreDatabase(firestore_client)
+
+    with pytest.raises(DocumentsRefused):
+        await database.commit([Write("a/small", {"n": 1}), Write("a/large", {"text": "x" * 1_100_000})])
+    assert await database.get("a/small") is None

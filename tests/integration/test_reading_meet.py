@@ -239,10 +239,11 @@ async def test_a_conference_is_not_shown_to_a_teacher_whose_it_is_not(app, schoo
         await read(app, conference, "users/999")
 
 
-async def test_a_space_that_is_not_shown_costs_the_meeting_code_and_nothing_else(app, school, meet):
+@pytest.mark.parametrize("status", [STATUS.PERMISSION_DENIED, STATUS.NOT_FOUND, STATUS.INVALID_ARGUMENT])
+async def test_a_space_that_is_not_shown_costs_the_meeting_code_and_nothing_else(app, school, meet, status):
     conference = held(somebody(2))
     school.hold(conference)
-    meet.faults.set(Fault("GetSpace", status=STATUS.PERMISSION_DENIED))
+    meet.faults.set(Fault("GetSpace", status=status))
 
     snapshot = (await read(app, conference)).snapshot
 

@@ -46,7 +46,7 @@ def because(reason):
         (gexc.ServiceUnavailable("later"), MeetUnavailable, Retryable),
         (gexc.DeadlineExceeded("slow"), MeetUnavailable, Retryable),
         (gexc.InternalServerError("oops"), MeetUnavailable, Retryable),
-        (gexc.MethodNotImplemented("new"), MeetUnavailable, Retryable),
+        (gexc.MethodNotImplemented("new"), MeetRequestRefused, Permanent),
         (gexc.RetryError("patience", cause=gexc.ServiceUnavailable("later")), MeetUnavailable, Retryable),
     ],
 )

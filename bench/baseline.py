@@ -1,0 +1,52 @@
+"""The baseline: what one writes first. One call after the other with the official synchronous client."""
+
+from __future__ import annotations
+
+import grpc
+from google.apps import meet_v2
+from google.apps.meet_v2.services.conference_records_service.transports import ConferenceRecordsServiceGrpcTransport
+from google.cloud import firestore
+
+
+class Baseline:
+    """The plain loop.
+
+    Args:
+        meet: `host:port` of the simulated Meet.
+        project: The Firestore project that it writes to; the emulator is found by FIRESTORE_EMULATOR_HOST.
+    """
+
+    def __init__(self, meet: str, project: str) -> None:
+        self._channel = grpc.insecure_channel(meet)
+        self._records = meet_v2.ConferenceRecordsServiceClient(
+            transport=ConferenceRecordsServiceGrpcTransport(channel=self._channel)
+        )
+        self._firestore = firestore.Client(project=project)
+
+    def record(self, conference_record: str) -> None:
+        """List the participants, then each one's sessions, then write a document for each in one batch."""
+        batch = self._firestore.batch()
+        for participant in self._records.list_participants(parent=conference_record):
+            sessions = [
+                {"name": session.name, "start_time": session.start_time, "end_time": session.end_time}
+                for session in self._records.list_participant_sessions(parent=participant.name)
+            ]
+            batch.set(
+                self._firestore.document(participant.name),
+                {
+                    "user": participant.signedin_user.user,
+                    "display_name": participant.signedin_user.display_name
+                    or participant.anonymous_user.display_name
+                    or participant.phone_user.display_name,
+                    "sessions": sessions,
+                    "seconds": sum(
+                        (session["end_time"] - session["start_time"]).total_seconds() for session in sessions
+                    ),
+                },
+            )
+        batch.commit()
+
+    def close(self) -> None:
+        """Let go of Meet and Firestore."""
+        self._channel.close()
+        self._firestore.close()

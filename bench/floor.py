@@ -1,0 +1,96 @@
+"""The floor: the same calls and the same commit with as little as possible around them.
+
+Bare asyncio gRPC on the protobuf messages: no Google client, no retry, no check, nothing computed. Nothing written
+in Python that makes these calls can be much faster.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import grpc.aio
+from google.apps.meet_v2 import types as meet_types
+from google.cloud.firestore_v1 import types as firestore_types
+
+from bench.figures import PAGE_SIZE
+
+Message = Any  # protobuf makes its classes at run time, so the type checker knows nothing of them
+
+_GetRecord = meet_types.GetConferenceRecordRequest.pb()
+_GetSpace = meet_types.GetSpaceRequest.pb()
+_ListParticipants = meet_types.ListParticipantsRequest.pb()
+_ListSessions = meet_types.ListParticipantSessionsRequest.pb()
+_Commit = firestore_types.CommitRequest.pb()
+_Write = firestore_types.Write.pb()
+
+_RECORDS = "/google.apps.meet.v2.ConferenceRecordsService"
+
+
+class Floor:
+    """Bare clients. Build it in the loop that it runs in.
+
+    Args:
+        meet: `host:port` of the simulated Meet.
+        firestore: `host:port` of the emulator.
+        project: The Firestore project that it writes to.
+    """
+
+    def __init__(self, meet: str, firestore: str, project: str) -> None:
+        self._meet = grpc.aio.insecure_channel(meet)
+        self._firestore = grpc.aio.insecure_channel(firestore)
+        self._database = f"projects/{project}/databases/(default)"
+        self._get_record = self._method(f"{_RECORDS}/GetConferenceRecord", _GetRecord, meet_types.ConferenceRecord.pb())
+        self._get_space = self._method("/google.apps.meet.v2.SpacesService/GetSpace", _GetSpace, meet_types.Space.pb())
+        self._list_participants = self._method(
+            f"{_RECORDS}/ListParticipants", _ListParticipants, meet_types.ListParticipantsResponse.pb()
+        )
+        self._list_sessions = self._method(
+            f"{_RECORDS}/ListParticipantSessions", _ListSessions, meet_types.ListParticipantSessionsResponse.pb()
+        )
+        self._commit = self._firestore.unary_unary(
+            "/google.firestore.v1.Firestore/Commit",
+            request_serializer=_Commit.SerializeToString,
+            response_deserializer=firestore_types.CommitResponse.pb().FromString,
+        )
+
+    async def record(self, conference_record: str, documents: list[Message]) -> None:
+        """Read the conference as parallel as can be, then commit these documents.
+
+        Args:
+            conference_record: What to read.
+            documents: `google.firestore.v1.Document`s, complete.
+        """
+        await asyncio.gather(self._record_and_space(conference_record), self._participants(conference_record))
+        writes = [_Write(update=document) for document in documents]
+        await self._commit(_Commit(database=self._database, writes=writes))
+
+    async def close(self) -> None:
+        """Let go of Meet and Firestore."""
+        await self._meet.close()
+        await self._firestore.close()
+
+    async def _record_and_space(self, conference_record: str) -> None:
+        record = await self._get_record(_GetRecord(name=conference_record))
+        await self._get_space(_GetSpace(name=record.space))
+
+    async def _participants(self, conference_record: str) -> None:
+        """Each page's sessions are asked for as soon as the page is there, together with the next page."""
+        sessions: list[asyncio.Future[list[Message]]] = []
+        request = _ListParticipants(parent=conference_record, page_size=PAGE_SIZE)
+        while True:
+            page = await self._list_participants(request)
+            calls = (
+                self._list_sessions(_ListSessions(parent=participant.name, page_size=PAGE_SIZE))
+                for participant in page.participants
+            )
+            sessions.append(asyncio.gather(*calls))
+            if not page.next_page_token:
+                break
+            request.page_token = page.next_page_token
+        await asyncio.gather(*sessions)
+
+    def _method(self, path: str, request: Message, response: Message) -> grpc.aio.UnaryUnaryMultiCallable[Any, Any]:
+        return self._meet.unary_unary(
+            path, request_serializer=request.SerializeToString, response_deserializer=response.FromString
+        )

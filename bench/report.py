@@ -1,0 +1,77 @@
+"""The tables a person reads, and the file that is kept."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from bench.figures import Figures, Samples, pages, round_trips, verdicts
+
+
+def times(figures: Figures) -> Table:
+    """How long each way took."""
+    table = Table(
+        title=f"One conference of {figures.people} participants, {figures.delay * 1000:g} ms a call, "
+        "event to committed documents",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1),
+        caption=f"Paper floor: {round_trips(figures.people)} calls must follow each other "
+        f"({pages(figures.people)} of participants, 1 of sessions); nothing else counted.",
+        caption_justify="left",
+    )
+    table.add_column("Way")
+    for heading in ("median ms", "min", "max", "runs", "calls to Meet", "documents written"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    calls, documents = figures.calls, str(figures.documents)
+    again, later = figures.same_event, figures.later_event
+    rows: list[tuple[str, Samples, int, str]] = [
+        ("baseline: plain loop", figures.baseline, calls.baseline, str(figures.people)),
+        ("ours", figures.ours, calls.ours, documents),
+        ("floor: bare gRPC", figures.floor, calls.floor, documents),
+        ("ours, the same event again", again.samples, calls.same_event, str(again.documents)),
+        ("ours, a later event, nothing new", later.samples, calls.later_event, str(later.documents)),
+    ]
+    for name, samples, called, written in rows:
+        milliseconds = (f"{value * 1000:.0f}" for value in (samples.median, samples.least, samples.most))
+        table.add_row(name, *milliseconds, str(len(samples.seconds)), str(called), written)
+    table.add_row("paper floor: the delays alone", f"{figures.paper_floor * 1000:.0f}")
+    return table
+
+
+def goals(figures: Figures) -> Table:
+    """The figures beside their goals."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1))
+    for heading in ("Figure", "Measured", "Goal", ""):
+        table.add_column(heading)
+    for verdict in verdicts(figures):
+        answer = "[green]met[/]" if verdict.met else "[bold red]not met[/]"
+        table.add_row(verdict.name, verdict.measured, verdict.goal, answer)
+    return table
+
+
+def results(figures: Figures) -> dict[str, Any]:
+    """Everything, for the file: nothing in it tells whose machine it was."""
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": {
+            "python": platform.python_version(),
+            "system": platform.system(),
+            "architecture": platform.machine(),
+            "cpus": os.cpu_count(),
+            "grpcio": version("grpcio"),
+            "protobuf": version("protobuf"),
+        },
+        **asdict(figures),
+        "paper_floor": figures.paper_floor,
+        "times_faster": figures.times_faster,
+        "times_floor": figures.times_floor,
+        "goals": [asdict(verdict) for verdict in verdicts(figures)],
+    }
