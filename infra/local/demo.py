@@ -38,27 +38,27 @@ SETTLE = timedelta(seconds=4)
 def main() -> None:
     """The command `make demo`."""
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
-    parser.add_argument("--people", type=int, default=14, help="how many were in the class (default: 14)")
+    parser.add_argument("--people", type=_people, default=14, help="how many were in the class (default: 14)")
     parser.add_argument("--seed", type=int, default=7, help="another seed is another class (default: 7)")
     arguments = parser.parse_args()
     try:
-        run(people=arguments.people, seed=arguments.seed, console=Console(highlight=False, soft_wrap=True))
+        run(FOLDER, people=arguments.people, seed=arguments.seed, console=Console(highlight=False, soft_wrap=True))
     except StartError as error:
         sys.exit(f"The demo cannot start. {error}")
 
 
-def run(*, people: int, seed: int, console: Console) -> None:
-    """Hold a class, let it end, and show what stands in the store."""
+def run(folder: Path, *, people: int, seed: int, console: Console) -> None:
+    """Hold a class, let it end, and show what stands in the store; what was in the folder goes."""
     began = time.monotonic()
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    FOLDER.mkdir(parents=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     ended = datetime.now(UTC)
     held = believable_class(
         seed, people=people, start=ended - timedelta(minutes=50), length=timedelta(minutes=50), settled=False
     )
     school = School(lambda: datetime.now(UTC))
     school.hold(held)
-    store = FOLDER / "attendance.db"
+    store = folder / "attendance.db"
     with MeetSimulator(school, delay=timedelta(milliseconds=30)).in_thread() as meet:
         env = {
             "AUTH_MODE": "anonymous",
@@ -66,7 +66,7 @@ def run(*, people: int, seed: int, console: Console) -> None:
             "ATTENDANCE_STORE": f"sqlite:///{store}",
             "SETTLE_SECONDS": str(int(SETTLE.total_seconds())),
         }
-        with function_server("on_workspace_event", env=env, log=FOLDER / "function.log") as function:
+        with function_server("on_workspace_event", env=env, log=folder / "function.log") as function:
             console.print(f"[bold]1.[/] A class of {people} ends in the simulated Meet ({held.name}).")
             console.print(f"[bold]2.[/] Its event is delivered to on_workspace_event at {function.url}:")
             trigger = Trigger(
@@ -86,8 +86,14 @@ def run(*, people: int, seed: int, console: Console) -> None:
         f"[bold]3.[/] {len(people_documents)} attendance documents are stored, sync {sync['state']} after "
         f"{sync['attempts']} reads; the last took {sync['meet_calls']} calls to Meet."
     )
-    console.print(f"   Documents: {store} (table 'documents'); the function's log: {FOLDER / 'function.log'}")
+    console.print(f"   Documents: {store} (table 'documents'); the function's log: {folder / 'function.log'}")
     console.print(f"   Took {time.monotonic() - began:.1f} s.")
+
+
+def _people(text: str) -> int:
+    if not 1 <= int(text) <= 1000:  # noqa: PLR2004 - Meet's own largest conference
+        raise argparse.ArgumentTypeError("should be between 1 and 1000")
+    return int(text)
 
 
 def _explain(status: int, console: Console) -> None:
@@ -103,7 +109,7 @@ async def _stored(store: Path, held: Conference) -> tuple[dict[str, Any], Sequen
     database = SqliteDatabase(store)
     session = await database.get(f"sessions/{held.id}")
     if session is None:
-        sys.exit(f"No session stands in {store}; the function's log is in {FOLDER}.")
+        sys.exit(f"No session stands in {store}; the function's log is beside it.")
     return session.fields, await database.children(f"sessions/{held.id}/attendance")
 
 
