@@ -7,17 +7,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from functions.adapters.database import ABSENT, COMMIT_TIME, Database, Document, Write
-from functions.adapters.documents import (
-    SCHEMA_VERSION,
-    Fields,
-    attendance_from_document,
-    attendance_to_document,
-    check_schema,
+from functions.adapters.conference_documents import (
     conference_from_document,
     conference_to_document,
-    expiry,
     participant_to_document,
+)
+from functions.adapters.database import ABSENT, COMMIT_TIME, Database, Document, Write
+from functions.adapters.documents import SCHEMA_VERSION, Fields, check_schema, expiry
+from functions.adapters.session_documents import (
+    attendance_from_document,
+    attendance_to_document,
     session_from_document,
     session_to_document,
 )
