@@ -27,21 +27,14 @@ class Baseline:
         """List the participants, then each one's sessions, then write a document for each in one batch."""
         batch = self._firestore.batch()
         for participant in self._records.list_participants(parent=conference_record):
-            sessions = [
-                {"name": session.name, "start_time": session.start_time, "end_time": session.end_time}
-                for session in self._records.list_participant_sessions(parent=participant.name)
-            ]
+            sessions = list(self._records.list_participant_sessions(parent=participant.name))
             batch.set(
                 self._firestore.document(participant.name),
                 {
-                    "user": participant.signedin_user.user,
                     "display_name": participant.signedin_user.display_name
                     or participant.anonymous_user.display_name
                     or participant.phone_user.display_name,
-                    "sessions": sessions,
-                    "seconds": sum(
-                        (session["end_time"] - session["start_time"]).total_seconds() for session in sessions
-                    ),
+                    "sessions": [{"start_time": one.start_time, "end_time": one.end_time} for one in sessions],
                 },
             )
         batch.commit()
@@ -49,4 +42,4 @@ class Baseline:
     def close(self) -> None:
         """Let go of Meet and Firestore."""
         self._channel.close()
-        self._firestore.close()
+        self._firestore.close()  # type: ignore[no-untyped-call] # the library's own omission

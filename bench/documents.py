@@ -11,6 +11,10 @@ from google.cloud.firestore_v1 import types
 
 Message = Any  # protobuf makes its classes at run time, so the type checker knows nothing of them
 
+OWNER = (("authorization", "Bearer owner"),)
+"""What Google's client sends to the emulator. Without it each write is held against security rules, which made a
+commit of 500 documents five times slower than the same one by that client."""
+
 
 class Documents:
     """All documents of one project in the emulator. Build it in the loop that it runs in.
@@ -35,7 +39,7 @@ class Documents:
         """Every document, of whatever collection, by its name."""
         everything = types.StructuredQuery.CollectionSelector(all_descendants=True)
         request = types.RunQueryRequest(parent=self._root, structured_query=types.StructuredQuery(from_=[everything]))
-        answers = self._query(types.RunQueryRequest.pb(request))
+        answers = self._query(types.RunQueryRequest.pb(request), metadata=OWNER)
         return {answer.document.name: answer.document async for answer in answers if answer.HasField("document")}
 
     async def clear(self) -> None:

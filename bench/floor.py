@@ -13,6 +13,7 @@ import grpc.aio
 from google.apps.meet_v2 import types as meet_types
 from google.cloud.firestore_v1 import types as firestore_types
 
+from bench.documents import OWNER
 from bench.figures import PAGE_SIZE
 
 Message = Any  # protobuf makes its classes at run time, so the type checker knows nothing of them
@@ -63,7 +64,7 @@ class Floor:
         """
         await asyncio.gather(self._record_and_space(conference_record), self._participants(conference_record))
         writes = [_Write(update=document) for document in documents]
-        await self._commit(_Commit(database=self._database, writes=writes))
+        await self._commit(_Commit(database=self._database, writes=writes), metadata=OWNER)
 
     async def close(self) -> None:
         """Let go of Meet and Firestore."""

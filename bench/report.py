@@ -18,17 +18,17 @@ from bench.figures import Figures, Samples, pages, round_trips, verdicts
 def times(figures: Figures) -> Table:
     """How long each way took."""
     table = Table(
-        title=f"One conference of {figures.people} participants, {figures.delay * 1000:g} ms a call, "
-        "event to committed documents",
+        title=f"{figures.people} participants, {figures.delay * 1000:g} ms a call, event to committed documents",
         title_justify="left",
         box=SIMPLE_HEAD,
         padding=(0, 1),
-        caption=f"Paper floor: {round_trips(figures.people)} calls must follow each other "
-        f"({pages(figures.people)} of participants, 1 of sessions); nothing else counted.",
+        caption=f"Medians of {len(figures.ours.seconds)} runs in turn, of the baseline of "
+        f"{len(figures.baseline.seconds)}. The paper floor is {round_trips(figures.people)} calls that must follow "
+        f"each other ({pages(figures.people)} for participants, 1 for sessions), and nothing else.",
         caption_justify="left",
     )
-    table.add_column("Way")
-    for heading in ("median ms", "min", "max", "runs", "calls to Meet", "documents written"):
+    table.add_column("Way", no_wrap=True)
+    for heading in ("median ms", "min", "max", "Meet calls", "writes"):
         table.add_column(heading, justify="right", no_wrap=True)
     calls, documents = figures.calls, str(figures.documents)
     again, later = figures.same_event, figures.later_event
@@ -36,13 +36,13 @@ def times(figures: Figures) -> Table:
         ("baseline: plain loop", figures.baseline, calls.baseline, str(figures.people)),
         ("ours", figures.ours, calls.ours, documents),
         ("floor: bare gRPC", figures.floor, calls.floor, documents),
-        ("ours, the same event again", again.samples, calls.same_event, str(again.documents)),
-        ("ours, a later event, nothing new", later.samples, calls.later_event, str(later.documents)),
+        ("ours, same event again", again.samples, calls.same_event, str(again.documents)),
+        ("ours, later event, no news", later.samples, calls.later_event, str(later.documents)),
     ]
     for name, samples, called, written in rows:
         milliseconds = (f"{value * 1000:.0f}" for value in (samples.median, samples.least, samples.most))
-        table.add_row(name, *milliseconds, str(len(samples.seconds)), str(called), written)
-    table.add_row("paper floor: the delays alone", f"{figures.paper_floor * 1000:.0f}")
+        table.add_row(name, *milliseconds, str(called), written)
+    table.add_row("paper floor: delays alone", f"{figures.paper_floor * 1000:.0f}")
     return table
 
 

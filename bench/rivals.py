@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from cloudevents.http import CloudEvent
 
 from bench.baseline import Baseline
-from bench.documents import Documents, attendance, copy_of, written
+from bench.documents import Documents, Message, attendance, copy_of, written
 from bench.figures import Calls, Figures, Repeat, Samples
 from bench.floor import Floor
 from bench.ours import Ours, cloud_event
@@ -68,6 +68,7 @@ class Rivals:
         self._documents = Documents(firestore, project)
         self._ours = Ours(meet, firestore, project)
         self._floor = Floor(meet, firestore, project)
+        self._written: dict[str, Message] = {}
 
     async def close(self) -> None:
         """Let go of Meet and Firestore."""
@@ -75,29 +76,37 @@ class Rivals:
         await self._floor.close()
         await self._documents.close()
 
-    async def round(self, between: Callable[[], None] = lambda: None) -> Round:
+    async def round(self, *, floor_first: bool = False, between: Callable[[], None] = lambda: None) -> Round:
         """Run each once, from an empty database each; `between` is called after each.
+
+        The floor commits copies of what ours wrote last, so that it cannot come first in the first round.
 
         Raises:
             WrongResult: Somebody's attendance was not written.
         """
+        floor = await self._run_floor(between) if floor_first else 0.0
         await self._documents.clear()
         ours = await _timed(lambda: self._ours.handle(self._event))
         between()
-        stored = await self._documents.all()
-        if len(attendance(stored)) != self._people:
-            raise WrongResult(f"{len(attendance(stored))} attendance documents stand for {self._people} people.")
+        self._written = await self._documents.all()
+        if len(attendance(self._written)) != self._people:
+            raise WrongResult(f"{len(attendance(self._written))} attendance documents stand for {self._people} people.")
         same_event = await self._again(self._event)
         between()
         later_event = await self._again(self._ended())
         between()
-        copies = [copy_of(document) for document in stored.values()]
+        if not floor_first:
+            floor = await self._run_floor(between)
+        return Round(ours, floor, len(self._written), same_event, later_event)
+
+    async def _run_floor(self, between: Callable[[], None]) -> float:
+        copies = [copy_of(document) for document in self._written.values()]
         await self._documents.clear()
-        floor = await _timed(lambda: self._floor.record(self._conference_record, copies))
+        seconds = await _timed(lambda: self._floor.record(self._conference_record, copies))
         between()
-        if (await self._documents.all()).keys() != stored.keys():
+        if (await self._documents.all()).keys() != self._written.keys():
             raise WrongResult("The floor did not write the same documents.")
-        return Round(ours, floor, len(stored), same_event, later_event)
+        return seconds
 
     async def _again(self, event: CloudEvent) -> tuple[float, list[str]]:
         before = await self._documents.all()
@@ -131,7 +140,8 @@ async def measure(plan: Plan, stack: Stack, step: Callable[[str], None]) -> Figu
         rounds = []
         for run in range(1, plan.runs + 1):
             step(f"ours and floor {run} of {plan.runs}")
-            rounds.append(await rivals.round())
+            # In turn: whoever comes second may find the emulator in another state.
+            rounds.append(await rivals.round(floor_first=run % 2 == 0))
     return Figures(
         people=plan.people,
         delay=plan.delay_ms / 1000,
@@ -153,7 +163,7 @@ async def _count(plan: Plan, firestore: str) -> Calls:
     school = School(lambda: datetime.now(UTC))
     school.hold(held)
     with MeetSimulator(school).in_thread() as meet:
-        counted = []
+        counted: list[int] = []
 
         def count() -> None:
             counted.append(len(meet.calls) - sum(counted))

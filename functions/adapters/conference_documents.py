@@ -1,5 +1,6 @@
-"""`conferences/{conference_record_id}`: what Meet said. Domain <-> documents, pure; the one place where these fields
-are spelled, and where their schema would be migrated.
+"""`conferences/{conference_record_id}`: what Meet said.
+
+Domain <-> documents, pure; the one place where these fields are spelled, and where their schema would be migrated.
 """
 
 from __future__ import annotations

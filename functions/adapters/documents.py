@@ -1,5 +1,7 @@
-"""What all documents have in common. A document is a dict of what Firestore knows: text, whole numbers, booleans,
-None, aware UTC datetimes, lists and dicts. Fields and their meaning: `docs/documents.md`.
+"""What all documents have in common.
+
+A document is a dict of what Firestore knows: text, whole numbers, booleans, None, aware UTC datetimes, lists and
+dicts. Fields and their meaning: `docs/documents.md`.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""`sessions/{session_id}` and its `attendance`. Domain <-> documents, pure; the one place where these fields are
-spelled, and where their schema would be migrated.
+"""`sessions/{session_id}` and its `attendance`.
+
+Domain <-> documents, pure; the one place where these fields are spelled, and where their schema would be migrated.
 """
 
 from __future__ import annotations
