@@ -26,9 +26,14 @@ class AuthMode(StrEnum):
     ANONYMOUS = "anonymous"
 
 
+def _host_and_port(target: str) -> re.Match[str] | None:
+    match = _HOST_AND_PORT.fullmatch(target)
+    return match if match and 0 < int(match["port"]) <= 65_535 else None  # noqa: PLR2004 - the largest port
+
+
 def is_loopback(target: str) -> bool:
     """Whether `host:port` is on this machine, by its address alone: no name is looked up."""
-    match = _HOST_AND_PORT.fullmatch(target)
+    match = _host_and_port(target)
     if match is None:
         return False
     host = match["host"].strip("[]")
@@ -42,12 +47,14 @@ def _endpoint(value: str) -> str:
     local = value.removeprefix("http://").removesuffix("/")
     if value.startswith("http://") and is_loopback(local):
         return f"http://{local}"
-    if _HOST_AND_PORT.fullmatch(value):
+    if _host_and_port(value):
         return value
     raise ValueError("should be host:port of the real service, or http://127.0.0.1:PORT of a stand-in on this machine")
 
 
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
+ProjectId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9:.-]{1,98}$")]
+DatabaseId = Annotated[str, Field(pattern=r"^(\(default\)|[a-z0-9][a-z0-9-]{2,62})$")]
 
 
 class Settings(BaseSettings):
@@ -55,17 +62,17 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, hide_input_in_errors=True, extra="ignore")
 
-    google_cloud_project: str | None = None
-    firestore_database: str = "(default)"
+    google_cloud_project: ProjectId | None = None
+    firestore_database: DatabaseId = "(default)"
     firestore_emulator_host: str | None = None
     attendance_store: str = "firestore"
     auth_mode: AuthMode = AuthMode.DELEGATION
     meet_api_endpoint: Endpoint = "meet.googleapis.com:443"
-    meet_reads_per_minute: Annotated[int, Field(ge=0)] = 600
-    meet_project_reads_per_minute: Annotated[int, Field(ge=0)] = 6000
+    meet_reads_per_minute: Annotated[int, Field(ge=0, le=1_000_000)] = 600
+    meet_project_reads_per_minute: Annotated[int, Field(ge=0, le=1_000_000)] = 6000
     settle_seconds: Annotated[int, Field(ge=0, le=86_400)] = 600
     school_time_zone: str = "UTC"
-    retention_days: Annotated[int, Field(ge=1)] | None = None
+    retention_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     k_service: str | None = None
 
@@ -126,7 +133,7 @@ def load() -> Settings:
     """The settings of this process.
 
     Raises:
-        WrongSetting: A variable is missing or wrong; every such variable is named, its value is not.
+        WrongSetting: Variables are missing or wrong; they are named, their values are not.
     """
     try:
         return Settings()

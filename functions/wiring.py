@@ -45,7 +45,11 @@ class App:
 def build(configured: Settings) -> App:
     """The application for these settings. Call it within the event loop that it will run in; does no network."""
     pacing = Pacing(per_organizer=configured.meet_reads_per_minute, overall=configured.meet_project_reads_per_minute)
-    channel = grpc.aio.insecure_channel(configured.meet_api_endpoint.removeprefix("http://"))
+    channel = grpc.aio.insecure_channel(
+        configured.meet_api_endpoint.removeprefix("http://"),
+        # As the client's own channels: pages of any size. And never through a proxy, since it is on this machine.
+        options=[("grpc.max_receive_message_length", -1), ("grpc.enable_http_proxy", 0)],
+    )
     conferences = MeetConferences(
         meet_v2.ConferenceRecordsServiceAsyncClient(
             transport=ConferenceRecordsServiceGrpcAsyncIOTransport(channel=channel)

@@ -13,6 +13,9 @@ from hypothesis import settings
 from functions.adapters.firestore import FirestoreDatabase
 from functions.adapters.sqlite import SqliteDatabase
 from infra.local.emulators import firestore_emulator, pubsub_emulator
+from infra.local.processes import bypass_proxies
+
+bypass_proxies()
 
 # These machines are shared: a slow moment is no failure.
 settings.register_profile("project", deadline=timedelta(seconds=5))

@@ -30,9 +30,9 @@ MAX_PARTICIPANTS_BYTES = 900_000
 https://firebase.google.com/docs/firestore/quotas#limits
 """
 
-MAX_PARKED_CHARACTERS = 256 * 1024
+MAX_PARKED_BYTES = 256 * 1024
 
-_PROCESSING = ("pulled_at", "first_pulled_at", "ended_event_at", "attempts", "meet_calls", "source")
+_PROCESSING = ("pulled_at", "first_pulled_at", "ended_event_at", "attempts", "meet_calls", "source", "error")
 """Fields of `sync` that tell how a result was come by: a reader sees no difference in attendance by them."""
 
 
@@ -109,21 +109,25 @@ class DocumentAttendanceStore:
 
     async def park(self, event: ParkedEvent) -> None:
         """See the port."""
+        path = f"parked_events/{event.key}"
+        whole = event.message.encode()
         fields = {
             "schema_version": SCHEMA_VERSION,
             "expire_at": expiry(self._clock(), self._retention),
-            "message": event.message[:MAX_PARKED_CHARACTERS],
+            "message": whole[:MAX_PARKED_BYTES].decode(errors="ignore"),
             "encoding": event.encoding,
-            "truncated": len(event.message) > MAX_PARKED_CHARACTERS,
+            "truncated": len(whole) > MAX_PARKED_BYTES,
             "reason": event.reason,
             "hint": event.hint,
             "parked_at": COMMIT_TIME,
             "replayed_at": None,
         }
         try:
-            await self._database.commit([Write(f"parked_events/{event.key}", fields, expecting=ABSENT)])
+            await self._database.commit([Write(path, fields, expecting=ABSENT)])
         except StoreConflict:
-            return  # It is parked already, and may have been looked at since.
+            # It may be parked already, and looked at since. Believe it when it is seen.
+            if await self._database.get(path) is None:
+                raise
 
     def _conference_writes(self, conference: Conference, origin: _Origin, *, always: bool) -> Iterable[Write]:
         path = _conference_path(conference.conference_record)

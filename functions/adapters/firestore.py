@@ -60,7 +60,10 @@ class FirestoreDatabase:
         # The one place behind the client's public face: it has no other way to take messages that are ready.
         api, database = self._client._firestore_api, self._client._database_string  # noqa: SLF001 - as said above
         metadata = self._client._rpc_metadata  # noqa: SLF001 - likewise
-        with _translated(conflicts=(gexc.Conflict, gexc.FailedPrecondition, gexc.NotFound)):
+        conflicts: tuple[type[Exception], ...] = (gexc.Conflict,)
+        if any(isinstance(write.expecting, Document) for write in writes):
+            conflicts += (gexc.FailedPrecondition, gexc.NotFound)
+        with _translated(conflicts=conflicts, refusals=(gexc.InvalidArgument,)):
             await api.commit(commit_request(database, writes), retry=_RETRY, timeout=_TIMEOUT, metadata=metadata)
 
 
@@ -86,15 +89,17 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a document may hold
 
 
 @contextmanager
-def _translated(*, conflicts: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+def _translated(
+    *, conflicts: tuple[type[Exception], ...] = (), refusals: tuple[type[Exception], ...] = ()
+) -> Iterator[None]:
     """Turn Google's errors into ours, in one place."""
     try:
         yield
     except conflicts as error:
         raise StoreConflict("A document changed after it was loaded.") from error
-    except gexc.InvalidArgument as error:
+    except refusals as error:
         raise DocumentsRefused("Firestore refuses the documents.") from error
-    except (gexc.NotFound, gexc.Forbidden, gexc.Unauthorized, gexc.FailedPrecondition) as error:
+    except (gexc.NotFound, gexc.Forbidden, gexc.Unauthorized, gexc.BadRequest) as error:
         raise StoreUnavailable(
             f"Firestore does not let this function in ({type(error).__name__}).",
             hint="Check that the database exists (gcloud firestore databases list) and that the function's "

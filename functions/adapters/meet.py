@@ -6,7 +6,7 @@ https://developers.google.com/workspace/meet/api/guides/conferences
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +15,10 @@ from google.apps import meet_v2
 from functions.adapters.credentials import CredentialsPool
 from functions.adapters.meet_calls import MeetCalls, OrganizersCalls
 from functions.domain.errors import (
-    AttendanceError,
     ConferenceRecordGone,
     MeetAccessDenied,
     MeetRequestRefused,
-    NeedsOperator,
-    Permanent,
+    MeetUnavailable,
 )
 from functions.domain.model import (
     AnonymousUser,
@@ -43,6 +41,9 @@ if TYPE_CHECKING:
 
 PAGE_SIZE = 250
 """The most that participants.list and participantSessions.list give; less may come."""
+
+SPACE_ATTEMPTS = 7
+"""How often the room of a conference is asked for: it must not hold up the attendance for long."""
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
@@ -85,7 +86,7 @@ class MeetConferences:
                 about = tasks.create_task(self._record_and_space(conference_record, call))
                 people = tasks.create_task(self._participants(conference_record, call))
         except BaseExceptionGroup as group:
-            raise _gravest(group) from None
+            raise _first(group) from None
         record, space = about.result()
         return Reading(Snapshot(record, space, people.result()), pulled_at=pulled_at, meet_calls=call.count)
 
@@ -98,8 +99,9 @@ class MeetConferences:
     async def _space(self, name: str, call: OrganizersCalls) -> Space:
         """The room of a conference. Its code is a convenience: without it the attendance is as good."""
         try:
-            answer = await call(self._spaces.get_space, meet_v2.GetSpaceRequest(name=name))
-        except (ConferenceRecordGone, MeetAccessDenied, MeetRequestRefused):
+            request = meet_v2.GetSpaceRequest(name=name)
+            answer = await call(self._spaces.get_space, request, attempts=SPACE_ATTEMPTS)
+        except (MeetUnavailable, ConferenceRecordGone, MeetAccessDenied, MeetRequestRefused):
             return Space(name, meeting_code=None, meeting_uri=None)
         return Space(name, answer.meeting_code or None, answer.meeting_uri or None)
 
@@ -120,7 +122,7 @@ class MeetConferences:
             page = await call(self._records.list_participants, request)
             for participant in page.participants:
                 yield participant
-            token = page.next_page_token
+            token = _next(page.next_page_token, after=token)
             if not token:
                 return
 
@@ -132,12 +134,17 @@ class MeetConferences:
             request = meet_v2.ListParticipantSessionsRequest(
                 parent=participant.name, page_size=PAGE_SIZE, page_token=token
             )
-            page = await call(self._records.list_participant_sessions, request)
+            try:
+                page = await call(self._records.list_participant_sessions, request)
+            except ConferenceRecordGone as error:
+                # One participant is missing, which was listed a moment ago. Only the record itself tells that it is
+                # gone, so look again later.
+                raise MeetUnavailable("Meet lists a participant and does not know it.") from error
             for session in map(meet_v2.ParticipantSession.pb, page.participant_sessions):
                 sessions[session.name] = ParticipantSession(
                     session.name, _time(session.start_time), _optional_time(session, "end_time")
                 )
-            token = page.next_page_token
+            token = _next(page.next_page_token, after=token)
             if not token:
                 break
         message = meet_v2.Participant.pb(participant)
@@ -148,6 +155,13 @@ class MeetConferences:
             latest_end_time=_optional_time(message, "latest_end_time"),
             sessions=tuple(sorted(sessions.values(), key=lambda s: (s.start_time, s.name))),
         )
+
+
+def _next(token: str, *, after: str) -> str:
+    """The token of the next page; one that leads nowhere is no answer."""
+    if token and token == after:
+        raise MeetUnavailable("Meet gives the same page again and again.")
+    return token
 
 
 # Below, messages are the protobuf ones inside the client's wrappers: these tell an unset field from an empty one,
@@ -185,19 +199,7 @@ def _time(timestamp: Timestamp) -> datetime:
     return _EPOCH + timedelta(seconds=timestamp.seconds, microseconds=timestamp.nanos // 1000)
 
 
-def _gravest(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error to answer with when several calls failed: one that a person must see before one that may pass."""
-    errors = list(_leaves(group))
-    for kind in (NeedsOperator, Permanent, AttendanceError):
-        for error in errors:
-            if isinstance(error, kind):
-                return error
-    return errors[0]
-
-
-def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error that ended a reading; whatever failed in the same moment is told by the next one."""
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error

@@ -29,8 +29,9 @@ from functions.domain.errors import (
 ATTEMPT_TIMEOUT = 20.0
 """Seconds for one answer."""
 
-PATIENCE = 120.0
-"""Seconds in which one call is repeated; then Pub/Sub's own backoff takes over."""
+ATTEMPTS = 20
+"""How often one call is made, about two minutes of backoff; then Pub/Sub's own takes over. Attempts and not seconds,
+because waiting for a turn is no failure of Meet's."""
 
 MAX_AT_ONCE = 256
 """Calls under way in one instance."""
@@ -68,66 +69,76 @@ class MeetCalls:
     Args:
         pacing: How fast calls may go out.
         max_at_once: How many may be under way.
-        patience: For how many seconds one call is repeated.
+        attempts: How often one call is made.
     """
 
-    def __init__(self, pacing: Pacing, *, max_at_once: int = MAX_AT_ONCE, patience: float = PATIENCE) -> None:
+    def __init__(self, pacing: Pacing, *, max_at_once: int = MAX_AT_ONCE, attempts: int = ATTEMPTS) -> None:
         self._pacing = pacing
         self._places = asyncio.Semaphore(max_at_once)
-        self._retry = AsyncRetry(predicate=_may_pass, initial=0.25, maximum=32.0, multiplier=2.0, timeout=patience)
+        self._attempts = attempts
 
     def as_organizer(self, organizer: str, credentials: Credentials) -> OrganizersCalls:
         """Calls for one reading, made as one person and counted together."""
-        return OrganizersCalls(organizer, credentials, self._pacing, self._places, self._retry)
+        return OrganizersCalls(organizer, credentials, self._pacing, self._places, self._attempts)
 
 
 class OrganizersCalls:
     """The calls of one reading. `count` is how many went out, repeated ones included."""
 
     def __init__(
-        self,
-        organizer: str,
-        credentials: Credentials,
-        pacing: Pacing,
-        places: asyncio.Semaphore,
-        retry: AsyncRetry,
+        self, organizer: str, credentials: Credentials, pacing: Pacing, places: asyncio.Semaphore, attempts: int
     ) -> None:
         self.count = 0
         self._organizer = organizer
         self._credentials = credentials
         self._pacing = pacing
         self._places = places
-        self._retry = retry
+        self._attempts = attempts
 
-    async def __call__(self, method: Method[RequestT, ResponseT], request: RequestT) -> ResponseT:
-        """Make a call until it succeeds, is refused, or patience ends.
+    async def __call__(
+        self, method: Method[RequestT, ResponseT], request: RequestT, *, attempts: int | None = None
+    ) -> ResponseT:
+        """Make a call until it succeeds, is refused, or was made often enough.
+
+        Args:
+            method: A method of an official client.
+            request: What it is asked.
+            attempts: How often it is made at most, for a call that matters less than others.
 
         Raises:
             AttendanceError: Meet's refusal, by its name in `functions.domain.errors`.
         """
+        left = attempts or self._attempts
 
         async def attempt() -> ResponseT:
+            nonlocal left
             await self._pacing.turn(self._organizer)
             async with self._places:
+                left -= 1
                 self.count += 1
                 metadata = await self._credentials.metadata()
                 return await method(request, retry=None, timeout=ATTEMPT_TIMEOUT, metadata=metadata)
 
-        repeated: Callable[[], Awaitable[ResponseT]] = self._retry(attempt)
+        retry = AsyncRetry(
+            predicate=lambda error: left > 0 and _may_pass(error),
+            initial=0.25,
+            maximum=16.0,
+            multiplier=2.0,
+            timeout=None,
+        )
+        repeated: Callable[[], Awaitable[ResponseT]] = retry(attempt)
         try:
             return await repeated()
-        except gexc.GoogleAPIError as error:
+        except gexc.GoogleAPICallError as error:
             raise named(error) from error
 
 
-def named(error: gexc.GoogleAPIError) -> AttendanceError:
+def named(error: gexc.GoogleAPICallError) -> AttendanceError:
     """Our error for Google's; whatever we do not know may pass by itself, so that nothing is lost.
 
     `reason` is that of google.rpc.ErrorInfo: https://cloud.google.com/apis/design/errors#error_info. Answers that
     lack it are told apart by the words that Google's services use.
     """
-    if not isinstance(error, gexc.GoogleAPICallError):
-        return MeetUnavailable("Meet did not answer in time.")
     kind = type(error).__name__
     words = str(error.message or "")
     match error:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 WINDOW = 60.0
 
 
 class Ceiling:
-    """At most `limit` calls in any 60 seconds; 0 is no ceiling. First come, first served.
+    """At most `limit` calls in any 60 seconds; 0 is no ceiling.
 
     A strict sliding window, unlike a token bucket, which lets twice the limit through in its first minute:
     https://developers.google.com/workspace/meet/api/guides/limits counts calls a minute.
@@ -20,21 +20,22 @@ class Ceiling:
     def __init__(self, limit: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._limit = limit
         self._clock = clock
-        self._slots: deque[float] = deque(maxlen=limit or None)
+        self._calls: deque[float] = deque(maxlen=limit)
 
-    def reserve(self) -> float:
-        """Take the next free place and say how many seconds from now it is."""
-        if not self._limit:
+    def wait(self) -> float:
+        """How many seconds from now a call may go out; 0 for now."""
+        if len(self._calls) < self._limit or not self._limit:
             return 0.0
-        now = self._clock()
-        slot = max(now, self._slots[0] + WINDOW) if len(self._slots) == self._limit else now
-        self._slots.append(slot)
-        return slot - now
+        return max(self._calls[0] + WINDOW - self._clock(), 0.0)
+
+    def record(self) -> None:
+        """A call goes out now."""
+        self._calls.append(self._clock())
 
     @property
     def idle(self) -> bool:
         """Whether nothing of the last minute is left to remember."""
-        return not self._slots or self._slots[-1] + WINDOW < self._clock()
+        return not self._calls or self._calls[-1] + WINDOW < self._clock()
 
 
 class Pacing:
@@ -44,26 +45,44 @@ class Pacing:
         per_organizer: Calls a minute for one organizer; 0 is no ceiling.
         overall: Calls a minute for this instance; 0 is no ceiling.
         clock: Seconds, monotonic.
+        sleep: Waits for so many seconds.
     """
 
-    def __init__(self, *, per_organizer: int, overall: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        per_organizer: int,
+        overall: int,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._per_organizer = per_organizer
         self._clock = clock
+        self._sleep = sleep
         self._overall = Ceiling(overall, clock=clock)
-        self._organizers: OrderedDict[str, Ceiling] = OrderedDict()
+        self._organizers: OrderedDict[str, tuple[Ceiling, asyncio.Lock]] = OrderedDict()
 
     async def turn(self, organizer: str) -> None:
-        """Wait until a call for this organizer may go out."""
-        for ceiling in (self._overall, self._of(organizer)):  # the stricter one last, so that it is exact
-            wait = ceiling.reserve()
-            if wait > 0:
-                await asyncio.sleep(wait)
+        """Wait until a call for this organizer may go out; it counts from that moment.
 
-    def _of(self, organizer: str) -> Ceiling:
-        ceiling = self._organizers.get(organizer)
-        if ceiling is None:
-            ceiling = self._organizers[organizer] = Ceiling(self._per_organizer, clock=self._clock)
+        An organizer's calls go out in the order in which they were asked for. Who stops waiting leaves no trace, and
+        who waits for their own ceiling takes nothing from the others'.
+        """
+        ceiling, line = self._of(organizer)
+        async with line:
+            while (wait := max(ceiling.wait(), self._overall.wait())) > 0:
+                await self._sleep(wait)
+            ceiling.record()
+            self._overall.record()
+
+    def _of(self, organizer: str) -> tuple[Ceiling, asyncio.Lock]:
+        if organizer not in self._organizers:
+            self._organizers[organizer] = (Ceiling(self._per_organizer, clock=self._clock), asyncio.Lock())
         self._organizers.move_to_end(organizer)
-        while len(self._organizers) > 1 and next(iter(self._organizers.values())).idle:
+        # What is forgotten is idle, so it is the same as new.
+        while len(self._organizers) > 1:
+            ceiling, line = next(iter(self._organizers.values()))
+            if line.locked() or not ceiling.idle:
+                break
             self._organizers.popitem(last=False)
-        return ceiling
+        return self._organizers[organizer]

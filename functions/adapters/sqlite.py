@@ -79,12 +79,13 @@ class SqliteDatabase:
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
         try:
+            size = self._path.stat().st_size if self._path.exists() else 0
             with closing(sqlite3.connect(self._path, timeout=_LOCK_TIMEOUT, isolation_level=None)) as connection:
-                if not self._made.is_set():
+                if not self._made.is_set() or not size:
                     connection.executescript(_SCHEMA)
                     self._made.set()
                 yield connection
-        except sqlite3.OperationalError as error:
+        except (sqlite3.Error, OSError) as error:
             raise StoreUnavailable(
                 f"The embedded store cannot be used: {error}.",
                 hint="Check the path in ATTENDANCE_STORE: its folder must exist and be writable.",

@@ -22,6 +22,9 @@ _ARTIFACT = re.compile(rf"conferenceRecords/{_ID}/(?:recordings|transcripts|smar
 _SUBSCRIPTION = re.compile(rf"subscriptions/{_ID}")
 _USER_TARGET = re.compile(rf"//cloudidentity\.googleapis\.com/(?P<user>users/{_ID})")
 
+_LONGEST = 256
+"""Characters of an id or a type that are kept: both are only logged."""
+
 # Firestore takes no such ids: https://firebase.google.com/docs/firestore/quotas#collections_documents_and_fields
 _UNUSABLE_ID = re.compile(r"\.{1,2}|__.*__")
 
@@ -123,24 +126,25 @@ def parse(attributes: Mapping[str, str], payload: object) -> Event:
     if not event_type:
         raise UnreadableMessage("The message has no attribute ce-type, so it is no Workspace event.")
     target = _USER_TARGET.fullmatch(attributes.get("ce-subject", ""))
+    event_id = attributes.get("ce-id")
     origin = Origin(
-        event_type=event_type,
-        event_id=attributes.get("ce-id"),
+        event_type=event_type[:_LONGEST],
+        event_id=event_id[:_LONGEST] if event_id else None,
         organizer=Organizer(user=target["user"]) if target else Organizer(),
         occurred_at=_moment(attributes.get("ce-time", "")),
     )
-    match event_type.removeprefix("google.workspace.").split("."):
-        case ["meet", "conference", "v2", "started"]:
+    match event_type.split("."):
+        case ["google", "workspace", "meet", "conference", "v2", "started"]:
             return ConferenceStarted(origin, _conference_record(payload))
-        case ["meet", "conference", "v2", "ended"]:
+        case ["google", "workspace", "meet", "conference", "v2", "ended"]:
             return ConferenceEnded(origin, _conference_record(payload))
-        case ["meet", "participant", "v2", "joined"]:
+        case ["google", "workspace", "meet", "participant", "v2", "joined"]:
             return ParticipantJoined(origin, _resource(payload, "participantSession", _PARTICIPANT_SESSION))
-        case ["meet", "participant", "v2", "left"]:
+        case ["google", "workspace", "meet", "participant", "v2", "left"]:
             return ParticipantLeft(origin, _resource(payload, "participantSession", _PARTICIPANT_SESSION))
-        case ["meet", ("recording" | "transcript" | "smartNote") as kind, "v2", _]:
+        case ["google", "workspace", "meet", ("recording" | "transcript" | "smartNote") as kind, "v2", _]:
             return ArtifactChanged(origin, _resource(payload, kind, _ARTIFACT))
-        case ["events", "subscription", "v1", "suspended" | "expirationReminder" | "expired"]:
+        case ["google", "workspace", "events", "subscription", "v1", "suspended" | "expirationReminder" | "expired"]:
             return SubscriptionChanged(origin, _resource(payload, "subscription", _SUBSCRIPTION))
         case _:
             return Unknown(origin)

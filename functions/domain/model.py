@@ -17,14 +17,19 @@ from functions.domain.intervals import Interval
 
 MAX_DISPLAY_NAME = 200
 
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that turn the direction of all that follows: a name with one could rewrite the line it stands in."""
+
 
 def clean_display_name(typed: str) -> str:
-    """A display name as it may be stored: one line, no control characters, at most 200 characters.
+    """A display name as it may be stored.
+
+    One line of at most 200 characters, without control characters and overrides of the writing direction.
 
     What participants type is hostile by assumption. Markup stays as it is: whoever shows a name escapes it.
     """
-    one_line = " ".join(typed.split())
-    return "".join(c for c in one_line if unicodedata.category(c) not in {"Cc", "Cs"})[:MAX_DISPLAY_NAME]
+    harmless = (c for c in typed if c.isspace() or (unicodedata.category(c) not in {"Cc", "Cs"} and c not in _TURNING))
+    return " ".join("".join(harmless).split())[:MAX_DISPLAY_NAME].rstrip()
 
 
 # --- What Meet says -------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ All of it is decided from times of facts, never from the order in which messages
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from functions.domain.model import (
@@ -20,17 +21,23 @@ from functions.domain.model import (
     SyncState,
 )
 
+CLOCK_SKEW = timedelta(minutes=5)
+"""How far the clock of whoever sent an event may be ahead of ours."""
+
 
 def needs_reading(stored: Conference | None, *, asked_at: datetime, ended_event_at: datetime | None) -> bool:
     """Whether an event at hand is a reason to ask Meet.
 
-    It is not when the stored read began after the message came in (the same message twice at once), nor when the
+    It is not when the last read began after the message came in (the same message twice at once), nor when the
     conference was read for good after it ended (the same event again).
     """
-    if stored is None or stored.sync.pulled_at is None or stored.sync.state is SyncState.FAILED:
+    if stored is None:
         return True
-    if stored.sync.pulled_at >= asked_at:
+    tried_at = _latest(stored.sync.pulled_at, stored.sync.error.at if stored.sync.error else None)
+    if tried_at and tried_at >= asked_at:
         return False
+    if stored.sync.pulled_at is None or stored.sync.state is SyncState.FAILED:
+        return True
     return not (
         stored.sync.state is SyncState.COMPLETE
         and ended_event_at is not None
@@ -58,9 +65,16 @@ def after_reading(
         settle: How long after its end a conference may still change.
     """
     before = stored.sync if stored else None
-    ended_event_at = _earliest(before.ended_event_at if before else None, ended_event_at)
+    ended_event_at = _earliest(
+        *(
+            moment
+            for moment in (before.ended_event_at if before else None, ended_event_at)
+            # Any other is no time at which this conference can have ended.
+            if moment and reading.snapshot.record.start_time <= moment <= reading.pulled_at + CLOCK_SKEW
+        )
+    )
     first_pulled_at = _earliest(before.first_pulled_at if before else None, reading.pulled_at)
-    snapshot, pulled_at, meet_calls = reading.snapshot, reading.pulled_at, reading.meet_calls
+    snapshot, pulled_at, meet_calls = _with_known_code(reading.snapshot, stored), reading.pulled_at, reading.meet_calls
     attempts = (before.attempts if before else 0) + 1
     if stored and before and stored.snapshot and before.pulled_at and before.pulled_at >= reading.pulled_at:
         snapshot, pulled_at, meet_calls = stored.snapshot, before.pulled_at, before.meet_calls
@@ -107,9 +121,9 @@ def after_failure(
     """
     before = stored.sync if stored else None
     known = _known(organizer, stored)
-    if stored and before and before.pulled_at:
-        superseded = before.pulled_at >= error.at or before.state is SyncState.COMPLETE
-        if superseded:
+    if stored and before:
+        tried_at = _latest(before.pulled_at, before.error.at if before.error else None)
+        if before.state is SyncState.COMPLETE or (tried_at and tried_at >= error.at):
             return stored
     return Conference(
         conference_record=conference_record,
@@ -171,6 +185,18 @@ def _moments(snapshot: Snapshot) -> list[datetime]:
         for session in participant.sessions:
             moments += [session.start_time, session.end_time]
     return [moment for moment in moments if moment]
+
+
+def _with_known_code(snapshot: Snapshot, stored: Conference | None) -> Snapshot:
+    """The snapshot with the meeting code that an earlier read of the same room found, if this one found none."""
+    before = stored.snapshot.space if stored and stored.snapshot else None
+    if before is None or snapshot.space.meeting_code or before.name != snapshot.space.name:
+        return snapshot
+    return replace(snapshot, space=before)
+
+
+def _latest(*moments: datetime | None) -> datetime | None:
+    return max((moment for moment in moments if moment), default=None)
 
 
 def _earliest(*moments: datetime | None) -> datetime | None:

@@ -15,7 +15,15 @@ from starlette.exceptions import HTTPException
 
 from functions import logs
 from functions.domain import events
-from functions.domain.errors import AttendanceError, NotSettled, OutOfTime, Permanent, Retryable, WrongSetting
+from functions.domain.errors import (
+    AttendanceError,
+    NotSettled,
+    OutOfTime,
+    Permanent,
+    Retryable,
+    StoreUnavailable,
+    WrongSetting,
+)
 from functions.domain.model import SyncSource, SyncState
 from functions.entrypoints.envelope import parked, unwrap
 from functions.services.record_conference import Recorded, Request, record_conference
@@ -62,7 +70,10 @@ async def _process(body: object, app: App) -> None:
 
 async def _park(body: object, error: Permanent, app: App) -> None:
     """Keep a message that can never succeed, then let it be acknowledged."""
-    await app.store.park(parked(body, error))
+    try:
+        await app.store.park(parked(body, error))
+    except Permanent as refusal:
+        raise StoreUnavailable(f"The message could not be parked: {refusal.message}", hint=refusal.hint) from refusal
     log.error("message.parked", extra={"reason": error.reason, "detail": error.message, "hint": error.hint})
 
 
@@ -107,20 +118,23 @@ def _report(recorded: Recorded, *, seconds: float) -> None:
         "attempts": sync.attempts,
         "seconds": round(seconds, 3),
     }
-    if sync.state is SyncState.FAILED and sync.error:
-        log.error("conference.failed", extra={**facts, "reason": sync.error.reason, "hint": sync.error.hint})
+    if recorded.refusal:
+        log.error(
+            "conference.failed", extra={**facts, "reason": recorded.refusal.reason, "hint": recorded.refusal.hint}
+        )
     else:
         log.info("conference.recorded", extra=facts)
 
 
 def _again(error: AttendanceError) -> HTTPException:
     """Log why, once, and ask for the message to be delivered again."""
-    level = logging.ERROR if isinstance(error, WrongSetting) else logging.WARNING
-    log.log(
-        level,
-        "message.again",
-        extra={"reason": error.reason, "detail": error.message, "hint": error.hint},
-    )
+    if not isinstance(error, NotSettled):  # that a read was provisional is logged already
+        level = logging.ERROR if isinstance(error, WrongSetting) else logging.WARNING
+        log.log(
+            level,
+            "message.again",
+            extra={"reason": error.reason, "detail": error.message, "hint": error.hint},
+        )
     return HTTPException(503, detail=error.reason)
 
 

@@ -60,11 +60,13 @@ class Recorded:
         conference: As it is stored now.
         people: How many people have an attendance document.
         read: Whether Meet was asked; not for a message that came again.
+        refusal: Why Meet refused, if it did; what was read before stands all the same.
     """
 
     conference: Conference
     people: int
     read: bool
+    refusal: SyncError | None
 
 
 async def record_conference(
@@ -143,7 +145,12 @@ async def _commit(
     await store.save(
         conference=Change(stored_conference, conference), sheet=Change(stored_sheet, sheet) if sheet else None
     )
-    return Recorded(conference=conference, people=len(sheet.attendance) if sheet else 0, read=outcome is not None)
+    return Recorded(
+        conference=conference,
+        people=len(sheet.attendance) if sheet else 0,
+        read=outcome is not None,
+        refusal=outcome if isinstance(outcome, SyncError) else None,
+    )
 
 
 def _decide(

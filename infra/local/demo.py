@@ -27,7 +27,7 @@ from infra.local.classes import believable_class
 from infra.local.delivery import Trigger, deliver
 from infra.local.function_server import ROOT, function_server
 from infra.local.meet import MeetSimulator
-from infra.local.processes import StartError
+from infra.local.processes import StartError, bypass_proxies, terminate_as_interrupt
 from infra.local.school import Attendee, Conference, School
 from infra.local.workspace_events import conference_ended
 
@@ -41,10 +41,14 @@ def main() -> None:
     parser.add_argument("--people", type=_people, default=14, help="how many were in the class (default: 14)")
     parser.add_argument("--seed", type=int, default=7, help="another seed is another class (default: 7)")
     arguments = parser.parse_args()
+    terminate_as_interrupt()
+    bypass_proxies()
     try:
         run(FOLDER, people=arguments.people, seed=arguments.seed, console=Console(highlight=False, soft_wrap=True))
     except StartError as error:
         sys.exit(f"The demo cannot start. {error}")
+    except KeyboardInterrupt:
+        sys.exit("Stopped.")
 
 
 def run(folder: Path, *, people: int, seed: int, console: Console) -> None:

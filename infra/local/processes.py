@@ -18,6 +18,17 @@ class StartError(RuntimeError):
     """A program did not come up; the message says why and what to do."""
 
 
+def bypass_proxies() -> None:
+    """Let no proxy of the user's come between the programs on this machine, for this process and its children."""
+    for name in ("NO_PROXY", "no_proxy", "no_grpc_proxy"):
+        os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1", "localhost"]))
+
+
+def terminate_as_interrupt() -> None:
+    """Take SIGTERM as Ctrl-C, so that programs which were started are ended too."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
 def free_port() -> int:
     """A port on loopback that was free a moment ago."""
     with socket.socket() as probe:

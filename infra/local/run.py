@@ -30,7 +30,7 @@ from infra.local.delivery import Pubsub, Trigger, deliver
 from infra.local.emulators import firestore_emulator, pubsub_emulator
 from infra.local.function_server import ROOT, function_server
 from infra.local.meet import MeetSimulator
-from infra.local.processes import StartError
+from infra.local.processes import StartError, bypass_proxies, terminate_as_interrupt
 from infra.local.school import School
 from infra.local.workspace_events import Message, conference_ended
 
@@ -65,6 +65,8 @@ def main() -> None:
     parser.add_argument("--settle", type=int, default=30, help="SETTLE_SECONDS of the function (default: 30)")
     arguments = parser.parse_args()
     FOLDER.mkdir(parents=True, exist_ok=True)
+    terminate_as_interrupt()
+    bypass_proxies()
     try:
         with _environment(arguments.store) as store:
             asyncio.run(_serve(store, settle=arguments.settle, port=arguments.port))
@@ -130,29 +132,35 @@ async def _stack(store: dict[str, str], *, settle: int) -> AsyncIterator[Stack]:
 @contextlib.asynccontextmanager
 async def _delivery(trigger: Trigger, pubsub_address: str | None) -> AsyncIterator[Publish]:
     """What brings events to the function: Pub/Sub's emulator, or without one this process."""
-    background: set[asyncio.Task[object]] = set()
+    tasks = asyncio.TaskGroup()
+    async with contextlib.AsyncExitStack() as stack:
+        if pubsub_address is None:
+            await stack.enter_async_context(tasks)
 
-    async def publish_here(message: Message) -> None:
-        background.add(asyncio.create_task(deliver(trigger, message)))
+            async def publish(message: Message) -> None:
+                background.append(tasks.create_task(deliver(trigger, message)))
 
-    if pubsub_address is None:
-        yield publish_here
-    else:
-        pubsub = Pubsub(pubsub_address)
-        await pubsub.set_up(
-            trigger,
-            dead_letter_topic=DEAD_LETTERS,
-            dead_letter_subscription=f"projects/{PROJECT}/subscriptions/attendance-dead-letter",
-        )
-        background.add(asyncio.create_task(pubsub.run(trigger)))
+            background: list[asyncio.Task[object]] = []
+        else:
+            pubsub = Pubsub(pubsub_address)
+            stack.push_async_callback(pubsub.close)
+            await pubsub.set_up(
+                trigger,
+                dead_letter_topic=DEAD_LETTERS,
+                dead_letter_subscription=f"projects/{PROJECT}/subscriptions/attendance-dead-letter",
+            )
+            # If it ends, the group ends everything and says why.
+            await stack.enter_async_context(tasks)
+            background = [tasks.create_task(pubsub.run(trigger))]
 
-        async def publish_there(message: Message) -> None:
-            await pubsub.publish(TOPIC, message)
+            async def publish(message: Message) -> None:
+                await pubsub.publish(TOPIC, message)
 
-        yield publish_there
-    for task in background:
-        task.cancel()
-    await asyncio.gather(*background, return_exceptions=True)
+        try:
+            yield publish
+        finally:
+            for task in background:
+                task.cancel()
 
 
 def _documents(env: dict[str, str]) -> Database:

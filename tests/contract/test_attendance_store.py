@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 from datetime import timedelta
 
+import grpc.aio
 import pytest
 from google.cloud import firestore
 
@@ -12,7 +13,7 @@ from functions.adapters.database import ABSENT, COMMIT_TIME, Write
 from functions.adapters.firestore import FirestoreDatabase
 from functions.adapters.sqlite import SqliteDatabase
 from functions.domain.attendance import unscheduled_sheet
-from functions.domain.errors import DocumentsRefused, DocumentTooNew, StoreConflict
+from functions.domain.errors import DocumentsRefused, DocumentTooNew, StoreConflict, StoreUnavailable
 from functions.domain.model import Organizer, PhoneUser, SyncError, SyncState
 from functions.ports import Change, ParkedEvent
 from tests.builders import RECORD, at, conference, guest, participant, snapshot, student, until
@@ -209,11 +210,21 @@ async def test_a_message_is_parked_once(store, database):
     assert first.fields["parked_at"].tzinfo
 
 
-async def test_a_parked_message_is_cut_to_what_a_document_holds(store, database):
-    await store.park(dataclasses.replace(PARKED, message="x" * 600_000))
+@pytest.mark.parametrize("character", ["x", "🎓"])
+async def test_a_parked_message_is_cut_to_256_kib(store, database, character):
+    await store.park(dataclasses.replace(PARKED, message=character * 600_000))
     stored = (await database.get("parked_events/k")).fields
 
-    assert (len(stored["message"]), stored["truncated"]) == (256 * 1024, True)
+    assert (len(stored["message"].encode()), stored["truncated"]) == (256 * 1024, True)
+
+
+async def test_of_two_who_found_no_conference_only_the_first_can_say_that_it_failed(store):
+    failed = dataclasses.replace(read_at(61), snapshot=None, session_ids=())
+    first, second = await store.load_conference(RECORD), await store.load_conference(RECORD)
+    await store.save(conference=Change(first, failed))
+
+    with pytest.raises(StoreConflict):
+        await store.save(conference=Change(second, failed))
 
 
 async def test_personal_data_expires_when_a_retention_is_set(database):
@@ -288,3 +299,29 @@ async def test_what_firestore_will_never_take_is_refused_and_nothing_is_written(
     with pytest.raises(DocumentsRefused):
         await database.commit([Write("a/small", {"n": 1}), Write("a/large", {"text": "x" * 1_100_000})])
     assert await database.get("a/small") is None
+
+
+@pytest.mark.parametrize("status", [grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION])
+async def test_a_database_that_is_missing_never_passes_for_a_message_that_is_parked(monkeypatch, status):
+    """For a missing database Firestore answers NOT_FOUND, as for a missing document."""
+
+    async def refuse(_, context):
+        await context.abort(status, "The database does not exist")
+
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers(
+        [
+            grpc.method_handlers_generic_handler(
+                "google.firestore.v1.Firestore", {"Commit": grpc.unary_unary_rpc_method_handler(refuse)}
+            )
+        ]
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", f"127.0.0.1:{port}")
+    database = FirestoreDatabase(firestore.AsyncClient(project="demo-missing"))
+    store = DocumentAttendanceStore(database, clock=lambda: at(100), retention=None)
+
+    with pytest.raises(StoreUnavailable):
+        await store.park(PARKED)
+    await server.stop(0.1)

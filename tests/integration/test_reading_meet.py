@@ -29,6 +29,7 @@ from functions.domain.model import AnonymousUser, Organizer, PhoneUser, SignedIn
 from infra.local.classes import believable_class
 from infra.local.faults import Fault
 from infra.local.school import Attendee, Conference, Visit
+from tests.builders import until
 
 STATUS = grpc.StatusCode
 LONG_AGO = datetime.now(UTC).replace(microsecond=123456) - timedelta(hours=3)
@@ -116,12 +117,17 @@ async def test_every_kind_of_user_is_told_apart_even_without_a_name(app, school)
 
 
 async def test_a_display_name_is_bounded_and_of_one_line_before_anything_keeps_it(app, school):
-    conference = held(somebody(2, name="x" * 10_000), somebody(3, name="<b>a</b>\x00\n\x1b[2J"))
+    conference = held(
+        somebody(2, name="x" * 10_000),
+        somebody(3, name="<b>a</b>\x00\n\x1b[2J"),
+        Attendee("p4", "anonymous", "B\x00o\u202e", None, (Visit(LONG_AGO),)),
+        Attendee("p5", "phone", "+49\n12", None, (Visit(LONG_AGO),)),
+    )
     school.hold(conference)
 
     names = [participant.user.display_name for participant in (await read(app, conference)).snapshot.participants]
 
-    assert names == ["x" * 200, "<b>a</b> [2J"]
+    assert names == ["x" * 200, "<b>a</b> [2J", "Bo", "+49 12"]
 
 
 async def test_open_ends_are_unknown_and_not_zero(app, school):
@@ -146,7 +152,15 @@ async def test_calls_are_made_as_the_organizer_by_email_where_known(app, school,
 
 
 @pytest.mark.parametrize(
-    "status", [STATUS.RESOURCE_EXHAUSTED, STATUS.UNAVAILABLE, STATUS.INTERNAL, STATUS.DEADLINE_EXCEEDED]
+    "status",
+    [
+        STATUS.RESOURCE_EXHAUSTED,
+        STATUS.UNAVAILABLE,
+        STATUS.INTERNAL,
+        STATUS.DEADLINE_EXCEEDED,
+        STATUS.ABORTED,
+        STATUS.CANCELLED,
+    ],
 )
 async def test_what_may_pass_by_itself_is_asked_again(app, school, meet, status):
     conference = held(*(somebody(n) for n in range(2, 5)))
@@ -186,7 +200,7 @@ async def test_a_second_page_that_fails_for_good_gives_no_reading_at_all(school,
                 transport=ConferenceRecordsServiceGrpcAsyncIOTransport(channel=channel)
             ),
             meet_v2.SpacesServiceAsyncClient(transport=SpacesServiceGrpcAsyncIOTransport(channel=channel)),
-            calls=MeetCalls(Pacing(per_organizer=0, overall=0), patience=0.5),
+            calls=MeetCalls(Pacing(per_organizer=0, overall=0), attempts=2),
             credentials=CredentialsPool(AnonymousCredentials),
             clock=lambda: datetime.now(UTC),
         )
@@ -205,7 +219,9 @@ async def test_a_second_page_that_fails_for_good_gives_no_reading_at_all(school,
         (Fault("ListParticipants", status=STATUS.PERMISSION_DENIED), MeetAccessDenied),
         (Fault("GetConferenceRecord", status=STATUS.UNAUTHENTICATED), MeetCredentialsRefused),
         (Fault("GetConferenceRecord", status=STATUS.INVALID_ARGUMENT), MeetRequestRefused),
-        (Fault("ListParticipantSessions", status=STATUS.NOT_FOUND), ConferenceRecordGone),
+        (Fault("GetConferenceRecord", status=STATUS.UNIMPLEMENTED), MeetRequestRefused),
+        (Fault("ListParticipants", status=STATUS.NOT_FOUND), ConferenceRecordGone),
+        (Fault("ListParticipantSessions", status=STATUS.NOT_FOUND), MeetUnavailable),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -239,7 +255,9 @@ async def test_a_conference_is_not_shown_to_a_teacher_whose_it_is_not(app, schoo
         await read(app, conference, "users/999")
 
 
-@pytest.mark.parametrize("status", [STATUS.PERMISSION_DENIED, STATUS.NOT_FOUND, STATUS.INVALID_ARGUMENT])
+@pytest.mark.parametrize(
+    "status", [STATUS.PERMISSION_DENIED, STATUS.NOT_FOUND, STATUS.INVALID_ARGUMENT, STATUS.UNAVAILABLE]
+)
 async def test_a_space_that_is_not_shown_costs_the_meeting_code_and_nothing_else(app, school, meet, status):
     conference = held(somebody(2))
     school.hold(conference)
@@ -249,6 +267,22 @@ async def test_a_space_that_is_not_shown_costs_the_meeting_code_and_nothing_else
 
     assert (snapshot.space.name, snapshot.space.meeting_code) == ("spaces/room", None)
     assert len(snapshot.participants) == 1
+
+
+async def test_somebody_who_joins_between_two_pages_makes_nobody_come_twice(app, school, meet):
+    """Meet lists the newest first, so that a newcomer moves the last of one page to the next."""
+    people = [
+        somebody(n, Visit(LONG_AGO + timedelta(seconds=n), LONG_AGO + timedelta(minutes=30))) for n in range(2, 302)
+    ]
+    school.hold(held(*people))
+    meet.faults.set(Fault("ListParticipants", page=2, delay=timedelta(seconds=0.3)))
+    reading = asyncio.create_task(read(app, held(*people)))
+    await until(lambda: meet.calls.by_method()["ListParticipantSessions"] == 250)
+    school.hold(held(*people, somebody(302, Visit(LONG_AGO + timedelta(seconds=400), LONG_AGO + timedelta(minutes=9)))))
+    names = [participant.name for participant in (await reading).snapshot.participants]
+
+    assert len(names) == len(set(names)) == 300
+    assert meet.calls.by_method()["ListParticipantSessions"] == 300
 
 
 async def test_smaller_pages_than_asked_for_are_followed_too(school, meet, instance):

@@ -59,6 +59,11 @@ def test_defaults_are_those_of_the_documentation(environment):
         ("SCHOOL_TIME_ZONE", "Mars/Base", "Europe/Berlin"),
         ("SCHOOL_TIME_ZONE", "../etc/passwd", "Europe/Berlin"),
         ("RETENTION_DAYS", "0", "greater than or equal to 1"),
+        ("RETENTION_DAYS", "100000000", "less than or equal to 36500"),
+        ("MEET_READS_PER_MINUTE", "1" + "0" * 30, "less than or equal to 1000000"),
+        ("MEET_API_ENDPOINT", "http://127.0.0.1:99999", "127.0.0.1:PORT"),
+        ("GOOGLE_CLOUD_PROJECT", "a/b", "match pattern"),
+        ("FIRESTORE_DATABASE", "a/b c", "match pattern"),
         ("LOG_LEVEL", "LOUD", "INFO"),
     ],
 )

@@ -47,7 +47,8 @@ def because(reason):
         (gexc.DeadlineExceeded("slow"), MeetUnavailable, Retryable),
         (gexc.InternalServerError("oops"), MeetUnavailable, Retryable),
         (gexc.MethodNotImplemented("new"), MeetRequestRefused, Permanent),
-        (gexc.RetryError("patience", cause=gexc.ServiceUnavailable("later")), MeetUnavailable, Retryable),
+        (gexc.Cancelled("connection lost"), MeetUnavailable, Retryable),
+        (gexc.Aborted("again"), MeetUnavailable, Retryable),
     ],
 )
 def test_an_error_says_what_to_do_next(error, ours, kind):

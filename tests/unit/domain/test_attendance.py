@@ -201,6 +201,8 @@ def test_a_display_name_is_stored_on_one_line_without_control_characters_and_bou
     assert clean_display_name("  Ada\r\n\tLove\x00lace\u2028 \x1b[31m ") == "Ada Lovelace [31m"
     assert clean_display_name("x" * 10_000) == "x" * 200
     assert clean_display_name("") == ""
+    assert clean_display_name("a\u202egpj.exe\u202c") == "agpj.exe"
+    assert clean_display_name("x" * 199 + " y") == "x" * 199
     assert clean_display_name("<script>") == "<script>"
 
 

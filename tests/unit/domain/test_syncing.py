@@ -1,5 +1,6 @@
 """How far the reading of a conference is."""
 
+import dataclasses
 import itertools
 from datetime import timedelta
 
@@ -146,7 +147,9 @@ def test_the_organizer_that_is_known_stays_known():
         (conference(snapshot(ADA), pulled=30), 60, True),
         (conference(snapshot(OPEN), state=SyncState.PROVISIONAL, pulled=61), 60, True),
         (conference(snapshot(OPEN), state=SyncState.PROVISIONAL, pulled=65), 60, False),
-        (conference(snapshot(OPEN), state=SyncState.FAILED, pulled=65), 60, True),
+        (fail(None, 63), 60, True),
+        (fail(None, 65), 60, False),
+        (fail(conference(snapshot(OPEN), state=SyncState.PROVISIONAL, pulled=62), 63), 60, True),
     ],
     ids=[
         "never read",
@@ -156,9 +159,51 @@ def test_the_organizer_that_is_known_stays_known():
         "not settled",
         "not settled, but read after this message came in",
         "failed",
+        "failed after this message came in",
+        "failed after it was read",
     ],
 )
 def test_meet_is_asked_only_when_it_can_tell_something_new(stored, ended_event, needed):
     ended_event_at = None if ended_event is None else at(ended_event)
 
     assert needs_reading(stored, asked_at=at(64), ended_event_at=ended_event_at) is needed
+
+
+def test_an_older_failure_never_replaces_a_newer_one():
+    newer = fail(None, 65)
+
+    assert fail(newer, 62) == newer
+
+
+@pytest.mark.parametrize(
+    "minute", [-29_000_000, -1, 1_000_000, 4_000_000_000], ids=["1971", "before it began", "in two years", "9999"]
+)
+def test_a_time_at_which_it_cannot_have_ended_is_not_believed(minute):
+    """Without it, the settling time counts from the first read."""
+    first = read(None, reading(OPEN, end=None, pulled=61), ended_event=minute)
+    later = read(first, reading(OPEN, end=None, pulled=71), ended_event=minute)
+
+    assert (first.sync.state, first.sync.ended_event_at) == (SyncState.PROVISIONAL, None)
+    assert later.sync.state is SyncState.COMPLETE
+
+
+def test_of_two_events_the_earlier_time_counts_in_whatever_order_they_come():
+    reads = [(60, 61), (62, 63)]
+    outcomes = set()
+    for order in (reads, reads[::-1]):
+        stored = None
+        for ended_event, pulled in order:
+            stored = read(stored, reading(OPEN, end=None, pulled=pulled), ended_event=ended_event)
+        outcomes.add(stored.sync.ended_event_at)
+
+    assert outcomes == {at(60)}
+
+
+def test_a_meeting_code_that_was_found_once_is_not_lost_by_a_read_that_finds_none():
+    found = reading(OPEN, pulled=61)
+    without = dataclasses.replace(
+        reading(ADA, pulled=62),
+        snapshot=dataclasses.replace(snapshot(ADA), space=dataclasses.replace(found.snapshot.space, meeting_code=None)),
+    )
+
+    assert read(read(None, found), without).snapshot.space == found.snapshot.space
