@@ -7,7 +7,6 @@ https://cloud.google.com/logging/docs/structured-logging
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,19 +20,38 @@ _context: ContextVar[Mapping[str, object]] = ContextVar("log_context", default={
 class _Context(logging.Filter):
     """Puts what is being worked on onto every record, also those of libraries."""
 
+    def __init__(self, project: str | None) -> None:
+        super().__init__()
+        self._project = project
+
     def filter(self, record: logging.LogRecord) -> bool:
         for name, value in _context.get().items():
-            setattr(record, name, value)
+            if name == "traceparent":
+                self._trace(record, str(value))
+            else:
+                setattr(record, name, value)
         return True
 
+    def _trace(self, record: logging.LogRecord, traceparent: str) -> None:
+        """Tie a record to its request: https://www.w3.org/TR/trace-context/#traceparent-header."""
+        match traceparent.split("-"):
+            case [_, trace, span, _]:
+                where = f"projects/{self._project}/traces/{trace}" if self._project else trace
+                setattr(record, "logging.googleapis.com/trace", where)
+                setattr(record, "logging.googleapis.com/spanId", span)
 
-def configure(level: str) -> None:
-    """Write records as JSON lines to standard output. Repeating it changes only the level.
+
+def configure(level: str, *, project: str | None = None) -> None:
+    """Write records as JSON lines to standard output. The last call counts.
 
     Without it the functions framework leaves the root logger at WARNING without a handler.
+
+    Args:
+        level: The lowest severity that is written.
+        project: The Google Cloud project, which Cloud Logging wants in the name of a trace.
     """
     handler = logging.StreamHandler(sys.stdout)
-    handler.addFilter(_Context())
+    handler.addFilter(_Context(project))
     handler.setFormatter(
         JsonFormatter(
             "{levelname}{name}{message}",
@@ -48,23 +66,14 @@ def configure(level: str) -> None:
 
 
 @contextmanager
-def context(*, trace: str | None = None, **fields: object) -> Iterator[None]:
-    """Add fields to every record logged inside, and the trace that ties it to its request.
+def context(**fields: object) -> Iterator[None]:
+    """Add fields to every record logged inside.
 
     Args:
-        trace: A W3C `traceparent`; records carry it as Cloud Logging's trace and span.
-        fields: Ids of what is being worked on; None leaves one out.
+        fields: Ids of what is being worked on; None leaves one out. A W3C `traceparent` becomes Cloud Logging's trace.
     """
-    traced: dict[str, object] = {}
-    parts = (trace or "").split("-")
-    if len(parts) == 4:  # noqa: PLR2004 - version, trace, span, flags
-        project = os.environ.get("GOOGLE_CLOUD_PROJECT")
-        traced = {
-            "logging.googleapis.com/trace": f"projects/{project}/traces/{parts[1]}" if project else parts[1],
-            "logging.googleapis.com/spanId": parts[2],
-        }
     known = {name: value for name, value in fields.items() if value is not None}
-    token = _context.set({**_context.get(), **traced, **known})
+    token = _context.set({**_context.get(), **known})
     try:
         yield
     finally:

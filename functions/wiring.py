@@ -90,7 +90,7 @@ def app() -> App:
     """
     logs.configure("INFO")
     configured = settings.load()
-    logs.configure(configured.log_level)
+    logs.configure(configured.log_level, project=configured.google_cloud_project)
     return build(configured)
 
 

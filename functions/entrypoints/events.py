@@ -35,24 +35,25 @@ TIME = 500.0
 """Seconds that a message may take: within the function's 540, with time left to answer."""
 
 
-async def handle(event: CloudEvent, build_app: Callable[[], App]) -> None:
+async def handle(event: CloudEvent, build_app: Callable[[], App], *, within: float = TIME) -> None:
     """Process one message.
 
     Args:
         event: As the functions framework hands it over.
         build_app: Gives the application; may fail when the environment is wrong.
+        within: Seconds that it may take.
 
     Raises:
         HTTPException: 503, the message is to be delivered again.
     """
     body = event.get_data()
-    with logs.context(trace=event.get("traceparent"), message_id=event.get("id")):
+    with logs.context(traceparent=event.get("traceparent"), message_id=event.get("id")):
         try:
             app = build_app()
-            async with asyncio.timeout(TIME):
+            async with asyncio.timeout(within):
                 await _process(body, app)
         except TimeoutError:
-            raise _again(OutOfTime(f"Not done within {TIME:.0f} seconds.")) from None
+            raise _again(OutOfTime(f"Not done within {within:.0f} seconds.")) from None
         except (Retryable, WrongSetting) as error:
             raise _again(error) from None
 
