@@ -23,6 +23,24 @@ NOW = datetime.now(UTC)
 LENGTH = timedelta(minutes=50)
 TIMES_OF_PROCESSING = {"pulled_at", "first_pulled_at", "created_at", "updated_at", "attempts", "meet_calls"}
 
+CONFERENCE_FIELDS = set(
+    "schema_version expire_at conference_record space meeting_code meeting_uri start_time end_time expire_time "
+    "organizer session_ids participant_count participant_session_count participants snapshot_documents sync".split()
+)
+SYNC_FIELDS = set("state source pulled_at first_pulled_at ended_event_at attempts meet_calls error".split())
+SESSION_FIELDS = set(
+    "schema_version expire_at session_id external_id series_id class_id subject teacher_email teacher_emails space "
+    "meeting_code meeting_uri scheduled_start scheduled_end session_start time_zone local_date actual_start "
+    "actual_end held_start held_end state held_elsewhere due_at conference_records roster policy counts tracking sync "
+    "created_at updated_at".split()
+)
+ATTENDANCE_FIELDS = set(
+    "schema_version expire_at attendee_id session_id class_id subject teacher_email teacher_emails session_start "
+    "scheduled_start scheduled_end session_state sync_state kind user student_id email emails email_source "
+    "display_name role status status_reason is_late is_left_early mark override merged suggestions first_joined_at "
+    "last_left_at total_duration_seconds in_class_seconds session_count sessions updated_at".split()
+)
+
 
 @pytest.fixture
 def meet(school):
@@ -117,6 +135,10 @@ async def test_an_event_gives_the_documents_of_the_contract(serve, school, datab
     conference, session = found[f"conferences/{held.id}"], found[f"sessions/{held.id}"]
     people = [fields for path, fields in found.items() if "/attendance/" in path]
 
+    assert set(conference) == CONFERENCE_FIELDS
+    assert set(conference["sync"]) == SYNC_FIELDS
+    assert set(session) == SESSION_FIELDS
+    assert all(set(person) == ATTENDANCE_FIELDS for person in people)
     assert (conference["conference_record"], conference["space"]) == (held.name, held.space)
     assert (conference["start_time"], conference["end_time"]) == (held.start, held.end)
     assert conference["organizer"] == {"user": held.organizer, "email": None}
