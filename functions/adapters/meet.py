@@ -85,7 +85,7 @@ class MeetConferences:
             async with asyncio.TaskGroup() as tasks:
                 about = tasks.create_task(self._record_and_space(conference_record, call))
                 people = tasks.create_task(self._participants(conference_record, call))
-        except BaseExceptionGroup as group:
+        except ExceptionGroup as group:
             raise _first(group) from None
         record, space = about.result()
         return Reading(Snapshot(record, space, people.result()), pulled_at=pulled_at, meet_calls=call.count)
@@ -199,7 +199,7 @@ def _time(timestamp: Timestamp) -> datetime:
     return _EPOCH + timedelta(seconds=timestamp.seconds, microseconds=timestamp.nanos // 1000)
 
 
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+def _first(group: ExceptionGroup[Exception]) -> Exception:
     """The error that ended a reading; whatever failed in the same moment is told by the next one."""
     error = group.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+    return _first(error) if isinstance(error, ExceptionGroup) else error

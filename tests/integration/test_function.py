@@ -23,22 +23,27 @@ NOW = datetime.now(UTC)
 LENGTH = timedelta(minutes=50)
 TIMES_OF_PROCESSING = {"pulled_at", "first_pulled_at", "created_at", "updated_at", "attempts", "meet_calls"}
 
-CONFERENCE_FIELDS = set(
+
+def names(text):
+    return set(text.split())
+
+
+CONFERENCE_FIELDS = names(
     "schema_version expire_at conference_record space meeting_code meeting_uri start_time end_time expire_time "
-    "organizer session_ids participant_count participant_session_count participants snapshot_documents sync".split()
+    "organizer session_ids participant_count participant_session_count participants snapshot_documents sync"
 )
-SYNC_FIELDS = set("state source pulled_at first_pulled_at ended_event_at attempts meet_calls error".split())
-SESSION_FIELDS = set(
+SYNC_FIELDS = names("state source pulled_at first_pulled_at ended_event_at attempts meet_calls error")
+SESSION_FIELDS = names(
     "schema_version expire_at session_id external_id series_id class_id subject teacher_email teacher_emails space "
     "meeting_code meeting_uri scheduled_start scheduled_end session_start time_zone local_date actual_start "
     "actual_end held_start held_end state held_elsewhere due_at conference_records roster policy counts tracking sync "
-    "created_at updated_at".split()
+    "created_at updated_at"
 )
-ATTENDANCE_FIELDS = set(
+ATTENDANCE_FIELDS = names(
     "schema_version expire_at attendee_id session_id class_id subject teacher_email teacher_emails session_start "
     "scheduled_start scheduled_end session_state sync_state kind user student_id email emails email_source "
     "display_name role status status_reason is_late is_left_early mark override merged suggestions first_joined_at "
-    "last_left_at total_duration_seconds in_class_seconds session_count sessions updated_at".split()
+    "last_left_at total_duration_seconds in_class_seconds session_count sessions updated_at"
 )
 
 
