@@ -301,12 +301,14 @@ async def test_what_firestore_will_never_take_is_refused_and_nothing_is_written(
     assert await database.get("a/small") is None
 
 
-@pytest.mark.parametrize("status", [grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION])
-async def test_a_database_that_is_missing_never_passes_for_a_message_that_is_parked(monkeypatch, status):
-    """For a missing database Firestore answers NOT_FOUND, as for a missing document."""
+@pytest.mark.parametrize(
+    "status", [grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.ABORTED]
+)
+async def test_a_commit_that_failed_never_passes_for_a_message_that_is_parked(monkeypatch, status):
+    """For a missing database Firestore answers NOT_FOUND, as for a missing document; under contention ABORTED."""
 
     async def refuse(_, context):
-        await context.abort(status, "The database does not exist")
+        await context.abort(status, "Not now")
 
     server = grpc.aio.server()
     server.add_generic_rpc_handlers(
