@@ -7,13 +7,14 @@ from datetime import timedelta
 import grpc.aio
 import pytest
 from google.cloud import firestore
+from google.cloud.firestore_v1 import types
 
 from functions.adapters.attendance_store import DocumentAttendanceStore
 from functions.adapters.database import ABSENT, COMMIT_TIME, Write
 from functions.adapters.firestore import FirestoreDatabase
 from functions.adapters.sqlite import SqliteDatabase
 from functions.domain.attendance import unscheduled_sheet
-from functions.domain.errors import DocumentsRefused, DocumentTooNew, StoreConflict, StoreUnavailable
+from functions.domain.errors import DocumentsRefused, DocumentTooNew, Retryable, StoreConflict
 from functions.domain.model import Organizer, PhoneUser, SyncError, SyncState
 from functions.ports import Change, ParkedEvent
 from tests.builders import RECORD, at, conference, guest, participant, snapshot, student, until
@@ -310,11 +311,20 @@ async def test_a_commit_that_failed_never_passes_for_a_message_that_is_parked(mo
     async def refuse(_, context):
         await context.abort(status, "Not now")
 
+    async def find_nothing(request, _):
+        yield types.BatchGetDocumentsResponse(missing=types.BatchGetDocumentsRequest.deserialize(request).documents[0])
+
     server = grpc.aio.server()
     server.add_generic_rpc_handlers(
         [
             grpc.method_handlers_generic_handler(
-                "google.firestore.v1.Firestore", {"Commit": grpc.unary_unary_rpc_method_handler(refuse)}
+                "google.firestore.v1.Firestore",
+                {
+                    "Commit": grpc.unary_unary_rpc_method_handler(refuse),
+                    "BatchGetDocuments": grpc.unary_stream_rpc_method_handler(
+                        find_nothing, response_serializer=types.BatchGetDocumentsResponse.serialize
+                    ),
+                },
             )
         ]
     )
@@ -324,6 +334,6 @@ async def test_a_commit_that_failed_never_passes_for_a_message_that_is_parked(mo
     database = FirestoreDatabase(firestore.AsyncClient(project="demo-missing"))
     store = DocumentAttendanceStore(database, clock=lambda: at(100), retention=None)
 
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(Retryable):
         await store.park(PARKED)
     await server.stop(0.1)
