@@ -32,7 +32,7 @@ https://firebase.google.com/docs/firestore/quotas#limits
 
 MAX_PARKED_BYTES = 256 * 1024
 
-_PROCESSING = ("pulled_at", "first_pulled_at", "ended_event_at", "attempts", "meet_calls", "source", "error")
+_PROCESSING = ("pulled_at", "first_pulled_at", "ended_event_at", "attempts", "meet_calls", "source")
 """Fields of `sync` that tell how a result was come by: a reader sees no difference in attendance by them."""
 
 
@@ -206,8 +206,10 @@ def _changed(
 
 def _visible(session: Mapping[str, Any]) -> Fields:
     """What a reader can see of a class meeting that matters to attendance."""
-    sync = session.get("sync") or {}
-    return {**session, "sync": {name: value for name, value in sync.items() if name not in _PROCESSING}}
+    sync = {name: value for name, value in (session.get("sync") or {}).items() if name not in _PROCESSING}
+    if sync.get("error"):
+        sync["error"] = {**sync["error"], "at": None}
+    return {**session, "sync": sync}
 
 
 def _chunks(participants: Sequence[Fields]) -> list[list[Fields]]:

@@ -15,7 +15,6 @@ from google.apps import meet_v2
 from functions.adapters.credentials import CredentialsPool
 from functions.adapters.meet_calls import MeetCalls, OrganizersCalls
 from functions.domain.errors import (
-    ConferenceRecordGone,
     MeetAccessDenied,
     MeetRequestRefused,
     MeetUnavailable,
@@ -100,8 +99,8 @@ class MeetConferences:
         """The room of a conference. Its code is a convenience: without it the attendance is as good."""
         try:
             request = meet_v2.GetSpaceRequest(name=name)
-            answer = await call(self._spaces.get_space, request, attempts=SPACE_ATTEMPTS)
-        except (MeetUnavailable, ConferenceRecordGone, MeetAccessDenied, MeetRequestRefused):
+            answer = await call(self._spaces.get_space, request, attempts=SPACE_ATTEMPTS, if_missing=MeetRequestRefused)
+        except (MeetUnavailable, MeetAccessDenied, MeetRequestRefused):
             return Space(name, meeting_code=None, meeting_uri=None)
         return Space(name, answer.meeting_code or None, answer.meeting_uri or None)
 
@@ -134,12 +133,8 @@ class MeetConferences:
             request = meet_v2.ListParticipantSessionsRequest(
                 parent=participant.name, page_size=PAGE_SIZE, page_token=token
             )
-            try:
-                page = await call(self._records.list_participant_sessions, request)
-            except ConferenceRecordGone as error:
-                # One participant is missing, which was listed a moment ago. Only the record itself tells that it is
-                # gone, so look again later.
-                raise MeetUnavailable("Meet lists a participant and does not know it.") from error
+            # Who was listed a moment ago may be missing, but only the record itself tells that all of it is gone.
+            page = await call(self._records.list_participant_sessions, request, if_missing=MeetUnavailable)
             for session in map(meet_v2.ParticipantSession.pb, page.participant_sessions):
                 sessions[session.name] = ParticipantSession(
                     session.name, _time(session.start_time), _optional_time(session, "end_time")

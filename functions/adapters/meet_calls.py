@@ -96,7 +96,12 @@ class OrganizersCalls:
         self._attempts = attempts
 
     async def __call__(
-        self, method: Method[RequestT, ResponseT], request: RequestT, *, attempts: int | None = None
+        self,
+        method: Method[RequestT, ResponseT],
+        request: RequestT,
+        *,
+        attempts: int | None = None,
+        if_missing: type[AttendanceError] = ConferenceRecordGone,
     ) -> ResponseT:
         """Make a call until it succeeds, is refused, or was made often enough.
 
@@ -104,6 +109,7 @@ class OrganizersCalls:
             method: A method of an official client.
             request: What it is asked.
             attempts: How often it is made at most, for a call that matters less than others.
+            if_missing: What it means when Meet does not know the resource.
 
         Raises:
             AttendanceError: Meet's refusal, by its name in `functions.domain.errors`.
@@ -130,10 +136,12 @@ class OrganizersCalls:
         try:
             return await repeated()
         except gexc.GoogleAPICallError as error:
-            raise named(error) from error
+            raise named(error, if_missing=if_missing) from error
 
 
-def named(error: gexc.GoogleAPICallError) -> AttendanceError:
+def named(
+    error: gexc.GoogleAPICallError, *, if_missing: type[AttendanceError] = ConferenceRecordGone
+) -> AttendanceError:
     """Our error for Google's; whatever we do not know may pass by itself, so that nothing is lost.
 
     `reason` is that of google.rpc.ErrorInfo: https://cloud.google.com/apis/design/errors#error_info. Answers that
@@ -143,7 +151,7 @@ def named(error: gexc.GoogleAPICallError) -> AttendanceError:
     words = str(error.message or "")
     match error:
         case gexc.NotFound():
-            return ConferenceRecordGone("Meet does not know the conference record.")
+            return if_missing(f"Meet does not know the resource ({kind}).")
         case gexc.Unauthorized():
             return MeetCredentialsRefused(f"Meet does not accept the organizer's credentials ({kind}).")
         case gexc.Forbidden() if error.reason == "SERVICE_DISABLED" or "has not been used in project" in words:

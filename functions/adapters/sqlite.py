@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -41,7 +40,7 @@ class SqliteDatabase:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._made = threading.Event()
+        self._made = False
 
     async def get(self, path: str) -> Document | None:
         """See `Database`."""
@@ -81,9 +80,9 @@ class SqliteDatabase:
         try:
             size = self._path.stat().st_size if self._path.exists() else 0
             with closing(sqlite3.connect(self._path, timeout=_LOCK_TIMEOUT, isolation_level=None)) as connection:
-                if not self._made.is_set() or not size:
+                if not (self._made and size):
                     connection.executescript(_SCHEMA)
-                    self._made.set()
+                    self._made = True
                 yield connection
         except (sqlite3.Error, OSError) as error:
             raise StoreUnavailable(

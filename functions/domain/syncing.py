@@ -153,7 +153,7 @@ def end_of(snapshot: Snapshot, sync: Sync) -> datetime:
     if record.end_time:
         return record.end_time
     if sync.state is SyncState.COMPLETE:
-        return max(_moments(snapshot), default=record.start_time)
+        return max(_moments(snapshot))
     return max(sync.ended_event_at or sync.pulled_at or record.start_time, record.start_time)
 
 

@@ -135,6 +135,18 @@ async def test_a_change_writes_that_person_alone_and_moves_the_sessions_updated_
     assert again.fields["created_at"] == session.fields["created_at"]
 
 
+async def test_the_same_failure_again_moves_no_updated_at_but_another_one_does(store, database):
+    async def updated_at(reason, minute):
+        said = read_at(61, ADA)
+        sync = dataclasses.replace(said.sync, state=SyncState.FAILED, error=SyncError(reason, "m", "h", at(minute)))
+        await save(store, dataclasses.replace(said, sync=sync))
+        return (await database.get("sessions/abc")).fields["updated_at"]
+
+    first, again, other = await updated_at("one", 62), await updated_at("one", 63), await updated_at("other", 64)
+
+    assert first == again < other
+
+
 async def test_who_is_no_longer_in_the_conference_has_no_document_left(store, database):
     await save(store, read_at(61, ADA, BEN))
     await save(store, read_at(62, ADA))

@@ -306,6 +306,49 @@ async def test_no_minute_sees_more_calls_than_the_ceiling(school, meet, instance
     assert len(meet.calls) == 10
 
 
+async def test_a_page_of_any_size_is_taken(app, school):
+    """250 people, each with a name of 20,000 characters: more than gRPC takes unless told otherwise."""
+    conference = held(*(somebody(n, name="x" * 20_000) for n in range(2, 252)))
+    school.hold(conference)
+
+    async with asyncio.timeout(30):
+        assert len((await read(app, conference)).snapshot.participants) == 250
+
+
+async def test_a_meet_that_gives_the_same_page_for_ever_is_asked_again_later(instance):
+    record = held()
+
+    async def conference_record(*_):
+        return meet_v2.ConferenceRecord(name=record.name, start_time=record.start)
+
+    async def first_page_for_ever(*_):
+        return meet_v2.ListParticipantsResponse(next_page_token="again")  # noqa: S106 - of a page
+
+    services = {"GetConferenceRecord": conference_record, "ListParticipants": first_page_for_ever}
+    server = grpc.aio.server(
+        handlers=[
+            grpc.method_handlers_generic_handler(
+                "google.apps.meet.v2.ConferenceRecordsService",
+                {
+                    name: grpc.unary_unary_rpc_method_handler(
+                        answer, response_serializer=lambda message: type(message).serialize(message)
+                    )
+                    for name, answer in services.items()
+                },
+            )
+        ]
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    app = instance(meet_api_endpoint=f"http://127.0.0.1:{port}")
+    try:
+        with pytest.raises(MeetUnavailable, match="same page"):
+            async with asyncio.timeout(10):
+                await read(app, record)
+    finally:
+        await server.stop(0.1)
+
+
 async def test_sessions_are_asked_for_while_later_pages_are_still_to_come(app, school, meet):
     conference = held(*(somebody(n) for n in range(2, 302)))
     school.hold(conference)

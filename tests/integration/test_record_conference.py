@@ -180,6 +180,19 @@ async def test_what_only_an_operator_can_mend_is_stored_and_mended_by_the_next_r
     assert len(sheet.attendance) == 12
 
 
+async def test_a_refusal_after_a_complete_read_is_told_and_changes_nothing(app, school, meet, record):
+    held = a_class()
+    school.hold(held)
+    await record(app, held)
+    before = await stored(app, held)
+    meet.faults.set(Fault("ListParticipants", status=STATUS.PERMISSION_DENIED))
+    later = await record(app, held, ended_event_at=datetime.now(UTC) + timedelta(seconds=1))
+
+    assert later.refusal.reason == "insufficient-permissions"
+    assert later.conference.sync.state is SyncState.COMPLETE
+    assert await stored(app, held) == before
+
+
 async def test_an_event_that_names_no_organizer_is_read_as_the_one_who_is_stored(instance, school, record):
     held = a_class(settled=False, ended_ago=timedelta(seconds=1))
     school.hold(held)

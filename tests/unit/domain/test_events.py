@@ -89,6 +89,16 @@ def test_a_message_without_event_type_is_unreadable():
         events.parse({}, {"conferenceRecord": {"name": "conferenceRecords/abc"}})
 
 
+def test_a_type_that_only_looks_like_one_of_ours_is_unknown():
+    assert isinstance(events.parse({"ce-type": "meet.conference.v2.ended"}, None), events.Unknown)
+
+
+def test_ids_and_types_are_bounded_before_anything_logs_them():
+    origin = events.parse({"ce-type": "x" * 400_000, "ce-id": "y" * 400_000}, None).origin
+
+    assert (origin.event_type, origin.event_id) == ("x" * 256, "y" * 256)
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
