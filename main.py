@@ -2,12 +2,28 @@
 
 import functions_framework.aio
 from cloudevents.http import CloudEvent
+from starlette.requests import Request
+from starlette.types import ASGIApp
 
 from functions import wiring
-from functions.entrypoints import events
+from functions.entrypoints import events, jobs
 
 
 @functions_framework.aio.cloud_event
 async def on_workspace_event(event: CloudEvent) -> None:
     """A Workspace event came through the Pub/Sub topic `workspace-events`."""
     await events.handle(event, wiring.app)
+
+
+@functions_framework.aio.cloud_event
+async def on_job(event: CloudEvent) -> None:
+    """A job came through the Pub/Sub topic `attendance-jobs`."""
+    await jobs.handle(event, wiring.app)
+
+
+@functions_framework.aio.http  # type: ignore[arg-type] # what is returned answers the request: any ASGI application can
+async def api(_: Request) -> ASGIApp:
+    """A call of the HTTP API: an LMS asks, or an operator."""
+    from functions.entrypoints.api import http  # noqa: PLC0415 - the other functions start faster without FastAPI
+
+    return http.serve(wiring.app)

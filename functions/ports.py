@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from functions.domain.model import AttendanceSheet, Conference, Organizer, Reading
+from functions.domain.model import (
+    Conference,
+    ConferenceRecord,
+    Identity,
+    Organizer,
+    Reading,
+    Space,
+    Subscription,
+)
+from functions.domain.roster import Correction
+from functions.domain.sessions import (
+    Answered,
+    AttendanceSheet,
+    AuditEntry,
+    ClassSession,
+    Person,
+    TrackedOrganizer,
+)
+from functions.domain.timetable import Room
 
 Clock = Callable[[], datetime]
 """The current time, aware UTC."""
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Conference records, read to the last page; `began_at` is when the reading began. Oldest first."""
+
+    began_at: datetime
+    records: tuple[ConferenceRecord, ...]
 
 
 class Conferences(Protocol):
@@ -33,26 +59,89 @@ class Conferences(Protocol):
             Permanent: Meet can never answer.
         """
 
+    async def list(
+        self, *, space: str | None, since: datetime, until: datetime | None, organizer: Organizer
+    ) -> Listing:
+        """The organizer's conference records, to the last page; raises as `read` does.
+
+        Args:
+            space: Only those of this space, by when they started; None lists all, by when they ended.
+            since: The earliest such time.
+            until: The latest such time; None for no limit.
+            organizer: Whose they are, and as whom they are listed.
+        """
+
 
 @dataclass(frozen=True, slots=True)
-class Loaded(Generic[T]):
-    """Something as it was stored when it was loaded; `value` is None where there was nothing.
+class LookUp:
+    """What came of looking accounts up: every one is in exactly one of the three.
 
     Attributes:
-        value: What was stored.
-        origin: The store's own note of what it saw, given back to it with a change.
+        found: Who they are, by `users/{id}`.
+        unknown: The services answered that they know nobody, or nobody with an address.
+        unavailable: The services could not be asked now.
+        reasons: The slugs of the errors behind that, for the log.
     """
 
-    value: T | None
-    origin: object
+    found: Mapping[str, Identity]
+    unknown: frozenset[str]
+    unavailable: frozenset[str]
+    reasons: frozenset[str] = field(default_factory=frozenset)
+
+
+class Identities(Protocol):
+    """Who Google accounts are."""
+
+    async def look_up(self, users: Collection[str], *, acting_as: Organizer) -> LookUp:
+        """Look accounts up (`users/{id}`), within seconds; a service's failure is told, never raised."""
+
+    async def account(self, email: str) -> Identity | None:
+        """The account with this address, asked for as that person; None if there is none.
+
+        Raises:
+            Retryable: The services could not answer now.
+            NeedsOperator: They will not answer until a person mends something.
+        """
+
+
+class Spaces(Protocol):
+    """Google Meet's rooms."""
+
+    async def create(self, *, teacher: Organizer) -> Space:
+        """A new room that belongs to the teacher; raises as `Conferences.read` does."""
+
+    async def find(self, meeting_code: str, *, teacher: Organizer) -> Space | None:
+        """The room with this meeting code or link, None if Meet knows none; raises likewise."""
+
+
+class Subscriptions(Protocol):
+    """Workspace Events subscriptions: one for each organizer, for all their rooms."""
+
+    async def ensure(self, *, organizer: Organizer) -> Subscription:
+        """The organizer's subscription, made if there is none; may be repeated.
+
+        Raises:
+            Retryable: The service could not answer now.
+            NeedsOperator: It will not until a person mends something.
+        """
+
+    async def remove(self, name: str, *, organizer: Organizer) -> None:
+        """End a subscription; that it is gone already is fine."""
 
 
 @dataclass(frozen=True, slots=True)
-class Change(Generic[T]):
-    """What is to stand in the place of something loaded."""
+class Job:
+    """One message for the jobs' topic: its attribute `job`, and its data."""
 
-    loaded: Loaded[T]
-    value: T
+    name: str
+    data: Mapping[str, object] = field(default_factory=dict)
+
+
+class Jobs(Protocol):
+    """Work to be done by another call of the jobs' function."""
+
+    async def publish(self, jobs: Sequence[Job]) -> None:
+        """Hand work over. All of it is taken, or Retryable is raised and some may be done twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,33 +163,224 @@ class ParkedEvent:
     hint: str
 
 
+@dataclass(frozen=True, slots=True)
+class SheetChange:
+    """What a commit changed of a class meeting's attendance, by attendee id."""
+
+    created: frozenset[str] = frozenset()
+    updated: frozenset[str] = frozenset()
+    deleted: frozenset[str] = frozenset()
+
+
+class Work(Protocol):
+    """One unit of work: what was stored when it was looked at, and what shall stand in its place.
+
+    Everything is read once, so that a decision and its guard rest on the same. Nothing is written before the whole
+    work is done. Reading raises StoreUnavailable and DocumentTooNew.
+    """
+
+    async def conference(self, conference_record: str) -> Conference | None:
+        """A conference with all its participants."""
+
+    async def session(self, session_id: str) -> ClassSession | None:
+        """A class meeting, without its attendance."""
+
+    async def updated_at(self, session_id: str) -> datetime:
+        """When a reader last saw a class meeting, that is stored, change."""
+
+    async def corrections(self, session_id: str) -> tuple[Correction, ...]:
+        """What people decided about a class meeting, changes of this work included."""
+
+    async def room(self, space: str) -> Room:
+        """A room; an empty one if nothing is known of it."""
+
+    async def people(self, users: Collection[str]) -> Mapping[str, Person]:
+        """What is known of accounts; those of whom nothing is known are not in it."""
+
+    async def organizer(self, user: str) -> TrackedOrganizer | None:
+        """A teacher who is tracked."""
+
+    async def answered(self, key: str) -> Answered | None:
+        """A request that was answered before and is still remembered."""
+
+    def put_conference(self, conference: Conference) -> None:
+        """It is written with every sheet that is, so that no sheet is made of another one."""
+
+    def put_sheet(self, sheet: AttendanceSheet) -> None:
+        """A class meeting with all its attendance. Documents that would not change are not written."""
+
+    def drop_session(self, session_id: str) -> None:
+        """Remove a class meeting with its attendance and corrections."""
+
+    def put_room(self, room: Room) -> None:
+        """Written if it differs."""
+
+    def put_correction(self, session_id: str, correction: Correction) -> None:
+        """Replaces one of the same kind about the same person. The class meeting's sheet must be put too."""
+
+    def drop_correction(self, session_id: str, correction: Correction) -> None:
+        """The class meeting's sheet must be put too."""
+
+    def put_person(self, person: Person) -> None:
+        """Written if it differs."""
+
+    def put_organizer(self, organizer: TrackedOrganizer) -> None:
+        """Written if it differs."""
+
+    def drop_organizer(self, user: str) -> None:
+        """Nothing happens if there is none."""
+
+    def put_answered(self, answered: Answered) -> None:
+        """Remember a request that was answered."""
+
+    def note(self, entry: AuditEntry) -> None:
+        """Keep who changed what, with every mark that this work changes."""
+
+
 class AttendanceStore(Protocol):
-    """Where conferences and attendance stand."""
+    """Where conferences, classes and attendance stand."""
 
-    async def load_conference(self, conference_record: str) -> Loaded[Conference]:
-        """The stored conference.
+    async def transact(self, decide: Callable[[Work], Awaitable[T]]) -> tuple[T, Mapping[str, SheetChange]]:
+        """Do a unit of work: all of it or nothing, for every reader at once.
 
-        Raises:
-            StoreUnavailable: The store did not answer.
-            DocumentTooNew: A later version of this system wrote it.
-        """
+        `decide` may be called several times, because others may write at the same moment: it must have no effect
+        but on its work. An error that it raises ends it, and nothing is written.
 
-    async def load_sheet(self, session_id: str) -> Loaded[AttendanceSheet]:
-        """The stored class meeting with everybody's attendance; raises as `load_conference` does."""
-
-    async def save(
-        self, *, conference: Change[Conference] | None = None, sheet: Change[AttendanceSheet] | None = None
-    ) -> None:
-        """Put all changes in the place of what was loaded: all of them or none, for every reader at once.
-
-        Only documents that differ from the loaded ones are written, and `updated_at` moves only where a reader
-        can see a difference, so that saving the same again writes nothing.
+        Returns:
+            What `decide` returned, and what changed of each class meeting that it put.
 
         Raises:
-            StoreConflict: Something changed since it was loaded. Nothing was written.
+            StoreConflict: Others kept writing. Nothing was written.
             StoreUnavailable: The store did not answer. It may have written everything or nothing.
             DocumentsRefused: The store will never take them. Nothing was written.
         """
 
+    async def due_sessions(self, now: datetime) -> Sequence[str]:
+        """Ids of the class meetings whose time to be brought up to date has come, the longest due first."""
+
+    async def sessions_with(self, conference_record: str) -> Sequence[str]:
+        """Ids of the class meetings that a conference record is known to belong to."""
+
+    async def sessions_of_class(self, class_id: str, *, since: datetime) -> Sequence[str]:
+        """Ids of a class's meetings that begin at a moment or later, in order of time."""
+
+    async def sessions_of_series(self, series_id: str) -> Sequence[str]:
+        """Ids of a series' class meetings, in order of time."""
+
+    async def sessions_of_external_id(self, external_id: str) -> Sequence[str]:
+        """Ids of the class meetings that the LMS knows by an id of its own, in order of time."""
+
+    async def organizers(self) -> Sequence[TrackedOrganizer]:
+        """Every teacher who is tracked."""
+
+    async def organizer_with(self, email: str) -> TrackedOrganizer | None:
+        """The tracked teacher with this address."""
+
     async def park(self, event: ParkedEvent) -> None:
         """Keep a message that cannot be processed. Parking the same one again changes nothing."""
+
+
+PagePosition = tuple[datetime | str, ...]
+"""Where in a list a page ends; only the views know how. Holds times and ids, nothing of a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """Which part of a list is wanted.
+
+    Attributes:
+        size: How many documents at most.
+        after: Where the part before ended; None for the first part.
+        read_at: The moment that the part before was read at, so that all parts show the same moment.
+    """
+
+    size: int
+    after: PagePosition | None = None
+    read_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a list, as it was at one moment; `next_after` is where it ends, None if nothing follows."""
+
+    documents: tuple[Mapping[str, Any], ...]
+    read_at: datetime
+    next_after: PagePosition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFilter:
+    """Which class meetings are wanted; None for any. `since` is inclusive, `until` is not."""
+
+    teacher_email: str | None = None
+    class_id: str | None = None
+    external_id: str | None = None
+    state: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttendanceFilter:
+    """Whose attendance is wanted; None for anybody's. `since` is inclusive, `until` is not.
+
+    Attributes:
+        student: A `student_id`, a Google user id, or an e-mail.
+    """
+
+    student: str | None = None
+    class_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Troubles:
+    """What may need a person: the first documents of each kind, one more than asked for if there are more.
+
+    Those that were found have their id as `id`.
+    """
+
+    organizers: tuple[Mapping[str, Any], ...]
+    failed_conferences: tuple[Mapping[str, Any], ...]
+    provisional_conferences: tuple[Mapping[str, Any], ...]
+    overdue_sessions: tuple[Mapping[str, Any], ...]
+    parked_events: tuple[Mapping[str, Any], ...]
+
+
+class Views(Protocol):
+    """Documents as they stand, for showing them. A reader never sees half a change.
+
+    Every method raises StoreUnavailable if the store does not answer, DocumentTooNew if a later version of this
+    system wrote a document, and ReadTooOld if a moment that it is to read at has passed for too long.
+    """
+
+    async def session(self, session_id: str) -> Mapping[str, Any] | None:
+        """A class meeting, or None."""
+
+    async def sessions_with(self, session_ids: Sequence[str]) -> tuple[Mapping[str, Any], ...]:
+        """The class meetings with these ids that there are, in this order."""
+
+    async def attendance(self, session_id: str) -> tuple[Mapping[str, Any], tuple[Mapping[str, Any], ...]] | None:
+        """A class meeting with everybody's attendance by `attendee_id`, as of one moment, or None."""
+
+    async def attendee(self, session_id: str, attendee_id: str) -> Mapping[str, Any] | None:
+        """One person's attendance of a class meeting, or None."""
+
+    async def sessions(self, wanted: SessionFilter, paging: Paging) -> Page:
+        """Class meetings, oldest first, then by `session_id`."""
+
+    async def attendances(self, wanted: AttendanceFilter, paging: Paging) -> Page:
+        """Attendance over all class meetings, oldest class first, then by `attendee_id`."""
+
+    async def register(self, class_id: str, month: str) -> Mapping[str, Any] | None:
+        """A class's register of a month (`2026-11`), whole, or None."""
+
+    async def organizers(self) -> tuple[Mapping[str, Any], ...]:
+        """Every teacher who is tracked."""
+
+    async def organizer(self, user: str) -> Mapping[str, Any] | None:
+        """A teacher who is tracked, by `users/{id}`, or None."""
+
+    async def troubles(self, *, now: datetime, limit: int) -> Troubles:
+        """What may need a person, at most so many of each kind and one."""

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from functions.domain.errors import WrongSetting
+from functions.domain.errors import InvalidRequest, WrongSetting
+from functions.domain.policy import Policy
+from functions.domain.sessions import CallerRole
 
 _HOST_AND_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:]+\]|[A-Za-z0-9.-]+):(?P<port>\d{1,5})")
 
@@ -52,9 +56,52 @@ def _endpoint(value: str) -> str:
     raise ValueError("should be host:port of the real service, or http://127.0.0.1:PORT of a stand-in on this machine")
 
 
+def _listed(value: object) -> object:
+    """The parts of a list with commas."""
+    return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+
+def _callers(value: object) -> object:
+    """Roles by e-mail, of `email=role,…`."""
+    roles: dict[str, CallerRole] = {}
+    for pair in _listed(value) if isinstance(value, str) else ():  # type: ignore[attr-defined] # a text gives parts
+        email, _, role = (part.strip() for part in pair.rpartition("="))
+        known = email == "*" or _EMAIL.fullmatch(email)
+        if not known or role not in set(CallerRole) or email.lower() in roles:
+            raise ValueError("should be email=role,… with the roles lms and admin, and every e-mail once")
+        roles[email.lower()] = CallerRole(role)
+    return roles if isinstance(value, str) else value
+
+
+def _policy(value: object) -> object:
+    """The policy that JSON describes."""
+    if not isinstance(value, str):
+        return value
+    try:
+        wanted = json.loads(value)
+        if not isinstance(wanted, dict):
+            raise ValueError("no object")  # noqa: TRY004 - told as any other below
+        return Policy().changed(wanted)
+    except InvalidRequest as error:
+        raise ValueError("; ".join(f"{one.field} {one.reason}" for one in error.errors)) from None
+    except (ValueError, RecursionError):
+        raise ValueError('should be a JSON object such as {"late_after_minutes": 10}') from None
+
+
+_EMAIL = re.compile(r"[^@\s,=]+@[^@\s,=]+")
+
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
+Domain = Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+\.[A-Za-z0-9-]+$"), AfterValidator(str.lower)]
+Teacher = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$"), AfterValidator(str.lower)]
+Topic = Annotated[
+    str, Field(pattern=r"^(projects/[a-z0-9][a-z0-9:.-]{1,98}/topics/)?[A-Za-z][A-Za-z0-9._~+%-]{2,254}$")
+]
 ProjectId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9:.-]{1,98}$")]
 DatabaseId = Annotated[str, Field(pattern=r"^(\(default\)|[a-z0-9][a-z0-9-]{2,62})$")]
+
+
+_OPTIONAL_ENDPOINTS = ("workspace_events_api_endpoint", "people_api_endpoint", "directory_api_endpoint")
+"""What a system on one machine can do without: left at the real service, it counts as not in use there."""
 
 
 class Settings(BaseSettings):
@@ -67,11 +114,22 @@ class Settings(BaseSettings):
     firestore_emulator_host: str | None = None
     attendance_store: str = "firestore"
     auth_mode: AuthMode = AuthMode.DELEGATION
+    allowed_domains: Annotated[tuple[Domain, ...], NoDecode, BeforeValidator(_listed)] = ()
+    allowed_teachers: Annotated[tuple[Teacher, ...], NoDecode, BeforeValidator(_listed)] = ()
+    api_callers: Annotated[Mapping[str, CallerRole], NoDecode, BeforeValidator(_callers)] = {}
+    events_topic: Topic = "workspace-events"
+    jobs_topic: Topic = "attendance-jobs"
     meet_api_endpoint: Endpoint = "meet.googleapis.com:443"
+    workspace_events_api_endpoint: Endpoint = "workspaceevents.googleapis.com:443"
+    people_api_endpoint: Endpoint = "people.googleapis.com:443"
+    directory_api_endpoint: Endpoint = "admin.googleapis.com:443"
+    pubsub_emulator_host: str | None = None
     meet_reads_per_minute: Annotated[int, Field(ge=0, le=1_000_000)] = 600
     meet_project_reads_per_minute: Annotated[int, Field(ge=0, le=1_000_000)] = 6000
     settle_seconds: Annotated[int, Field(ge=0, le=86_400)] = 600
     school_time_zone: str = "UTC"
+    default_policy: Annotated[Policy, NoDecode, BeforeValidator(_policy)] = Policy()
+    room_device_names: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = ()
     retention_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     k_service: str | None = None
@@ -96,16 +154,24 @@ class Settings(BaseSettings):
     def _safe_together(self) -> Settings:
         if self.sqlite_path and self.k_service:
             raise ValueError("ATTENDANCE_STORE should be 'firestore' in the cloud: an instance's disk is lost with it")
+        if "*" in self.api_callers and (self.auth_mode is not AuthMode.ANONYMOUS or self.k_service):
+            raise ValueError(
+                "API_CALLERS should name every caller: '*' is for stand-ins on this machine, with AUTH_MODE 'anonymous'"
+            )
         if self.auth_mode is not AuthMode.ANONYMOUS:
             raise ValueError(
                 f"AUTH_MODE '{self.auth_mode}' is not available in this version, which runs against stand-ins: "
                 "should be 'anonymous'"
             )
-        if not self.meet_api_endpoint.startswith("http://"):
-            raise ValueError(
-                "MEET_API_ENDPOINT should be http://127.0.0.1:PORT with AUTH_MODE 'anonymous', "
-                "which is for stand-ins on this machine"
-            )
+        for name in ("meet_api_endpoint", *_OPTIONAL_ENDPOINTS):
+            needed = name == "meet_api_endpoint" or name in self.model_fields_set
+            if needed and not getattr(self, name).startswith("http://"):
+                raise ValueError(
+                    f"{name.upper()} should be http://127.0.0.1:PORT with AUTH_MODE 'anonymous', "
+                    "which is for stand-ins on this machine"
+                )
+        if self.pubsub_emulator_host and not is_loopback(self.pubsub_emulator_host):
+            raise ValueError("PUBSUB_EMULATOR_HOST should be 127.0.0.1:PORT with AUTH_MODE 'anonymous'")
         if self.sqlite_path is None and not is_loopback(self.firestore_emulator_host or ""):
             raise ValueError(
                 "FIRESTORE_EMULATOR_HOST should be 127.0.0.1:PORT with AUTH_MODE 'anonymous', "
@@ -119,6 +185,36 @@ class Settings(BaseSettings):
         return None if self.attendance_store == "firestore" else Path(self.attendance_store[len("sqlite:///") :])
 
     @property
+    def workspace_events_in_use(self) -> bool:
+        """Whether teachers can be subscribed to: with AUTH_MODE 'anonymous', if there is a stand-in for it."""
+        return self._in_use("workspace_events_api_endpoint")
+
+    @property
+    def people_in_use(self) -> bool:
+        """Whether the People API can be asked; likewise."""
+        return self._in_use("people_api_endpoint")
+
+    @property
+    def directory_in_use(self) -> bool:
+        """Whether the Directory API can be asked; likewise."""
+        return self._in_use("directory_api_endpoint")
+
+    @property
+    def pubsub_in_use(self) -> bool:
+        """Whether jobs go through Pub/Sub: with AUTH_MODE 'anonymous' only if there is an emulator."""
+        return self.auth_mode is not AuthMode.ANONYMOUS or self.pubsub_emulator_host is not None
+
+    @property
+    def events_topic_name(self) -> str:
+        """The events' topic, `projects/{project}/topics/{topic}`."""
+        return self._topic(self.events_topic)
+
+    @property
+    def jobs_topic_name(self) -> str:
+        """The jobs' topic, `projects/{project}/topics/{topic}`."""
+        return self._topic(self.jobs_topic)
+
+    @property
     def settle(self) -> timedelta:
         """How long after its end a conference may still change."""
         return timedelta(seconds=self.settle_seconds)
@@ -127,6 +223,12 @@ class Settings(BaseSettings):
     def retention(self) -> timedelta | None:
         """How long personal data is kept; None keeps it."""
         return timedelta(days=self.retention_days) if self.retention_days else None
+
+    def _in_use(self, endpoint: str) -> bool:
+        return self.auth_mode is not AuthMode.ANONYMOUS or getattr(self, endpoint).startswith("http://")
+
+    def _topic(self, name: str) -> str:
+        return name if "/" in name else f"projects/{self.google_cloud_project or 'local'}/topics/{name}"
 
 
 def load() -> Settings:

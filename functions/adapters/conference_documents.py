@@ -17,7 +17,6 @@ from functions.adapters.documents import (
     sync_from_document,
     sync_to_document,
 )
-from functions.domain.attendance import kind_of
 from functions.domain.model import (
     AnonymousUser,
     Conference,
@@ -32,6 +31,7 @@ from functions.domain.model import (
     Space,
     User,
 )
+from functions.domain.who import kind_of
 
 
 def conference_to_document(conference: Conference, *, retention: timedelta | None) -> Fields:
@@ -51,6 +51,7 @@ def conference_to_document(conference: Conference, *, retention: timedelta | Non
         "expire_time": record.expire_time if record else None,
         "organizer": {"user": conference.organizer.user, "email": conference.organizer.email},
         "session_ids": list(conference.session_ids),
+        "attached_to": list(conference.attached_to),
         "participant_count": len(snapshot.participants) if snapshot else 0,
         "participant_session_count": sum(len(p.sessions) for p in snapshot.participants) if snapshot else 0,
         "sync": sync_to_document(conference.sync),
@@ -79,6 +80,7 @@ def conference_from_document(fields: Mapping[str, Any], participants: Sequence[M
         snapshot=snapshot,
         session_ids=tuple(fields["session_ids"]),
         sync=sync_from_document(fields["sync"]),
+        attached_to=tuple(fields["attached_to"]),
     )
 
 
@@ -120,5 +122,5 @@ def _user_from_document(fields: Mapping[str, Any]) -> User:
             return SignedInUser(fields["user"], fields["display_name"])
         case Kind.ANONYMOUS:
             return AnonymousUser(fields["display_name"])
-        case Kind.PHONE:
+        case _:
             return PhoneUser(fields["display_name"])

@@ -5,12 +5,14 @@ A path is `collection/document` or `collection/document/collection/document`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import Enum
-from typing import Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from functions.adapters.documents import Fields
+from functions.domain.errors import ReadTooOld
 
 
 class Sentinel(Enum):
@@ -27,13 +29,25 @@ ABSENT: Final = Sentinel.ABSENT
 """As an expectation: there is no such document."""
 
 
+READABLE_FOR: Final = timedelta(hours=1)
+"""How long the past can be read: https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1."""
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document as it was read. `version` changes with every write to it; only its database understands it."""
+    """A document as it was read. Read again unchanged, it is equal.
+
+    Attributes:
+        path: Which one.
+        fields: What it holds.
+        version: Changes with every write to it; only its database understands it.
+        seen_at: A moment at which the database held it so; reading `at` it shows what else there was.
+    """
 
     path: str
     fields: Fields
     version: object
+    seen_at: datetime = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +65,111 @@ class Write:
     expecting: Document | Literal[Sentinel.ABSENT] | None = None
 
 
-class Database(Protocol):
-    """Documents by path. Every error is one of `functions.domain.errors`."""
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A condition on one field, as Firestore means it: only values of the same kind are compared.
 
-    async def get(self, path: str) -> Document | None:
+    Attributes:
+        field: The field; dots reach into maps. A document without it does not fit.
+        op: `contains` asks whether the field is a list with this value in it.
+        value: What it is held against.
+    """
+
+    field: str
+    op: Literal["==", "<", "<=", ">", ">=", "contains"]
+    value: object
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which documents to find, and how many at a time.
+
+    Attributes:
+        collection: The path of a collection, or with `group` the name that collections have.
+        where: Conditions that all hold.
+        order: Fields to sort by, upwards; they hold text, numbers, times, booleans or None. A document without one
+            of them is not found. Fields with a range that are not among them come next, the path comes last.
+        after: What `Found.next_after` gave, to go on from there; everything else of the query stays the same.
+        limit: How many to find at most.
+        group: Find in all collections of that name, wherever they are.
+        at: The moment to read; now if left out.
+    """
+
+    collection: str
+    where: tuple[Where, ...] = ()
+    order: tuple[str, ...] = ()
+    after: tuple[object, ...] | None = None
+    limit: int | None = None
+    group: bool = False
+    at: datetime | None = None
+
+    @property
+    def sorting(self) -> tuple[str, ...]:
+        """All fields that the documents are sorted by, before their path."""
+        ranges = (where.field for where in self.where if where.op not in {"==", "contains"})
+        return tuple(dict.fromkeys((*self.order, *ranges)))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a query found.
+
+    Attributes:
+        documents: In order.
+        read_at: The moment that was read, also if nothing was found. A further page belongs to this one if it is
+            read `at` the same moment.
+        next_after: `Query.after` for the following page, None if this is the last: the values that the last document
+            is sorted by, and its path. They survive JSON once times are made text; give them back as times.
+    """
+
+    documents: Sequence[Document]
+    read_at: datetime
+    next_after: tuple[object, ...] | None = None
+
+    @classmethod
+    def of(cls, query: Query, documents: Sequence[Document], *, read_at: datetime) -> Found:
+        """The answer to a query, of one document more than it asks for if there is one."""
+        if query.limit is None or len(documents) <= query.limit:
+            return cls(documents, read_at)
+        page = documents[: query.limit]
+        values = (field_value(page[-1].fields, name) for name in query.sorting)
+        return cls(page, read_at, (*values, page[-1].path))
+
+
+class Database(Protocol):
+    """Documents by path. Every error is one of `functions.domain.errors`.
+
+    Whatever is read `at` a moment is what stood there then, whole, and the same every time. ReadTooOld if that is
+    more than an hour ago.
+    """
+
+    async def get(self, path: str, *, at: datetime | None = None) -> Document | None:
         """The document, or None."""
 
-    async def children(self, collection: str) -> Sequence[Document]:
+    async def get_many(self, paths: Sequence[str]) -> Mapping[str, Document]:
+        """Those of the documents that exist, by path, as they stood at one moment."""
+
+    async def children(self, collection: str, *, at: datetime | None = None) -> Sequence[Document]:
         """All documents directly in a collection, by id."""
+
+    async def find(self, query: Query) -> Found:
+        """The documents that fit, as they stood at one moment."""
 
     async def commit(self, writes: Sequence[Write]) -> None:
         """Do all writes at one moment, or none; StoreConflict if an expectation does not hold."""
+
+
+def field_value(fields: Mapping[str, Any], name: str, default: object = None) -> Any:  # noqa: ANN401 - what it holds
+    """The value of a field whose name may reach into maps; the default if there is no such field."""
+    value: Any = fields
+    for part in name.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            return default
+        value = value[part]
+    return value
+
+
+def check_readable(at: datetime | None, *, now: datetime) -> None:
+    """Refuse a moment that a database need not remember any more."""
+    if at is not None and at < now - READABLE_FOR:
+        raise ReadTooOld("What is asked for lies more than an hour back.")

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from google.api_core import exceptions as gexc
 from google.api_core.retry import AsyncRetry, if_exception_type
 from google.cloud import firestore
 
-from functions.adapters.database import Document, Write
-from functions.adapters.firestore_writes import commit_request
-from functions.domain.errors import DocumentsRefused, StoreConflict, StoreUnavailable
+from functions.adapters.database import Document, Found, Query, Write, check_readable
+from functions.adapters.firestore_reads import decode_document, decode_time, get_request, query_request
+from functions.adapters.firestore_writes import Message, commit_request
+from functions.domain.errors import DocumentsRefused, ReadTooOld, StoreConflict, StoreUnavailable
 
+MAX_COMMIT_BYTES = 10 * 1024 * 1024
+"""The largest request that Firestore takes: https://firebase.google.com/docs/firestore/quotas#limits."""
+
+_MAX_GET = 500
 _TRANSIENT = (
     gexc.TooManyRequests,
     gexc.InternalServerError,
@@ -39,17 +44,31 @@ class FirestoreDatabase:
     def __init__(self, client: firestore.AsyncClient) -> None:
         self._client = client
 
-    async def get(self, path: str) -> Document | None:
+    async def get(self, path: str, *, at: datetime | None = None) -> Document | None:
         """See `Database`."""
-        with _translated():
-            snapshot = await self._client.document(path).get(retry=_RETRY, timeout=_TIMEOUT)
-        return _document(snapshot) if snapshot.exists else None
+        found, _ = await self._get([path], at=at)
+        return found[0] if found else None
 
-    async def children(self, collection: str) -> Sequence[Document]:
+    async def get_many(self, paths: Sequence[str]) -> Mapping[str, Document]:
         """See `Database`."""
-        with _translated():
-            query = self._client.collection(collection)
-            return [_document(snapshot) async for snapshot in query.stream(retry=_RETRY, timeout=_TIMEOUT)]
+        found: dict[str, Document] = {}
+        at: datetime | None = None
+        for start in range(0, len(paths), _MAX_GET):
+            part, at = await self._get(paths[start : start + _MAX_GET], at=at)
+            found |= {document.path: document for document in part}
+        return found
+
+    async def children(self, collection: str, *, at: datetime | None = None) -> Sequence[Document]:
+        """See `Database`."""
+        return (await self.find(Query(collection, at=at))).documents
+
+    async def find(self, query: Query) -> Found:
+        """See `Database`."""
+        api, database = self._api()
+        with _translated(at=query.at):
+            answers = await self._answers(api.run_query, query_request(database, query))
+        documents, read_at = self._documents(answers, "document", at=query.at)
+        return Found.of(query, documents, read_at=read_at)
 
     async def commit(self, writes: Sequence[Write]) -> None:
         """See `Database`.
@@ -57,42 +76,69 @@ class FirestoreDatabase:
         Firestore does one commit at one moment. A commit whose answer was lost is tried again and then
         conflicts with itself: the caller loads again and finds its own writes.
         """
-        # The one place behind the client's public face: it has no other way to take messages that are ready.
-        api, database = self._client._firestore_api, self._client._database_string  # noqa: SLF001 - as said above
-        metadata = self._client._rpc_metadata  # noqa: SLF001 - likewise
+        api, database = self._api()
+        request = commit_request(database, writes)
+        size = type(request).pb(request).ByteSize()
+        if size > MAX_COMMIT_BYTES:
+            raise DocumentsRefused(
+                f"{len(writes)} documents at one moment are {size:,} bytes; Firestore takes {MAX_COMMIT_BYTES:,}.",
+                hint="Nothing was written. Split the class meeting: fewer people, or a shorter time, in one.",
+            )
         conflicts: tuple[type[Exception], ...] = (gexc.Conflict,)
         if any(isinstance(write.expecting, Document) for write in writes):
             conflicts += (gexc.FailedPrecondition, gexc.NotFound)
         with _translated(conflicts=conflicts, refusals=(gexc.InvalidArgument,)):
-            await api.commit(commit_request(database, writes), retry=_RETRY, timeout=_TIMEOUT, metadata=metadata)
+            await api.commit(request, retry=_RETRY, timeout=_TIMEOUT, metadata=self._metadata())
 
+    async def _get(self, paths: Sequence[str], *, at: datetime | None) -> tuple[Sequence[Document], datetime]:
+        api, database = self._api()
+        with _translated(at=at):
+            answers = await self._answers(api.batch_get_documents, get_request(database, paths, at=at))
+        return self._documents(answers, "found", at=at)
 
-def _document(snapshot: firestore.DocumentSnapshot[Any]) -> Document:
-    return Document(
-        path=snapshot.reference.path,
-        fields={name: _plain(value) for name, value in (snapshot.to_dict() or {}).items()},
-        version=snapshot.update_time,
-    )
+    async def _answers(self, call: Callable[..., Awaitable[AsyncIterable[Any]]], request: object) -> Sequence[Message]:
+        """All messages of a streamed answer; broken off in the middle, it is asked for again from the beginning."""
 
+        async def read() -> Sequence[Message]:
+            stream = await call(request, retry=None, timeout=_TIMEOUT, metadata=self._metadata())
+            return [type(answer).pb(answer) async for answer in stream]
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a document may hold
-    """The value with the library's own time type replaced by the standard one."""
-    match value:
-        case dict():
-            return {name: _plain(item) for name, item in value.items()}
-        case list():
-            return [_plain(item) for item in value]
-        case datetime():
-            return datetime.combine(value.date(), value.timetz())
-        case _:
-            return value
+        return await _RETRY(read)()
+
+    def _documents(
+        self, answers: Sequence[Message], field: str, *, at: datetime | None
+    ) -> tuple[Sequence[Document], datetime]:
+        """The documents of an answer and the moment at which all of them stood so: the last that it names.
+
+        https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1#runqueryresponse
+        """
+        _, database = self._api()
+        read_at = at or max(decode_time(answer.read_time) for answer in answers)
+        return [
+            decode_document(getattr(answer, field), database=database, seen_at=read_at)
+            for answer in answers
+            if answer.HasField(field)
+        ], read_at
+
+    # The one place behind the client's public face: it has no other way to take and give messages as they are.
+
+    def _api(self) -> tuple[Any, str]:
+        return self._client._firestore_api, self._client._database_string  # noqa: SLF001 - as said above
+
+    def _metadata(self) -> Sequence[tuple[str, str]]:
+        metadata: Sequence[tuple[str, str]] = self._client._rpc_metadata  # noqa: SLF001 - likewise
+        return metadata
 
 
 @contextmanager
 def _translated(
-    *, conflicts: tuple[type[Exception], ...] = (), refusals: tuple[type[Exception], ...] = ()
+    *,
+    at: datetime | None = None,
+    conflicts: tuple[type[Exception], ...] = (),
+    refusals: tuple[type[Exception], ...] = (),
 ) -> Iterator[None]:
-    """Turn Google's errors into ours, in one place."""
+    """Turn Google's errors into ours, in one place; `at` is the moment that is read, if one was named."""
+    check_readable(at, now=datetime.now(UTC))  # the emulator remembers for longer
     try:
         yield
     except conflicts as error:
@@ -100,6 +146,14 @@ def _translated(
     except refusals as error:
         raise DocumentsRefused("Firestore refuses the documents.") from error
     except (gexc.NotFound, gexc.Forbidden, gexc.Unauthorized, gexc.BadRequest) as error:
+        if isinstance(error, gexc.FailedPrecondition) and "index" in error.message:
+            raise StoreUnavailable(
+                "Firestore has no index for this query, or is still building it.",
+                hint="Create the indexes of infra/firestore.indexes.json (deploying does). Firestore builds a new one "
+                "in some minutes: gcloud firestore indexes composite list.",
+            ) from error
+        if at and isinstance(error, gexc.BadRequest):
+            raise ReadTooOld("Firestore does not read that moment any more.") from error
         raise StoreUnavailable(
             f"Firestore does not let this function in ({type(error).__name__}).",
             hint="Check that the database exists (gcloud firestore databases list) and that the function's "

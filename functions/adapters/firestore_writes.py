@@ -26,7 +26,8 @@ def commit_request(database: str, writes: Sequence[Write]) -> types.CommitReques
 
     Args:
         database: `projects/{project}/databases/{database}`.
-        writes: What to do. A document that is expected has the time of its last update as its version.
+        writes: What to do. A document that is expected has the time of its last update as its version: nanoseconds
+            since 1970.
     """
     request = types.CommitRequest(database=database)
     message = types.CommitRequest.pb(request)
@@ -39,7 +40,9 @@ def _encode_write(target: Message, name: str, write: Write) -> None:
     if write.expecting is ABSENT:
         target.current_document.exists = False
     elif write.expecting is not None:
-        _encode_time(target.current_document.update_time, write.expecting.version)
+        version: Any = write.expecting.version  # as `firestore_reads` gave it
+        updated = target.current_document.update_time
+        updated.seconds, updated.nanos = divmod(version, 10**9)
     if write.fields is None:
         target.delete = name
         return
@@ -64,7 +67,7 @@ def encode_value(target: Message, value: object) -> None:
         case int():
             target.integer_value = value
         case datetime():
-            _encode_time(target.timestamp_value, value)
+            encode_time(target.timestamp_value, value)
         case dict():
             target.map_value.SetInParent()  # an empty map is a map
             for name, item in value.items():
@@ -77,7 +80,8 @@ def encode_value(target: Message, value: object) -> None:
             raise TypeError(f"A document cannot hold a {type(value).__name__}.")
 
 
-def _encode_time(target: Message, moment: Any) -> None:  # noqa: ANN401 - versions have the library's own time type
+def encode_time(target: Message, moment: datetime) -> None:
+    """Write a time into a Timestamp message."""
     since = moment - _EPOCH
     target.seconds = since // timedelta(seconds=1)
-    target.nanos = getattr(moment, "nanosecond", since.microseconds * 1000)
+    target.nanos = since.microseconds * 1000

@@ -1,4 +1,4 @@
-"""Google Meet: one conference, read whole with the official client.
+"""Google Meet: one conference read whole, and conferences listed, with the official client.
 
 https://developers.google.com/workspace/meet/api/guides/conferences
 """
@@ -33,13 +33,16 @@ from functions.domain.model import (
     User,
     clean_display_name,
 )
-from functions.ports import Clock
+from functions.ports import Clock, Listing
 
 if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
 
 PAGE_SIZE = 250
 """The most that participants.list and participantSessions.list give; less may come."""
+
+RECORDS_PAGE_SIZE = 100
+"""The most that conferenceRecords.list gives; less may come."""
 
 SPACE_ATTEMPTS = 7
 """How often the room of a conference is asked for: it must not hold up the attendance for long."""
@@ -88,6 +91,25 @@ class MeetConferences:
             raise _first(group) from None
         record, space = about.result()
         return Reading(Snapshot(record, space, people.result()), pulled_at=pulled_at, meet_calls=call.count)
+
+    async def list(
+        self, *, space: str | None, since: datetime, until: datetime | None, organizer: Organizer
+    ) -> Listing:
+        """See the port. https://developers.google.com/workspace/meet/api/reference/rest/v2/conferenceRecords/list."""
+        began_at = self._clock()
+        call = self._calls.as_organizer(organizer.user or organizer.email or "", self._credentials.of(organizer))
+        wanted = _records_filter(space, since, until)
+        records: dict[str, ConferenceRecord] = {}
+        token = ""
+        while True:
+            request = meet_v2.ListConferenceRecordsRequest(filter=wanted, page_size=RECORDS_PAGE_SIZE, page_token=token)
+            page = await call(self._records.list_conference_records, request, if_missing=MeetRequestRefused)
+            # Pages move while conferences begin, so that one may come twice.
+            records.update((answer.name, _conference_record(answer)) for answer in page.conference_records)
+            token = _next(page.next_page_token, after=token)
+            if not token:
+                break
+        return Listing(began_at, tuple(sorted(records.values(), key=lambda record: (record.start_time, record.name))))
 
     async def _record_and_space(self, conference_record: str, call: OrganizersCalls) -> tuple[ConferenceRecord, Space]:
         request = meet_v2.GetConferenceRecordRequest(name=conference_record)
@@ -150,6 +172,20 @@ class MeetConferences:
             latest_end_time=_optional_time(message, "latest_end_time"),
             sessions=tuple(sorted(sessions.values(), key=lambda s: (s.start_time, s.name))),
         )
+
+
+def _records_filter(space: str | None, since: datetime, until: datetime | None) -> str:
+    """The filter of conferenceRecords.list: those of a space by their start, or all by their end."""
+    time = "end_time" if space is None else "start_time"
+    conditions = [f'space.name = "{space}"'] if space is not None else []
+    conditions.append(f'{time}>="{_rfc3339(since)}"')
+    if until is not None:
+        conditions.append(f'{time}<="{_rfc3339(until)}"')
+    return " AND ".join(conditions)
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _next(token: str, *, after: str) -> str:

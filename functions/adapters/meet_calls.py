@@ -7,14 +7,13 @@ https://developers.google.com/workspace/meet/api/guides/limits asks for truncate
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from google.api_core import exceptions as gexc
-from google.api_core.retry import AsyncRetry
 
-from functions.adapters.credentials import Credentials, Metadata
+from functions.adapters.credentials import Credentials
 from functions.adapters.pacing import Pacing
+from functions.adapters.repeating import Method, repeated
 from functions.domain.errors import (
     AttendanceError,
     ConferenceRecordGone,
@@ -36,31 +35,8 @@ because waiting for a turn is no failure of Meet's."""
 MAX_AT_ONCE = 256
 """Calls under way in one instance."""
 
-RequestT_contra = TypeVar("RequestT_contra", contravariant=True)
-ResponseT_co = TypeVar("ResponseT_co", covariant=True)
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
-
-
-class Method(Protocol[RequestT_contra, ResponseT_co]):
-    """A method of an official client, as far as we use it."""
-
-    async def __call__(
-        self,
-        request: RequestT_contra,
-        *,
-        retry: None,
-        timeout: float,  # noqa: ASYNC109 - the client's own name for its own limit
-        metadata: Metadata,
-    ) -> ResponseT_co:
-        """Call it once."""
-
-
-def _may_pass(error: Exception) -> bool:
-    """Whether the same call may succeed in a moment. HTTP's classes, because gRPC's derive from them."""
-    if isinstance(error, gexc.MethodNotImplemented):
-        return False
-    return isinstance(error, gexc.TooManyRequests | gexc.ServerError | gexc.Aborted | gexc.Cancelled)
 
 
 class MeetCalls:
@@ -114,27 +90,16 @@ class OrganizersCalls:
         Raises:
             AttendanceError: Meet's refusal, by its name in `functions.domain.errors`.
         """
-        left = attempts or self._attempts
 
         async def attempt() -> ResponseT:
-            nonlocal left
             await self._pacing.turn(self._organizer)
             async with self._places:
-                left -= 1
                 self.count += 1
                 metadata = await self._credentials.metadata()
                 return await method(request, retry=None, timeout=ATTEMPT_TIMEOUT, metadata=metadata)
 
-        retry = AsyncRetry(
-            predicate=lambda error: left > 0 and _may_pass(error),
-            initial=0.25,
-            maximum=16.0,
-            multiplier=2.0,
-            timeout=None,
-        )
-        repeated: Callable[[], Awaitable[ResponseT]] = retry(attempt)
         try:
-            return await repeated()
+            return await repeated(attempt, attempts=attempts or self._attempts)
         except gexc.GoogleAPICallError as error:
             raise named(error, if_missing=if_missing) from error
 

@@ -1,4 +1,4 @@
-"""`sessions/{session_id}` and its `attendance`.
+"""`sessions/{session_id}`: a class meeting.
 
 Domain <-> documents, pure; the one place where these fields are spelled, and where their schema would be migrated.
 """
@@ -6,7 +6,8 @@ Domain <-> documents, pure; the one place where these fields are spelled, and wh
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 from functions.adapters.documents import (
@@ -17,149 +18,121 @@ from functions.adapters.documents import (
     sync_from_document,
     sync_to_document,
 )
-from functions.domain.attendance import whole_seconds
-from functions.domain.intervals import Interval, covered
-from functions.domain.model import (
-    Attendance,
+from functions.domain.intervals import Interval
+from functions.domain.model import Space, SyncError
+from functions.domain.policy import Policy
+from functions.domain.roster import RosterEntry
+from functions.domain.sessions import (
+    AttachedRecord,
     AttendanceSheet,
     ClassSession,
-    Kind,
-    Presence,
-    Role,
+    Plan,
+    Progress,
     SessionState,
+    Tracking,
 )
 
 
 def session_to_document(sheet: AttendanceSheet, *, retention: timedelta | None) -> Fields:
     """`sessions/{session_id}`, without `created_at` and `updated_at`, which the store keeps."""
     session = sheet.session
+    plan, progress = session.plan, session.progress
     return {
         "schema_version": SCHEMA_VERSION,
-        "expire_at": expiry(session.actual_start, retention),
+        "expire_at": expiry(session.start, retention),
         "session_id": session.session_id,
-        "external_id": None,
-        "series_id": None,
-        "class_id": None,
-        "subject": None,
-        "teacher_email": None,
-        "teacher_emails": [],
-        "space": session.space,
-        "meeting_code": session.meeting_code,
-        "meeting_uri": session.meeting_uri,
-        "scheduled_start": None,
-        "scheduled_end": None,
-        "session_start": session.actual_start,
+        "external_id": plan.external_id,
+        "series_id": plan.series_id,
+        "class_id": plan.class_id,
+        "subject": plan.subject,
+        "teacher_email": plan.teachers[0] if plan.teachers else None,
+        "teacher_emails": list(plan.teachers),
+        "space": session.space.name,
+        "meeting_code": session.space.meeting_code,
+        "meeting_uri": session.space.meeting_uri,
+        **_interval_to_document("scheduled", plan.scheduled),
+        **_interval_to_document("owned", session.owned),
+        **_interval_to_document("held", session.held),
+        "session_start": session.start,
         "time_zone": session.time_zone,
         "local_date": session.local_date.isoformat(),
         "actual_start": session.actual_start,
         "actual_end": session.actual_end,
-        "held_start": None,
-        "held_end": None,
         "state": session.state.value,
-        "held_elsewhere": False,
-        "due_at": None,
-        "conference_records": list(session.conference_records),
-        "roster": [],
-        "policy": {},
-        "counts": {
-            **dict.fromkeys(["present", "late", "left_early", "partial", "absent", "excused", "unknown"], 0),
-            "guests": sum(person.role is Role.GUEST for person in sheet.attendance),
-            "erased": 0,
+        "held_elsewhere": session.held_elsewhere,
+        "due_at": progress.due_at,
+        "progress": {
+            "listed_at": progress.listed_at,
+            "tried_at": progress.tried_at,
+            "failures": progress.failures,
+            "error": asdict(progress.error) if progress.error else None,
         },
-        "tracking": None,
-        "sync": sync_to_document(session.sync),
-    }
-
-
-def attendance_to_document(person: Attendance, session: ClassSession, *, retention: timedelta | None) -> Fields:
-    """`attendance/{attendee_id}`, without `updated_at`; it can be shown without the session's document."""
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "expire_at": expiry(session.actual_start, retention),
-        "attendee_id": person.attendee_id,
-        "session_id": session.session_id,
-        "class_id": None,
-        "subject": None,
-        "teacher_email": None,
-        "teacher_emails": [],
-        "session_start": session.actual_start,
-        "scheduled_start": None,
-        "scheduled_end": None,
-        "session_state": session.state.value,
-        "sync_state": session.sync.state.value,
-        "kind": person.kind.value,
-        "user": person.user,
-        "student_id": None,
-        "email": None,
-        "emails": [],
-        "email_source": None,
-        "display_name": person.display_name,
-        "role": person.role.value,
-        "status": None,
-        "status_reason": None,
-        "is_late": False,
-        "is_left_early": False,
-        "mark": None,
-        "override": None,
-        "merged": [],
-        "suggestions": [],
-        "first_joined_at": person.first_joined_at,
-        "last_left_at": person.last_left_at,
-        "total_duration_seconds": whole_seconds(person.total_duration),
-        "in_class_seconds": whole_seconds(person.in_class),
-        "session_count": len(person.presences),
-        "sessions": [
-            {
-                "conference_record": presence.conference_record,
-                "participant_session": presence.participant_session,
-                "start_time": presence.interval.start,
-                "end_time": presence.interval.end,
-                "duration_seconds": whole_seconds(presence.interval.length),
-                "open": presence.open,
-            }
-            for presence in person.presences
-        ],
+        "conference_records": list(session.conference_records),
+        "attached_records": [asdict(attached) for attached in plan.attached],
+        "roster": [roster_entry_to_document(entry) for entry in plan.roster],
+        "policy": asdict(plan.policy),
+        "counts": dict(sheet.counts),
+        "tracking": plan.tracking.value if plan.tracking else None,
+        "tracking_hint": plan.tracking_hint,
+        "fingerprint": plan.fingerprint,
+        "sync": sync_to_document(session.sync) if session.sync else None,
     }
 
 
 def session_from_document(fields: Mapping[str, Any]) -> ClassSession:
     """The class meeting that `session_to_document` wrote."""
     check_schema(fields)
+    scheduled = _interval_from_document("scheduled", fields)
+    progress = fields["progress"]
     return ClassSession(
         session_id=fields["session_id"],
-        space=fields["space"],
-        meeting_code=fields["meeting_code"],
-        meeting_uri=fields["meeting_uri"],
+        space=Space(fields["space"], fields["meeting_code"], fields["meeting_uri"]),
+        time_zone=fields["time_zone"],
+        state=SessionState(fields["state"]),
+        owned=_interval_from_document("owned", fields),
+        plan=Plan(
+            scheduled=scheduled,
+            cancelled=SessionState(fields["state"]) is SessionState.CANCELLED,
+            subject=fields["subject"],
+            class_id=fields["class_id"],
+            external_id=fields["external_id"],
+            series_id=fields["series_id"],
+            teachers=tuple(fields["teacher_emails"]),
+            roster=tuple(RosterEntry(**entry) for entry in fields["roster"]),
+            policy=Policy(**fields["policy"]),
+            attached=tuple(AttachedRecord(**attached) for attached in fields["attached_records"]),
+            tracking=Tracking(fields["tracking"]) if fields["tracking"] else None,
+            tracking_hint=fields["tracking_hint"],
+            fingerprint=fields["fingerprint"],
+        ),
+        progress=Progress(
+            listed_at=progress["listed_at"],
+            tried_at=progress["tried_at"],
+            failures=progress["failures"],
+            error=SyncError(**progress["error"]) if progress["error"] else None,
+            due_at=fields["due_at"],
+        ),
         actual_start=fields["actual_start"],
         actual_end=fields["actual_end"],
-        time_zone=fields["time_zone"],
-        local_date=date.fromisoformat(fields["local_date"]),
-        state=SessionState(fields["state"]),
+        held=_interval_from_document("held", fields),
+        held_elsewhere=fields["held_elsewhere"],
         conference_records=tuple(fields["conference_records"]),
-        sync=sync_from_document(fields["sync"]),
+        sync=sync_from_document(fields["sync"]) if fields["sync"] else None,
     )
 
 
-def attendance_from_document(fields: Mapping[str, Any]) -> Attendance:
-    """The attendance that `attendance_to_document` wrote; durations anew from the sessions, exact again."""
-    check_schema(fields)
-    presences = tuple(
-        Presence(
-            conference_record=session["conference_record"],
-            participant_session=session["participant_session"],
-            interval=Interval(session["start_time"], session["end_time"]),
-            open=session["open"],
-        )
-        for session in fields["sessions"]
-    )
-    total = covered(presence.interval for presence in presences)
-    return Attendance(
-        attendee_id=fields["attendee_id"],
-        kind=Kind(fields["kind"]),
-        user=fields["user"],
-        display_name=fields["display_name"],
-        role=Role(fields["role"]),
-        presences=presences,
-        total_duration=total,
-        in_class=total,
-    )
+def roster_entry_to_document(entry: RosterEntry) -> Fields:
+    """One element of `roster`; only what is known stands in it."""
+    return {name: value for name, value in asdict(entry).items() if value is not None}
+
+
+def _interval_to_document(name: str, interval: Interval | None) -> Fields:
+    return {
+        f"{name}_start": interval.start if interval else None,
+        f"{name}_end": interval.end if interval else None,
+    }
+
+
+def _interval_from_document(name: str, fields: Mapping[str, Any]) -> Interval | None:
+    start, end = fields[f"{name}_start"], fields[f"{name}_end"]
+    return Interval(start, end) if start and end else None

@@ -1,4 +1,4 @@
-"""Attendance: a pure function of what Meet said.
+"""Attendance: a pure function of what Meet said, who is who, what the LMS planned, and what people decided.
 
 A person's time is the union of all their participant sessions, over all their devices: two devices at once count
 once, time away does not count. https://developers.google.com/workspace/meet/api/guides/participants
@@ -7,31 +7,30 @@ once, time away does not count. https://developers.google.com/workspace/meet/api
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from datetime import timedelta
-from typing import assert_never
-from zoneinfo import ZoneInfo
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
+from functions.domain.certainty import after_marking, held_time, session_state, session_sync, was_searched
 from functions.domain.intervals import Interval, covered
-from functions.domain.model import (
-    AnonymousUser,
+from functions.domain.marks import Hearing, verdict
+from functions.domain.model import Conference, Kind, Participant, ParticipantSession, SyncState
+from functions.domain.roster import Assignment, Correction, Override, RosterEntry
+from functions.domain.sessions import (
     Attendance,
     AttendanceSheet,
     ClassSession,
-    Conference,
-    Kind,
-    Organizer,
-    Participant,
-    ParticipantSession,
-    PhoneUser,
+    EmailSource,
+    Merged,
+    Person,
     Presence,
     Role,
     SessionState,
-    SignedInUser,
-    Snapshot,
-    User,
+    Suggestion,
+    Verdict,
 )
-from functions.domain.syncing import end_of, is_over
+from functions.domain.syncing import end_of
+from functions.domain.who import Match, NameIndex, Seen, Who, account_of, corrections_by_kind, own_key_of
 
 
 def attendee_id(session_id: str, key: str) -> str:
@@ -39,7 +38,8 @@ def attendee_id(session_id: str, key: str) -> str:
 
     Args:
         session_id: The class meeting.
-        key: What identifies the person: `users/{id}`, else the participant's resource name.
+        key: What identifies the person: the roster entry's `student_id`, else its e-mail; `users/{id}`; the
+            participant's resource name.
     """
     return hashlib.sha256(f"{session_id}/{key}".encode()).hexdigest()[:20]
 
@@ -49,38 +49,134 @@ def unscheduled_session_id(conference_record: str) -> str:
     return conference_record.removeprefix("conferenceRecords/")
 
 
-def unscheduled_sheet(conference: Conference, *, time_zone: str) -> AttendanceSheet | None:
-    """The class meeting that a conference is by itself, with everybody's attendance; None before the first read.
+def unscheduled_session(conference: Conference, *, time_zone: str, before: ClassSession | None) -> ClassSession | None:
+    """The class meeting that a conference is by itself; None before the first read.
 
     Args:
         conference: The conference as stored.
         time_zone: The school's (an IANA name), for the local date.
+        before: That class meeting as it stood, for what people added to it.
     """
     snapshot = conference.snapshot
     if snapshot is None:
         return None
-    session_id = unscheduled_session_id(conference.conference_record)
-    owned = Interval(snapshot.record.start_time, end_of(snapshot, conference.sync))
-    session = ClassSession(
-        session_id=session_id,
-        space=snapshot.space.name,
-        meeting_code=snapshot.space.meeting_code,
-        meeting_uri=snapshot.space.meeting_uri,
-        actual_start=owned.start,
-        actual_end=owned.end,
+    session = before or ClassSession(
+        session_id=unscheduled_session_id(conference.conference_record),
+        space=snapshot.space,
         time_zone=time_zone,
-        local_date=owned.start.astimezone(ZoneInfo(time_zone)).date(),
-        state=SessionState.ENDED if is_over(snapshot, conference.sync) else SessionState.LIVE,
-        conference_records=(conference.conference_record,),
-        sync=conference.sync,
+        state=SessionState.LIVE,
+        owned=None,
     )
-    attendance = (
-        _attendance(session_id, key, participants, snapshot=snapshot, owned=owned, organizer=conference.organizer)
-        for key, participants in _people(snapshot).items()
+    teachers = (conference.organizer.email,) if conference.organizer.email else session.plan.teachers
+    plan = replace(session.plan, teachers=teachers)
+    return replace(session, space=snapshot.space, owned=conference_time(conference), plan=plan)
+
+
+def conference_time(conference: Conference) -> Interval | None:
+    """From when to when a conference was, as far as is known; None before the first read."""
+    if conference.snapshot is None:
+        return None
+    return Interval(conference.snapshot.record.start_time, end_of(conference.snapshot, conference.sync))
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that a class meeting's attendance is made of.
+
+    Attributes:
+        conferences: Those that belong to it and are stored, in order of time.
+        missing: Records that belong to it and are not stored: Meet named them, nobody has read them.
+        people: What is known of accounts.
+        corrections: What people decided.
+        now: The time of the computation.
+        settle: How long after its end a conference may still change.
+        room_names: Shell patterns of room devices' names.
+    """
+
+    conferences: Sequence[Conference]
+    people: Mapping[str, Person]
+    now: datetime
+    settle: timedelta
+    corrections: Sequence[Correction] = ()
+    missing: Sequence[str] = ()
+    room_names: tuple[str, ...] = field(default=())
+
+
+def sheet(session: ClassSession, evidence: Evidence) -> AttendanceSheet:
+    """The class meeting with everybody's attendance.
+
+    Nobody has any before the first sync, nor in a cancelled class.
+
+    Args:
+        session: The class meeting as planned, with the time that it owns.
+        evidence: What there is to know of it.
+    """
+    owned = session.owned
+    sync = session_sync(session, evidence.conferences, missing=evidence.missing, settle=evidence.settle)
+    plan = session.plan
+    if plan.cancelled or owned is None or sync is None:
+        state = SessionState.CANCELLED if plan.cancelled else SessionState.SCHEDULED
+        bare = replace(
+            session,
+            state=state,
+            conference_records=(),
+            actual_start=None,
+            actual_end=None,
+            held=None,
+            held_elsewhere=False,
+            sync=None if plan.cancelled else sync,
+        )
+        return AttendanceSheet(after_marking(bare, settle=evidence.settle))
+    read = [conference for conference in evidence.conferences if conference.snapshot]
+    people = _people(session, read, evidence)
+    times = {
+        conference.conference_record: (whole, belonging)
+        for conference in read
+        if (whole := conference_time(conference)) and (belonging := _time_in(session, conference))
+    }
+    presences = {key: _presences(matches, times) for key, matches in people.items()}
+    teaching = [p for key, found in presences.items() if people[key][0].role is Role.TEACHER for p in found]
+    being = [found for key, found in presences.items() if people[key][0].kind is not Kind.ROOM]
+    held_for = held_time(plan.scheduled, teaching, being)
+    searched = was_searched(session, evidence.conferences)
+    state = session_state(
+        session,
+        evidence.conferences,
+        missing=evidence.missing,
+        held_for=held_for,
+        now=evidence.now,
+        settle=evidence.settle,
     )
-    return AttendanceSheet(
-        session, tuple(sorted((person for person in attendance if person), key=lambda a: a.attendee_id))
+    done = replace(
+        session,
+        state=state,
+        conference_records=(*(c.conference_record for c in evidence.conferences), *evidence.missing),
+        actual_start=min((part.start for _, part in times.values()), default=None),
+        actual_end=max((part.end for _, part in times.values()), default=None),
+        held=_held(plan.scheduled, teaching),
+        held_elsewhere=state is SessionState.NOT_HELD and any(being),
+        sync=sync,
     )
+    hearing = None
+    if plan.scheduled and state is not SessionState.NOT_HELD:
+        unsettled = [c for c in evidence.conferences if c.sync.state is not SyncState.COMPLETE]
+        hearing = Hearing(
+            scheduled=plan.scheduled,
+            held=done.held,
+            policy=plan.policy,
+            time_zone=session.time_zone,
+            now=evidence.now,
+            unread=any(c.sync.state is SyncState.FAILED for c in unsettled) or bool(evidence.missing),
+            unsettled=frozenset(c.conference_record for c in unsettled),
+            endless=frozenset(
+                c.conference_record for c in unsettled if c.snapshot and c.snapshot.record.end_time is None
+            ),
+            searched=searched,
+            held_long_enough=held_for >= plan.policy.min_held,
+        )
+    attendance = _attendance(done, people, presences, hearing, evidence)
+    done = after_marking(done, settle=evidence.settle)
+    return AttendanceSheet(done, tuple(sorted(attendance, key=lambda person: person.attendee_id)))
 
 
 def counted_interval(session: ParticipantSession, participant: Participant, *, conference: Interval) -> Interval:
@@ -96,78 +192,181 @@ def counted_interval(session: ParticipantSession, participant: Participant, *, c
     return Interval(session.start_time, end)
 
 
-def _people(snapshot: Snapshot) -> dict[str, list[Participant]]:
-    """The participants of each person. Only an account joins two of them: display names never do."""
-    people: dict[str, list[Participant]] = {}
-    for participant in snapshot.participants:
-        people.setdefault(_key(participant), []).append(participant)
-    return people
-
-
-def _key(participant: Participant) -> str:
-    match participant.user:
-        case SignedInUser(user=user) if user:
-            return user
-        case SignedInUser() | AnonymousUser() | PhoneUser():
-            return participant.name
-        case unreachable:
-            assert_never(unreachable)
-
-
-def _attendance(
-    session_id: str,
-    key: str,
-    participants: Sequence[Participant],
-    *,
-    snapshot: Snapshot,
-    owned: Interval,
-    organizer: Organizer,
-) -> Attendance | None:
-    """One person's attendance, or None for somebody who was never there in the owned time."""
-    presences = sorted(
-        (
-            Presence(
-                conference_record=snapshot.record.name,
-                participant_session=session.name,
-                interval=clipped,
-                open=session.end_time is None,
-            )
-            for participant in participants
-            for session in participant.sessions
-            if (clipped := counted_interval(session, participant, conference=owned).clip(owned))
-        ),
-        key=lambda presence: (presence.interval, presence.participant_session),
-    )
-    if not presences:
-        return None
-    latest = max(participants, key=lambda p: (p.earliest_start_time or snapshot.record.start_time, p.name))
-    total = covered(presence.interval for presence in presences)
-    user = latest.user.user if isinstance(latest.user, SignedInUser) else None
-    return Attendance(
-        attendee_id=attendee_id(session_id, key),
-        kind=kind_of(latest.user),
-        user=user or None,
-        display_name=latest.user.display_name,
-        role=Role.TEACHER if user and user == organizer.user else Role.GUEST,
-        presences=tuple(presences),
-        total_duration=total,
-        in_class=total,
-    )
-
-
-def kind_of(user: User) -> Kind:
-    """How Meet knows somebody."""
-    match user:
-        case SignedInUser():
-            return Kind.SIGNED_IN
-        case AnonymousUser():
-            return Kind.ANONYMOUS
-        case PhoneUser():
-            return Kind.PHONE
-        case unreachable:
-            assert_never(unreachable)
-
-
 def whole_seconds(duration: timedelta) -> int:
     """A duration as documents hold it: summed exactly, then cut to whole seconds."""
     return duration // timedelta(seconds=1)
+
+
+People = dict[str, list[Match]]
+
+
+def _people(session: ClassSession, conferences: Sequence[Conference], evidence: Evidence) -> People:
+    """The participants of each person, by the person's key, in order of time."""
+    assignments, rooms = corrections_by_kind(evidence.corrections)
+    who = who_is_who(session, evidence)
+    who = replace(who, assignments=assignments, rooms=rooms)
+    seen = (
+        Seen(participant, conference.organizer, conference.snapshot.record.start_time)
+        for conference in conferences
+        if conference.snapshot
+        for participant in conference.snapshot.participants
+    )
+    people: People = {}
+    for one in sorted(seen, key=lambda one: one.order):
+        match = who.match(one, own_id=attendee_id(session.session_id, own_key_of(one)))
+        people.setdefault(match.key, []).append(match)
+    return people
+
+
+def students_of(session: ClassSession) -> tuple[RosterEntry, ...]:
+    """Who is expected in a class meeting; a teacher who stands on the roster is not."""
+    return tuple(entry for entry in session.plan.roster if entry.email not in session.plan.teachers)
+
+
+def who_is_who(session: ClassSession, evidence: Evidence) -> Who:
+    """What tells who is who in a class meeting, people's own assignments aside."""
+    return Who(
+        teachers=frozenset(session.plan.teachers),
+        organizer_teaches=session.plan.scheduled is None,
+        roster=session.plan.roster,
+        people=evidence.people,
+        room_names=evidence.room_names,
+    )
+
+
+def _attached(session: ClassSession) -> frozenset[str]:
+    return frozenset(record.conference_record for record in session.plan.attached)
+
+
+def _time_in(session: ClassSession, conference: Conference) -> Interval | None:
+    """The part of a conference that belongs to a class meeting: whole if people attached it."""
+    time = conference_time(conference)
+    if time is None or conference.conference_record in _attached(session) or session.owned is None:
+        return time
+    return time.clip(session.owned)
+
+
+def _presences(matches: Iterable[Match], times: Mapping[str, tuple[Interval, Interval]]) -> tuple[Presence, ...]:
+    """One person's participant sessions as far as they lie in the class meeting's time, oldest first.
+
+    Args:
+        matches: The person's participants.
+        times: By conference record, its own time and the part of it that belongs to the class meeting.
+    """
+    found = []
+    for match in matches:
+        participant = match.seen.participant
+        record = participant.name.partition("/participants/")[0]
+        if record not in times:
+            continue
+        whole, belonging = times[record]
+        for session in participant.sessions:
+            clipped = counted_interval(session, participant, conference=whole).clip(belonging)
+            if clipped:
+                found.append(Presence(record, session.name, clipped, open=session.end_time is None))
+    return tuple(sorted(found, key=lambda presence: (presence.interval, presence.participant_session)))
+
+
+def _held(scheduled: Interval | None, teaching: Sequence[Presence]) -> Interval | None:
+    """From when to when a teacher held the class; None without a teacher, or if nothing of it is left."""
+    if scheduled is None or not teaching:
+        return None
+    held = Interval(
+        max(scheduled.start, min(presence.interval.start for presence in teaching)),
+        min(scheduled.end, max(presence.interval.end for presence in teaching)),
+    )
+    return held if held.start < held.end else None
+
+
+def _attendance(
+    session: ClassSession,
+    people: People,
+    presences: Mapping[str, tuple[Presence, ...]],
+    hearing: Hearing | None,
+    evidence: Evidence,
+) -> list[Attendance]:
+    """Everybody who was there, and every student who was expected."""
+    overrides = [c for c in evidence.corrections if isinstance(c, Override)]
+    expected = {entry.key: entry for entry in who_is_who(session, evidence).students()}
+    found = []
+    for key in dict.fromkeys([*expected, *people]):
+        entry, there = expected.get(key), presences.get(key, ())
+        if not there and entry is None:
+            continue
+        one = _one(session, key, entry, people.get(key, []) if there else [], presences=there, hearing=hearing)
+        if entry:
+            one = replace(one, override=next((o for o in overrides if o.concerns(entry, one.attendee_id)), None))
+        found.append(one)
+    return _with_suggestions(found)
+
+
+def _one(
+    session: ClassSession,
+    key: str,
+    entry: RosterEntry | None,
+    matches: Sequence[Match],
+    *,
+    presences: tuple[Presence, ...],
+    hearing: Hearing | None,
+) -> Attendance:
+    """One person's attendance; without any participant, of a student who never came."""
+    own = [match for match in matches if match.assigned is None]
+    assigned = [match for match in matches if match.assigned is not None]
+    face = (own or assigned)[-1] if matches else None  # the latest participant, the person's own if there is one
+    emails = tuple(
+        dict.fromkeys([*([entry.email] if entry and entry.email else []), *(e for m in own for e in m.emails)])
+    )
+    scheduled = session.plan.scheduled
+    inside = covered(clipped for p in presences if (clipped := p.interval.clip(scheduled) if scheduled else p.interval))
+    return Attendance(
+        attendee_id=attendee_id(session.session_id, key),
+        kind=face.kind if face else Kind.EXPECTED,
+        user=account_of(face.seen.participant.user) if face else entry.user if entry else None,
+        display_name=(entry and entry.display_name) or (face.seen.participant.user.display_name if face else ""),
+        role=face.role if face else Role.STUDENT,
+        presences=presences,
+        total_duration=covered(presence.interval for presence in presences),
+        in_class=inside,
+        entry=entry,
+        email=emails[0] if emails else None,
+        emails=emails,
+        email_source=_email_source(own, assigned, emails),
+        verdict=verdict(presences, hearing) if entry and hearing else Verdict(),
+        merged=_merged(session, assigned),
+    )
+
+
+def _email_source(own: Sequence[Match], assigned: Sequence[Match], emails: Sequence[str]) -> EmailSource | None:
+    if assigned:
+        return EmailSource.ASSIGNED
+    known = [match.email_source for match in own if match.email_source]
+    return known[-1] if known else EmailSource.ROSTER if emails else None
+
+
+def _merged(session: ClassSession, assigned: Iterable[Match]) -> tuple[Merged, ...]:
+    """The guests that count as this student, each once."""
+    merged = {}
+    for match in assigned:
+        told = match.assigned
+        if told is None:
+            continue
+        by, at = (told.decision.by, told.decision.at) if isinstance(told, Assignment) else (told.by, told.at)
+        own_id = attendee_id(session.session_id, match.own_key)
+        merged[own_id] = Merged(own_id, match.seen.participant.user.display_name, match.kind, by, at)
+    return tuple(merged[own_id] for own_id in sorted(merged))
+
+
+def _with_suggestions(people: Sequence[Attendance]) -> list[Attendance]:
+    """Guests with the students whose names are like theirs."""
+    names = NameIndex(
+        (one.attendee_id, name)
+        for one in people
+        if one.entry
+        for name in {one.display_name, one.entry.display_name or ""}
+    )
+    return [
+        replace(one, suggestions=tuple(Suggestion(student, match) for student, match in names.like(one.display_name)))
+        if one.role is Role.GUEST and one.kind is not Kind.ROOM
+        else one
+        for one in people
+    ]

@@ -3,6 +3,9 @@
     AttendanceError
     ├── Retryable                may succeed by itself within minutes: answer 503, Pub/Sub delivers again
     │   ├── MeetUnavailable
+    │   ├── IdentitiesUnavailable
+    │   ├── SubscriptionsUnavailable
+    │   ├── JobsUnavailable
     │   ├── StoreUnavailable
     │   ├── StoreConflict        somebody else wrote first: load again and decide again
     │   ├── DocumentTooNew       a later version of this system wrote it, and may be rolling out
@@ -13,12 +16,30 @@
     │   ├── MeetAccessDenied
     │   │   ├── MeetScopeMissing
     │   │   └── MeetCredentialsRefused
+    │   ├── IdentitiesApiDisabled
+    │   ├── IdentityAccessDenied
+    │   │   └── IdentityScopeMissing
+    │   ├── SubscriptionsApiDisabled
+    │   ├── SubscriptionRefused
+    │   │   ├── SubscriptionScopeMissing
+    │   │   └── SubscriptionTopicRefused
     │   └── OrganizerUnknown
     ├── Permanent                can never succeed: park the message, acknowledge
     │   ├── UnreadableMessage
     │   ├── ConferenceRecordGone
     │   ├── MeetRequestRefused
+    │   ├── IdentityRequestRefused
     │   └── DocumentsRefused     the store will never take them: too large, too many
+    ├── Refused                  a caller asked for what cannot be: tell them; nothing was changed
+    │   ├── NotFound
+    │   │   └── NoConferenceRecord
+    │   ├── InvalidRequest       names each field with its reason
+    │   ├── OverlappingClass
+    │   ├── ExternalIdInUse
+    │   ├── AlreadyOnRoster
+    │   ├── PreconditionFailed
+    │   └── DomainNotAllowed
+    ├── ReadTooOld               the next page of a list was asked for too late: begin again
     └── WrongSetting             the environment is wrong: nothing can be done or stored until it is mended
 
 `reason` is a slug that logs, documents and metrics use; `hint` says what a person can do.
@@ -27,6 +48,8 @@ Neither ever holds a name, an e-mail or a token.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 
@@ -73,10 +96,35 @@ class WrongSetting(AttendanceError):
     default_hint = "Set the variable on the function and deploy it again; undelivered messages are kept."
 
 
+class ReadTooOld(AttendanceError):
+    """The moment to read is more than an hour ago, or the store does not read it for another reason."""
+
+    reason = "page-token-expired"
+    default_hint = "The pages of a list show one moment and can be read for an hour. Begin again with the first page."
+
+
 class MeetUnavailable(Retryable):
     """Meet did not answer, or answered 429, 500, 503 or 504, for as long as we were ready to try."""
 
     reason = "meet-unavailable"
+
+
+class IdentitiesUnavailable(Retryable):
+    """The People API or the Directory API did not answer, or answered 429 or 5xx."""
+
+    reason = "identities-unavailable"
+
+
+class SubscriptionsUnavailable(Retryable):
+    """The Workspace Events API did not answer, or answered 429 or 5xx."""
+
+    reason = "subscriptions-unavailable"
+
+
+class JobsUnavailable(Retryable):
+    """The jobs' topic did not take the messages; some of them may have arrived."""
+
+    reason = "jobs-unavailable"
 
 
 class StoreUnavailable(Retryable):
@@ -148,6 +196,66 @@ class MeetCredentialsRefused(MeetAccessDenied):
     )
 
 
+class IdentitiesApiDisabled(NeedsOperator):
+    """The People API or the Admin SDK API is not enabled in the Google Cloud project; the hint says which."""
+
+    reason = "identities-api-disabled"
+
+
+class IdentityAccessDenied(NeedsOperator):
+    """The People API or the Directory API refuses the person whom the call was made as."""
+
+    reason = "identity-access-denied"
+    default_hint = (
+        "Check that the teacher's account is active, in this Workspace domain, that its contacts and directory are "
+        "shared within the domain (Admin console: Directory > Directory settings), and that the teacher's consent or "
+        "domain-wide delegation is valid."
+    )
+
+
+class IdentityScopeMissing(IdentityAccessDenied):
+    """The token lacks the scope that looking people up needs; the hint says which."""
+
+
+class SubscriptionsApiDisabled(NeedsOperator):
+    """The Workspace Events API is not enabled in the Google Cloud project."""
+
+    reason = "workspace-events-api-disabled"
+    default_hint = (
+        "Enable the Google Workspace Events API in the project: gcloud services enable workspaceevents.googleapis.com "
+        "(console: APIs & Services > Library > Google Workspace Events API)."
+    )
+
+
+class SubscriptionRefused(NeedsOperator):
+    """The Workspace Events API refuses the subscription, or the person whom the call was made as."""
+
+    reason = "subscription-refused"
+    default_hint = (
+        "Check that the teacher's account is active, in this Workspace domain, that Meet is switched on for it, and "
+        "that the topic is in the same Google Cloud project as this system."
+    )
+
+
+class SubscriptionScopeMissing(SubscriptionRefused):
+    """The token lacks the scope that subscribing needs."""
+
+    default_hint = (
+        "Grant the scope https://www.googleapis.com/auth/meetings.space.readonly: in the Admin console under "
+        "Security > API controls > Domain-wide delegation, or by the teacher's renewed consent."
+    )
+
+
+class SubscriptionTopicRefused(SubscriptionRefused):
+    """Google Meet may not publish to the topic, or it does not exist."""
+
+    default_hint = (
+        "Let Meet publish to the topic: gcloud pubsub topics add-iam-policy-binding EVENTS_TOPIC "
+        "--member=serviceAccount:meet-api-event-push@system.gserviceaccount.com --role=roles/pubsub.publisher. "
+        "The topic must exist, in the same Google Cloud project as this system."
+    )
+
+
 class OrganizerUnknown(NeedsOperator):
     """Nobody is known as whom the conference could be read."""
 
@@ -179,8 +287,106 @@ class MeetRequestRefused(Permanent):
     default_hint = "The message names something that Meet cannot look up. If it came from Google, report a bug."
 
 
+class IdentityRequestRefused(Permanent):
+    """The People API or the Directory API calls our request invalid (400)."""
+
+    reason = "identity-request-refused"
+    default_hint = "The service cannot look up what it was asked for. If that came from Google, report a bug."
+
+
 class DocumentsRefused(Permanent):
     """The store calls the documents invalid: too large for one document, or for one commit."""
 
     reason = "documents-refused"
     default_hint = "Nothing was written. Report it with the number of participants and sessions."
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one field of a request; `reason` never repeats its value."""
+
+    field: str
+    reason: str
+
+
+class Refused(AttendanceError):
+    """What a caller asked for cannot be done. Nothing was changed."""
+
+    reason = "refused"
+
+
+class NotFound(Refused):
+    """There is no such thing."""
+
+    reason = "not-found"
+
+
+class NoConferenceRecord(NotFound):
+    """Meet has no conference record for a class meeting."""
+
+    reason = "no-conference-record"
+    default_hint = (
+        "Either nobody has joined the class's Meet link yet, or the class was held with another link: then attach "
+        "that conference record to it. Meet forgets conference records 30 days after their end."
+    )
+
+
+class InvalidRequest(Refused):
+    """The request cannot be used; `errors` names each field with its reason."""
+
+    reason = "invalid-request"
+    default_hint = "Correct the fields that are named and send the request again."
+
+    def __init__(self, message: str, *, errors: Sequence[FieldError], hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.errors = tuple(errors)
+
+    @classmethod
+    def of(cls, field: str, reason: str) -> InvalidRequest:
+        """A single field is wrong."""
+        return cls(f"{field} {reason}.", errors=(FieldError(field, reason),))
+
+
+class OverlappingClass(Refused):
+    """Another class has the room at that time; `session_id` is that class."""
+
+    reason = "overlapping-class"
+    default_hint = (
+        "Choose another time or another Meet link. Two sections in one room are one class meeting, "
+        "with a class_id for each entry of its roster."
+    )
+
+    def __init__(self, message: str, *, session_id: str) -> None:
+        super().__init__(message)
+        self.session_id = session_id
+
+
+class ExternalIdInUse(Refused):
+    """The external id belongs to a class that was scheduled with another request."""
+
+    reason = "external-id-in-use"
+    default_hint = "Change the class that has this external_id, or use another one."
+
+
+class AlreadyOnRoster(Refused):
+    """The person is on the roster with an account of their own."""
+
+    reason = "already-on-roster"
+    default_hint = "Only guests can be assigned to a student. Correct the roster if this account is not the student's."
+
+
+class PreconditionFailed(Refused):
+    """The class meeting is not any more what the caller saw (If-Match)."""
+
+    reason = "precondition-failed"
+    default_hint = "Read it again and decide anew."
+
+
+class DomainNotAllowed(Refused):
+    """Nothing may be done as this teacher."""
+
+    reason = "domain-not-allowed"
+    default_hint = (
+        "Let an administrator enrol the teacher (POST /api/organizers), or name the teacher in ALLOWED_TEACHERS "
+        "or the domain in ALLOWED_DOMAINS."
+    )

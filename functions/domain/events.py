@@ -150,11 +150,21 @@ def parse(attributes: Mapping[str, str], payload: object) -> Event:
             return Unknown(origin)
 
 
+def conference_record_in(value: object) -> str:
+    """The value, if it is a conference record's name that can be looked up and stored.
+
+    Raises:
+        UnreadableMessage: It is none.
+    """
+    if not isinstance(value, str) or not _CONFERENCE_RECORD.fullmatch(value):
+        raise UnreadableMessage("There is no conference record's name (conferenceRecords/…).")
+    if _UNUSABLE_ID.fullmatch(value.removeprefix("conferenceRecords/")):
+        raise UnreadableMessage("The conference record has an id that no document can have.")
+    return value
+
+
 def _conference_record(payload: object) -> str:
-    name = _resource(payload, "conferenceRecord", _CONFERENCE_RECORD)
-    if _UNUSABLE_ID.fullmatch(name.removeprefix("conferenceRecords/")):
-        raise UnreadableMessage("The event's conference record has an id that no document can have.")
-    return name
+    return conference_record_in(_resource(payload, "conferenceRecord", _CONFERENCE_RECORD))
 
 
 def _resource(payload: object, key: str, pattern: re.Pattern[str]) -> str:

@@ -1,4 +1,4 @@
-"""The nouns: what Meet says of a conference, and what we make of it.
+"""The nouns: what Meet says of a conference, who people are, and how far the reading is.
 
 Names are Google's (https://developers.google.com/workspace/meet/api/guides/overview). Every time is an aware
 UTC `datetime` of whole microseconds. `conference_record` is always a resource name, `conferenceRecords/{id}`.
@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
 from functions.domain.errors import AttendanceError
-from functions.domain.intervals import Interval
 
 MAX_DISPLAY_NAME = 200
 
@@ -58,6 +57,16 @@ class PhoneUser:
 
 
 User = SignedInUser | AnonymousUser | PhoneUser
+
+
+class Kind(StrEnum):
+    """How somebody was in the room, if at all."""
+
+    SIGNED_IN = "signed_in"
+    ANONYMOUS = "anonymous"
+    PHONE = "phone"
+    ROOM = "room"
+    EXPECTED = "expected"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +140,53 @@ class Organizer:
         return bool(self.user or self.email)
 
 
+# --- Who people are -------------------------------------------------------------------------------------------
+
+
+class IdentitySource(StrEnum):
+    """Which service told who somebody is."""
+
+    DIRECTORY = "directory"
+    PEOPLE = "people"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a Google account is, as the Directory or People say.
+
+    Attributes:
+        user: `users/{id}`.
+        email: The address, lower case.
+        aliases: Other addresses, lower case, sorted.
+        display_name: The account's name, cleaned.
+        source: Which service said so.
+    """
+
+    user: str
+    email: str
+    aliases: tuple[str, ...]
+    display_name: str | None
+    source: IdentitySource
+
+
+class SubscriptionState(StrEnum):
+    """Whether events come."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    PENDING = "pending"
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A Workspace Events subscription; `name` is None while its making is still under way."""
+
+    name: str | None
+    state: SubscriptionState
+    expire_time: datetime | None = None
+    suspension_reason: str | None = None
+
+
 # --- How far we are with reading it ---------------------------------------------------------------------------
 
 
@@ -192,7 +248,13 @@ class Sync:
 class Conference:
     """One conference as stored: what Meet said of it, once, and how far we are.
 
-    `snapshot` is None as long as no read succeeded.
+    Attributes:
+        conference_record: `conferenceRecords/{id}`.
+        organizer: As whom it is read.
+        snapshot: What Meet said; None as long as no read succeeded.
+        session_ids: The class meetings that it is part of.
+        sync: How far the reading is.
+        attached_to: The class meetings that people made it part of; stronger than any timetable.
     """
 
     conference_record: str
@@ -200,87 +262,4 @@ class Conference:
     snapshot: Snapshot | None
     session_ids: tuple[str, ...]
     sync: Sync
-
-
-# --- What we make of it ---------------------------------------------------------------------------------------
-
-
-class SessionState(StrEnum):
-    """Where a class meeting stands."""
-
-    LIVE = "live"
-    ENDED = "ended"
-
-
-class Role(StrEnum):
-    """What somebody is in one class meeting."""
-
-    TEACHER = "teacher"
-    GUEST = "guest"
-
-
-class Kind(StrEnum):
-    """How somebody was in the room."""
-
-    SIGNED_IN = "signed_in"
-    ANONYMOUS = "anonymous"
-    PHONE = "phone"
-
-
-@dataclass(frozen=True, slots=True)
-class Presence:
-    """A participant session as far as it lies in the class meeting's own time."""
-
-    conference_record: str
-    participant_session: str
-    interval: Interval
-    open: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Attendance:
-    """One person in one class meeting. `presences` are oldest first and overlap where devices did."""
-
-    attendee_id: str
-    kind: Kind
-    user: str | None
-    display_name: str
-    role: Role
-    presences: tuple[Presence, ...]
-    total_duration: timedelta
-    in_class: timedelta
-
-    @property
-    def first_joined_at(self) -> datetime:
-        """The first moment in the class meeting's own time."""
-        return min(presence.interval.start for presence in self.presences)
-
-    @property
-    def last_left_at(self) -> datetime:
-        """The last moment in the class meeting's own time."""
-        return max(presence.interval.end for presence in self.presences)
-
-
-@dataclass(frozen=True, slots=True)
-class ClassSession:
-    """One class meeting. Without a schedule it is one conference, and owns exactly that conference's time."""
-
-    session_id: str
-    space: str
-    meeting_code: str | None
-    meeting_uri: str | None
-    actual_start: datetime
-    actual_end: datetime
-    time_zone: str
-    local_date: date
-    state: SessionState
-    conference_records: tuple[str, ...]
-    sync: Sync
-
-
-@dataclass(frozen=True, slots=True)
-class AttendanceSheet:
-    """A class meeting with the attendance of everybody who was in it, ordered by attendee id."""
-
-    session: ClassSession
-    attendance: tuple[Attendance, ...]
+    attached_to: tuple[str, ...] = ()

@@ -1,0 +1,253 @@
+"""`sessions/{session_id}/attendance/{attendee_id}`, its corrections, and what is made of many of them.
+
+Domain -> documents, pure; the one place where these fields are spelled, and where their schema would be migrated.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+
+from functions.adapters.documents import SCHEMA_VERSION, Fields, check_schema, expiry
+from functions.domain.attendance import whole_seconds
+from functions.domain.roster import Assignment, Correction, Decision, Mark, Override, Remembered, RoomDevice
+from functions.domain.sessions import Attendance, AttendanceSheet, ClassSession, Role, SessionState
+
+
+def attendance_to_document(person: Attendance, session: ClassSession, *, retention: timedelta | None) -> Fields:
+    """`attendance/{attendee_id}`, without `updated_at`; it can be shown without the session's document."""
+    plan, entry, scheduled = session.plan, person.entry, session.plan.scheduled
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "expire_at": expiry(session.start, retention),
+        "attendee_id": person.attendee_id,
+        "session_id": session.session_id,
+        "class_id": (entry and entry.class_id) or plan.class_id,
+        "subject": plan.subject,
+        "teacher_email": plan.teachers[0] if plan.teachers else None,
+        "teacher_emails": list(plan.teachers),
+        "session_start": session.start,
+        "scheduled_start": scheduled.start if scheduled else None,
+        "scheduled_end": scheduled.end if scheduled else None,
+        "session_state": session.state.value,
+        "sync_state": session.sync.state.value if session.sync else None,
+        "kind": person.kind.value,
+        "user": person.user,
+        "student_id": entry.student_id if entry else None,
+        "email": person.email,
+        "emails": list(person.emails),
+        "email_source": person.email_source.value if person.email_source else None,
+        "display_name": person.display_name,
+        "role": person.role.value,
+        "status": person.verdict.status.value if person.verdict.status else None,
+        "status_reason": person.verdict.reason,
+        "is_late": person.verdict.is_late,
+        "is_left_early": person.verdict.is_left_early,
+        "mark": person.mark.value if person.mark else None,
+        "override": _override(person.override),
+        "merged": [{**asdict(merged), "kind": merged.kind.value} for merged in person.merged],
+        "suggestions": [asdict(suggestion) for suggestion in person.suggestions],
+        "first_joined_at": person.first_joined_at,
+        "last_left_at": person.last_left_at,
+        "total_duration_seconds": whole_seconds(person.total_duration),
+        "in_class_seconds": whole_seconds(person.in_class),
+        "session_count": len(person.presences),
+        "sessions": [
+            {
+                "conference_record": presence.conference_record,
+                "participant_session": presence.participant_session,
+                "start_time": presence.interval.start,
+                "end_time": presence.interval.end,
+                "duration_seconds": whole_seconds(presence.interval.length),
+                "open": presence.open,
+            }
+            for presence in person.presences
+        ],
+    }
+
+
+def correction_id(correction: Correction) -> str:
+    """The document's id: one decision of a kind for each person."""
+    match correction:
+        case Override():
+            key = f"student_id/{correction.student_id}" if correction.student_id else f"email/{correction.email}"
+            if not (correction.student_id or correction.email):
+                key = f"attendee/{correction.attendee_id}"
+            return "override-" + hashlib.sha256(key.encode()).hexdigest()[:20]
+        case Assignment():
+            return f"assignment-{correction.attendee_id}"
+        case RoomDevice():
+            return f"room-{correction.attendee_id}"
+
+
+def correction_to_document(correction: Correction, session: ClassSession, *, retention: timedelta | None) -> Fields:
+    """`sessions/{session_id}/corrections/{id}`."""
+    common = {
+        "schema_version": SCHEMA_VERSION,
+        "expire_at": expiry(session.start, retention),
+        "attendee_id": correction.attendee_id,
+        "by": correction.decision.by,
+        "caller": correction.decision.caller,
+        "at": correction.decision.at,
+    }
+    match correction:
+        case Override():
+            return {
+                **common,
+                "kind": "override",
+                "student_id": correction.student_id,
+                "email": correction.email,
+                "status": correction.mark.value,
+                "reason": correction.reason,
+            }
+        case Assignment():
+            return {
+                **common,
+                "kind": "assignment",
+                "student_id": correction.student_id,
+                "email": correction.email,
+                "user": correction.user,
+                "remembered": correction.remembered,
+                "remembered_before": remembered_to_document(correction.remembered_before),
+            }
+        case RoomDevice():
+            return {**common, "kind": "room"}
+
+
+def correction_from_document(fields: Mapping[str, Any]) -> Correction:
+    """What `correction_to_document` wrote."""
+    check_schema(fields)
+    decision = Decision(fields["by"], fields["caller"], fields["at"])
+    match fields["kind"]:
+        case "override":
+            return Override(
+                attendee_id=fields["attendee_id"],
+                student_id=fields["student_id"],
+                email=fields["email"],
+                mark=Mark(fields["status"]),
+                reason=fields["reason"],
+                decision=decision,
+            )
+        case "assignment":
+            return Assignment(
+                attendee_id=fields["attendee_id"],
+                student_id=fields["student_id"],
+                email=fields["email"],
+                decision=decision,
+                user=fields["user"],
+                remembered=fields["remembered"],
+                remembered_before=remembered_from_document(fields["remembered_before"]),
+            )
+        case _:
+            return RoomDevice(fields["attendee_id"], decision)
+
+
+def remembered_to_document(remembered: Remembered | None) -> Fields | None:
+    """The `student` of a person."""
+    return asdict(remembered) if remembered else None
+
+
+def remembered_from_document(fields: Mapping[str, Any] | None) -> Remembered | None:
+    """What `remembered_to_document` wrote."""
+    return Remembered(**fields) if fields else None
+
+
+def register_keys(sheet: AttendanceSheet) -> frozenset[str]:
+    """The registers that a class meeting stands in: one for each class that has students in it, and local month."""
+    session = sheet.session
+    if session.state is SessionState.CANCELLED or not sheet.attendance:
+        return frozenset()
+    students = (person for person in sheet.attendance if person.role is Role.STUDENT)
+    classes = {(person.entry and person.entry.class_id) or session.plan.class_id for person in students}
+    month = f"{session.local_date:%Y-%m}"
+    return frozenset(register_id(class_id, month) for class_id in {*classes, session.plan.class_id} if class_id)
+
+
+def register_id(class_id: str, month: str) -> str:
+    """The id of a class's register for a local month, `YYYY-MM`."""
+    return f"{hashlib.sha256(class_id.encode()).hexdigest()[:20]}_{month}"
+
+
+def register_with(
+    before: Mapping[str, Any] | None, key: str, sheet: AttendanceSheet, *, retention: timedelta | None
+) -> Fields | None:
+    """A register once a class meeting's marks are in it; None if nothing is left in it.
+
+    Rewritten whole: whatever it said of this class meeting is replaced.
+
+    Args:
+        before: The register as it stood.
+        key: Its id; the class meeting leaves it if that is none of its own registers.
+        sheet: The class meeting with everybody's attendance.
+        retention: How long personal data is kept.
+    """
+    session = sheet.session
+    stays = key in register_keys(sheet)
+    month = key.rpartition("_")[2]
+    sessions = {one["session_id"]: one for one in (before or {}).get("sessions", ())}
+    sessions.pop(session.session_id, None)
+    students: dict[str, Fields] = {
+        name: {**one, "marks": {s: mark for s, mark in one["marks"].items() if s != session.session_id}}
+        for name, one in (before or {}).get("students", {}).items()
+    }
+    class_id = (before or {}).get("class_id")
+    if stays:
+        sessions[session.session_id] = {
+            "session_id": session.session_id,
+            "session_start": session.start,
+            "subject": session.plan.subject,
+            "state": session.state.value,
+        }
+        for person in sheet.attendance:
+            of = (person.entry and person.entry.class_id) or session.plan.class_id
+            if person.role is not Role.STUDENT or person.entry is None or not of or register_id(of, month) != key:
+                continue
+            class_id = of
+            name = hashlib.sha256(f"{of}/{person.entry.key}".encode()).hexdigest()[:20]
+            known = students.get(name, {"marks": {}})
+            students[name] = {
+                "display_name": person.display_name or known.get("display_name", ""),
+                "email": person.email,
+                "student_id": person.entry.student_id,
+                "marks": {**known["marks"], session.session_id: person.mark.value if person.mark else None},
+            }
+        if class_id is None:
+            class_id = session.plan.class_id
+    students = {
+        name: {**one, **_totals(one["marks"].values())} for name, one in sorted(students.items()) if one["marks"]
+    }
+    if not sessions:
+        return None
+    expires = expiry(max(one["session_start"] for one in sessions.values()), retention)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "expire_at": expires,
+        "class_id": class_id,
+        "month": month,
+        "sessions": sorted(sessions.values(), key=lambda one: (one["session_start"], one["session_id"])),
+        "students": students,
+    }
+
+
+_ATTENDED = (Mark.PRESENT, Mark.LATE, Mark.LEFT_EARLY)
+_MISSED = (Mark.PARTIAL, Mark.ABSENT)
+
+
+def _totals(marks: Iterable[str | None]) -> Fields:
+    given = [mark for mark in marks if mark]
+    attended = sum(given.count(mark.value) for mark in _ATTENDED)
+    all_of_them = attended + sum(given.count(mark.value) for mark in _MISSED)
+    return {
+        "counts": {mark.value: given.count(mark.value) for mark in Mark},
+        "share": round(attended / all_of_them, 3) if all_of_them else None,
+    }
+
+
+def _override(override: Override | None) -> Fields | None:
+    if override is None:
+        return None
+    decision = override.decision
+    return {"status": override.mark.value, "reason": override.reason, "by": decision.by, "at": decision.at}

@@ -1,0 +1,117 @@
+"""Firestore's wire messages -> documents, directly, and what is asked for -> wire messages.
+
+The mirror of `firestore_writes`, for the same reason: docs/adr/0005-documents-are-encoded-directly.md.
+https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1#structuredquery
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from google.cloud.firestore_v1 import types
+
+from functions.adapters.database import Document, Query, Where
+from functions.adapters.firestore_writes import Message, encode_time, encode_value
+from functions.domain.errors import DocumentTooNew
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_NAME = "__name__"  # Firestore's word for a document's path
+_UPWARDS = types.StructuredQuery.Direction.ASCENDING
+_AND = types.StructuredQuery.CompositeFilter.Operator.AND
+_IS_NULL = types.StructuredQuery.UnaryFilter.Operator.IS_NULL
+_OPERATORS: Final = {
+    "==": types.StructuredQuery.FieldFilter.Operator.EQUAL,
+    "<": types.StructuredQuery.FieldFilter.Operator.LESS_THAN,
+    "<=": types.StructuredQuery.FieldFilter.Operator.LESS_THAN_OR_EQUAL,
+    ">": types.StructuredQuery.FieldFilter.Operator.GREATER_THAN,
+    ">=": types.StructuredQuery.FieldFilter.Operator.GREATER_THAN_OR_EQUAL,
+    "contains": types.StructuredQuery.FieldFilter.Operator.ARRAY_CONTAINS,
+}
+
+
+def get_request(database: str, paths: Sequence[str], *, at: datetime | None) -> types.BatchGetDocumentsRequest:
+    """The request for documents by path, all at one moment.
+
+    Args:
+        database: `projects/{project}/databases/{database}`.
+        paths: Which.
+        at: When; now if None.
+    """
+    request = types.BatchGetDocumentsRequest(
+        database=database, documents=[f"{database}/documents/{path}" for path in paths]
+    )
+    if at is not None:
+        encode_time(types.BatchGetDocumentsRequest.pb(request).read_time, at)
+    return request
+
+
+def query_request(database: str, query: Query) -> types.RunQueryRequest:
+    """The request for the documents that fit, with one more than asked for, which tells whether there are more."""
+    root = f"{database}/documents"
+    parent, _, collection = query.collection.rpartition("/")
+    request = types.RunQueryRequest(parent=f"{root}/{parent}" if parent else root)
+    message = types.RunQueryRequest.pb(request)
+    if query.at is not None:
+        encode_time(message.read_time, query.at)
+    structured = message.structured_query
+    structured.from_.add(collection_id=collection, all_descendants=query.group)
+    if query.where:
+        structured.where.composite_filter.op = _AND
+        for where in query.where:
+            _encode_where(structured.where.composite_filter.filters.add(), where)
+    for name in (*query.sorting, _NAME):
+        structured.order_by.add(field={"field_path": name}, direction=_UPWARDS)
+    if query.after is not None:
+        *values, path = query.after
+        structured.start_at.before = False
+        for value in values:
+            encode_value(structured.start_at.values.add(), value)
+        structured.start_at.values.add(reference_value=f"{root}/{path}")
+    if query.limit is not None:
+        structured.limit.value = query.limit + 1
+    return request
+
+
+def _encode_where(target: Message, where: Where) -> None:
+    if where.op == "==" and where.value is None:
+        target.unary_filter.field.field_path = where.field
+        target.unary_filter.op = _IS_NULL
+        return
+    target.field_filter.field.field_path = where.field
+    target.field_filter.op = _OPERATORS[where.op]
+    encode_value(target.field_filter.value, where.value)
+
+
+def decode_document(message: Message, *, database: str, seen_at: datetime) -> Document:
+    """A Document message as a document; its version is what `commit_request` takes for one."""
+    updated = message.update_time
+    return Document(
+        path=message.name.removeprefix(f"{database}/documents/"),
+        fields={name: decode_value(value) for name, value in message.fields.items()},
+        version=updated.seconds * 10**9 + updated.nanos,
+        seen_at=seen_at,
+    )
+
+
+def decode_value(message: Message) -> Any:  # noqa: ANN401 - whatever a document may hold
+    """The value that a Value message holds."""
+    match message.WhichOneof("value_type"):
+        case "null_value" | None:
+            return None
+        case "timestamp_value":
+            return decode_time(message.timestamp_value)
+        case "map_value":
+            return {name: decode_value(value) for name, value in message.map_value.fields.items()}
+        case "array_value":
+            return [decode_value(value) for value in message.array_value.values]
+        case "string_value" | "integer_value" | "boolean_value" | "double_value" as kind:
+            return getattr(message, kind)
+        case kind:
+            raise DocumentTooNew(f"A stored document holds a {kind}, which this code cannot read.")
+
+
+def decode_time(message: Message) -> datetime:
+    """The time that a Timestamp message holds; Firestore keeps microseconds."""
+    return _EPOCH + timedelta(seconds=message.seconds, microseconds=message.nanos // 1000)

@@ -1,0 +1,203 @@
+"""Google's APIs that have no asynchronous client: google-api-python-client, its blocking calls on threads.
+
+The client is imported at the first call and not before: an instance that looks nobody up starts without it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property, partial
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Any
+
+from functions.adapters.credentials import Credentials
+from functions.adapters.repeating import repeated
+from functions.domain.errors import (
+    IdentitiesApiDisabled,
+    IdentitiesUnavailable,
+    IdentityAccessDenied,
+    IdentityRequestRefused,
+    IdentityScopeMissing,
+)
+
+if TYPE_CHECKING:
+    import httplib2  # type: ignore[import-untyped]  # the package has no py.typed
+
+ATTEMPT_TIMEOUT = 10.0
+"""Seconds that a connection may be silent."""
+
+ATTEMPTS = 4
+"""How often one call is made, with pauses of at most two seconds."""
+
+THREADS = 32
+"""Calls under way in one instance; further ones wait. A thread that nobody waits for any more ends by its timeout."""
+
+_TRIED_AGAIN = frozenset({408, 425, 429})
+_QUOTA_REASONS = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded", "RATE_LIMIT_EXCEEDED"})
+_API_OFF_REASONS = frozenset({"SERVICE_DISABLED", "accessNotConfigured"})
+_SCOPE_REASONS = frozenset({"ACCESS_TOKEN_SCOPE_INSUFFICIENT", "insufficientPermissions"})
+
+
+class Missing(Exception):
+    """The service does not know whom it was asked for: an answer, which no use case sees as an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """An API: its name and version in the discovery documents, and what to say of it.
+
+    Attributes:
+        name: As `googleapiclient.discovery.build` knows it.
+        version: Likewise.
+        title: As people know it.
+        service: What `gcloud services enable` takes.
+        scope: The scope that reading needs.
+    """
+
+    name: str
+    version: str
+    title: str
+    service: str
+    scope: str
+
+
+class RestApi:
+    """One of Google's REST APIs, called as one person at a time.
+
+    Args:
+        api: Which.
+        endpoint: `host:port` of the real service, or `http://127.0.0.1:PORT` of a stand-in.
+        attempts: How often one call is made.
+    """
+
+    def __init__(self, api: Api, endpoint: str, *, attempts: int = ATTEMPTS) -> None:
+        self._api = api
+        self._local = endpoint.startswith("http://")
+        self._url = f"{endpoint}/" if self._local else f"https://{endpoint}/"
+        self._attempts = attempts
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix=api.name)
+        self._own = threading.local()
+        self._connections: list[httplib2.Http] = []
+
+    def close(self) -> None:
+        """Let go of threads and connections; a call that is under way may fail."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for connections in self._connections:
+            connections.close()
+
+    async def call(self, request: Callable[[Any], Any], credentials: Credentials) -> Mapping[str, Any]:
+        """The answer to a request.
+
+        Args:
+            request: Makes the request of the client's service object; it does no network.
+            credentials: As whom.
+
+        Raises:
+            Missing: The service does not know what was asked for.
+            IdentitiesUnavailable: It does not answer.
+            IdentitiesApiDisabled: It is not enabled in the project.
+            IdentityAccessDenied: It refuses the person.
+            IdentityRequestRefused: It calls the request invalid.
+        """
+        loop = asyncio.get_running_loop()
+
+        async def attempt() -> Mapping[str, Any]:
+            headers = dict(await credentials.metadata())
+            work: Awaitable[Mapping[str, Any]] = loop.run_in_executor(
+                self._threads, partial(self._answer, request, headers)
+            )
+            return await work
+
+        return await repeated(
+            attempt,
+            attempts=self._attempts,
+            maximum=2.0,
+            if_error=lambda error: isinstance(error, IdentitiesUnavailable),
+        )
+
+    def _answer(self, request: Callable[[Any], Any], headers: Mapping[str, str]) -> Mapping[str, Any]:
+        """Call once and wait; on a thread."""
+        import httplib2  # noqa: PLC0415 - see the module
+        from googleapiclient.errors import HttpError  # type: ignore[import-untyped]  # noqa: PLC0415
+
+        made = request(self._service)
+        made.headers.update(headers)
+        try:
+            answer = made.execute(http=self._http(), num_retries=0)
+        except HttpError as error:
+            raise self._named(int(error.resp.status), error.content) from None
+        except (OSError, ValueError, HTTPException, httplib2.HttpLib2Error) as error:
+            # Whatever is no answer. What is left of it must not be read as the next one.
+            self._http().close()
+            raise IdentitiesUnavailable(f"The {self._api.title} does not answer ({type(error).__name__}).") from None
+        if not isinstance(answer, dict):
+            # The client hands over whatever text came with a 200, such as a proxy's page.
+            raise IdentitiesUnavailable(f"The {self._api.title} does not answer with JSON.")
+        return answer
+
+    @cached_property
+    def _service(self) -> Any:  # noqa: ANN401 - made at run time of a document
+        from googleapiclient import discovery  # type: ignore[import-untyped]  # noqa: PLC0415
+
+        return discovery.build(
+            self._api.name,
+            self._api.version,
+            http=self._http(),
+            static_discovery=True,
+            cache_discovery=False,
+            client_options={"api_endpoint": self._url},
+        )
+
+    def _http(self) -> httplib2.Http:
+        """This thread's own connections, which no other thread may use; they carry nobody's credentials."""
+        http: httplib2.Http | None = getattr(self._own, "http", None)
+        if http is None:
+            import httplib2  # noqa: PLC0415 - see the module
+
+            # A stand-in is on this machine, and no proxy's business.
+            proxy = None if self._local else httplib2.proxy_info_from_environment
+            http = self._own.http = httplib2.Http(timeout=ATTEMPT_TIMEOUT, proxy_info=proxy)
+            self._connections.append(http)
+        return http
+
+    def _named(self, status: int, content: bytes) -> Exception:
+        """Our error for Google's. https://developers.google.com/workspace/admin/directory/v1/limits ."""
+        reasons, words = _explained(content)
+        api = self._api
+        if status == 404:  # noqa: PLR2004
+            return Missing()
+        if status >= 500 or status in _TRIED_AGAIN or reasons & _QUOTA_REASONS:  # noqa: PLR2004
+            return IdentitiesUnavailable(f"The {api.title} does not answer (HTTP {status}).")
+        if status == 403 and (reasons & _API_OFF_REASONS or "has not been used in project" in words):  # noqa: PLR2004
+            return IdentitiesApiDisabled(
+                f"The {api.title} is not enabled (HTTP {status}).",
+                hint=f"Enable the {api.title} in the project: gcloud services enable {api.service}",
+            )
+        if status == 403 and (reasons & _SCOPE_REASONS or "insufficient authentication scopes" in words):  # noqa: PLR2004
+            return IdentityScopeMissing(
+                f"The token lacks a scope that the {api.title} needs (HTTP {status}).",
+                hint=f"Grant the scope {api.scope}: in the Admin console under Security > API controls > "
+                "Domain-wide delegation, or by the teacher's renewed consent.",
+            )
+        if status in {401, 403}:
+            return IdentityAccessDenied(f"The {api.title} refuses the person it was asked as (HTTP {status}).")
+        return IdentityRequestRefused(f"The {api.title} calls the request invalid (HTTP {status}).")
+
+
+def _explained(content: bytes) -> tuple[frozenset[str], str]:
+    """The reasons that an error's body gives, old style and new, and its words.
+
+    https://google.aip.dev/193 and https://developers.google.com/workspace/admin/directory/v1/guides/troubleshoot-error-codes
+    """
+    try:
+        error = json.loads(content)["error"]
+        old = [entry.get("reason") for entry in error.get("errors", ())]
+        new = [entry.get("reason") for entry in error.get("details", ())]
+        return frozenset(reason for reason in [*old, *new] if reason), str(error.get("message", ""))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return frozenset(), ""

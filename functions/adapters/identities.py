@@ -1,0 +1,154 @@
+"""Who Google accounts are: the People API first, two hundred at a time, then the Directory for the others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Sequence
+
+from functions.adapters.credentials import Credentials, CredentialsPool
+from functions.adapters.directory import Directory
+from functions.adapters.people import BATCH, People
+from functions.domain.errors import AttendanceError, IdentitiesUnavailable, NeedsOperator, Permanent
+from functions.domain.model import Identity, Organizer
+from functions.ports import LookUp
+
+DEADLINE = 8.0
+"""Seconds that looking up may take: attendance does not wait longer for names."""
+
+ACCOUNT_DEADLINE = 20.0
+"""Seconds that one account may take."""
+
+DIRECTORY_AT_ONCE = 10
+"""Calls to the Directory under way for one look-up; one answers for one account, and 2,400 a minute are allowed:
+https://developers.google.com/workspace/admin/directory/v1/limits"""
+
+
+class GoogleIdentities:
+    """`functions.ports.Identities` on the People API and the Directory API.
+
+    Args:
+        people: The People API.
+        directory: The Directory API.
+        credentials: As whom they are called.
+        deadline: How many seconds looking up may take; People may take half of them.
+    """
+
+    def __init__(
+        self, people: People, directory: Directory, *, credentials: CredentialsPool, deadline: float = DEADLINE
+    ) -> None:
+        self._people = people
+        self._directory = directory
+        self._credentials = credentials
+        self._deadline = deadline
+
+    async def look_up(self, users: Collection[str], *, acting_as: Organizer) -> LookUp:
+        """See the port. Whoever is not answered for when the time is over is unavailable."""
+        asked = sorted(frozenset(users))
+        search = _Search(asked, self._credentials.of(acting_as))
+        try:
+            async with asyncio.timeout(self._deadline), asyncio.TaskGroup() as tasks:
+                for first in range(0, len(asked), BATCH):
+                    tasks.create_task(self._batch(asked[first : first + BATCH], search))
+        except TimeoutError:
+            search.reasons.add(IdentitiesUnavailable.reason)
+        return search.outcome()
+
+    async def account(self, email: str) -> Identity | None:
+        """See the port."""
+        email = email.strip().lower()
+        try:
+            async with asyncio.timeout(ACCOUNT_DEADLINE):
+                return await self._account(email, self._credentials.of(Organizer(email=email)))
+        except TimeoutError:
+            raise IdentitiesUnavailable("The Directory and the People API take too long.") from None
+
+    def close(self) -> None:
+        """Let go of threads and connections."""
+        self._people.close()
+        self._directory.close()
+
+    async def _account(self, email: str, credentials: Credentials) -> Identity | None:
+        denied: NeedsOperator | None = None
+        try:
+            found = await self._directory.get(email, credentials)
+        except NeedsOperator as error:
+            found, denied = None, error
+        if found is not None:
+            return found
+        # Either the Directory is closed to this person, or the account belongs to no school.
+        try:
+            me = await self._people.me(credentials)
+        except (NeedsOperator, Permanent):
+            me = None
+        if me is not None and email in (me.email, *me.aliases):
+            return me
+        if denied is not None:
+            raise denied
+        return None
+
+    async def _batch(self, users: Sequence[str], search: _Search) -> None:
+        await self._ask_people(users, search)
+        async with asyncio.TaskGroup() as tasks:
+            for user in users:
+                if user not in search.found:
+                    tasks.create_task(self._ask_directory(user, search))
+
+    async def _ask_people(self, users: Sequence[str], search: _Search) -> None:
+        try:
+            async with asyncio.timeout(self._deadline / 2):
+                told = await self._people.look_up(users, search.credentials)
+        except TimeoutError:
+            search.reasons.add(IdentitiesUnavailable.reason)
+        except AttendanceError as error:
+            search.reasons.add(error.reason)
+        else:
+            search.found.update(told.found)
+            search.typed.update(told.typed)
+            search.people_answered.update(set(users) - told.failed)
+            if told.failed:
+                search.reasons.add(IdentitiesUnavailable.reason)
+
+    async def _ask_directory(self, user: str, search: _Search) -> None:
+        async with search.places:
+            if search.directory_refuses:
+                return
+            try:
+                found = await self._directory.get(user.removeprefix("users/"), search.credentials)
+            except NeedsOperator as error:
+                # As it refuses one, it refuses all.
+                search.directory_refuses = True
+                search.reasons.add(error.reason)
+            except AttendanceError as error:
+                search.reasons.add(error.reason)
+            else:
+                search.directory_answered.add(user)
+                if found is not None:
+                    search.found[user] = found
+
+
+class _Search:
+    """One look-up as far as it has come."""
+
+    def __init__(self, asked: Collection[str], credentials: Credentials) -> None:
+        self.asked = frozenset(asked)
+        self.credentials = credentials
+        self.places = asyncio.Semaphore(DIRECTORY_AT_ONCE)
+        self.found: dict[str, Identity] = {}
+        self.typed: dict[str, Identity] = {}
+        self.people_answered: set[str] = set()
+        self.directory_answered: set[str] = set()
+        self.directory_refuses = False
+        self.reasons: set[str] = set()
+
+    def outcome(self) -> LookUp:
+        """What came of it."""
+        # An address out of somebody's contacts counts where the Directory, which knows better, has none to give.
+        final = self.asked if self.directory_refuses else self.directory_answered
+        found = {user: identity for user, identity in self.typed.items() if user in final} | self.found
+        unknown = (self.people_answered & self.directory_answered) - found.keys()
+        return LookUp(
+            found=found,
+            unknown=frozenset(unknown),
+            unavailable=self.asked - found.keys() - unknown,
+            reasons=frozenset(self.reasons),
+        )

@@ -1,0 +1,71 @@
+"""How a call to Google is repeated: again after a growing pause, for what may pass by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
+
+from google.api_core import exceptions as gexc
+from google.api_core.retry import AsyncRetry
+
+from functions.adapters.credentials import Metadata
+
+RequestT_contra = TypeVar("RequestT_contra", contravariant=True)
+ResponseT_co = TypeVar("ResponseT_co", covariant=True)
+ResponseT = TypeVar("ResponseT")
+
+
+class Method(Protocol[RequestT_contra, ResponseT_co]):
+    """A method of an official client, as far as we use it."""
+
+    async def __call__(
+        self,
+        request: RequestT_contra,
+        *,
+        retry: None,
+        timeout: float,  # noqa: ASYNC109 - the client's own name for its own limit
+        metadata: Metadata,
+    ) -> ResponseT_co:
+        """Call it once."""
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether the same call may succeed in a moment. HTTP's classes, because gRPC's derive from them."""
+    if isinstance(error, gexc.MethodNotImplemented):
+        return False
+    return isinstance(error, gexc.TooManyRequests | gexc.ServerError | gexc.Aborted | gexc.Cancelled)
+
+
+async def repeated(
+    attempt: Callable[[], Awaitable[ResponseT]],
+    *,
+    attempts: int,
+    initial: float = 0.25,
+    maximum: float = 16.0,
+    if_error: Callable[[Exception], bool] = may_pass,
+) -> ResponseT:
+    """Make an attempt until it succeeds, fails for good, or was made often enough; the last error is raised.
+
+    Args:
+        attempt: What is done.
+        attempts: How often at most. Attempts and not seconds, because waiting for a turn is no failure.
+        initial: About how many seconds the first pause takes; each is up to twice as long as the one before.
+        maximum: The longest pause.
+        if_error: After which errors it is done again.
+    """
+    left = attempts
+
+    async def counted() -> ResponseT:
+        nonlocal left
+        left -= 1
+        return await attempt()
+
+    retry = AsyncRetry(
+        predicate=lambda error: left > 0 and if_error(error),
+        initial=initial,
+        maximum=maximum,
+        multiplier=2.0,
+        timeout=None,
+    )
+    again: Callable[[], Awaitable[ResponseT]] = retry(counted)
+    return await again()

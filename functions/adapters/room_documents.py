@@ -1,0 +1,61 @@
+"""`spaces/{space_id}`: the timetable of a room, and which conference records were in it.
+
+It has no personal data. Whoever changes who owns which time of a room writes it, so that two of them never do so
+at once without seeing each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from functions.adapters.documents import SCHEMA_VERSION, Fields, check_schema
+from functions.domain.intervals import Interval
+from functions.domain.model import Organizer
+from functions.domain.timetable import Room, Slot, Span
+
+
+def room_to_document(room: Room) -> Fields:
+    """`spaces/{space_id}`."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "space": room.space,
+        "owner": {"user": room.owner.user, "email": room.owner.email},
+        "sessions": [
+            {
+                "session_id": slot.session_id,
+                "scheduled_start": slot.scheduled.start,
+                "scheduled_end": slot.scheduled.end,
+                "open_before_seconds": slot.open_before // timedelta(seconds=1),
+                "open_after_seconds": slot.open_after // timedelta(seconds=1),
+            }
+            for slot in room.slots
+        ],
+        "conferences": [
+            {"conference_record": span.conference_record, "start_time": span.time.start, "end_time": span.time.end}
+            for span in room.spans
+        ],
+    }
+
+
+def room_from_document(fields: Mapping[str, Any]) -> Room:
+    """What `room_to_document` wrote."""
+    check_schema(fields)
+    return Room(
+        space=fields["space"],
+        owner=Organizer(**fields["owner"]),
+        slots=tuple(
+            Slot(
+                slot["session_id"],
+                Interval(slot["scheduled_start"], slot["scheduled_end"]),
+                timedelta(seconds=slot["open_before_seconds"]),
+                timedelta(seconds=slot["open_after_seconds"]),
+            )
+            for slot in fields["sessions"]
+        ),
+        spans=tuple(
+            Span(span["conference_record"], Interval(span["start_time"], span["end_time"]))
+            for span in fields["conferences"]
+        ),
+    )

@@ -1,0 +1,152 @@
+"""Documents as they stand, found for a reader: `functions.ports.Views` over a database of documents.
+
+Everything that one answer shows, and every page of a list, is read at one moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from functions.adapters.attendance_documents import register_id
+from functions.adapters.database import Database, Document, Query, Where
+from functions.adapters.documents import Fields, check_schema
+from functions.ports import AttendanceFilter, Page, Paging, SessionFilter, Troubles
+
+_ATTENDANCE_ORDER = ("session_start", "attendee_id")
+
+
+class DocumentViews:
+    """`functions.ports.Views` over a database of documents.
+
+    Args:
+        database: Where the documents stand.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def session(self, session_id: str) -> Mapping[str, Any] | None:
+        """See the port."""
+        return await self._fields(f"sessions/{session_id}")
+
+    async def sessions_with(self, session_ids: Sequence[str]) -> tuple[Mapping[str, Any], ...]:
+        """See the port."""
+        paths = [f"sessions/{session_id}" for session_id in session_ids]
+        found = await self._database.get_many(paths)
+        return tuple(_checked(found[path]) for path in paths if path in found)
+
+    async def attendance(self, session_id: str) -> tuple[Mapping[str, Any], tuple[Mapping[str, Any], ...]] | None:
+        """See the port."""
+        session = await self._database.get(f"sessions/{session_id}")
+        if session is None:
+            return None
+        people = await self._database.children(f"{session.path}/attendance", at=session.seen_at)
+        return _checked(session), tuple(map(_checked, people))
+
+    async def attendee(self, session_id: str, attendee_id: str) -> Mapping[str, Any] | None:
+        """See the port."""
+        return await self._fields(f"sessions/{session_id}/attendance/{attendee_id}")
+
+    async def sessions(self, wanted: SessionFilter, paging: Paging) -> Page:
+        """See the port."""
+        equal = {"class_id": wanted.class_id, "external_id": wanted.external_id, "state": wanted.state}
+        where = [Where(name, "==", value) for name, value in equal.items() if value is not None]
+        if wanted.teacher_email is not None:
+            where.append(Where("teacher_emails", "contains", wanted.teacher_email))
+        where += _between(wanted.since, wanted.until)
+        return await self._page(Query("sessions", tuple(where), order=("session_start",)), paging)
+
+    async def attendances(self, wanted: AttendanceFilter, paging: Paging) -> Page:
+        """See the port."""
+        where = tuple(_between(wanted.since, wanted.until))
+        if wanted.class_id is not None:
+            where = (Where("class_id", "==", wanted.class_id), *where)
+        everybody = Query("attendance", where, order=_ATTENDANCE_ORDER, group=True)
+        match wanted.student:
+            case None:
+                return await self._page(everybody, paging)
+            case str() as email if "@" in email:
+                theirs = Where("emails", "contains", email.lower())
+                return await self._page(replace(everybody, where=(theirs, *where)), paging)
+            case student:
+                names = (Where("student_id", "==", student), Where("user", "==", f"users/{student}"))
+                return await self._merged([replace(everybody, where=(name, *where)) for name in names], paging)
+
+    async def register(self, class_id: str, month: str) -> Mapping[str, Any] | None:
+        """See the port."""
+        document = await self._database.get(f"registers/{register_id(class_id, month)}")
+        if document is None:
+            return None
+        fields = _checked(document)
+        students = dict(fields.get("students", {}))
+        if fields.get("parts"):
+            for part in await self._database.children(f"{document.path}/parts", at=document.seen_at):
+                students.update(_checked(part).get("students", {}))
+        return {**fields, "students": students}
+
+    async def organizers(self) -> tuple[Mapping[str, Any], ...]:
+        """See the port."""
+        return tuple(map(_checked, await self._database.children("organizers")))
+
+    async def organizer(self, user: str) -> Mapping[str, Any] | None:
+        """See the port."""
+        return await self._fields(f"organizers/{user.removeprefix('users/')}")
+
+    async def troubles(self, *, now: datetime, limit: int) -> Troubles:
+        """See the port. Every organizer is read: there are as many as teachers."""
+        untracked = [one for one in await self.organizers() if (one["subscription"] or {}).get("state") != "active"]
+        return Troubles(
+            organizers=tuple(untracked),
+            failed_conferences=await self._first("conferences", Where("sync.state", "==", "failed"), limit),
+            provisional_conferences=await self._first("conferences", Where("sync.state", "==", "provisional"), limit),
+            overdue_sessions=await self._first("sessions", Where("due_at", "<", now), limit),
+            parked_events=await self._first("parked_events", Where("replayed_at", "==", None), limit),
+        )
+
+    async def _fields(self, path: str) -> Fields | None:
+        document = await self._database.get(path)
+        return _checked(document) if document else None
+
+    async def _first(self, collection: str, where: Where, limit: int) -> tuple[Mapping[str, Any], ...]:
+        found = await self._database.find(Query(collection, (where,), limit=limit + 1))
+        return tuple({**_checked(document), "id": document.path.rpartition("/")[2]} for document in found.documents)
+
+    async def _page(self, query: Query, paging: Paging) -> Page:
+        found = await self._database.find(replace(query, limit=paging.size, after=paging.after, at=paging.read_at))
+        return Page(tuple(map(_checked, found.documents)), found.read_at, _position(found.next_after))
+
+    async def _merged(self, queries: Iterable[Query], paging: Paging) -> Page:
+        """What fits any of the queries, which have the same order, once."""
+        together: dict[str, Document] = {}
+        read_at, more = paging.read_at, False
+        for query in queries:
+            found = await self._database.find(replace(query, limit=paging.size, after=paging.after, at=read_at))
+            read_at, more = found.read_at, more or found.next_after is not None
+            together.update((document.path, document) for document in found.documents)
+        ordered = sorted(together.values(), key=_place)
+        page = ordered[: paging.size]
+        last = _place(page[-1]) if page and (more or len(ordered) > paging.size) else None
+        assert read_at is not None  # noqa: S101 - there is always a query
+        return Page(tuple(map(_checked, page)), read_at, last)
+
+
+def _between(since: datetime | None, until: datetime | None) -> list[Where]:
+    bounds = ((">=", since), ("<", until))
+    return [Where("session_start", op, moment) for op, moment in bounds if moment is not None]  # type: ignore[arg-type] # one of the two
+
+
+def _place(document: Document) -> tuple[datetime, str, str]:
+    start, attendee_id = (document.fields[name] for name in _ATTENDANCE_ORDER)
+    return start, attendee_id, document.path
+
+
+def _position(after: tuple[object, ...] | None) -> tuple[datetime | str, ...] | None:
+    return None if after is None else tuple(v if isinstance(v, datetime | str) else str(v) for v in after)
+
+
+def _checked(document: Document) -> Fields:
+    check_schema(document.fields)
+    return document.fields

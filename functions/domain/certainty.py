@@ -1,0 +1,192 @@
+"""How certain it is what happened in a class: its state, whether it was held, and when to look again.
+
+A class is never called not held, and nobody absent, because something was not looked at: it takes a list of the
+room's conference records that Meet gave after the class, with every record in it read for good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from functions.domain.intervals import Interval, covered, union
+from functions.domain.model import Conference, Sync, SyncError, SyncSource, SyncState
+from functions.domain.sessions import ClassSession, Presence, SessionState
+from functions.domain.syncing import end_of, is_over
+
+RETENTION = timedelta(days=30)
+"""How long Meet keeps a conference record after its end:
+https://developers.google.com/workspace/meet/api/reference/rest/v2/conferenceRecords (expireTime)."""
+
+_FIRST_WAIT, _LONGEST_WAIT = timedelta(minutes=2), timedelta(hours=6)
+
+
+def after_attempt(
+    session: ClassSession, *, began_at: datetime, listed: bool, error: SyncError | None, certain: bool
+) -> ClassSession:
+    """The class meeting once somebody tried to bring it up to date.
+
+    Args:
+        session: As it stood.
+        began_at: When the attempt began, and its list of the room's records with it.
+        listed: Whether that list was seen to its last page.
+        error: Why the attempt failed, if it did.
+        certain: Whether nothing is left that another attempt could find.
+    """
+    before = session.progress
+    if before.tried_at and before.tried_at > began_at:
+        return session  # somebody has tried later, and knows better
+    # Once Meet may have forgotten a record of the class, a list without it is no evidence.
+    evidence = listed and session.owned is not None and began_at < session.owned.start + RETENTION
+    return replace(
+        session,
+        progress=replace(
+            before,
+            listed_at=began_at if evidence else before.listed_at,
+            error=error,
+            failures=0 if certain else before.failures + 1,
+            tried_at=began_at,
+        ),
+    )
+
+
+def due_at(session: ClassSession, *, settle: timedelta) -> datetime | None:
+    """When a class meeting is to be brought up to date again; None if that is not needed.
+
+    At its scheduled end, once more when Meet's data must have settled, and after a failure again and again, at
+    growing distances, until Meet has forgotten it.
+    """
+    progress, scheduled = session.progress, session.plan.takes_place
+    if scheduled is None:
+        again = progress.failures and not session.plan.cancelled and progress.tried_at
+        return again + _wait(progress.failures) if again else None
+    due: datetime | None = None
+    if progress.tried_at is None or progress.tried_at < scheduled.end:
+        due = scheduled.end
+    elif progress.failures:
+        due = progress.tried_at + _wait(progress.failures)
+    elif progress.listed_at is None or progress.listed_at < scheduled.end + settle:
+        due = scheduled.end + settle
+        if progress.tried_at >= due:
+            due = None  # too old for Meet to tell
+    return due if due and due < scheduled.end + RETENTION else None
+
+
+def after_marking(session: ClassSession, *, settle: timedelta) -> ClassSession:
+    """The class meeting with the time at which it is due again."""
+    return replace(session, progress=replace(session.progress, due_at=due_at(session, settle=settle)))
+
+
+def was_searched(session: ClassSession, conferences: Iterable[Conference]) -> bool:
+    """Whether Meet was asked for all the class's records at or after its end.
+
+    That is the earlier of its scheduled end and the end of its last record.
+    """
+    listed_at, scheduled = session.progress.listed_at, session.plan.scheduled
+    if listed_at is None or scheduled is None:
+        return False
+    ends = [end_of(c.snapshot, c.sync) for c in conferences if c.snapshot and is_over(c.snapshot, c.sync)]
+    return listed_at >= min(scheduled.end, max(ends, default=scheduled.end))
+
+
+def is_decided(
+    session: ClassSession, conferences: Iterable[Conference], *, missing: Sequence[str], settle: timedelta
+) -> bool:
+    """Whether it can be said if the class was held."""
+    listed_at, scheduled = session.progress.listed_at, session.plan.scheduled
+    return (
+        scheduled is not None
+        and listed_at is not None
+        and listed_at >= scheduled.end + settle
+        and not missing
+        and all(conference.sync.state is SyncState.COMPLETE for conference in conferences)
+    )
+
+
+def held_time(
+    scheduled: Interval | None, teaching: Iterable[Presence], people: Iterable[Iterable[Presence]]
+) -> timedelta:
+    """For how long of the scheduled time a teacher, or at least two people at once, were there."""
+    if scheduled is None:
+        return timedelta(0)
+    times = [
+        *(clipped for presence in teaching if (clipped := presence.interval.clip(scheduled))),
+        *_together(
+            union(clipped for p in presences if (clipped := p.interval.clip(scheduled))) for presences in people
+        ),
+    ]
+    return covered(times)
+
+
+def session_state(
+    session: ClassSession,
+    conferences: Sequence[Conference],
+    *,
+    missing: Sequence[str],
+    held_for: timedelta,
+    now: datetime,
+    settle: timedelta,
+) -> SessionState:
+    """Where a class meeting stands that is not cancelled."""
+    scheduled = session.plan.scheduled
+    if is_decided(session, conferences, missing=missing, settle=settle) and held_for < session.plan.policy.min_held:
+        return SessionState.NOT_HELD
+    if any(c.snapshot and not is_over(c.snapshot, c.sync) for c in conferences):
+        return SessionState.LIVE
+    if scheduled and now < scheduled.end:
+        return SessionState.LIVE if conferences or missing else SessionState.SCHEDULED
+    return SessionState.ENDED
+
+
+def session_sync(
+    session: ClassSession, conferences: Sequence[Conference], *, missing: Sequence[str], settle: timedelta
+) -> Sync | None:
+    """How far the reading of all a class's conferences is; None before the first attempt."""
+    progress = session.progress
+    syncs = [conference.sync for conference in conferences]
+    if not syncs and not missing and progress.listed_at is None and progress.error is None:
+        return None
+    error = progress.error or next((sync.error for sync in syncs if sync.error), None)
+    states = {sync.state for sync in syncs}
+    if progress.error or SyncState.FAILED in states:
+        state = SyncState.FAILED
+    elif (
+        SyncState.PROVISIONAL in states
+        or missing
+        or (not syncs and not is_decided(session, conferences, missing=missing, settle=settle))
+    ):
+        state = SyncState.PROVISIONAL
+    else:
+        state = SyncState.COMPLETE
+    latest = max(syncs, key=lambda sync: (sync.pulled_at is not None, sync.pulled_at or 0), default=None)
+    return Sync(
+        state=state,
+        source=latest.source if latest else SyncSource.RECONCILE,
+        pulled_at=max((sync.pulled_at for sync in syncs if sync.pulled_at), default=progress.listed_at),
+        first_pulled_at=min((sync.first_pulled_at for sync in syncs if sync.first_pulled_at), default=None),
+        ended_event_at=max((sync.ended_event_at for sync in syncs if sync.ended_event_at), default=None),
+        attempts=sum(sync.attempts for sync in syncs),
+        meet_calls=sum(sync.meet_calls for sync in syncs),
+        error=error,
+    )
+
+
+def _together(people: Iterable[Sequence[Interval]]) -> list[Interval]:
+    """When at least two of them were there; each one's own intervals are disjoint."""
+    moments = sorted(
+        (moment, step) for times in people for time in times for moment, step in ((time.start, 1), (time.end, -1))
+    )
+    together: list[Interval] = []
+    there = 0
+    for (moment, step), (following, _) in pairwise(moments):
+        there += step
+        if there > 1:
+            together.append(Interval(moment, following))
+    return together
+
+
+def _wait(failures: int) -> timedelta:
+    doubled: int = 1 << min(failures - 1, 10)
+    return min(_FIRST_WAIT * doubled, _LONGEST_WAIT)

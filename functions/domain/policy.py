@@ -1,0 +1,109 @@
+"""The rules of a class for its marks, as the school, and then the class, may set them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, Self
+
+from functions.domain.errors import FieldError, InvalidRequest
+
+_WINDOWS = ("held", "scheduled")
+_LONGEST_MINUTES = 1440
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How marks are made.
+
+    Attributes:
+        marks: Whether there are marks at all, or times only.
+        window: `held`: from the teacher's coming to the teacher's going; `scheduled`: as planned.
+        late_after_minutes: How long after the window's start somebody may come without being late.
+        left_early_minutes: How long before the window's end somebody may go without having left early.
+        min_share: Which share of the window somebody must be there for to have more than a part.
+        min_held_minutes: How long a class must be held to count as held.
+        open_before_minutes: How long before the class a call may begin and end and still be part of it.
+        open_after_minutes: How long after the class a call may begin and still be part of it.
+    """
+
+    marks: bool = True
+    window: str = "held"
+    late_after_minutes: float = 5
+    left_early_minutes: float = 5
+    min_share: float = 0.5
+    min_held_minutes: float = 5
+    open_before_minutes: float = 30
+    open_after_minutes: float = 30
+
+    def changed(self, wanted: Mapping[str, object]) -> Self:
+        """This policy with some of its fields replaced.
+
+        Raises:
+            InvalidRequest: A field is unknown, or a value is none that it can have; each is named.
+        """
+        problems = [
+            FieldError(f"policy.{name}", reason) for name, value in wanted.items() if (reason := _refusal(name, value))
+        ]
+        if problems:
+            raise InvalidRequest("The policy cannot be used.", errors=tuple(problems))
+        checked: dict[str, Any] = dict(wanted)
+        return replace(self, **checked)
+
+    @property
+    def late_after(self) -> timedelta:
+        """How long after the window's start somebody may come without being late."""
+        return timedelta(minutes=self.late_after_minutes)
+
+    @property
+    def left_early(self) -> timedelta:
+        """How long before the window's end somebody may go without having left early."""
+        return timedelta(minutes=self.left_early_minutes)
+
+    @property
+    def min_held(self) -> timedelta:
+        """How long a class must be held to count as held."""
+        return timedelta(minutes=self.min_held_minutes)
+
+    @property
+    def open_before(self) -> timedelta:
+        """How long before the class a call may end and still be part of it."""
+        return timedelta(minutes=self.open_before_minutes)
+
+    @property
+    def open_after(self) -> timedelta:
+        """How long after the class a call may begin and still be part of it."""
+        return timedelta(minutes=self.open_after_minutes)
+
+
+def _refusal(name: str, value: object) -> str | None:
+    """Why a field of a policy cannot have a value; None if it can."""
+    match name, value:
+        case ("marks", bool()):
+            return None
+        case ("marks", _):
+            return "should be true or false"
+        case ("window", str()) if value in _WINDOWS:
+            return None
+        case ("window", _):
+            return "should be 'held' or 'scheduled'"
+        case ("min_share", int() | float()) if not isinstance(value, bool) and 0 <= value <= 1:
+            return None
+        case ("min_share", _):
+            return "should be a share between 0 and 1"
+        case (
+            (
+                "late_after_minutes"
+                | "left_early_minutes"
+                | "min_held_minutes"
+                | "open_before_minutes"
+                | "open_after_minutes"
+            ),
+            int() | float(),
+        ) if not isinstance(value, bool) and 0 <= value <= _LONGEST_MINUTES:
+            return None
+        case (_, _) if name in Policy.__dataclass_fields__:
+            return f"should be a number of minutes between 0 and {_LONGEST_MINUTES}"
+        case _:
+            return "is no field of a policy"

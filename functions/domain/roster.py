@@ -1,0 +1,144 @@
+"""Who is expected in a class meeting, and what people decided about its attendance by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from functions.domain.errors import FieldError, InvalidRequest
+
+
+@dataclass(frozen=True, slots=True)
+class RosterEntry:
+    """A student who is expected; has at least an `email` or a `student_id`.
+
+    Attributes:
+        email: Lower case.
+        student_id: The LMS's own id.
+        display_name: The LMS's name for the student, cleaned.
+        user: The student's Google account, `users/{id}`, if the LMS knows it.
+        class_id: The section, where several share a room.
+    """
+
+    email: str | None = None
+    student_id: str | None = None
+    display_name: str | None = None
+    user: str | None = None
+    class_id: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What identifies the student in every class meeting."""
+        return self.student_id or self.email or ""
+
+    def is_named_by(self, *, student_id: str | None, email: str | None) -> bool:
+        """Whether somebody who names a student by either means this one."""
+        return self.student_id == student_id if student_id else bool(email) and self.email == email
+
+
+def checked_roster(students: Iterable[RosterEntry]) -> tuple[RosterEntry, ...]:
+    """The students, if each can be told from all others.
+
+    Raises:
+        InvalidRequest: One stands there twice, or has neither an e-mail nor an id.
+    """
+    roster = tuple(students)
+    problems = []
+    for attribute in ("student_id", "email", "user"):
+        seen: dict[str, int] = {}
+        for number, entry in enumerate(roster):
+            value = getattr(entry, attribute)
+            if value and value in seen:
+                problems.append(FieldError(f"students.{number}", f"is the same student as students.{seen[value]}"))
+            elif value:
+                seen[value] = number
+    problems += [
+        FieldError(f"students.{number}", "needs an email or a student_id")
+        for number, entry in enumerate(roster)
+        if not entry.key
+    ]
+    if problems:
+        raise InvalidRequest("The roster cannot be used.", errors=problems)
+    return roster
+
+
+class Mark(StrEnum):
+    """What a student gets for a class meeting."""
+
+    PRESENT = "present"
+    LATE = "late"
+    LEFT_EARLY = "left_early"
+    PARTIAL = "partial"
+    ABSENT = "absent"
+    EXCUSED = "excused"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Who decided something by hand: `by` is what the LMS asserts, `caller` who called."""
+
+    by: str
+    caller: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A person's own mark for one student, in the place of the computed one."""
+
+    attendee_id: str
+    student_id: str | None
+    email: str | None
+    mark: Mark
+    reason: str | None
+    decision: Decision
+
+    def concerns(self, entry: RosterEntry | None, attendee_id: str) -> bool:
+        """Whether it is about this student, under whatever id the attendance stands now."""
+        if entry and (self.student_id or self.email):
+            same_id = bool(self.student_id) and self.student_id == entry.student_id
+            return same_id or (bool(self.email) and self.email == entry.email)
+        return self.attendee_id == attendee_id
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """An account that was once assigned to a student, and is that student from then on."""
+
+    student_id: str | None
+    email: str | None
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """This guest is that student.
+
+    Attributes:
+        attendee_id: The guest's own id in this class meeting.
+        remembered_before: What was remembered of the guest's account before, to be restored when it is undone.
+        remembered: Whether the account is remembered as this student's by this.
+    """
+
+    attendee_id: str
+    student_id: str | None
+    email: str | None
+    decision: Decision
+    user: str | None = None
+    remembered: bool = False
+    remembered_before: Remembered | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RoomDevice:
+    """This guest is a device in a room, nobody."""
+
+    attendee_id: str
+    decision: Decision
+
+
+Correction = Override | Assignment | RoomDevice

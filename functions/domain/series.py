@@ -1,0 +1,106 @@
+"""A series of classes: the same local clock time again and again.
+
+https://www.rfc-editor.org/rfc/rfc5545#section-3.3.10
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from zoneinfo import ZoneInfo
+
+from dateutil.rrule import rrule, rrulestr
+
+from functions.domain.errors import InvalidRequest
+
+MOST = 200
+"""How many classes a series may have."""
+
+REACH = timedelta(days=366)
+"""How far a series may reach from its first class."""
+
+_RULE = re.compile(r"(?:RRULE:)?(?P<parts>[A-Z-]+=[A-Z0-9,+:-]+(?:;[A-Z-]+=[A-Z0-9,+:-]+)*);?", re.IGNORECASE)
+_FREQUENCIES = {"DAILY", "WEEKLY", "MONTHLY", "YEARLY"}
+
+
+def occurrences(start: datetime, text: str, *, time_zone: str) -> tuple[datetime, ...]:
+    """When the classes of a series begin, the first one included, aware UTC.
+
+    Local clock time is kept over changes of the clock; a time that a change skips is that much later on that day.
+
+    Args:
+        start: The first class.
+        text: A recurrence rule with COUNT or UNTIL. UNTIL in UTC, or local without Z, a date alone being included.
+        time_zone: Whose clock is kept, an IANA name.
+
+    Raises:
+        InvalidRequest: The rule cannot be used; the field is `recurrence`.
+    """
+    zone = ZoneInfo(time_zone)
+    parts = _parts(text)
+    count, until = _count(parts.pop("COUNT", None)), parts.pop("UNTIL", None)
+    if count is None and until is None:
+        raise _refusal("needs an end: COUNT or UNTIL")
+    first = start.astimezone(zone)
+    last = start + REACH
+    limit = min(_until(until, zone), last) if until else last
+    try:
+        expanded = rrulestr(";".join(f"{name}={value}" for name, value in parts.items()), dtstart=first)
+        if not isinstance(expanded, rrule):
+            raise _refusal("should be a single rule")
+        found = tuple(islice(expanded.replace(until=limit.astimezone(UTC)), MOST + 1))
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
+        raise _refusal("is no recurrence rule of RFC 5545 that can be followed") from error
+    if count is not None:
+        if len(found) < count and until is None:
+            raise _refusal(f"reaches more than {REACH.days} days ahead" if count <= MOST else _TOO_MANY)
+        found = found[:count]
+    if len(found) > MOST:
+        raise _refusal(_TOO_MANY)
+    if not found or found[0] != first:
+        raise _refusal("should have the class's start_time as its first occurrence")
+    return tuple(moment.astimezone(UTC) for moment in found)
+
+
+_TOO_MANY = f"has more than {MOST} occurrences"
+
+
+def _parts(rule: str) -> dict[str, str]:
+    match = _RULE.fullmatch(rule.strip())
+    if match is None:
+        raise _refusal("is no recurrence rule of RFC 5545, such as FREQ=WEEKLY;COUNT=10")
+    pairs = [part.split("=", 1) for part in match["parts"].upper().split(";")]
+    parts = dict(pairs)
+    if len(parts) < len(pairs):
+        raise _refusal("names a part twice")
+    if parts.get("FREQ") not in _FREQUENCIES:
+        raise _refusal("should have a FREQ of DAILY, WEEKLY, MONTHLY or YEARLY")
+    if parts.get("INTERVAL", "1").lstrip("0") == "":
+        raise _refusal("should have an INTERVAL of at least 1")
+    return parts
+
+
+def _count(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not text.isdecimal() or not int(text):
+        raise _refusal("should have a COUNT of at least 1")
+    return int(text)
+
+
+def _until(text: str, zone: ZoneInfo) -> datetime:
+    for form, whole_day in (("%Y%m%dT%H%M%SZ", False), ("%Y%m%dT%H%M%S", False), ("%Y%m%d", True)):
+        try:
+            moment = datetime.strptime(text, form)  # noqa: DTZ007 - its zone is added below
+        except ValueError:
+            continue
+        if text.endswith("Z"):
+            return moment.replace(tzinfo=UTC)
+        moment = moment.replace(tzinfo=zone)
+        return moment + timedelta(days=1) - timedelta(microseconds=1) if whole_day else moment
+    raise _refusal("should have an UNTIL such as 20270131 or 20270131T225959Z")
+
+
+def _refusal(reason: str) -> InvalidRequest:
+    return InvalidRequest.of("recurrence", reason)

@@ -1,0 +1,135 @@
+"""Which class meeting owns which time of its room, and so which conference records belong to it.
+
+Neighbours on one space share the time between them: the border is the middle of the gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from functions.domain.intervals import Interval
+from functions.domain.model import Organizer
+
+MARGIN = timedelta(hours=2)
+"""How much time before its start and after its end a class meeting owns at most."""
+
+KEPT = timedelta(days=200)
+"""How long a room remembers what was in it: longer than a class may be entered afterwards."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A scheduled class meeting in a room, not cancelled."""
+
+    session_id: str
+    scheduled: Interval
+    open_before: timedelta
+    open_after: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A conference record in a room; while it is open its end is the moment until which it is known."""
+
+    conference_record: str
+    time: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """All that is known to have been, or will be, in one space. Slots never overlap.
+
+    Attributes:
+        space: `spaces/{space}`.
+        owner: Whose space it is, as far as is known: the only person to whom Meet lists its records.
+        slots: The classes in it, in order of time.
+        spans: The conference records in it, in order of time.
+    """
+
+    space: str
+    owner: Organizer = field(default_factory=Organizer)
+    slots: tuple[Slot, ...] = ()
+    spans: tuple[Span, ...] = ()
+
+    def overlapping(self, scheduled: Interval, *, but: Iterable[str] = ()) -> Slot | None:
+        """A class that has the room at that time already."""
+        ignored = set(but)
+        return next(
+            (
+                slot
+                for slot in self.slots
+                if slot.session_id not in ignored
+                and slot.scheduled.start < scheduled.end
+                and scheduled.start < slot.scheduled.end
+            ),
+            None,
+        )
+
+    def with_slot(self, slot: Slot) -> Room:
+        """The room with a class in it, in the place of what stood there for the same class meeting."""
+        others = (other for other in self.slots if other.session_id != slot.session_id)
+        return replace(self, slots=tuple(sorted((*others, slot), key=lambda slot: slot.scheduled)))
+
+    def without_slot(self, session_id: str) -> Room:
+        """The room without a class."""
+        return replace(self, slots=tuple(slot for slot in self.slots if slot.session_id != session_id))
+
+    def with_span(self, span: Span) -> Room:
+        """The room with a conference record in it, in the place of what was known of the same."""
+        others = (other for other in self.spans if other.conference_record != span.conference_record)
+        spans = tuple(sorted((*others, span), key=lambda span: (span.time, span.conference_record)))
+        return self if spans == self.spans else replace(self, spans=spans)
+
+    def since(self, moment: datetime) -> Room:
+        """The room without what was long before a moment."""
+        kept = moment - KEPT
+        return replace(
+            self,
+            slots=tuple(slot for slot in self.slots if slot.scheduled.end > kept),
+            spans=tuple(span for span in self.spans if span.time.end > kept),
+        )
+
+    def owned(self, session_id: str) -> Interval | None:
+        """The time that a class meeting owns; None if it is not in this room."""
+        return next((self._owned(n) for n, slot in enumerate(self.slots) if slot.session_id == session_id), None)
+
+    def owned_times(self) -> dict[str, Interval]:
+        """The time that each class meeting owns."""
+        return {slot.session_id: self._owned(number) for number, slot in enumerate(self.slots)}
+
+    def _owned(self, number: int) -> Interval:
+        start, end = self.slots[number].scheduled.start, self.slots[number].scheduled.end
+        before = self.slots[number - 1] if number else None
+        after = self.slots[number + 1] if number + 1 < len(self.slots) else None
+        return Interval(
+            max(start - MARGIN, _border(before.scheduled.end, start)) if before else start - MARGIN,
+            min(end + MARGIN, _border(end, after.scheduled.start)) if after else end + MARGIN,
+        )
+
+    def sessions_of(self, time: Interval) -> tuple[str, ...]:
+        """The class meetings that a conference record of this time belongs to, in order of time."""
+        return tuple(slot.session_id for slot in self.slots if self._takes(slot, time))
+
+    def records_of(self, session_id: str) -> tuple[str, ...]:
+        """The conference records of this room that belong to a class meeting, in order of time."""
+        slot = next((slot for slot in self.slots if slot.session_id == session_id), None)
+        if slot is None:
+            return ()
+        return tuple(span.conference_record for span in self.spans if self._takes(slot, span.time))
+
+    def records_touching(self, time: Interval) -> tuple[str, ...]:
+        """The conference records that were in the room at some moment of a time."""
+        return tuple(span.conference_record for span in self.spans if span.time.clip(time))
+
+    def _takes(self, slot: Slot, time: Interval) -> bool:
+        reach = Interval(slot.scheduled.start - slot.open_before, slot.scheduled.end + slot.open_after)
+        if time.clip(reach) is None:
+            return False
+        owned = self.owned(slot.session_id)
+        return owned is not None and time.clip(owned) is not None
+
+
+def _border(end: datetime, start: datetime) -> datetime:
+    return end + (start - end) / 2

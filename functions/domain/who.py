@@ -1,0 +1,206 @@
+"""Which person a participant is: by account, never by name.
+
+In this order: what people assigned by hand, the account's e-mail, its aliases, the account that the roster names.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import assert_never
+
+from functions.domain.model import AnonymousUser, Kind, Organizer, Participant, PhoneUser, SignedInUser, User
+from functions.domain.roster import Assignment, Correction, Remembered, RoomDevice, RosterEntry
+from functions.domain.sessions import EmailSource, Person, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A participant of one of the class meeting's conferences; `began` is when that conference did."""
+
+    participant: Participant
+    organizer: Organizer
+    began: datetime
+
+    @property
+    def order(self) -> tuple[datetime, str]:
+        """What puts participants in order of time, the same at every computation."""
+        return (self.participant.earliest_start_time or self.began, self.participant.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Who a participant is taken for.
+
+    Attributes:
+        key: What the person is recognised by in this class meeting.
+        own_key: What the participant is recognised by, whoever they are taken for.
+        assigned: What people said, if they did: by whom and when.
+        emails: Addresses that are the person's own.
+    """
+
+    seen: Seen
+    key: str
+    own_key: str
+    role: Role
+    kind: Kind
+    entry: RosterEntry | None = None
+    assigned: Assignment | Remembered | None = None
+    emails: tuple[str, ...] = ()
+    email_source: EmailSource | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """All that tells who is who in one class meeting.
+
+    Attributes:
+        teachers: Addresses of the teachers.
+        organizer_teaches: Whether whoever organized a conference is its teacher: of one that nobody scheduled.
+        roster: The students; teachers who stand there too are none.
+        people: What is known of accounts, by `users/{id}`.
+        assignments: What people assigned, by the guest's own attendee id.
+        rooms: Own attendee ids of devices in rooms.
+        room_names: Shell patterns of room devices' names.
+    """
+
+    teachers: frozenset[str]
+    organizer_teaches: bool
+    roster: tuple[RosterEntry, ...]
+    people: Mapping[str, Person]
+    assignments: Mapping[str, Assignment] = field(default_factory=dict)
+    rooms: frozenset[str] = frozenset()
+    room_names: tuple[str, ...] = ()
+
+    def students(self) -> tuple[RosterEntry, ...]:
+        """Who is expected: a teacher's address wins over a roster that also lists it."""
+        return tuple(entry for entry in self.roster if entry.email not in self.teachers)
+
+    def match(self, seen: Seen, *, own_id: str) -> Match:
+        """Who a participant is; `own_id` is the attendee id of its own key."""
+        user, kind, own_key = account_of(seen.participant.user), kind_of(seen.participant.user), own_key_of(seen)
+        person = self.people.get(user) if user else None
+        emails = _emails(person)
+        if user and user == seen.organizer.user and seen.organizer.email and not emails:
+            emails = (seen.organizer.email,)
+        source = EmailSource(person.identity.source.value) if person and person.identity else None
+        if self._teaches(user, emails, seen.organizer):
+            return Match(seen, own_key, own_key, Role.TEACHER, kind, emails=emails, email_source=source)
+        if assignment := self.assignments.get(own_id):
+            entry = self._named(student_id=assignment.student_id, email=assignment.email)
+            if entry:
+                return self._assigned(seen, own_key, kind, entry, assignment)
+        if person and person.student:
+            entry = self._named(student_id=person.student.student_id, email=person.student.email)
+            if entry:
+                return self._assigned(seen, own_key, kind, entry, person.student)
+        if entry := self._with_account(user, emails):
+            return Match(seen, entry.key, own_key, Role.STUDENT, kind, entry, emails=emails, email_source=source)
+        if own_id in self.rooms or (person and person.unknown and self._is_room(seen.participant.user)):
+            kind = Kind.ROOM
+        return Match(seen, own_key, own_key, Role.GUEST, kind, emails=emails, email_source=source)
+
+    def _assigned(
+        self, seen: Seen, own_key: str, kind: Kind, entry: RosterEntry, assigned: Assignment | Remembered
+    ) -> Match:
+        return Match(
+            seen, entry.key, own_key, Role.STUDENT, kind, entry, assigned=assigned, email_source=EmailSource.ASSIGNED
+        )
+
+    def _teaches(self, user: str | None, emails: Sequence[str], organizer: Organizer) -> bool:
+        if not self.teachers.isdisjoint(emails):
+            return True
+        return self.organizer_teaches and bool(user) and user == organizer.user
+
+    def _named(self, *, student_id: str | None, email: str | None) -> RosterEntry | None:
+        by_id = (entry for entry in self.students() if student_id and entry.student_id == student_id)
+        by_email = (entry for entry in self.students() if email and entry.email == email)
+        return next(by_id, None) or next(by_email, None)
+
+    def _with_account(self, user: str | None, emails: Sequence[str]) -> RosterEntry | None:
+        students = self.students()
+        for email in emails:
+            if entry := next((entry for entry in students if entry.email == email), None):
+                return entry
+        return next((entry for entry in students if user and entry.user == user), None)
+
+    def _is_room(self, user: User) -> bool:
+        name = user.display_name.casefold()
+        return any(fnmatch.fnmatchcase(name, pattern.casefold()) for pattern in self.room_names)
+
+
+def corrections_by_kind(corrections: Iterable[Correction]) -> tuple[dict[str, Assignment], frozenset[str]]:
+    """The assignments by the guest's own attendee id, and the ids of room devices."""
+    assignments = {c.attendee_id: c for c in corrections if isinstance(c, Assignment)}
+    return assignments, frozenset(c.attendee_id for c in corrections if isinstance(c, RoomDevice))
+
+
+def account_of(user: User) -> str | None:
+    """The Google account, `users/{id}`, if there is one."""
+    return (user.user or None) if isinstance(user, SignedInUser) else None
+
+
+def own_key_of(seen: Seen) -> str:
+    """What a participant is recognised by: the account, else the participant itself. Names never are."""
+    return account_of(seen.participant.user) or seen.participant.name
+
+
+def kind_of(user: User) -> Kind:
+    """How Meet knows somebody."""
+    match user:
+        case SignedInUser():
+            return Kind.SIGNED_IN
+        case AnonymousUser():
+            return Kind.ANONYMOUS
+        case PhoneUser():
+            return Kind.PHONE
+        case unreachable:
+            assert_never(unreachable)
+
+
+class NameIndex:
+    """Finds students whose names are like a guest's, to be offered and never taken.
+
+    Names are the same if they have the same words, and similar if one has all words of the other.
+
+    Args:
+        names: Each student's attendee id with every name that is known.
+    """
+
+    MOST = 5
+
+    def __init__(self, names: Iterable[tuple[str, str]]) -> None:
+        self._students: dict[str, set[tuple[str, ...]]] = {}
+        self._by_word: dict[str, set[str]] = {}
+        for attendee_id, name in names:
+            words = _words(name)
+            if words:
+                self._students.setdefault(attendee_id, set()).add(words)
+                for word in words:
+                    self._by_word.setdefault(word, set()).add(attendee_id)
+
+    def like(self, name: str) -> list[tuple[str, str]]:
+        """Attendee ids of students with such a name, and `same` or `similar`; the same ones first."""
+        words = _words(name)
+        found: list[tuple[str, str]] = []
+        for attendee_id in sorted({one for word in words for one in self._by_word.get(word, ())}):
+            names = self._students[attendee_id]
+            if words in names:
+                found.append(("same", attendee_id))
+            elif any(set(words) <= set(other) or set(other) <= set(words) for other in names):
+                found.append(("similar", attendee_id))
+        return [(attendee_id, match) for match, attendee_id in sorted(found)[: self.MOST]]
+
+
+def _words(name: str) -> tuple[str, ...]:
+    """A name's words without case and accents, in order of the alphabet."""
+    plain = unicodedata.normalize("NFKD", name.casefold())
+    letters = "".join(c if c.isalnum() else " " for c in plain if not unicodedata.combining(c))
+    return tuple(sorted(letters.split()))
+
+
+def _emails(person: Person | None) -> tuple[str, ...]:
+    return (person.identity.email, *person.identity.aliases) if person and person.identity else ()

@@ -1,0 +1,10 @@
+"""The HTTP function `api`: a request in, a view read or a use case called, an answer out.
+
+http          the function: the guards around the application, built once
+application   the routes, the OpenAPI document, what becomes of errors
+guards        before routing: who calls, how large a body is, one access line, nothing unforeseen gets out
+problems      every error as RFC 9457 problem details
+fields        the types of single values; requests, answers: of whole bodies
+paging        page tokens
+…_routes      the calls
+"""

@@ -1,0 +1,108 @@
+"""The routes as one application: its OpenAPI document, and every error as a problem."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.routing import Match
+
+from functions.domain.errors import AttendanceError
+from functions.entrypoints.api import (
+    attendance_routes,
+    correction_routes,
+    operator_routes,
+    problems,
+    schedule_routes,
+    session_routes,
+)
+from functions.entrypoints.api.answers import problem_schemas
+from functions.wiring import App
+
+_ROUTERS = (schedule_routes, session_routes, attendance_routes, correction_routes, operator_routes)
+
+
+def application(app: App) -> FastAPI:
+    """The routes, working with this application. Nothing of the web framework's own is left to be seen."""
+    api = FastAPI(
+        title="Meet Attendance",
+        version="1",
+        summary="Who was in a Google Meet class, from when to when.",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,  # a redirect would repeat the path, and nobody types these by hand
+        routes=[route for module in _ROUTERS for route in module.router.routes],
+        exception_handlers={
+            AttendanceError: _attendance_error,
+            RequestValidationError: _invalid,
+            HTTPException: _http_error,
+            Exception: _unforeseen,
+        },
+    )
+    api.state.attendance = app
+    api.openapi = lambda: _openapi(api)  # type: ignore[method-assign] # FastAPI's documented way to extend it
+    return api
+
+
+async def _attendance_error(_: Request, error: Exception) -> Response:
+    return problems.of(cast("AttendanceError", error)).response()
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    errors = cast("RequestValidationError", error).errors()
+    return (problems.MALFORMED if problems.malformed(errors) else problems.of(problems.invalid(errors))).response()
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    """What the framework itself refuses: no such path, no such method, an unreadable body."""
+    status = cast("HTTPException", error).status_code
+    if status == 404:  # noqa: PLR2004 - an HTTP status, likewise below
+        return problems.UNKNOWN_PATH.response()
+    if status == 405:  # noqa: PLR2004
+        allowed = {"Allow": ", ".join(sorted(_methods(request)))}
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers=allowed)
+        refused = problems.WRONG_METHOD.response()
+        refused.headers.update(allowed)
+        return refused
+    return (problems.MALFORMED if status == 400 else problems.INTERNAL).response()  # noqa: PLR2004
+
+
+async def _unforeseen(_request: Request, _error: Exception) -> Response:
+    return problems.INTERNAL.response()  # the guard around it logs why
+
+
+def _methods(request: Request) -> set[str]:
+    """Every method that something at this path answers to."""
+    methods = {"OPTIONS"}
+    for route in request.app.routes:
+        match, _ = route.matches(dict(request.scope))
+        if match is not Match.NONE:
+            methods |= set(getattr(route, "methods", None) or ())
+    return methods | ({"HEAD"} if "GET" in methods else set())
+
+
+def _openapi(api: FastAPI) -> dict[str, Any]:
+    """The description of all calls, with errors as they really are."""
+    if api.openapi_schema is None:
+        described = get_openapi(title=api.title, version=api.version, summary=api.summary, routes=api.routes)
+        schemas = described["components"]["schemas"]
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        schemas.update(problem_schemas())
+        described["components"]["securitySchemes"] = {
+            "token": {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "A Google-signed ID token for this service, which Cloud Run verifies. Its e-mail is "
+                "the caller; API_CALLERS says in which role.",
+            }
+        }
+        described["security"] = [{"token": []}]
+        api.openapi_schema = described
+    return api.openapi_schema

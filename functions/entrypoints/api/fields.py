@@ -1,0 +1,134 @@
+"""Types of single values in requests. Reasons say what a value should be and never repeat it."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import UTC, date, datetime, time
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, Field, PlainValidator, StringConstraints, WithJsonSchema
+
+from functions.domain.model import clean_display_name
+
+MAX_STUDENTS = 2000
+
+_EMAIL = re.compile(
+    r"[a-z0-9.!#$%&'*+=?^_`{|}~-]{1,64}@(?=.{1,189}$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+    r"(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)+"
+)
+_MEETING_CODE = re.compile(
+    r"(?:(?:https?://)?meet\.google\.com/)?[a-z]{3}-?[a-z]{4}-?[a-z]{3}(?:[/?#][!-~]*)?", re.IGNORECASE
+)
+_RESOURCE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+
+
+def _email(value: str) -> str:
+    address = value.lower()
+    if not _EMAIL.fullmatch(address):
+        raise ValueError("should be an e-mail address")
+    return address
+
+
+def _one_line(value: str) -> str:
+    if any(unicodedata.category(character) == "Cc" for character in value):
+        raise ValueError("should have no control characters")
+    return value
+
+
+def _without_slash(value: str) -> str:
+    if "/" in value:
+        raise ValueError("should have no '/'")
+    return value
+
+
+def _meeting_code(value: str) -> str:
+    if not _MEETING_CODE.fullmatch(value):
+        raise ValueError("should be a meeting code such as abc-mnop-xyz, or a link with it")
+    return value
+
+
+def _time_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("should be an IANA time zone such as Europe/Berlin") from None
+    return value
+
+
+def _user(value: str) -> str:
+    user = value.removeprefix("users/")
+    if not _RESOURCE_ID.fullmatch(user):
+        raise ValueError("should be a Google account, users/ID")
+    return f"users/{user}"
+
+
+def _conference_record(value: str) -> str:
+    record = value.removeprefix("conferenceRecords/")
+    if not _RESOURCE_ID.fullmatch(record):
+        raise ValueError("should be conferenceRecords/ID")
+    return f"conferenceRecords/{record}"
+
+
+def _known_name(value: str) -> str | None:
+    return clean_display_name(value) or None
+
+
+def _moment(value: object) -> datetime:
+    try:
+        moment = datetime.fromisoformat(value.strip().upper()) if isinstance(value, str) else None
+        if moment is not None and moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise ValueError("should be a time with an offset, such as 2026-11-23T09:00:00+01:00")
+
+
+def _moment_or_day(value: object) -> datetime | date:
+    if isinstance(value, str):
+        try:
+            return date.fromisoformat(value.strip())
+        except ValueError:
+            pass
+    try:
+        return _moment(value)
+    except ValueError:
+        raise ValueError(
+            "should be a date such as 2026-11-23, or a time with an offset such as 2026-11-23T09:00:00+01:00"
+        ) from None
+
+
+_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+Line = Annotated[_Text, AfterValidator(_one_line)]
+Student = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=254), AfterValidator(_one_line)
+]
+StudentId = Annotated[Line, AfterValidator(_without_slash)]
+Email = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=254), AfterValidator(_email)]
+DisplayName = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_known_name)]
+TypedMeetingCode = Annotated[_Text, AfterValidator(_meeting_code)]
+TimeZone = Annotated[_Text, AfterValidator(_time_zone)]
+GoogleUser = Annotated[_Text, AfterValidator(_user)]
+ConferenceRecordName = Annotated[_Text, AfterValidator(_conference_record)]
+Recurrence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
+Minutes = Annotated[int, Field(strict=True, ge=1, le=1440)]
+Month = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
+Moment = Annotated[datetime, PlainValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
+MomentOrDay = Annotated[
+    datetime | date,
+    PlainValidator(_moment_or_day),
+    WithJsonSchema({"type": "string", "description": "A date means its midnight in the school's time zone."}),
+]
+
+
+def moment_of(when: datetime | date | None, *, time_zone: str) -> datetime | None:
+    """A moment as it is, a date as its midnight there; None stays None.
+
+    Raises:
+        OverflowError: The midnight lies outside of what a time can be.
+    """
+    if when is None or isinstance(when, datetime):
+        return when
+    return datetime.combine(when, time(), ZoneInfo(time_zone)).astimezone(UTC)

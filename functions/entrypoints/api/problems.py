@@ -1,0 +1,220 @@
+"""Every error as problem details (RFC 9457), by its class. What a caller sent is never repeated.
+
+https://www.rfc-editor.org/rfc/rfc9457
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.responses import JSONResponse, Response
+
+from functions.domain.errors import (
+    AlreadyOnRoster,
+    AttendanceError,
+    ConferenceRecordGone,
+    DomainNotAllowed,
+    ExternalIdInUse,
+    FieldError,
+    InvalidRequest,
+    NeedsOperator,
+    NoConferenceRecord,
+    NotFound,
+    OverlappingClass,
+    Permanent,
+    PreconditionFailed,
+    ReadTooOld,
+    Refused,
+    Retryable,
+    WrongSetting,
+)
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+TYPE = "tag:meet-attendance.example,2026:problems/"
+"""Before the slug. A tag names without being an address, as the RFC suggests for types that lead nowhere."""
+
+RETRY_AFTER_SECONDS = 30
+MAX_ERRORS = 100
+"""How many fields are named at most: two thousand wrong students are no help."""
+
+
+class NotPermitted(Refused):
+    """The caller's role does not reach so far."""
+
+    reason = "not-permitted"
+    default_hint = "An operator lists who may call, and in which role, in API_CALLERS."
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Problem details, to be answered."""
+
+    status: int
+    slug: str
+    title: str
+    detail: str
+    hint: str = ""
+    more: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def response(self) -> Response:
+        """The answer that tells it."""
+        return JSONResponse(
+            {
+                "type": TYPE + self.slug,
+                "title": self.title,
+                "status": self.status,
+                "detail": self.detail,
+                "hint": self.hint,
+                **self.more,
+            },
+            status_code=self.status,
+            headers=dict(self.headers),
+            media_type=MEDIA_TYPE,
+        )
+
+
+NOT_PERMITTED = Problem(
+    403,
+    "not-permitted",
+    "Not permitted",
+    "The caller may not do this.",
+    NotPermitted.default_hint,
+)
+UNKNOWN_PATH = Problem(
+    404, "not-found", "Not found", "There is no such call.", "The calls are described at /openapi.json."
+)
+WRONG_METHOD = Problem(
+    405,
+    "method-not-allowed",
+    "Method not allowed",
+    "There is no such call with this method.",
+    "The header Allow lists the methods; the calls are described at /openapi.json.",
+)
+MALFORMED = Problem(
+    400, "malformed-request", "Malformed request", "The body is not JSON.", "Send one JSON object, encoded in UTF-8."
+)
+WRONG_MEDIA_TYPE = Problem(
+    415,
+    "unsupported-media-type",
+    "Unsupported media type",
+    "The body is not declared as JSON.",
+    "Send Content-Type: application/json.",
+)
+INTERNAL = Problem(
+    500,
+    "internal-error",
+    "Internal error",
+    "Something went wrong that nobody foresaw.",
+    "It is in the function's log. Report it with the time of the request.",
+)
+WRONG_SETTINGS = Problem(
+    500,
+    "wrong-setting",
+    "Wrong setting",
+    "A setting of the function is missing or wrong.",
+    "The function's log names the variable.",
+)
+
+
+def too_large(limit: int) -> Problem:
+    """The body is larger than any request needs."""
+    return Problem(
+        413, "too-large", "Too large", f"The body is larger than {limit:,} bytes.", "Send it in several requests."
+    )
+
+
+def of(error: AttendanceError) -> Problem:
+    """The problem that an error is to a caller."""
+    if isinstance(error, WrongSetting):
+        log.error("request.failed", extra={"reason": error.reason, "detail": error.message})
+        return WRONG_SETTINGS
+    status, slug = _status(error)
+    return Problem(
+        status=status,
+        slug=slug,
+        title=slug.replace("-", " ").capitalize(),
+        detail=error.message,
+        hint=error.hint,
+        more=_more(error),
+        headers={"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {},  # noqa: PLR2004 - an HTTP status
+    )
+
+
+def _status(error: AttendanceError) -> tuple[int, str]:  # noqa: PLR0911 - one line for each class
+    match error:
+        case ConferenceRecordGone() | NoConferenceRecord():
+            return 404, NoConferenceRecord.reason
+        case NotFound():
+            return 404, error.reason
+        case InvalidRequest():
+            return 422, error.reason
+        case NotPermitted() | DomainNotAllowed():
+            return 403, error.reason
+        case PreconditionFailed():
+            return 412, error.reason
+        case ReadTooOld():
+            return 410, error.reason
+        case OverlappingClass() | ExternalIdInUse() | AlreadyOnRoster() | Refused():
+            return 409, error.reason
+        case Retryable():
+            return 503, error.reason
+        case NeedsOperator() | Permanent():
+            return 502, error.reason
+        case _:
+            return 500, INTERNAL.slug
+
+
+def _more(error: AttendanceError) -> Mapping[str, Any]:
+    match error:
+        case InvalidRequest():
+            return {"errors": [{"field": one.field, "reason": one.reason} for one in error.errors[:MAX_ERRORS]]}
+        case OverlappingClass():
+            return {"session_id": error.session_id}
+        case _:
+            return {}
+
+
+# --- What pydantic says, in our words ----------------------------------------------------------------------------
+
+_OWN_NAME = re.compile(r"[a-zA-Z][a-zA-Z_]{0,39}")
+_REASONS = {
+    "missing": "is required",
+    "extra_forbidden": "is not known here",
+    "model_attributes_type": "should be an object",
+    "model_type": "should be an object",
+    "dict_type": "should be an object",
+}
+
+
+def malformed(errors: Sequence[Any]) -> bool:
+    """Whether the body could not even be read as JSON."""
+    return any(error["type"] == "json_invalid" for error in errors)
+
+
+def invalid(errors: Sequence[Any]) -> InvalidRequest:
+    """The request cannot be used, for these reasons of pydantic's."""
+    return InvalidRequest("The request cannot be used.", errors=tuple(_field_errors(errors)))
+
+
+def _field_errors(errors: Iterable[Any]) -> Iterator[FieldError]:
+    for error in errors:
+        kind, path = error["type"], [str(part) for part in error["loc"][1:]]
+        if kind == "extra_forbidden" and not _OWN_NAME.fullmatch(path[-1]):
+            path[-1] = "…"  # a name of the caller's making may hold anything, an address for one
+        yield FieldError(".".join(path) or "body", _REASONS.get(kind) or _reason(error["msg"]))
+
+
+def _reason(message: str) -> str:
+    """Pydantic's sentence as what follows a field's name; it never repeats a value."""
+    text = message.removeprefix("Value error, ")
+    for whole in ("Input should", "Value should", "String should", "List should"):
+        if text.startswith(whole):
+            return f"should{text.removeprefix(whole)}"
+    return text

@@ -1,0 +1,152 @@
+"""Calls that plan classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+
+from functions.domain.errors import InvalidRequest
+from functions.entrypoints.api.answers import Changed, Scheduled
+from functions.entrypoints.api.calls import (
+    COMMAND,
+    WITH_BODY,
+    IdempotencyKey,
+    IfMatch,
+    SessionId,
+    TheApp,
+    TheCaller,
+    answer_session,
+    can_end_in,
+    tag,
+)
+from functions.entrypoints.api.requests import ChangeRequest, NoQuery, ScheduleRequest, ScopeQuery
+from functions.services.schedule_class import ClassChange, NewClass, cancel_class, change_class, schedule_class
+
+router = APIRouter(tags=["schedule"])
+
+
+@router.post(
+    "/api/schedule/class",
+    status_code=201,
+    response_model=Scheduled,
+    response_model_exclude_none=True,
+    responses={
+        **can_end_in(*WITH_BODY, *COMMAND),
+        200: {"model": Scheduled, "description": "It was scheduled before."},
+    },
+)
+async def schedule(
+    body: ScheduleRequest,
+    app: TheApp,
+    caller: TheCaller,
+    response: Response,
+    _: Annotated[NoQuery, Query()],
+    idempotency_key: IdempotencyKey = None,
+) -> Mapping[str, Any]:
+    """Schedule a class, or a series of them, and see to it that the teacher is tracked."""
+    if body.calendar:
+        raise InvalidRequest.of("calendar", "is not available in this version: leave it out or send false")
+    new = NewClass(
+        teacher_email=body.teacher_email,
+        co_teacher_emails=_others(body.teacher_email, body.co_teacher_emails),
+        students=body.roster,
+        subject=body.subject,
+        start_time=body.start_time,
+        duration=timedelta(minutes=body.duration_minutes),
+        class_id=body.class_id,
+        external_id=body.external_id,
+        meeting_code=body.meeting_code,
+        policy=body.policy.wanted if body.policy else None,
+        time_zone=body.time_zone,
+        recurrence=body.recurrence,
+    )
+    done = await schedule_class(
+        new, caller=caller, idempotency_key=idempotency_key, fingerprint=body.fingerprint, deps=app.deps
+    )
+    if not done.created:
+        response.status_code = 200
+    sessions = await app.views.sessions_with(done.session_ids)
+    first = sessions[0]
+    response.headers["ETag"] = tag(first)
+    return {
+        **_times(first),
+        "space": first["space"],
+        "tracking": first["tracking"],
+        "hint": first.get("tracking_hint"),
+        "series_id": first["series_id"],
+        "sessions": [_times(session) for session in sessions] if first["series_id"] else None,
+    }
+
+
+@router.patch(
+    "/api/schedule/class/{session_id}",
+    response_model=Changed,
+    responses=can_end_in(*WITH_BODY, *COMMAND, etag=True),
+)
+async def change(  # noqa: PLR0917 - FastAPI passes by name
+    session_id: SessionId,
+    body: ChangeRequest,
+    query: Annotated[ScopeQuery, Query()],
+    app: TheApp,
+    caller: TheCaller,
+    response: Response,
+    if_match: IfMatch = None,
+) -> Mapping[str, Any]:
+    """Change a class's time, subject or teachers; the rest of its series too if asked."""
+    if all(value is None for _, value in body):
+        raise InvalidRequest.of("body", "should name something to change")
+    changed = await change_class(
+        session_id,
+        ClassChange(
+            start_time=body.start_time,
+            duration=None if body.duration_minutes is None else timedelta(minutes=body.duration_minutes),
+            subject=body.subject,
+            teacher_email=body.teacher_email,
+            co_teacher_emails=None
+            if body.co_teacher_emails is None
+            else _others(body.teacher_email, body.co_teacher_emails),
+        ),
+        following=query.scope == "following",
+        caller=caller,
+        if_match=if_match,
+        deps=app.deps,
+    )
+    return {"session_ids": changed, "session": await answer_session(session_id, app, response)}
+
+
+@router.delete(
+    "/api/schedule/class/{session_id}",
+    response_model=Changed,
+    responses=can_end_in(*COMMAND, etag=True),
+)
+async def cancel(  # noqa: PLR0917 - FastAPI passes by name
+    session_id: SessionId,
+    query: Annotated[ScopeQuery, Query()],
+    app: TheApp,
+    caller: TheCaller,
+    response: Response,
+    if_match: IfMatch = None,
+) -> Mapping[str, Any]:
+    """Cancel a class; the rest of its series too if asked."""
+    changed = await cancel_class(
+        session_id, following=query.scope == "following", caller=caller, if_match=if_match, deps=app.deps
+    )
+    return {"session_ids": changed, "session": await answer_session(session_id, app, response)}
+
+
+def _others(teacher: str | None, emails: list[str]) -> tuple[str, ...]:
+    """The co-teachers, each once, without the teacher."""
+    return tuple(email for email in dict.fromkeys(emails) if email != teacher)
+
+
+def _times(session: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "session_id": session["session_id"],
+        "meeting_code": session["meeting_code"],
+        "meeting_uri": session["meeting_uri"],
+        "start_time": session["scheduled_start"],
+        "end_time": session["scheduled_end"],
+    }

@@ -1,0 +1,116 @@
+"""Calls about class meetings: find them, see who was there, pull now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+
+from functions.domain.model import Kind, SyncSource
+from functions.entrypoints.api.answers import SessionAnswer, SessionAttendance, SessionList, Synced
+from functions.entrypoints.api.calls import (
+    UNCHANGED,
+    IfNoneMatch,
+    SessionId,
+    TheApp,
+    can_end_in,
+    found_session,
+    no_session,
+    not_modified,
+    span_of,
+    tag,
+    unchanged,
+)
+from functions.entrypoints.api.paging import next_token, paging
+from functions.entrypoints.api.requests import JsonQuery, NoQuery, SessionsQuery, SyncQuery
+from functions.ports import SessionFilter
+from functions.services.sync import sync_session
+
+router = APIRouter(tags=["sessions"])
+
+
+@router.get("/api/sessions", response_model=SessionList, responses=can_end_in(410))
+async def find_sessions(query: Annotated[SessionsQuery, Query()], app: TheApp) -> Mapping[str, Any]:
+    """Find class meetings, unscheduled ones too."""
+    wanted = {
+        "teacher_email": query.teacher_email,
+        "class_id": query.class_id,
+        "external_id": query.external_id,
+        "state": query.state.value if query.state else None,
+        **span_of(query, app),
+    }
+    named = {"list": "sessions", **wanted}
+    part = paging(query.page_token, size=query.page_size, query=named, now=app.deps.clock())
+    page = await app.views.sessions(SessionFilter(**wanted), part)
+    return {"sessions": page.documents, "next_page_token": next_token(page, query=named)}
+
+
+@router.get(
+    "/api/sessions/{session_id}",
+    response_model=SessionAnswer,
+    responses={**can_end_in(404, etag=True), **UNCHANGED},
+)
+async def session(
+    session_id: SessionId,
+    app: TheApp,
+    response: Response,
+    _: Annotated[NoQuery, Query()],
+    if_none_match: IfNoneMatch = None,
+) -> Mapping[str, Any] | Response:
+    """One class meeting."""
+    found = await found_session(session_id, app)
+    if unchanged(tag(found), if_none_match):
+        return not_modified(tag(found))
+    response.headers["ETag"] = tag(found)
+    return found
+
+
+@router.get(
+    "/api/sessions/{session_id}/attendance",
+    response_model=SessionAttendance,
+    responses={**can_end_in(404, etag=True), **UNCHANGED},
+)
+async def session_attendance(
+    session_id: SessionId,
+    app: TheApp,
+    response: Response,
+    _: Annotated[JsonQuery, Query()],
+    if_none_match: IfNoneMatch = None,
+) -> Mapping[str, Any] | Response:
+    """One class meeting with everybody's attendance."""
+    found = await app.views.attendance(session_id)
+    if found is None:
+        raise no_session()
+    session, people = found
+    if unchanged(tag(session), if_none_match):
+        return not_modified(tag(session))
+    response.headers["ETag"] = tag(session)
+    return {"session": session, "attendance": people}
+
+
+@router.post(
+    "/api/webhook/sessions/{session_id}/sync-participants",
+    response_model=Synced,
+    responses=can_end_in(404, 409, 502, etag=True),
+)
+async def sync_participants(
+    session_id: SessionId, app: TheApp, response: Response, query: Annotated[SyncQuery, Query()]
+) -> Mapping[str, Any]:
+    """Ask Meet now. If one of the class's records cannot be read, nothing is changed."""
+    synced = await sync_session(session_id, source=SyncSource.MANUAL, strict=True, full=query.full, deps=app.deps)
+    found = await app.views.attendance(session_id)
+    if found is None:  # an unscheduled one, whose time a class that was entered just now has taken
+        raise no_session()
+    session, people = found
+    response.headers["ETag"] = tag(session)
+    joined = sorted(
+        (person for person in people if person["kind"] not in {Kind.EXPECTED.value, Kind.ROOM.value}),
+        key=lambda person: (-person["total_duration_seconds"], person["attendee_id"]),
+    )
+    return {
+        "message": f"Synced {len(joined)} participants" if joined else "Conference has no participants yet",
+        "updated": synced.updated,
+        "created": synced.created,
+        "participants": joined,
+    }

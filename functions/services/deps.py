@@ -1,0 +1,48 @@
+"""What the use cases need, in one place: handed to them, never looked up by them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from functions.domain.policy import Policy
+from functions.ports import AttendanceStore, Clock, Conferences, Identities, Jobs, Spaces, Subscriptions
+from functions.services.turns import Turns
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a school may set.
+
+    Attributes:
+        settle: How long after its end a conference may still change.
+        time_zone: The school's time zone, an IANA name.
+        policy: How marks are made where a class says nothing.
+        room_names: Shell patterns of room devices' names.
+        allowed_domains: Domains whose teachers an administrator may enrol.
+        allowed_teachers: Addresses of teachers for whom anybody may schedule.
+        anyone: Whether every teacher is allowed: only where nobody is impersonated really.
+    """
+
+    settle: timedelta
+    time_zone: str
+    policy: Policy = field(default_factory=Policy)
+    room_names: tuple[str, ...] = ()
+    allowed_domains: frozenset[str] = frozenset()
+    allowed_teachers: frozenset[str] = frozenset()
+    anyone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Deps:
+    """The outside world of the use cases; a service that is not in use is None."""
+
+    store: AttendanceStore
+    conferences: Conferences
+    spaces: Spaces
+    identities: Identities | None
+    subscriptions: Subscriptions | None
+    jobs: Jobs
+    clock: Clock
+    rules: Rules
+    turns: Turns

@@ -1,0 +1,189 @@
+"""Mark class meetings from what is stored: who belongs where, who was there, what mark.
+
+Everything here happens within one unit of work and asks nobody else. Live events, jobs and corrections by people
+all end here, and so converge on the same documents.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from functions.domain.attendance import (
+    Evidence,
+    conference_time,
+    sheet,
+    unscheduled_session,
+    unscheduled_session_id,
+)
+from functions.domain.certainty import after_attempt
+from functions.domain.model import Conference, SignedInUser, SyncError, SyncState
+from functions.domain.sessions import AttendanceSheet, ClassSession
+from functions.domain.timetable import Room, Span
+from functions.ports import Work
+from functions.services.deps import Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An attempt to bring a class meeting up to date.
+
+    Attributes:
+        began_at: When it began.
+        listed: Whether the room's conference records were listed to the last page.
+        error: Why it failed, if it did.
+        everybody_known: Whether all accounts could be looked up.
+    """
+
+    began_at: datetime
+    listed: bool
+    error: SyncError | None
+    everybody_known: bool
+
+
+async def place(work: Work, conference: Conference, *, now: datetime) -> frozenset[str]:
+    """Put a conference into its room and to the class meetings that it belongs to.
+
+    Returns:
+        The class meetings to be marked: those that it belongs to, and those that it belonged to.
+    """
+    time = conference_time(conference)
+    if conference.snapshot is None or time is None:
+        work.put_conference(conference)
+        return frozenset(conference.session_ids)
+    before = await work.room(conference.snapshot.space.name)
+    room = before.with_span(Span(conference.conference_record, time))
+    if room is not before:
+        work.put_room(room.since(now))
+    session_ids = (
+        conference.attached_to or room.sessions_of(time) or (unscheduled_session_id(conference.conference_record),)
+    )
+    work.put_conference(dataclasses.replace(conference, session_ids=session_ids))
+    return frozenset({*conference.session_ids, *session_ids})
+
+
+async def rearrange(work: Work, room: Room, *, now: datetime) -> frozenset[str]:
+    """Put a room whose classes changed, and each of its conferences where it belongs now.
+
+    Returns:
+        The class meetings to be marked: whose time moved, and whose conferences did.
+    """
+    before = await work.room(room.space)
+    work.put_room(room.since(now))
+    old, new = before.owned_times(), room.owned_times()
+    slots = {slot.session_id: slot for slot in before.slots}
+    moved = {s for s in old.keys() | new.keys() if old.get(s) != new.get(s)}
+    moved |= {slot.session_id for slot in room.slots if slots.get(slot.session_id) != slot}
+    times = [time for session_id in moved for time in (old.get(session_id), new.get(session_id)) if time]
+    touched = set(moved)
+    for record in dict.fromkeys(record for time in times for record in room.records_touching(time)):
+        conference = await work.conference(record)
+        if conference:
+            touched |= await place(work, conference, now=now)
+    return frozenset(touched)
+
+
+async def mark(
+    work: Work,
+    session_ids: Iterable[str],
+    *,
+    rules: Rules,
+    now: datetime,
+    changed: Mapping[str, ClassSession] | None = None,
+    attempts: Mapping[str, Attempt] | None = None,
+) -> dict[str, AttendanceSheet]:
+    """Compute class meetings anew and put them.
+
+    Args:
+        work: The unit of work.
+        session_ids: Which. One that is not there any more, and whose conference belongs elsewhere, goes.
+        rules: The school's rules.
+        now: The time of the computation.
+        changed: Class meetings as they are planned now, where that differs from what is stored.
+        attempts: What was tried to bring them up to date.
+    """
+    changed, attempts = changed or {}, attempts or {}
+    sheets = {}
+    for session_id in sorted({*session_ids, *changed}):
+        session = changed.get(session_id) or await work.session(session_id)
+        if session is None or session.plan.scheduled is None:
+            conference = await work.conference(f"conferenceRecords/{session_id}")
+            if conference is None or session_id not in conference.session_ids:
+                if session is not None:
+                    work.drop_session(session_id)
+                continue
+            session = unscheduled_session(conference, time_zone=rules.time_zone, before=session)
+            if session is None:
+                continue
+            conferences = [conference]
+            missing: list[str] = []
+        else:
+            room = await work.room(session.space.name)
+            session = dataclasses.replace(session, owned=room.owned(session_id))
+            conferences, missing = await _belonging(work, session, room)
+        if attempt := attempts.get(session_id):
+            session = _tried(session, attempt, conferences, missing=missing, rules=rules)
+        evidence = Evidence(
+            conferences=conferences,
+            missing=missing,
+            people=await work.people(accounts(conferences)),
+            corrections=await work.corrections(session_id),
+            now=now,
+            settle=rules.settle,
+            room_names=rules.room_names,
+        )
+        sheets[session_id] = sheet(session, evidence)
+        work.put_sheet(sheets[session_id])
+    return sheets
+
+
+def accounts(conferences: Iterable[Conference]) -> frozenset[str]:
+    """Every account, `users/{id}`, that was in some conferences."""
+    return frozenset(
+        participant.user.user
+        for conference in conferences
+        if conference.snapshot
+        for participant in conference.snapshot.participants
+        if isinstance(participant.user, SignedInUser) and participant.user.user
+    )
+
+
+async def _belonging(work: Work, session: ClassSession, room: Room) -> tuple[list[Conference], list[str]]:
+    """The conferences of a scheduled class meeting, in order of time, and the records that nobody has read."""
+    attached = [record.conference_record for record in session.plan.attached]
+    conferences, missing = [], []
+    for name in dict.fromkeys([*room.records_of(session.session_id), *attached]):
+        conference = await work.conference(name)
+        if conference is None:
+            missing.append(name)
+        elif not conference.attached_to or session.session_id in conference.attached_to:
+            conferences.append(conference)
+
+    def order(conference: Conference) -> tuple[bool, datetime | None, str]:
+        time = conference_time(conference)
+        return (time is None, time.start if time else None, conference.conference_record)
+
+    known = sorted((c for c in conferences if c.snapshot), key=order)
+    unread = sorted((c for c in conferences if not c.snapshot), key=lambda c: c.conference_record)
+    return [*known, *unread], sorted(missing)
+
+
+def _tried(
+    session: ClassSession, attempt: Attempt, conferences: Iterable[Conference], *, missing: list[str], rules: Rules
+) -> ClassSession:
+    """The class meeting with what came of an attempt."""
+    states = {conference.sync.state for conference in conferences}
+    scheduled = session.plan.scheduled
+    settled = scheduled is not None and attempt.began_at >= scheduled.end + rules.settle
+    certain = (
+        attempt.error is None
+        and attempt.everybody_known
+        and not missing
+        and SyncState.FAILED not in states
+        and not (settled and SyncState.PROVISIONAL in states)
+    )
+    return after_attempt(
+        session, began_at=attempt.began_at, listed=attempt.listed, error=attempt.error, certain=certain
+    )
