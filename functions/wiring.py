@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +15,8 @@ from google.apps.meet_v2.services.conference_records_service.transports import (
 )
 from google.apps.meet_v2.services.spaces_service.transports import SpacesServiceGrpcAsyncIOTransport
 from google.cloud import firestore
+from google.pubsub_v1 import PublisherAsyncClient
+from google.pubsub_v1.services.publisher.transports import PublisherGrpcAsyncIOTransport
 
 from functions import logs, settings
 from functions.adapters.attendance_store import DocumentAttendanceStore
@@ -22,6 +25,7 @@ from functions.adapters.database import Database
 from functions.adapters.directory import Directory
 from functions.adapters.firestore import FirestoreDatabase
 from functions.adapters.identities import GoogleIdentities
+from functions.adapters.jobs import PubsubJobs
 from functions.adapters.meet import MeetConferences
 from functions.adapters.meet_calls import MeetCalls
 from functions.adapters.pacing import Pacing
@@ -29,16 +33,18 @@ from functions.adapters.people import People
 from functions.adapters.spaces import MeetSpaces
 from functions.adapters.sqlite import SqliteDatabase
 from functions.adapters.views import DocumentViews
+from functions.domain.errors import AttendanceError
 from functions.domain.sessions import CallerRole
-from functions.ports import Job, Jobs, Subscriptions, Views
+from functions.ports import Job, Subscriptions, Views
 from functions.services.deps import Deps, Rules
+from functions.services.run_job import run_job
 from functions.services.turns import Turns
 from functions.settings import AuthMode, Settings
 
 IDENTITY_TIME = 5.0
 """Seconds that a sync waits for names and addresses; the rest are looked up again later."""
 
-DoJob = Callable[[Job], Awaitable[None]]
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +57,8 @@ class App:
     close: Callable[[], Awaitable[None]]
 
 
-def build(configured: Settings, *, do_job: DoJob | None = None) -> App:
-    """The application for these settings. Call it within the event loop that it will run in; does no network.
-
-    Args:
-        configured: The settings.
-        do_job: Does a job at once, where there is no Pub/Sub to hand it to; left out, such a system has no jobs.
-    """
+def build(configured: Settings) -> App:
+    """The application for these settings. Call it within the event loop that it will run in; does no network."""
     channels = _Channels()
     pacing = Pacing(per_organizer=configured.meet_reads_per_minute, overall=configured.meet_project_reads_per_minute)
     meet = channels.to(configured.meet_api_endpoint)
@@ -74,7 +75,7 @@ def build(configured: Settings, *, do_job: DoJob | None = None) -> App:
             credentials=credentials,
             deadline=IDENTITY_TIME,
         )
-    documents = database(configured)
+    documents, jobs = database(configured), _jobs(configured, channels)
     anyone = configured.auth_mode is AuthMode.ANONYMOUS
     deps = Deps(
         store=DocumentAttendanceStore(documents, clock=_now, retention=configured.retention),
@@ -82,7 +83,7 @@ def build(configured: Settings, *, do_job: DoJob | None = None) -> App:
         spaces=MeetSpaces(spaces, calls=calls, credentials=credentials),
         identities=identities,
         subscriptions=_subscriptions(configured, channels, credentials),
-        jobs=_jobs(configured, channels, do_job),
+        jobs=jobs,
         clock=_now,
         rules=Rules(
             settle=configured.settle,
@@ -96,6 +97,9 @@ def build(configured: Settings, *, do_job: DoJob | None = None) -> App:
         ),
         turns=Turns(),
     )
+
+    if isinstance(jobs, InlineJobs):
+        jobs.deps = deps
 
     async def close() -> None:
         if identities:
@@ -127,23 +131,27 @@ def app() -> App:
     logs.configure("INFO")
     configured = settings.load()
     logs.configure(configured.log_level, project=configured.google_cloud_project)
-    return build(configured, do_job=_do_job)
+    return build(configured)
 
 
 class InlineJobs:
     """`functions.ports.Jobs` without Pub/Sub, for a system on one machine: each job is done at once, in order.
 
-    Args:
-        do_job: Does one.
+    One that fails is logged, and found again by the next `sync-due` or `reconcile`.
     """
 
-    def __init__(self, do_job: DoJob) -> None:
-        self._do_job = do_job
+    def __init__(self) -> None:
+        self.deps: Deps | None = None
 
     async def publish(self, jobs: Sequence[Job]) -> None:
         """See the port."""
         for job in jobs:
-            await self._do_job(job)
+            if self.deps is None:
+                raise RuntimeError("The application is not built yet.")
+            try:
+                await run_job(job, deps=self.deps)
+            except AttendanceError as error:
+                log.warning("job.failed", extra={"job": job.name, "reason": error.reason, "hint": error.hint})
 
 
 class _Channels:
@@ -183,26 +191,11 @@ def _subscriptions(configured: Settings, channels: _Channels, credentials: Crede
     return WorkspaceEventsSubscriptions(client, credentials=credentials, topic=configured.events_topic_name)
 
 
-def _jobs(configured: Settings, channels: _Channels, do_job: DoJob | None) -> Jobs:
-    if configured.pubsub_emulator_host:
-        from google.pubsub_v1 import PublisherAsyncClient  # noqa: PLC0415 - likewise
-        from google.pubsub_v1.services.publisher.transports import PublisherGrpcAsyncIOTransport  # noqa: PLC0415
-
-        from functions.adapters.jobs import PubsubJobs  # noqa: PLC0415
-
-        transport = PublisherGrpcAsyncIOTransport(channel=channels.to(configured.pubsub_emulator_host))
-        return PubsubJobs(PublisherAsyncClient(transport=transport), topic=configured.jobs_topic_name)
-
-    async def nothing(_: Job) -> None:
-        raise NotImplementedError("There is neither Pub/Sub nor anything that does jobs at once.")
-
-    return InlineJobs(do_job or nothing)
-
-
-async def _do_job(job: Job) -> None:
-    from functions.entrypoints import jobs  # noqa: PLC0415 - only a system on one machine comes here
-
-    await jobs.run(job.name, job.data, app())
+def _jobs(configured: Settings, channels: _Channels) -> PubsubJobs | InlineJobs:
+    if not configured.pubsub_emulator_host:
+        return InlineJobs()
+    transport = PublisherGrpcAsyncIOTransport(channel=channels.to(configured.pubsub_emulator_host))
+    return PubsubJobs(PublisherAsyncClient(transport=transport), topic=configured.jobs_topic_name)
 
 
 def _now() -> datetime:

@@ -57,7 +57,7 @@ class DocumentViews:
         if wanted.teacher_email is not None:
             where.append(Where("teacher_emails", "contains", wanted.teacher_email))
         where += _between(wanted.since, wanted.until)
-        return await self._page(Query("sessions", tuple(where), order=("session_start",)), paging)
+        return await self._page(Query("sessions", tuple(where), order=("session_start", "session_id")), paging)
 
     async def attendances(self, wanted: AttendanceFilter, paging: Paging) -> Page:
         """See the port."""

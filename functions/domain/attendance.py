@@ -239,9 +239,9 @@ def _attached(session: ClassSession) -> frozenset[str]:
 
 
 def _time_in(session: ClassSession, conference: Conference) -> Interval | None:
-    """The part of a conference that belongs to a class meeting: whole if people attached it."""
-    time = conference_time(conference)
-    if time is None or conference.conference_record in _attached(session) or session.owned is None:
+    """The part of a conference that belongs to a class meeting: whole if people attached it, or if it is all of it."""
+    time, whole = conference_time(conference), _attached(session)
+    if time is None or session.owned is None or session.plan.scheduled is None or conference.conference_record in whole:
         return time
     return time.clip(session.owned)
 

@@ -569,7 +569,7 @@ def _merged_id(sheet: AttendanceSheet, attendee_id: str) -> str:
 async def _person(work: Work, user: str | None) -> Person | None:
     if user is None:
         return None
-    return (await work.people([user])).get(user) or Person(user)
+    return (await work.people([user])).get(user, Person(user))
 
 
 def _forgotten(person: PersonT, assignment: Assignment) -> PersonT:
