@@ -79,13 +79,14 @@ def _policy(value: object) -> object:
         return value
     try:
         wanted = json.loads(value)
-        if not isinstance(wanted, dict):
-            raise ValueError("no object")  # noqa: TRY004 - told as any other below
+    except (ValueError, RecursionError):
+        wanted = None
+    if not isinstance(wanted, dict):
+        raise ValueError('should be a JSON object such as {"late_after_minutes": 10}')  # noqa: TRY004 - told by pydantic
+    try:
         return Policy().changed(wanted)
     except InvalidRequest as error:
         raise ValueError("; ".join(f"{one.field} {one.reason}" for one in error.errors)) from None
-    except (ValueError, RecursionError):
-        raise ValueError('should be a JSON object such as {"late_after_minutes": 10}') from None
 
 
 _EMAIL = re.compile(r"[^@\s,=]+@[^@\s,=]+")

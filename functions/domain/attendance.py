@@ -168,9 +168,7 @@ def sheet(session: ClassSession, evidence: Evidence) -> AttendanceSheet:
             now=evidence.now,
             unread=any(c.sync.state is SyncState.FAILED for c in unsettled) or bool(evidence.missing),
             unsettled=frozenset(c.conference_record for c in unsettled),
-            endless=frozenset(
-                c.conference_record for c in unsettled if c.snapshot and c.snapshot.record.end_time is None
-            ),
+            endless=frozenset(c.conference_record for c in read if c.snapshot and c.snapshot.record.end_time is None),
             searched=searched,
             held_long_enough=held_for >= plan.policy.min_held,
         )
@@ -204,7 +202,8 @@ def _people(session: ClassSession, conferences: Sequence[Conference], evidence: 
     """The participants of each person, by the person's key, in order of time."""
     assignments, rooms = corrections_by_kind(evidence.corrections)
     who = who_is_who(session, evidence)
-    who = replace(who, assignments=assignments, rooms=rooms)
+    organizers = {c.organizer.user: c.organizer.email for c in conferences if c.organizer.user and c.organizer.email}
+    who = replace(who, assignments=assignments, rooms=rooms, organizers=organizers)
     seen = (
         Seen(participant, conference.organizer, conference.snapshot.record.start_time)
         for conference in conferences
@@ -322,7 +321,8 @@ def _one(
         attendee_id=attendee_id(session.session_id, key),
         kind=face.kind if face else Kind.EXPECTED,
         user=account_of(face.seen.participant.user) if face else entry.user if entry else None,
-        display_name=(entry and entry.display_name) or (face.seen.participant.user.display_name if face else ""),
+        # What a guest typed names the guest, also once people said who it is.
+        display_name=(entry and entry.display_name) or (own[-1].seen.participant.user.display_name if own else ""),
         role=face.role if face else Role.STUDENT,
         presences=presences,
         total_duration=covered(presence.interval for presence in presences),

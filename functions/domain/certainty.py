@@ -59,10 +59,11 @@ def due_at(session: ClassSession, *, settle: timedelta) -> datetime | None:
     growing distances, until Meet has forgotten it.
     """
     progress, scheduled = session.progress, session.plan.takes_place
-    if scheduled is None:
-        again = progress.failures and not session.plan.cancelled and progress.tried_at
-        return again + _wait(progress.failures) if again else None
     due: datetime | None = None
+    if scheduled is None:
+        if session.owned and progress.failures and progress.tried_at and not session.plan.cancelled:
+            due = progress.tried_at + _wait(progress.failures)
+        return due if due and session.owned and due < session.owned.end + RETENTION else None
     if progress.tried_at is None or progress.tried_at < scheduled.end:
         due = scheduled.end
     elif progress.failures:

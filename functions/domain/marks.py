@@ -16,6 +16,8 @@ from functions.domain.policy import Policy
 from functions.domain.roster import Mark
 from functions.domain.sessions import Presence, Verdict
 
+_UNDECIDED = "Not decided yet"
+
 
 @dataclass(frozen=True, slots=True)
 class Hearing:
@@ -29,7 +31,7 @@ class Hearing:
         now: The time of the computation.
         unread: Records that belong to the class and could not be read: nothing can be said of anybody.
         unsettled: Records that belong to the class and are not complete.
-        endless: Those of them whose end Meet does not tell.
+        endless: Records that belong to the class and whose end Meet does not tell.
         searched: Whether Meet's list of records, made after the class's end, was seen to its last page.
         held_long_enough: Whether the class was held for as long as the policy demands.
     """
@@ -61,53 +63,58 @@ def verdict(presences: Sequence[Presence], hearing: Hearing) -> Verdict:
     if not hearing.policy.marks:
         return Verdict()
     if hearing.unread:
-        return Verdict(Mark.UNKNOWN, "A meeting of this class could not be read yet, so nothing is decided.")
+        return Verdict(Mark.UNKNOWN, f"{_UNDECIDED}: a meeting of this class could not be read from Google Meet.")
     found = _by_the_data(presences, hearing)
     doubt = _doubt(found.status, presences, hearing)
-    return Verdict(Mark.UNKNOWN, doubt) if doubt else found
+    return Verdict(Mark.UNKNOWN, f"{_UNDECIDED}: {doubt}") if doubt else found
 
 
 def _by_the_data(presences: Sequence[Presence], hearing: Hearing) -> Verdict:
     """The mark if the data is all there is."""
     inside = union(clipped for p in presences if (clipped := p.interval.clip(hearing.scheduled)))
     if not inside:
-        return Verdict(Mark.ABSENT, f"Was not in the meeting during the class, {_span(hearing.scheduled, hearing)}.")
+        span = _span(hearing.scheduled, hearing)
+        if any(presence.interval.length for presence in presences):
+            return Verdict(Mark.ABSENT, f"Was in the meeting only outside the time of the class, {span}.")
+        return Verdict(Mark.ABSENT, f"Was not in the meeting during the class, {span}.")
     window, policy = hearing.window, hearing.policy
-    share = covered(clipped for p in presences if (clipped := p.interval.clip(window))) / window.length
+    there = covered(clipped for p in presences if (clipped := p.interval.clip(window)))
+    share = there / window.length
     late_by, early_by = inside[0].start - window.start, window.end - inside[-1].end
     is_late, is_left_early = late_by > policy.late_after, early_by > policy.left_early
     if share < policy.min_share:
-        there = covered(clipped for p in presences if (clipped := p.interval.clip(window)))
+        needed = f"{policy.min_share * 100:.4g}"
+        decimals = len(needed.partition(".")[2])
         reason = (
-            f"Was there for {_length(there)} of the {_length(window.length)} of {_whole(hearing)} "
-            f"({_percent(share)}); at least {_percent(policy.min_share)} is needed."
+            f"Was there for {_length(there)} of {_whole(hearing)} "
+            f"({_percent(there, window.length, decimals)} %); at least {needed} % is needed."
         )
         return Verdict(Mark.PARTIAL, reason, is_late, is_left_early)
     if is_late:
-        reason = f"Joined {_length(late_by)} after {_beginning(hearing)}; the limit is {_length(policy.late_after)}."
+        reason = f"Joined {_more(late_by, policy.late_after)} after {_beginning(hearing)}; {_limit(policy.late_after)}."
         return Verdict(Mark.LATE, reason, is_late, is_left_early)
     if is_left_early:
-        reason = f"Left {_length(early_by)} before {_ending(hearing)}; the limit is {_length(policy.left_early)}."
+        reason = f"Left {_more(early_by, policy.left_early)} before {_ending(hearing)}; {_limit(policy.left_early)}."
         return Verdict(Mark.LEFT_EARLY, reason, is_late, is_left_early)
-    return Verdict(Mark.PRESENT, f"Was there for {_percent(share)} of {_whole(hearing)}.")
+    return Verdict(Mark.PRESENT, f"Was there for {_percent(there, window.length)} % of {_whole(hearing)}.")
 
 
 def _doubt(status: Mark | None, presences: Sequence[Presence], hearing: Hearing) -> str | None:
     """Why a mark cannot be given yet; None if it can."""
     unfavourable = status in {Mark.ABSENT, Mark.PARTIAL, Mark.LEFT_EARLY}
     if hearing.now < hearing.scheduled.end and unfavourable:
-        return f"The class is not over before {_clock(hearing.scheduled.end, hearing)}."
+        return f"the class goes on until {_clock(hearing.scheduled.end, hearing)}."
     if hearing.unsettled:
         if status is Mark.ABSENT:
-            return "Google Meet's data of this class is not final yet."
+            return "Google Meet's data of this class is not final."
         if any(presence.open for presence in presences):
-            return "Google Meet does not tell yet when this person left."
+            return "Google Meet does not say when this person left."
         if any(presence.conference_record in hearing.endless for presence in presences):
-            return "Google Meet does not tell yet when the meeting ended."
+            return "Google Meet does not say when the meeting ended."
     if status is Mark.ABSENT and not hearing.searched:
-        return "Google Meet has not been asked yet, after the class, for all its meetings."
+        return "Google Meet was not asked since the class for all of its meetings."
     if status is Mark.ABSENT and not hearing.held_long_enough:
-        return "It is not certain yet whether the class was held."
+        return "it is not certain that the class was held."
     return None
 
 
@@ -126,7 +133,7 @@ def _ending(hearing: Hearing) -> str:
 def _whole(hearing: Hearing) -> str:
     if hearing.window == hearing.scheduled:
         return "the class, " + _span(hearing.scheduled, hearing)
-    return "the time that the teacher held it, " + _span(hearing.window, hearing)
+    return "the time that the teacher held the class, " + _span(hearing.window, hearing)
 
 
 def _span(time: Interval, hearing: Hearing) -> str:
@@ -138,9 +145,20 @@ def _clock(moment: datetime, hearing: Hearing) -> str:
     return f"{local:%H:%M:%S}" if local.second else f"{local:%H:%M}"
 
 
-def _percent(share: float) -> str:
-    """A share in whole percents, cut and not rounded: 49.9 % is not shown as the 50 % that were needed."""
-    return f"{int(share * 100 + 1e-9)} %"
+def _percent(part: timedelta, whole: timedelta, decimals: int = 0) -> str:
+    """A share in percent, cut and not rounded: 49.9 % is not shown as the 50 % that were needed."""
+    scale = 10**decimals
+    return f"{part * 100 * scale // whole / scale:.{decimals}f}"
+
+
+def _limit(limit: timedelta) -> str:
+    return f"the limit is {_length(limit)}"
+
+
+def _more(duration: timedelta, limit: timedelta) -> str:
+    """A duration beyond a limit, also where the seconds look the same."""
+    told = _length(duration)
+    return f"just over {told}" if told == _length(limit) else told
 
 
 def _length(duration: timedelta) -> str:

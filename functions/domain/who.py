@@ -65,6 +65,7 @@ class Who:
         assignments: What people assigned, by the guest's own attendee id.
         rooms: Own attendee ids of devices in rooms.
         room_names: Shell patterns of room devices' names.
+        organizers: The e-mail of each account that organized one of the conferences, as far as that is known.
     """
 
     teachers: frozenset[str]
@@ -74,6 +75,7 @@ class Who:
     assignments: Mapping[str, Assignment] = field(default_factory=dict)
     rooms: frozenset[str] = frozenset()
     room_names: tuple[str, ...] = ()
+    organizers: Mapping[str, str] = field(default_factory=dict)
 
     def students(self) -> tuple[RosterEntry, ...]:
         """Who is expected: a teacher's address wins over a roster that also lists it."""
@@ -84,8 +86,8 @@ class Who:
         user, kind, own_key = account_of(seen.participant.user), kind_of(seen.participant.user), own_key_of(seen)
         person = self.people.get(user) if user else None
         emails = _emails(person)
-        if user and user == seen.organizer.user and seen.organizer.email and not emails:
-            emails = (seen.organizer.email,)
+        if user and user in self.organizers and not emails:
+            emails = (self.organizers[user],)
         source = EmailSource(person.identity.source.value) if person and person.identity else None
         if self._teaches(user, emails, seen.organizer):
             return Match(seen, own_key, own_key, Role.TEACHER, kind, emails=emails, email_source=source)

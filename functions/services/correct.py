@@ -574,10 +574,14 @@ async def _person(work: Work, user: str | None) -> Person | None:
 
 def _forgotten(person: PersonT, assignment: Assignment) -> PersonT:
     """The person as before an assignment, unless somebody has assigned the account anew since."""
-    if person is None or not assignment.remembered or person.student is None:
+    if person is None:
         return person
     made = assignment.decision
-    if (person.student.by, person.student.at) != (made.by, made.at):
+    if (
+        not assignment.remembered
+        or person.student is None
+        or (person.student.by, person.student.at) != (made.by, made.at)
+    ):
         return person
     return dataclasses.replace(person, student=assignment.remembered_before)
 

@@ -63,7 +63,11 @@ async def enrol(email: str, *, caller: Caller, deps: Deps) -> Enrolled:
     now = deps.clock()
     if tracked is None:
         if deps.identities is None:
-            raise OrganizerUnknown("Neither the Directory nor People is in use, so nobody's account can be found.")
+            raise OrganizerUnknown(
+                "The Directory and People are not in use, so nobody's account can be found.",
+                hint="Set PEOPLE_API_ENDPOINT and DIRECTORY_API_ENDPOINT, or rely on the scheduled jobs: "
+                "marks come after the class's end.",
+            )
         identity = await deps.identities.account(email)
         if identity is None:
             raise InvalidRequest.of("email", "is no account that Google knows")

@@ -23,7 +23,7 @@ from functions.domain.errors import (
     Retryable,
 )
 from functions.domain.intervals import Interval
-from functions.domain.model import Conference, Organizer, Reading, SignedInUser, SyncError, SyncSource, SyncState
+from functions.domain.model import Conference, Kind, Organizer, Reading, SignedInUser, SyncError, SyncSource, SyncState
 from functions.domain.sessions import ClassSession
 from functions.domain.syncing import after_failure, after_reading, needs_reading
 from functions.domain.timetable import MARGIN, Room, Span
@@ -196,7 +196,8 @@ async def sync_session(
             sheet = sheets.get(session_id)
             if strict and sheet and not sheet.session.conference_records:
                 raise NoConferenceRecord("Meet has no conference record for this class meeting.")
-            return frozenset(p.attendee_id for p in sheet.attendance if p.presences) if sheet else frozenset()
+            people = sheet.attendance if sheet else ()
+            return frozenset(p.attendee_id for p in people if p.presences and p.kind is not Kind.ROOM)
 
         joined, changes = await deps.store.transact(decide)
     if found.later:

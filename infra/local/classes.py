@@ -5,11 +5,11 @@ Everyone in them is invented. The same seed and arguments make the same class, d
 
 import random
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from infra.local.school import Attendee, Conference, Visit
+from infra.local.school import Account, Attendee, Conference, Visit
 
 # First and family names of one script each: reports must not care how a name is written.
 _NAMES = (
@@ -102,6 +102,7 @@ def believable_class(  # noqa: PLR0913  # each is something a scenario sets on i
     conference_id: str | None = None,
     space: str | None = None,
     meeting_code: str | None = None,
+    pupils: Sequence[Account] = (),
 ) -> Conference:
     """Make a class of so many people, the teacher included.
 
@@ -110,7 +111,8 @@ def believable_class(  # noqa: PLR0913  # each is something a scenario sets on i
     a late comer, an early leaver, an anonymous guest, a phone and a room device; the rest are mostly steady.
 
     `settled=False`: for about a sixth of them Meet shows the end only a minute or so after the class, and
-    that of the room device never. Give `space` and `meeting_code` to hold several classes in one room.
+    that of the room device never. Give `space` and `meeting_code` to hold several classes in one room, and
+    `pupils` to have these accounts come, but for the last of them, who stays away.
     """
     dice = random.Random(seed)
     lesson = _Lesson(dice, start, length)
@@ -118,10 +120,23 @@ def believable_class(  # noqa: PLR0913  # each is something a scenario sets on i
     room = space or f"spaces/{_opaque(dice, 12)}"
     code = meeting_code or "-".join(_letters(dice, size) for size in (3, 4, 3))
     attendees = [_attendee(dice, lesson, place, organizer) for place in range(people)]
+    attendees = _as_pupils(attendees, organizer, pupils) if pupils else attendees
     if not settled:
         attendees = [_unsettled(dice, lesson, place, one) for place, one in enumerate(attendees)]
     begun = min((visit.start for one in attendees for visit in one.visits), default=start)
     return Conference(record, room, code, organizer, begun, lesson.end, tuple(attendees))
+
+
+def _as_pupils(attendees: Sequence[Attendee], organizer: str, pupils: Sequence[Account]) -> list[Attendee]:
+    """Let these accounts be those who are signed in, in order; who finds none left of them stays away."""
+    accounts = iter(pupils[:-1])
+    there = []
+    for place, attendee in enumerate(attendees):
+        if attendee.user in {None, organizer} or place == _ROOM:
+            there.append(attendee)
+        elif account := next(accounts, None):
+            there.append(replace(attendee, user=account.user, display_name=account.display_name))
+    return there
 
 
 _GUEST, _PHONE, _ROOM = 5, 6, 7  # places of those without a pupil's account

@@ -1,13 +1,14 @@
-"""See it happen: a simulated class ends, and its attendance appears. No Google account, no Java.
+"""See it happen: a class is scheduled, held and ends, and every mark appears. No Google account, no Java.
 
-Real are the function (served by functions-framework from `main.py`), the official Meet client on the wire, and the
-embedded store. Simulated are Meet itself and the delivery of the event.
+Real are the functions (served by functions-framework from `main.py`), Google's official clients on the wire, and the
+embedded store. Simulated are Google's services themselves and the delivery of the event.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import shutil
 import sys
 import time
@@ -16,22 +17,24 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from functions.adapters.database import Document
-from functions.adapters.sqlite import SqliteDatabase
 from infra.local.classes import believable_class
 from infra.local.delivery import Trigger, deliver
 from infra.local.function_server import ROOT, function_server
+from infra.local.google_apis import GoogleApis
 from infra.local.meet import MeetSimulator
 from infra.local.processes import StartError, bypass_proxies, terminate_as_interrupt
-from infra.local.school import Attendee, Conference, School
+from infra.local.school import Account, School
+from infra.local.subscriptions import WorkspaceEventsSimulator
 from infra.local.workspace_events import conference_ended
 
 FOLDER = ROOT / ".local" / "demo"
+LENGTH = timedelta(minutes=50)
 SETTLE = timedelta(seconds=4)
 
 
@@ -52,46 +55,120 @@ def main() -> None:
 
 
 def run(folder: Path, *, people: int, seed: int, console: Console) -> None:
-    """Hold a class, let it end, and show what stands in the store; what was in the folder goes."""
+    """Schedule a class, hold it, let it end, and show every mark; what was in the folder goes."""
     began = time.monotonic()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     ended = datetime.now(UTC)
-    held = believable_class(
-        seed, people=people, start=ended - timedelta(minutes=50), length=timedelta(minutes=50), settled=False
-    )
+    start = ended - LENGTH
+    teacher, *pupils = demo_accounts(people)
     school = School(lambda: datetime.now(UTC))
-    school.hold(held)
+    school.enrol(teacher, *pupils)
     store = folder / "attendance.db"
-    with MeetSimulator(school, delay=timedelta(milliseconds=30)).in_thread() as meet:
+    with contextlib.ExitStack() as stack:
+        meet = stack.enter_context(MeetSimulator(school, delay=timedelta(milliseconds=30)).in_thread())
+        apis = stack.enter_context(GoogleApis(school).in_thread())
+        subscriptions = stack.enter_context(WorkspaceEventsSimulator(school).in_thread())
         env = {
             "AUTH_MODE": "anonymous",
+            "API_CALLERS": "*=admin",
             "MEET_API_ENDPOINT": meet.endpoint,
+            "PEOPLE_API_ENDPOINT": apis.endpoint,
+            "DIRECTORY_API_ENDPOINT": apis.endpoint,
+            "WORKSPACE_EVENTS_API_ENDPOINT": subscriptions.endpoint,
             "ATTENDANCE_STORE": f"sqlite:///{store}",
+            "ROOM_DEVICE_NAMES": "Room *",
             "SETTLE_SECONDS": str(int(SETTLE.total_seconds())),
         }
-        with function_server("on_workspace_event", env=env, log=folder / "function.log") as function:
-            console.print(f"[bold]1.[/] A class of {people} ends in the simulated Meet ({held.name}).")
-            console.print(f"[bold]2.[/] Its event is delivered to on_workspace_event at {function.url}:")
-            trigger = Trigger(
-                url=function.url,
-                topic="projects/demo/topics/workspace-events",
-                subscription="projects/demo/subscriptions/demo",
-                backoff=(SETTLE, SETTLE),
-                max_attempts=5,
-            )
-            message = conference_ended(held.name, organizer=held.organizer, at=ended)
-            if not asyncio.run(deliver(trigger, message, on_answer=lambda status: _explain(status, console))):
-                sys.exit(f"The function did not take the event; its log is {function.program.log}.")
-    session, people_documents = asyncio.run(_stored(store, held))
-    console.print(_table(session, people_documents, held))
+        api = stack.enter_context(function_server("api", env=env, log=folder / "api.log", signature="http"))
+        function = stack.enter_context(function_server("on_workspace_event", env=env, log=folder / "function.log"))
+        made = _schedule(api.url, teacher, pupils, start)
+        console.print(f"[bold]1.[/] The LMS schedules a class of {len(pupils)} (POST {api.url}/api/schedule/class):")
+        console.print(f"   {made['meeting_uri']}, session {made['session_id']}, teacher tracked: {made['tracking']}.")
+        held = believable_class(
+            seed,
+            people=people,
+            start=start,
+            length=LENGTH,
+            organizer=teacher.user,
+            space=made["space"],
+            meeting_code=made["meeting_code"],
+            pupils=pupils,
+            settled=False,
+        )
+        school.hold(held)
+        console.print(f"[bold]2.[/] It is held in the simulated Meet and ends ({held.name}).")
+        console.print(f"[bold]3.[/] Its event is delivered to on_workspace_event at {function.url}:")
+        trigger = Trigger(
+            url=function.url,
+            topic="projects/demo/topics/workspace-events",
+            subscription="projects/demo/subscriptions/demo",
+            backoff=(SETTLE, SETTLE),
+            max_attempts=5,
+        )
+        message = conference_ended(held.name, organizer=held.organizer, at=ended)
+        if not asyncio.run(deliver(trigger, message, on_answer=lambda status: _explain(status, console))):
+            sys.exit(f"The function did not take the event; its log is {function.program.log}.")
+        sheet = _sheet(api.url, made["session_id"])
+    session, attendance = sheet["session"], sheet["attendance"]
+    console.print(f"[bold]4.[/] The LMS asks for it (GET /api/sessions/{made['session_id']}/attendance):")
+    console.print(_table(session, attendance))
+    counts = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in session["counts"].items() if number)
     sync = session["sync"]
     console.print(
-        f"[bold]3.[/] {len(people_documents)} attendance documents are stored, sync {sync['state']} after "
+        f"   {counts}. {len(attendance)} attendance documents are stored, sync {sync['state']} after "
         f"{sync['attempts']} reads; the last took {sync['meet_calls']} calls to Meet."
     )
-    console.print(f"   Documents: {store} (table 'documents'); the function's log: {folder / 'function.log'}")
+    console.print(f"   Documents: {store} (table 'documents'); the functions' logs: {folder}/*.log")
     console.print(f"   Took {time.monotonic() - began:.1f} s.")
+
+
+def demo_accounts(people: int) -> list[Account]:
+    """The teacher, and one pupil for everybody else who is in the class; all of them are invented."""
+    names = [
+        "Ayşe Wróbel",
+        "Мила Щука",
+        "Ίων Ξηρός",
+        "نور القمري",
+        "林 小雨",
+        "Chloé Quill",
+        "Björn Ångmo",
+        "मीरा झरना",
+    ]
+    return [
+        Account("users/104729104729104729104", "teacher@school.example", display_name="Edna Moreau-Lys"),
+        *(
+            Account(
+                f"users/1{number:020}",
+                f"pupil{number}@school.example",
+                display_name=names[(number - 1) % len(names)] + (f" {number}" if number > len(names) else ""),
+            )
+            for number in range(1, people)
+        ),
+    ]
+
+
+def _schedule(url: str, teacher: Account, pupils: Sequence[Account], start: datetime) -> dict[str, Any]:
+    body = {
+        "teacher_email": teacher.email,
+        "students": [{"email": pupil.email, "display_name": pupil.display_name} for pupil in pupils],
+        "subject": "Mathematics",
+        "class_id": "7b",
+        "start_time": start.isoformat(),
+        "duration_minutes": int(LENGTH.total_seconds()) // 60,
+    }
+    return _answer(httpx.post(f"{url}/api/schedule/class", json=body, timeout=60, trust_env=False))
+
+
+def _sheet(url: str, session_id: str) -> dict[str, Any]:
+    return _answer(httpx.get(f"{url}/api/sessions/{session_id}/attendance", timeout=60, trust_env=False))
+
+
+def _answer(response: httpx.Response) -> dict[str, Any]:
+    if response.is_error:
+        sys.exit(f"The API answered {response.status_code}: {response.text}")
+    answer: dict[str, Any] = response.json()
+    return answer
 
 
 def _people(text: str) -> int:
@@ -109,20 +186,12 @@ def _explain(status: int, console: Console) -> None:
         console.print(f"   HTTP {status}: " + ("acknowledged." if status < 300 else "not taken."))  # noqa: PLR2004
 
 
-async def _stored(store: Path, held: Conference) -> tuple[dict[str, Any], Sequence[Document]]:
-    database = SqliteDatabase(store)
-    session = await database.get(f"sessions/{held.id}")
-    if session is None:
-        sys.exit(f"No session stands in {store}; the function's log is beside it.")
-    return session.fields, await database.children(f"sessions/{held.id}/attendance")
-
-
-def _table(session: dict[str, Any], people: Sequence[Document], held: Conference) -> Table:
-    """Attendance as stored beside the sessions as they were in the simulated Meet, to check by hand."""
-    meet = {f"{held.name}/participants/{attendee.id}": attendee for attendee in held.attendees}
+def _table(session: dict[str, Any], people: Sequence[dict[str, Any]]) -> Table:
+    """Marks with their reasons, and the sessions that they come from, to check by hand."""
     table = Table(
-        title=f"Attendance of {session['session_id']}, "
-        f"{_clock(session['actual_start'])} to {_clock(session['actual_end'])} UTC",
+        title=f"{session['subject']} {session['class_id']}, {_clock(session['scheduled_start'])} to "
+        f"{_clock(session['scheduled_end'])} UTC, held {_clock(session['held_start'])} to "
+        f"{_clock(session['held_end'])}",
         title_justify="left",
         caption="Present is the union of a person's sessions: two devices at once count once, time away does not "
         "count. A session whose end Meet never told (…) counts until the conference's end. Times are shown cut to "
@@ -132,34 +201,36 @@ def _table(session: dict[str, Any], people: Sequence[Document], held: Conference
         padding=(0, 1),
     )
     table.add_column("Who")
-    table.add_column("How", no_wrap=True)
-    table.add_column("Joined", no_wrap=True)
-    table.add_column("Left", no_wrap=True)
+    table.add_column("Mark", no_wrap=True)
+    table.add_column("Why")
     table.add_column("Present", no_wrap=True, justify="right")
-    table.add_column("Sessions in Meet", no_wrap=True)
-    for fields in sorted(
-        (person.fields for person in people),
-        key=lambda fields: (fields["role"] != "teacher", -fields["total_duration_seconds"]),
-    ):
-        participant, _, _ = fields["sessions"][0]["participant_session"].partition("/participantSessions/")
+    table.add_column("Sessions", no_wrap=True)
+    order = {"teacher": 0, "student": 1, "guest": 2}
+    for person in sorted(people, key=lambda person: (order[person["role"]], person["display_name"])):
+        who = person["display_name"] + ("" if person["role"] == "student" else f" ({_role(person)})")
         table.add_row(
-            Text(fields["display_name"] + (" (teacher)" if fields["role"] == "teacher" else "")),
-            fields["kind"],
-            _clock(fields["first_joined_at"]),
-            _clock(fields["last_left_at"]),
-            str(timedelta(seconds=fields["total_duration_seconds"])),
-            _visits(meet[participant]),
+            Text(who),
+            Text((person["mark"] or "").replace("_", " ")),
+            Text(person["status_reason"] or ""),
+            str(timedelta(seconds=person["total_duration_seconds"])),
+            _visits(person["sessions"]),
         )
     return table
 
 
-def _visits(attendee: Attendee) -> str:
-    visits = sorted(attendee.visits, key=lambda visit: visit.start)
-    return "\n".join(f"{_clock(visit.start)}-{_clock(visit.end) if visit.end else '…'}" for visit in visits)
+def _role(person: dict[str, Any]) -> str:
+    return person["role"] if person["role"] == "teacher" else f"{person['kind']} guest".replace("room guest", "room")
 
 
-def _clock(moment: datetime) -> str:
-    return f"{moment:%H:%M:%S}"
+def _visits(sessions: Sequence[dict[str, Any]]) -> str:
+    return "\n".join(
+        f"{_clock(session['start_time'])}-{'…' if session['open'] else _clock(session['end_time'])}"
+        for session in sessions
+    )
+
+
+def _clock(moment: str | None) -> str:
+    return f"{datetime.fromisoformat(moment):%H:%M:%S}" if moment else "?"
 
 
 if __name__ == "__main__":

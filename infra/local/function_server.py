@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from infra.local.processes import Program, free_port, running
 
@@ -22,20 +23,28 @@ class Served:
 
 
 @contextlib.contextmanager
-def function_server(target: str, *, env: Mapping[str, str], log: Path, port: int = 0) -> Iterator[Served]:
+def function_server(
+    target: str,
+    *,
+    env: Mapping[str, str],
+    log: Path,
+    port: int = 0,
+    signature: Literal["cloudevent", "http"] = "cloudevent",
+) -> Iterator[Served]:
     """Serve a function of `main.py` on loopback.
 
     Args:
-        target: The function's name in `main.py`; one that takes CloudEvents.
+        target: The function's name in `main.py`.
         env: Its settings. Nothing of this process's own Google settings reaches it.
         log: Where its log lines go.
         port: Where it listens; 0 takes a free port.
+        signature: What the function takes: CloudEvents, or any HTTP request.
     """
     port = port or free_port()
     url = f"http://127.0.0.1:{port}"
     command = [
         *(sys.executable, "-m", "functions_framework", "--source", str(ROOT / "main.py"), "--target", target),
-        *("--signature-type", "cloudevent", "--host", "127.0.0.1", "--port", str(port)),
+        *("--signature-type", signature, "--host", "127.0.0.1", "--port", str(port)),
     ]
     inherited = dict.fromkeys(
         ("FIRESTORE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST", "GOOGLE_CLOUD_PROJECT", "K_SERVICE", "PORT", "DEBUG")

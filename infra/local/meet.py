@@ -139,7 +139,10 @@ class MeetSimulator:
                 "GetParticipantSession": self._meet.get_participant_session,
                 "ListParticipantSessions": self._meet.list_participant_sessions,
             },
-            "google.apps.meet.v2.SpacesService": {"GetSpace": self._meet.get_space},
+            "google.apps.meet.v2.SpacesService": {
+                "CreateSpace": self._meet.create_space,
+                "GetSpace": self._meet.get_space,
+            },
         }
         return [
             grpc.method_handlers_generic_handler(

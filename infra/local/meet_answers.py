@@ -3,7 +3,9 @@
 https://developers.google.com/workspace/meet/api/reference/rpc
 """
 
+import random
 import re
+import string
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeVar
@@ -120,6 +122,15 @@ class Meet:
     def get_conference_record(self, request: Message, asked: Asked) -> Message:
         """One conference record."""
         return _record(self._conference(request.name, _RECORD_NAME, asked), asked.now)
+
+    def create_space(self, _: Message, asked: Asked) -> Message:
+        """A new room that belongs to the caller."""
+        owner = asked.request.acting_as and self.school.user(asked.request.acting_as)
+        letters = "".join(random.choices(string.ascii_lowercase, k=10))
+        code = f"{letters[:3]}-{letters[3:7]}-{letters[7:]}"
+        space = Space(f"spaces/{''.join(random.choices(string.ascii_letters, k=12))}", code, owner)
+        self.school.open(space)
+        return _space(space, None)
 
     def get_participant(self, request: Message, asked: Asked) -> Message:
         """One participant."""

@@ -1,4 +1,4 @@
-"""The local stack, left running: simulated Meet, emulators or embedded store, the function, event delivery.
+"""The local stack, left running: simulated Google, emulators or embedded store, the functions, message delivery.
 
 A small page of controls holds classes in the simulated Meet, so that there is something to see.
 """
@@ -12,9 +12,10 @@ import json
 import os
 import random
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 import uvicorn
 from starlette.applications import Starlette
@@ -27,19 +28,26 @@ from functions import settings, wiring
 from functions.adapters.database import Database
 from infra.local.classes import believable_class
 from infra.local.delivery import Pubsub, Trigger, deliver
+from infra.local.demo import demo_accounts
 from infra.local.emulators import firestore_emulator, pubsub_emulator
-from infra.local.function_server import ROOT, function_server
+from infra.local.function_server import ROOT, Served, function_server
+from infra.local.google_apis import GoogleApis
 from infra.local.meet import MeetSimulator
 from infra.local.processes import StartError, bypass_proxies, terminate_as_interrupt
-from infra.local.school import School
+from infra.local.school import School, Space
+from infra.local.subscriptions import WorkspaceEventsSimulator
 from infra.local.workspace_events import Message, conference_ended
 
 FOLDER = ROOT / ".local" / "run"
 PROJECT = "demo-meet-attendance"
 TOPIC = f"projects/{PROJECT}/topics/workspace-events"
+JOBS = f"projects/{PROJECT}/topics/attendance-jobs"
 DEAD_LETTERS = f"projects/{PROJECT}/topics/attendance-dead-letter"
 
-Publish = Callable[[Message], Awaitable[None]]
+SYNC_DUE_EVERY = 30.0
+"""Seconds; deployed: five minutes."""
+
+Publish = Callable[[str, Message], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,51 +118,91 @@ async def _serve(store: dict[str, str], *, settle: int, port: int) -> None:
 @contextlib.asynccontextmanager
 async def _stack(store: dict[str, str], *, settle: int) -> AsyncIterator[Stack]:
     school = School(lambda: datetime.now(UTC))
-    log = FOLDER / "function.log"
-    async with MeetSimulator(school, delay=timedelta(milliseconds=30)) as meet:
-        env = {"AUTH_MODE": "anonymous", "MEET_API_ENDPOINT": meet.endpoint, "SETTLE_SECONDS": str(settle), **store}
+    async with (
+        MeetSimulator(school, delay=timedelta(milliseconds=30)) as meet,
+        WorkspaceEventsSimulator(school) as subscriptions,
+    ):
         with contextlib.ExitStack() as programs:
-            # Starting it waits, and the simulator lives in this loop.
-            function = await asyncio.to_thread(
-                programs.enter_context, function_server("on_workspace_event", env=env, log=log)
-            )
-            trigger = Trigger(
-                url=function.url,
-                topic=TOPIC,
-                subscription=f"projects/{PROJECT}/subscriptions/workspace-events",
-                backoff=(timedelta(seconds=10), timedelta(minutes=10)),
-            )
-            urls = {"function": function.url, "meet": meet.endpoint, "function log": str(log), **store}
-            async with _delivery(trigger, store.get("PUBSUB_EMULATOR_HOST")) as publish:
+            apis = programs.enter_context(GoogleApis(school).in_thread())
+            env = {
+                "AUTH_MODE": "anonymous",
+                "API_CALLERS": "*=admin",
+                "MEET_API_ENDPOINT": meet.endpoint,
+                "PEOPLE_API_ENDPOINT": apis.endpoint,
+                "DIRECTORY_API_ENDPOINT": apis.endpoint,
+                "WORKSPACE_EVENTS_API_ENDPOINT": subscriptions.endpoint,
+                "ROOM_DEVICE_NAMES": "Room *",
+                "SETTLE_SECONDS": str(settle),
+                **store,
+            }
+
+            def start(target: str, signature: Literal["cloudevent", "http"]) -> Served:
+                log = FOLDER / f"{target}.log"
+                return programs.enter_context(function_server(target, env=env, log=log, signature=signature))
+
+            # Starting them waits, and the simulators live in this loop.
+            events = await asyncio.to_thread(start, "on_workspace_event", "cloudevent")
+            jobs = await asyncio.to_thread(start, "on_job", "cloudevent")
+            api = await asyncio.to_thread(start, "api", "http")
+            urls = {
+                "api": api.url,
+                "on_workspace_event": events.url,
+                "on_job": jobs.url,
+                "meet": meet.endpoint,
+                "people and directory": apis.endpoint,
+                "logs": f"{FOLDER}/*.log",
+                **store,
+            }
+            triggers = [_trigger(events, TOPIC, "workspace-events"), _trigger(jobs, JOBS, "attendance-jobs")]
+            async with _delivery(triggers, store.get("PUBSUB_EMULATOR_HOST")) as publish, asyncio.TaskGroup() as tasks:
+                clock = tasks.create_task(_schedule(publish))
                 yield Stack(urls=urls, school=school, publish=publish, documents=_documents(env))
+                clock.cancel()
+
+
+def _trigger(served: Served, topic: str, subscription: str) -> Trigger:
+    return Trigger(
+        url=served.url,
+        topic=topic,
+        subscription=f"projects/{PROJECT}/subscriptions/{subscription}",
+        backoff=(timedelta(seconds=10), timedelta(minutes=10)),
+    )
+
+
+async def _schedule(publish: Publish) -> None:
+    """What Cloud Scheduler does, only more often."""
+    while True:
+        await asyncio.sleep(SYNC_DUE_EVERY)
+        await publish(JOBS, Message({"job": "sync-due"}, b"{}"))
 
 
 @contextlib.asynccontextmanager
-async def _delivery(trigger: Trigger, pubsub_address: str | None) -> AsyncIterator[Publish]:
-    """What brings events to the function: Pub/Sub's emulator, or without one this process."""
+async def _delivery(triggers: Sequence[Trigger], pubsub_address: str | None) -> AsyncIterator[Publish]:
+    """What brings messages to the functions: Pub/Sub's emulator, or without one this process."""
     tasks = asyncio.TaskGroup()
     async with contextlib.AsyncExitStack() as stack:
+        background: list[asyncio.Task[object]] = []
         if pubsub_address is None:
             await stack.enter_async_context(tasks)
+            by_topic = {trigger.topic: trigger for trigger in triggers}
 
-            async def publish(message: Message) -> None:
-                background.append(tasks.create_task(deliver(trigger, message)))
-
-            background: list[asyncio.Task[object]] = []
+            async def publish(topic: str, message: Message) -> None:
+                background.append(tasks.create_task(deliver(by_topic[topic], message)))
         else:
             pubsub = Pubsub(pubsub_address)
             stack.push_async_callback(pubsub.close)
-            await pubsub.set_up(
-                trigger,
-                dead_letter_topic=DEAD_LETTERS,
-                dead_letter_subscription=f"projects/{PROJECT}/subscriptions/attendance-dead-letter",
-            )
-            # If it ends, the group ends everything and says why.
+            for trigger in triggers:
+                await pubsub.set_up(
+                    trigger,
+                    dead_letter_topic=DEAD_LETTERS,
+                    dead_letter_subscription=f"projects/{PROJECT}/subscriptions/attendance-dead-letter",
+                )
+            # If one ends, the group ends everything and says why.
             await stack.enter_async_context(tasks)
-            background = [tasks.create_task(pubsub.run(trigger))]
+            background += [tasks.create_task(pubsub.run(trigger)) for trigger in triggers]
 
-            async def publish(message: Message) -> None:
-                await pubsub.publish(TOPIC, message)
+            async def publish(topic: str, message: Message) -> None:
+                await pubsub.publish(topic, message)
 
         try:
             yield publish
@@ -173,6 +221,8 @@ def _controls(stack: Stack) -> Starlette:
     async def index(_: Request) -> PlainTextResponse:
         return PlainTextResponse(
             "POST /classes?people=30&seed=1   a class that has just ended; its event is published\n"
+            "     …&meeting_code=abc-mnop-xyz  held with the Meet link of a scheduled class, by its pupils\n"
+            "GET  /request?people=30          a body for POST /api/schedule/class: a class that ends now\n"
             "GET  /conferences                what the simulated Meet holds\n"
             "GET  /documents/{path}           a stored document, or all of a collection\n"
         )
@@ -183,9 +233,21 @@ def _controls(stack: Stack) -> Starlette:
             raise HTTPException(422, "people should be between 1 and 1000")
         length = timedelta(minutes=50)
         now = datetime.now(UTC)
-        held = believable_class(seed, people=people, start=now - length, length=length, settled=False)
+        room = _room(request, stack.school)
+        teacher, *pupils = demo_accounts(people)
+        held = believable_class(
+            seed,
+            people=people,
+            start=now - length,
+            length=length,
+            settled=False,
+            organizer=teacher.user,
+            space=room.name if room else None,
+            meeting_code=room.meeting_code if room else None,
+            pupils=pupils if room else (),
+        )
         stack.school.hold(held)
-        await stack.publish(conference_ended(held.name, organizer=held.organizer, at=now))
+        await stack.publish(TOPIC, conference_ended(held.name, organizer=held.organizer, at=now))
         return JSONResponse(
             {
                 "conference_record": held.name,
@@ -194,6 +256,24 @@ def _controls(stack: Stack) -> Starlette:
                 "documents": [f"conferences/{held.id}", f"sessions/{held.id}", f"sessions/{held.id}/attendance"],
             },
             status_code=201,
+        )
+
+    async def accounts(request: Request) -> JSONResponse:
+        people = _number(request, "people", 30)
+        if not 1 <= people <= 1000:  # noqa: PLR2004 - as above
+            raise HTTPException(422, "people should be between 1 and 1000")
+        teacher, *pupils = demo_accounts(people)
+        stack.school.enrol(teacher, *pupils)
+        now = datetime.now(UTC)
+        return JSONResponse(
+            {
+                "teacher_email": teacher.email,
+                "students": [{"email": pupil.email, "display_name": pupil.display_name} for pupil in pupils],
+                "subject": "Mathematics",
+                "class_id": "7b",
+                "start_time": (now - timedelta(minutes=50)).isoformat(),
+                "duration_minutes": 50,
+            }
         )
 
     async def conferences(_: Request) -> JSONResponse:
@@ -213,10 +293,20 @@ def _controls(stack: Stack) -> Starlette:
         routes=[
             Route("/", index),
             Route("/classes", hold, methods=["POST"]),
+            Route("/request", accounts),
             Route("/conferences", conferences),
             Route("/documents/{path:path}", documents),
         ]
     )
+
+
+def _room(request: Request, school: School) -> Space | None:
+    """The room whose code the request names."""
+    code = request.query_params.get("meeting_code")
+    room = school.space(f"spaces/{code}") if code else None
+    if code and room is None:
+        raise HTTPException(422, "meeting_code is that of no room in the simulated Meet")
+    return room
 
 
 def _json(content: object) -> Response:

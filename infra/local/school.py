@@ -30,6 +30,21 @@ def _require_aware(*moments: datetime | None) -> None:
 
 
 @dataclass(frozen=True)
+class Account:
+    """A Google account: "users/ID", its addresses and name, and which services tell of it.
+
+    Devices in rooms have none. An account of somebody outside the school is in neither service.
+    """
+
+    user: str
+    email: str
+    aliases: tuple[str, ...] = ()
+    display_name: str = ""
+    in_directory: bool = True
+    in_people: bool = True
+
+
+@dataclass(frozen=True)
 class Visit:
     """One participant session: from joining with one device to leaving with it.
 
@@ -96,6 +111,7 @@ class Space:
 
     name: str
     meeting_code: str
+    owner: str | None = None
 
 
 @dataclass(frozen=True)
@@ -172,6 +188,7 @@ class School:
     def __init__(self, clock: Callable[[], datetime], people: Mapping[str, str] | None = None) -> None:
         self.clock = clock
         self._people = dict(people or {})
+        self._accounts: dict[str, Account] = {}
         self._conferences: dict[str, Conference] = {}
         self._spaces: dict[str, Space] = {}
         self._lock = threading.Lock()
@@ -180,7 +197,8 @@ class School:
         """Add a conference with its space, or replace the one of the same name."""
         with self._lock:
             self._conferences[conference.name] = conference
-        self.open(Space(conference.space, conference.meeting_code))
+        if self.space(conference.space) is None:
+            self.open(Space(conference.space, conference.meeting_code, conference.organizer))
 
     def forget(self, name: str) -> None:
         """Remove a conference; its space stays. Nothing happens when there is none of this name."""
@@ -223,6 +241,19 @@ class School:
         """Learn that this e-mail address belongs to "users/ID"."""
         with self._lock:
             self._people[email] = user
+
+    def enrol(self, *accounts: Account) -> None:
+        """Learn of accounts; each is known by all its addresses."""
+        for account in accounts:
+            with self._lock:
+                self._accounts[account.user] = account
+            for email in (account.email, *account.aliases):
+                self.know(email, account.user)
+
+    def account(self, user: str) -> Account | None:
+        """Return the account of "users/ID"; None for rooms, and for whoever nobody told of."""
+        with self._lock:
+            return self._accounts.get(user)
 
     def user(self, caller: str) -> str | None:
         """Return "users/ID" for a caller given as such or by e-mail address; None for an unknown address."""

@@ -18,7 +18,7 @@ from functions.wiring import App
 router = APIRouter(tags=["attendance"])
 
 
-@router.get("/api/students/{student}/attendance", response_model=AttendanceList, responses=can_end_in(410))
+@router.get("/api/students/{student}/attendance", response_model=AttendanceList, responses=can_end_in(404, 410))
 async def student_attendance(
     student: Annotated[Student, Path()], query: Annotated[StudentQuery, Query()], app: TheApp
 ) -> Mapping[str, Any]:
@@ -26,13 +26,13 @@ async def student_attendance(
     return await _list(query, {"student": student, "class_id": query.class_id}, app)
 
 
-@router.get("/api/classes/{class_id:path}/attendance", response_model=AttendanceList, responses=can_end_in(410))
+@router.get("/api/classes/{class_id:path}/attendance", response_model=AttendanceList, responses=can_end_in(404, 410))
 async def class_attendance(class_id: ClassId, query: Annotated[PagedQuery, Query()], app: TheApp) -> Mapping[str, Any]:
     """Everybody's attendance in a class."""
     return await _list(query, {"class_id": class_id}, app)
 
 
-@router.get("/api/classes/{class_id:path}/register", response_model=Register, responses=can_end_in())
+@router.get("/api/classes/{class_id:path}/register", response_model=Register, responses=can_end_in(404))
 async def register(class_id: ClassId, query: Annotated[RegisterQuery, Query()], app: TheApp) -> Mapping[str, Any]:
     """A class's register of a local month; empty where nothing was marked yet."""
     found = await app.views.register(class_id, query.month) or {}

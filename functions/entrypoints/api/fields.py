@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, PlainValidator, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 from functions.domain.model import clean_display_name
 
@@ -106,7 +106,12 @@ Student = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=254), AfterValidator(_one_line)
 ]
 StudentId = Annotated[Line, AfterValidator(_without_slash)]
-Email = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=254), AfterValidator(_email)]
+Email = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=3, max_length=254),
+    AfterValidator(_email),
+    Field(json_schema_extra={"format": "email"}),
+]
 DisplayName = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_known_name)]
 TypedMeetingCode = Annotated[_Text, AfterValidator(_meeting_code)]
 TimeZone = Annotated[_Text, AfterValidator(_time_zone)]
@@ -115,10 +120,10 @@ ConferenceRecordName = Annotated[_Text, AfterValidator(_conference_record)]
 Recurrence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
 Minutes = Annotated[int, Field(strict=True, ge=1, le=1440)]
 Month = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
-Moment = Annotated[datetime, PlainValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
+Moment = Annotated[datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
 MomentOrDay = Annotated[
     datetime | date,
-    PlainValidator(_moment_or_day),
+    BeforeValidator(_moment_or_day),
     WithJsonSchema({"type": "string", "description": "A date means its midnight in the school's time zone."}),
 ]
 

@@ -1,0 +1,215 @@
+"""Stand-ins for the People API and the Directory API, for the official client over HTTP on loopback.
+
+They tell of a `School`'s accounts as documented in https://developers.google.com/people/api/rest/v1/people and
+https://developers.google.com/workspace/admin/directory/reference/rest/v1/users, and fail where a fault plan says so.
+The caller is whoever the header `x-acting-as` names.
+"""
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Self
+from urllib.parse import parse_qs
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from infra.local.processes import free_port
+from infra.local.school import Account, School
+
+MOST_IN_BATCH = 200
+"""https://developers.google.com/people/api/rest/v1/people/getBatchGet"""
+
+
+@dataclass(frozen=True)
+class RestFault:
+    """One way for calls of `method` to go wrong: `people.batchGet`, `people.get` or `users.get`.
+
+    The first `times` of them (None: always) are answered with `status` and Google's `reason`, after `delay` seconds.
+    Without a status the right answer comes late.
+    """
+
+    method: str
+    status: int | None = None
+    reason: str = "backendError"
+    times: int | None = None
+    delay: float = 0.0
+
+
+@dataclass(frozen=True)
+class RestCall:
+    """One call that arrived: which, as whom, for how many."""
+
+    method: str
+    acting_as: str | None
+    asked_for: int
+
+
+class RestCalls(list[RestCall]):
+    """Every call in the order of arrival."""
+
+    def by_method(self) -> Counter[str]:
+        """Count the calls of each method."""
+        return Counter(call.method for call in self.copy())
+
+
+class GoogleApis:
+    """Serves a school's accounts as People and Directory. `faults` and `calls` may be used from any thread."""
+
+    def __init__(self, school: School) -> None:
+        self.school = school
+        self.calls = RestCalls()
+        self.port: int | None = None
+        self._faults: list[tuple[RestFault, list[None]]] = []
+        self._lock = threading.Lock()
+
+    @property
+    def endpoint(self) -> str:
+        """The address as a URL, for both services."""
+        if self.port is None:
+            raise RuntimeError("There is no address before it has started")
+        return f"http://127.0.0.1:{self.port}"
+
+    def fail(self, *faults: RestFault) -> None:
+        """Replace the plan of faults; without any everything succeeds."""
+        with self._lock:
+            self._faults = [(fault, []) for fault in faults]
+
+    @contextmanager
+    def in_thread(self, port: int = 0) -> Iterator[Self]:
+        """Serve on a thread with an event loop of its own."""
+        self.port = port or free_port()
+        config = uvicorn.Config(
+            self._application(), host="127.0.0.1", port=self.port, log_level="warning", lifespan="off"
+        )
+        server = uvicorn.Server(config)
+        ready = threading.Event()
+        thread = threading.Thread(target=asyncio.run, args=(_serve(server, ready),), name="google-apis")
+        thread.start()
+        try:
+            if not ready.wait(30):
+                raise RuntimeError("The People and Directory stand-in did not start")
+            yield self
+        finally:
+            server.should_exit = True
+            thread.join()
+
+    def _application(self) -> Starlette:
+        return Starlette(
+            routes=[
+                Route("/v1/people:batchGet", self._batch_get, methods=["GET", "POST"]),
+                Route("/v1/people/{id}", self._get),
+                Route("/admin/directory/v1/users/{key}", self._directory_get),
+            ]
+        )
+
+    async def _batch_get(self, request: Request) -> JSONResponse:
+        # The client posts what is too long for an address, with the method that it means in a header.
+        body = (await request.body()).decode()
+        query = parse_qs(request.url.query or body)
+        names = query.get("resourceNames", [])
+        refusal = await self._arrived("people.batchGet", request, len(names))
+        if refusal:
+            return refusal
+        if not 1 <= len(names) <= MOST_IN_BATCH or not query.get("personFields"):
+            return _error(400, "badRequest", "resourceNames and personFields are needed")
+        return JSONResponse({"responses": [self._response(name) for name in names]})
+
+    async def _get(self, request: Request) -> JSONResponse:
+        refusal = await self._arrived("people.get", request, 1)
+        if refusal:
+            return refusal
+        wanted = request.path_params["id"]
+        caller = self.school.user(request.headers.get("x-acting-as", ""))
+        account = self.school.account(caller or "" if wanted == "me" else f"users/{wanted}")
+        if account is None or not (account.in_people or wanted == "me"):
+            return _error(404, "notFound", "Requested entity was not found.")
+        return JSONResponse(_person(account))
+
+    async def _directory_get(self, request: Request) -> JSONResponse:
+        refusal = await self._arrived("users.get", request, 1)
+        if refusal:
+            return refusal
+        if request.query_params.get("viewType", "admin_view") != "domain_public":
+            return _error(403, "forbidden", "Not Authorized to access this resource/api")
+        key = request.path_params["key"]
+        user = self.school.user(key) if "@" in key else f"users/{key}"
+        account = self.school.account(user or "")
+        if account is None or not account.in_directory:
+            return _error(404, "notFound", "Resource Not Found: userKey")
+        return JSONResponse(_user(account))
+
+    def _response(self, name: str) -> Mapping[str, object]:
+        account = self.school.account(name.replace("people/", "users/", 1))
+        if account is None or not account.in_people:
+            status = {"code": 5, "message": "Requested entity was not found."}
+            return {"requestedResourceName": name, "httpStatusCode": 404, "status": status}
+        return {"requestedResourceName": name, "httpStatusCode": 200, "person": _person(account)}
+
+    async def _arrived(self, method: str, request: Request, asked_for: int) -> JSONResponse | None:
+        """Log a call; gives the error that is planned for it."""
+        self.calls.append(RestCall(method, request.headers.get("x-acting-as"), asked_for))
+        with self._lock:
+            struck = next(
+                (
+                    (fault, done)
+                    for fault, done in self._faults
+                    if fault.method == method and (fault.times is None or len(done) < fault.times)
+                ),
+                None,
+            )
+            if struck is None:
+                return None
+            fault, done = struck
+            done.append(None)
+        await asyncio.sleep(fault.delay)
+        return _error(fault.status, fault.reason, "Planned fault") if fault.status else None
+
+
+async def _serve(server: uvicorn.Server, ready: threading.Event) -> None:
+    serving = asyncio.create_task(server.serve())
+    while not (server.started or serving.done()):  # noqa: ASYNC110 - uvicorn has nothing to wait for but a flag
+        await asyncio.sleep(0.005)
+    ready.set()
+    await serving
+
+
+def _person(account: Account) -> dict[str, Any]:
+    """A Person as far as names and addresses go."""
+    metadata = {"source": {"type": "DOMAIN_PROFILE", "id": account.user.removeprefix("users/")}}
+    addresses: Sequence[dict[str, Any]] = [
+        {"value": email, "metadata": {**metadata, "primary": email == account.email}}
+        for email in (account.email, *account.aliases)
+    ]
+    return {
+        "resourceName": account.user.replace("users/", "people/", 1),
+        "etag": "%EgUBAj03Lg==",
+        "names": [{"displayName": account.display_name, "metadata": {**metadata, "primary": True}}],
+        "emailAddresses": addresses,
+    }
+
+
+def _user(account: Account) -> dict[str, Any]:
+    """A User as `viewType=domain_public` shows it."""
+    return {
+        "kind": "admin#directory#user",
+        "id": account.user.removeprefix("users/"),
+        "primaryEmail": account.email,
+        "name": {"fullName": account.display_name},
+        "emails": [{"address": account.email, "primary": True}],
+        "aliases": list(account.aliases),
+        "suspended": False,
+    }
+
+
+def _error(status: int, reason: str, message: str) -> JSONResponse:
+    """https://cloud.google.com/apis/design/errors#http_mapping, with the older list of errors beside it."""
+    details = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason, "domain": "googleapis.com"}]
+    error = {"code": status, "message": message, "errors": [{"reason": reason, "message": message}], "details": details}
+    return JSONResponse({"error": error}, status_code=status)
