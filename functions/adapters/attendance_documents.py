@@ -207,9 +207,12 @@ def register_with(
                 continue
             class_id = of
             name = hashlib.sha256(f"{of}/{person.entry.key}".encode()).hexdigest()[:20]
-            known = students.get(name, {"marks": {}})
+            known = students.get(name, {"marks": {}, "display_name": "", "named_by": None})
+            if known["named_by"] == session.session_id:  # what this class meeting said before does not count
+                known = {**known, "display_name": "", "named_by": None}
+            named = {"display_name": person.display_name, "named_by": session.session_id}
             students[name] = {
-                "display_name": person.display_name or known.get("display_name", ""),
+                **(named if person.display_name else {n: known[n] for n in named}),
                 "email": person.email,
                 "student_id": person.entry.student_id,
                 "marks": {**known["marks"], session.session_id: person.mark.value if person.mark else None},

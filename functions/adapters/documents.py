@@ -1,6 +1,6 @@
 """What all documents have in common.
 
-A document is a dict of what Firestore knows: text, whole numbers, booleans, None, aware UTC datetimes, lists and
+A document is a dict of what Firestore knows: text, numbers, booleans, None, aware UTC datetimes, lists and
 dicts. Fields and their meaning: `docs/documents.md`.
 """
 

@@ -66,6 +66,8 @@ def encode_value(target: Message, value: object) -> None:
             target.boolean_value = value
         case int():
             target.integer_value = value
+        case float():
+            target.double_value = value
         case datetime():
             encode_time(target.timestamp_value, value)
         case dict():

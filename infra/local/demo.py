@@ -202,7 +202,7 @@ def _table(session: dict[str, Any], people: Sequence[dict[str, Any]]) -> Table:
     )
     table.add_column("Who")
     table.add_column("Mark", no_wrap=True)
-    table.add_column("Why")
+    table.add_column("Why", min_width=44)
     table.add_column("Present", no_wrap=True, justify="right")
     table.add_column("Sessions", no_wrap=True)
     order = {"teacher": 0, "student": 1, "guest": 2}

@@ -20,6 +20,7 @@ from functions.entrypoints.api.calls import (
     TheCaller,
     answer_session,
     can_end_in,
+    no_session,
     tag,
 )
 from functions.entrypoints.api.requests import ChangeRequest, NoQuery, ScheduleRequest, ScopeQuery
@@ -69,6 +70,8 @@ async def schedule(
     if not done.created:
         response.status_code = 200
     sessions = await app.views.sessions_with(done.session_ids)
+    if not sessions:  # only a request that is repeated can find its classes gone
+        raise no_session()
     first = sessions[0]
     response.headers["ETag"] = tag(first)
     return {

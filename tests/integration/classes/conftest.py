@@ -1,0 +1,58 @@
+"""The application with all of Google's stand-ins around it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+
+from functions.adapters.sqlite import SqliteDatabase
+from functions.entrypoints.api.http import guarded
+from infra.local.google_apis import GoogleApis
+from infra.local.school import Account, School
+from infra.local.subscriptions import WorkspaceEventsSimulator
+from tests.classroom import PUPILS, TEACHER
+
+
+@pytest.fixture
+def school():
+    """A school with a teacher and pupils; in the place of the empty one."""
+    school = School(lambda: datetime.now(UTC))
+    school.enrol(Account(TEACHER, "teacher@school.example", display_name="The Teacher"), *PUPILS)
+    return school
+
+
+@pytest.fixture
+def google(school):
+    with GoogleApis(school).in_thread() as apis:
+        yield apis
+
+
+@pytest.fixture
+async def workspace_events(school):
+    async with WorkspaceEventsSimulator(school) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def app(instance, google, workspace_events):
+    return instance(
+        people_api_endpoint=google.endpoint,
+        directory_api_endpoint=google.endpoint,
+        workspace_events_api_endpoint=workspace_events.endpoint,
+        api_callers="*=admin",
+        room_device_names="Room *",
+        settle_seconds=600,
+    )
+
+
+@pytest.fixture
+async def api(app):
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(guarded(app)), base_url="http://api") as client:
+        yield client
+
+
+@pytest.fixture
+def database(tmp_path):
+    return SqliteDatabase(tmp_path / "attendance.db")
