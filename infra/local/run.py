@@ -104,8 +104,12 @@ async def _serve(store: dict[str, str], *, settle: int, port: int) -> None:
         for name, url in {"controls": controls, **stack.urls}.items():
             print(f"  {name:<24} {url}")
         print(
-            f"\nHold a class:     curl -X POST '{controls}/classes?people=30'\n"
-            f"See its outcome:  curl {controls}/documents/sessions\n"
+            f"\nSchedule a class:  curl -s '{controls}/request?people=30' | "
+            f"curl -X POST {stack.urls['api']}/api/schedule/class -H 'content-type: application/json' -d @-\n"
+            f"Hold it:           curl -X POST '{controls}/classes?people=30&meeting_code=CODE'\n"
+            f"See its marks:     curl {stack.urls['api']}/api/sessions/SESSION_ID/attendance\n"
+            f"Hold another one:  curl -X POST '{controls}/classes?people=30'\n"
+            f"See documents:     curl {controls}/documents/sessions\n"
             "Stop with Ctrl-C.",
             flush=True,
         )
