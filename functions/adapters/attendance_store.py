@@ -61,7 +61,7 @@ class DocumentAttendanceStore:
 
     async def sessions_of_class(self, class_id: str, *, since: datetime) -> Sequence[str]:
         """See the port."""
-        where = (Where("class_id", "==", class_id), Where("session_start", ">=", since))
+        where = (Where("class_ids", "contains", class_id), Where("session_start", ">=", since))
         return await self._session_ids(*where, order=("session_start", "session_id"))
 
     async def sessions_of_series(self, series_id: str) -> Sequence[str]:

@@ -44,6 +44,7 @@ def session_to_document(sheet: AttendanceSheet, *, retention: timedelta | None) 
         "external_id": plan.external_id,
         "series_id": plan.series_id,
         "class_id": plan.class_id,
+        "class_ids": sorted({plan.class_id, *(entry.class_id for entry in plan.roster)} - {None}),
         "subject": plan.subject,
         "teacher_email": plan.teachers[0] if plan.teachers else None,
         "teacher_emails": list(plan.teachers),

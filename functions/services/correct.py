@@ -415,9 +415,11 @@ async def set_class_roster(
         raise NotFound("The class has no meeting from this moment on.")
 
     async def change(_: Work, session: ClassSession, __: Decision) -> Changed:
-        others = [entry for entry in session.plan.roster if entry.class_id not in {None, class_id}]
-        keys = {entry.key for entry in checked}
-        return _with_roster(session, (*checked, *(entry for entry in others if entry.key not in keys)))
+        own = session.plan.class_id
+        others = [entry for entry in session.plan.roster if (entry.class_id or own) != class_id]
+        theirs = [entry if own == class_id else dataclasses.replace(entry, class_id=class_id) for entry in checked]
+        keys = {entry.key for entry in theirs}
+        return _with_roster(session, (*theirs, *(entry for entry in others if entry.key not in keys)))
 
     for session_id in session_ids:
         await _decide(session_id, change, what="roster.set", by=by, caller=caller, if_match=None, deps=deps)

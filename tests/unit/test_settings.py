@@ -58,6 +58,22 @@ def test_defaults_are_those_of_the_documentation(environment):
         ("SETTLE_SECONDS", "ten", "integer"),
         ("SCHOOL_TIME_ZONE", "Mars/Base", "Europe/Berlin"),
         ("SCHOOL_TIME_ZONE", "../etc/passwd", "Europe/Berlin"),
+        ("PEOPLE_API_ENDPOINT", "people.googleapis.com:443", "PEOPLE_API_ENDPOINT"),
+        ("DIRECTORY_API_ENDPOINT", "admin.googleapis.com:443", "stand-ins on this machine"),
+        ("WORKSPACE_EVENTS_API_ENDPOINT", "10.0.0.1:80", "WORKSPACE_EVENTS_API_ENDPOINT"),
+        ("PUBSUB_EMULATOR_HOST", "pubsub.example:443", "PUBSUB_EMULATOR_HOST"),
+        ("API_CALLERS", "lms@school.example", "email=role"),
+        ("API_CALLERS", "lms@school.example=root", "roles lms and admin"),
+        ("API_CALLERS", "=admin", "email=role"),
+        ("API_CALLERS", "lms@school.example=lms,LMS@school.example=admin", "every e-mail once"),
+        ("ALLOWED_DOMAINS", "school", "ALLOWED_DOMAINS"),
+        ("ALLOWED_TEACHERS", "ada@school.example,nobody", "ALLOWED_TEACHERS"),
+        ("EVENTS_TOPIC", "projects/p/subscriptions/s", "EVENTS_TOPIC"),
+        ("JOBS_TOPIC", "a b", "JOBS_TOPIC"),
+        ("DEFAULT_POLICY", "[]", "JSON object"),
+        ("DEFAULT_POLICY", "{", "JSON object"),
+        ("DEFAULT_POLICY", '{"min_share": 2}', "policy.min_share should be a share"),
+        ("DEFAULT_POLICY", '{"grades": true}', "policy.grades is no field"),
         ("RETENTION_DAYS", "0", "greater than or equal to 1"),
         ("RETENTION_DAYS", "100000000", "less than or equal to 36500"),
         ("MEET_READS_PER_MINUTE", "1" + "0" * 30, "less than or equal to 1000000"),
@@ -122,3 +138,55 @@ def test_an_empty_variable_is_one_that_is_not_set(environment):
 )
 def test_loopback_is_told_by_the_address_alone(target, local):
     assert is_loopback(target) is local
+
+
+def test_callers_have_their_roles_whatever_the_case_of_their_address(environment):
+    environment(API_CALLERS=" LMS@school.example = lms , ops@school.example=admin,")
+
+    assert settings.load().api_callers == {"lms@school.example": "lms", "ops@school.example": "admin"}
+
+
+def test_everybody_may_only_call_on_one_machine(environment):
+    environment(API_CALLERS="*=admin")
+    assert settings.load().api_callers == {"*": "admin"}
+
+    environment(API_CALLERS="*=admin", K_SERVICE="attendance")
+    with pytest.raises(WrongSetting, match="API_CALLERS"):
+        settings.load()
+
+    environment(API_CALLERS="*=admin", K_SERVICE=None, AUTH_MODE="delegation")
+    with pytest.raises(WrongSetting, match="API_CALLERS"):
+        settings.load()
+
+
+def test_a_service_without_a_stand_in_is_not_in_use(environment):
+    environment(PEOPLE_API_ENDPOINT="http://127.0.0.1:9000/")
+    loaded = settings.load()
+
+    assert loaded.people_api_endpoint == "http://127.0.0.1:9000"
+    assert (loaded.people_in_use, loaded.directory_in_use, loaded.workspace_events_in_use) == (True, False, False)
+    assert not loaded.pubsub_in_use
+
+
+def test_topics_are_those_of_the_project_unless_they_are_named_whole(environment):
+    environment(GOOGLE_CLOUD_PROJECT=None, EVENTS_TOPIC="projects/other/topics/events")
+    assert settings.load().events_topic_name == "projects/other/topics/events"
+    assert settings.load().jobs_topic_name == "projects/local/topics/attendance-jobs"
+
+    environment(GOOGLE_CLOUD_PROJECT="my-school")
+    assert settings.load().jobs_topic_name == "projects/my-school/topics/attendance-jobs"
+
+
+def test_lists_and_the_policy_are_read_from_text(environment):
+    environment(
+        ALLOWED_DOMAINS="School.example, other.example",
+        ALLOWED_TEACHERS="Ada@school.example",
+        ROOM_DEVICE_NAMES="Room *,Saal ?",
+        DEFAULT_POLICY='{"late_after_minutes": 10}',
+    )
+    loaded = settings.load()
+
+    assert loaded.allowed_domains == ("school.example", "other.example")
+    assert loaded.allowed_teachers == ("ada@school.example",)
+    assert loaded.room_device_names == ("Room *", "Saal ?")
+    assert (loaded.default_policy.late_after_minutes, loaded.default_policy.left_early_minutes) == (10, 5)

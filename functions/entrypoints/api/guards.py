@@ -150,9 +150,8 @@ class SmallJsonBodies:
             await self._app(scope, _replay(body, receive), send)
 
     async def _read(self, receive: Receive) -> bytes | None:
-        """The whole body; None if it is too large."""
-        body = bytearray()
-        more = True
+        """The whole body; None if it is too large. The server drops what is still to come."""
+        body, more = bytearray(), True
         while more:
             message = await receive()
             body += message.get("body", b"")

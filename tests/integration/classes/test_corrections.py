@@ -310,3 +310,23 @@ async def test_a_moved_class_is_marked_by_its_new_time(api, app, held_class):
     await job(app, "sync-due")
 
     assert (await marks(api, held_class))["late"] == "present"
+
+
+async def test_a_sections_roster_is_replaced_beside_the_other_sections(api, database):
+    students = [
+        {"email": "punctual@school.example", "class_id": "7b-north"},
+        {"email": "late@school.example", "class_id": "7b-south"},
+    ]
+    made = await scheduled(api, student_emails=None, students=students)
+
+    answer = await api.put(
+        "/api/classes/7b-south/roster",
+        json={"students": [{"email": "early@school.example"}], "from": START.isoformat(), **BY},
+    )
+    assert answer.status_code == 200, answer.text
+
+    session = await database.get(f"sessions/{made['session_id']}")
+    assert {(entry["email"], entry["class_id"]) for entry in session.fields["roster"]} == {
+        ("punctual@school.example", "7b-north"),
+        ("early@school.example", "7b-south"),
+    }

@@ -1,0 +1,41 @@
+"""The HTTP API beside a test: the real application, called as an LMS calls it."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import httpx
+
+from functions.entrypoints.api.http import guarded
+
+LMS = "lms@school.example"
+OPERATOR = "operator@school.example"
+CALLERS = f"{LMS}=lms,{OPERATOR}=admin"
+
+
+def token(email=LMS, **claims):
+    """An ID token as it comes behind Cloud Run: its signature is gone."""
+    payload = base64.urlsafe_b64encode(json.dumps({"email": email, "email_verified": True, **claims}).encode())
+    return f"Bearer e30.{payload.decode().rstrip('=')}.SIGNATURE_REMOVED_BY_GOOGLE"
+
+
+def client(app, *, caller=OPERATOR):
+    """Calls the application; without a caller, nobody's token is sent."""
+    headers = {"Authorization": token(caller)} if caller else {}
+    return httpx.AsyncClient(transport=httpx.ASGITransport(guarded(app)), base_url="http://api", headers=headers)
+
+
+def slug(answer):
+    """What kind of problem an answer is; it has the shape that every problem has."""
+    problem = answer.json()
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert problem["status"] == answer.status_code
+    assert {"type", "title", "status", "detail", "hint"} <= set(problem)
+    return problem["type"].rpartition("/")[2]
+
+
+def fields(answer):
+    """The fields that a 422 names."""
+    assert (answer.status_code, slug(answer)) == (422, "invalid-request")
+    return [error["field"] for error in answer.json()["errors"]]

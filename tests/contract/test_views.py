@@ -1,0 +1,192 @@
+"""What every store's views show: pages of one moment, everybody once, in order."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from functions.adapters.attendance_documents import register_id
+from functions.adapters.database import Write
+from functions.adapters.views import DocumentViews
+from functions.domain.errors import DocumentTooNew, ReadTooOld
+from functions.ports import AttendanceFilter, Paging, SessionFilter
+
+NINE = datetime(2026, 11, 23, 9, tzinfo=UTC)
+
+
+@pytest.fixture
+def views(database):
+    return DocumentViews(database)
+
+
+@pytest.fixture
+def store(database):
+    """Puts documents, by path."""
+
+    async def store(documents):
+        await database.commit([Write(path, fields) for path, fields in documents.items()])
+
+    return store
+
+
+def session(number, **fields):
+    return {
+        f"sessions/m{number}": {
+            "schema_version": 1,
+            "session_id": f"m{number}",
+            "session_start": NINE + timedelta(hours=number // 2),
+            "class_id": "7b",
+            "state": "ended",
+            "external_id": None,
+            "teacher_emails": ["a@school.example", "b@school.example"],
+            **fields,
+        }
+    }
+
+
+def person(number, **fields):
+    return {
+        f"sessions/m{number}/attendance/a{number}": {
+            "schema_version": 1,
+            "attendee_id": f"a{number}",
+            "session_start": NINE + timedelta(hours=number // 2),
+            "class_id": "7b",
+            "student_id": None,
+            "user": None,
+            "emails": [],
+            **fields,
+        }
+    }
+
+
+async def all_pages(ask, wanted, *, size):
+    found, paging = [], Paging(size=size)
+    while True:
+        page = await ask(wanted, paging)
+        assert len(page.documents) <= size
+        found += page.documents
+        if page.next_after is None:
+            return found
+        paging = Paging(size=size, after=page.next_after, read_at=page.read_at)
+
+
+def ids(documents, name="session_id"):
+    return [document[name] for document in documents]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 100])
+async def test_pages_hold_everything_once_and_in_order(views, store, size):
+    for number in (3, 0, 4, 1, 2):
+        await store(session(number))
+
+    assert ids(await all_pages(views.sessions, SessionFilter(), size=size)) == ["m0", "m1", "m2", "m3", "m4"]
+
+
+async def test_pages_show_the_moment_of_the_first_one(views, store):
+    for number in range(4):
+        await store(session(number))
+    first = await views.sessions(SessionFilter(), Paging(size=2))
+    await store({**session(3, state="live"), **session(9), "sessions/m2": None})
+    rest = await views.sessions(SessionFilter(), Paging(size=9, after=first.next_after, read_at=first.read_at))
+
+    assert ids(rest.documents) == ["m2", "m3"]
+    assert rest.documents[1]["state"] == "ended"
+    assert ids((await views.sessions(SessionFilter(), Paging(size=9))).documents) == ["m0", "m1", "m3", "m9"]
+
+
+async def test_a_moment_too_long_ago_is_refused(views, store):
+    await store(session(1))
+    long_ago = datetime.now(UTC) - timedelta(hours=1, minutes=1)
+
+    with pytest.raises(ReadTooOld):
+        await views.sessions(SessionFilter(), Paging(size=1, after=(NINE, "m0", "sessions/m0"), read_at=long_ago))
+
+
+async def test_class_meetings_are_found_by_what_is_known_of_them(views, store):
+    await store({**session(0), **session(1, class_id="8a"), **session(2, state="live"), **session(3, external_id="x")})
+    await store(session(4, teacher_emails=["c@school.example"]))
+
+    async def found(**wanted):
+        return ids(await all_pages(views.sessions, SessionFilter(**wanted), size=2))
+
+    assert await found(class_id="8a") == ["m1"]
+    assert await found(state="live") == ["m2"]
+    assert await found(external_id="x") == ["m3"]
+    assert await found(teacher_email="b@school.example", class_id="7b") == ["m0", "m2", "m3"]
+    assert await found(since=NINE + timedelta(hours=1), until=NINE + timedelta(hours=2)) == ["m2", "m3"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 100])
+async def test_a_student_is_found_by_id_account_and_address_each_time_once(views, store, size):
+    await store({**person(0, student_id="7"), **person(1, user="users/7"), **person(2, student_id="7", user="users/7")})
+    await store({**person(3, emails=["old@school.example", "ada@school.example"]), **person(4, student_id="8")})
+    await store(person(5, student_id="7", class_id="8a"))
+
+    async def found(student, **wanted):
+        documents = await all_pages(views.attendances, AttendanceFilter(student=student, **wanted), size=size)
+        return ids(documents, "attendee_id")
+
+    assert await found("7") == ["a0", "a1", "a2", "a5"]
+    assert await found("7", class_id="7b") == ["a0", "a1", "a2"]
+    assert await found("7", since=NINE + timedelta(hours=1)) == ["a2", "a5"]
+    assert await found("ADA@school.example") == ["a3"]
+    assert await found("nobody") == []
+
+
+async def test_a_class_meeting_is_shown_with_everybody_in_it_and_nobody_else(views, store):
+    await store({**session(1), **person(1), **session(2), **person(2)})
+    found, people = await views.attendance("m1")
+
+    assert (found["session_id"], ids(people, "attendee_id")) == ("m1", ["a1"])
+    assert await views.attendance("m3") is None
+    assert await views.session("m3") is None
+    assert (await views.attendee("m1", "a1"))["attendee_id"] == "a1"
+    assert await views.attendee("m1", "a2") is None
+    assert ids(await views.sessions_with(["m2", "m9", "m1"])) == ["m2", "m1"]
+
+
+async def test_a_register_is_put_together_from_its_parts(views, store):
+    path = f"registers/{register_id('7b', '2026-11')}"
+    await store(
+        {
+            path: {"schema_version": 1, "class_id": "7b", "students": {"a": {"marks": {}}}, "parts": 1},
+            f"{path}/parts/1": {"schema_version": 1, "students": {"b": {"marks": {}}}},
+        }
+    )
+
+    assert set((await views.register("7b", "2026-11"))["students"]) == {"a", "b"}
+    assert await views.register("7b", "2026-12") is None
+
+
+async def test_what_a_later_version_wrote_is_refused(views, store):
+    await store(session(1, schema_version=2))
+
+    with pytest.raises(DocumentTooNew):
+        await views.session("m1")
+    with pytest.raises(DocumentTooNew):
+        await views.sessions(SessionFilter(), Paging(size=1))
+
+
+async def test_what_needs_a_person_is_found(views, store):
+    organizer = {"schema_version": 1, "email": "a@school.example"}
+    await store(
+        {
+            "organizers/1": {**organizer, "user": "users/1", "subscription": {"state": "active"}},
+            "organizers/2": {**organizer, "user": "users/2", "subscription": {"state": "suspended"}},
+            "organizers/3": {**organizer, "user": "users/3", "subscription": None},
+            "conferences/c1": {"sync": {"state": "failed"}},
+            "conferences/c2": {"sync": {"state": "provisional"}},
+            "conferences/c3": {"sync": {"state": "complete"}},
+            "parked_events/p1": {"replayed_at": None},
+            "parked_events/p2": {"replayed_at": NINE},
+            **session(1, due_at=NINE),
+            **session(2, due_at=NINE + timedelta(hours=2)),
+            **session(3, due_at=None),
+        }
+    )
+    troubles = await views.troubles(now=NINE + timedelta(hours=1), limit=5)
+
+    assert ids(troubles.organizers, "user") == ["users/2", "users/3"]
+    assert ids(troubles.failed_conferences, "id") == ["c1"]
+    assert ids(troubles.provisional_conferences, "id") == ["c2"]
+    assert ids(troubles.overdue_sessions) == ["m1"]
+    assert ids(troubles.parked_events, "id") == ["p1"]

@@ -1,0 +1,88 @@
+"""Page tokens."""
+
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from functions.domain.errors import InvalidRequest, ReadTooOld
+from functions.entrypoints.api.paging import next_token, paging
+from functions.ports import Page
+
+NOW = datetime(2026, 11, 23, 9, 0, 0, 123456, tzinfo=UTC)
+START = datetime(2026, 11, 20, 8, tzinfo=UTC)
+QUERY = {"list": "sessions", "teacher_email": "ada@school.example", "since": START, "until": None}
+
+
+def a_token(**query):
+    page = Page((), read_at=NOW, next_after=(START, "abc", "sessions/abc"))
+    return next_token(page, query={**QUERY, **query})
+
+
+def part(token, *, now=NOW, **query):
+    return paging(token, size=10, query={**QUERY, **query}, now=now)
+
+
+def test_a_token_goes_on_where_the_page_ended_at_the_same_moment():
+    later = part(a_token(), now=NOW + timedelta(minutes=59))
+
+    assert later.after == (START, "abc", "sessions/abc")
+    assert (later.read_at, later.size) == (NOW, 10)
+
+
+def test_the_last_page_has_no_token():
+    assert next_token(Page((), read_at=NOW), query=QUERY) is None
+
+
+def test_without_a_token_a_list_begins():
+    assert part(None).after is None
+    assert part("").read_at is None
+
+
+def test_a_token_can_stand_in_a_url_and_holds_nothing_of_a_person():
+    token = a_token()
+
+    assert token.replace("-", "").replace("_", "").isalnum()
+    assert b"school.example" not in base64.urlsafe_b64decode(token + "==")
+
+
+def test_a_token_of_another_query_is_refused():
+    with pytest.raises(InvalidRequest) as caught:
+        part(a_token(), teacher_email="bob@school.example")
+
+    assert [error.field for error in caught.value.errors] == ["page_token"]
+
+
+def forged(change):
+    content = json.loads(base64.urlsafe_b64decode(a_token() + "=="))
+    change(content)
+    return base64.urlsafe_b64encode(json.dumps(content).encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "x",
+        "####",
+        "Ä",
+        a_token()[:-4],
+        a_token() + "AAAA",
+        base64.urlsafe_b64encode(b"null").decode(),
+        base64.urlsafe_b64encode(b"[" * 3000).decode(),
+        forged(lambda content: content.__setitem__(1, 5)),
+        forged(lambda content: content.__setitem__(2, 10**30)),
+        forged(lambda content: content.__setitem__(3, "other")),
+        forged(lambda content: content.pop()),
+    ],
+)
+def test_a_forged_token_is_refused(token):
+    with pytest.raises(InvalidRequest):
+        part(token)
+
+
+def test_a_token_is_good_for_an_hour():
+    part(a_token(), now=NOW + timedelta(hours=1))
+
+    with pytest.raises(ReadTooOld):
+        part(a_token(), now=NOW + timedelta(hours=1, seconds=1))
