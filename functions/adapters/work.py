@@ -155,9 +155,12 @@ class DocumentWork:
     async def answered(self, key: str) -> Answered | None:
         """See the port."""
         document = await self._get(f"idempotency/{key}")
-        if document is None or document.fields["expire_at"] <= self._clock():
+        if document is None:
             return None
         fields = document.fields
+        check_schema(fields)
+        if fields["expire_at"] <= self._clock():
+            return None
         return Answered(key, fields["fingerprint"], tuple(fields["session_ids"]), fields["expire_at"])
 
     # --- What shall stand ---
@@ -281,9 +284,15 @@ class DocumentWork:
                 *map(_organizer_path, self._organizers),
             ]
         )
+        spilled = [
+            path
+            for path in map(_conference_path, self._conferences)
+            if (document := self._read[path]) and document.fields["snapshot_documents"]
+        ]
         # Under a class meeting that does not exist there is nothing.
         there = [session_id for session_id in sessions if self._read[_session_path(session_id)]]
         await asyncio.gather(
+            *(self._get_children(f"{path}/snapshot") for path in spilled),
             *(self._get_children(f"{_session_path(session_id)}/attendance") for session_id in there),
             *(self._get_children(f"{_session_path(session_id)}/corrections") for session_id in self._dropped),
         )

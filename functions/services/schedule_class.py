@@ -30,7 +30,7 @@ from functions.domain.sessions import (
 from functions.domain.timetable import Room, Slot
 from functions.ports import Work
 from functions.services.deps import Deps
-from functions.services.marking import mark, rearrange
+from functions.services.marking import mark, place, rearrange
 from functions.services.organizers import require_allowed, track
 
 PAST, AHEAD = timedelta(days=180), timedelta(days=366)
@@ -229,15 +229,17 @@ async def cancel_class(
         _, sessions = await _planned(work, session_id, candidates, if_match=None, cancelled_too=True)
         changed: dict[str, ClassSession] = {}
         rooms: dict[str, Room] = {}
+        touched: set[str] = set()
         for session in sessions:
             if session.plan.cancelled:
                 continue
-            changed[session.session_id] = dataclasses.replace(
-                session, owned=None, plan=dataclasses.replace(session.plan, cancelled=True), progress=Progress()
-            )
+            touched |= await _let_go(work, session, now=now)
+            plan = dataclasses.replace(session.plan, cancelled=True, attached=())
+            changed[session.session_id] = dataclasses.replace(session, owned=None, plan=plan, progress=Progress())
             room = rooms.get(session.space.name) or await work.room(session.space.name)
             rooms[session.space.name] = room.without_slot(session.session_id)
-        touched = {name for room in rooms.values() for name in await rearrange(work, room, now=now)}
+        for room in rooms.values():
+            touched |= await rearrange(work, room, now=now)
         await mark(work, touched, rules=deps.rules, now=now, changed=changed)
         references = {"session_id": session_id, "sessions": str(len(changed))}
         work.note(AuditEntry(entry_id, None, caller.email, "class.cancelled", references, {}))
@@ -245,6 +247,17 @@ async def cancel_class(
 
     changed_ids, _ = await deps.store.transact(decide)
     return changed_ids
+
+
+async def _let_go(work: Work, session: ClassSession, *, now: datetime) -> frozenset[str]:
+    """Let the records that people attached to a class meeting belong where their time says again."""
+    touched: set[str] = set()
+    for attached in session.plan.attached:
+        conference = await work.conference(attached.conference_record)
+        if conference:
+            others = tuple(other for other in conference.attached_to if other != session.session_id)
+            touched |= await place(work, dataclasses.replace(conference, attached_to=others), now=now)
+    return frozenset(touched)
 
 
 def _times(new: NewClass, time_zone: str, *, now: datetime) -> tuple[Interval, ...]:

@@ -330,3 +330,16 @@ async def test_a_sections_roster_is_replaced_beside_the_other_sections(api, data
         ("punctual@school.example", "7b-north"),
         ("early@school.example", "7b-south"),
     }
+
+
+async def test_a_cancelled_class_lets_go_of_a_record_that_was_attached_to_it(api, app, school, database):
+    made = await scheduled(api)
+    elsewhere = held("spaces/elsewhere", "xyz-mnop-abc", teacher((0, 60)), pupil(0, (0, 60)), record="substitute")
+    school.hold(elsewhere)
+    await event(app, elsewhere)
+    url = f"/api/sessions/{made['session_id']}/conference-records"
+    assert (await api.post(url, json={"conference_record": elsewhere.name, **BY})).is_success
+
+    assert (await api.delete(f"/api/schedule/class/{made['session_id']}")).is_success
+
+    assert await database.get("sessions/substitute")
