@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+from functions.domain.attendance import Evidence, sheet
+from functions.domain.intervals import Interval
 from functions.domain.model import (
     AnonymousUser,
     Conference,
     ConferenceRecord,
+    Identity,
+    IdentitySource,
     Organizer,
     Participant,
     ParticipantSession,
@@ -22,10 +27,27 @@ from functions.domain.model import (
     SyncState,
     User,
 )
+from functions.domain.policy import Policy
+from functions.domain.roster import Assignment, Correction, Decision, Mark, Override, RoomDevice, RosterEntry
+from functions.domain.sessions import (
+    AttachedRecord,
+    Attendance,
+    AttendanceSheet,
+    ClassSession,
+    Person,
+    Plan,
+    Progress,
+    SessionState,
+)
 
 RECORD = "conferenceRecords/abc"
 TEACHER = "users/1"
 NINE = datetime(2026, 11, 23, 9, tzinfo=UTC)
+SETTLE = timedelta(minutes=10)
+SECOND = 1 / 60
+"""One second, in minutes."""
+TICK = SECOND / 1_000_000
+"""One microsecond, in minutes: the shortest time there is."""
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -38,6 +60,16 @@ async def until(condition: Callable[[], object]) -> None:
 def at(minutes: float) -> datetime:
     """So many minutes after nine."""
     return NINE + timedelta(minutes=minutes)
+
+
+def minutes_at(moment: datetime) -> float:
+    """How many minutes after nine a moment is."""
+    return (moment - NINE) / timedelta(minutes=1)
+
+
+def during(start: float, end: float) -> Interval:
+    """From so many minutes after nine to so many."""
+    return Interval(at(start), at(end))
 
 
 def student(number: int, name: str = "Ada") -> SignedInUser:
@@ -107,3 +139,144 @@ def conference(
             meet_calls=5,
         ),
     )
+
+
+# --- Scheduled classes ----------------------------------------------------------------------------------------
+
+TEACHING = SignedInUser(TEACHER, "Ms T.")
+CO_TEACHING = SignedInUser("users/9", "Mr C.")
+ADA, BOB, CAT = SignedInUser("users/2", "Ada"), SignedInUser("users/3", "Bob"), SignedInUser("users/4", "Cat")
+EMAILS = {
+    TEACHER: "teacher@school.example",
+    "users/9": "co-teacher@school.example",
+    "users/2": "ada@school.example",
+    "users/3": "bob@school.example",
+    "users/4": "cat@school.example",
+}
+
+
+def known(user: str, email: str, *aliases: str, source: IdentitySource = IdentitySource.DIRECTORY) -> Person:
+    """A Google account whose addresses the Directory told."""
+    return Person(user, Identity(user, email, tuple(sorted(aliases)), None, source), resolved_at=at(0))
+
+
+def nobody(user: str) -> Person:
+    """A Google account that Directory and People know nothing of."""
+    return Person(user, unknown=True, resolved_at=at(0))
+
+
+EVERYBODY = {user: known(user, email) for user, email in EMAILS.items()}
+
+
+def expected(*users: SignedInUser) -> tuple[RosterEntry, ...]:
+    """A roster that names students by e-mail."""
+    return tuple(RosterEntry(email=EMAILS[user.user]) for user in users)
+
+
+def lesson(
+    *,
+    start: float = 0,
+    end: float = 60,
+    roster: Iterable[RosterEntry] = (),
+    teachers: tuple[str, ...] = (EMAILS[TEACHER],),
+    session_id: str = "maths",
+    owned: Interval | None = None,
+    time_zone: str = "UTC",
+    attached: Iterable[str] = (),
+    listed: float | None = 70,
+    cancelled: bool = False,
+    policy: Mapping[str, object] | None = None,
+) -> ClassSession:
+    """A class from nine to ten, alone in its room, whose records Meet listed when all had settled."""
+    listed_at = None if listed is None else at(listed)
+    return ClassSession(
+        session_id=session_id,
+        space=Space("spaces/room", "abc-mnop-xyz", None),
+        time_zone=time_zone,
+        state=SessionState.SCHEDULED,
+        owned=owned or during(start - 120, end + 120),
+        plan=Plan(
+            scheduled=during(start, end),
+            cancelled=cancelled,
+            teachers=teachers,
+            roster=tuple(roster),
+            policy=Policy().changed(policy or {}),
+            attached=tuple(AttachedRecord(f"conferenceRecords/{name}", "office", NINE) for name in attached),
+        ),
+        progress=Progress(listed_at=listed_at, tried_at=listed_at),
+    )
+
+
+def call(
+    *who: Participant | tuple[User, *tuple[tuple[float, float | None], ...]],
+    start: float = 0,
+    end: float | None = 60,
+    name: str = "abc",
+    state: SyncState = SyncState.COMPLETE,
+    organizer: Organizer | None = None,
+    ended_event: float | None = None,
+    pulled: float = 61,
+) -> Conference:
+    """A conference as stored, with somebody's visits: `call((ADA, (0, 20), (30, 60)))`."""
+    record = f"conferenceRecords/{name}"
+    people = [one if isinstance(one, Participant) else participant(one[0], *one[1:], record=record) for one in who]
+    said = snapshot(*people, start=start, end=end, name=record)
+    stored = conference(said, state=state, pulled=pulled, ended_event=ended_event)
+    return dataclasses.replace(stored, organizer=organizer) if organizer else stored
+
+
+def unread_call(name: str = "abc", state: SyncState = SyncState.FAILED) -> Conference:
+    """A conference that could never be read."""
+    read = call(name=name, state=state)
+    return dataclasses.replace(
+        read, snapshot=None, sync=dataclasses.replace(read.sync, pulled_at=None, first_pulled_at=None)
+    )
+
+
+def sheet_of(
+    session: ClassSession,
+    *conferences: Conference,
+    now: float = 71,
+    people: Mapping[str, Person] = EVERYBODY,
+    corrections: Sequence[Correction] = (),
+    missing: Sequence[str] = (),
+    room_names: tuple[str, ...] = (),
+) -> AttendanceSheet:
+    """A class meeting with everybody's attendance, computed at 10:11 if nothing else is said."""
+    evidence = Evidence(
+        conferences=conferences,
+        people=people,
+        now=at(now),
+        settle=SETTLE,
+        corrections=corrections,
+        missing=missing,
+        room_names=room_names,
+    )
+    return sheet(session, evidence)
+
+
+def of(attendance: AttendanceSheet, who: SignedInUser | str) -> Attendance:
+    """The attendance of an account, an address, a student id or a name; there must be exactly one."""
+    wanted = who.user if isinstance(who, SignedInUser) else who
+    names = {wanted, EMAILS.get(wanted, wanted)}
+
+    def is_it(one: Attendance) -> bool:
+        return not names.isdisjoint({one.user, one.email, one.entry and one.entry.student_id, one.display_name})
+
+    (found,) = [one for one in attendance.attendance if is_it(one)]
+    return found
+
+
+DECIDED = Decision(by="teacher@school.example", caller=None, at=NINE)
+
+
+def override(mark: Mark, *, email: str | None = None, student_id: str | None = None, attendee: str = "") -> Override:
+    return Override(attendee, student_id, email, mark, "a note from home", DECIDED)
+
+
+def assignment(attendee: str, *, email: str | None = None, student_id: str | None = None) -> Assignment:
+    return Assignment(attendee, student_id, email, DECIDED)
+
+
+def room_device(attendee: str) -> RoomDevice:
+    return RoomDevice(attendee, DECIDED)

@@ -8,9 +8,10 @@ from datetime import date, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.domain.attendance import unscheduled_sheet, whole_seconds
-from functions.domain.model import Kind, PhoneUser, Role, SessionState, SignedInUser, SyncState, clean_display_name
-from tests.builders import RECORD, TEACHER, at, conference, guest, participant, snapshot, student
+from functions.domain.attendance import Evidence, sheet, unscheduled_session, whole_seconds
+from functions.domain.model import Kind, PhoneUser, SignedInUser, SyncState, clean_display_name
+from functions.domain.sessions import Role, SessionState
+from tests.builders import RECORD, SETTLE, TEACHER, at, conference, guest, participant, snapshot, student
 
 
 def sheet_of(*people, time_zone="UTC", **about):
@@ -18,9 +19,9 @@ def sheet_of(*people, time_zone="UTC", **about):
     pulled = about.pop("pulled", 61)
     ended_event = about.pop("ended_event", None)
     said = conference(snapshot(*people, **about), state=state, pulled=pulled, ended_event=ended_event)
-    sheet = unscheduled_sheet(said, time_zone=time_zone)
-    assert sheet
-    return sheet
+    session = unscheduled_session(said, time_zone=time_zone, before=None)
+    assert session
+    return sheet(session, Evidence(conferences=[said], people={}, now=at(pulled), settle=SETTLE))
 
 
 def attendance_of(*people, **about):
@@ -66,9 +67,9 @@ def test_one_account_listed_as_two_participants_is_one_person():
 
 
 def test_two_guests_of_one_name_are_two_people():
-    sheet = sheet_of(participant(guest("Sam"), (0, 20), name="p1"), participant(guest("Sam"), (10, 30), name="p2"))
+    found = sheet_of(participant(guest("Sam"), (0, 20), name="p1"), participant(guest("Sam"), (10, 30), name="p2"))
 
-    assert sorted(person.total_duration for person in sheet.attendance) == [timedelta(minutes=20)] * 2
+    assert sorted(person.total_duration for person in found.attendance) == [timedelta(minutes=20)] * 2
 
 
 def test_an_open_session_lasts_until_the_person_was_last_seen():
@@ -90,28 +91,28 @@ def test_an_open_session_is_marked_open():
 
 
 def test_a_running_conference_counts_until_it_was_read():
-    sheet = sheet_of(participant(student(2), (0, None)), end=None, state=SyncState.PROVISIONAL, pulled=42)
+    found = sheet_of(participant(student(2), (0, None)), end=None, state=SyncState.PROVISIONAL, pulled=42)
 
-    assert sheet.session.state is SessionState.LIVE
-    assert sheet.attendance[0].total_duration == timedelta(minutes=42)
+    assert found.session.state is SessionState.LIVE
+    assert found.attendance[0].total_duration == timedelta(minutes=42)
 
 
 def test_a_conference_without_end_counts_until_the_event_said_it_ended():
-    sheet = sheet_of(
+    found = sheet_of(
         participant(student(2), (0, None)), end=None, state=SyncState.PROVISIONAL, pulled=52, ended_event=50
     )
 
-    assert sheet.session.state is SessionState.ENDED
-    assert sheet.session.actual_end == at(50)
+    assert found.session.state is SessionState.ENDED
+    assert found.session.actual_end == at(50)
 
 
 def test_a_conference_that_never_got_an_end_ends_with_the_last_moment_anybody_shows():
-    sheet = sheet_of(
+    found = sheet_of(
         participant(student(2), (0, None)), participant(student(3), (5, 47)), end=None, pulled=90, ended_event=50
     )
 
-    assert sheet.session.actual_end == at(47)
-    assert {person.total_duration for person in sheet.attendance} == {timedelta(minutes=47), timedelta(minutes=42)}
+    assert found.session.actual_end == at(47)
+    assert {person.total_duration for person in found.attendance} == {timedelta(minutes=47), timedelta(minutes=42)}
 
 
 def test_nobody_is_counted_outside_the_conference():
@@ -135,9 +136,9 @@ def test_seconds_are_summed_exactly_and_cut_once():
 
 
 def test_the_local_date_is_that_of_the_school():
-    sheet = sheet_of(participant(student(2), (0, 60)), time_zone="Pacific/Auckland", start=180)
+    found = sheet_of(participant(student(2), (0, 60)), time_zone="Pacific/Auckland", start=180)
 
-    assert sheet.session.local_date == date(2026, 11, 24)
+    assert found.session.local_date == date(2026, 11, 24)
 
 
 def test_the_attendee_id_is_a_pseudonym_that_anybody_can_compute_again():
@@ -156,7 +157,7 @@ people = st.lists(st.tuples(st.integers(2, 6), st.lists(visit, max_size=5)), max
 @given(people, st.one_of(st.none(), st.integers(1, 60)))
 def test_a_second_and_naive_computation_gives_the_same_minutes(who, end):
     participants = [participant(student(user), *visits, name=f"p{i}") for i, (user, visits) in enumerate(who)]
-    sheet = sheet_of(*participants, end=end)
+    found = sheet_of(*participants, end=end)
 
     if end is None:
         shown = [0]
@@ -174,7 +175,7 @@ def test_a_second_and_naive_computation_gives_the_same_minutes(who, end):
             there = minutes_of.setdefault(f"users/{user}", set())
             there |= {minute for minute in range(first, stop) if 0 <= minute < end}
 
-    computed = {person.user: person.total_duration for person in sheet.attendance if person.total_duration}
+    computed = {person.user: person.total_duration for person in found.attendance if person.total_duration}
     assert computed == {user: timedelta(minutes=len(there)) for user, there in minutes_of.items() if there}
 
 

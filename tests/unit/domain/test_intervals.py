@@ -7,13 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.domain.intervals import Interval, covered, union
-from tests.builders import NINE, at
+from tests.builders import NINE, during
 
 SECONDS = st.integers(min_value=0, max_value=300)
-
-
-def during(start: float, end: float) -> Interval:
-    return Interval(at(start), at(end))
 
 
 def seconds(start: int, end: int) -> Interval:

@@ -2,15 +2,13 @@
 
 import dataclasses
 import itertools
-from datetime import timedelta
 
 import pytest
 
 from functions.domain.model import Organizer, SyncError, SyncSource, SyncState
 from functions.domain.syncing import after_failure, after_reading, needs_reading
-from tests.builders import RECORD, TEACHER, at, conference, participant, reading, snapshot, student
+from tests.builders import RECORD, SETTLE, TEACHER, at, conference, participant, reading, snapshot, student
 
-SETTLE = timedelta(minutes=10)
 ADA = participant(student(2), (0, 60))
 OPEN = participant(student(2), (0, None))
 SILENT = participant(student(2))

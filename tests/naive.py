@@ -1,0 +1,377 @@
+"""Attendance computed a second time, from the written rules alone, by cutting time at every moment that occurs.
+
+Between two neighbouring moments nothing changes: who was there in such a piece is looked up, and pieces are added up.
+It is slow and shares no computation with the code that it checks, only the words for what goes in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from fnmatch import fnmatch
+from itertools import pairwise
+
+from functions.domain.model import AnonymousUser, Conference, PhoneUser
+from functions.domain.policy import Policy
+from functions.domain.roster import Assignment, Correction, Override, RoomDevice, RosterEntry
+from functions.domain.sessions import Person
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A class in the timetable of the room; `listed_at` is when Meet's list of the room's records was begun."""
+
+    session_id: str
+    start: datetime
+    end: datetime
+    teachers: tuple[str, ...] = ()
+    roster: tuple[RosterEntry, ...] = ()
+    policy: Policy = field(default_factory=Policy)
+    attached: tuple[str, ...] = ()
+    listed_at: datetime | None = None
+    corrections: tuple[Correction, ...] = ()
+
+
+@dataclass(frozen=True)
+class World:
+    """One room: its timetable, what Meet said, what it only named (record, start, end), and who is who."""
+
+    lessons: tuple[Lesson, ...]
+    conferences: tuple[Conference, ...]
+    listed: tuple[tuple[str, datetime, datetime], ...]
+    people: Mapping[str, Person]
+    now: datetime
+    settle: timedelta
+    room_names: tuple[str, ...] = ()
+
+
+def ids(session_id: str, key: str) -> str:
+    return hashlib.sha256(f"{session_id}/{key}".encode()).hexdigest()[:20]
+
+
+# --- Rules 2 and 3 --------------------------------------------------------------------------------------------
+
+
+def shown_times(conference):
+    record = conference.snapshot.record
+    yield record.start_time
+    for person in conference.snapshot.participants:
+        yield person.earliest_start_time
+        yield person.latest_end_time
+        for visit in person.sessions:
+            yield visit.start_time
+            yield visit.end_time
+
+
+def ended(conference):
+    record, sync = conference.snapshot.record, conference.sync
+    return record.end_time is not None or sync.ended_event_at is not None or sync.state == "complete"
+
+
+def record_end(conference):
+    record, sync = conference.snapshot.record, conference.sync
+    if record.end_time is not None:
+        return record.end_time
+    if sync.state == "complete":
+        return max(time for time in shown_times(conference) if time is not None)
+    return max(record.start_time, sync.ended_event_at or sync.pulled_at)
+
+
+def owned(world, lesson):
+    """Two hours on either side, but no further than half-way to any other class."""
+    first, last = lesson.start - timedelta(hours=2), lesson.end + timedelta(hours=2)
+    for other in world.lessons:
+        if other.end <= lesson.start:
+            first = max(first, other.end + (lesson.start - other.end) / 2)
+        elif other.start >= lesson.end:
+            last = min(last, lesson.end + (other.start - lesson.end) / 2)
+    return first, last
+
+
+def overlap(first, last, start, end):
+    """Whether [first, last) and [start, end) share a moment; an empty time is the moment at which it begins."""
+    if first >= last:
+        return start <= first < end
+    return max(first, start) < min(last, end)
+
+
+def spans(world):
+    """Every record of the room of which it is known when it was."""
+    for conference in world.conferences:
+        if conference.snapshot:
+            yield conference.conference_record, conference.snapshot.record.start_time, record_end(conference)
+    yield from world.listed
+
+
+def belonging(world, lesson):
+    """The records of a class: by time, unless people attached them to another class, and those attached to it."""
+    elsewhere = {record for other in world.lessons for record in other.attached if other is not lesson}
+    own = owned(world, lesson)
+    reach = (
+        lesson.start - timedelta(minutes=lesson.policy.open_before_minutes),
+        lesson.end + timedelta(minutes=lesson.policy.open_after_minutes),
+    )
+    found = set(lesson.attached)
+    for record, first, last in spans(world):
+        if record not in elsewhere and overlap(first, last, *own) and overlap(first, last, *reach):
+            found.add(record)
+    return found
+
+
+def unscheduled(world):
+    """Records that belong to no class."""
+    taken = {record for lesson in world.lessons for record in belonging(world, lesson)}
+    return {c.conference_record for c in world.conferences if c.snapshot} - taken
+
+
+# --- Rule 5 ---------------------------------------------------------------------------------------------------
+
+
+def who_is(world, lesson, conference, person):
+    """(key, role, is a room device, roster entry) of a participant; `lesson` is None for an unscheduled session."""
+    session_id = lesson.session_id if lesson else conference.conference_record.split("/")[1]
+    signed_in = not isinstance(person.user, AnonymousUser | PhoneUser)
+    account = person.user.user if signed_in else None
+    me = world.people.get(account) if account else None
+    addresses = [me.identity.email, *me.identity.aliases] if me and me.identity else []
+    own_key = account or person.name
+    guest_id = ids(session_id, own_key)
+    if lesson is None:
+        teaches = account is not None and account == conference.organizer.user
+        return own_key, "teacher" if teaches else "guest", is_device(world, me, person, named=False), None
+    if set(addresses) & set(lesson.teachers):
+        return own_key, "teacher", False, None
+    students = [entry for entry in lesson.roster if entry.email not in lesson.teachers]
+    wanted = []
+    for told in lesson.corrections:
+        if isinstance(told, Assignment) and told.attendee_id == guest_id:
+            wanted += [("student_id", told.student_id), ("email", told.email)]
+    if me and me.student:
+        wanted += [("student_id", me.student.student_id), ("email", me.student.email)]
+    wanted += [("email", address) for address in addresses]
+    wanted += [("user", account)]
+    for attribute, value in wanted:
+        for entry in students:
+            if value and getattr(entry, attribute) == value:
+                return entry.student_id or entry.email, "student", False, entry
+    named = any(isinstance(told, RoomDevice) and told.attendee_id == guest_id for told in lesson.corrections)
+    return own_key, "guest", is_device(world, me, person, named=named), None
+
+
+def is_device(world, me, person, *, named):
+    if named:
+        return True
+    patterns = [pattern.lower() for pattern in world.room_names]
+    return bool(me and me.unknown and any(fnmatch(person.user.display_name.lower(), p) for p in patterns))
+
+
+# --- Rules 1, 4, 6, 7 -----------------------------------------------------------------------------------------
+
+
+def visits_in(conference, own):
+    """(participant, start, end, open) of every visit, cut to the record's own time and to the owned time."""
+    low, high = conference.snapshot.record.start_time, record_end(conference)
+    for person in conference.snapshot.participants:
+        for visit in person.sessions:
+            start, end = visit.start_time, visit.end_time
+            if end is None:
+                seen = person.latest_end_time
+                end = seen if seen and seen > start else high
+            end = max(start, end)
+            if not overlap(start, end, low, high):
+                continue
+            start, end = max(start, low), min(end, high)
+            if own and not overlap(start, end, *own):
+                continue
+            if own:
+                start, end = max(start, own[0]), min(end, own[1])
+            yield person, start, max(start, end), visit.end_time is None
+
+
+def pieces(moments):
+    ordered = sorted(set(moments))
+    return list(pairwise(ordered))
+
+
+def there(visits, piece):
+    return any(start <= piece[0] and piece[1] <= end for start, end, *_ in visits)
+
+
+def time_of(visits, grid, first, last):
+    """How long somebody was there between two moments of the grid."""
+    return sum((b - a for a, b in grid if first <= a and b <= last and there(visits, (a, b))), timedelta(0))
+
+
+def seconds(duration):
+    return int(duration / timedelta(microseconds=1)) // 1_000_000
+
+
+def result_of(world: World, lesson: Lesson) -> dict[str, object]:  # noqa: C901, PLR0912, PLR0915 - one reading of all rules
+    """The essential fields of a scheduled session and of everybody's attendance in it."""
+    own = owned(world, lesson)
+    records = belonging(world, lesson)
+    known = [c for c in world.conferences if c.conference_record in records]
+    unread = records - {c.conference_record for c in known}
+    read = sorted((c for c in known if c.snapshot), key=lambda c: c.snapshot.record.start_time)
+
+    visits: dict[str, list[tuple[datetime, datetime, bool, Conference]]] = {}
+    facts: dict[str, tuple[str, bool]] = {}
+    for conference in read:
+        limits = None if conference.conference_record in lesson.attached else own
+        for person, start, end, is_open in visits_in(conference, limits):
+            key, role, device, _ = who_is(world, lesson, conference, person)
+            visits.setdefault(key, []).append((start, end, is_open, conference))
+            facts[key] = (role, device)
+    students = {e.student_id or e.email: e for e in lesson.roster if e.email not in lesson.teachers}
+
+    policy, start, end = lesson.policy, lesson.start, lesson.end
+    teaching = [v for key, found in visits.items() if facts[key][0] == "teacher" for v in found]
+    moments = [start, end, *own, *(m for found in visits.values() for v in found for m in v[:2])]
+    held = None
+    if teaching:
+        first, last = max(start, min(v[0] for v in teaching)), min(end, max(v[1] for v in teaching))
+        held = (first, last) if first < last else None
+        moments += [first, last]
+    grid = pieces(moments)
+
+    held_for = timedelta(0)
+    people = [found for key, found in visits.items() if not facts[key][1]]
+    for piece in grid:
+        if start <= piece[0] and piece[1] <= end:
+            at_once = sum(there(found, piece) for found in people)
+            if there(teaching, piece) or at_once > 1:
+                held_for += piece[1] - piece[0]
+
+    complete = all(c.sync.state == "complete" for c in known) and not unread
+    listed_at = lesson.listed_at
+    if listed_at is not None and listed_at >= own[0] + timedelta(days=30):
+        listed_at = None
+    enough = held_for >= timedelta(minutes=policy.min_held_minutes)
+    decided = listed_at is not None and listed_at >= end + world.settle and complete
+    going_on = any(not ended(c) for c in read)
+    synced = bool(records) or listed_at is not None
+    if decided and not enough:
+        state = "not_held"
+    elif going_on or (world.now < end and records):
+        state = "live"
+    elif world.now < end or not synced:
+        state = "scheduled"
+    else:
+        state = "ended"
+
+    over = [record_end(c) for c in read if ended(c)]
+    class_end = min([end, max(over)]) if over else end
+    searched = listed_at is not None and listed_at >= class_end
+    failed = bool(unread) or any(c.sync.state == "failed" for c in known)
+    window = held if held and policy.window == "held" else (start, end)
+
+    def marked(found):
+        """(status, is_late, is_left_early) by rule 6."""
+        if state == "not_held" or not policy.marks:
+            return None, False, False
+        unknown = "unknown", False, False
+        if failed:
+            return unknown
+        in_class = [p for p in grid if start <= p[0] and p[1] <= end and there(found, p)]
+        if not complete and (
+            not in_class or any(v[2] for v in found) or any(v[3].snapshot.record.end_time is None for v in found)
+        ):
+            return unknown
+        if not in_class:
+            return ("absent", False, False) if world.now >= end and searched and enough else unknown
+        late = in_class[0][0] - window[0] > timedelta(minutes=policy.late_after_minutes)
+        early = window[1] - in_class[-1][1] > timedelta(minutes=policy.left_early_minutes)
+        if time_of(found, grid, *window) / (window[1] - window[0]) < policy.min_share:
+            status = "partial"
+        elif late:
+            status = "late"
+        else:
+            status = "left_early" if early else "present"
+        if world.now < end and status in ("partial", "left_early"):
+            return unknown
+        return status, late, early
+
+    attendees = {}
+    for key in {*visits, *students} if synced else ():
+        found = visits.get(key, [])
+        role, device = facts.get(key, ("student", False))
+        status, late, early = marked(found) if key in students else (None, False, False)
+        attendee_id = ids(lesson.session_id, key)
+        mark = status
+        for told in lesson.corrections:
+            if isinstance(told, Override) and key in students and told.attendee_id == attendee_id:
+                mark = told.mark.value
+        attendees[attendee_id] = {
+            "role": role,
+            "room": device,
+            "status": status,
+            "mark": mark,
+            "is_late": late,
+            "is_left_early": early,
+            **times_of(found, grid, start, end),
+        }
+    marks = [one["mark"] for one in attendees.values() if one["role"] == "student"]
+    names = ("present", "late", "left_early", "partial", "absent", "excused", "unknown")
+    return {
+        "state": state,
+        "owned": own,
+        "conference_records": records,
+        "held": held,
+        "held_elsewhere": state == "not_held" and bool(people),
+        "attendees": attendees,
+        "counts": {
+            **{name: marks.count(name) for name in names},
+            "guests": sum(one["role"] == "guest" and not one["room"] for one in attendees.values()),
+            "erased": 0,
+        },
+    }
+
+
+def times_of(found, grid, start, end):
+    return {
+        "total": seconds(time_of(found, grid, *(grid[0][0], grid[-1][1]))) if grid else 0,
+        "in_class": seconds(time_of(found, grid, start, end)),
+        "first": min((v[0] for v in found), default=None),
+        "last": max((v[1] for v in found), default=None),
+        "count": len(found),
+    }
+
+
+def result_of_unscheduled(world: World, conference: Conference) -> dict[str, object]:
+    """The same of a record that belongs to no class: it is one by itself, without marks."""
+    start, end = conference.snapshot.record.start_time, record_end(conference)
+    session_id = conference.conference_record.split("/")[1]
+    visits: dict[str, list] = {}
+    facts = {}
+    for person, first, last, is_open in visits_in(conference, None):
+        key, role, device, _ = who_is(world, None, conference, person)
+        visits.setdefault(key, []).append((first, last, is_open, conference))
+        facts[key] = (role, device)
+    grid = pieces([start, end, *(m for found in visits.values() for v in found for m in v[:2])])
+    attendees = {
+        ids(session_id, key): {
+            "role": facts[key][0],
+            "room": facts[key][1],
+            "status": None,
+            "mark": None,
+            "is_late": False,
+            "is_left_early": False,
+            **times_of(found, grid, start, end),
+        }
+        for key, found in visits.items()
+    }
+    return {
+        "state": "ended" if ended(conference) else "live",
+        "owned": (start, end),
+        "conference_records": {conference.conference_record},
+        "attendees": attendees,
+    }
+
+
+def results(world: World) -> Mapping[str, Mapping[str, object]]:
+    """By session id, what is to be found in the documents."""
+    found = {lesson.session_id: result_of(world, lesson) for lesson in world.lessons}
+    loose: Sequence[Conference] = [c for c in world.conferences if c.conference_record in unscheduled(world)]
+    return found | {c.conference_record.split("/")[1]: result_of_unscheduled(world, c) for c in loose}
