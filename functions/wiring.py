@@ -93,6 +93,7 @@ def build(configured: Settings) -> App:
             allowed_domains=frozenset(configured.allowed_domains),
             allowed_teachers=frozenset(configured.allowed_teachers),
             # Stand-ins have nobody who could be impersonated.
+            identities_in_use=identities is not None,
             anyone=anyone and not configured.allowed_domains and not configured.allowed_teachers,
         ),
         turns=Turns(),

@@ -231,9 +231,12 @@ def result_of(world: World, lesson: Lesson) -> dict[str, object]:  # noqa: C901,
     moments = [start, end, *own, *(m for found in visits.values() for v in found for m in v[:2])]
     held = None
     if teaching:
-        first, last = max(start, min(v[0] for v in teaching)), min(end, max(v[1] for v in teaching))
-        held = (first, last) if first < last else None
-        moments += [first, last]
+        near = [(max(v[0], own[0]), min(v[1], own[1])) for v in teaching if v[0] < own[1] and v[1] > own[0]]
+        near += [(v[0], v[1]) for v in teaching if v[0] == v[1] and own[0] <= v[0] < own[1]]
+        if near:
+            first, last = max(start, min(v[0] for v in near)), min(end, max(v[1] for v in near))
+            held = (first, last) if first < last else None
+            moments += [first, last]
     grid = pieces(moments)
 
     held_for = timedelta(0)
@@ -261,7 +264,7 @@ def result_of(world: World, lesson: Lesson) -> dict[str, object]:  # noqa: C901,
     else:
         state = "ended"
 
-    over = [record_end(c) for c in read if ended(c)]
+    over = [record_end(c) for c in read if ended(c) and c.conference_record not in lesson.attached]
     class_end = min([end, max(over)]) if over else end
     searched = listed_at is not None and listed_at >= class_end
     failed = bool(unread) or any(c.sync.state == "failed" for c in known)

@@ -91,6 +91,7 @@ class Evidence:
         now: The time of the computation.
         settle: How long after its end a conference may still change.
         room_names: Shell patterns of room devices' names.
+        identities_in_use: Whether accounts are looked up, so that one without an answer will have one.
     """
 
     conferences: Sequence[Conference]
@@ -100,6 +101,7 @@ class Evidence:
     corrections: Sequence[Correction] = ()
     missing: Sequence[str] = ()
     room_names: tuple[str, ...] = field(default=())
+    identities_in_use: bool = False
 
 
 def sheet(session: ClassSession, evidence: Evidence) -> AttendanceSheet:
@@ -153,7 +155,7 @@ def sheet(session: ClassSession, evidence: Evidence) -> AttendanceSheet:
         conference_records=(*(c.conference_record for c in evidence.conferences), *evidence.missing),
         actual_start=min((part.start for _, part in times.values()), default=None),
         actual_end=max((part.end for _, part in times.values()), default=None),
-        held=_held(plan.scheduled, teaching),
+        held=_held(plan.scheduled, owned, teaching),
         held_elsewhere=state is SessionState.NOT_HELD and any(being),
         sync=sync,
     )
@@ -171,6 +173,7 @@ def sheet(session: ClassSession, evidence: Evidence) -> AttendanceSheet:
             endless=frozenset(c.conference_record for c in read if c.snapshot and c.snapshot.record.end_time is None),
             searched=searched,
             held_long_enough=held_for >= plan.policy.min_held,
+            everybody_known=not evidence.identities_in_use or not _unidentified(session, people, presences, evidence),
         )
     attendance = _attendance(done, people, presences, hearing, evidence)
     done = after_marking(done, settle=evidence.settle)
@@ -266,15 +269,31 @@ def _presences(matches: Iterable[Match], times: Mapping[str, tuple[Interval, Int
     return tuple(sorted(found, key=lambda presence: (presence.interval, presence.participant_session)))
 
 
-def _held(scheduled: Interval | None, teaching: Sequence[Presence]) -> Interval | None:
+def _held(scheduled: Interval | None, owned: Interval, teaching: Sequence[Presence]) -> Interval | None:
     """From when to when a teacher held the class; None without a teacher, or if nothing of it is left."""
-    if scheduled is None or not teaching:
+    there = [clipped for presence in teaching if (clipped := presence.interval.clip(owned))]
+    if scheduled is None or not there:
         return None
     held = Interval(
-        max(scheduled.start, min(presence.interval.start for presence in teaching)),
-        min(scheduled.end, max(presence.interval.end for presence in teaching)),
+        max(scheduled.start, min(time.start for time in there)), min(scheduled.end, max(time.end for time in there))
     )
     return held if held.start < held.end else None
+
+
+def _unidentified(
+    session: ClassSession, people: People, presences: Mapping[str, tuple[Presence, ...]], evidence: Evidence
+) -> bool:
+    """Whether a guest was in the class whose account nobody could be asked about yet: it may be any student's."""
+    scheduled = session.plan.scheduled
+    for key, matches in people.items():
+        user = account_of(matches[0].seen.participant.user)
+        person = evidence.people.get(user) if user else None
+        if matches[0].role is not Role.GUEST or matches[0].kind is Kind.ROOM or user is None:
+            continue
+        answered = person is not None and (person.identity is not None or person.unknown)
+        if not answered and scheduled and any(p.interval.clip(scheduled) for p in presences[key]):
+            return True
+    return False
 
 
 def _attendance(
@@ -320,7 +339,7 @@ def _one(
     return Attendance(
         attendee_id=attendee_id(session.session_id, key),
         kind=face.kind if face else Kind.EXPECTED,
-        user=account_of(face.seen.participant.user) if face else entry.user if entry else None,
+        user=(account_of(face.seen.participant.user) if face else None) or (entry.user if entry else None),
         # What a guest typed names the guest, also once people said who it is.
         display_name=(entry and entry.display_name) or (own[-1].seen.participant.user.display_name if own else ""),
         role=face.role if face else Role.STUDENT,
@@ -330,17 +349,17 @@ def _one(
         entry=entry,
         email=emails[0] if emails else None,
         emails=emails,
-        email_source=_email_source(own, assigned, emails),
+        email_source=_email_source(own, assigned, entry),
         verdict=verdict(presences, hearing) if entry and hearing else Verdict(),
         merged=_merged(session, assigned),
     )
 
 
-def _email_source(own: Sequence[Match], assigned: Sequence[Match], emails: Sequence[str]) -> EmailSource | None:
+def _email_source(own: Sequence[Match], assigned: Sequence[Match], entry: RosterEntry | None) -> EmailSource | None:
     if assigned:
         return EmailSource.ASSIGNED
     known = [match.email_source for match in own if match.email_source]
-    return known[-1] if known else EmailSource.ROSTER if emails else None
+    return known[-1] if known else EmailSource.ROSTER if entry and entry.email else None
 
 
 def _merged(session: ClassSession, assigned: Iterable[Match]) -> tuple[Merged, ...]:

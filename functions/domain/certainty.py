@@ -88,7 +88,10 @@ def was_searched(session: ClassSession, conferences: Iterable[Conference]) -> bo
     listed_at, scheduled = session.progress.listed_at, session.plan.scheduled
     if listed_at is None or scheduled is None:
         return False
-    ends = [end_of(c.snapshot, c.sync) for c in conferences if c.snapshot and is_over(c.snapshot, c.sync)]
+    # What people attached may have been on another day: it says nothing of when this class ended.
+    attached = {record.conference_record for record in session.plan.attached}
+    own = [c for c in conferences if c.conference_record not in attached]
+    ends = [end_of(c.snapshot, c.sync) for c in own if c.snapshot and is_over(c.snapshot, c.sync)]
     return listed_at >= min(scheduled.end, max(ends, default=scheduled.end))
 
 

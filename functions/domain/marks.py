@@ -34,6 +34,7 @@ class Hearing:
         endless: Records that belong to the class and whose end Meet does not tell.
         searched: Whether Meet's list of records, made after the class's end, was seen to its last page.
         held_long_enough: Whether the class was held for as long as the policy demands.
+        everybody_known: Whether every account that was in the class could be looked up.
     """
 
     scheduled: Interval
@@ -46,6 +47,7 @@ class Hearing:
     endless: frozenset[str]
     searched: bool
     held_long_enough: bool
+    everybody_known: bool = True
 
     @property
     def window(self) -> Interval:
@@ -115,6 +117,8 @@ def _doubt(status: Mark | None, presences: Sequence[Presence], hearing: Hearing)
         return "Google Meet was not asked since the class for all of its meetings."
     if status is Mark.ABSENT and not hearing.held_long_enough:
         return "it is not certain that the class was held."
+    if status is Mark.ABSENT and not hearing.everybody_known:
+        return "somebody was in the class whose account could not be looked up."
     return None
 
 

@@ -99,8 +99,9 @@ class Override:
     def concerns(self, entry: RosterEntry | None, attendee_id: str) -> bool:
         """Whether it is about this student, under whatever id the attendance stands now."""
         if entry and (self.student_id or self.email):
-            same_id = bool(self.student_id) and self.student_id == entry.student_id
-            return same_id or (bool(self.email) and self.email == entry.email)
+            if self.student_id and entry.student_id:
+                return self.student_id == entry.student_id
+            return bool(self.email) and self.email == entry.email
         return self.attendee_id == attendee_id
 
 

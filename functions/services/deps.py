@@ -22,6 +22,7 @@ class Rules:
         allowed_domains: Domains whose teachers an administrator may enrol.
         allowed_teachers: Addresses of teachers for whom anybody may schedule.
         anyone: Whether every teacher is allowed: only where nobody is impersonated really.
+        identities_in_use: Whether accounts are looked up.
     """
 
     settle: timedelta
@@ -31,6 +32,7 @@ class Rules:
     allowed_domains: frozenset[str] = frozenset()
     allowed_teachers: frozenset[str] = frozenset()
     anyone: bool = False
+    identities_in_use: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,6 +133,7 @@ async def mark(
             now=now,
             settle=rules.settle,
             room_names=rules.room_names,
+            identities_in_use=rules.identities_in_use,
         )
         sheets[session_id] = sheet(session, evidence)
         work.put_sheet(sheets[session_id])

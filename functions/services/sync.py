@@ -83,18 +83,26 @@ class SessionSynced:
     meet_calls: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A look at a room's list of conference records: over which starts it reached, and what it gave."""
+
+    reach: Interval
+    listing: Listing | SyncError
+
+
 @dataclass(slots=True)
 class _Found:
     """What Meet said in one go.
 
     Attributes:
         outcomes: By conference record, what reading it gave.
-        listings: By space, its conference records, or why they could not be listed.
+        looks: By space, its conference records, or why they could not be listed.
         later: The first error that may pass by itself: raised once everything else is stored.
     """
 
     outcomes: dict[str, Reading | SyncError] = field(default_factory=dict)
-    listings: dict[str, Listing | SyncError] = field(default_factory=dict)
+    looks: dict[str, _Look] = field(default_factory=dict)
     later: Retryable | None = None
     tried_at: datetime | None = None
 
@@ -123,16 +131,17 @@ async def sync_conference(request: Request, *, deps: Deps) -> Recorded:
             sessions = await _scheduled_with(conference, deps)
             for session in sessions.values():
                 if outcome or not was_searched(session, [conference]):
-                    await _look_around(session, found, strict=False, full=False, deps=deps)
+                    await _look_around(session, found, beside=sessions.values(), strict=False, full=False, deps=deps)
         everybody_known = await _resolve(found, [conference] if conference else [], organizer, deps)
 
         async def decide(work: Work) -> tuple[Conference, int]:
             now = deps.clock()
+            await _look_at_once(work, request.conference_record, outcome, session_ids=sessions)
             touched = await _store(work, found, request, organizer, deps)
             if not outcome:
                 again = await work.conference(request.conference_record)
                 touched |= await place(work, again, now=now) if again else frozenset()
-            attempts = _attempts(found, sessions.values(), everybody_known=everybody_known)
+            attempts = await _attempts(work, found, sessions, everybody_known=everybody_known)
             if not everybody_known and not sessions:
                 attempts = {
                     session_id: Attempt(now, listed=False, error=None, everybody_known=False) for session_id in touched
@@ -188,7 +197,7 @@ async def sync_session(
         async def decide(work: Work) -> frozenset[str]:
             request = Request("", organizer, None, source)
             touched = await _store(work, found, request, organizer, deps)
-            attempts = _attempts(found, [session], everybody_known=everybody_known)
+            attempts = await _attempts(work, found, [session_id], everybody_known=everybody_known)
             if session.plan.scheduled is None:
                 began = found.tried_at or deps.clock()
                 attempts = {session_id: Attempt(began, listed=False, error=None, everybody_known=everybody_known)}
@@ -245,8 +254,8 @@ async def _stored(request: Request, deps: Deps) -> tuple[Conference | None, Orga
         if not organizer.known:
             organizer = await _teacher(work, request.conference_record, conference, deps)
         if organizer.user and not organizer.email:
-            tracked = await work.organizer(organizer.user)
-            person = (await work.people([organizer.user])).get(organizer.user)
+            tracked, people = await asyncio.gather(work.organizer(organizer.user), work.people([organizer.user]))
+            person = people.get(organizer.user)
             known = tracked.email if tracked else person.identity.email if person and person.identity else None
             organizer = Organizer(organizer.user, known)
         return conference, organizer
@@ -281,8 +290,24 @@ async def _scheduled_with(conference: Conference, deps: Deps) -> dict[str, Class
     return sessions
 
 
-async def _look_around(session: ClassSession, found: _Found, *, strict: bool, full: bool, deps: Deps) -> Organizer:
+async def _look_around(
+    session: ClassSession,
+    found: _Found,
+    *,
+    strict: bool,
+    full: bool,
+    deps: Deps,
+    beside: Iterable[ClassSession] = (),
+) -> Organizer:
     """List a scheduled class meeting's records and read those that are not read for good.
+
+    Args:
+        session: The class meeting.
+        found: What Meet said so far; a room that was looked at is not looked at again.
+        strict: Whether any error is raised.
+        full: Whether records that were read for good are read again.
+        deps: The outside world.
+        beside: Further class meetings for which the same look is to do.
 
     Returns:
         As whom that was done.
@@ -294,29 +319,30 @@ async def _look_around(session: ClassSession, found: _Found, *, strict: bool, fu
     organizer = room.owner if room.owner.known else teacher
     if scheduled is None:
         return organizer
-    if space not in found.listings:
-        began_at = deps.clock()
+    if space not in found.looks:
+        began_at, reach = deps.clock(), _reach([session, *(other for other in beside if other.space.name == space)])
+        listing: Listing | SyncError
         try:
             if not organizer.known:
                 raise OrganizerUnknown("The class meeting has no teacher as whom its room could be looked at.")
-            found.listings[space] = await deps.conferences.list(
-                space=space,
-                # All that could be the class's, wherever its borders to other classes move.
-                since=scheduled.start - MARGIN - LONGEST_CALL,
-                until=scheduled.end + MARGIN,
-                organizer=organizer,
-            )
+            listing = await deps.conferences.list(space=space, since=reach.start, until=reach.end, organizer=organizer)
         except (NeedsOperator, Retryable, Permanent) as error:
             if strict:
                 raise
-            found.listings[space] = SyncError.of(error, at=began_at)
+            listing = SyncError.of(error, at=began_at)
             if isinstance(error, Retryable):
                 found.later = found.later or error
-    listing = found.listings[space]
-    room = _with_listing(room, listing)
+        found.looks[space] = _Look(reach, listing)
+    room = _with_listing(room, found.looks[space].listing)
     wanted = await _unfinished({*room.records_of(session.session_id), *attached}, full=full, deps=deps)
     await _read_all(wanted - found.outcomes.keys(), organizer, found, strict=strict, deps=deps)
     return organizer
+
+
+def _reach(sessions: Iterable[ClassSession]) -> Interval:
+    """When every record has begun that could be these classes', wherever their borders to other classes move."""
+    times = [scheduled for session in sessions if (scheduled := session.plan.takes_place)]
+    return Interval(min(t.start for t in times) - MARGIN - LONGEST_CALL, max(t.end for t in times) + MARGIN)
 
 
 async def _room_and_attached(session: ClassSession, deps: Deps) -> tuple[Room, list[str]]:
@@ -402,12 +428,27 @@ async def _resolve(found: _Found, stored: Iterable[Conference], organizer: Organ
     return await resolve_identities(users, acting_as=organizer, deps=deps)
 
 
+async def _look_at_once(
+    work: Work, conference_record: str, outcome: Reading | SyncError | None, *, session_ids: Collection[str]
+) -> None:
+    """Read side by side what will be needed one by one: whatever a unit of work has read it does not read again.
+
+    What else turns out to be needed is read then.
+    """
+    reads: list[Awaitable[object]] = [work.conference(conference_record)]
+    for session_id in session_ids or [unscheduled_session_id(conference_record)]:
+        reads += [work.session(session_id), work.corrections(session_id)]
+    if isinstance(outcome, Reading):
+        reads += [work.room(outcome.snapshot.space.name), work.people(_accounts_of(outcome.snapshot))]
+    await asyncio.gather(*reads)
+
+
 async def _store(work: Work, found: _Found, request: Request, organizer: Organizer, deps: Deps) -> frozenset[str]:
     """Put everything that Meet said where it belongs; gives the class meetings to be marked."""
     now = deps.clock()
-    for space, listing in found.listings.items():
+    for space, look in found.looks.items():
         before = await work.room(space)
-        room = _with_listing(before, listing)
+        room = _with_listing(before, look.listing)
         if room is not before:
             work.put_room(room.since(now))
     touched: set[str] = set()
@@ -469,19 +510,25 @@ def _time(start: datetime, end: datetime | None, listed_at: datetime) -> Interva
     return Interval(start, end or max(start, listed_at))
 
 
-def _attempts(found: _Found, sessions: Iterable[ClassSession], *, everybody_known: bool) -> dict[str, Attempt]:
+async def _attempts(
+    work: Work, found: _Found, session_ids: Iterable[str], *, everybody_known: bool
+) -> dict[str, Attempt]:
+    """What was tried for class meetings as they are planned now.
+
+    One that was moved while Meet was asked was not looked for where it is now, so nothing was tried for it.
+    """
     attempts = {}
-    for session in sessions:
-        listing = found.listings.get(session.space.name)
-        if listing is None:
+    for session_id in session_ids:
+        session = await work.session(session_id)
+        look = found.looks.get(session.space.name) if session else None
+        if session is None or look is None or session.plan.takes_place is None:
+            continue
+        needed, listing = _reach([session]), look.listing
+        if not (look.reach.start <= needed.start and needed.end <= look.reach.end):
             continue
         if isinstance(listing, Listing):
             error = SyncError.of(found.later, at=listing.began_at) if found.later else None
-            attempts[session.session_id] = Attempt(
-                listing.began_at, listed=True, error=error, everybody_known=everybody_known
-            )
+            attempts[session_id] = Attempt(listing.began_at, listed=True, error=error, everybody_known=everybody_known)
         else:
-            attempts[session.session_id] = Attempt(
-                listing.at, listed=False, error=listing, everybody_known=everybody_known
-            )
+            attempts[session_id] = Attempt(listing.at, listed=False, error=listing, everybody_known=everybody_known)
     return attempts

@@ -218,6 +218,7 @@ async def test_an_identity_that_is_told_only_the_second_time_leaves_one_document
 
     await event(app, conference)
     assert (await person(api, made["session_id"], user="users/10"))["role"] == "guest"
+    assert set((await marks(api, made["session_id"])).values()) == {"unknown"}
     google.fail()
     await job(app, "sync-session", session_id=made["session_id"])
 
