@@ -1,4 +1,4 @@
-"""`sessions/{session_id}/attendance/{attendee_id}`, its corrections, and what is made of many of them.
+"""`sessions/{session_id}/attendance/{attendee_id}`, and its corrections.
 
 Domain -> documents, pure; the one place where these fields are spelled, and where their schema would be migrated.
 """
@@ -6,7 +6,7 @@ Domain -> documents, pure; the one place where these fields are spelled, and whe
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from functions.adapters.documents import SCHEMA_VERSION, Fields, check_schema, expiry
 from functions.domain.attendance import whole_seconds
 from functions.domain.roster import Assignment, Correction, Decision, Mark, Override, Remembered, RoomDevice
-from functions.domain.sessions import Attendance, AttendanceSheet, ClassSession, Role, SessionState
+from functions.domain.sessions import Attendance, ClassSession
 
 
 def attendance_to_document(person: Attendance, session: ClassSession, *, retention: timedelta | None) -> Fields:
@@ -153,100 +153,6 @@ def remembered_to_document(remembered: Remembered | None) -> Fields | None:
 def remembered_from_document(fields: Mapping[str, Any] | None) -> Remembered | None:
     """What `remembered_to_document` wrote."""
     return Remembered(**fields) if fields else None
-
-
-def register_keys(sheet: AttendanceSheet) -> frozenset[str]:
-    """The registers that a class meeting stands in: one for each class that has students in it, and local month."""
-    session = sheet.session
-    if session.state is SessionState.CANCELLED or not sheet.attendance:
-        return frozenset()
-    students = (person for person in sheet.attendance if person.role is Role.STUDENT)
-    classes = {(person.entry and person.entry.class_id) or session.plan.class_id for person in students}
-    month = f"{session.local_date:%Y-%m}"
-    return frozenset(register_id(class_id, month) for class_id in {*classes, session.plan.class_id} if class_id)
-
-
-def register_id(class_id: str, month: str) -> str:
-    """The id of a class's register for a local month, `YYYY-MM`."""
-    return f"{hashlib.sha256(class_id.encode()).hexdigest()[:20]}_{month}"
-
-
-def register_with(
-    before: Mapping[str, Any] | None, key: str, sheet: AttendanceSheet, *, retention: timedelta | None
-) -> Fields | None:
-    """A register once a class meeting's marks are in it; None if nothing is left in it.
-
-    Rewritten whole: whatever it said of this class meeting is replaced.
-
-    Args:
-        before: The register as it stood.
-        key: Its id; the class meeting leaves it if that is none of its own registers.
-        sheet: The class meeting with everybody's attendance.
-        retention: How long personal data is kept.
-    """
-    session = sheet.session
-    stays = key in register_keys(sheet)
-    month = key.rpartition("_")[2]
-    sessions = {one["session_id"]: one for one in (before or {}).get("sessions", ())}
-    sessions.pop(session.session_id, None)
-    students: dict[str, Fields] = {
-        name: {**one, "marks": {s: mark for s, mark in one["marks"].items() if s != session.session_id}}
-        for name, one in (before or {}).get("students", {}).items()
-    }
-    class_id = (before or {}).get("class_id")
-    if stays:
-        sessions[session.session_id] = {
-            "session_id": session.session_id,
-            "session_start": session.start,
-            "subject": session.plan.subject,
-            "state": session.state.value,
-        }
-        for person in sheet.attendance:
-            of = (person.entry and person.entry.class_id) or session.plan.class_id
-            if person.role is not Role.STUDENT or person.entry is None or not of or register_id(of, month) != key:
-                continue
-            class_id = of
-            name = hashlib.sha256(f"{of}/{person.entry.key}".encode()).hexdigest()[:20]
-            known = students.get(name, {"marks": {}, "display_name": "", "named_by": None})
-            if known["named_by"] == session.session_id:  # what this class meeting said before does not count
-                known = {**known, "display_name": "", "named_by": None}
-            named = {"display_name": person.display_name, "named_by": session.session_id}
-            students[name] = {
-                **(named if person.display_name else {n: known[n] for n in named}),
-                "email": person.email,
-                "student_id": person.entry.student_id,
-                "marks": {**known["marks"], session.session_id: person.mark.value if person.mark else None},
-            }
-        if class_id is None:
-            class_id = session.plan.class_id
-    students = {
-        name: {**one, **_totals(one["marks"].values())} for name, one in sorted(students.items()) if one["marks"]
-    }
-    if not sessions:
-        return None
-    expires = expiry(max(one["session_start"] for one in sessions.values()), retention)
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "expire_at": expires,
-        "class_id": class_id,
-        "month": month,
-        "sessions": sorted(sessions.values(), key=lambda one: (one["session_start"], one["session_id"])),
-        "students": students,
-    }
-
-
-_ATTENDED = (Mark.PRESENT, Mark.LATE, Mark.LEFT_EARLY)
-_MISSED = (Mark.PARTIAL, Mark.ABSENT)
-
-
-def _totals(marks: Iterable[str | None]) -> Fields:
-    given = [mark for mark in marks if mark]
-    attended = sum(given.count(mark.value) for mark in _ATTENDED)
-    all_of_them = attended + sum(given.count(mark.value) for mark in _MISSED)
-    return {
-        "counts": {mark.value: given.count(mark.value) for mark in Mark},
-        "share": round(attended / all_of_them, 3) if all_of_them else None,
-    }
 
 
 def _override(override: Override | None) -> Fields | None:

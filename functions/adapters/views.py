@@ -10,9 +10,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from functions.adapters.attendance_documents import register_id
 from functions.adapters.database import Database, Document, Query, Where
 from functions.adapters.documents import Fields, check_schema
+from functions.adapters.register_documents import register_id
 from functions.ports import AttendanceFilter, Page, Paging, SessionFilter, Troubles
 
 _ATTENDANCE_ORDER = ("session_start", "attendee_id")

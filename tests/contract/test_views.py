@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from functions.adapters.attendance_documents import register_id
 from functions.adapters.database import Write
+from functions.adapters.register_documents import register_id
 from functions.adapters.views import DocumentViews
 from functions.domain.errors import DocumentTooNew, ReadTooOld
 from functions.ports import AttendanceFilter, Paging, SessionFilter
