@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
@@ -178,6 +178,16 @@ class Work(Protocol):
     Everything is read once, so that a decision and its guard rest on the same. Nothing is written before the whole
     work is done. Reading raises StoreUnavailable and DocumentTooNew.
     """
+
+    async def load(
+        self,
+        *,
+        conferences: Iterable[str] = (),
+        sessions: Iterable[str] = (),
+        rooms: Iterable[str] = (),
+        people: Iterable[str] = (),
+    ) -> None:
+        """Read all of these in one go, as they stand at one moment; what was read before stays as it was."""
 
     async def conference(self, conference_record: str) -> Conference | None:
         """A conference with all its participants."""

@@ -47,12 +47,13 @@ def _encode_write(target: Message, name: str, write: Write) -> None:
         target.delete = name
         return
     target.update.name = name
+    fields = target.update.fields
     # Without an update mask the document is replaced whole; transforms come on top of it.
     for field, value in write.fields.items():
         if value is COMMIT_TIME:
             target.update_transforms.add(field_path=field, set_to_server_value=_SERVER_TIME)
         else:
-            encode_value(target.update.fields[field], value)
+            encode_value(fields[field], value)
 
 
 def encode_value(target: Message, value: object) -> None:
@@ -72,8 +73,9 @@ def encode_value(target: Message, value: object) -> None:
             encode_time(target.timestamp_value, value)
         case dict():
             target.map_value.SetInParent()  # an empty map is a map
+            fields = target.map_value.fields
             for name, item in value.items():
-                encode_value(target.map_value.fields[name], item)
+                encode_value(fields[name], item)
         case list():
             target.array_value.SetInParent()
             for item in value:

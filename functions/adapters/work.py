@@ -16,9 +16,6 @@ from functions.adapters.attendance_documents import (
     correction_from_document,
     correction_id,
     correction_to_document,
-    register_id,
-    register_keys,
-    register_with,
 )
 from functions.adapters.conference_documents import (
     conference_from_document,
@@ -33,6 +30,7 @@ from functions.adapters.people_documents import (
     person_from_document,
     person_to_document,
 )
+from functions.adapters.register_documents import register_id, register_keys, register_with
 from functions.adapters.room_documents import room_from_document, room_to_document
 from functions.adapters.session_documents import session_from_document, session_to_document
 from functions.domain.errors import StoreConflict
@@ -89,6 +87,24 @@ class DocumentWork:
         self._notes: list[AuditEntry] = []
 
     # --- What is stored ---
+
+    async def load(
+        self,
+        *,
+        conferences: Iterable[str] = (),
+        sessions: Iterable[str] = (),
+        rooms: Iterable[str] = (),
+        people: Iterable[str] = (),
+    ) -> None:
+        """See the port."""
+        await self._get_many(
+            [
+                *map(_conference_path, conferences),
+                *map(_session_path, sessions),
+                *map(_room_path, rooms),
+                *map(_person_path, people),
+            ]
+        )
 
     async def conference(self, conference_record: str) -> Conference | None:
         """See the port."""
@@ -267,7 +283,9 @@ class DocumentWork:
 
     async def _load_corrections(self, session_id: str) -> dict[str, Correction]:
         if session_id not in self._corrections:
-            found = await self._get_children(f"{_session_path(session_id)}/corrections")
+            path = _session_path(session_id)
+            # Read after the class meeting, whose version stands for them; under one that does not exist is nothing.
+            found = await self._get_children(f"{path}/corrections") if await self._get(path) else {}
             corrections = [correction_from_document(document.fields) for document in found.values()]
             self._corrections[session_id] = {correction_id(correction): correction for correction in corrections}
         return self._corrections[session_id]

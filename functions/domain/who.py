@@ -186,7 +186,7 @@ class NameIndex:
 
     def like(self, name: str) -> list[tuple[str, str]]:
         """Attendee ids of students with such a name, and `same` or `similar`; the same ones first."""
-        words = _words(name)
+        words = _words(name) if self._by_word else ()
         found: list[tuple[str, str]] = []
         for attendee_id in sorted({one for word in words for one in self._by_word.get(word, ())}):
             names = self._students[attendee_id]

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from functions.domain.attendance import conference_time
+from functions.domain.attendance import conference_time, unscheduled_session_id
 from functions.domain.certainty import was_searched
 from functions.domain.errors import (
     NeedsOperator,
@@ -23,7 +23,17 @@ from functions.domain.errors import (
     Retryable,
 )
 from functions.domain.intervals import Interval
-from functions.domain.model import Conference, Kind, Organizer, Reading, SignedInUser, SyncError, SyncSource, SyncState
+from functions.domain.model import (
+    Conference,
+    Kind,
+    Organizer,
+    Reading,
+    SignedInUser,
+    Snapshot,
+    SyncError,
+    SyncSource,
+    SyncState,
+)
 from functions.domain.sessions import ClassSession
 from functions.domain.syncing import after_failure, after_reading, needs_reading
 from functions.domain.timetable import MARGIN, Room, Span
@@ -136,7 +146,8 @@ async def sync_conference(request: Request, *, deps: Deps) -> Recorded:
 
         async def decide(work: Work) -> tuple[Conference, int]:
             now = deps.clock()
-            await _look_at_once(work, request.conference_record, outcome, session_ids=sessions)
+            session_ids = sessions or [unscheduled_session_id(request.conference_record)]
+            await _load(work, found, [conference] if conference else [], session_ids)
             touched = await _store(work, found, request, organizer, deps)
             if not outcome:
                 again = await work.conference(request.conference_record)
@@ -196,6 +207,7 @@ async def sync_session(
 
         async def decide(work: Work) -> frozenset[str]:
             request = Request("", organizer, None, source)
+            await _load(work, found, stored, [session_id])
             touched = await _store(work, found, request, organizer, deps)
             attempts = await _attempts(work, found, [session_id], everybody_known=everybody_known)
             if session.plan.scheduled is None:
@@ -418,29 +430,28 @@ async def _resolve(found: _Found, stored: Iterable[Conference], organizer: Organ
     users = set(accounts(stored))
     for outcome in found.outcomes.values():
         if isinstance(outcome, Reading):
-            users |= {
-                participant.user.user
-                for participant in outcome.snapshot.participants
-                if isinstance(participant.user, SignedInUser) and participant.user.user
-            }
+            users |= _users_in(outcome.snapshot)
     if organizer.user:
         users.add(organizer.user)
     return await resolve_identities(users, acting_as=organizer, deps=deps)
 
 
-async def _look_at_once(
-    work: Work, conference_record: str, outcome: Reading | SyncError | None, *, session_ids: Collection[str]
-) -> None:
-    """Read side by side what will be needed one by one: whatever a unit of work has read it does not read again.
+def _users_in(snapshot: Snapshot) -> set[str]:
+    """Every account, `users/{id}`, that was in a conference."""
+    users = (participant.user for participant in snapshot.participants)
+    return {user.user for user in users if isinstance(user, SignedInUser) and user.user}
 
-    What else turns out to be needed is read then.
-    """
-    reads: list[Awaitable[object]] = [work.conference(conference_record)]
-    for session_id in session_ids or [unscheduled_session_id(conference_record)]:
-        reads += [work.session(session_id), work.corrections(session_id)]
-    if isinstance(outcome, Reading):
-        reads += [work.room(outcome.snapshot.space.name), work.people(_accounts_of(outcome.snapshot))]
-    await asyncio.gather(*reads)
+
+async def _load(work: Work, found: _Found, known: Collection[Conference], session_ids: Iterable[str]) -> None:
+    """Read what is stored of all that Meet spoke of, at one moment: where a conference belongs rests on its room."""
+    snapshots = [conference.snapshot for conference in known if conference.snapshot]
+    snapshots += [outcome.snapshot for outcome in found.outcomes.values() if isinstance(outcome, Reading)]
+    await work.load(
+        conferences={*(conference.conference_record for conference in known), *found.outcomes},
+        sessions=session_ids,
+        rooms={*found.looks, *(snapshot.space.name for snapshot in snapshots)},
+        people={user for snapshot in snapshots for user in _users_in(snapshot)},
+    )
 
 
 async def _store(work: Work, found: _Found, request: Request, organizer: Organizer, deps: Deps) -> frozenset[str]:
