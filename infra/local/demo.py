@@ -59,8 +59,7 @@ def run(folder: Path, *, people: int, seed: int, console: Console) -> None:
     began = time.monotonic()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    ended = datetime.now(UTC)
-    start = ended - LENGTH
+    start = datetime.now(UTC) - LENGTH
     teacher, *pupils = demo_accounts(people)
     school = School(lambda: datetime.now(UTC))
     school.enrol(teacher, *pupils)
@@ -85,11 +84,12 @@ def run(folder: Path, *, people: int, seed: int, console: Console) -> None:
         made = _schedule(api.url, teacher, pupils, start)
         console.print(f"[bold]1.[/] The LMS schedules a class of {len(pupils)} (POST {api.url}/api/schedule/class):")
         console.print(f"   {made['meeting_uri']}, session {made['session_id']}, teacher tracked: {made['tracking']}.")
+        ended = datetime.now(UTC)
         held = believable_class(
             seed,
             people=people,
             start=start,
-            length=LENGTH,
+            length=ended - start,
             organizer=teacher.user,
             space=made["space"],
             meeting_code=made["meeting_code"],
