@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import functools
 from datetime import timedelta
 
 import grpc.aio
@@ -10,17 +11,86 @@ from google.cloud import firestore
 from google.cloud.firestore_v1 import types
 
 from functions.adapters.attendance_store import DocumentAttendanceStore
-from functions.adapters.database import ABSENT, COMMIT_TIME, Write
+from functions.adapters.database import ABSENT, COMMIT_TIME, Query, Write
 from functions.adapters.firestore import FirestoreDatabase
 from functions.adapters.sqlite import SqliteDatabase
-from functions.domain.attendance import unscheduled_sheet
-from functions.domain.errors import DocumentsRefused, DocumentTooNew, Retryable, StoreConflict
-from functions.domain.model import Organizer, PhoneUser, SyncError, SyncState
-from functions.ports import Change, ParkedEvent
-from tests.builders import RECORD, at, conference, guest, participant, snapshot, student, until
+from functions.domain.attendance import attendee_id, unscheduled_session
+from functions.domain.errors import DocumentsRefused, DocumentTooNew, NotFound, Retryable, StoreConflict
+from functions.domain.model import (
+    Organizer,
+    PhoneUser,
+    Subscription,
+    SubscriptionState,
+    SyncError,
+    SyncState,
+)
+from functions.domain.roster import Assignment, Mark, Remembered, RosterEntry
+from functions.domain.sessions import (
+    Answered,
+    AttachedRecord,
+    AuditEntry,
+    Person,
+    Progress,
+    TrackedOrganizer,
+    Tracking,
+)
+from functions.domain.timetable import Room, Slot, Span
+from functions.ports import ParkedEvent, SheetChange
+from tests import builders
+from tests.builders import (
+    DECIDED,
+    EMAILS,
+    RECORD,
+    TEACHING,
+    at,
+    call,
+    conference,
+    during,
+    expected,
+    guest,
+    known,
+    lesson,
+    nobody,
+    override,
+    participant,
+    room_device,
+    sheet_of,
+    snapshot,
+    student,
+    until,
+)
 
 ADA, BEN = participant(student(2, "Ada 🎓"), (0, 60)), participant(student(3), (5, 20), (10, 60))
+ADAS = attendee_id("maths", EMAILS[builders.ADA.user])
 PARKED = ParkedEvent(key="k", message='{"a": 1}', encoding="json", reason="unreadable-message", hint="look")
+ROOM = Room(
+    "spaces/room",
+    owner=Organizer("users/1", "teacher@school.example"),
+    slots=(Slot("maths", during(0, 60), timedelta(minutes=30), timedelta(minutes=7.5)),),
+    spans=(Span(RECORD, during(-1, 59)),),
+)
+TRACKED = TrackedOrganizer(
+    "users/1",
+    "teacher@school.example",
+    enrolled_at=at(0),
+    subscription=Subscription("subscriptions/s", SubscriptionState.SUSPENDED, at(900), "USER_SCOPE_REVOKED"),
+    renewed_at=at(5),
+    error=SyncError("r", "m", "h", at(6)),
+    reconciled_until=at(7),
+)
+COLLECTIONS = (
+    "conferences",
+    "snapshot",
+    "sessions",
+    "attendance",
+    "corrections",
+    "spaces",
+    "people",
+    "organizers",
+    "registers",
+    "idempotency",
+    "audit",
+)
 
 
 @pytest.fixture
@@ -32,22 +102,74 @@ def read_at(minute, *people):
     return conference(snapshot(*people), pulled=minute)
 
 
-async def save(store, what, loaded=None):
-    """Store a conference with its sheet, in the place of what is stored now."""
-    stored, sheet = loaded or await load(store)
-    wanted = unscheduled_sheet(what, time_zone="UTC")
-    await store.save(conference=Change(stored, what), sheet=Change(sheet, wanted))
+async def do(store, *changes):
+    """One unit of work that does nothing but put things; gives what it changed of attendance."""
+
+    async def decide(work):
+        for change in changes:
+            change(work)
+
+    return (await store.transact(decide))[1]
 
 
-async def load(store):
-    return await store.load_conference(RECORD), await store.load_sheet("abc")
+async def look(store, read):
+    """What a unit of work reads."""
+    return (await store.transact(read))[0]
+
+
+async def save(store, what):
+    """Store a conference with the class meeting that it is by itself."""
+
+    async def decide(work):
+        await put(work, what)
+
+    return (await store.transact(decide))[1].get("abc")
+
+
+async def put(work, what):
+    work.put_conference(what)
+    session = unscheduled_session(what, time_zone="UTC", before=await work.session("abc"))
+    work.put_sheet(sheet_of(session, what, people={}, corrections=await work.corrections("abc")))
+
+
+async def hold(store, session, *conferences, corrections=(), dropped=(), notes=()):
+    """Store a scheduled class with its conferences, with some corrections more or fewer."""
+
+    async def decide(work):
+        await work.corrections(session.session_id)
+        for one in conferences:
+            work.put_conference(one)
+        for correction in corrections:
+            work.put_correction(session.session_id, correction)
+        for correction in dropped:
+            work.drop_correction(session.session_id, correction)
+        decided = await work.corrections(session.session_id)
+        work.put_sheet(sheet_of(session, *conferences, corrections=decided))
+        for note in notes:
+            work.note(note)
+
+    return (await store.transact(decide))[1]["maths"]
+
+
+def stored_conference(store):
+    return look(store, lambda work: work.conference(RECORD))
+
+
+async def everything(database):
+    """Every document, by path."""
+    found = [await database.find(Query(name, group=True)) for name in COLLECTIONS]
+    return {document.path: document for one in found for document in one.documents}
 
 
 async def versions(database):
     """The version of every document, by path."""
-    documents = [await database.get("conferences/abc"), await database.get("sessions/abc")]
-    documents += await database.children("sessions/abc/attendance")
-    return {document.path: document.version for document in documents if document}
+    return {path: document.version for path, document in (await everything(database)).items()}
+
+
+async def rewritten(database, before):
+    """The paths of what was written or removed since."""
+    after = await versions(database)
+    return {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
 
 
 async def one_moment(database, collection, request):
@@ -67,18 +189,31 @@ async def one_moment(database, collection, request):
     return await read(client.transaction())
 
 
-async def test_what_was_never_stored_is_none(store):
-    stored, sheet = await load(store)
+# --- What comes back -------------------------------------------------------------------------------------------
 
-    assert (stored.value, sheet.value) == (None, None)
+
+async def test_what_was_never_stored_is_none_or_empty(store):
+    async def read(work):
+        return (
+            await work.conference(RECORD),
+            await work.session("abc"),
+            await work.corrections("abc"),
+            await work.room("spaces/room"),
+            await work.people(["users/1"]),
+            await work.organizer("users/1"),
+            await work.answered("key"),
+        )
+
+    assert await look(store, read) == (None, None, (), Room("spaces/room"), {}, None, None)
 
 
 async def test_a_conference_comes_back_as_it_was_stored(store):
     said = snapshot(ADA, BEN, participant(guest(""), (1, None)), participant(PhoneUser("+49 ••• 12"), (3, 3.0000001)))
     what = conference(said, state=SyncState.PROVISIONAL, ended_event=60)
-    await save(store, what)
+    what = dataclasses.replace(what, session_ids=("maths", "art"), attached_to=("maths", "art"))
+    await do(store, lambda work: work.put_conference(what))
 
-    assert (await store.load_conference(RECORD)).value == what
+    assert await stored_conference(store) == what
 
 
 async def test_a_failed_conference_comes_back_with_its_error(store):
@@ -91,48 +226,229 @@ async def test_a_failed_conference_comes_back_with_its_error(store):
             read_at(61).sync, state=SyncState.FAILED, pulled_at=None, error=SyncError("r", "m", "h", at(61))
         ),
     )
-    await store.save(conference=Change(await store.load_conference(RECORD), failed))
+    await do(store, lambda work: work.put_conference(failed))
 
-    assert (await store.load_conference(RECORD)).value == failed
+    assert await stored_conference(store) == failed
 
 
-async def test_a_sheet_comes_back_as_it_was_stored(store):
+async def test_an_unscheduled_class_meeting_comes_back_as_it_was_stored(store):
     what = read_at(61, ADA, BEN, participant(guest("Bo"), (1, None)))
     await save(store, what)
 
-    assert (await store.load_sheet("abc")).value == unscheduled_sheet(what, time_zone="UTC")
+    session = unscheduled_session(what, time_zone="UTC", before=None)
+    assert await look(store, lambda work: work.session("abc")) == sheet_of(session, what, people={}).session
 
 
-async def test_saving_the_same_again_writes_nothing(store, database):
-    await save(store, read_at(61, ADA, BEN))
+async def test_a_scheduled_class_meeting_comes_back_as_it_was_stored(store):
+    plain = lesson(
+        roster=[
+            RosterEntry(email="ada@school.example"),
+            RosterEntry("b@school.example", "s-2", "Bo ❤", "users/3", "maths-b"),
+        ],
+        teachers=("teacher@school.example", "co-teacher@school.example"),
+        time_zone="Europe/Berlin",
+        policy={"marks": False, "window": "scheduled", "min_share": 0.3, "late_after_minutes": 2.5},
+    )
+    plan = dataclasses.replace(
+        plain.plan,
+        subject="Maths",
+        class_id="maths-a",
+        external_id="lms/7",
+        series_id="series",
+        attached=(AttachedRecord("conferenceRecords/other", "office", at(3)),),
+        tracking=Tracking.FAILED,
+        tracking_hint="Mend it.",
+        fingerprint="f",
+    )
+    progress = Progress(
+        listed_at=at(70), tried_at=at(71), failures=2, error=SyncError("r", "m", "h", at(71)), due_at=at(80)
+    )
+    session = dataclasses.replace(plain, plan=plan, progress=progress)
+    attendance = sheet_of(session, call((TEACHING, (0, 60)), (builders.BOB, (0, 60))))
+    await do(store, lambda work: work.put_sheet(attendance))
+
+    assert await look(store, lambda work: work.session("maths")) == attendance.session
+
+
+async def test_a_cancelled_class_meeting_comes_back_cancelled(store):
+    session = sheet_of(lesson(cancelled=True)).session
+    await hold(store, session)
+
+    assert await look(store, lambda work: work.session("maths")) == session
+
+
+async def test_a_room_comes_back_as_it_was_stored(store):
+    await do(store, lambda work: work.put_room(ROOM))
+
+    assert await look(store, lambda work: work.room("spaces/room")) == ROOM
+
+
+@pytest.mark.parametrize(
+    "person",
+    [
+        known("users/2", "ada@school.example", "a@school.example"),
+        nobody("users/2"),
+        Person("users/2", student=Remembered("s-2", "ada@school.example", "office", at(0))),
+    ],
+    ids=["known", "known to nobody", "assigned"],
+)
+async def test_a_person_comes_back_as_stored(store, person):
+    await do(store, lambda work: work.put_person(person))
+
+    assert await look(store, lambda work: work.people(["users/2", "users/3"])) == {"users/2": person}
+
+
+async def test_an_organizer_comes_back_and_is_found_by_address_until_dropped(store):
+    new = TrackedOrganizer("users/9", "co-teacher@school.example", enrolled_at=at(1))
+    await do(store, lambda work: work.put_organizer(TRACKED), lambda work: work.put_organizer(new))
+
+    assert await look(store, lambda work: work.organizer("users/1")) == TRACKED
+    assert sorted(await store.organizers(), key=lambda organizer: organizer.user) == [TRACKED, new]
+    assert await store.organizer_with("co-teacher@school.example") == new
+    assert await store.organizer_with("nobody@school.example") is None
+
+    await do(store, lambda work: work.drop_organizer("users/9"), lambda work: work.drop_organizer("users/8"))
+    assert await look(store, lambda work: work.organizer("users/9")) is None
+    assert list(await store.organizers()) == [TRACKED]
+
+
+async def test_an_answered_request_is_remembered_until_it_expires_and_may_then_be_another(store, database):
+    first = Answered("key", "fingerprint", ("maths", "art"), expire_at=at(100.1))
+    other = Answered("key", "another", ("music",), expire_at=at(200))
+    later = DocumentAttendanceStore(database, clock=lambda: at(100.1), retention=None)
+    await do(store, lambda work: work.put_answered(first))
+
+    assert await look(store, lambda work: work.answered("key")) == first
+    assert await look(later, lambda work: work.answered("key")) is None
+
+    async def answer_anew(work):
+        if not await work.answered("key"):
+            work.put_answered(other)
+
+    await later.transact(answer_anew)
+    assert await look(later, lambda work: work.answered("key")) == other
+
+
+async def test_corrections_come_back_one_of_a_kind_for_each_person(store):
+    late = override(Mark.LATE, email="ada@school.example", attendee=ADAS)
+    again = override(Mark.EXCUSED, email="ada@school.example", attendee="under another id by now")
+    assigned = Assignment(
+        "guest",
+        student_id="s-2",
+        email="ada@school.example",
+        decision=DECIDED,
+        user="users/4",
+        remembered=True,
+        remembered_before=Remembered("s-1", None, "office", at(0)),
+    )
+    others = [
+        override(Mark.ABSENT, student_id="s-2"),
+        override(Mark.ABSENT, attendee="nobody"),
+        assigned,
+        room_device("guest"),
+    ]
+    session = lesson(roster=expected(builders.ADA))
+    await hold(store, session, corrections=[late, *others])
+    await hold(store, session, corrections=[again], dropped=[room_device("guest")])
+
+    def by_content(corrections):
+        return sorted(corrections, key=repr)
+
+    wanted = [again, *(one for one in others if one != room_device("guest"))]
+    assert by_content(await look(store, lambda work: work.corrections("maths"))) == by_content(wanted)
+
+
+async def test_a_unit_of_work_sees_its_own_changes_and_nobody_else_does_before_it_ends(store):
+    await hold(store, lesson())
+    attendance = sheet_of(lesson(end=50))
+    person = known("users/2", "ada@school.example")
+
+    async def read(work):
+        return (
+            await work.conference(RECORD),
+            await work.session("maths"),
+            await work.room("spaces/room"),
+            await work.people(["users/2"]),
+            await work.organizer("users/1"),
+            await work.corrections("maths"),
+        )
+
+    async def decide(work):
+        await work.corrections("maths")
+        work.put_conference(read_at(61, ADA))
+        work.put_sheet(attendance)
+        work.put_room(ROOM)
+        work.put_person(person)
+        work.put_organizer(TRACKED)
+        work.put_correction("maths", room_device("guest"))
+        return await read(work), await look(store, read)
+
+    mine, theirs = await look(store, decide)
+    assert mine == (
+        read_at(61, ADA),
+        attendance.session,
+        ROOM,
+        {"users/2": person},
+        TRACKED,
+        (room_device("guest"),),
+    )
+    assert theirs == (None, sheet_of(lesson()).session, Room("spaces/room"), {}, None, ())
+
+
+# --- What is written, and what is not --------------------------------------------------------------------------
+
+
+async def test_putting_the_same_again_writes_nothing(store, database):
+    async def put_all():
+        await save(store, read_at(61, ADA, BEN))
+        await hold(store, lesson(roster=expected(builders.ADA)), corrections=[override(Mark.LATE, student_id="s")])
+        await do(
+            store,
+            lambda work: work.put_room(ROOM),
+            lambda work: work.put_organizer(TRACKED),
+            lambda work: work.put_person(known("users/2", "ada@school.example")),
+        )
+
+    await put_all()
     before = await versions(database)
-    await save(store, read_at(61, ADA, BEN))
+    await put_all()
 
-    assert await versions(database) == before
+    assert await rewritten(database, before) == set()
 
 
 async def test_a_resync_that_changes_nothing_writes_no_attendance_and_two_documents_at_most(store, database):
     await save(store, read_at(61, ADA, BEN))
     before, session = await versions(database), await database.get("sessions/abc")
-    await save(store, read_at(62, ADA, BEN))
-    after = await versions(database)
+    change = await save(store, read_at(62, ADA, BEN))
 
-    assert {path for path in after if after[path] != before.get(path)} == {"conferences/abc", "sessions/abc"}
+    assert await rewritten(database, before) == {"conferences/abc", "sessions/abc"}
     assert (await database.get("sessions/abc")).fields["updated_at"] == session.fields["updated_at"]
+    assert change == SheetChange()
 
 
 async def test_a_change_writes_that_person_alone_and_moves_the_sessions_updated_at(store, database):
     await save(store, read_at(61, ADA, BEN))
     before, session = await versions(database), await database.get("sessions/abc")
-    await save(store, read_at(62, ADA, participant(student(3), (5, 20))))
-    after = await versions(database)
+    change = await save(store, read_at(62, ADA, participant(student(3), (5, 20))))
 
-    changed = {path for path in after if after[path] != before.get(path)}
-    assert len(changed) == 3
-    assert {path for path in changed if "attendance" not in path} == {"conferences/abc", "sessions/abc"}
+    changed = await rewritten(database, before)
+    bens = attendee_id("abc", "users/3")
+    assert changed == {"conferences/abc", "sessions/abc", f"sessions/abc/attendance/{bens}"}
+    assert change == SheetChange(updated=frozenset({bens}))
     again = await database.get("sessions/abc")
     assert again.fields["updated_at"] > session.fields["updated_at"]
     assert again.fields["created_at"] == session.fields["created_at"]
+    assert await look(store, lambda work: work.updated_at("abc")) == again.fields["updated_at"]
+
+
+async def test_what_only_this_system_reads_moves_no_updated_at(store, database):
+    await hold(store, lesson(listed=70))
+    session = await database.get("sessions/maths")
+    await hold(store, lesson(listed=71))
+    again = await database.get("sessions/maths")
+
+    assert again.fields["progress"]["listed_at"] == at(71)
+    assert again.fields["updated_at"] == session.fields["updated_at"]
 
 
 async def test_the_same_failure_again_moves_no_updated_at_but_another_one_does(store, database):
@@ -147,42 +463,209 @@ async def test_the_same_failure_again_moves_no_updated_at_but_another_one_does(s
     assert first == again < other
 
 
+async def test_a_correction_alone_moves_the_sessions_version_and_updated_at(store, database):
+    session = lesson(roster=expected(builders.ADA))
+    await hold(store, session)
+    for change in ({"corrections": [room_device("nobody")]}, {"dropped": [room_device("nobody")]}):
+        before, old = await versions(database), await database.get("sessions/maths")
+        await hold(store, session, **change)
+        new = await database.get("sessions/maths")
+
+        assert {path.split("/")[2] for path in await rewritten(database, before) if path.count("/") > 1} == {
+            "corrections"
+        }
+        assert new.version != old.version
+        assert new.fields["updated_at"] > old.fields["updated_at"]
+
+
 async def test_who_is_no_longer_in_the_conference_has_no_document_left(store, database):
-    await save(store, read_at(61, ADA, BEN))
-    await save(store, read_at(62, ADA))
+    first = await save(store, read_at(61, ADA, BEN))
+    second = await save(store, read_at(62, ADA))
 
     assert [one.fields["user"] for one in await database.children("sessions/abc/attendance")] == ["users/2"]
+    assert first.created == {attendee_id("abc", "users/2"), attendee_id("abc", "users/3")}
+    assert second == SheetChange(deleted=frozenset({attendee_id("abc", "users/3")}))
 
 
-async def test_of_two_who_loaded_the_same_only_the_first_can_save(store, database):
+async def test_dropping_a_class_meeting_removes_everything_under_it_and_nothing_else(store, database):
     await save(store, read_at(61, ADA))
-    first, second = await load(store), await load(store)
-    await save(store, read_at(62, ADA, BEN), first)
-    stored = await versions(database)
+    left = await versions(database)
+    session = dataclasses.replace(
+        lesson(roster=expected(builders.ADA)), plan=dataclasses.replace(lesson().plan, class_id="maths-a")
+    )
+    taken = call((builders.ADA, (0, 60)), name="other")
+    await hold(store, session, taken, corrections=[room_device("guest"), override(Mark.LATE, student_id="s")])
+    await do(store, lambda work: work.drop_session("maths"), lambda work: work.drop_session("never there"))
 
-    with pytest.raises(StoreConflict):
-        await save(store, read_at(63, BEN), second)
-    assert await versions(database) == stored
-
-
-async def test_of_two_who_found_nothing_only_the_first_can_save(store, database):
-    first, second = await load(store), await load(store)
-    await save(store, read_at(61, ADA), first)
-    stored = await versions(database)
-
-    with pytest.raises(StoreConflict):
-        await save(store, read_at(62, BEN), second)
-    assert await versions(database) == stored
+    assert await rewritten(database, left) == {"conferences/other"}
+    assert await look(store, lambda work: work.session("maths")) is None
 
 
-async def test_a_sheet_made_of_an_older_conference_cannot_be_saved_over_a_newer_one(store):
+async def test_an_error_ends_a_unit_of_work_and_nothing_is_written(store, database):
+    async def decide(work):
+        await put(work, read_at(61, ADA))
+        raise NotFound("There is no such thing.")
+
+    with pytest.raises(NotFound):
+        await store.transact(decide)
+    assert await everything(database) == {}
+
+
+async def test_who_changed_what_is_kept_with_every_mark_before_and_after(store, database):
+    session, held = lesson(roster=expected(builders.ADA, builders.BOB)), call((TEACHING, (0, 60)))
+    note = AuditEntry("entry", "office", "lms@school.example", "mark.overridden", {"session_id": "maths"}, {})
+    await hold(store, session, held)
+    await hold(store, session, held, corrections=[override(Mark.EXCUSED, email=EMAILS["users/2"])], notes=[note])
+
+    [kept] = await database.children("audit")
+    moment = kept.fields.pop("at")
+    assert moment == (await database.get("sessions/maths")).fields["updated_at"]
+    assert (kept.path, kept.fields) == (
+        "audit/entry",
+        {
+            "schema_version": 1,
+            "expire_at": None,
+            "by": "office",
+            "caller": "lms@school.example",
+            "what": "mark.overridden",
+            "references": {"session_id": "maths"},
+            "marks": {ADAS: {"before": "absent", "after": "excused"}},
+        },
+    )
+
+
+# --- Others who write at the same moment ------------------------------------------------------------------------
+
+
+async def test_who_decided_on_an_older_conference_decides_anew(store, database):
+    """The sheet itself would be written over the newest: only what it is made of is old."""
     await save(store, read_at(61, ADA))
-    old_conference = await store.load_conference(RECORD)
-    await save(store, read_at(62, ADA, BEN))
-    new_sheet = await store.load_sheet("abc")
+    seen = []
+
+    async def decide(work):
+        stored = await work.conference(RECORD)
+        seen.append(stored.sync.pulled_at)
+        if len(seen) == 1:
+            await save(store, read_at(62, ADA, BEN))
+        await put(work, stored)
+
+    await store.transact(decide)
+
+    assert seen == [at(61), at(62)]
+    assert len(await database.children("sessions/abc/attendance")) == 2
+
+
+async def test_who_decided_on_an_older_class_meeting_decides_anew(store, database):
+    plain, held = lesson(roster=expected(builders.ADA)), call((builders.ADA, (0, 60)))
+    await hold(store, plain, held)
+    seen = []
+
+    async def rename(work):
+        session = await work.session("maths")
+        corrections = await work.corrections("maths")
+        seen.append(len(corrections))
+        if len(seen) == 1:
+            await hold(store, plain, held, corrections=[override(Mark.EXCUSED, email=EMAILS["users/2"])])
+        renamed = dataclasses.replace(session, plan=dataclasses.replace(session.plan, subject="Maths"))
+        work.put_sheet(sheet_of(renamed, held, corrections=corrections))
+
+    await store.transact(rename)
+
+    [ada] = await database.children("sessions/maths/attendance")
+    assert seen == [0, 1]
+    assert (ada.fields["mark"], ada.fields["subject"]) == ("excused", "Maths")
+
+
+@pytest.mark.parametrize(
+    ("read", "change"),
+    [
+        (lambda work: work.conference(RECORD), lambda work, n: work.put_conference(read_at(61 + n, ADA))),
+        (
+            lambda work: work.session("maths"),
+            lambda work, n: work.put_sheet(sheet_of(lesson(listed=70 + n))),
+        ),
+        (
+            lambda work: work.room("spaces/room"),
+            lambda work, n: work.put_room(Room("spaces/room", Organizer(f"users/{n}"))),
+        ),
+        (
+            lambda work: work.people(["users/2"]),
+            lambda work, n: work.put_person(known("users/2", f"{n}@school.example")),
+        ),
+        (
+            lambda work: work.organizer("users/1"),
+            lambda work, n: work.put_organizer(dataclasses.replace(TRACKED, renewed_at=at(n))),
+        ),
+    ],
+    ids=["conference", "class meeting", "room", "person", "organizer"],
+)
+async def test_of_two_who_read_the_same_the_second_sees_what_the_first_wrote(store, read, change):
+    """Twice: first nothing is there, then something is."""
+    for round_ in (0, 10):
+        seen = []
+
+        async def decide(work, seen=seen, round_=round_):
+            seen.append(await read(work))
+            if len(seen) == 1:
+                await do(store, lambda work: change(work, round_ + 1))
+            change(work, round_ + 2)
+
+        await store.transact(decide)
+        first, second = seen
+
+        assert first != second
+        assert await look(store, read) not in seen
+
+
+async def test_of_two_who_answer_the_same_request_at_once_the_second_finds_the_answer(store):
+    async def answer(work, *, said, meanwhile=None):
+        known = await work.answered("key")
+        if meanwhile:
+            await store.transact(meanwhile)
+        if known:
+            return known.fingerprint
+        work.put_answered(Answered("key", said, (), at(200)))
+        return said
+
+    first = [functools.partial(answer, said="users/1")]
+    second = await look(store, lambda work: answer(work, said="users/2", meanwhile=first.pop() if first else None))
+
+    assert second == "users/1"
+
+
+async def test_what_was_loaded_stands_as_it_was_whatever_others_write(store):
+    """Where a conference belongs is read from its room: the two must be of one moment."""
+    ada = known("users/2", "ada@school.example")
+    seen = []
+
+    async def decide(work):
+        await work.load(conferences=[RECORD], sessions=["abc"], rooms=["spaces/room"], people=["users/2"])
+        if not seen:
+            await save(store, read_at(61, ADA))
+            await do(store, lambda other: other.put_room(ROOM), lambda other: other.put_person(ada))
+        conference, session = await work.conference(RECORD), await work.session("abc")
+        seen.append((conference, session, await work.room("spaces/room"), await work.people(["users/2"])))
+        await put(work, read_at(62, ADA))
+
+    await store.transact(decide)
+
+    assert seen[0] == (None, None, Room("spaces/room"), {})
+    assert [conference.sync.pulled_at for conference, *_ in seen[1:]] == [at(61)]
+    assert seen[1][2:] == (ROOM, {"users/2": ada})
+
+
+async def test_when_others_never_stop_nothing_is_written_and_it_is_told(store):
+    tried = []
+
+    async def decide(work):
+        await work.room("spaces/room")
+        tried.append(Room("spaces/room", Organizer(f"users/{len(tried)}")))
+        await do(store, lambda other: other.put_room(tried[-1]))
+        work.put_room(ROOM)
 
     with pytest.raises(StoreConflict):
-        await save(store, old_conference.value, (old_conference, new_sheet))
+        await store.transact(decide)
+    assert await look(store, lambda work: work.room("spaces/room")) == tried[-1]
 
 
 async def test_a_reader_never_sees_half_a_sync(store, database, request):
@@ -206,11 +689,48 @@ async def test_a_snapshot_too_large_for_one_document_is_stored_whole_and_shrinks
     await save(store, read_at(61, *crowd))
 
     assert len(await database.children("conferences/abc/snapshot")) >= 1
-    assert (await store.load_conference(RECORD)).value == read_at(61, *crowd)
+    assert await stored_conference(store) == read_at(61, *crowd)
 
     await save(store, read_at(62, ADA))
     assert await database.children("conferences/abc/snapshot") == []
-    assert (await store.load_conference(RECORD)).value == read_at(62, ADA)
+    assert await stored_conference(store) == read_at(62, ADA)
+
+
+# --- What is found ----------------------------------------------------------------------------------------------
+
+
+async def test_class_meetings_are_found_by_what_they_belong_to_in_order_of_time(store):
+    def meeting(session_id, start, **plan):
+        session = lesson(start=start, end=start + 30, session_id=session_id)
+        return dataclasses.replace(session, plan=dataclasses.replace(session.plan, **plan))
+
+    taken = call((TEACHING, (0, 90)))
+    sheets = [
+        sheet_of(meeting("c", 0, class_id="maths-a", series_id="series"), taken),
+        sheet_of(meeting("b", 60, class_id="maths-a", series_id="series", external_id="lms/7"), taken),
+        sheet_of(meeting("a", 60, class_id="maths-a", external_id="lms/7")),
+        sheet_of(meeting("d", 30, class_id="maths-b", series_id="other")),
+    ]
+    await do(store, *[lambda work, one=one: work.put_sheet(one) for one in sheets])
+
+    assert list(await store.sessions_of_class("maths-a", since=at(0))) == ["c", "a", "b"]
+    assert list(await store.sessions_of_class("maths-a", since=at(0.01))) == ["a", "b"]
+    assert list(await store.sessions_of_series("series")) == ["c", "b"]
+    assert list(await store.sessions_of_external_id("lms/7")) == ["a", "b"]
+    assert sorted(await store.sessions_with(RECORD)) == ["b", "c"]
+    assert list(await store.sessions_with("conferenceRecords/other")) == []
+
+
+async def test_class_meetings_are_due_the_longest_due_first(store):
+    ends = {"first": 60, "second": 50, "third": 40, "later": 61}
+    sheets = [sheet_of(lesson(end=end, session_id=name, listed=None)) for name, end in ends.items()]
+    done = sheet_of(lesson(session_id="done", listed=70))
+    await do(store, *[lambda work, one=one: work.put_sheet(one) for one in [*sheets, done]])
+
+    assert list(await store.due_sessions(at(60))) == ["third", "second", "first"]
+
+
+# --- Parking, expiry, later versions ----------------------------------------------------------------------------
 
 
 async def test_a_message_is_parked_once(store, database):
@@ -231,34 +751,73 @@ async def test_a_parked_message_is_cut_to_256_kib(store, database, character):
     assert (len(stored["message"].encode()), stored["truncated"]) == (256 * 1024, True)
 
 
-async def test_of_two_who_found_no_conference_only_the_first_can_say_that_it_failed(store):
-    failed = dataclasses.replace(read_at(61), snapshot=None, session_ids=())
-    first, second = await store.load_conference(RECORD), await store.load_conference(RECORD)
-    await store.save(conference=Change(first, failed))
-
-    with pytest.raises(StoreConflict):
-        await store.save(conference=Change(second, failed))
-
-
-async def test_personal_data_expires_when_a_retention_is_set(database):
+async def test_personal_data_expires_when_a_retention_is_set_and_what_has_none_does_not(database):
     store = DocumentAttendanceStore(database, clock=lambda: at(100), retention=timedelta(days=30))
-    await save(store, read_at(61, ADA))
+    session = dataclasses.replace(
+        lesson(roster=expected(builders.ADA)), plan=dataclasses.replace(lesson().plan, class_id="maths-a")
+    )
+    remembered = Remembered(None, "ada@school.example", "office", at(50))
+    note = AuditEntry("entry", "office", None, "changed", {}, {})
+    await hold(store, session, read_at(61, ADA), corrections=[room_device("guest")], notes=[note])
+    await do(
+        store,
+        lambda work: work.put_person(dataclasses.replace(nobody("users/2"), student=remembered)),
+        lambda work: work.put_answered(Answered("key", "f", (), at(200))),
+        lambda work: work.put_room(ROOM),
+        lambda work: work.put_organizer(TRACKED),
+    )
     await store.park(PARKED)
 
-    paths = list(await versions(database))
-    expiry = {path: (await database.get(path)).fields["expire_at"] for path in paths}
-    assert set(expiry.values()) == {at(0) + timedelta(days=30)}
-    assert (await database.get("parked_events/k")).fields["expire_at"] == at(100) + timedelta(days=30)
+    kept = timedelta(days=30)
+    expiry = {}
+    for path, document in (await everything(database)).items():
+        expiry.setdefault(path.split("/")[-2], set()).add(document.fields.get("expire_at", "never"))
+    assert expiry == {
+        **{name: {at(0) + kept} for name in ("conferences", "sessions", "attendance", "corrections", "registers")},
+        "people": {at(50) + kept},
+        "audit": {at(100) + kept},
+        "idempotency": {at(200)},
+        "spaces": {"never"},
+        "organizers": {"never"},
+    }
+    assert (await database.get("parked_events/k")).fields["expire_at"] == at(100) + kept
 
 
-@pytest.mark.parametrize("path", ["conferences/abc", "sessions/abc"])
-async def test_a_document_of_a_later_version_is_refused_and_left_alone(store, database, path):
-    await save(store, read_at(61, ADA))
-    document = await database.get(path)
-    await database.commit([Write(path, {**document.fields, "schema_version": 2}, expecting=document)])
+async def test_documents_of_a_later_version_are_refused_and_left_alone(store, database):
+    session = dataclasses.replace(
+        lesson(roster=expected(builders.ADA)), plan=dataclasses.replace(lesson().plan, class_id="maths-a")
+    )
+    await hold(store, session, read_at(61, ADA), corrections=[room_device("guest")])
+    await do(
+        store,
+        lambda work: work.put_person(nobody("users/2")),
+        lambda work: work.put_answered(Answered("key", "f", (), at(200))),
+        lambda work: work.put_room(ROOM),
+        lambda work: work.put_organizer(TRACKED),
+    )
+    readers = {
+        "conferences": stored_conference,
+        "sessions": lambda store: look(store, lambda work: work.session("maths")),
+        "corrections": lambda store: look(store, lambda work: work.corrections("maths")),
+        "spaces": lambda store: look(store, lambda work: work.room("spaces/room")),
+        "people": lambda store: look(store, lambda work: work.people(["users/2"])),
+        "organizers": lambda store: look(store, lambda work: work.organizer("users/1")),
+        "idempotency": lambda store: look(store, lambda work: work.answered("key")),
+        "registers": lambda store: do(store, lambda work: work.drop_session("maths")),
+    }
+    documents = {path.split("/")[-2]: document for path, document in (await everything(database)).items()}
+    for collection, read in readers.items():
+        document = documents[collection]
+        await database.commit([Write(document.path, {**document.fields, "schema_version": 2})])
+        before = await versions(database)
 
-    with pytest.raises(DocumentTooNew):
-        await load(store)
+        with pytest.raises(DocumentTooNew):
+            await read(store)
+        assert await rewritten(database, before) == set()
+        await database.commit([Write(document.path, document.fields)])
+
+
+# --- The database underneath ------------------------------------------------------------------------------------
 
 
 async def test_a_field_that_is_no_longer_written_goes(database):
@@ -290,7 +849,16 @@ async def test_a_document_that_was_deleted_and_written_again_is_another_one(data
 
 
 async def test_every_kind_of_value_comes_back_as_it_was(database):
-    fields = {"t": at(0.12345), "s": "ä\n'\"", "n": None, "i": 2**53, "b": True, "l": [{"t": at(1)}], "d": {"x": {}}}
+    fields = {
+        "t": at(0.12345),
+        "s": "ä\n'\"",
+        "n": None,
+        "i": 2**53,
+        "f": 0.5,
+        "b": True,
+        "l": [{"t": at(1)}],
+        "d": {"x": {}},
+    }
     await database.commit([Write("a/b", {**fields, "now": COMMIT_TIME})])
     stored = (await database.get("a/b")).fields
     now = stored.pop("now")

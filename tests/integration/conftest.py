@@ -8,7 +8,7 @@ import pytest
 
 from functions import wiring
 from functions.domain.model import Organizer, SyncSource
-from functions.services.record_conference import Request, record_conference
+from functions.services.sync import Request, sync_conference
 from functions.settings import Settings
 from infra.local.meet import MeetSimulator
 from infra.local.school import School
@@ -61,18 +61,29 @@ def record():
     """Have a conference recorded by an application, as its ended event does."""
 
     async def record(app, held, *, organizer=None, ended_event_at=None):
-        return await record_conference(
+        return await sync_conference(
             Request(
                 conference_record=held.name,
                 organizer=Organizer(user=held.organizer) if organizer is None else organizer,
                 ended_event_at=ended_event_at or held.end,
                 source=SyncSource.EVENT,
             ),
-            conferences=app.conferences,
-            store=app.store,
-            clock=app.clock,
-            rules=app.rules,
-            turns=app.turns,
+            deps=app.deps,
         )
 
     return record
+
+
+@pytest.fixture
+def stored():
+    """What stands of a conference: the conference itself, its class meeting, and everybody's attendance in it."""
+
+    async def stored(app, held):
+        async def load(work):
+            return await work.conference(held.name)
+
+        conference, _ = await app.deps.store.transact(load)
+        session, people = await app.views.attendance(held.id) or (None, ())
+        return conference, session, people
+
+    return stored

@@ -20,7 +20,7 @@ def as_cloud_event(message):
     return CloudEvent({"type": "google.cloud.pubsub.topic.v1.messagePublished", "source": "//pubsub"}, body)
 
 
-async def test_a_meet_that_hangs_is_given_up_in_time_and_asked_again(instance, school, meet):
+async def test_a_meet_that_hangs_is_given_up_in_time_and_asked_again(instance, school, meet, stored):
     held = believable_class(3, people=5, start=datetime.now(UTC) - 2 * LENGTH, length=LENGTH)
     school.hold(held)
     meet.faults.set(Fault("ListParticipantSessions", drop=True))
@@ -31,4 +31,4 @@ async def test_a_meet_that_hangs_is_given_up_in_time_and_asked_again(instance, s
         await events.handle(event, lambda: app, within=0.5)
 
     assert (answered.value.status_code, answered.value.detail) == (503, "out-of-time")
-    assert (await app.store.load_conference(held.name)).value is None
+    assert await stored(app, held) == (None, None, ())

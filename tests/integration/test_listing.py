@@ -32,7 +32,7 @@ def start(number):
 
 
 async def listed(app, *, space=None, since=MORNING, until=None):
-    listing = await app.conferences.list(space=space, since=since, until=until, organizer=TEACHER)
+    listing = await app.deps.conferences.list(space=space, since=since, until=until, organizer=TEACHER)
     return [record.name.removeprefix("conferenceRecords/c") for record in listing.records]
 
 
@@ -72,7 +72,7 @@ async def test_a_record_says_what_happened(app, school):
     conference = held(0)
     school.hold(conference)
 
-    listing = await app.conferences.list(space=None, since=MORNING, until=None, organizer=TEACHER)
+    listing = await app.deps.conferences.list(space=None, since=MORNING, until=None, organizer=TEACHER)
 
     (record,) = listing.records
     assert (record.name, record.space) == (conference.name, "spaces/room")
@@ -83,7 +83,7 @@ async def test_the_listing_began_before_meet_was_first_asked(app, school, meet):
     """What begins while pages are read may be missing, so the next listing starts from there."""
     school.hold(held(0))
 
-    listing = await app.conferences.list(space=None, since=MORNING, until=None, organizer=TEACHER)
+    listing = await app.deps.conferences.list(space=None, since=MORNING, until=None, organizer=TEACHER)
 
     assert listing.began_at <= meet.calls[0].at
 

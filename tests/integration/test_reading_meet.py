@@ -57,7 +57,7 @@ def somebody(number, *visits, name="Ada"):
 
 
 def read(app, conference, organizer=TEACHER):
-    return app.conferences.read(conference.name, organizer=Organizer(user=organizer))
+    return app.deps.conferences.read(conference.name, organizer=Organizer(user=organizer))
 
 
 def session_count(reading):
@@ -146,7 +146,7 @@ async def test_calls_are_made_as_the_organizer_by_email_where_known(app, school,
     school.hold(conference)
     school.know("teacher@school.example", TEACHER)
     await read(app, conference)
-    await app.conferences.read(conference.name, organizer=Organizer(TEACHER, "teacher@school.example"))
+    await app.deps.conferences.read(conference.name, organizer=Organizer(TEACHER, "teacher@school.example"))
 
     assert Counter(call.acting_as for call in meet.calls) == {TEACHER: 4, "teacher@school.example": 4}
 

@@ -108,7 +108,7 @@ def test_a_space_outlives_its_conferences_and_has_one_that_is_active():
 
     school.forget(LESSON.name)
 
-    assert school.space("spaces/room") == Space("spaces/room", "abc-mnop-xyz")
+    assert school.space("spaces/room") == Space("spaces/room", "abc-mnop-xyz", owner=LESSON.organizer)
     assert school.active_conference("spaces/room") is None
 
 

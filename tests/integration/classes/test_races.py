@@ -1,0 +1,497 @@
+"""Two instances of the application on one Firestore, at the same moment: whoever is first, nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+
+import httpx
+import pytest
+
+from functions.adapters.database import Query
+from functions.adapters.firestore import FirestoreDatabase
+from functions.domain.model import Organizer, SyncSource
+from functions.entrypoints.api.http import guarded
+from functions.ports import Job
+from functions.services.run_job import run_job
+from functions.services.sync import Request, sync_conference, sync_session
+from infra.local.school import Attendee
+from tests.classroom import (
+    MARKS,
+    PUPILS,
+    START,
+    at,
+    event,
+    everything,
+    held,
+    job,
+    marks,
+    pupil,
+    scheduled,
+    sheet,
+    teacher,
+    the_class,
+    visits,
+)
+
+BY = {"by": "Mrs Head"}
+SYNC = "/api/webhook/sessions/{}/sync-participants?full=1"
+
+
+@pytest.fixture
+def database(firestore_client):
+    return FirestoreDatabase(firestore_client)
+
+
+@pytest.fixture
+def firestore(firestore_address, project, monkeypatch):
+    """Settings that name the emulator."""
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_address)  # the client's own variable
+    return {
+        "attendance_store": "firestore",
+        "firestore_emulator_host": firestore_address,
+        "google_cloud_project": project,
+    }
+
+
+@pytest.fixture
+def apps(instance, google, workspace_events, firestore):
+    """Two instances of the application."""
+    return [
+        instance(
+            people_api_endpoint=google.endpoint,
+            directory_api_endpoint=google.endpoint,
+            workspace_events_api_endpoint=workspace_events.endpoint,
+            **firestore,
+            api_callers="*=admin",
+            settle_seconds=600,
+            room_device_names="Room *",
+        )
+        for _ in range(2)
+    ]
+
+
+@pytest.fixture
+def app(apps):
+    return apps[0]
+
+
+@pytest.fixture
+async def apis(apps):
+    """A caller of each."""
+    clients = [httpx.AsyncClient(transport=httpx.ASGITransport(guarded(app)), base_url="http://api") for app in apps]
+    yield clients
+    for client in clients:
+        await client.aclose()
+
+
+@pytest.fixture
+def api(apis):
+    return apis[0]
+
+
+class Interrupted:
+    """Something that lets somebody else act at a certain point, once."""
+
+    def __init__(self, inner, meanwhile):
+        self._inner = inner
+        self._meanwhile = meanwhile
+
+    def __getattr__(self, name):
+        return getattr(self._inner, name)
+
+    async def _interrupt(self):
+        meanwhile, self._meanwhile = self._meanwhile, None
+        if meanwhile:
+            await meanwhile()
+
+
+class InterruptedListing(Interrupted):
+    async def list(self, **wanted):
+        listing = await self._inner.list(**wanted)
+        await self._interrupt()
+        return listing
+
+
+class InterruptedReading(Interrupted):
+    async def read(self, record, *, organizer):
+        reading = await self._inner.read(record, organizer=organizer)
+        await self._interrupt()
+        return reading
+
+
+class Watched:
+    """A unit of work that tells whether a class meeting is about to be written."""
+
+    def __init__(self, work):
+        self._work = work
+        self.writes = False
+
+    def __getattr__(self, name):
+        return getattr(self._work, name)
+
+    def put_sheet(self, sheet):
+        self.writes = True
+        self._work.put_sheet(sheet)
+
+
+class InterruptedCommit(Interrupted):
+    async def transact(self, decide):
+        async def interrupted(work):
+            watched = Watched(work)
+            value = await decide(watched)
+            # Whoever only looked has nothing to lose.
+            if watched.writes:
+                await self._interrupt()
+            return value
+
+        return await self._inner.transact(interrupted)
+
+
+POINTS = {
+    "after the list of records": lambda deps, act: {"conferences": InterruptedListing(deps.conferences, act)},
+    "after the reading": lambda deps, act: {"conferences": InterruptedReading(deps.conferences, act)},
+    "before the commit": lambda deps, act: {"store": InterruptedCommit(deps.store, act)},
+}
+
+
+def interrupted(app, point, meanwhile):
+    """The outside world of an application in which something else happens at a point of the work."""
+    return dataclasses.replace(app.deps, **POINTS[point](app.deps, meanwhile))
+
+
+def anywhere(function):
+    return pytest.mark.parametrize("point", POINTS)(function)
+
+
+def request(conference):
+    return Request(conference.name, Organizer(user=conference.organizer), conference.end, SyncSource.EVENT)
+
+
+def new_class(**changes):
+    return {
+        "teacher_email": "teacher@school.example",
+        "student_emails": [account.email for account in PUPILS],
+        "subject": "Physics",
+        "class_id": "7b",
+        "start_time": START.isoformat(),
+        "duration_minutes": 60,
+        **changes,
+    }
+
+
+async def sessions(database):
+    return [document.fields for document in (await database.find(Query("sessions"))).documents]
+
+
+async def unscheduled(database):
+    return [fields["session_id"] for fields in await sessions(database) if fields["scheduled_start"] is None]
+
+
+async def settled(app, database):
+    """Every document, which marking everything again leaves as it is."""
+    before = await everything(database)
+    for fields in await sessions(database):
+        await job(app, "remark-session", session_id=fields["session_id"])
+    assert await everything(database) == before
+    return before
+
+
+async def a_room(api):
+    """A room of the teacher's, known by a class long ago."""
+    made = await scheduled(api, start_time=at(-30_000).isoformat())
+    return made["space"], made["meeting_code"]
+
+
+# --- The timetable ---
+
+
+async def test_of_two_instances_that_schedule_the_same_slot_at_once_one_makes_the_class(apis, database):
+    _, code = await a_room(apis[0])
+    bodies = [new_class(meeting_code=code, start_time=at(minutes).isoformat()) for minutes in (0, 10, 20)]
+
+    answers = await asyncio.gather(
+        *(api.post("/api/schedule/class", json=body) for body in bodies for api in (*apis, *apis))
+    )
+
+    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 11
+    [winner] = [answer.json()["session_id"] for answer in answers if answer.status_code == 201]
+    assert {answer.json()["session_id"] for answer in answers if answer.status_code == 409} == {winner}
+    assert len(await sessions(database)) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [({"external_id": "lms-1"}, {}), ({}, {"Idempotency-Key": "once"})],
+    ids=["external id", "idempotency key"],
+)
+async def test_one_request_posted_five_times_at_once_makes_one_class_in_one_room(apis, database, body, headers):
+    posts = [
+        (apis * 3)[number].post("/api/schedule/class", json=new_class(**body), headers=headers) for number in range(5)
+    ]
+
+    answers = await asyncio.gather(*posts)
+
+    assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 200, 201]
+    [made] = await sessions(database)
+    assert {answer.json()["session_id"] for answer in answers} == {made["session_id"]}
+    assert {answer.json()["space"] for answer in answers} == {made["space"]}
+    assert [room.path for room in await database.children("spaces")] == [made["space"]]
+
+
+async def test_a_series_posted_by_two_instances_at_once_is_made_once(apis, database):
+    body = new_class(external_id="series-1", recurrence="FREQ=DAILY;COUNT=20")
+
+    answers = await asyncio.gather(*(api.post("/api/schedule/class", json=body) for api in apis * 2))
+
+    assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 201]
+    assert len(await sessions(database)) == 20
+
+
+@anywhere
+async def test_a_class_entered_while_its_conference_is_recorded_gets_the_marks(api, apps, database, school, point):
+    space, code = await a_room(api)
+    conference = the_class(space, code)
+    school.hold(conference)
+    made = {}
+
+    async def enter():
+        made.update(await scheduled(api, meeting_code=code))
+
+    deps = interrupted(apps[1], point, enter)
+    await sync_conference(request(conference), deps=deps)
+    await sync_conference(request(conference), deps=deps)
+    if not made:  # nothing is listed before there is a class
+        await enter()
+    await job(apps[1], "sync-due")
+
+    assert await marks(api, made["session_id"]) == MARKS
+    assert await unscheduled(database) == []
+    await settled(apps[0], database)
+
+
+async def test_a_conference_recorded_while_its_class_is_entered_gives_the_class_its_marks(apis, apps, database, school):
+    space, code = await a_room(apis[0])
+    conference = the_class(space, code)
+    school.hold(conference)
+
+    made, *_ = await asyncio.gather(
+        scheduled(apis[0], meeting_code=code),
+        event(apps[1], conference),
+        event(apps[0], conference),
+        job(apps[1], "sync-conference", conference_record=conference.name, organizer=conference.organizer),
+    )
+    await job(apps[1], "sync-due")
+
+    assert await marks(apis[0], made["session_id"]) == MARKS
+    assert await unscheduled(database) == []
+    await settled(apps[0], database)
+
+
+# --- Several readings of one class ---
+
+
+@anywhere
+async def test_two_records_of_one_class_recorded_at_once_both_count(api, apps, database, school, point):
+    made = await scheduled(api)
+    room = (made["space"], made["meeting_code"])
+    first = held(*room, teacher((0, 20)), pupil(0, (0, 20)), pupil(1, (0, 20)), record="one", end=20)
+    second = held(*room, teacher((22, 60)), pupil(0, (22, 60)), record="two", start=22)
+    school.hold(first)
+    school.hold(second)
+
+    async def record_the_other():
+        await event(apps[0], second)
+
+    await sync_conference(request(first), deps=interrupted(apps[1], point, record_the_other))
+
+    session = (await sheet(api, made["session_id"]))["session"]
+    assert session["conference_records"] == ["conferenceRecords/one", "conferenceRecords/two"]
+    assert {name: (await marks(api, made["session_id"]))[name] for name in ("punctual", "late")} == {
+        "punctual": "present",
+        "late": "partial",
+    }
+    await settled(apps[0], database)
+
+
+async def test_ten_calls_to_sync_at_once_give_what_one_gives(apis, apps, database, school):
+    made = await scheduled(apis[0])
+    school.hold(the_class(made["space"], made["meeting_code"]))
+
+    answers = await asyncio.gather(*(api.post(SYNC.format(made["session_id"])) for api in apis * 5))
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert sum(answer.json()["created"] for answer in answers) == 9
+    assert sum(answer.json()["updated"] for answer in answers) == 0
+    assert await marks(apis[0], made["session_id"]) == MARKS
+    await settled(apps[0], database)
+
+
+# --- People decide meanwhile ---
+
+
+@anywhere
+async def test_nothing_that_people_decide_during_a_sync_is_lost(apis, apps, database, school, point):
+    made = await scheduled(apis[0])
+    conference = the_class(made["space"], made["meeting_code"])
+    school.hold(conference)
+    await event(apps[0], conference)
+    session_id = made["session_id"]
+    people = {p["email"] or p["kind"]: p for p in (await sheet(apis[0], session_id))["attendance"]}
+    of = f"/api/sessions/{session_id}"
+    absent, phone, guest = people["absent@school.example"], people["phone"], people["anonymous"]
+    roster = [{"email": account.email} for account in PUPILS if "partial" not in account.email]
+
+    async def decide():
+        answers = [
+            await apis[0].put(f"{of}/attendance/{absent['attendee_id']}/override", json={"status": "excused", **BY}),
+            await apis[0].post(
+                f"{of}/attendance/{phone['attendee_id']}/assign", json={"email": "early@school.example", **BY}
+            ),
+            await apis[0].post(f"{of}/attendance/{guest['attendee_id']}/assign", json={"kind": "room", **BY}),
+            await apis[0].put(f"{of}/roster", json={"students": roster, **BY}),
+        ]
+        assert [answer.status_code for answer in answers] == [200] * 4
+
+    deps = interrupted(apps[1], point, decide)
+    await sync_session(session_id, source=SyncSource.MANUAL, full=True, deps=deps)
+
+    expected = {name: mark for name, mark in MARKS.items() if name != "partial"}
+    assert await marks(apis[0], session_id) == {**expected, "absent": "excused", "early": "present"}
+    found = (await sheet(apis[0], session_id))["attendance"]
+    assert {p["kind"] for p in found if p["attendee_id"] == guest["attendee_id"]} == {"room"}
+    assert len(await database.children("audit")) == 5
+    await settled(apps[0], database)
+
+
+async def test_many_marks_set_one_by_one_beside_syncs_all_stand(apis, apps, database, school):
+    accounts = [
+        dataclasses.replace(PUPILS[0], user=f"users/{n}", email=f"s{n}@school.example") for n in range(100, 120)
+    ]
+    made = await scheduled(apis[0], student_emails=[account.email for account in accounts])
+    session_id = made["session_id"]
+    school.hold(held(made["space"], made["meeting_code"], teacher((0, 60))))
+    await job(apps[0], "sync-due")
+    people = [p for p in (await sheet(apis[0], session_id))["attendance"] if p["role"] == "student"]
+
+    answers = await asyncio.gather(
+        *(
+            apis[number % 2].put(
+                f"/api/sessions/{session_id}/attendance/{person['attendee_id']}/override",
+                json={"status": "excused", **BY},
+            )
+            for number, person in enumerate(people)
+        ),
+        *(api.post(SYNC.format(session_id)) for api in apis),
+    )
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert set((await marks(apis[0], session_id)).values()) == {"excused"}
+    await settled(apps[0], database)
+
+
+# --- The neighbours move meanwhile ---
+
+
+@anywhere
+@pytest.mark.parametrize("change", ["cancelled", "moved away", "moved nearer"])
+async def test_a_neighbour_that_changes_during_a_sync_leaves_what_stands_when_it_changed_before(
+    apis, apps, database, school, *, point, change
+):
+    made = await scheduled(apis[0], duration_minutes=30)
+    neighbour = await scheduled(
+        apis[0], duration_minutes=30, start_time=at(40).isoformat(), meeting_code=made["meeting_code"], class_id="7c"
+    )
+    school.hold(
+        held(made["space"], made["meeting_code"], teacher((0, 70)), pupil(0, (0, 70)), pupil(1, (38, 70)), end=70)
+    )
+
+    async def meanwhile():
+        url = f"/api/schedule/class/{neighbour['session_id']}"
+        match change:
+            case "cancelled":
+                answer = await apis[0].delete(url)
+            case "moved away":
+                answer = await apis[0].patch(url, json={"start_time": at(-300).isoformat()})
+            case _:
+                answer = await apis[0].patch(url, json={"start_time": at(32).isoformat()})
+        assert answer.is_success, answer.text
+
+    deps = interrupted(apps[1], point, meanwhile)
+    await sync_session(made["session_id"], source=SyncSource.RECONCILE, deps=deps)
+    await job(apps[0], "sync-due")
+
+    assert (await marks(apis[0], made["session_id"]))["punctual"] == "present"
+    assert await unscheduled(database) == []
+    await settled(apps[0], database)
+
+
+@anywhere
+async def test_a_class_moved_during_its_own_sync_is_not_called_not_held_for_want_of_looking(
+    apis, apps, database, school, point
+):
+    made = await scheduled(apis[0], start_time=at(-600).isoformat())
+    space, code = made["space"], made["meeting_code"]
+    school.hold(held(space, code, teacher((-600, -590)), record="short", start=-600, end=-590))
+    school.hold(held(space, code, teacher((0, 60)), pupil(0, (0, 60)), record="real"))
+
+    async def move():
+        answer = await apis[0].patch(
+            f"/api/schedule/class/{made['session_id']}", json={"start_time": START.isoformat()}
+        )
+        assert answer.is_success, answer.text
+
+    deps = interrupted(apps[1], point, move)
+    await run_job(Job("sync-session", {"session_id": made["session_id"]}), deps=deps)
+    await job(apps[0], "sync-due")
+
+    answer = await sheet(apis[0], made["session_id"])
+    assert answer["session"]["state"] == "ended"
+    assert (await marks(apis[0], made["session_id"]))["punctual"] == "present"
+    await settled(apps[0], database)
+
+
+@anywhere
+async def test_a_class_cancelled_during_its_own_sync_stays_cancelled(apis, apps, database, school, point):
+    made = await scheduled(apis[0])
+    school.hold(the_class(made["space"], made["meeting_code"]))
+
+    async def cancel():
+        assert (await apis[0].delete(f"/api/schedule/class/{made['session_id']}")).is_success
+
+    deps = interrupted(apps[1], point, cancel)
+    await sync_session(made["session_id"], source=SyncSource.RECONCILE, deps=deps)
+
+    answer = await sheet(apis[0], made["session_id"])
+    assert (answer["session"]["state"], answer["attendance"]) == ("cancelled", [])
+    assert await unscheduled(database) == ["rec-1"]
+    await settled(apps[0], database)
+
+
+async def test_classes_moved_cancelled_and_synced_all_at_once_end_as_if_one_after_the_other(
+    apis, apps, database, school
+):
+    first = await scheduled(apis[0], duration_minutes=20)
+    others = [
+        await scheduled(
+            apis[0], duration_minutes=20, start_time=at(minutes).isoformat(), meeting_code=first["meeting_code"]
+        )
+        for minutes in (20, 40)
+    ]
+    stranger = Attendee("s", "signed_in", "Somebody", "users/4711", visits((0, 60)))
+    school.hold(held(first["space"], first["meeting_code"], teacher((0, 60)), pupil(0, (0, 60)), stranger))
+    ids = [made["session_id"] for made in (first, *others)]
+
+    answers = await asyncio.gather(
+        *(api.post(SYNC.format(session_id)) for session_id in ids for api in apis),
+        apis[1].delete(f"/api/schedule/class/{ids[1]}"),
+        apis[0].patch(f"/api/schedule/class/{ids[2]}", json={"start_time": at(45).isoformat()}),
+        job(apps[0], "sync-due"),
+        job(apps[1], "sync-due"),
+    )
+    await job(apps[1], "sync-due")
+
+    assert {answer.status_code for answer in answers if isinstance(answer, httpx.Response)} <= {200, 404}
+    assert {(await marks(apis[0], ids[n]))["punctual"] for n in (0, 2)} == {"present"}
+    assert await unscheduled(database) == []
+    await settled(apps[0], database)
