@@ -125,6 +125,20 @@ class Subscriptions(Protocol):
             NeedsOperator: It will not until a person mends something.
         """
 
+    async def get(self, name: str, *, organizer: Organizer) -> Subscription | None:
+        """A subscription as it is now, None if there is none of this name any more; raises as `ensure` does."""
+
+    async def renew(self, name: str, *, organizer: Organizer) -> Subscription | None:
+        """Give a subscription the longest life that there is, None if it is gone; raises as `ensure` does."""
+
+    async def reactivate(self, name: str, *, organizer: Organizer) -> Subscription | None:
+        """Have a suspended subscription tell events again, None if it is gone. Its end stays where it was.
+
+        Raises:
+            SubscriptionRefused: What it was suspended for is not mended.
+            Retryable, NeedsOperator: As `ensure` does.
+        """
+
     async def remove(self, name: str, *, organizer: Organizer) -> None:
         """End a subscription; that it is gone already is fine."""
 

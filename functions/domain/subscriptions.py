@@ -1,0 +1,50 @@
+"""What is to be done about a teacher's subscription: a decision, no call.
+
+A subscription lives seven days at most and is then deleted for good. Google reminds of its end 12 hours and one hour
+before; a suspended one tells nothing and may not even tell of its suspension. So reminders are only hints to look,
+and every subscription is looked at on schedule too.
+https://developers.google.com/workspace/events/guides/events-lifecycle
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from functions.domain.model import Subscription, SubscriptionState
+
+LIFE = timedelta(days=7)
+"""The longest life of a subscription without resource data: https://developers.google.com/workspace/events#lifetime."""
+
+RENEW_BEFORE = LIFE / 2
+"""How long before its end a subscription is renewed: a fault of some days, found on a Monday, costs no event."""
+
+
+class Action(StrEnum):
+    """What is to be done."""
+
+    KEEP = "keep"
+    RENEW = "renew"
+    REACTIVATE = "reactivate"
+    MAKE = "make"
+
+
+def next_action(subscription: Subscription | None, *, now: datetime) -> Action:
+    """What is to be done about a subscription as it is now; None is one that does not exist.
+
+    One that was reactivated keeps its end, so it may have to be renewed next: ask again after each step.
+    """
+    if subscription is None or subscription.name is None:
+        return Action.MAKE
+    if subscription.expire_time and subscription.expire_time <= now:
+        return Action.MAKE
+    if subscription.state is SubscriptionState.SUSPENDED:
+        return Action.REACTIVATE
+    if subscription.expire_time and subscription.expire_time - now <= RENEW_BEFORE:
+        return Action.RENEW
+    return Action.KEEP
+
+
+def has_missed_events(action: Action) -> bool:
+    """Whether events may have been missed before this was done: Google repeats none."""
+    return action in {Action.MAKE, Action.REACTIVATE}
