@@ -16,7 +16,7 @@ from functions.domain.model import (
     Space,
     Subscription,
 )
-from functions.domain.roster import Correction
+from functions.domain.roster import Correction, RosterEntry
 from functions.domain.sessions import (
     Answered,
     AttendanceSheet,
@@ -234,7 +234,7 @@ class Work(Protocol):
         """A class meeting with all its attendance. Documents that would not change are not written."""
 
     def drop_session(self, session_id: str) -> None:
-        """Remove a class meeting with its attendance and corrections."""
+        """Remove a class meeting with its attendance. Its corrections stay, for the case that it comes back."""
 
     def put_room(self, room: Room) -> None:
         """Written if it differs."""
@@ -293,6 +293,9 @@ class AttendanceStore(Protocol):
 
     async def sessions_of_external_id(self, external_id: str) -> Sequence[str]:
         """Ids of the class meetings that the LMS knows by an id of its own, in order of time."""
+
+    async def sessions_of_person(self, person: RosterEntry) -> Sequence[str]:
+        """Ids of the class meetings that somebody has attendance in: by account, id of the LMS, or address."""
 
     async def organizers(self) -> Sequence[TrackedOrganizer]:
         """Every teacher who is tracked."""

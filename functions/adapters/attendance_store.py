@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -12,12 +13,13 @@ from functions.adapters.documents import SCHEMA_VERSION, check_schema, expiry
 from functions.adapters.people_documents import organizer_from_document
 from functions.adapters.work import DocumentWork
 from functions.domain.errors import StoreConflict
+from functions.domain.roster import RosterEntry
 from functions.domain.sessions import TrackedOrganizer
 from functions.ports import Clock, ParkedEvent, SheetChange, Work
 
 MAX_PARKED_BYTES = 256 * 1024
 
-COMMIT_ATTEMPTS = 12
+COMMIT_ATTEMPTS = 20
 """How often we decide anew because another process wrote first."""
 
 MAX_DUE = 5000
@@ -48,7 +50,7 @@ class DocumentAttendanceStore:
                 value = await decide(work)
                 return value, await work.commit()
             except StoreConflict:
-                await asyncio.sleep(min(0.02 * attempt, 0.2))
+                await asyncio.sleep(random.uniform(0, min(0.02 * 2**attempt, 0.5)))  # noqa: S311 - no secret
         raise StoreConflict("Others kept writing the same documents.")
 
     async def due_sessions(self, now: datetime) -> Sequence[str]:
@@ -71,6 +73,16 @@ class DocumentAttendanceStore:
     async def sessions_of_external_id(self, external_id: str) -> Sequence[str]:
         """See the port."""
         return await self._session_ids(Where("external_id", "==", external_id), order=("session_start", "session_id"))
+
+    async def sessions_of_person(self, person: RosterEntry) -> Sequence[str]:
+        """See the port."""
+        named = [
+            *([Where("user", "==", person.user)] if person.user else []),
+            *([Where("student_id", "==", person.student_id)] if person.student_id else []),
+            *([Where("emails", "contains", person.email)] if person.email else []),
+        ]
+        found = [await self._database.find(Query("attendance", where=(where,), group=True)) for where in named]
+        return sorted({document.fields["session_id"] for part in found for document in part.documents})
 
     async def organizers(self) -> Sequence[TrackedOrganizer]:
         """See the port."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -37,7 +38,10 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Deps:
-    """The outside world of the use cases; a service that is not in use is None."""
+    """The outside world of the use cases; a service that is not in use is None.
+
+    `pause` waits for so many seconds.
+    """
 
     store: AttendanceStore
     conferences: Conferences
@@ -46,5 +50,6 @@ class Deps:
     subscriptions: Subscriptions | None
     jobs: Jobs
     clock: Clock
+    pause: Callable[[float], Awaitable[None]]
     rules: Rules
     turns: Turns
