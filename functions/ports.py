@@ -297,8 +297,17 @@ class AttendanceStore(Protocol):
     async def sessions_of_person(self, person: RosterEntry) -> Sequence[str]:
         """Ids of the class meetings that somebody has attendance in: by account, id of the LMS, or address."""
 
+    async def failing_sessions(self, teacher_email: str) -> Sequence[str]:
+        """Ids of a teacher's class meetings whose last attempt to be brought up to date failed, and that are due."""
+
+    async def untracked_rooms(self, *, since: datetime) -> Sequence[str]:
+        """The spaces with a class at a moment or later whose owner no event has told, `spaces/{space}`."""
+
     async def organizers(self) -> Sequence[TrackedOrganizer]:
         """Every teacher who is tracked."""
+
+    async def organizer_subscribed_by(self, subscription: str) -> TrackedOrganizer | None:
+        """The tracked teacher whose subscription has this name."""
 
     async def organizer_with(self, email: str) -> TrackedOrganizer | None:
         """The tracked teacher with this address."""

@@ -84,6 +84,24 @@ class DocumentAttendanceStore:
         found = [await self._database.find(Query("attendance", where=(where,), group=True)) for where in named]
         return sorted({document.fields["session_id"] for part in found for document in part.documents})
 
+    async def failing_sessions(self, teacher_email: str) -> Sequence[str]:
+        """See the port."""
+        failing = (Where("teacher_email", "==", teacher_email), Where("progress.failures", ">", 0))
+        found = await self._database.find(Query("sessions", where=failing, order=("progress.failures",)))
+        return sorted(d.fields["session_id"] for d in found.documents if d.fields["due_at"] is not None)
+
+    async def untracked_rooms(self, *, since: datetime) -> Sequence[str]:
+        """See the port."""
+        unowned = (Where("owner.user", "==", None), Where("used_until", ">=", since))
+        found = await self._database.find(Query("spaces", where=unowned, order=("used_until",)))
+        return sorted(document.fields["space"] for document in found.documents)
+
+    async def organizer_subscribed_by(self, subscription: str) -> TrackedOrganizer | None:
+        """See the port."""
+        wanted = Query("organizers", where=(Where("subscription.name", "==", subscription),), limit=1)
+        found = await self._database.find(wanted)
+        return organizer_from_document(found.documents[0].fields) if found.documents else None
+
     async def organizers(self) -> Sequence[TrackedOrganizer]:
         """See the port."""
         return [organizer_from_document(document.fields) for document in await self._database.children("organizers")]

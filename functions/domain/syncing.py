@@ -150,6 +150,15 @@ def after_failure(
     )
 
 
+def is_unfinished(conference: Conference) -> bool:
+    """Whether another read may say more: also of one that was taken for complete while Meet knew no end of it."""
+    return (
+        conference.sync.state is not SyncState.COMPLETE
+        or conference.snapshot is None
+        or conference.snapshot.record.end_time is None
+    )
+
+
 def end_of(snapshot: Snapshot, sync: Sync) -> datetime:
     """When the conference ended, as far as is known: what open participant sessions are counted until.
 

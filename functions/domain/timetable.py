@@ -49,12 +49,15 @@ class Room:
         owner: Whose space it is, as far as is known: the only person to whom Meet lists its records.
         slots: The classes in it, in order of time.
         spans: The conference records in it, in order of time.
+        reconciled_until: Up to when all its conferences are known to have been seen; None if nobody looked yet, or
+            its teacher's conferences are looked for instead.
     """
 
     space: str
     owner: Organizer = field(default_factory=Organizer)
     slots: tuple[Slot, ...] = ()
     spans: tuple[Span, ...] = ()
+    reconciled_until: datetime | None = None
 
     def overlapping(self, scheduled: Interval, *, but: Iterable[str] = ()) -> Slot | None:
         """A class that has the room at that time already."""

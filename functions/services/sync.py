@@ -32,10 +32,9 @@ from functions.domain.model import (
     Snapshot,
     SyncError,
     SyncSource,
-    SyncState,
 )
 from functions.domain.sessions import ClassSession
-from functions.domain.syncing import LONGEST_CALL, after_failure, after_reading, needs_reading
+from functions.domain.syncing import LONGEST_CALL, after_failure, after_reading, is_unfinished, needs_reading
 from functions.domain.timetable import MARGIN, Room, Span
 from functions.ports import Listing, SheetChange, Work
 from functions.services.deps import Deps
@@ -193,7 +192,7 @@ async def sync_session(
         if session.plan.scheduled is None:
             request = Request(f"conferenceRecords/{session_id}", Organizer(), None, source)
             conference, organizer = await _stored(request, deps)
-            if full or conference is None or _is_unfinished(conference):
+            if full or conference is None or is_unfinished(conference):
                 await _read_all([request.conference_record], organizer, found, strict=strict, deps=deps)
         else:
             organizer = await _look_around(session, found, strict=strict, full=full, deps=deps)
@@ -366,21 +365,12 @@ async def _unfinished(records: Collection[str], *, full: bool, deps: Deps) -> se
         wanted = set()
         for record in records:
             conference = await work.conference(record)
-            if full or conference is None or _is_unfinished(conference):
+            if full or conference is None or is_unfinished(conference):
                 wanted.add(record)
         return wanted
 
     wanted, _ = await deps.store.transact(load)
     return wanted
-
-
-def _is_unfinished(conference: Conference) -> bool:
-    """Whether another read may say more: also of one that was taken for complete while Meet knew no end of it."""
-    return (
-        conference.sync.state is not SyncState.COMPLETE
-        or conference.snapshot is None
-        or conference.snapshot.record.end_time is None
-    )
 
 
 async def _read_all(records: Iterable[str], organizer: Organizer, found: _Found, *, strict: bool, deps: Deps) -> None:
