@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import dataclasses
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from functions.adapters.database import ABSENT, COMMIT_TIME, Database, Query, Where, Write
+from functions.adapters.database import ABSENT, COMMIT_TIME, Database, Document, Query, Where, Write
 from functions.adapters.documents import SCHEMA_VERSION, check_schema, expiry
 from functions.adapters.people_documents import organizer_from_document
 from functions.adapters.work import DocumentWork
 from functions.domain.errors import StoreConflict
 from functions.domain.sessions import TrackedOrganizer
-from functions.ports import Clock, ParkedEvent, SheetChange, Work
+from functions.ports import Clock, Parked, ParkedEvent, SheetChange, Work
 
 MAX_PARKED_BYTES = 256 * 1024
+
+PARKED_AT_ONCE = 20
+"""How many parked messages are read in one go: a few megabytes at most."""
 
 COMMIT_ATTEMPTS = 12
 """How often we decide anew because another process wrote first."""
@@ -83,7 +87,7 @@ class DocumentAttendanceStore:
 
     async def park(self, event: ParkedEvent) -> None:
         """See the port."""
-        path = f"parked_events/{event.key}"
+        path = _parked_path(event.key)
         whole = event.message.encode()
         fields = {
             "schema_version": SCHEMA_VERSION,
@@ -100,11 +104,65 @@ class DocumentAttendanceStore:
             await self._database.commit([Write(path, fields, expecting=ABSENT)])
         except StoreConflict:
             # It may be parked already, and looked at since. Believe it when it is seen.
-            if await self._database.get(path) is None:
+            before = await self._database.get(path)
+            if before is None:
                 raise
+            if before.fields["replayed_at"] is not None:
+                await self._database.commit([Write(path, fields, expecting=before)])
+
+    async def parked(self, *, reason: str | None = None) -> AsyncIterator[Parked]:
+        """See the port."""
+        which = (Where("reason", "==", reason),) if reason else ()
+        query = Query(
+            "parked_events",
+            where=(Where("replayed_at", "==", None), *which),
+            order=("parked_at",),
+            limit=PARKED_AT_ONCE,
+        )
+        while True:
+            found = await self._database.find(query)
+            for document in found.documents:
+                yield _parked(document)
+            if found.next_after is None:
+                return
+            query = dataclasses.replace(query, after=found.next_after)
+
+    async def parked_event(self, key: str) -> Parked | None:
+        """See the port."""
+        document = await self._database.get(_parked_path(key))
+        return _parked(document) if document and document.fields["replayed_at"] is None else None
+
+    async def note_replayed(self, parked: Parked) -> None:
+        """See the port."""
+        path = _parked_path(parked.event.key)
+        document = await self._database.get(path)
+        if document and document.fields["replayed_at"] is None and document.fields["parked_at"] == parked.parked_at:
+            await self._database.commit(
+                [Write(path, {**document.fields, "replayed_at": COMMIT_TIME}, expecting=document)]
+            )
 
     async def _session_ids(self, *where: Where, order: tuple[str, ...] = (), limit: int | None = None) -> list[str]:
         found = await self._database.find(Query("sessions", where=where, order=order, limit=limit))
         for document in found.documents:
             check_schema(document.fields)
         return [document.fields["session_id"] for document in found.documents]
+
+
+def _parked_path(key: str) -> str:
+    return f"parked_events/{key}"
+
+
+def _parked(document: Document) -> Parked:
+    fields = document.fields
+    check_schema(fields)
+    return Parked(
+        event=ParkedEvent(
+            key=document.path.rpartition("/")[2],
+            message=fields["message"],
+            encoding=fields["encoding"],
+            reason=fields["reason"],
+            hint=fields["hint"],
+        ),
+        truncated=fields["truncated"],
+        parked_at=fields["parked_at"],
+    )
