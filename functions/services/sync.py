@@ -199,7 +199,7 @@ async def sync_session(
         if session.plan.scheduled is None:
             request = Request(f"conferenceRecords/{session_id}", Organizer(), None, source)
             conference, organizer = await _stored(request, deps)
-            if full or conference is None or _is_unfinished(conference):
+            if full or conference is None or is_unfinished(conference):
                 await _read_all([request.conference_record], organizer, found, strict=strict, deps=deps)
         else:
             organizer = await _look_around(session, found, strict=strict, full=full, deps=deps)
@@ -372,7 +372,7 @@ async def _unfinished(records: Collection[str], *, full: bool, deps: Deps) -> se
         wanted = set()
         for record in records:
             conference = await work.conference(record)
-            if full or conference is None or _is_unfinished(conference):
+            if full or conference is None or is_unfinished(conference):
                 wanted.add(record)
         return wanted
 
@@ -380,7 +380,7 @@ async def _unfinished(records: Collection[str], *, full: bool, deps: Deps) -> se
     return wanted
 
 
-def _is_unfinished(conference: Conference) -> bool:
+def is_unfinished(conference: Conference) -> bool:
     """Whether another read may say more: also of one that was taken for complete while Meet knew no end of it."""
     return (
         conference.sync.state is not SyncState.COMPLETE
