@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
@@ -178,6 +178,21 @@ class ParkedEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Parked:
+    """A message that is kept and was not replayed since.
+
+    Attributes:
+        event: What was parked, its message perhaps cut.
+        truncated: Whether it was cut, so that it can never be processed.
+        parked_at: When it was parked for the last time.
+    """
+
+    event: ParkedEvent
+    truncated: bool
+    parked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class SheetChange:
     """What a commit changed of a class meeting's attendance, by attendee id."""
 
@@ -313,7 +328,25 @@ class AttendanceStore(Protocol):
         """The tracked teacher with this address."""
 
     async def park(self, event: ParkedEvent) -> None:
-        """Keep a message that cannot be processed. Parking the same one again changes nothing."""
+        """Keep a message that cannot be processed.
+
+        Parking the same one again changes nothing, unless it was replayed since: then it waits again.
+        """
+
+    def parked(self, *, reason: str | None = None) -> AsyncIterator[Parked]:
+        """Every message that waits to be replayed, the longest parked first, read as one goes along.
+
+        Marking those that came already is fine. One that is parked meanwhile comes last, or not at all.
+
+        Args:
+            reason: Only those parked for this reason, an error's slug.
+        """
+
+    async def parked_event(self, key: str) -> Parked | None:
+        """A message that waits to be replayed; None if there is none of this key, or none that waits."""
+
+    async def note_replayed(self, parked: Parked) -> None:
+        """Let a message wait no longer. One that was parked again since goes on waiting."""
 
 
 PagePosition = tuple[datetime | str, ...]

@@ -13,7 +13,7 @@ import json
 from dataclasses import dataclass
 
 from functions.domain.errors import AttendanceError, UnreadableMessage
-from functions.ports import ParkedEvent
+from functions.ports import Parked, ParkedEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,30 @@ def parked(body: object, error: AttendanceError) -> ParkedEvent:
         reason=error.reason,
         hint=error.hint,
     )
+
+
+def restored(parked: Parked) -> object:
+    """The CloudEvent's data as it was when it was parked.
+
+    Raises:
+        UnreadableMessage: Only a part of it was kept, or it is not kept as `parked` writes it down.
+    """
+    if parked.truncated:
+        raise UnreadableMessage(
+            "Only the first part of the message was kept.",
+            hint="It was larger than any that Google sends. If it mattered, let its publisher send it again.",
+        )
+    text = parked.event.message
+    try:
+        match parked.event.encoding:
+            case "json":
+                return json.loads(text)
+            case "base64":
+                return base64.b64decode(text, validate=True)
+            case _:
+                return text.encode()
+    except (ValueError, RecursionError):
+        raise UnreadableMessage("The message cannot be read from its document any more.") from None
 
 
 def _payload(data: object) -> object:

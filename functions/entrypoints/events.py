@@ -11,7 +11,7 @@ from cloudevents.http import CloudEvent
 from functions import logs
 from functions.domain import events
 from functions.domain.errors import NotSettled
-from functions.domain.model import SyncSource, SyncState
+from functions.domain.model import SyncError, SyncSource, SyncState
 from functions.entrypoints.envelope import Message
 from functions.entrypoints.handling import TIME, answer
 from functions.entrypoints.reports import report
@@ -23,23 +23,33 @@ log = logging.getLogger(__name__)
 
 async def handle(event: CloudEvent, build_app: Callable[[], App], *, within: float = TIME) -> None:
     """Process one message of the topic of Workspace events; see `functions.entrypoints.handling.answer`."""
-    await answer(event, build_app, _process, within=within)
+    await answer(event, build_app, process, within=within)
 
 
-async def _process(message: Message, app: App) -> None:
+async def process(message: Message, app: App) -> SyncError | None:
+    """Do what a message asks for.
+
+    Returns:
+        Why Meet refused, until a person mends it; the message is done with all the same.
+
+    Raises:
+        Retryable: It is to be processed again later.
+        Permanent: It can never succeed.
+    """
     event = events.parse(message.attributes, message.payload)
     origin = event.origin
     with logs.context(event_id=origin.event_id, event_type=origin.event_type, **_about(event)):
         match event:
             case events.ConferenceEnded():
-                await _record(event, app)
+                return await _record(event, app)
             case events.Unknown():
                 log.warning("event.unknown")
             case _:
                 log.info("event.noted")
+    return None
 
 
-async def _record(event: events.ConferenceEnded, app: App) -> None:
+async def _record(event: events.ConferenceEnded, app: App) -> SyncError | None:
     began = monotonic()
     recorded = await sync_conference(
         Request(
@@ -53,6 +63,7 @@ async def _record(event: events.ConferenceEnded, app: App) -> None:
     report(recorded, seconds=monotonic() - began)
     if recorded.conference.sync.state is SyncState.PROVISIONAL:
         raise NotSettled("Meet may still change the conference.")
+    return recorded.refusal
 
 
 def _about(event: events.Event) -> dict[str, str]:

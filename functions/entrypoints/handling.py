@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 TIME = 500.0
 """Seconds that a message may take: within the function's 540, with time left to answer."""
 
-Process = Callable[[Message, App], Awaitable[None]]
+Process = Callable[[Message, App], Awaitable[object]]
 
 
 async def answer(event: CloudEvent, build_app: Callable[[], App], process: Process, *, within: float = TIME) -> None:

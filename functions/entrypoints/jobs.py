@@ -10,7 +10,7 @@ from cloudevents.http import CloudEvent
 
 from functions import logs
 from functions.domain.errors import NeedsOperator, NotFound, NotSettled
-from functions.domain.model import SyncState
+from functions.domain.model import SyncError, SyncState
 from functions.entrypoints.envelope import Message
 from functions.entrypoints.handling import TIME, answer
 from functions.entrypoints.reports import report
@@ -24,10 +24,11 @@ log = logging.getLogger(__name__)
 
 async def handle(event: CloudEvent, build_app: Callable[[], App], *, within: float = TIME) -> None:
     """Process one message of the jobs' topic; see `functions.entrypoints.handling.answer`."""
-    await answer(event, build_app, _process, within=within)
+    await answer(event, build_app, process, within=within)
 
 
-async def _process(message: Message, app: App) -> None:
+async def process(message: Message, app: App) -> SyncError | None:
+    """Do the job that a message names; see `functions.entrypoints.events.process`."""
     data = message.payload if isinstance(message.payload, dict) else {}
     job = Job(message.attributes.get("job", ""), data)
     began = monotonic()
@@ -36,22 +37,24 @@ async def _process(message: Message, app: App) -> None:
             outcome = await run_job(job, deps=app.deps)
         except NotFound:
             log.info("job.gone")  # a class meeting that nobody scheduled goes when its conference is assigned elsewhere
-            return
+            return None
         except NeedsOperator as error:
             # Acknowledged: the next run tries it again.
             log.error("job.failed", extra={"reason": error.reason, "hint": error.hint})  # noqa: TRY400 - no bug
-            return
+            return SyncError.of(error, at=app.deps.clock())
         seconds = round(monotonic() - began, 3)
         match outcome:
             case Recorded():
                 report(outcome, seconds=seconds)
                 if outcome.conference.sync.state is SyncState.PROVISIONAL:
                     raise NotSettled("Meet may still change the conference.")
+                return outcome.refusal
             case SessionSynced():
                 facts = {"new": outcome.created, "changed": outcome.updated, "meet_calls": outcome.meet_calls}
                 log.info("session.synced", extra={**facts, "seconds": seconds})
             case _:
                 log.info("job.done", extra={"handed_out": outcome or 0, "seconds": seconds})
+    return None
 
 
 def _about(job: Job) -> dict[str, str]:
