@@ -159,6 +159,24 @@ class Jobs(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that Pub/Sub has given up on: `body` is what a trigger would have posted of it."""
+
+    body: Mapping[str, object]
+    receipt: str
+
+
+class DeadLetters(Protocol):
+    """The subscription that dead letters wait in."""
+
+    async def pull(self) -> Sequence[DeadLetter]:
+        """Some that wait; none if none does, or if there is no such subscription. Retryable if it does not answer."""
+
+    async def acknowledge(self, letters: Sequence[DeadLetter]) -> None:
+        """They wait no longer. Retryable if that is not sure; then some may be pulled again."""
+
+
+@dataclass(frozen=True, slots=True)
 class ParkedEvent:
     """A message that cannot be processed, kept for a person.
 

@@ -214,6 +214,11 @@ class Settings(BaseSettings):
         return self._topic(self.jobs_topic)
 
     @property
+    def dead_letter_subscription(self) -> str:
+        """The subscription that dead letters wait in; the deployment names it."""
+        return f"projects/{self.google_cloud_project or 'local'}/subscriptions/attendance-dead-letter"
+
+    @property
     def settle(self) -> timedelta:
         """How long after its end a conference may still change."""
         return timedelta(seconds=self.settle_seconds)

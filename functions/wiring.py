@@ -16,13 +16,15 @@ from google.apps.meet_v2.services.conference_records_service.transports import (
 )
 from google.apps.meet_v2.services.spaces_service.transports import SpacesServiceGrpcAsyncIOTransport
 from google.cloud import firestore
-from google.pubsub_v1 import PublisherAsyncClient
+from google.pubsub_v1 import PublisherAsyncClient, SubscriberAsyncClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcAsyncIOTransport
+from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcAsyncIOTransport
 
 from functions import logs, settings
 from functions.adapters.attendance_store import DocumentAttendanceStore
 from functions.adapters.credentials import AnonymousCredentials, CredentialsPool
 from functions.adapters.database import Database
+from functions.adapters.dead_letters import PubsubDeadLetters
 from functions.adapters.directory import Directory
 from functions.adapters.firestore import FirestoreDatabase
 from functions.adapters.identities import GoogleIdentities
@@ -98,6 +100,7 @@ def build(
         identities=identities,
         subscriptions=_subscriptions(configured, channels, credentials),
         jobs=jobs,
+        dead_letters=_dead_letters(configured, channels),
         clock=clock,
         pause=pause,
         rules=Rules(
@@ -205,6 +208,15 @@ def _subscriptions(configured: Settings, channels: _Channels, credentials: Crede
     channel = channels.to(configured.workspace_events_api_endpoint)
     client = events.SubscriptionsServiceAsyncClient(transport=SubscriptionsServiceGrpcAsyncIOTransport(channel=channel))
     return WorkspaceEventsSubscriptions(client, credentials=credentials, topic=configured.events_topic_name)
+
+
+def _dead_letters(configured: Settings, channels: _Channels) -> PubsubDeadLetters | None:
+    if not configured.pubsub_emulator_host:
+        return None
+    transport = SubscriberGrpcAsyncIOTransport(channel=channels.to(configured.pubsub_emulator_host))
+    return PubsubDeadLetters(
+        SubscriberAsyncClient(transport=transport), subscription=configured.dead_letter_subscription
+    )
 
 
 def _jobs(configured: Settings, channels: _Channels) -> PubsubJobs | InlineJobs:

@@ -10,11 +10,12 @@ from cloudevents.http import CloudEvent
 
 from functions import logs
 from functions.domain import events
-from functions.domain.errors import NotSettled
+from functions.domain.errors import NeedsOperator, NotFound, NotSettled
 from functions.domain.model import SyncError, SyncSource, SyncState
 from functions.entrypoints.envelope import Message
 from functions.entrypoints.handling import TIME, answer
-from functions.entrypoints.reports import report
+from functions.entrypoints.reports import report, report_kept
+from functions.services.keep_subscriptions import keep_named
 from functions.services.sync import Request, sync_conference
 from functions.wiring import App
 
@@ -42,6 +43,8 @@ async def process(message: Message, app: App) -> SyncError | None:
         match event:
             case events.ConferenceEnded():
                 return await _record(event, app)
+            case events.SubscriptionChanged():
+                return await _look_after(event, app)
             case events.Unknown():
                 log.warning("event.unknown")
             case _:
@@ -64,6 +67,23 @@ async def _record(event: events.ConferenceEnded, app: App) -> SyncError | None:
     if recorded.conference.sync.state is SyncState.PROVISIONAL:
         raise NotSettled("Meet may still change the conference.")
     return recorded.refusal
+
+
+async def _look_after(event: events.SubscriptionChanged, app: App) -> SyncError | None:
+    """A subscription ends soon, has ended or tells nothing any more: what is done depends on how it stands now."""
+    try:
+        kept = await keep_named(event.subscription, deps=app.deps)
+    except NotFound:
+        kept = None
+    except NeedsOperator as error:
+        # Acknowledged: it stands with the organizer, and the scheduled job tries it again.
+        log.error("subscription.failed", extra={"reason": error.reason, "hint": error.hint})  # noqa: TRY400 - no bug
+        return SyncError.of(error, at=app.deps.clock())
+    if kept is None:
+        log.info("event.noted")  # of somebody who is not tracked any more
+    else:
+        report_kept(kept)
+    return None
 
 
 def _about(event: events.Event) -> dict[str, str]:

@@ -22,7 +22,8 @@ from functions.domain.errors import (
     StoreUnavailable,
     WrongSetting,
 )
-from functions.entrypoints.envelope import Message, parked, unwrap
+from functions.entrypoints.envelope import Message, unwrap
+from functions.services.parking import parked
 from functions.wiring import App
 
 log = logging.getLogger(__name__)

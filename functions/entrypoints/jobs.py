@@ -13,8 +13,9 @@ from functions.domain.errors import NeedsOperator, NotFound, NotSettled
 from functions.domain.model import SyncError, SyncState
 from functions.entrypoints.envelope import Message
 from functions.entrypoints.handling import TIME, answer
-from functions.entrypoints.reports import report
+from functions.entrypoints.reports import report, report_kept
 from functions.ports import Job
+from functions.services.keep_subscriptions import Kept
 from functions.services.run_job import run_job
 from functions.services.sync import Recorded, SessionSynced
 from functions.wiring import App
@@ -49,6 +50,8 @@ async def process(message: Message, app: App) -> SyncError | None:
                 if outcome.conference.sync.state is SyncState.PROVISIONAL:
                     raise NotSettled("Meet may still change the conference.")
                 return outcome.refusal
+            case Kept():
+                report_kept(outcome)
             case SessionSynced():
                 facts = {"new": outcome.created, "changed": outcome.updated, "meet_calls": outcome.meet_calls}
                 log.info("session.synced", extra={**facts, "seconds": seconds})
@@ -59,5 +62,5 @@ async def process(message: Message, app: App) -> SyncError | None:
 
 def _about(job: Job) -> dict[str, str]:
     """What a job names, as log fields: ids, and no address."""
-    names = {name: job.data.get(name) for name in ("conference_record", "session_id", "organizer")}
+    names = {name: job.data.get(name) for name in ("conference_record", "session_id", "organizer", "space")}
     return {name: value[:256] for name, value in names.items() if isinstance(value, str) and "@" not in value}

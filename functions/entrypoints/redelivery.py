@@ -7,9 +7,10 @@ import asyncio
 from functions.domain.errors import OutOfTime, UnreadableMessage
 from functions.domain.model import SyncError
 from functions.entrypoints import events, jobs
-from functions.entrypoints.envelope import restored, unwrap
+from functions.entrypoints.envelope import unwrap
 from functions.entrypoints.handling import TIME
 from functions.ports import Parked
+from functions.services.parking import restored
 from functions.wiring import App
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from functions.domain.policy import Policy
-from functions.ports import AttendanceStore, Clock, Conferences, Identities, Jobs, Spaces, Subscriptions
+from functions.ports import AttendanceStore, Clock, Conferences, DeadLetters, Identities, Jobs, Spaces, Subscriptions
 from functions.services.turns import Turns
 
 
@@ -49,6 +49,7 @@ class Deps:
     identities: Identities | None
     subscriptions: Subscriptions | None
     jobs: Jobs
+    dead_letters: DeadLetters | None
     clock: Clock
     pause: Callable[[float], Awaitable[None]]
     rules: Rules

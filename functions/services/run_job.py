@@ -14,6 +14,7 @@ from functions.services import keep_subscriptions, reconcile
 from functions.services.deps import Deps
 from functions.services.fan_out import Continuation
 from functions.services.keep_subscriptions import Kept
+from functions.services.parking import park_dead_letters
 from functions.services.sync import (
     Recorded,
     Request,
@@ -61,7 +62,11 @@ async def run_job(job: Job, *, deps: Deps) -> Outcome:
         case "reconcile":
             if named := _named_organizer(job.data):
                 return await reconcile.reconcile(named, deps=deps)
-            return await reconcile.reconcile_all(going_on=_continuation(job.data), deps=deps)
+            going_on = _continuation(job.data)
+            done = await reconcile.reconcile_all(going_on=going_on, deps=deps)
+            if not going_on.after:
+                await park_dead_letters(deps=deps)
+            return done
         case "renew-subscriptions":
             if named := _named_organizer(job.data):
                 return await keep_subscriptions.keep(named, deps=deps)
