@@ -32,6 +32,10 @@ demo: $(INSTALLED) ## see a simulated class end and its attendance appear (no Go
 run: $(INSTALLED) ## leave the local stack running and print its URLs (STORE=sqlite needs no Java)
 	@$(BIN)/python -m infra.local.run $(if $(STORE),--store $(STORE))
 
+.PHONY: status
+status: $(INSTALLED) ## say what needs a person, and what mends it (ARGS=--json)
+	@$(BIN)/python -m functions.entrypoints.operate status $(ARGS)
+
 .PHONY: test
 test: $(INSTALLED) ## run every test, with the real Firestore and Pub/Sub emulators
 	@$(BIN)/python -m pytest $(ARGS)
