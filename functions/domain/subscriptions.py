@@ -48,3 +48,14 @@ def next_action(subscription: Subscription | None, *, now: datetime) -> Action:
 def has_missed_events(action: Action) -> bool:
     """Whether events may have been missed before this was done: Google repeats none."""
     return action in {Action.MAKE, Action.REACTIVATE}
+
+
+def suspension_hint(reason: str | None) -> str:
+    """What to do about a subscription that is suspended for this reason.
+
+    https://developers.google.com/workspace/events/reference/rest/v1/subscriptions#ErrorType
+    """
+    return (
+        f"Google suspended it ({reason or 'no reason given'}). Mend that, then: make enroll TEACHER=…; the scheduled "
+        "job attendance-renew-subscriptions reactivates it too, within six hours."
+    )
