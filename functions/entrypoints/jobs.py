@@ -13,11 +13,15 @@ from functions.domain.errors import NeedsOperator, NotFound, NotSettled
 from functions.domain.model import SyncState
 from functions.entrypoints.envelope import Message
 from functions.entrypoints.handling import TIME, answer
-from functions.entrypoints.reports import report
+from functions.entrypoints.reports import report, report_session, report_survey
 from functions.ports import Job
 from functions.services.run_job import run_job
+from functions.services.survey import survey
 from functions.services.sync import Recorded, SessionSynced
 from functions.wiring import App
+
+SURVEYED = 100
+"""Up to how many of a kind are counted when `reconcile` has handed out its work."""
 
 log = logging.getLogger(__name__)
 
@@ -48,10 +52,11 @@ async def _process(message: Message, app: App) -> None:
                 if outcome.conference.sync.state is SyncState.PROVISIONAL:
                     raise NotSettled("Meet may still change the conference.")
             case SessionSynced():
-                facts = {"new": outcome.created, "changed": outcome.updated, "meet_calls": outcome.meet_calls}
-                log.info("session.synced", extra={**facts, "seconds": seconds})
+                report_session(outcome, seconds=seconds)
             case _:
                 log.info("job.done", extra={"handed_out": outcome or 0, "seconds": seconds})
+                if job.name == "reconcile" and job.data.get("organizer") is None:
+                    report_survey(await survey(views=app.views, now=app.deps.clock(), limit=SURVEYED))
 
 
 def _about(job: Job) -> dict[str, str]:

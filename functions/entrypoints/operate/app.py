@@ -9,11 +9,13 @@ from typing import NoReturn, TypeVar
 import click
 
 from functions import settings, wiring
-from functions.domain.errors import AttendanceError
+from functions.domain.errors import AttendanceError, WrongSetting
 from functions.wiring import App
 
 CANNOT = 2
 """The exit code of a command that could not do what it was asked for; click's own for a wrong argument."""
+
+_SET_IT = "Set the variable in the environment of this command: docs/settings.md."
 
 T = TypeVar("T")
 
@@ -43,8 +45,10 @@ def fail(error: AttendanceError) -> NoReturn:
         SystemExit: Always.
     """
     click.echo(error.message, err=True)
-    if error.hint:
-        click.echo(error.hint, err=True)
+    # The error's own hint speaks of the deployed functions.
+    hint = _SET_IT if isinstance(error, WrongSetting) else error.hint
+    if hint:
+        click.echo(hint, err=True)
     raise SystemExit(CANNOT) from None
 
 
