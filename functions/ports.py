@@ -423,9 +423,17 @@ class AttendanceFilter:
 
 @dataclass(frozen=True, slots=True)
 class Troubles:
-    """What may need a person: the first documents of each kind, one more than asked for if there are more.
+    """What may need a person: documents of each kind, at least one more than asked for if there are more.
 
-    Those that were found have their id as `id`.
+    Those of the same kind that have waited the longest are among them. All but the organizers have their id as `id`.
+
+    Attributes:
+        organizers: Every teacher who is tracked.
+        failed_conferences: Those that Meet does not let us read.
+        provisional_conferences: Those that are not read for good.
+        overdue_sessions: Class meetings whose time to be brought up to date has passed.
+        parked_events: Messages that were not replayed.
+        last_pulled_at: When the last reading of a conference began that succeeded; None if none did.
     """
 
     organizers: tuple[Mapping[str, Any], ...]
@@ -433,6 +441,7 @@ class Troubles:
     provisional_conferences: tuple[Mapping[str, Any], ...]
     overdue_sessions: tuple[Mapping[str, Any], ...]
     parked_events: tuple[Mapping[str, Any], ...]
+    last_pulled_at: datetime | None
 
 
 class Views(Protocol):
@@ -469,5 +478,11 @@ class Views(Protocol):
     async def organizer(self, user: str) -> Mapping[str, Any] | None:
         """A teacher who is tracked, by `users/{id}`, or None."""
 
-    async def troubles(self, *, now: datetime, limit: int) -> Troubles:
-        """What may need a person, at most so many of each kind and one."""
+    async def troubles(self, *, due_before: datetime, ended_since: datetime, limit: int) -> Troubles:
+        """What may need a person.
+
+        Args:
+            due_before: Class meetings that were due later may still wait.
+            ended_since: Conferences that ended earlier may be left out.
+            limit: How many of a kind are wanted; it bounds what is read, but for the organizers.
+        """

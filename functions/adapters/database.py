@@ -91,6 +91,7 @@ class Query:
             of them is not found. Fields with a range that are not among them come next, the path comes last.
         after: What `Found.next_after` gave, to go on from there; everything else of the query stays the same.
         limit: How many to find at most.
+        downwards: Sort by everything the other way round, the path too.
         group: Find in all collections of that name, wherever they are.
         at: The moment to read; now if left out.
     """
@@ -100,6 +101,7 @@ class Query:
     order: tuple[str, ...] = ()
     after: tuple[object, ...] | None = None
     limit: int | None = None
+    downwards: bool = False
     group: bool = False
     at: datetime | None = None
 

@@ -78,7 +78,7 @@ class PubsubDeadLetters:
                 "attributes": attributes,
                 "data": base64.b64encode(message.data).decode(),
                 "messageId": message.message_id,
-                "publishTime": message.publish_time.isoformat() if message.publish_time else None,
+                "publishTime": str(message.publish_time),
                 **({"orderingKey": message.ordering_key} if message.ordering_key else {}),
             },
             "subscription": attributes.get(_FROM, self._subscription),

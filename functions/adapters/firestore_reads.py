@@ -19,6 +19,7 @@ from functions.domain.errors import DocumentTooNew
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _NAME = "__name__"  # Firestore's word for a document's path
 _UPWARDS = types.StructuredQuery.Direction.ASCENDING
+_DOWNWARDS = types.StructuredQuery.Direction.DESCENDING
 _AND = types.StructuredQuery.CompositeFilter.Operator.AND
 _IS_NULL = types.StructuredQuery.UnaryFilter.Operator.IS_NULL
 _OPERATORS: Final = {
@@ -61,8 +62,9 @@ def query_request(database: str, query: Query) -> types.RunQueryRequest:
         structured.where.composite_filter.op = _AND
         for where in query.where:
             _encode_where(structured.where.composite_filter.filters.add(), where)
+    direction = _DOWNWARDS if query.downwards else _UPWARDS
     for name in (*query.sorting, _NAME):
-        structured.order_by.add(field={"field_path": name}, direction=_UPWARDS)
+        structured.order_by.add(field={"field_path": name}, direction=direction)
     if query.after is not None:
         *values, path = query.after
         structured.start_at.before = False

@@ -32,11 +32,15 @@ def answer(query: Query, documents: Iterable[Document]) -> list[Document]:
         if all(_fits(document, where) for where in query.where)
         and all(field_value(document.fields, name, _MISSING) is not _MISSING for name in query.sorting)
     ]
-    keyed = sorted(((_position(query, document), document) for document in fitting), key=operator.itemgetter(0))
+    keyed = sorted(
+        ((_position(query, document), document) for document in fitting),
+        key=operator.itemgetter(0),
+        reverse=query.downwards,
+    )
     if query.after is not None:
         *values, path = query.after
         after = (*map(sort_key, values), _path_key(str(path)))
-        keyed = [(key, document) for key, document in keyed if key > after]
+        keyed = [(key, document) for key, document in keyed if (key < after if query.downwards else key > after)]
     found = [document for _, document in keyed]
     return found if query.limit is None else found[: query.limit + 1]
 

@@ -13,6 +13,7 @@ from typing import Any
 from functions.adapters.database import Database, Document, Query, Where
 from functions.adapters.documents import Fields, check_schema
 from functions.adapters.register_documents import register_id
+from functions.domain.model import SyncState
 from functions.ports import AttendanceFilter, Page, Paging, SessionFilter, Troubles
 
 _ATTENDANCE_ORDER = ("session_start", "attendee_id")
@@ -95,23 +96,35 @@ class DocumentViews:
         """See the port."""
         return await self._fields(f"organizers/{user.removeprefix('users/')}")
 
-    async def troubles(self, *, now: datetime, limit: int) -> Troubles:
-        """See the port. Every organizer is read: there are as many as teachers."""
-        untracked = [one for one in await self.organizers() if (one["subscription"] or {}).get("state") != "active"]
+    async def troubles(self, *, due_before: datetime, ended_since: datetime, limit: int) -> Troubles:
+        """See the port."""
+        last = await self._database.find(Query("conferences", order=("sync.pulled_at",), downwards=True, limit=1))
         return Troubles(
-            organizers=tuple(untracked),
-            failed_conferences=await self._first("conferences", Where("sync.state", "==", "failed"), limit),
-            provisional_conferences=await self._first("conferences", Where("sync.state", "==", "provisional"), limit),
-            overdue_sessions=await self._first("sessions", Where("due_at", "<", now), limit),
-            parked_events=await self._first("parked_events", Where("replayed_at", "==", None), limit),
+            organizers=await self.organizers(),
+            failed_conferences=await self._unfinished(SyncState.FAILED, ended_since, limit),
+            provisional_conferences=await self._unfinished(SyncState.PROVISIONAL, ended_since, limit),
+            overdue_sessions=await self._first(Query("sessions", (Where("due_at", "<", due_before),)), limit),
+            parked_events=await self._first(Query("parked_events", (Where("replayed_at", "==", None),)), limit),
+            last_pulled_at=last.documents[0].fields["sync"]["pulled_at"] if last.documents else None,
         )
 
     async def _fields(self, path: str) -> Fields | None:
         document = await self._database.get(path)
         return _checked(document) if document else None
 
-    async def _first(self, collection: str, where: Where, limit: int) -> tuple[Mapping[str, Any], ...]:
-        found = await self._database.find(Query(collection, (where,), limit=limit + 1))
+    async def _unfinished(self, state: SyncState, ended_since: datetime, limit: int) -> tuple[Mapping[str, Any], ...]:
+        """Conferences in a state: all if there are few, else among others those that have waited the longest."""
+        such = Where("sync.state", "==", state.value)
+        found = await self._first(Query("conferences", (such,)), limit)
+        if len(found) <= limit:
+            return found
+        ended = Query("conferences", (such, Where("end_time", ">=", ended_since)))
+        open_ones = Query("conferences", (such, Where("end_time", "==", None)), order=("sync.pulled_at",))
+        oldest = await self._first(ended, limit) + await self._first(open_ones, limit)
+        return tuple({one["id"]: one for one in (*found, *oldest)}.values())
+
+    async def _first(self, query: Query, limit: int) -> tuple[Mapping[str, Any], ...]:
+        found = await self._database.find(replace(query, limit=limit + 1))
         return tuple({**_checked(document), "id": document.path.rpartition("/")[2]} for document in found.documents)
 
     async def _page(self, query: Query, paging: Paging) -> Page:

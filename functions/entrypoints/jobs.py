@@ -13,12 +13,16 @@ from functions.domain.errors import NeedsOperator, NotFound, NotSettled
 from functions.domain.model import SyncError, SyncState
 from functions.entrypoints.envelope import Message
 from functions.entrypoints.handling import TIME, answer
-from functions.entrypoints.reports import report, report_kept
+from functions.entrypoints.reports import report, report_kept, report_session, report_survey
 from functions.ports import Job
 from functions.services.keep_subscriptions import Kept
 from functions.services.run_job import run_job
+from functions.services.survey import survey
 from functions.services.sync import Recorded, SessionSynced
 from functions.wiring import App
+
+SURVEYED = 100
+"""Up to how many of a kind are counted when `reconcile` has handed out its work."""
 
 log = logging.getLogger(__name__)
 
@@ -53,10 +57,11 @@ async def process(message: Message, app: App) -> SyncError | None:
             case Kept():
                 report_kept(outcome)
             case SessionSynced():
-                facts = {"new": outcome.created, "changed": outcome.updated, "meet_calls": outcome.meet_calls}
-                log.info("session.synced", extra={**facts, "seconds": seconds})
+                report_session(outcome, seconds=seconds)
             case _:
                 log.info("job.done", extra={"handed_out": outcome or 0, "seconds": seconds})
+                if job.name == "reconcile" and not job.data:
+                    report_survey(await survey(views=app.views, now=app.deps.clock(), limit=SURVEYED))
     return None
 
 

@@ -1,11 +1,15 @@
-"""The one log line that tells what a sync did. Ids and numbers only."""
+"""The one log line that tells what a sync did, or what a survey found. Ids and numbers only.
+
+Alerts rest on these lines (`infra/monitoring/`): a test runs each filter against them.
+"""
 
 from __future__ import annotations
 
 import logging
 
 from functions.services.keep_subscriptions import Kept
-from functions.services.sync import Recorded
+from functions.services.survey import Survey
+from functions.services.sync import Recorded, SessionSynced
 
 log = logging.getLogger(__name__)
 
@@ -39,3 +43,37 @@ def report_kept(kept: Kept) -> None:
         "expire_time": subscription.expire_time.isoformat() if subscription and subscription.expire_time else None,
     }
     log.info("subscription.kept", extra=facts)
+
+
+def report_session(synced: SessionSynced, *, seconds: float) -> None:
+    """Tell what came of bringing a class meeting up to date."""
+    facts = {
+        "outcome": synced.sync.state.value if synced.sync else None,
+        "new": synced.created,
+        "changed": synced.updated,
+        "meet_calls": synced.meet_calls,
+        "seconds": round(seconds, 3),
+    }
+    error = synced.sync.error if synced.sync else None
+    if error:
+        log.error("session.failed", extra={**facts, "reason": error.reason, "hint": error.hint})
+    else:
+        log.info("session.synced", extra=facts)
+
+
+def report_survey(survey: Survey) -> None:
+    """Tell how the system stands, in numbers; what is counted, only up to how many the survey tells of."""
+    log.log(
+        logging.WARNING if survey.needs_a_person else logging.INFO,
+        "system.surveyed",
+        extra={
+            "organizers": survey.organizers,
+            "inactive_organizers": survey.organizers - survey.active_organizers,
+            "provisional_conferences": survey.provisional_conferences.count,
+            "failed_conferences": survey.failed_conferences.count,
+            "overdue_sessions": survey.overdue_sessions.count,
+            "parked_events": survey.parked_events.count,
+            "oldest_provisional_seconds": survey.oldest_provisional_seconds,
+            "most_overdue_seconds": survey.most_overdue_seconds,
+        },
+    )

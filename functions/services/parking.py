@@ -26,9 +26,7 @@ async def park_dead_letters(*, deps: Deps) -> int:
     parked_ones = 0
     while letters := await deps.dead_letters.pull():
         for letter in letters:
-            await deps.store.park(
-                parked(letter.body, error)
-            )
+            await deps.store.park(parked(letter.body, error))
         await deps.dead_letters.acknowledge(letters)
         parked_ones += len(letters)
     return parked_ones

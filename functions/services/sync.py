@@ -30,6 +30,7 @@ from functions.domain.model import (
     Reading,
     SignedInUser,
     Snapshot,
+    Sync,
     SyncError,
     SyncSource,
     SyncState,
@@ -85,12 +86,16 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class SessionSynced:
-    """What came of bringing a class meeting up to date; `created` and `updated` count people who were there."""
+    """What came of bringing a class meeting up to date; `created` and `updated` count people who were there.
+
+    `sync` is how far the reading of all its conferences is now; None if there is nothing to read.
+    """
 
     session_id: str
     created: int
     updated: int
     meet_calls: int
+    sync: Sync | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +210,7 @@ async def sync_session(
             organizer = await _look_around(session, found, strict=strict, full=full, deps=deps)
         everybody_known = await _resolve(found, stored, organizer, deps)
 
-        async def decide(work: Work) -> frozenset[str]:
+        async def decide(work: Work) -> tuple[frozenset[str], Sync | None]:
             request = Request("", organizer, None, source)
             await _load(work, found, stored, [session_id])
             touched = await _store(work, found, request, organizer, deps)
@@ -218,9 +223,10 @@ async def sync_session(
             if strict and sheet and not sheet.session.conference_records:
                 raise NoConferenceRecord("Meet has no conference record for this class meeting.")
             people = sheet.attendance if sheet else ()
-            return frozenset(p.attendee_id for p in people if p.presences and p.kind is not Kind.ROOM)
+            joined = frozenset(p.attendee_id for p in people if p.presences and p.kind is not Kind.ROOM)
+            return joined, sheet.session.sync if sheet else None
 
-        joined, changes = await deps.store.transact(decide)
+        (joined, sync), changes = await deps.store.transact(decide)
     if found.later:
         raise found.later
     change = changes.get(session_id, SheetChange())
@@ -229,6 +235,7 @@ async def sync_session(
         created=len(change.created & joined),
         updated=len(change.updated & joined),
         meet_calls=sum(o.meet_calls for o in found.outcomes.values() if isinstance(o, Reading)),
+        sync=sync,
     )
 
 

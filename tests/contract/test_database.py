@@ -212,6 +212,20 @@ async def test_a_range_sorts_where_no_other_order_is_asked_for(database):
     ]
 
 
+async def test_the_other_way_round_pages_hold_everything_once_too(database):
+    await put(database, {f"a/{n}": {"t": at(n // 2), "kind": n % 2} for n in range(8)})
+    query = Query("a", where=(Where("kind", "==", 1),), order=("t",), downwards=True, limit=3)
+
+    assert await pages(database, query) == [["a/7", "a/5", "a/3"], ["a/1"]]
+    assert await paths(database, Query("a", order=("t",), downwards=True, limit=3)) == ["a/7", "a/6", "a/5"]
+
+
+async def test_downwards_what_is_none_comes_last(database):
+    await put(database, {"a/1": {"t": None}, "a/2": {"t": at(1)}, "a/3": {"t": at(2)}})
+
+    assert await paths(database, Query("a", order=("t",), downwards=True)) == ["a/3", "a/2", "a/1"]
+
+
 async def test_values_of_different_kinds_have_an_order_too(database):
     values = ["b", "a", "Ä", "😀", "\uffff", 2, -1, at(1), False, True, None]
     await put(database, {f"a/{n}": {"v": value} for n, value in enumerate(values)})

@@ -173,9 +173,9 @@ async def test_what_needs_a_person_is_found(views, store):
             "organizers/1": {**organizer, "user": "users/1", "subscription": {"state": "active"}},
             "organizers/2": {**organizer, "user": "users/2", "subscription": {"state": "suspended"}},
             "organizers/3": {**organizer, "user": "users/3", "subscription": None},
-            "conferences/c1": {"sync": {"state": "failed"}},
-            "conferences/c2": {"sync": {"state": "provisional"}},
-            "conferences/c3": {"sync": {"state": "complete"}},
+            "conferences/c1": {"sync": {"state": "failed", "pulled_at": None}},
+            "conferences/c2": {"sync": {"state": "provisional", "pulled_at": NINE}},
+            "conferences/c3": {"sync": {"state": "complete", "pulled_at": NINE + timedelta(minutes=1)}},
             "parked_events/p1": {"replayed_at": None},
             "parked_events/p2": {"replayed_at": NINE},
             **session(1, due_at=NINE),
@@ -183,10 +183,33 @@ async def test_what_needs_a_person_is_found(views, store):
             **session(3, due_at=None),
         }
     )
-    troubles = await views.troubles(now=NINE + timedelta(hours=1), limit=5)
+    troubles = await views.troubles(due_before=NINE + timedelta(hours=1), ended_since=NINE, limit=5)
 
-    assert ids(troubles.organizers, "user") == ["users/2", "users/3"]
+    assert ids(troubles.organizers, "user") == ["users/1", "users/2", "users/3"]
     assert ids(troubles.failed_conferences, "id") == ["c1"]
     assert ids(troubles.provisional_conferences, "id") == ["c2"]
     assert ids(troubles.overdue_sessions) == ["m1"]
     assert ids(troubles.parked_events, "id") == ["p1"]
+    assert troubles.last_pulled_at == NINE + timedelta(minutes=1)
+
+
+async def test_where_nothing_is_stored_nothing_needs_a_person(views):
+    troubles = await views.troubles(due_before=NINE, ended_since=NINE, limit=5)
+
+    assert (troubles.organizers, troubles.parked_events, troubles.last_pulled_at) == ((), (), None)
+
+
+async def test_of_many_unfinished_conferences_those_are_found_that_have_waited_the_longest(views, store):
+    def unfinished(ended, pulled, state="provisional"):
+        end_time = None if ended is None else NINE + timedelta(minutes=ended)
+        return {"end_time": end_time, "sync": {"state": state, "pulled_at": NINE + timedelta(minutes=pulled)}}
+
+    await store({f"conferences/c{n}": unfinished(90 - n, 99) for n in range(30)})
+    await store({f"conferences/open{n}": unfinished(None, 70 - n) for n in range(5)})
+    await store({"conferences/ancient": unfinished(-60, 0), "conferences/done": unfinished(0, 9, "complete")})
+    troubles = await views.troubles(due_before=NINE, ended_since=NINE, limit=3)
+    found = set(ids(troubles.provisional_conferences, "id"))
+
+    assert {"c29", "c28", "c27", "open4", "open3", "open2"} <= found
+    assert "done" not in found
+    assert len(found) < 16

@@ -420,6 +420,10 @@ async def test_the_status_names_what_needs_a_person_by_ids(app, tmp_path):
 
     failed = body["failed_conferences"]
     assert (failed["count"], failed["more"], len(failed["first"])) == (20, True, 20)
-    assert (failed["first"][0]["reason"], failed["first"][0]["hint"]) == ("meet-api-disabled", "Enable it.")
+    assert failed["first"][0]["reason"] == "meet-api-disabled"
+    assert failed["first"][0]["hint"].startswith("Enable it.")
     assert [one["id"] for one in body["parked_events"]["first"]] == ["p1"]
     assert "secret" not in str(body)
+    assert body["needs_a_person"]
+    assert (body["organizers"], body["active_organizers"], body["last_sync_at"]) == (0, 0, None)
+    assert (body["oldest_provisional_seconds"], body["most_overdue_seconds"]) == (0, 0)

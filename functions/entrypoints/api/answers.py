@@ -6,13 +6,14 @@ Fields and their meaning: `docs/documents.md`.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from functions.domain.model import Kind, SyncState
 from functions.domain.roster import Mark
 from functions.domain.sessions import Role, SessionState, Tracking
+from functions.services.survey import Survey
 
 
 class Answer(BaseModel):
@@ -354,16 +355,19 @@ class OrganizerList(Answer):
 
 
 class Trouble(Answer):
-    """One thing that may need a person, by its id."""
+    """One thing that may need a person, by its id; `hint` is what to do about it."""
 
     id: str
-    reason: str | None = None
-    hint: str | None = None
+    reason: str
+    hint: str
     since: datetime | None = None
 
 
 class TroubleList(Answer):
-    """Things of one kind; `count` is at most what one answer shows, and `more` says whether there are others."""
+    """Things of one kind, those that have waited the longest first.
+
+    `count` is at most what one answer shows, and `more` says whether there are others.
+    """
 
     count: int
     more: bool
@@ -371,13 +375,25 @@ class TroubleList(Answer):
 
 
 class Status(Answer):
-    """What may need a person."""
+    """How the system stands, and what may need a person."""
 
+    surveyed_at: datetime
+    needs_a_person: bool
+    organizers: int
+    active_organizers: int
+    last_sync_at: datetime | None = None
+    oldest_provisional_seconds: int
+    most_overdue_seconds: int
     organizers_without_subscription: TroubleList
     failed_conferences: TroubleList
     provisional_conferences: TroubleList
     overdue_sessions: TroubleList
     parked_events: TroubleList
+
+    @classmethod
+    def of(cls, survey: Survey) -> Self:
+        """A survey as it is answered."""
+        return cls.model_validate(survey, from_attributes=True)
 
 
 class FieldProblem(BaseModel):

@@ -1,0 +1,231 @@
+"""What needs a person, and what to do about it: looked up in the documents, nothing is changed and Google not asked.
+
+Ids, slugs and times only: whoever sees a survey learns nobody's name or address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from functions.domain.certainty import RETENTION
+from functions.domain.model import SubscriptionState
+from functions.domain.subscriptions import suspension_hint
+from functions.ports import Views
+
+SHOWN: Final = 20
+"""How many of a kind are shown to a person."""
+
+OVERDUE: Final = timedelta(minutes=10)
+"""How long after its time a class meeting may still wait: the job that hands it out runs every five minutes."""
+
+STUCK: Final = timedelta(hours=1)
+"""After how long a conference that is not read for good does not come right by itself.
+
+Meet's data has settled ten minutes after the end, the message is delivered again for as long as it has not, and
+`reconcile` looks every half hour.
+"""
+
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+
+_RENEWAL: Final = (
+    "The scheduled job attendance-renew-subscriptions mends it within six hours; at once: make enroll TEACHER=…. "
+    "If it comes back, look whether that job runs and whether the function meet-attendance-jobs fails."
+)
+_SETTLING: Final = "Meet may still change it. It is read again by itself; nothing is to be done."
+_NOT_SETTLED: Final = (
+    "It should have been read for good by now: make backfill. If it stays, look whether the scheduled job "
+    "attendance-reconcile runs and whether the functions meet-attendance-events and meet-attendance-jobs fail."
+)
+_READ_AGAIN: Final = "Once that is mended it is read again within half an hour; at once: make backfill."
+_NOT_HANDED_OUT: Final = (
+    "Look whether the scheduled job attendance-sync-due runs (gcloud scheduler jobs list) and whether the function "
+    "meet-attendance-jobs (on_job) fails: what is due is handed out every five minutes."
+)
+_UNKNOWN_REASON: Final = "Look for it in the log of the functions meet-attendance-events and meet-attendance-jobs."
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One thing that may need a person.
+
+    Attributes:
+        id: Which one: `users/{id}`, a conference record, a class meeting's id, or a parked message's.
+        reason: A slug.
+        hint: What to do about it.
+        since: Since when, as far as is known.
+    """
+
+    id: str
+    reason: str
+    hint: str
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Troubles:
+    """Things of one kind, those that have waited the longest first; `more` says whether there are others."""
+
+    first: tuple[Trouble, ...]
+    more: bool
+
+    @property
+    def count(self) -> int:
+        """How many are here."""
+        return len(self.first)
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """How the system stands at a moment.
+
+    Attributes:
+        surveyed_at: That moment.
+        organizers: How many teachers are tracked.
+        active_organizers: How many of them have a subscription that tells of their conferences now.
+        last_sync_at: When the last reading of a conference began that succeeded; None if none ever did.
+        organizers_without_subscription: Teachers of whose conferences no event tells, or soon none will.
+        failed_conferences: Those that Meet does not let us read.
+        provisional_conferences: Those that are not read for good; right after a class that is as it should be.
+        overdue_sessions: Class meetings that should have been brought up to date and were not.
+        parked_events: Messages that could not be processed and were not replayed.
+        oldest_provisional_seconds: For how long the oldest of the provisional conferences has been over; 0 if none.
+        most_overdue_seconds: How long ago the most overdue class meeting was due; 0 if none.
+    """
+
+    surveyed_at: datetime
+    organizers: int
+    active_organizers: int
+    last_sync_at: datetime | None
+    organizers_without_subscription: Troubles
+    failed_conferences: Troubles
+    provisional_conferences: Troubles
+    overdue_sessions: Troubles
+    parked_events: Troubles
+    oldest_provisional_seconds: int
+    most_overdue_seconds: int
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Whether anything does not come right by itself."""
+        return bool(
+            self.organizers_without_subscription.first
+            or self.failed_conferences.first
+            or self.overdue_sessions.first
+            or self.parked_events.first
+            or self.oldest_provisional_seconds >= STUCK.total_seconds()
+        )
+
+
+async def survey(*, views: Views, now: datetime, limit: int = SHOWN) -> Survey:
+    """See how the system stands. What Meet has forgotten is left out: nobody can mend it any more.
+
+    Args:
+        views: Where to look. It costs reads by `limit`, and one for each teacher.
+        now: The time.
+        limit: How many of a kind are told at most.
+
+    Raises:
+        StoreUnavailable: The store does not answer.
+        DocumentTooNew: A later version of this system wrote a document.
+    """
+    forgotten_before = now - RETENTION
+    found = await views.troubles(due_before=now - OVERDUE, ended_since=forgotten_before, limit=limit)
+    organizers = [_organizer(organizer, now) for organizer in found.organizers]
+    failed = _still_known(map(_failed, found.failed_conferences), forgotten_before)
+    provisional = _still_known((_provisional(one, now) for one in found.provisional_conferences), forgotten_before)
+    overdue = [_overdue(session) for session in found.overdue_sessions]
+    return Survey(
+        surveyed_at=now,
+        organizers=len(found.organizers),
+        active_organizers=sum(_is_active(organizer, now) for organizer in found.organizers),
+        last_sync_at=found.last_pulled_at,
+        organizers_without_subscription=_first(filter(None, organizers), limit),
+        failed_conferences=_first(failed, limit),
+        provisional_conferences=_first(provisional, limit),
+        overdue_sessions=_first(overdue, limit),
+        parked_events=_first(map(_parked, found.parked_events), limit),
+        oldest_provisional_seconds=_longest(provisional, now),
+        most_overdue_seconds=_longest(overdue, now),
+    )
+
+
+def _organizer(organizer: Mapping[str, Any], now: datetime) -> Trouble | None:
+    """What is wrong with a teacher's subscription; None if nothing is."""
+    subscription = organizer.get("subscription") or {}
+    error, expire_time = subscription.get("error"), subscription.get("expire_time")
+    seen_to = subscription.get("renewed_at") or organizer.get("enrolled_at")
+    state = subscription.get("state")
+    if _is_active(organizer, now) and not error:
+        return None
+    if state == SubscriptionState.SUSPENDED:
+        reason = subscription.get("suspension_reason")
+        told = (reason or "subscription-suspended", suspension_hint(reason), seen_to)
+    elif error:
+        told = (error.get("reason") or "subscription-failed", error.get("hint") or _RENEWAL, error.get("at") or seen_to)
+    elif state == SubscriptionState.ACTIVE:
+        told = ("subscription-expired", _RENEWAL, expire_time)
+    elif state == SubscriptionState.PENDING:
+        told = ("subscription-pending", _RENEWAL, seen_to)
+    else:
+        told = ("subscription-missing", _RENEWAL, seen_to)
+    reason, hint, since = told
+    return Trouble(organizer["user"], reason, hint, since)
+
+
+def _is_active(organizer: Mapping[str, Any], now: datetime) -> bool:
+    subscription = organizer.get("subscription") or {}
+    expire_time = subscription.get("expire_time")
+    return subscription.get("state") == SubscriptionState.ACTIVE and (expire_time is None or expire_time > now)
+
+
+def _failed(conference: Mapping[str, Any]) -> Trouble:
+    error = conference["sync"].get("error") or {}
+    hint = f"{error.get('hint') or _UNKNOWN_REASON} {_READ_AGAIN}"
+    return Trouble(_record(conference), error.get("reason") or "failed", hint, _open_since(conference))
+
+
+def _provisional(conference: Mapping[str, Any], now: datetime) -> Trouble:
+    since = _open_since(conference)
+    stuck = since is not None and now - since >= STUCK
+    told = ("not-settled", _NOT_SETTLED) if stuck else ("settling", _SETTLING)
+    return Trouble(_record(conference), *told, since)
+
+
+def _overdue(session: Mapping[str, Any]) -> Trouble:
+    error = (session.get("progress") or {}).get("error") or {}
+    hint = f"{error['hint']} {_NOT_HANDED_OUT}" if error.get("hint") else _NOT_HANDED_OUT
+    return Trouble(
+        session.get("session_id") or session["id"], error.get("reason") or "overdue", hint, session["due_at"]
+    )
+
+
+def _parked(event: Mapping[str, Any]) -> Trouble:
+    hint = f"{event.get('hint') or _UNKNOWN_REASON} Once the reason is mended: make replay ID={event['id']}"
+    return Trouble(event["id"], event.get("reason") or "parked", hint, event.get("parked_at"))
+
+
+def _record(conference: Mapping[str, Any]) -> str:
+    return str(conference.get("conference_record") or f"conferenceRecords/{conference['id']}")
+
+
+def _open_since(conference: Mapping[str, Any]) -> datetime | None:
+    """Since when a conference could have been read for good: its end, else its last reading, else the failed one."""
+    sync = conference["sync"]
+    since = conference.get("end_time") or sync.get("pulled_at") or (sync.get("error") or {}).get("at")
+    return since if isinstance(since, datetime) else None
+
+
+def _still_known(troubles: Iterable[Trouble], forgotten_before: datetime) -> list[Trouble]:
+    return [trouble for trouble in troubles if trouble.since is None or trouble.since >= forgotten_before]
+
+
+def _first(troubles: Iterable[Trouble], limit: int) -> Troubles:
+    ordered = sorted(troubles, key=lambda trouble: (trouble.since or _LONG_AGO, trouble.id))
+    return Troubles(tuple(ordered[:limit]), more=len(ordered) > limit)
+
+
+def _longest(troubles: Iterable[Trouble], now: datetime) -> int:
+    return max((int((now - trouble.since).total_seconds()) for trouble in troubles if trouble.since), default=0)

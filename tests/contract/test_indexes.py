@@ -1,0 +1,51 @@
+"""That Firestore gets the indexes which queries need: its emulator answers without them, the service does not."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from functions.adapters.database import Write
+from functions.adapters.sqlite import SqliteDatabase
+from functions.adapters.views import DocumentViews
+
+NINE = datetime(2026, 11, 23, 9, tzinfo=UTC)
+DEPLOYED = json.loads((Path(__file__).parents[2] / "infra" / "firestore.indexes.json").read_text())["indexes"]
+
+
+class Listening(SqliteDatabase):
+    """A database that remembers what it was asked."""
+
+    def __init__(self, path):
+        super().__init__(path)
+        self.queries = []
+
+    async def find(self, query):
+        self.queries.append(query)
+        return await super().find(query)
+
+
+def needs(query):
+    """The fields of the composite index that a query needs: those of equality in any order, then the sorted ones.
+
+    https://firebase.google.com/docs/firestore/query-data/index-overview
+    """
+    equal = {where.field for where in query.where if where.op in {"==", "contains"}}
+    return (equal, list(query.sorting)) if len(equal) + len(query.sorting) > 1 else None
+
+
+def has_index(query):
+    equal, order = needs(query)
+    indexes = [[one["fieldPath"] for one in i["fields"]] for i in DEPLOYED if i["collectionGroup"] == query.collection]
+    return any(set(names[: len(equal)]) == equal and names[len(equal) :] == order for names in indexes)
+
+
+async def test_the_search_for_what_needs_a_person_has_its_indexes(tmp_path):
+    database = Listening(tmp_path / "attendance.db")
+    for state in ("provisional", "failed"):
+        many = [Write(f"conferences/{state}{n}", {"sync": {"state": state, "pulled_at": None}}) for n in range(3)]
+        await database.commit(many)
+    await DocumentViews(database).troubles(due_before=NINE, ended_since=NINE, limit=1)
+    composite = [query for query in database.queries if needs(query)]
+
+    assert len(composite) == 4
+    assert [query for query in composite if not has_index(query)] == []
