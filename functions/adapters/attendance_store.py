@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -13,6 +14,7 @@ from functions.adapters.documents import SCHEMA_VERSION, check_schema, expiry
 from functions.adapters.people_documents import organizer_from_document
 from functions.adapters.work import DocumentWork
 from functions.domain.errors import StoreConflict
+from functions.domain.roster import RosterEntry
 from functions.domain.sessions import TrackedOrganizer
 from functions.ports import Clock, Parked, ParkedEvent, SheetChange, Work
 
@@ -21,7 +23,7 @@ MAX_PARKED_BYTES = 256 * 1024
 PARKED_AT_ONCE = 20
 """How many parked messages are read in one go: a few megabytes at most."""
 
-COMMIT_ATTEMPTS = 12
+COMMIT_ATTEMPTS = 20
 """How often we decide anew because another process wrote first."""
 
 MAX_DUE = 5000
@@ -52,7 +54,7 @@ class DocumentAttendanceStore:
                 value = await decide(work)
                 return value, await work.commit()
             except StoreConflict:
-                await asyncio.sleep(min(0.02 * attempt, 0.2))
+                await asyncio.sleep(random.uniform(0, min(0.02 * 2**attempt, 0.5)))  # noqa: S311 - no secret
         raise StoreConflict("Others kept writing the same documents.")
 
     async def due_sessions(self, now: datetime) -> Sequence[str]:
@@ -75,6 +77,34 @@ class DocumentAttendanceStore:
     async def sessions_of_external_id(self, external_id: str) -> Sequence[str]:
         """See the port."""
         return await self._session_ids(Where("external_id", "==", external_id), order=("session_start", "session_id"))
+
+    async def sessions_of_person(self, person: RosterEntry) -> Sequence[str]:
+        """See the port."""
+        named = [
+            *([Where("user", "==", person.user)] if person.user else []),
+            *([Where("student_id", "==", person.student_id)] if person.student_id else []),
+            *([Where("emails", "contains", person.email)] if person.email else []),
+        ]
+        found = [await self._database.find(Query("attendance", where=(where,), group=True)) for where in named]
+        return sorted({document.fields["session_id"] for part in found for document in part.documents})
+
+    async def failing_sessions(self, teacher_email: str) -> Sequence[str]:
+        """See the port."""
+        failing = (Where("teacher_email", "==", teacher_email), Where("progress.failures", ">", 0))
+        found = await self._database.find(Query("sessions", where=failing, order=("progress.failures",)))
+        return sorted(d.fields["session_id"] for d in found.documents if d.fields["due_at"] is not None)
+
+    async def untracked_rooms(self, *, since: datetime) -> Sequence[str]:
+        """See the port."""
+        unowned = (Where("owner.user", "==", None), Where("used_until", ">=", since))
+        found = await self._database.find(Query("spaces", where=unowned, order=("used_until",)))
+        return sorted(document.fields["space"] for document in found.documents)
+
+    async def organizer_subscribed_by(self, subscription: str) -> TrackedOrganizer | None:
+        """See the port."""
+        wanted = Query("organizers", where=(Where("subscription.name", "==", subscription),), limit=1)
+        found = await self._database.find(wanted)
+        return organizer_from_document(found.documents[0].fields) if found.documents else None
 
     async def organizers(self) -> Sequence[TrackedOrganizer]:
         """See the port."""

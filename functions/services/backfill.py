@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from functions.domain.certainty import RETENTION
-from functions.domain.errors import AttendanceError, NotFound
-from functions.domain.model import ConferenceRecord, Organizer, SyncError, SyncSource, SyncState
+from functions.domain.errors import AttendanceError
+from functions.domain.model import Organizer, SyncError, SyncSource, SyncState
 from functions.domain.sessions import TrackedOrganizer
-from functions.ports import Work
 from functions.services.deps import Deps
-from functions.services.sync import Request, is_unfinished, sync_conference
+from functions.services.reconcile import unfinished
+from functions.services.sync import Request, sync_conference
 
 AT_ONCE = 4
 """How many conferences of one teacher are read at a time: one that waits for names holds up no other."""
-
-LOADED_AT_ONCE = 25
-"""How many stored conferences are looked at in one go: each may be a megabyte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,26 +68,6 @@ def reach(since: datetime, *, now: datetime) -> Reach:
     return Reach(max(since, earliest), cut=since < earliest)
 
 
-async def tracked(teacher: str, *, deps: Deps) -> TrackedOrganizer:
-    """The tracked teacher of this name, `users/{id}` or an e-mail address.
-
-    Raises:
-        NotFound: Nobody of this name is tracked.
-        Retryable: The store did not answer.
-    """
-
-    async def load(work: Work) -> TrackedOrganizer | None:
-        return await work.organizer(teacher)
-
-    if teacher.startswith("users/"):
-        found, _ = await deps.store.transact(load)
-    else:
-        found = await deps.store.organizer_with(teacher.lower())
-    if found is None:
-        raise NotFound("This teacher is not tracked.", hint="Enroll the teacher first: make enroll TEACHER=…")
-    return found
-
-
 async def backfill(
     organizer: TrackedOrganizer, *, since: datetime, tell: Tell, deps: Deps, dry_run: bool = False
 ) -> None:
@@ -109,30 +86,13 @@ async def backfill(
         listing = await deps.conferences.list(
             space=None, since=since, until=None, organizer=Organizer(organizer.user, organizer.email)
         )
-        wanted = await _unfinished(listing.records, deps)
+        wanted = await unfinished(listing.records, deps)
     except AttendanceError as error:
         tell(Failed(organizer.user, error))
         return
     tell(Listed(organizer.user, len(listing.records), wanted))
     if not dry_run:
         await _read_all(wanted, organizer, tell, deps)
-
-
-async def _unfinished(records: Sequence[ConferenceRecord], deps: Deps) -> tuple[str, ...]:
-    """Those that are to be read, in the same order."""
-    wanted: list[str] = []
-    names = [record.name for record in records]
-    for start in range(0, len(names), LOADED_AT_ONCE):
-        some = names[start : start + LOADED_AT_ONCE]
-
-        async def load(work: Work, some: Sequence[str] = some) -> list[str]:
-            await work.load(conferences=some)
-            stored = {name: await work.conference(name) for name in some}
-            return [name for name, conference in stored.items() if conference is None or is_unfinished(conference)]
-
-        unfinished, _ = await deps.store.transact(load)
-        wanted += unfinished
-    return tuple(wanted)
 
 
 async def _read_all(records: Iterable[str], organizer: TrackedOrganizer, tell: Tell, deps: Deps) -> None:

@@ -165,7 +165,7 @@ async def tracked_organizer(name: str, *, deps: Deps) -> TrackedOrganizer:
     else:
         tracked = await deps.store.organizer_with(name.lower())
     if tracked is None:
-        raise NotFound("Nobody of this name is tracked.")
+        raise NotFound("This teacher is not tracked.", hint="Enroll the teacher first: make enroll TEACHER=…")
     return tracked
 
 

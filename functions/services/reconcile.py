@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from functions.domain.certainty import RETENTION
@@ -24,6 +24,9 @@ from functions.services.organizers import tracked_organizer
 
 LOOK_BACK = timedelta(days=1)
 """How far before the last time conferences are looked at again: Meet may tell of their end late."""
+
+LOADED_AT_ONCE = 25
+"""How many stored conferences are looked at in one go: each may be a megabyte."""
 
 JOB = "reconcile"
 
@@ -84,7 +87,7 @@ async def reconcile(organizer: str, *, deps: Deps) -> int:
     acting_as = Organizer(tracked.user, tracked.email)
     since = _since(tracked.reconciled_until, now=deps.clock())
     listing = await deps.conferences.list(space=None, since=since, until=None, organizer=acting_as)
-    wanted = await _unfinished(listing.records, deps)
+    wanted = await unfinished(listing.records, deps)
     failing = await deps.store.failing_sessions(tracked.email)
     await deps.jobs.publish([*_reads(wanted, tracked.user), *_syncs(failing)])
 
@@ -116,7 +119,7 @@ async def reconcile_room(space: str, *, deps: Deps) -> int:
     # Meet filters a room's records by when they began.
     since = _since(room.reconciled_until, now=now) - LONGEST_CALL
     listing = await deps.conferences.list(space=space, since=since, until=None, organizer=organizer)
-    wanted = await _unfinished(listing.records, deps)
+    wanted = await unfinished(listing.records, deps)
     failing = [session.session_id for session in sessions if session.progress.failures and session.progress.due_at]
     await deps.jobs.publish([*_reads(wanted, organizer.user or organizer.email), *_syncs(failing)])
 
@@ -162,13 +165,17 @@ def _syncs(session_ids: Iterable[str]) -> list[Job]:
     return [Job("sync-session", {"session_id": session_id}) for session_id in session_ids]
 
 
-async def _unfinished(records: Collection[ConferenceRecord], deps: Deps) -> list[str]:
-    """Those of some records that are not stored, or of which another read may say more."""
+async def unfinished(records: Sequence[ConferenceRecord], deps: Deps) -> tuple[str, ...]:
+    """Those of some records that are not stored, or of which another read may say more; in the same order."""
+    wanted: list[str] = []
+    for start in range(0, len(records), LOADED_AT_ONCE):
+        names = [record.name for record in records[start : start + LOADED_AT_ONCE]]
 
-    async def load(work: Work) -> list[str]:
-        await work.load(conferences=[record.name for record in records])
-        stored = {record.name: await work.conference(record.name) for record in records}
-        return [name for name, conference in stored.items() if conference is None or is_unfinished(conference)]
+        async def load(work: Work, names: Sequence[str] = names) -> list[str]:
+            await work.load(conferences=names)
+            stored = {name: await work.conference(name) for name in names}
+            return [name for name, conference in stored.items() if conference is None or is_unfinished(conference)]
 
-    wanted, _ = await deps.store.transact(load)
-    return wanted
+        some, _ = await deps.store.transact(load)
+        wanted += some
+    return tuple(wanted)

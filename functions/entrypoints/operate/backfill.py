@@ -17,8 +17,9 @@ from functions.domain.model import SyncError
 from functions.domain.sessions import TrackedOrganizer
 from functions.entrypoints.operate import parameters
 from functions.entrypoints.operate.app import fail, moment, run, words
-from functions.services.backfill import Failed, Listed, Read, Step, reach, tracked
+from functions.services.backfill import Failed, Listed, Read, Step, reach
 from functions.services.backfill import backfill as read_missing
+from functions.services.organizers import tracked_organizer
 from functions.settings import Settings
 from functions.wiring import App
 
@@ -90,7 +91,7 @@ async def _organizers(names: Sequence[str], failures: Failures, app: App) -> Seq
     organizers = []
     for name in names:
         try:
-            organizers.append(await tracked(name, deps=app.deps))
+            organizers.append(await tracked_organizer(name, deps=app.deps))
         except NotFound as error:
             failures.append((name, error))
     return organizers
