@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ from functions.adapters.sqlite import SqliteDatabase
 from functions.adapters.views import DocumentViews
 from functions.domain.errors import AttendanceError
 from functions.domain.sessions import CallerRole
-from functions.ports import Job, Subscriptions, Views
+from functions.ports import Clock, Job, Subscriptions, Views
 from functions.services.deps import Deps, Rules
 from functions.services.run_job import run_job
 from functions.services.turns import Turns
@@ -57,8 +58,20 @@ class App:
     close: Callable[[], Awaitable[None]]
 
 
-def build(configured: Settings) -> App:
-    """The application for these settings. Call it within the event loop that it will run in; does no network."""
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def build(
+    configured: Settings, *, clock: Clock = _now, pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+) -> App:
+    """The application for these settings. Call it within the event loop that it will run in; does no network.
+
+    Args:
+        configured: The settings.
+        clock: The current time, aware UTC.
+        pause: Waits for so many seconds.
+    """
     channels = _Channels()
     pacing = Pacing(per_organizer=configured.meet_reads_per_minute, overall=configured.meet_project_reads_per_minute)
     meet = channels.to(configured.meet_api_endpoint)
@@ -78,13 +91,14 @@ def build(configured: Settings) -> App:
     documents, jobs = database(configured), _jobs(configured, channels)
     anyone = configured.auth_mode is AuthMode.ANONYMOUS
     deps = Deps(
-        store=DocumentAttendanceStore(documents, clock=_now, retention=configured.retention),
-        conferences=MeetConferences(records, spaces, calls=calls, credentials=credentials, clock=_now),
+        store=DocumentAttendanceStore(documents, clock=clock, retention=configured.retention),
+        conferences=MeetConferences(records, spaces, calls=calls, credentials=credentials, clock=clock),
         spaces=MeetSpaces(spaces, calls=calls, credentials=credentials),
         identities=identities,
         subscriptions=_subscriptions(configured, channels, credentials),
         jobs=jobs,
-        clock=_now,
+        clock=clock,
+        pause=pause,
         rules=Rules(
             settle=configured.settle,
             time_zone=configured.school_time_zone,
@@ -197,7 +211,3 @@ def _jobs(configured: Settings, channels: _Channels) -> PubsubJobs | InlineJobs:
         return InlineJobs()
     transport = PublisherGrpcAsyncIOTransport(channel=channels.to(configured.pubsub_emulator_host))
     return PubsubJobs(PublisherAsyncClient(transport=transport), topic=configured.jobs_topic_name)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

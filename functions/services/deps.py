@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -37,7 +38,11 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Deps:
-    """The outside world of the use cases; a service that is not in use is None."""
+    """The outside world of the use cases; a service that is not in use is None.
+
+    Attributes:
+        pause: Waits for so many seconds: a use case that waits does it through this, never by the wall.
+    """
 
     store: AttendanceStore
     conferences: Conferences
@@ -46,5 +51,6 @@ class Deps:
     subscriptions: Subscriptions | None
     jobs: Jobs
     clock: Clock
+    pause: Callable[[float], Awaitable[None]]
     rules: Rules
     turns: Turns
