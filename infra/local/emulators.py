@@ -10,15 +10,22 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from infra.local.processes import StartError, free_port, running
+from infra.local.processes import Program, StartError, free_port, running
 
 
 @contextlib.contextmanager
 def firestore_emulator(folder: Path) -> Iterator[str]:
     """Firestore on this machine: gives the value for FIRESTORE_EMULATOR_HOST. Logs go into the folder."""
-    command = ["gcloud", "emulators", "firestore", "start"]
-    with _emulator("cloud-firestore-emulator", "firestore-emulator", command, folder) as address:
+    with firestore_program(folder) as (address, _):
         yield address
+
+
+@contextlib.contextmanager
+def firestore_program(folder: Path) -> Iterator[tuple[str, Program]]:
+    """The same with the program itself, for who wants it to stand still."""
+    command = ["gcloud", "emulators", "firestore", "start"]
+    with _emulator("cloud-firestore-emulator", "firestore-emulator", command, folder) as started:
+        yield started
 
 
 @contextlib.contextmanager
@@ -27,12 +34,12 @@ def pubsub_emulator(folder: Path) -> Iterator[str]:
     data = folder / "pubsub"
     data.mkdir(parents=True, exist_ok=True)  # gcloud does not make it
     command = ["gcloud", "beta", "emulators", "pubsub", "start", f"--data-dir={data}"]
-    with _emulator("pubsub-emulator", "pubsub-emulator", command, folder) as address:
+    with _emulator("pubsub-emulator", "pubsub-emulator", command, folder) as (address, _):
         yield address
 
 
 @contextlib.contextmanager
-def _emulator(component: str, debian: str, command: list[str], folder: Path) -> Iterator[str]:
+def _emulator(component: str, debian: str, command: list[str], folder: Path) -> Iterator[tuple[str, Program]]:
     install = (
         "Install what is missing and try again:\n"
         "  gcloud         https://cloud.google.com/sdk/docs/install\n"
@@ -40,18 +47,18 @@ def _emulator(component: str, debian: str, command: list[str], folder: Path) -> 
         f"                 (where gcloud came as a Debian package: sudo apt-get install google-cloud-cli-{debian})\n"
         "  Java           sudo apt-get install openjdk-17-jre-headless"
     )
-    for program in ("gcloud", "java"):
-        if shutil.which(program) is None:
-            raise StartError(f"The {component} needs '{program}', which is not installed.\n{install}")
+    for needed in ("gcloud", "java"):
+        if shutil.which(needed) is None:
+            raise StartError(f"The {component} needs '{needed}', which is not installed.\n{install}")
     folder.mkdir(parents=True, exist_ok=True)
     address = f"127.0.0.1:{free_port()}"
     env = {"CLOUDSDK_CONFIG": str(folder / "gcloud"), "CLOUDSDK_CORE_DISABLE_PROMPTS": "1"}
     log = folder / f"{component}.log"
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(
+            program = stack.enter_context(
                 running([*command, f"--host-port={address}"], ready=f"http://{address}/", log=log, env=env)
             )
         except StartError as error:
             raise StartError(f"The {component} does not start. {error}\n{install}") from None
-        yield address
+        yield address, program

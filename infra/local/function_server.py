@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from infra.local.processes import Program, free_port, running
+from infra.local.processes import Program, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -40,8 +40,24 @@ def function_server(
         port: Where it listens; 0 takes a free port.
         signature: What the function takes: CloudEvents, or any HTTP request.
     """
+    started = start_function(target, env=env, log=log, port=port, signature=signature)
+    try:
+        started.program.await_http(started.url)
+        yield started
+    finally:
+        started.program.stop()
+
+
+def start_function(
+    target: str,
+    *,
+    env: Mapping[str, str],
+    log: Path,
+    port: int = 0,
+    signature: Literal["cloudevent", "http"] = "cloudevent",
+) -> Served:
+    """Start serving a function, without waiting for it; the arguments are those of `function_server`."""
     port = port or free_port()
-    url = f"http://127.0.0.1:{port}"
     command = [
         *(sys.executable, "-m", "functions_framework", "--source", str(ROOT / "main.py"), "--target", target),
         *("--signature-type", signature, "--host", "127.0.0.1", "--port", str(port)),
@@ -49,5 +65,5 @@ def function_server(
     inherited = dict.fromkeys(
         ("FIRESTORE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST", "GOOGLE_CLOUD_PROJECT", "K_SERVICE", "PORT", "DEBUG")
     )
-    with running(command, ready=url, log=log, env={**inherited, "PYTHONUNBUFFERED": "1", **env}, cwd=ROOT) as program:
-        yield Served(url, program)
+    program = Program(command, log=log, env={**inherited, "PYTHONUNBUFFERED": "1", **env}, cwd=ROOT)
+    return Served(f"http://127.0.0.1:{port}", program)

@@ -77,6 +77,14 @@ class Program:
         """The end of what it printed."""
         return self.log.read_text(errors="replace")[-2000:]
 
+    def pause(self) -> None:
+        """Let it and its children stand still, as an overloaded machine would, until `resume`."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
     def kill(self) -> None:
         """End it and its children at once, as a crash would."""
         self._signal(signal.SIGKILL)

@@ -92,7 +92,9 @@ class _Maker:
     def world(self, wanted: int) -> World:
         teachers = tuple(self._account("teacher", number) for number in range(max(4, wanted // 25)))
         pupils = tuple(self._account("pupil", number) for number in range(ROSTER * 4))
-        rooms, lessons, held = [], [], []
+        rooms: list[Space] = []
+        lessons: list[Lesson] = []
+        held: list[Conference] = []
         while len(held) < wanted:
             teacher = teachers[len(rooms) % len(teachers)]
             room = Space(f"spaces/room{len(rooms)}", f"aaa-bbbb-{_letters(len(rooms))}", owner=teacher.user)
@@ -115,6 +117,9 @@ class _Maker:
             decisions=tuple(self._decision(lesson) for lesson in decided),
             last_end=max([*(lesson.end for lesson in lessons), *(one.end for one in held if one.end)]),
         )
+
+    def _happens(self, chance: float) -> bool:
+        return self._dice.random() < chance
 
     def _account(self, kind: str, number: int) -> Account:
         user = f"users/{1000 + next(self._numbers)}"
@@ -153,10 +158,10 @@ class _Maker:
     def _conference(
         self, lesson: Lesson, start: datetime, end: datetime, *, teacher: bool = True, also: bool = False
     ) -> Conference:
-        people = [self._attendee(pupil, start, end) for pupil in lesson.pupils if also or self._dice.random() > 0.15]
+        people = [self._attendee(pupil, start, end) for pupil in lesson.pupils if also or self._happens(0.85)]
         if teacher:
             people.append(_there(lesson.teacher, Visit(start, end)))
-        if self._dice.random() < 0.5:
+        if self._happens(0.5):
             people.append(Attendee(f"g{next(self._numbers)}", "anonymous", "Somebody", None, (Visit(start, end),)))
         return self._ended(lesson.room, lesson.teacher, start, end, people)
 

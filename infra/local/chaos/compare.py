@@ -1,0 +1,73 @@
+"""Two runs' documents, field by field, but for what tells of the processing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from google.cloud import firestore
+
+COLLECTIONS = ("conferences", "sessions", "registers", "organizers", "people", "spaces", "parked_events")
+GROUPS = ("attendance", "corrections", "snapshot", "parts")
+
+OF_PROCESSING = frozenset(
+    (
+        "updated_at",
+        "created_at",
+        "enrolled_at",
+        "resolved_at",
+        "renewed_at",
+        "reconciled_until",
+        "pulled_at",
+        "first_pulled_at",
+        "ended_event_at",
+        "attempts",
+        "meet_calls",
+        "source",
+        "listed_at",
+        "tried_at",
+        "at",
+        "expire_time",  # of a subscription; of a conference it is Meet's, and the same
+        "name",  # of a subscription
+    )
+)
+"""Fields that tell when and how often something was done, not what came of it."""
+
+Documents = Mapping[str, Mapping[str, Any]]
+
+
+async def documents(client: firestore.AsyncClient) -> dict[str, dict[str, Any]]:
+    """Every document that says what came of a day, by path."""
+    found: dict[str, dict[str, Any]] = {}
+    for name in COLLECTIONS:
+        async for document in client.collection(name).stream():
+            found[f"{name}/{document.id}"] = document.to_dict() or {}
+    for name in GROUPS:
+        async for document in client.collection_group(name).stream():
+            found[document.reference.path] = document.to_dict() or {}
+    return found
+
+
+def differences(calm: Documents, shaken: Documents) -> list[str]:
+    """What a run gave otherwise than an undisturbed one, as sentences; nothing but ids and values."""
+    found = []
+    for path in sorted(calm.keys() | shaken.keys()):
+        if path not in shaken:
+            found.append(f"{path} is missing")
+        elif path not in calm:
+            found.append(f"{path} should not be there: {shaken[path].get('reason', '')}")
+        else:
+            found += [f"{path} {told}" for told in _differences(calm[path], shaken[path])]
+    return found
+
+
+def _differences(calm: object, shaken: object, where: str = "") -> Iterator[str]:
+    if isinstance(calm, dict) and isinstance(shaken, dict):
+        for name in sorted(calm.keys() | shaken.keys()):
+            if name not in OF_PROCESSING or (where == "" and name == "expire_time" and "participants" in calm):
+                yield from _differences(calm.get(name), shaken.get(name), f"{where}.{name}" if where else name)
+    elif isinstance(calm, list) and isinstance(shaken, list) and len(calm) == len(shaken):
+        for number, (one, other) in enumerate(zip(calm, shaken, strict=True)):
+            yield from _differences(one, other, f"{where}[{number}]")
+    elif calm != shaken:
+        yield f"{where}: {calm!r} in the undisturbed run, {shaken!r} here"
