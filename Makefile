@@ -32,6 +32,23 @@ demo: $(INSTALLED) ## see a simulated class end and its attendance appear (no Go
 run: $(INSTALLED) ## leave the local stack running and print its URLs (STORE=sqlite needs no Java)
 	@$(BIN)/python -m infra.local.run $(if $(STORE),--store $(STORE))
 
+OPERATE = $(BIN)/python -m functions.entrypoints.operate
+DRY = $(if $(DRY_RUN),--dry-run)
+
+.PHONY: enroll
+enroll: $(INSTALLED) ## track teachers: TEACHER=a@school.example,b@school.example (DRY_RUN=1)
+	@[[ -n "$(TEACHER)" ]] || { echo "Say whom: make enroll TEACHER=teacher@school.example (several with commas between them)" >&2; exit 2; }
+	@$(OPERATE) enroll --teacher "$(TEACHER)" $(DRY)
+
+.PHONY: backfill
+backfill: $(INSTALLED) ## read what Meet remembers and is missing here: SINCE=30d (TEACHER=…, DRY_RUN=1)
+	@[[ -n "$(SINCE)" ]] || { echo "Say how far back: make backfill SINCE=30d (or 12h, 2026-11-23, 2026-11-23T09:00:00+01:00)" >&2; exit 2; }
+	@$(OPERATE) backfill --since "$(SINCE)" $(if $(TEACHER),--teacher "$(TEACHER)") $(DRY)
+
+.PHONY: replay
+replay: $(INSTALLED) ## process parked messages again: all, or ID=…, REASON=… (DRY_RUN=1 lists them)
+	@$(OPERATE) replay $(if $(ID),--id "$(ID)") $(if $(REASON),--reason "$(REASON)") $(DRY)
+
 .PHONY: status
 status: $(INSTALLED) ## say what needs a person, and what mends it (ARGS=--json)
 	@$(BIN)/python -m functions.entrypoints.operate status $(ARGS)

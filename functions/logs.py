@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TextIO
 
 from pythonjsonlogger.json import JsonFormatter
 
@@ -41,16 +42,17 @@ class _Context(logging.Filter):
                 setattr(record, "logging.googleapis.com/spanId", span)
 
 
-def configure(level: str, *, project: str | None = None) -> None:
-    """Write records as JSON lines to standard output. The last call counts.
+def configure(level: str, *, project: str | None = None, stream: TextIO | None = None) -> None:
+    """Write records as JSON lines. The last call counts.
 
     Without it the functions framework leaves the root logger at WARNING without a handler.
 
     Args:
         level: The lowest severity that is written.
         project: The Google Cloud project, which Cloud Logging wants in the name of a trace.
+        stream: Where to; standard output if left out.
     """
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(stream or sys.stdout)
     handler.addFilter(_Context(project))
     handler.setFormatter(
         JsonFormatter(

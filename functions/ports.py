@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
@@ -16,7 +16,7 @@ from functions.domain.model import (
     Space,
     Subscription,
 )
-from functions.domain.roster import Correction
+from functions.domain.roster import Correction, RosterEntry
 from functions.domain.sessions import (
     Answered,
     AttendanceSheet,
@@ -159,6 +159,24 @@ class Jobs(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that Pub/Sub has given up on: `body` is what a trigger would have posted of it."""
+
+    body: Mapping[str, object]
+    receipt: str
+
+
+class DeadLetters(Protocol):
+    """The subscription that dead letters wait in."""
+
+    async def pull(self) -> Sequence[DeadLetter]:
+        """Some that wait; none if none does, or if there is no such subscription. Retryable if it does not answer."""
+
+    async def acknowledge(self, letters: Sequence[DeadLetter]) -> None:
+        """They wait no longer. Retryable if that is not sure; then some may be pulled again."""
+
+
+@dataclass(frozen=True, slots=True)
 class ParkedEvent:
     """A message that cannot be processed, kept for a person.
 
@@ -175,6 +193,21 @@ class ParkedEvent:
     encoding: str
     reason: str
     hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A message that is kept and was not replayed since.
+
+    Attributes:
+        event: What was parked, its message perhaps cut.
+        truncated: Whether it was cut, so that it can never be processed.
+        parked_at: When it was parked for the last time.
+    """
+
+    event: ParkedEvent
+    truncated: bool
+    parked_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +267,7 @@ class Work(Protocol):
         """A class meeting with all its attendance. Documents that would not change are not written."""
 
     def drop_session(self, session_id: str) -> None:
-        """Remove a class meeting with its attendance and corrections."""
+        """Remove a class meeting with its attendance. Its corrections stay, for the case that it comes back."""
 
     def put_room(self, room: Room) -> None:
         """Written if it differs."""
@@ -294,14 +327,44 @@ class AttendanceStore(Protocol):
     async def sessions_of_external_id(self, external_id: str) -> Sequence[str]:
         """Ids of the class meetings that the LMS knows by an id of its own, in order of time."""
 
+    async def sessions_of_person(self, person: RosterEntry) -> Sequence[str]:
+        """Ids of the class meetings that somebody has attendance in: by account, id of the LMS, or address."""
+
+    async def failing_sessions(self, teacher_email: str) -> Sequence[str]:
+        """Ids of a teacher's class meetings whose last attempt to be brought up to date failed, and that are due."""
+
+    async def untracked_rooms(self, *, since: datetime) -> Sequence[str]:
+        """The spaces with a class at a moment or later whose owner no event has told, `spaces/{space}`."""
+
     async def organizers(self) -> Sequence[TrackedOrganizer]:
         """Every teacher who is tracked."""
+
+    async def organizer_subscribed_by(self, subscription: str) -> TrackedOrganizer | None:
+        """The tracked teacher whose subscription has this name."""
 
     async def organizer_with(self, email: str) -> TrackedOrganizer | None:
         """The tracked teacher with this address."""
 
     async def park(self, event: ParkedEvent) -> None:
-        """Keep a message that cannot be processed. Parking the same one again changes nothing."""
+        """Keep a message that cannot be processed.
+
+        Parking the same one again changes nothing, unless it was replayed since: then it waits again.
+        """
+
+    def parked(self, *, reason: str | None = None) -> AsyncIterator[Parked]:
+        """Every message that waits to be replayed, the longest parked first, read as one goes along.
+
+        Marking those that came already is fine. One that is parked meanwhile comes last, or not at all.
+
+        Args:
+            reason: Only those parked for this reason, an error's slug.
+        """
+
+    async def parked_event(self, key: str) -> Parked | None:
+        """A message that waits to be replayed; None if there is none of this key, or none that waits."""
+
+    async def note_replayed(self, parked: Parked) -> None:
+        """Let a message wait no longer. One that was parked again since goes on waiting."""
 
 
 PagePosition = tuple[datetime | str, ...]

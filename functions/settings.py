@@ -10,7 +10,6 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -18,6 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from functions.domain.errors import InvalidRequest, WrongSetting
 from functions.domain.policy import Policy
 from functions.domain.sessions import CallerRole
+from functions.domain.zones import is_time_zone
 
 _HOST_AND_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:]+\]|[A-Za-z0-9.-]+):(?P<port>\d{1,5})")
 
@@ -145,10 +145,8 @@ class Settings(BaseSettings):
     @field_validator("school_time_zone")
     @classmethod
     def _a_known_time_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError("should be an IANA time zone such as 'Europe/Berlin'") from None
+        if not is_time_zone(value):
+            raise ValueError("should be an IANA time zone such as 'Europe/Berlin'")
         return value
 
     @model_validator(mode="after")
@@ -214,6 +212,11 @@ class Settings(BaseSettings):
     def jobs_topic_name(self) -> str:
         """The jobs' topic, `projects/{project}/topics/{topic}`."""
         return self._topic(self.jobs_topic)
+
+    @property
+    def dead_letter_subscription(self) -> str:
+        """The subscription that dead letters wait in; the deployment names it."""
+        return f"projects/{self.google_cloud_project or 'local'}/subscriptions/attendance-dead-letter"
 
     @property
     def settle(self) -> timedelta:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,13 +16,15 @@ from google.apps.meet_v2.services.conference_records_service.transports import (
 )
 from google.apps.meet_v2.services.spaces_service.transports import SpacesServiceGrpcAsyncIOTransport
 from google.cloud import firestore
-from google.pubsub_v1 import PublisherAsyncClient
+from google.pubsub_v1 import PublisherAsyncClient, SubscriberAsyncClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcAsyncIOTransport
+from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcAsyncIOTransport
 
 from functions import logs, settings
 from functions.adapters.attendance_store import DocumentAttendanceStore
 from functions.adapters.credentials import AnonymousCredentials, CredentialsPool
 from functions.adapters.database import Database
+from functions.adapters.dead_letters import PubsubDeadLetters
 from functions.adapters.directory import Directory
 from functions.adapters.firestore import FirestoreDatabase
 from functions.adapters.identities import GoogleIdentities
@@ -35,7 +38,7 @@ from functions.adapters.sqlite import SqliteDatabase
 from functions.adapters.views import DocumentViews
 from functions.domain.errors import AttendanceError
 from functions.domain.sessions import CallerRole
-from functions.ports import Job, Subscriptions, Views
+from functions.ports import Clock, Job, Subscriptions, Views
 from functions.services.deps import Deps, Rules
 from functions.services.run_job import run_job
 from functions.services.turns import Turns
@@ -57,8 +60,21 @@ class App:
     close: Callable[[], Awaitable[None]]
 
 
-def build(configured: Settings) -> App:
-    """The application for these settings. Call it within the event loop that it will run in; does no network."""
+def utc_now() -> datetime:
+    """The time of this machine."""
+    return datetime.now(UTC)
+
+
+def build(
+    configured: Settings, *, clock: Clock = utc_now, pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+) -> App:
+    """The application for these settings. Call it within the event loop that it will run in; does no network.
+
+    Args:
+        configured: What the environment says.
+        clock: The time.
+        pause: Waits for so many seconds, where work is spread over time.
+    """
     channels = _Channels()
     pacing = Pacing(per_organizer=configured.meet_reads_per_minute, overall=configured.meet_project_reads_per_minute)
     meet = channels.to(configured.meet_api_endpoint)
@@ -78,13 +94,15 @@ def build(configured: Settings) -> App:
     documents, jobs = database(configured), _jobs(configured, channels)
     anyone = configured.auth_mode is AuthMode.ANONYMOUS
     deps = Deps(
-        store=DocumentAttendanceStore(documents, clock=_now, retention=configured.retention),
-        conferences=MeetConferences(records, spaces, calls=calls, credentials=credentials, clock=_now),
+        store=DocumentAttendanceStore(documents, clock=clock, retention=configured.retention),
+        conferences=MeetConferences(records, spaces, calls=calls, credentials=credentials, clock=clock),
         spaces=MeetSpaces(spaces, calls=calls, credentials=credentials),
         identities=identities,
         subscriptions=_subscriptions(configured, channels, credentials),
         jobs=jobs,
-        clock=_now,
+        dead_letters=_dead_letters(configured, channels),
+        clock=clock,
+        pause=pause,
         rules=Rules(
             settle=configured.settle,
             time_zone=configured.school_time_zone,
@@ -192,12 +210,17 @@ def _subscriptions(configured: Settings, channels: _Channels, credentials: Crede
     return WorkspaceEventsSubscriptions(client, credentials=credentials, topic=configured.events_topic_name)
 
 
+def _dead_letters(configured: Settings, channels: _Channels) -> PubsubDeadLetters | None:
+    if not configured.pubsub_emulator_host:
+        return None
+    transport = SubscriberGrpcAsyncIOTransport(channel=channels.to(configured.pubsub_emulator_host))
+    return PubsubDeadLetters(
+        SubscriberAsyncClient(transport=transport), subscription=configured.dead_letter_subscription
+    )
+
+
 def _jobs(configured: Settings, channels: _Channels) -> PubsubJobs | InlineJobs:
     if not configured.pubsub_emulator_host:
         return InlineJobs()
     transport = PublisherGrpcAsyncIOTransport(channel=channels.to(configured.pubsub_emulator_host))
     return PubsubJobs(PublisherAsyncClient(transport=transport), topic=configured.jobs_topic_name)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -268,6 +268,7 @@ def result_of(world: World, lesson: Lesson) -> dict[str, object]:  # noqa: C901,
     class_end = min([end, max(over)]) if over else end
     searched = listed_at is not None and listed_at >= class_end
     failed = bool(unread) or any(c.sync.state == "failed" for c in known)
+    failed = failed and not any(c.sync.state == "complete" for c in known)
     window = held if held and policy.window == "held" else (start, end)
 
     def marked(found):

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import dataclasses
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from functions.adapters.database import ABSENT, COMMIT_TIME, Database, Query, Where, Write
+from functions.adapters.database import ABSENT, COMMIT_TIME, Database, Document, Query, Where, Write
 from functions.adapters.documents import SCHEMA_VERSION, check_schema, expiry
 from functions.adapters.people_documents import organizer_from_document
 from functions.adapters.work import DocumentWork
 from functions.domain.errors import StoreConflict
+from functions.domain.roster import RosterEntry
 from functions.domain.sessions import TrackedOrganizer
-from functions.ports import Clock, ParkedEvent, SheetChange, Work
+from functions.ports import Clock, Parked, ParkedEvent, SheetChange, Work
 
 MAX_PARKED_BYTES = 256 * 1024
 
-COMMIT_ATTEMPTS = 12
+PARKED_AT_ONCE = 20
+"""How many parked messages are read in one go: a few megabytes at most."""
+
+COMMIT_ATTEMPTS = 20
 """How often we decide anew because another process wrote first."""
 
 MAX_DUE = 5000
@@ -48,7 +54,7 @@ class DocumentAttendanceStore:
                 value = await decide(work)
                 return value, await work.commit()
             except StoreConflict:
-                await asyncio.sleep(min(0.02 * attempt, 0.2))
+                await asyncio.sleep(random.uniform(0, min(0.02 * 2**attempt, 0.5)))  # noqa: S311 - no secret
         raise StoreConflict("Others kept writing the same documents.")
 
     async def due_sessions(self, now: datetime) -> Sequence[str]:
@@ -72,6 +78,34 @@ class DocumentAttendanceStore:
         """See the port."""
         return await self._session_ids(Where("external_id", "==", external_id), order=("session_start", "session_id"))
 
+    async def sessions_of_person(self, person: RosterEntry) -> Sequence[str]:
+        """See the port."""
+        named = [
+            *([Where("user", "==", person.user)] if person.user else []),
+            *([Where("student_id", "==", person.student_id)] if person.student_id else []),
+            *([Where("emails", "contains", person.email)] if person.email else []),
+        ]
+        found = [await self._database.find(Query("attendance", where=(where,), group=True)) for where in named]
+        return sorted({document.fields["session_id"] for part in found for document in part.documents})
+
+    async def failing_sessions(self, teacher_email: str) -> Sequence[str]:
+        """See the port."""
+        failing = (Where("teacher_email", "==", teacher_email), Where("progress.failures", ">", 0))
+        found = await self._database.find(Query("sessions", where=failing, order=("progress.failures",)))
+        return sorted(d.fields["session_id"] for d in found.documents if d.fields["due_at"] is not None)
+
+    async def untracked_rooms(self, *, since: datetime) -> Sequence[str]:
+        """See the port."""
+        unowned = (Where("owner.user", "==", None), Where("used_until", ">=", since))
+        found = await self._database.find(Query("spaces", where=unowned, order=("used_until",)))
+        return sorted(document.fields["space"] for document in found.documents)
+
+    async def organizer_subscribed_by(self, subscription: str) -> TrackedOrganizer | None:
+        """See the port."""
+        wanted = Query("organizers", where=(Where("subscription.name", "==", subscription),), limit=1)
+        found = await self._database.find(wanted)
+        return organizer_from_document(found.documents[0].fields) if found.documents else None
+
     async def organizers(self) -> Sequence[TrackedOrganizer]:
         """See the port."""
         return [organizer_from_document(document.fields) for document in await self._database.children("organizers")]
@@ -83,7 +117,7 @@ class DocumentAttendanceStore:
 
     async def park(self, event: ParkedEvent) -> None:
         """See the port."""
-        path = f"parked_events/{event.key}"
+        path = _parked_path(event.key)
         whole = event.message.encode()
         fields = {
             "schema_version": SCHEMA_VERSION,
@@ -100,11 +134,65 @@ class DocumentAttendanceStore:
             await self._database.commit([Write(path, fields, expecting=ABSENT)])
         except StoreConflict:
             # It may be parked already, and looked at since. Believe it when it is seen.
-            if await self._database.get(path) is None:
+            before = await self._database.get(path)
+            if before is None:
                 raise
+            if before.fields["replayed_at"] is not None:
+                await self._database.commit([Write(path, fields, expecting=before)])
+
+    async def parked(self, *, reason: str | None = None) -> AsyncIterator[Parked]:
+        """See the port."""
+        which = (Where("reason", "==", reason),) if reason else ()
+        query = Query(
+            "parked_events",
+            where=(Where("replayed_at", "==", None), *which),
+            order=("parked_at",),
+            limit=PARKED_AT_ONCE,
+        )
+        while True:
+            found = await self._database.find(query)
+            for document in found.documents:
+                yield _parked(document)
+            if found.next_after is None:
+                return
+            query = dataclasses.replace(query, after=found.next_after)
+
+    async def parked_event(self, key: str) -> Parked | None:
+        """See the port."""
+        document = await self._database.get(_parked_path(key))
+        return _parked(document) if document and document.fields["replayed_at"] is None else None
+
+    async def note_replayed(self, parked: Parked) -> None:
+        """See the port."""
+        path = _parked_path(parked.event.key)
+        document = await self._database.get(path)
+        if document and document.fields["replayed_at"] is None and document.fields["parked_at"] == parked.parked_at:
+            await self._database.commit(
+                [Write(path, {**document.fields, "replayed_at": COMMIT_TIME}, expecting=document)]
+            )
 
     async def _session_ids(self, *where: Where, order: tuple[str, ...] = (), limit: int | None = None) -> list[str]:
         found = await self._database.find(Query("sessions", where=where, order=order, limit=limit))
         for document in found.documents:
             check_schema(document.fields)
         return [document.fields["session_id"] for document in found.documents]
+
+
+def _parked_path(key: str) -> str:
+    return f"parked_events/{key}"
+
+
+def _parked(document: Document) -> Parked:
+    fields = document.fields
+    check_schema(fields)
+    return Parked(
+        event=ParkedEvent(
+            key=document.path.rpartition("/")[2],
+            message=fields["message"],
+            encoding=fields["encoding"],
+            reason=fields["reason"],
+            hint=fields["hint"],
+        ),
+        truncated=fields["truncated"],
+        parked_at=fields["parked_at"],
+    )

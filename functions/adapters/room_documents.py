@@ -1,7 +1,7 @@
 """`spaces/{space_id}`: the timetable of a room, and which conference records were in it.
 
-It has no personal data. Whoever changes who owns which time of a room writes it, so that two of them never do so
-at once without seeing each other.
+Its only personal data is whose room it is. Whoever changes who owns which time of a room writes it, so that two of
+them never do so at once without seeing each other.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ def room_to_document(room: Room) -> Fields:
         "schema_version": SCHEMA_VERSION,
         "space": room.space,
         "owner": {"user": room.owner.user, "email": room.owner.email},
+        "used_until": max((slot.scheduled.end for slot in room.slots), default=None),
+        "reconciled_until": room.reconciled_until,
         "sessions": [
             {
                 "session_id": slot.session_id,
@@ -58,4 +60,5 @@ def room_from_document(fields: Mapping[str, Any]) -> Room:
             Span(span["conference_record"], Interval(span["start_time"], span["end_time"]))
             for span in fields["conferences"]
         ),
+        reconciled_until=fields.get("reconciled_until"),
     )

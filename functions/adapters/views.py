@@ -70,8 +70,8 @@ class DocumentViews:
             case None:
                 return await self._page(everybody, paging)
             case str() as email if "@" in email:
-                theirs = Where("emails", "contains", email.lower())
-                return await self._page(replace(everybody, where=(theirs, *where)), paging)
+                named = (Where("emails", "contains", email.lower()), Where("student_id", "==", email))
+                return await self._merged([replace(everybody, where=(name, *where)) for name in named], paging)
             case student:
                 names = (Where("student_id", "==", student), Where("user", "==", f"users/{student}"))
                 return await self._merged([replace(everybody, where=(name, *where)) for name in names], paging)

@@ -253,7 +253,8 @@ class DocumentWork:
         for room in self._rooms.values():
             writes += self._replace(_room_path(room.space), room_to_document(room))
         for person in self._people.values():
-            writes += self._replace(_person_path(person.user), person_to_document(person, retention=self._retention))
+            known = None if person == Person(person.user) else person_to_document(person, retention=self._retention)
+            writes += self._replace(_person_path(person.user), known)
         for user, organizer in self._organizers.items():
             writes += self._replace(_organizer_path(user), organizer_to_document(organizer) if organizer else None)
         writes += self._remembered_writes()
@@ -284,8 +285,10 @@ class DocumentWork:
     async def _load_corrections(self, session_id: str) -> dict[str, Correction]:
         if session_id not in self._corrections:
             path = _session_path(session_id)
-            # Read after the class meeting, whose version stands for them; under one that does not exist is nothing.
-            found = await self._get_children(f"{path}/corrections") if await self._get(path) else {}
+            # Read after the class meeting, whose version stands for them. Under one that does not exist there is
+            # nothing, unless its conference belonged elsewhere for a while: what people decided is waiting then.
+            known = await self._get(path) or self._read.get(_conference_path(session_id))
+            found = await self._get_children(f"{path}/corrections") if known else {}
             corrections = [correction_from_document(document.fields) for document in found.values()]
             self._corrections[session_id] = {correction_id(correction): correction for correction in corrections}
         return self._corrections[session_id]
@@ -312,7 +315,6 @@ class DocumentWork:
         await asyncio.gather(
             *(self._get_children(f"{path}/snapshot") for path in spilled),
             *(self._get_children(f"{_session_path(session_id)}/attendance") for session_id in there),
-            *(self._get_children(f"{_session_path(session_id)}/corrections") for session_id in self._dropped),
         )
 
     def _people_of(self, session_id: str) -> Mapping[str, Document]:
@@ -391,8 +393,7 @@ class DocumentWork:
         document = self._read[path]
         if document is None:
             return []
-        hanging = [*self._people_of(session_id), *self._children.get(f"{path}/corrections", {})]
-        return [Write(path, None, expecting=document), *(Write(child, None) for child in hanging)]
+        return [Write(path, None, expecting=document), *(Write(child, None) for child in self._people_of(session_id))]
 
     async def _register_writes(self) -> list[Write]:
         """The registers that class meetings stand in, stood in, or leave."""

@@ -141,11 +141,13 @@ def sheet(session: ClassSession, evidence: Evidence) -> AttendanceSheet:
     being = [found for key, found in presences.items() if people[key][0].kind is not Kind.ROOM]
     held_for = held_time(plan.scheduled, teaching, being)
     searched = was_searched(session, evidence.conferences)
+    everybody_known = not evidence.identities_in_use or not _unidentified(session, people, presences, evidence)
     state = session_state(
         session,
         evidence.conferences,
         missing=evidence.missing,
         held_for=held_for,
+        everybody_known=everybody_known,
         now=evidence.now,
         settle=evidence.settle,
     )
@@ -168,12 +170,12 @@ def sheet(session: ClassSession, evidence: Evidence) -> AttendanceSheet:
             policy=plan.policy,
             time_zone=session.time_zone,
             now=evidence.now,
-            unread=any(c.sync.state is SyncState.FAILED for c in unsettled) or bool(evidence.missing),
-            unsettled=frozenset(c.conference_record for c in unsettled),
+            unread=_unread(evidence),
+            unsettled=frozenset([*(c.conference_record for c in unsettled), *evidence.missing]),
             endless=frozenset(c.conference_record for c in read if c.snapshot and c.snapshot.record.end_time is None),
             searched=searched,
             held_long_enough=held_for >= plan.policy.min_held,
-            everybody_known=not evidence.identities_in_use or not _unidentified(session, people, presences, evidence),
+            everybody_known=everybody_known,
         )
     attendance = _attendance(done, people, presences, hearing, evidence)
     done = after_marking(done, settle=evidence.settle)
@@ -278,6 +280,13 @@ def _held(scheduled: Interval | None, owned: Interval, teaching: Sequence[Presen
         max(scheduled.start, min(time.start for time in there)), min(scheduled.end, max(time.end for time in there))
     )
     return held if held.start < held.end else None
+
+
+def _unread(evidence: Evidence) -> bool:
+    """Whether a record could not be read and no other one was read for good: nothing is known of anybody."""
+    states = {conference.sync.state for conference in evidence.conferences}
+    failed = SyncState.FAILED in states or bool(evidence.missing)
+    return failed and SyncState.COMPLETE not in states
 
 
 def _unidentified(

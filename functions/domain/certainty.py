@@ -98,7 +98,7 @@ def was_searched(session: ClassSession, conferences: Iterable[Conference]) -> bo
 def is_decided(
     session: ClassSession, conferences: Iterable[Conference], *, missing: Sequence[str], settle: timedelta
 ) -> bool:
-    """Whether it can be said if the class was held."""
+    """Whether all of the class's conferences were read for good."""
     listed_at, scheduled = session.progress.listed_at, session.plan.scheduled
     return (
         scheduled is not None
@@ -130,12 +130,17 @@ def session_state(
     *,
     missing: Sequence[str],
     held_for: timedelta,
+    everybody_known: bool,
     now: datetime,
     settle: timedelta,
 ) -> SessionState:
-    """Where a class meeting stands that is not cancelled."""
+    """Where a class meeting stands that is not cancelled.
+
+    It is not called not held while somebody was there who may have been its teacher.
+    """
     scheduled = session.plan.scheduled
-    if is_decided(session, conferences, missing=missing, settle=settle) and held_for < session.plan.policy.min_held:
+    decided = everybody_known and is_decided(session, conferences, missing=missing, settle=settle)
+    if decided and held_for < session.plan.policy.min_held:
         return SessionState.NOT_HELD
     if any(c.snapshot and not is_over(c.snapshot, c.sync) for c in conferences):
         return SessionState.LIVE

@@ -23,9 +23,11 @@
     │   ├── SubscriptionRefused
     │   │   ├── SubscriptionScopeMissing
     │   │   └── SubscriptionTopicRefused
+    │   ├── DeadLettersRefused
     │   └── OrganizerUnknown
     ├── Permanent                can never succeed: park the message, acknowledge
     │   ├── UnreadableMessage
+    │   ├── Undelivered          Pub/Sub has given up on it
     │   ├── ConferenceRecordGone
     │   ├── MeetRequestRefused
     │   ├── IdentityRequestRefused
@@ -256,6 +258,17 @@ class SubscriptionTopicRefused(SubscriptionRefused):
     )
 
 
+class DeadLettersRefused(NeedsOperator):
+    """The subscription that dead letters wait in does not let us take them."""
+
+    reason = "dead-letters-refused"
+    default_hint = (
+        "Let the service account subscribe to them: gcloud pubsub subscriptions add-iam-policy-binding "
+        "attendance-dead-letter --member=serviceAccount:SERVICE_ACCOUNT_EMAIL --role=roles/pubsub.subscriber. "
+        "A deployment does it too."
+    )
+
+
 class OrganizerUnknown(NeedsOperator):
     """Nobody is known as whom the conference could be read."""
 
@@ -271,6 +284,16 @@ class UnreadableMessage(Permanent):
 
     reason = "unreadable-message"
     default_hint = "Look at what publishes to the topic: only the Workspace Events API should."
+
+
+class Undelivered(Permanent):
+    """Pub/Sub gave up on a message after delivering it in vain as often as its subscription allows."""
+
+    reason = "undelivered"
+    default_hint = (
+        "Look in the functions' logs for why the message was asked for again (message.again), mend that, and process "
+        "it: make replay ID=…"
+    )
 
 
 class ConferenceRecordGone(Permanent):

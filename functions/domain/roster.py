@@ -37,6 +37,14 @@ class RosterEntry:
         """Whether somebody who names a student by either means this one."""
         return self.student_id == student_id if student_id else bool(email) and self.email == email
 
+    def is_same_as(self, other: RosterEntry) -> bool:
+        """Whether two entries are of one student."""
+        pairs = ((getattr(self, name), getattr(other, name)) for name in _IDENTIFYING)
+        return any(one and one == another for one, another in pairs)
+
+
+_IDENTIFYING = ("key", "student_id", "email", "user")
+
 
 def checked_roster(students: Iterable[RosterEntry]) -> tuple[RosterEntry, ...]:
     """The students, if each can be told from all others.
@@ -45,22 +53,19 @@ def checked_roster(students: Iterable[RosterEntry]) -> tuple[RosterEntry, ...]:
         InvalidRequest: One stands there twice, or has neither an e-mail nor an id.
     """
     roster = tuple(students)
-    problems = []
-    for attribute in ("student_id", "email", "user"):
+    problems: dict[int, str] = {}
+    for attribute in _IDENTIFYING:
         seen: dict[str, int] = {}
         for number, entry in enumerate(roster):
             value = getattr(entry, attribute)
             if value and value in seen:
-                problems.append(FieldError(f"students.{number}", f"is the same student as students.{seen[value]}"))
+                problems.setdefault(number, f"is the same student as students.{seen[value]}")
             elif value:
                 seen[value] = number
-    problems += [
-        FieldError(f"students.{number}", "needs an email or a student_id")
-        for number, entry in enumerate(roster)
-        if not entry.key
-    ]
+    problems |= {number: "needs an email or a student_id" for number, entry in enumerate(roster) if not entry.key}
     if problems:
-        raise InvalidRequest("The roster cannot be used.", errors=problems)
+        errors = [FieldError(f"students.{number}", reason) for number, reason in sorted(problems.items())]
+        raise InvalidRequest("The roster cannot be used.", errors=errors)
     return roster
 
 

@@ -6,7 +6,7 @@ https://www.rfc-editor.org/rfc/rfc5545#section-3.3.10
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from itertools import islice
 from zoneinfo import ZoneInfo
 
@@ -22,6 +22,19 @@ REACH = timedelta(days=366)
 
 _RULE = re.compile(r"(?:RRULE:)?(?P<parts>[A-Z-]+=[A-Z0-9,+:-]+(?:;[A-Z-]+=[A-Z0-9,+:-]+)*);?", re.IGNORECASE)
 _FREQUENCIES = {"DAILY", "WEEKLY", "MONTHLY", "YEARLY"}
+_PARTS = {
+    "FREQ",
+    "INTERVAL",
+    "COUNT",
+    "UNTIL",
+    "WKST",
+    "BYDAY",
+    "BYMONTHDAY",
+    "BYYEARDAY",
+    "BYWEEKNO",
+    "BYMONTH",
+    "BYSETPOS",
+}
 
 
 def occurrences(start: datetime, text: str, *, time_zone: str) -> tuple[datetime, ...]:
@@ -44,8 +57,8 @@ def occurrences(start: datetime, text: str, *, time_zone: str) -> tuple[datetime
         raise _refusal("needs an end: COUNT or UNTIL")
     first = start.astimezone(zone)
     last = start + REACH
-    limit = min(_until(until, zone), last) if until else last
     try:
+        limit = min(_until(until, zone), last) if until else last
         expanded = rrulestr(";".join(f"{name}={value}" for name, value in parts.items()), dtstart=first)
         if not isinstance(expanded, rrule):
             raise _refusal("should be a single rule")
@@ -74,6 +87,8 @@ def _parts(rule: str) -> dict[str, str]:
     parts = dict(pairs)
     if len(parts) < len(pairs):
         raise _refusal("names a part twice")
+    if unusable := sorted(parts.keys() - _PARTS):
+        raise _refusal(f"should be of days, without {unusable[0]}")
     if parts.get("FREQ") not in _FREQUENCIES:
         raise _refusal("should have a FREQ of DAILY, WEEKLY, MONTHLY or YEARLY")
     if parts.get("INTERVAL", "1").lstrip("0") == "":
@@ -97,8 +112,7 @@ def _until(text: str, zone: ZoneInfo) -> datetime:
             continue
         if text.endswith("Z"):
             return moment.replace(tzinfo=UTC)
-        moment = moment.replace(tzinfo=zone)
-        return moment + timedelta(days=1) - timedelta(microseconds=1) if whole_day else moment
+        return (datetime.combine(moment, time.max) if whole_day else moment).replace(tzinfo=zone)
     raise _refusal("should have an UNTIL such as 20270131 or 20270131T225959Z")
 
 

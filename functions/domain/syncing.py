@@ -1,7 +1,9 @@
 """How far the reading of a conference is: what to read again, what a read changes, when it is final.
 
 Meet may answer before it has settled: a participant session without its end, a conference without its end, nobody
-in it. Such a read is provisional and is repeated until it settles or the settling time has passed since the end.
+in it. Such a read is provisional and is repeated until it settles or the settling time has passed since the end. A
+call without an end, of which no event said that it ended and in which somebody still is, goes on: it is not final
+before Meet must have ended it.
 All of it is decided from times of facts, never from the order in which messages arrive.
 """
 
@@ -20,6 +22,9 @@ from functions.domain.model import (
     SyncSource,
     SyncState,
 )
+
+LONGEST_CALL = timedelta(hours=24)
+"""Meet ends every call after a day: https://support.google.com/meet/answer/7317473."""
 
 CLOCK_SKEW = timedelta(minutes=5)
 """How far the clock of whoever sent an event may be ahead of ours."""
@@ -83,7 +88,9 @@ def after_reading(
     state = _state(
         snapshot,
         pulled_at=pulled_at,
-        ended_at=snapshot.record.end_time or ended_event_at or first_pulled_at or pulled_at,
+        ended_at=snapshot.record.end_time
+        or ended_event_at
+        or _ended_at_the_latest(snapshot, first_pulled_at or pulled_at),
         settle=settle,
     )
     if error and state is SyncState.PROVISIONAL:
@@ -143,6 +150,15 @@ def after_failure(
     )
 
 
+def is_unfinished(conference: Conference) -> bool:
+    """Whether another read may say more: also of one that was taken for complete while Meet knew no end of it."""
+    return (
+        conference.sync.state is not SyncState.COMPLETE
+        or conference.snapshot is None
+        or conference.snapshot.record.end_time is None
+    )
+
+
 def end_of(snapshot: Snapshot, sync: Sync) -> datetime:
     """When the conference ended, as far as is known: what open participant sessions are counted until.
 
@@ -165,6 +181,14 @@ def is_over(snapshot: Snapshot, sync: Sync) -> bool:
 def _state(snapshot: Snapshot, *, pulled_at: datetime, ended_at: datetime, settle: timedelta) -> SyncState:
     final = _has_settled(snapshot) or pulled_at >= ended_at + settle
     return SyncState.COMPLETE if final else SyncState.PROVISIONAL
+
+
+def _ended_at_the_latest(snapshot: Snapshot, first_pulled_at: datetime) -> datetime:
+    """When a call has ended of which neither Meet nor an event says so."""
+    sessions = [session for participant in snapshot.participants for session in participant.sessions]
+    if any(session.end_time is None for session in sessions):
+        return max(first_pulled_at, snapshot.record.start_time + LONGEST_CALL)
+    return first_pulled_at
 
 
 def _has_settled(snapshot: Snapshot) -> bool:

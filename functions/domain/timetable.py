@@ -18,6 +18,9 @@ MARGIN = timedelta(hours=2)
 KEPT = timedelta(days=200)
 """How long a room remembers what was in it: longer than a class may be entered afterwards."""
 
+_BESIDE = timedelta(days=2)
+"""How long before the first class that a room remembers it still knows its records: longer than any call."""
+
 
 @dataclass(frozen=True, slots=True)
 class Slot:
@@ -46,12 +49,15 @@ class Room:
         owner: Whose space it is, as far as is known: the only person to whom Meet lists its records.
         slots: The classes in it, in order of time.
         spans: The conference records in it, in order of time.
+        reconciled_until: Up to when all its conferences are known to have been seen; None if nobody looked yet, or
+            its teacher's conferences are looked for instead.
     """
 
     space: str
     owner: Organizer = field(default_factory=Organizer)
     slots: tuple[Slot, ...] = ()
     spans: tuple[Span, ...] = ()
+    reconciled_until: datetime | None = None
 
     def overlapping(self, scheduled: Interval, *, but: Iterable[str] = ()) -> Slot | None:
         """A class that has the room at that time already."""
@@ -83,13 +89,11 @@ class Room:
         return self if spans == self.spans else replace(self, spans=spans)
 
     def since(self, moment: datetime) -> Room:
-        """The room without what was long before a moment."""
-        kept = moment - KEPT
-        return replace(
-            self,
-            slots=tuple(slot for slot in self.slots if slot.scheduled.end > kept),
-            spans=tuple(span for span in self.spans if span.time.end > kept),
-        )
+        """The room without what was long before a moment; the last class before stays, as the others' neighbour."""
+        before = [slot for slot in self.slots if is_forgotten(slot.scheduled, now=moment)]
+        slots = self.slots[max(len(before) - 1, 0) :]
+        kept = min([moment - KEPT, *(slot.scheduled.start - MARGIN for slot in slots)]) - _BESIDE
+        return replace(self, slots=slots, spans=tuple(span for span in self.spans if span.time.end > kept))
 
     def owned(self, session_id: str) -> Interval | None:
         """The time that a class meeting owns; None if it is not in this room."""
@@ -129,6 +133,11 @@ class Room:
             return False
         owned = self.owned(slot.session_id)
         return owned is not None and time.clip(owned) is not None
+
+
+def is_forgotten(scheduled: Interval, *, now: datetime) -> bool:
+    """Whether a class is so long ago that its room need not know of it any more: what belonged to it then, does."""
+    return scheduled.end <= now - KEPT
 
 
 def _border(end: datetime, start: datetime) -> datetime:

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import json
 from dataclasses import dataclass
 
-from functions.domain.errors import AttendanceError, UnreadableMessage
-from functions.ports import ParkedEvent
+from functions.domain.errors import UnreadableMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,35 +40,8 @@ def unwrap(body: object) -> Message:
     )
 
 
-def parked(body: object, error: AttendanceError) -> ParkedEvent:
-    """The message as it is kept for a person. It is recognised by its content, so that it is kept once."""
-    encoding, text = _as_text(body)
-    message = body["message"] if isinstance(body, dict) and isinstance(body.get("message"), dict) else body
-    identity = f"{encoding}:{_as_text(message)[1]}"
-    return ParkedEvent(
-        key=hashlib.sha256(identity.encode()).hexdigest()[:40],
-        message=text,
-        encoding=encoding,
-        reason=error.reason,
-        hint=error.hint,
-    )
-
-
 def _payload(data: object) -> object:
     try:
         return json.loads(base64.b64decode(data, validate=True)) if isinstance(data, str) else None
     except (binascii.Error, ValueError, RecursionError):
         return None
-
-
-def _as_text(body: object) -> tuple[str, str]:
-    """How a body is written down, and its text: nothing of it is lost, whatever it is."""
-    if isinstance(body, bytes):
-        try:
-            return "text", body.decode()
-        except UnicodeDecodeError:
-            return "base64", base64.b64encode(body).decode()
-    try:
-        return "json", json.dumps(body, sort_keys=True)
-    except (TypeError, ValueError, RecursionError):
-        return "text", ascii(body)

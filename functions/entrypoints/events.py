@@ -10,11 +10,12 @@ from cloudevents.http import CloudEvent
 
 from functions import logs
 from functions.domain import events
-from functions.domain.errors import NotSettled
-from functions.domain.model import SyncSource, SyncState
+from functions.domain.errors import NeedsOperator, NotFound, NotSettled
+from functions.domain.model import SyncError, SyncSource, SyncState
 from functions.entrypoints.envelope import Message
 from functions.entrypoints.handling import TIME, answer
-from functions.entrypoints.reports import report
+from functions.entrypoints.reports import report, report_kept
+from functions.services.keep_subscriptions import keep_named
 from functions.services.sync import Request, sync_conference
 from functions.wiring import App
 
@@ -23,23 +24,35 @@ log = logging.getLogger(__name__)
 
 async def handle(event: CloudEvent, build_app: Callable[[], App], *, within: float = TIME) -> None:
     """Process one message of the topic of Workspace events; see `functions.entrypoints.handling.answer`."""
-    await answer(event, build_app, _process, within=within)
+    await answer(event, build_app, process, within=within)
 
 
-async def _process(message: Message, app: App) -> None:
+async def process(message: Message, app: App) -> SyncError | None:
+    """Do what a message asks for.
+
+    Returns:
+        Why Meet refused, until a person mends it; the message is done with all the same.
+
+    Raises:
+        Retryable: It is to be processed again later.
+        Permanent: It can never succeed.
+    """
     event = events.parse(message.attributes, message.payload)
     origin = event.origin
     with logs.context(event_id=origin.event_id, event_type=origin.event_type, **_about(event)):
         match event:
             case events.ConferenceEnded():
-                await _record(event, app)
+                return await _record(event, app)
+            case events.SubscriptionChanged():
+                return await _look_after(event, app)
             case events.Unknown():
                 log.warning("event.unknown")
             case _:
                 log.info("event.noted")
+    return None
 
 
-async def _record(event: events.ConferenceEnded, app: App) -> None:
+async def _record(event: events.ConferenceEnded, app: App) -> SyncError | None:
     began = monotonic()
     recorded = await sync_conference(
         Request(
@@ -53,6 +66,24 @@ async def _record(event: events.ConferenceEnded, app: App) -> None:
     report(recorded, seconds=monotonic() - began)
     if recorded.conference.sync.state is SyncState.PROVISIONAL:
         raise NotSettled("Meet may still change the conference.")
+    return recorded.refusal
+
+
+async def _look_after(event: events.SubscriptionChanged, app: App) -> SyncError | None:
+    """A subscription ends soon, has ended or tells nothing any more: what is done depends on how it stands now."""
+    try:
+        kept = await keep_named(event.subscription, deps=app.deps)
+    except NotFound:
+        kept = None
+    except NeedsOperator as error:
+        # Acknowledged: it stands with the organizer, and the scheduled job tries it again.
+        log.error("subscription.failed", extra={"reason": error.reason, "hint": error.hint})  # noqa: TRY400 - no bug
+        return SyncError.of(error, at=app.deps.clock())
+    if kept is None:
+        log.info("event.noted")  # of somebody who is not tracked any more
+    else:
+        report_kept(kept)
+    return None
 
 
 def _about(event: events.Event) -> dict[str, str]:

@@ -22,7 +22,8 @@ from functions.domain.errors import (
     StoreUnavailable,
     WrongSetting,
 )
-from functions.entrypoints.envelope import Message, parked, unwrap
+from functions.entrypoints.envelope import Message, unwrap
+from functions.services.parking import parked
 from functions.wiring import App
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ log = logging.getLogger(__name__)
 TIME = 500.0
 """Seconds that a message may take: within the function's 540, with time left to answer."""
 
-Process = Callable[[Message, App], Awaitable[None]]
+Process = Callable[[Message, App], Awaitable[object]]
 
 
 async def answer(event: CloudEvent, build_app: Callable[[], App], process: Process, *, within: float = TIME) -> None:

@@ -10,11 +10,12 @@ from cloudevents.http import CloudEvent
 
 from functions import logs
 from functions.domain.errors import NeedsOperator, NotFound, NotSettled
-from functions.domain.model import SyncState
+from functions.domain.model import SyncError, SyncState
 from functions.entrypoints.envelope import Message
 from functions.entrypoints.handling import TIME, answer
-from functions.entrypoints.reports import report, report_session, report_survey
+from functions.entrypoints.reports import report, report_kept, report_session, report_survey
 from functions.ports import Job
+from functions.services.keep_subscriptions import Kept
 from functions.services.run_job import run_job
 from functions.services.survey import survey
 from functions.services.sync import Recorded, SessionSynced
@@ -28,10 +29,11 @@ log = logging.getLogger(__name__)
 
 async def handle(event: CloudEvent, build_app: Callable[[], App], *, within: float = TIME) -> None:
     """Process one message of the jobs' topic; see `functions.entrypoints.handling.answer`."""
-    await answer(event, build_app, _process, within=within)
+    await answer(event, build_app, process, within=within)
 
 
-async def _process(message: Message, app: App) -> None:
+async def process(message: Message, app: App) -> SyncError | None:
+    """Do the job that a message names; see `functions.entrypoints.events.process`."""
     data = message.payload if isinstance(message.payload, dict) else {}
     job = Job(message.attributes.get("job", ""), data)
     began = monotonic()
@@ -40,26 +42,30 @@ async def _process(message: Message, app: App) -> None:
             outcome = await run_job(job, deps=app.deps)
         except NotFound:
             log.info("job.gone")  # a class meeting that nobody scheduled goes when its conference is assigned elsewhere
-            return
+            return None
         except NeedsOperator as error:
             # Acknowledged: the next run tries it again.
             log.error("job.failed", extra={"reason": error.reason, "hint": error.hint})  # noqa: TRY400 - no bug
-            return
+            return SyncError.of(error, at=app.deps.clock())
         seconds = round(monotonic() - began, 3)
         match outcome:
             case Recorded():
                 report(outcome, seconds=seconds)
                 if outcome.conference.sync.state is SyncState.PROVISIONAL:
                     raise NotSettled("Meet may still change the conference.")
+                return outcome.refusal
+            case Kept():
+                report_kept(outcome)
             case SessionSynced():
                 report_session(outcome, seconds=seconds)
             case _:
                 log.info("job.done", extra={"handed_out": outcome or 0, "seconds": seconds})
-                if job.name == "reconcile" and job.data.get("organizer") is None:
+                if job.name == "reconcile" and not job.data:
                     report_survey(await survey(views=app.views, now=app.deps.clock(), limit=SURVEYED))
+    return None
 
 
 def _about(job: Job) -> dict[str, str]:
     """What a job names, as log fields: ids, and no address."""
-    names = {name: job.data.get(name) for name in ("conference_record", "session_id", "organizer")}
+    names = {name: job.data.get(name) for name in ("conference_record", "session_id", "organizer", "space")}
     return {name: value[:256] for name, value in names.items() if isinstance(value, str) and "@" not in value}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 
+from functions.services.keep_subscriptions import Kept
 from functions.services.survey import Survey
 from functions.services.sync import Recorded, SessionSynced
 
@@ -30,6 +31,18 @@ def report(recorded: Recorded, *, seconds: float) -> None:
         )
     else:
         log.info("conference.recorded", extra=facts)
+
+
+def report_kept(kept: Kept) -> None:
+    """Tell what was done about a teacher's subscription."""
+    subscription = kept.subscription
+    facts = {
+        "organizer": kept.user,
+        "actions": [action.value for action in kept.actions],
+        "state": subscription.state.value if subscription else None,
+        "expire_time": subscription.expire_time.isoformat() if subscription and subscription.expire_time else None,
+    }
+    log.info("subscription.kept", extra=facts)
 
 
 def report_session(synced: SessionSynced, *, seconds: float) -> None:

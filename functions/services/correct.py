@@ -32,7 +32,7 @@ from functions.domain.sessions import (
 )
 from functions.domain.syncing import after_reading
 from functions.domain.timetable import Slot
-from functions.ports import Work
+from functions.ports import Job, Work
 from functions.services.deps import Deps
 from functions.services.marking import accounts, mark, place, rearrange
 from functions.services.resolve_identities import resolve_identities
@@ -51,12 +51,14 @@ class Changed:
         touched: Further class meetings to be marked.
         references: Ids for the audit; None if nothing was changed.
         result: What the caller is told.
+        accounts: Accounts that are remembered as another student's from now on, and the students of before and after.
     """
 
     session: ClassSession
     references: Mapping[str, str] | None = None
     touched: frozenset[str] = frozenset()
     result: tuple[str, ...] = ()
+    accounts: tuple[RosterEntry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +204,12 @@ async def assign(
         if person:
             student = Remembered(entry.student_id, entry.email, decision.by, decision.at)
             work.put_person(dataclasses.replace(person, student=student) if remembered else person)
-        return Changed(session, references={"attendee_id": attendee_id, "student": result[0]}, result=result)
+        return Changed(
+            session,
+            references={"attendee_id": attendee_id, "student": result[0]},
+            result=result,
+            accounts=_remembered_of(before, assignment),
+        )
 
     (result,) = await _decide(
         session_id, change, what="guest.assigned", by=by, caller=caller, if_match=if_match, deps=deps
@@ -232,19 +239,18 @@ async def unassign(
         sheet = await _sheet(work, session_id, deps)
         guest_id = _merged_id(sheet, attendee_id)
         found = False
+        forgotten: tuple[RosterEntry, ...] = ()
         for correction in await work.corrections(session_id):
             if isinstance(correction, Assignment | RoomDevice) and correction.attendee_id == guest_id:
                 work.drop_correction(session_id, correction)
                 found = True
                 if isinstance(correction, Assignment):
-                    person = await _person(work, correction.user)
-                    if person:
-                        work.put_person(_forgotten(person, correction))
+                    forgotten = await _forget(work, correction)
         if not found:
-            found = await _forget_remembered(work, session, guest_id, deps)
-        if not found:
+            forgotten = await _forget_remembered(work, session, guest_id, deps)
+        if not found and not forgotten:
             raise NotFound("This person was neither assigned to a student nor marked as a room device.")
-        return Changed(session, references={"attendee_id": guest_id})
+        return Changed(session, references={"attendee_id": guest_id}, accounts=forgotten)
 
     await _decide(session_id, change, what="guest.unassigned", by=by, caller=caller, if_match=if_match, deps=deps)
 
@@ -264,14 +270,13 @@ async def mark_as_room(
         corrections = await work.corrections(session_id)
         if any(isinstance(c, RoomDevice) and c.attendee_id == attendee_id for c in corrections):
             return Changed(session)
+        forgotten: tuple[RosterEntry, ...] = ()
         for correction in corrections:
             if isinstance(correction, Assignment) and correction.attendee_id == attendee_id:
                 work.drop_correction(session_id, correction)
-                person = await _person(work, correction.user)
-                if person:
-                    work.put_person(_forgotten(person, correction))
+                forgotten = await _forget(work, correction)
         work.put_correction(session_id, RoomDevice(attendee_id, decision))
-        return Changed(session, references={"attendee_id": attendee_id})
+        return Changed(session, references={"attendee_id": attendee_id}, accounts=forgotten)
 
     await _decide(session_id, change, what="room.marked", by=by, caller=caller, if_match=if_match, deps=deps)
 
@@ -418,8 +423,8 @@ async def set_class_roster(
         own = session.plan.class_id
         others = [entry for entry in session.plan.roster if (entry.class_id or own) != class_id]
         theirs = [entry if own == class_id else dataclasses.replace(entry, class_id=class_id) for entry in checked]
-        keys = {entry.key for entry in theirs}
-        return _with_roster(session, (*theirs, *(entry for entry in others if entry.key not in keys)))
+        # Whoever stands in another section there has moved to this one.
+        return _with_roster(session, (*theirs, *(o for o in others if not any(o.is_same_as(t) for t in theirs))))
 
     for session_id in session_ids:
         await _decide(session_id, change, what="roster.set", by=by, caller=caller, if_match=None, deps=deps)
@@ -466,7 +471,7 @@ async def _decide(
     entry_id = uuid.uuid4().hex
     decision = Decision(by, caller.email, deps.clock())
 
-    async def decide(work: Work) -> tuple[str, ...]:
+    async def decide(work: Work) -> Changed:
         session = await work.session(session_id)
         if session is None:
             raise NotFound("There is no such class meeting.")
@@ -482,10 +487,33 @@ async def _decide(
             )
             references = {"session_id": session_id, **changed.references}
             work.note(AuditEntry(entry_id, by, caller.email, what, references, {}))
-        return changed.result
+        return changed
 
-    result, _ = await deps.store.transact(decide)
-    return result
+    # Many marks are set at once, one call each: in this process they need not fight for the class meeting.
+    async with deps.turns.of(f"decisions/{session_id}"):
+        changed, _ = await deps.store.transact(decide)
+    await _mark_elsewhere(changed.accounts, but=session_id, deps=deps)
+    return changed.result
+
+
+async def _mark_elsewhere(accounts: Iterable[RosterEntry], *, but: str, deps: Deps) -> None:
+    """Have the other class meetings marked again that somebody was in who is remembered as another student now."""
+    found = {session_id for account in accounts for session_id in await deps.store.sessions_of_person(account)}
+    await deps.jobs.publish([Job("remark-session", {"session_id": name}) for name in sorted(found - {but})])
+
+
+def _remembered_of(*assignments: Assignment | None) -> tuple[RosterEntry, ...]:
+    """The account of assignments that are remembered, with the student of each."""
+    remembered = (assignment for assignment in assignments if assignment and assignment.remembered)
+    return tuple(RosterEntry(one.email, one.student_id, user=one.user) for one in remembered)
+
+
+async def _forget(work: Work, assignment: Assignment) -> tuple[RosterEntry, ...]:
+    """Let an account be again whoever it was before an assignment."""
+    person = await _person(work, assignment.user)
+    if person:
+        work.put_person(_forgotten(person, assignment))
+    return _remembered_of(assignment)
 
 
 def _students(session: ClassSession) -> dict[str, RosterEntry]:
@@ -588,15 +616,17 @@ def _forgotten(person: PersonT, assignment: Assignment) -> PersonT:
     return dataclasses.replace(person, student=assignment.remembered_before)
 
 
-async def _forget_remembered(work: Work, session: ClassSession, attendee_id: str, deps: Deps) -> bool:
+async def _forget_remembered(
+    work: Work, session: ClassSession, attendee_id: str, deps: Deps
+) -> tuple[RosterEntry, ...]:
     """Undo what is remembered of an account from another class meeting."""
     sheet = await _sheet(work, session.session_id, deps)
     user = await _user_of(work, session, attendee_id, sheet)
     person = await _person(work, user)
     if person is None or person.student is None:
-        return False
+        return ()
     work.put_person(dataclasses.replace(person, student=None))
-    return True
+    return (RosterEntry(person.student.email, person.student.student_id, user=user),)
 
 
 async def _reading(session_id: str, record: str, from_session_id: str | None, deps: Deps) -> Reading | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from functions.domain.policy import Policy
-from functions.ports import AttendanceStore, Clock, Conferences, Identities, Jobs, Spaces, Subscriptions
+from functions.ports import AttendanceStore, Clock, Conferences, DeadLetters, Identities, Jobs, Spaces, Subscriptions
 from functions.services.turns import Turns
 
 
@@ -37,7 +38,10 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Deps:
-    """The outside world of the use cases; a service that is not in use is None."""
+    """The outside world of the use cases; a service that is not in use is None.
+
+    `pause` waits for so many seconds.
+    """
 
     store: AttendanceStore
     conferences: Conferences
@@ -45,6 +49,8 @@ class Deps:
     identities: Identities | None
     subscriptions: Subscriptions | None
     jobs: Jobs
+    dead_letters: DeadLetters | None
     clock: Clock
+    pause: Callable[[float], Awaitable[None]]
     rules: Rules
     turns: Turns

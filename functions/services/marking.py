@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from functions.domain.attendance import (
     Evidence,
@@ -21,9 +21,11 @@ from functions.domain.attendance import (
 from functions.domain.certainty import after_attempt
 from functions.domain.model import Conference, SignedInUser, SyncError, SyncState
 from functions.domain.sessions import AttendanceSheet, ClassSession
-from functions.domain.timetable import Room, Span
+from functions.domain.timetable import Room, Span, is_forgotten
 from functions.ports import Work
 from functions.services.deps import Rules
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +122,7 @@ async def mark(
             conferences = [conference]
             missing: list[str] = []
         else:
-            room = await work.room(session.space.name)
-            session = dataclasses.replace(session, owned=room.owned(session_id))
-            conferences, missing = await _belonging(work, session, room)
+            session, conferences, missing = await _with_its_own(work, session, now=now)
         if attempt := attempts.get(session_id):
             session = _tried(session, attempt, conferences, missing=missing, rules=rules)
         evidence = Evidence(
@@ -151,6 +151,20 @@ def accounts(conferences: Iterable[Conference]) -> frozenset[str]:
     )
 
 
+async def _with_its_own(
+    work: Work, session: ClassSession, *, now: datetime
+) -> tuple[ClassSession, list[Conference], list[str]]:
+    """A scheduled class meeting with the time that it owns, its conferences, and its records that nobody has read."""
+    scheduled = session.plan.takes_place
+    if scheduled and session.owned and is_forgotten(scheduled, now=now):
+        names = {*session.conference_records, *(record.conference_record for record in session.plan.attached)}
+        known = [conference for name in sorted(names) if (conference := await work.conference(name))]
+        return session, _in_order(c for c in known if session.session_id in c.session_ids), []
+    room = await work.room(session.space.name)
+    conferences, missing = await _belonging(work, session, room)
+    return dataclasses.replace(session, owned=room.owned(session.session_id)), conferences, missing
+
+
 async def _belonging(work: Work, session: ClassSession, room: Room) -> tuple[list[Conference], list[str]]:
     """The conferences of a scheduled class meeting, in order of time, and the records that nobody has read."""
     attached = [record.conference_record for record in session.plan.attached]
@@ -161,14 +175,17 @@ async def _belonging(work: Work, session: ClassSession, room: Room) -> tuple[lis
             missing.append(name)
         elif not conference.attached_to or session.session_id in conference.attached_to:
             conferences.append(conference)
+    return _in_order(conferences), sorted(missing)
 
-    def order(conference: Conference) -> tuple[bool, datetime | None, str]:
+
+def _in_order(conferences: Iterable[Conference]) -> list[Conference]:
+    """Conferences by time; those that were never read come last."""
+
+    def order(conference: Conference) -> tuple[bool, datetime, str]:
         time = conference_time(conference)
-        return (time is None, time.start if time else None, conference.conference_record)
+        return (time is None, time.start if time else _NEVER, conference.conference_record)
 
-    known = sorted((c for c in conferences if c.snapshot), key=order)
-    unread = sorted((c for c in conferences if not c.snapshot), key=lambda c: c.conference_record)
-    return [*known, *unread], sorted(missing)
+    return sorted(conferences, key=order)
 
 
 def _tried(

@@ -16,9 +16,9 @@ from functions.domain.errors import (
     OutOfTime,
     Retryable,
 )
-from functions.domain.model import Organizer, Subscription, SubscriptionState, SyncError
+from functions.domain.model import Organizer, SubscriptionState, SyncError
 from functions.domain.sessions import AuditEntry, Caller, CallerRole, Person, TrackedOrganizer, Tracking
-from functions.ports import Work
+from functions.ports import Subscriptions, Work
 from functions.services.deps import Deps
 
 TRACKING_TIME = 15.0
@@ -78,7 +78,7 @@ async def enrol(email: str, *, caller: Caller, deps: Deps) -> Enrolled:
     subscription = organizer.subscription
     if not is_active(organizer, deps):
         try:
-            subscription = await _subscribe(organizer, deps)
+            subscription = await require_subscriptions(deps).ensure(organizer=Organizer(organizer.user, email))
         except (Retryable, NeedsOperator) as failure:
             error = failure
 
@@ -154,10 +154,26 @@ def is_active(organizer: TrackedOrganizer, deps: Deps) -> bool:
     )
 
 
-async def _subscribe(organizer: TrackedOrganizer, deps: Deps) -> Subscription:
+async def tracked_organizer(name: str, *, deps: Deps) -> TrackedOrganizer:
+    """The tracked teacher of this name, `users/{id}` or an e-mail address; NotFound if there is none."""
+    if name.startswith("users/"):
+
+        async def load(work: Work) -> TrackedOrganizer | None:
+            return await work.organizer(name)
+
+        tracked, _ = await deps.store.transact(load)
+    else:
+        tracked = await deps.store.organizer_with(name.lower())
+    if tracked is None:
+        raise NotFound("This teacher is not tracked.", hint="Enroll the teacher first: make enroll TEACHER=…")
+    return tracked
+
+
+def require_subscriptions(deps: Deps) -> Subscriptions:
+    """The service that subscriptions are made with; OrganizerUnknown if there is none here."""
     if deps.subscriptions is None:
         raise OrganizerUnknown(
             "The Workspace Events API is not in use, so nobody can be tracked.",
             hint="Set WORKSPACE_EVENTS_API_ENDPOINT, or rely on the scheduled jobs: marks come after the class's end.",
         )
-    return await deps.subscriptions.ensure(organizer=Organizer(organizer.user, organizer.email))
+    return deps.subscriptions

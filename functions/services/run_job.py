@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 
 from functions.domain.errors import UnreadableMessage
 from functions.domain.events import conference_record_in
 from functions.domain.model import Organizer, SyncSource
 from functions.ports import Job
-from functions.services import reconcile
+from functions.services import keep_subscriptions, reconcile
 from functions.services.deps import Deps
+from functions.services.fan_out import Continuation
+from functions.services.keep_subscriptions import Kept
+from functions.services.parking import park_dead_letters
 from functions.services.sync import (
     Recorded,
     Request,
@@ -21,9 +25,10 @@ from functions.services.sync import (
 )
 
 _SESSION_ID = re.compile(r"[A-Za-z0-9._~-]{1,256}")
+_SPACE = re.compile(r"spaces/[A-Za-z0-9._~-]{1,256}")
 _ORGANIZER = re.compile(r"users/[A-Za-z0-9._~-]{1,256}|[^@\s/]{1,128}@[^@\s/]{1,128}")
 
-Outcome = Recorded | SessionSynced | int | None
+Outcome = Recorded | SessionSynced | Kept | int | None
 """What came of it; a number is how many further jobs were handed out."""
 
 
@@ -52,11 +57,20 @@ async def run_job(job: Job, *, deps: Deps) -> Outcome:
             return None
         case "sync-due":
             return await reconcile.sync_due(deps=deps)
+        case "reconcile" if "space" in job.data:
+            return await reconcile.reconcile_room(_space(job.data), deps=deps)
         case "reconcile":
-            organizer = _organizer(job.data)
-            if not organizer.known:
-                return await reconcile.reconcile_all(deps=deps)
-            return await reconcile.reconcile(organizer.user or organizer.email or "", deps=deps)
+            if named := _named_organizer(job.data):
+                return await reconcile.reconcile(named, deps=deps)
+            going_on = _continuation(job.data)
+            done = await reconcile.reconcile_all(going_on=going_on, deps=deps)
+            if not going_on.after:
+                await park_dead_letters(deps=deps)
+            return done
+        case "renew-subscriptions":
+            if named := _named_organizer(job.data):
+                return await keep_subscriptions.keep(named, deps=deps)
+            return await keep_subscriptions.keep_all(going_on=_continuation(job.data), deps=deps)
         case _:
             raise UnreadableMessage("The message's attribute `job` names no job that there is.")
 
@@ -66,6 +80,31 @@ def _session_id(data: Mapping[str, object]) -> str:
     if isinstance(session_id, str) and _SESSION_ID.fullmatch(session_id):
         return session_id
     raise UnreadableMessage("The job's data names no class meeting ({session_id: …}).")
+
+
+def _space(data: Mapping[str, object]) -> str:
+    space = data.get("space")
+    if isinstance(space, str) and _SPACE.fullmatch(space):
+        return space
+    raise UnreadableMessage("The job's data names no room ({space: spaces/…}).")
+
+
+def _named_organizer(data: Mapping[str, object]) -> str | None:
+    """The organizer that a job is about; None for one about all of them."""
+    organizer = _organizer(data)
+    return organizer.user or organizer.email
+
+
+def _continuation(data: Mapping[str, object]) -> Continuation:
+    """Where a job about all of them goes on."""
+    after, until = data.get("after", ""), data.get("until")
+    try:
+        moment = datetime.fromisoformat(until) if isinstance(until, str) else None
+    except ValueError:
+        moment = None
+    if not isinstance(after, str) or (until is not None and (moment is None or moment.tzinfo is None)):
+        raise UnreadableMessage("The job's data does not say where it goes on ({after: …, until: a time}).")
+    return Continuation(after, moment)
 
 
 def _organizer(data: Mapping[str, object]) -> Organizer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import hashlib
 import uuid
@@ -37,6 +38,12 @@ PAST, AHEAD = timedelta(days=180), timedelta(days=366)
 """How far from now a class may begin."""
 
 LONGEST = timedelta(minutes=1440)
+
+MOST_ROSTER_BYTES = 6_000_000
+"""Of the rosters of all classes of a series, which are stored in one commit of 10 MiB at most."""
+
+_ENTRY_BYTES = 20
+"""What a field of a roster entry takes beside its value, generously."""
 
 REMEMBERED = timedelta(hours=24)
 """How long an idempotency key is remembered."""
@@ -108,13 +115,16 @@ async def schedule_class(
         Retryable, NeedsOperator: Google, asked for a room.
     """
     time_zone = new.time_zone or deps.rules.time_zone
-    times = _times(new, time_zone, now=deps.clock())
+    # A rule may take its time to be found impossible, and other requests should not wait for it.
+    times = await asyncio.to_thread(_times, new, time_zone)
     roster, policy = checked_roster(new.students), deps.rules.policy.changed(new.policy or {})
     session_ids = _session_ids(new, len(times))
     key = hashlib.sha256(f"{caller.email}\0{idempotency_key}".encode()).hexdigest()[:40] if idempotency_key else None
     before = await _scheduled_before(session_ids, new, key, fingerprint, deps)
     if before:
         return before
+    _require_near(new.start_time, now=deps.clock())
+    _require_storable(roster, len(times))
     tracked = await require_allowed(new.teacher_email, caller=caller, deps=deps)
     teacher = Organizer(tracked.user if tracked else None, new.teacher_email)
     space = await _space(new, teacher, deps)
@@ -260,8 +270,7 @@ async def _let_go(work: Work, session: ClassSession, *, now: datetime) -> frozen
     return frozenset(touched)
 
 
-def _times(new: NewClass, time_zone: str, *, now: datetime) -> tuple[Interval, ...]:
-    _require_near(new.start_time, now=now)
+def _times(new: NewClass, time_zone: str) -> tuple[Interval, ...]:
     if not timedelta(minutes=1) <= new.duration <= LONGEST:
         raise InvalidRequest.of("duration_minutes", "should be between 1 and 1440")
     starts: tuple[datetime, ...] = (new.start_time,)
@@ -273,6 +282,16 @@ def _times(new: NewClass, time_zone: str, *, now: datetime) -> tuple[Interval, .
 def _require_near(start: datetime, *, now: datetime) -> None:
     if not now - PAST <= start <= now + AHEAD:
         raise InvalidRequest.of("start_time", f"should be at most {PAST.days} days back and {AHEAD.days} days ahead")
+
+
+def _require_storable(roster: Sequence[RosterEntry], classes: int) -> None:
+    """Refuse a series whose rosters together are more than one commit takes, before a room is made for it."""
+    entries = (value for entry in roster for value in dataclasses.astuple(entry))
+    size = sum(len(value.encode()) + _ENTRY_BYTES for value in entries if value)
+    if size * classes > MOST_ROSTER_BYTES:
+        raise InvalidRequest.of(
+            "recurrence", "makes too many roster entries to be stored at once: schedule the series in several parts"
+        )
 
 
 def _session_ids(new: NewClass, number: int) -> tuple[str, ...]:

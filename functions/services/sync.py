@@ -10,7 +10,7 @@ import asyncio
 import dataclasses
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from functions.domain.attendance import conference_time, unscheduled_session_id
 from functions.domain.certainty import was_searched
@@ -33,21 +33,14 @@ from functions.domain.model import (
     Sync,
     SyncError,
     SyncSource,
-    SyncState,
 )
 from functions.domain.sessions import ClassSession
-from functions.domain.syncing import after_failure, after_reading, needs_reading
+from functions.domain.syncing import LONGEST_CALL, after_failure, after_reading, is_unfinished, needs_reading
 from functions.domain.timetable import MARGIN, Room, Span
 from functions.ports import Listing, SheetChange, Work
 from functions.services.deps import Deps
 from functions.services.marking import Attempt, accounts, mark, place
 from functions.services.resolve_identities import resolve_identities
-
-LONGEST_CALL = timedelta(hours=24)
-"""How long before a class a conference may have begun that still goes on in it: Meet ends every call after a day.
-
-https://support.google.com/meet/answer/7317473
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +197,7 @@ async def sync_session(
         if session.plan.scheduled is None:
             request = Request(f"conferenceRecords/{session_id}", Organizer(), None, source)
             conference, organizer = await _stored(request, deps)
-            if full or conference is None or _is_unfinished(conference):
+            if full or conference is None or is_unfinished(conference):
                 await _read_all([request.conference_record], organizer, found, strict=strict, deps=deps)
         else:
             organizer = await _look_around(session, found, strict=strict, full=full, deps=deps)
@@ -379,21 +372,12 @@ async def _unfinished(records: Collection[str], *, full: bool, deps: Deps) -> se
         wanted = set()
         for record in records:
             conference = await work.conference(record)
-            if full or conference is None or _is_unfinished(conference):
+            if full or conference is None or is_unfinished(conference):
                 wanted.add(record)
         return wanted
 
     wanted, _ = await deps.store.transact(load)
     return wanted
-
-
-def _is_unfinished(conference: Conference) -> bool:
-    """Whether another read may say more: also of one that was taken for complete while Meet knew no end of it."""
-    return (
-        conference.sync.state is not SyncState.COMPLETE
-        or conference.snapshot is None
-        or conference.snapshot.record.end_time is None
-    )
 
 
 async def _read_all(records: Iterable[str], organizer: Organizer, found: _Found, *, strict: bool, deps: Deps) -> None:
@@ -516,11 +500,12 @@ def _decided(
 
 def _with_listing(room: Room, listing: Listing | SyncError) -> Room:
     if isinstance(listing, Listing):
-        known = {span.conference_record for span in room.spans}
+        known = {span.conference_record: span.time.end for span in room.spans}
         for record in listing.records:
-            # What was read of a record is known better than what a list says of it.
-            if record.name not in known:
-                room = room.with_span(Span(record.name, _time(record.start_time, record.end_time, listing.began_at)))
+            time = _time(record.start_time, record.end_time, listing.began_at)
+            # What was read of a record is known better than what a list says of it, but that it went on since.
+            if record.name not in known or known[record.name] < time.end:
+                room = room.with_span(Span(record.name, time))
     return room
 
 

@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import random
+import shlex
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -39,6 +40,9 @@ from infra.local.subscriptions import WorkspaceEventsSimulator
 from infra.local.workspace_events import Message, conference_ended
 
 FOLDER = ROOT / ".local" / "run"
+ENVIRONMENT = FOLDER / "env"
+"""The functions' settings, for a shell to source: the commands that operate them need the same."""
+
 PROJECT = "demo-meet-attendance"
 TOPIC = f"projects/{PROJECT}/topics/workspace-events"
 JOBS = f"projects/{PROJECT}/topics/attendance-jobs"
@@ -110,6 +114,7 @@ async def _serve(store: dict[str, str], *, settle: int, port: int) -> None:
             f"See its marks:     curl {stack.urls['api']}/api/sessions/SESSION_ID/attendance\n"
             f"Hold another one:  curl -X POST '{controls}/classes?people=30'\n"
             f"See documents:     curl {controls}/documents/sessions\n"
+            f"Operate it:        source {ENVIRONMENT.relative_to(ROOT)}; make enroll TEACHER=…; make status\n"
             "Stop with Ctrl-C.",
             flush=True,
         )
@@ -144,6 +149,7 @@ async def _stack(store: dict[str, str], *, settle: int) -> AsyncIterator[Stack]:
                 log = FOLDER / f"{target}.log"
                 return programs.enter_context(function_server(target, env=env, log=log, signature=signature))
 
+            _keep(env)
             # Starting them waits, and the simulators live in this loop.
             events = await asyncio.to_thread(start, "on_workspace_event", "cloudevent")
             jobs = await asyncio.to_thread(start, "on_job", "cloudevent")
@@ -162,6 +168,10 @@ async def _stack(store: dict[str, str], *, settle: int) -> AsyncIterator[Stack]:
                 clock = tasks.create_task(_schedule(publish))
                 yield Stack(urls=urls, school=school, publish=publish, documents=_documents(env))
                 clock.cancel()
+
+
+def _keep(env: dict[str, str]) -> None:
+    ENVIRONMENT.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in env.items()))
 
 
 def _trigger(served: Served, topic: str, subscription: str) -> Trigger:

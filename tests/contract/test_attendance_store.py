@@ -10,7 +10,7 @@ import pytest
 from google.cloud import firestore
 from google.cloud.firestore_v1 import types
 
-from functions.adapters.attendance_store import DocumentAttendanceStore
+from functions.adapters.attendance_store import PARKED_AT_ONCE, DocumentAttendanceStore
 from functions.adapters.database import ABSENT, COMMIT_TIME, Query, Write
 from functions.adapters.firestore import FirestoreDatabase
 from functions.adapters.sqlite import SqliteDatabase
@@ -487,7 +487,7 @@ async def test_who_is_no_longer_in_the_conference_has_no_document_left(store, da
     assert second == SheetChange(deleted=frozenset({attendee_id("abc", "users/3")}))
 
 
-async def test_dropping_a_class_meeting_removes_everything_under_it_and_nothing_else(store, database):
+async def test_dropping_a_class_meeting_removes_its_attendance_and_nothing_else(store, database):
     await save(store, read_at(61, ADA))
     left = await versions(database)
     session = dataclasses.replace(
@@ -497,7 +497,9 @@ async def test_dropping_a_class_meeting_removes_everything_under_it_and_nothing_
     await hold(store, session, taken, corrections=[room_device("guest"), override(Mark.LATE, student_id="s")])
     await do(store, lambda work: work.drop_session("maths"), lambda work: work.drop_session("never there"))
 
-    assert await rewritten(database, left) == {"conferences/other"}
+    found = await rewritten(database, left)
+    assert {path for path in found if "/corrections/" not in path} == {"conferences/other"}
+    assert len(found) == 3  # what people decided waits for the class meeting to come back
     assert await look(store, lambda work: work.session("maths")) is None
 
 
@@ -749,6 +751,84 @@ async def test_a_parked_message_is_cut_to_256_kib(store, database, character):
     stored = (await database.get("parked_events/k")).fields
 
     assert (len(stored["message"].encode()), stored["truncated"]) == (256 * 1024, True)
+
+
+async def waiting(store, **which):
+    return [parked async for parked in store.parked(**which)]
+
+
+async def test_parked_messages_wait_to_be_replayed_the_longest_parked_first(store):
+    events = [
+        dataclasses.replace(PARKED, key=key, reason=reason) for key, reason in [("b", "x"), ("a", "y"), ("c", "x")]
+    ]
+    for event in events:
+        await store.park(event)
+
+    assert [parked.event for parked in await waiting(store)] == events
+    assert [parked.event for parked in await waiting(store, reason="x")] == [events[0], events[2]]
+    assert await waiting(store, reason="z") == []
+    assert (await store.parked_event("a")).event == events[1]
+    assert await store.parked_event("z") is None
+
+
+async def test_more_parked_messages_than_are_read_in_one_go_come_all_while_they_are_replayed(store):
+    keys = [f"{number:03}" for number in range(2 * PARKED_AT_ONCE + 1)]
+    for key in keys:
+        await store.park(dataclasses.replace(PARKED, key=key))
+
+    seen = []
+    async for parked in store.parked():
+        seen.append(parked.event.key)
+        await store.note_replayed(parked)
+
+    assert seen == keys
+    assert await waiting(store) == []
+
+
+async def test_a_replayed_message_waits_no_longer_and_keeps_what_it_was(store, database):
+    await store.park(PARKED)
+    before = (await database.get("parked_events/k")).fields
+    await store.note_replayed(await store.parked_event("k"))
+    after = (await database.get("parked_events/k")).fields
+
+    assert await waiting(store) == []
+    assert await store.parked_event("k") is None
+    assert after["replayed_at"] >= after["parked_at"]
+    assert {**after, "replayed_at": None} == before
+
+
+async def test_a_message_parked_again_after_it_was_replayed_waits_again(store):
+    await store.park(PARKED)
+    first = await store.parked_event("k")
+    await store.note_replayed(first)
+    again = dataclasses.replace(PARKED, reason="documents-refused")
+    await store.park(again)
+    (second,) = await waiting(store)
+
+    assert second.event == again
+    assert second.parked_at > first.parked_at
+
+
+async def test_a_replay_that_was_overtaken_by_another_parking_hides_nothing(store):
+    await store.park(PARKED)
+    first = await store.parked_event("k")
+    await store.note_replayed(first)
+    await store.park(PARKED)
+    await store.note_replayed(first)
+
+    assert len(await waiting(store)) == 1
+
+
+async def test_noting_a_replay_twice_or_of_what_is_gone_changes_nothing(store, database):
+    await store.park(PARKED)
+    parked = await store.parked_event("k")
+    await store.note_replayed(parked)
+    noted = await database.get("parked_events/k")
+    await store.note_replayed(parked)
+    await store.note_replayed(dataclasses.replace(parked, event=dataclasses.replace(PARKED, key="gone")))
+
+    assert await database.get("parked_events/k") == noted
+    assert await database.get("parked_events/gone") is None
 
 
 async def test_personal_data_expires_when_a_retention_is_set_and_what_has_none_does_not(database):

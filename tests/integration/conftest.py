@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
@@ -31,7 +32,7 @@ async def instance(meet, tmp_path):
     """Makes applications as instances of the deployed function are: apart, on one store."""
     started = []
 
-    def start(**settings) -> wiring.App:
+    def start(*, clock=wiring.utc_now, pause=asyncio.sleep, **settings) -> wiring.App:
         configured = Settings(
             **{
                 "auth_mode": "anonymous",
@@ -42,7 +43,7 @@ async def instance(meet, tmp_path):
                 **settings,
             }
         )
-        app = wiring.build(configured)
+        app = wiring.build(configured, clock=clock, pause=pause)
         started.append(app)
         return app
 

@@ -6,11 +6,12 @@ import re
 import unicodedata
 from datetime import UTC, date, datetime, time
 from typing import Annotated
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 from functions.domain.model import clean_display_name
+from functions.domain.zones import is_time_zone
 
 MAX_STUDENTS = 2000
 
@@ -50,10 +51,8 @@ def _meeting_code(value: str) -> str:
 
 
 def _time_zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError("should be an IANA time zone such as Europe/Berlin") from None
+    if not is_time_zone(value):
+        raise ValueError("should be an IANA time zone such as Europe/Berlin")
     return value
 
 

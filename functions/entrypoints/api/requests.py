@@ -71,7 +71,7 @@ Students = Annotated[list[StudentBody], Field(max_length=MAX_STUDENTS)]
 
 
 class PolicyBody(Body):
-    """How marks are made; what is left out stays as it is."""
+    """How marks are made; what is left out is as the school has it."""
 
     marks: StrictBool | None = None
     window: Literal["held", "scheduled"] | None = None

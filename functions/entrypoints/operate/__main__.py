@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Final
 
 import click
 
+from functions import logs
+
 COMMANDS: Final[Mapping[str, str]] = {
+    "enroll": "functions.entrypoints.operate.enroll",
+    "backfill": "functions.entrypoints.operate.backfill",
+    "replay": "functions.entrypoints.operate.replay",
     "status": "functions.entrypoints.operate.status",
 }
 """The module of each command, which has the command under its own name."""
@@ -36,4 +42,5 @@ def operate() -> None:
 
 
 if __name__ == "__main__":
+    logs.configure("ERROR", stream=sys.stderr)  # a command says itself what it does
     operate(prog_name="operate")

@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import NoReturn, TypeVar
 
 import click
 
 from functions import settings, wiring
 from functions.domain.errors import AttendanceError, WrongSetting
+from functions.domain.model import SyncError
+from functions.settings import Settings
 from functions.wiring import App
 
 CANNOT = 2
 """The exit code of a command that could not do what it was asked for; click's own for a wrong argument."""
 
-_SET_IT = "Set the variable in the environment of this command: docs/settings.md."
+MEND_SETTINGS = (
+    "A command needs the variables that the functions are deployed with (docs/settings.md). For the local stack, "
+    "`make run` prints how to set them."
+)
 
 T = TypeVar("T")
 
 
-def run(use: Callable[[App], Awaitable[T]]) -> T:
+def run(use: Callable[[App], Awaitable[T]], *, adjusted: Callable[[Settings], Settings] | None = None) -> T:
     """Do something with the application that the environment describes.
 
     Args:
         use: What to do with it, within an event loop of its own.
+        adjusted: Makes the settings that this command needs of those in the environment.
 
     Returns:
         What `use` returned.
@@ -33,7 +41,12 @@ def run(use: Callable[[App], Awaitable[T]]) -> T:
         SystemExit: It could not be done; why, and what to do about it, is said on standard error.
     """
     try:
-        return asyncio.run(_within(use))
+        configured = settings.load()
+        if "log_level" in configured.model_fields_set:
+            logging.getLogger().setLevel(configured.log_level)
+        return asyncio.run(_within(use, adjusted(configured) if adjusted else configured))
+    except WrongSetting as error:
+        fail(WrongSetting(error.message, hint=MEND_SETTINGS))
     except AttendanceError as error:
         fail(error)
 
@@ -45,16 +58,24 @@ def fail(error: AttendanceError) -> NoReturn:
         SystemExit: Always.
     """
     click.echo(error.message, err=True)
-    # The error's own hint speaks of the deployed functions.
-    hint = _SET_IT if isinstance(error, WrongSetting) else error.hint
-    if hint:
-        click.echo(hint, err=True)
+    if error.hint:
+        click.echo(error.hint, err=True)
     raise SystemExit(CANNOT) from None
 
 
-async def _within(use: Callable[[App], Awaitable[T]]) -> T:
+def words(trouble: AttendanceError | SyncError) -> str:
+    """What happened and what to do about it, in one line."""
+    return f"{trouble.message} {trouble.hint}".strip()
+
+
+def moment(time: datetime) -> str:
+    """A time as commands print it."""
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+async def _within(use: Callable[[App], Awaitable[T]], configured: Settings) -> T:
     # Not `wiring.app()`: its log lines would stand among what the command prints.
-    app = wiring.build(settings.load())
+    app = wiring.build(configured)
     try:
         return await use(app)
     finally:

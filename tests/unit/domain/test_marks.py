@@ -241,8 +241,11 @@ def teaching(*who, **about):
              [call((TEACHING, (0, 50)), (ADA, (0, 50)), (BOB, (0, 20)), end=50),
               call((TEACHING, (55, 60)), start=55, name="two", state=SyncState.PROVISIONAL)], BY_THE_END,
              [LEFT_EARLY, PARTIAL, UNKNOWN]),
-            ("a call that could not be read says nothing of anybody",
-             [teaching(*ALL_OF_THEM), unread_call("two")], BY_THE_END, [UNKNOWN, UNKNOWN, UNKNOWN]),
+            ("a call that could not be read leaves the marks of one that was read for good, and nobody absent",
+             [teaching(*ALL_OF_THEM), unread_call("two")], BY_THE_END, [PRESENT, PARTIAL, UNKNOWN]),
+            ("a call that could not be read says nothing of anybody while no other one is final",
+             [teaching(*ALL_OF_THEM, state=SyncState.PROVISIONAL), unread_call("two")], BY_THE_END,
+             [UNKNOWN, UNKNOWN, UNKNOWN]),
             ("a call whose last read failed before it was final says nothing of anybody",
              [teaching(*ALL_OF_THEM, state=SyncState.FAILED)], BY_THE_END, [UNKNOWN, UNKNOWN, UNKNOWN]),
         ]
@@ -252,10 +255,11 @@ def test_what_is_known(conferences, when, marks):
     assert marks_of(*conferences, **when) == marks
 
 
-def test_a_listed_call_that_nobody_has_read_says_nothing_of_anybody():
-    marks = marks_of(teaching(*ALL_OF_THEM), missing=["conferenceRecords/two"], listed=70, now=71)
+def test_a_listed_call_that_nobody_has_read_makes_nobody_absent():
+    missing = ["conferenceRecords/two"]
 
-    assert marks == [UNKNOWN, UNKNOWN, UNKNOWN]
+    assert marks_of(teaching(*ALL_OF_THEM), missing=missing, listed=70, now=71) == [PRESENT, PARTIAL, UNKNOWN]
+    assert marks_of(missing=missing, listed=70, now=71) == [UNKNOWN, UNKNOWN, UNKNOWN]
 
 
 def test_what_is_unknown_is_neither_late_nor_early():

@@ -66,11 +66,29 @@ def test_a_read_is_final_when_all_ends_are_known_or_the_settling_time_is_over(wh
 
 
 def test_without_end_and_event_the_settling_time_counts_from_the_first_read():
-    first = read(None, reading(OPEN, end=None, pulled=30), ended_event=None)
-    second = read(first, reading(OPEN, end=None, pulled=39), ended_event=None)
-    third = read(second, reading(OPEN, end=None, pulled=40), ended_event=None)
+    first = read(None, reading(ADA, end=None, pulled=30), ended_event=None)
+    second = read(first, reading(ADA, end=None, pulled=39), ended_event=None)
+    third = read(second, reading(ADA, end=None, pulled=40), ended_event=None)
 
     assert [one.sync.state for one in (first, second, third)] == ["provisional", "provisional", "complete"]
+
+
+def test_a_call_in_which_somebody_still_is_goes_on_until_meet_must_have_ended_it():
+    """It began at nine; without this, a lesson that overruns would be final while it goes on."""
+    day = 24 * 60
+    states = [
+        read(None, reading(OPEN, end=None, pulled=30), ended_event=None).sync.state,
+        *(
+            read(
+                read(None, reading(OPEN, end=None, pulled=30), ended_event=None),
+                reading(OPEN, end=None, pulled=at),
+                ended_event=None,
+            ).sync.state
+            for at in (120, day + 9, day + 10)
+        ),
+    ]
+
+    assert states == ["provisional", "provisional", "provisional", "complete"]
 
 
 def test_an_older_read_never_replaces_a_newer_one():
@@ -178,8 +196,8 @@ def test_an_older_failure_never_replaces_a_newer_one():
 )
 def test_a_time_at_which_it_cannot_have_ended_is_not_believed(minute):
     """Without it, the settling time counts from the first read."""
-    first = read(None, reading(OPEN, end=None, pulled=61), ended_event=minute)
-    later = read(first, reading(OPEN, end=None, pulled=71), ended_event=minute)
+    first = read(None, reading(ADA, end=None, pulled=61), ended_event=minute)
+    later = read(first, reading(ADA, end=None, pulled=71), ended_event=minute)
 
     assert (first.sync.state, first.sync.ended_event_at) == (SyncState.PROVISIONAL, None)
     assert later.sync.state is SyncState.COMPLETE

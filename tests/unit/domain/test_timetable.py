@@ -43,6 +43,7 @@ def room(*slots, calls=()):
 
 
 MATHS = slot("maths", 0, 60)
+PHYSICS = slot("physics", 70, 130)
 
 
 @pytest.mark.parametrize(
@@ -171,9 +172,18 @@ def test_a_call_is_known_by_what_was_said_of_it_last():
 
 def test_a_room_forgets_what_was_long_ago():
     later = at(60) + KEPT
+    whole = room(MATHS, PHYSICS, calls=[("call", 0, 60), ("old", -5000, -4000)])
 
-    assert room(MATHS, calls=[("call", 0, 60)]).since(later) == room()
-    assert room(MATHS, calls=[("call", 0, 60)]).since(later - timedelta(seconds=1)).records_of("maths") == ("call",)
+    assert whole.since(later - timedelta(seconds=1)).slots == whole.slots
+    assert whole.since(later).slots == whole.slots  # the last one before stays
+    assert whole.since(later + timedelta(minutes=70)).slots == whole.slots[1:]
+    assert [span.conference_record for span in whole.since(later).spans] == ["call"]
+
+
+def test_a_class_keeps_its_borders_when_its_room_forgets_what_was_before():
+    whole = room(MATHS, PHYSICS)
+
+    assert whole.since(at(60) + KEPT).owned("physics") == whole.owned("physics")
 
 
 def test_the_calls_at_some_time_are_those_that_were_there_at_a_moment_of_it():

@@ -1,14 +1,18 @@
 """What a trigger posts, unwrapped; and what is kept of it when it cannot be."""
 
 import base64
+import dataclasses
 import json
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.domain.errors import UnreadableMessage
-from functions.entrypoints.envelope import parked, unwrap
+from functions.entrypoints.envelope import unwrap
+from functions.ports import Parked, ParkedEvent
+from functions.services.parking import parked, restored
 
 ERROR = UnreadableMessage("not one of ours")
 
@@ -70,3 +74,28 @@ def test_whatever_was_posted_is_kept(body, encoding, text):
 )
 def test_anything_can_be_parked_as_text_that_a_store_can_hold(body):
     parked(body, ERROR).message.encode()
+
+
+BODIES = [b"no json", b"\xff\x00", b"", None, [1], posted("x", **{"ce-type": "t"})]
+
+
+def kept(body, **changes):
+    return dataclasses.replace(Parked(parked(body, ERROR), truncated=False, parked_at=datetime.now(UTC)), **changes)
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_what_was_parked_is_restored_as_it_was_posted(body):
+    assert restored(kept(body)) == body
+
+
+def test_a_message_of_which_only_a_part_was_kept_is_not_taken_for_whole():
+    with pytest.raises(UnreadableMessage, match="first part"):
+        restored(kept(b"no json", truncated=True))
+
+
+@pytest.mark.parametrize(("encoding", "message"), [("json", "{"), ("base64", "ä"), ("json", "[" * 100_000)])
+def test_a_document_that_somebody_spoiled_is_unreadable(encoding, message):
+    spoiled = ParkedEvent(key="k", message=message, encoding=encoding, reason="r", hint="h")
+
+    with pytest.raises(UnreadableMessage):
+        restored(kept(None, event=spoiled))

@@ -1,0 +1,83 @@
+"""What is kept of a message that cannot be processed, and where dead letters go: to where a person looks."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+
+from functions.domain.errors import AttendanceError, Undelivered, UnreadableMessage
+from functions.ports import Parked, ParkedEvent
+from functions.services.deps import Deps
+
+
+async def park_dead_letters(*, deps: Deps) -> int:
+    """Park every dead letter that waits. Each is taken from its subscription once it is kept, so none is lost.
+
+    Returns:
+        How many; 0 where there is no such subscription.
+
+    Raises:
+        Retryable: Pub/Sub or the store did not answer; what was not kept waits.
+    """
+    if deps.dead_letters is None:
+        return 0
+    error = Undelivered("The message was delivered in vain, again and again.")
+    parked_ones = 0
+    while letters := await deps.dead_letters.pull():
+        for letter in letters:
+            await deps.store.park(parked(letter.body, error))
+        await deps.dead_letters.acknowledge(letters)
+        parked_ones += len(letters)
+    return parked_ones
+
+
+def parked(body: object, error: AttendanceError) -> ParkedEvent:
+    """The message as it is kept for a person. It is recognised by its content, so that it is kept once."""
+    encoding, text = _as_text(body)
+    message = body["message"] if isinstance(body, dict) and isinstance(body.get("message"), dict) else body
+    identity = f"{encoding}:{_as_text(message)[1]}"
+    return ParkedEvent(
+        key=hashlib.sha256(identity.encode()).hexdigest()[:40],
+        message=text,
+        encoding=encoding,
+        reason=error.reason,
+        hint=error.hint,
+    )
+
+
+def restored(parked: Parked) -> object:
+    """The CloudEvent's data as it was when it was parked.
+
+    Raises:
+        UnreadableMessage: Only a part of it was kept, or it is not kept as `parked` writes it down.
+    """
+    if parked.truncated:
+        raise UnreadableMessage(
+            "Only the first part of the message was kept.",
+            hint="It was larger than any that Google sends. If it mattered, let its publisher send it again.",
+        )
+    text = parked.event.message
+    try:
+        match parked.event.encoding:
+            case "json":
+                return json.loads(text)
+            case "base64":
+                return base64.b64decode(text, validate=True)
+            case _:
+                return text.encode()
+    except (ValueError, RecursionError):
+        raise UnreadableMessage("The message cannot be read from its document any more.") from None
+
+
+def _as_text(body: object) -> tuple[str, str]:
+    """How a body is written down, and its text: nothing of it is lost, whatever it is."""
+    if isinstance(body, bytes):
+        try:
+            return "text", body.decode()
+        except UnicodeDecodeError:
+            return "base64", base64.b64encode(body).decode()
+    try:
+        return "json", json.dumps(body, sort_keys=True)
+    except (TypeError, ValueError, RecursionError):
+        return "text", ascii(body)
