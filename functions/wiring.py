@@ -47,6 +47,12 @@ from functions.settings import AuthMode, Settings
 IDENTITY_TIME = 5.0
 """Seconds that a sync waits for names and addresses; the rest are looked up again later."""
 
+SUBSCRIPTION_WRITES_PER_ORGANIZER = 90
+"""A minute, below Google's 100 for a user: https://developers.google.com/workspace/events/guides/limits."""
+
+SUBSCRIPTION_WRITES = 300
+"""A minute on one instance, half of Google's 600 for a project: two may be at it at once."""
+
 log = logging.getLogger(__name__)
 
 
@@ -207,7 +213,12 @@ def _subscriptions(configured: Settings, channels: _Channels, credentials: Crede
 
     channel = channels.to(configured.workspace_events_api_endpoint)
     client = events.SubscriptionsServiceAsyncClient(transport=SubscriptionsServiceGrpcAsyncIOTransport(channel=channel))
-    return WorkspaceEventsSubscriptions(client, credentials=credentials, topic=configured.events_topic_name)
+    return WorkspaceEventsSubscriptions(
+        client,
+        credentials=credentials,
+        topic=configured.events_topic_name,
+        pacing=Pacing(per_organizer=SUBSCRIPTION_WRITES_PER_ORGANIZER, overall=SUBSCRIPTION_WRITES),
+    )
 
 
 def _dead_letters(configured: Settings, channels: _Channels) -> PubsubDeadLetters | None:

@@ -16,20 +16,15 @@ from google.apps import events_subscriptions_v1 as events
 from google.longrunning import (  # type: ignore[import-untyped]  # the package has no py.typed
     operations_pb2,
 )
-from google.protobuf import duration_pb2
+from google.protobuf import duration_pb2, field_mask_pb2
 
-from functions.adapters.credentials import Credentials, CredentialsPool
-from functions.adapters.repeating import Method, repeated
-from functions.domain.errors import (
-    AttendanceError,
-    OrganizerUnknown,
-    SubscriptionRefused,
-    SubscriptionsApiDisabled,
-    SubscriptionScopeMissing,
-    SubscriptionsUnavailable,
-    SubscriptionTopicRefused,
-)
+from functions.adapters.credentials import CredentialsPool
+from functions.adapters.pacing import Pacing
+from functions.adapters.repeating import Method
+from functions.adapters.subscription_calls import ATTEMPTS, OrganizersCalls, begun, naming, raise_failure
+from functions.domain.errors import OrganizerUnknown, SubscriptionRefused
 from functions.domain.model import Organizer, Subscription, SubscriptionState
+from functions.domain.subscriptions import suspension_hint
 
 if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
@@ -41,34 +36,29 @@ EVENT_TYPES = (
     "google.workspace.meet.participant.v2.left",
 )
 
-ATTEMPT_TIMEOUT = 20.0
-"""Seconds for one answer."""
-
-ATTEMPTS = 5
-"""How often one call is made, some seconds of pauses: a caller may wait, and a scheduled job comes again."""
-
 GRACE = 5.0
-"""Seconds for a subscription to come into being; then it is pending, and found at the next call."""
+"""Seconds for a change to take effect; then it is told as it is, and a later call finds it done."""
 
 PAGE_SIZE = 100
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 RequestT = TypeVar("RequestT")
-ResponseT = TypeVar("ResponseT")
+FoundT = TypeVar("FoundT")
 
 
 class WorkspaceEventsSubscriptions:
     """`functions.ports.Subscriptions` on the Workspace Events API v1.
 
-    A subscription is made and ended as the organizer whom it is about: Google takes nobody else's word.
+    A subscription is made, changed and ended as the organizer whom it is about: Google takes nobody else's word.
 
     Args:
         client: The official asynchronous client.
         credentials: As whom calls are made.
         topic: Where events are published, `projects/{project}/topics/{topic}`.
+        pacing: How fast writes may go out.
         attempts: How often one call is made.
-        grace: How many seconds a subscription has to come into being.
+        grace: How many seconds a change has to take effect.
     """
 
     def __init__(
@@ -77,38 +67,84 @@ class WorkspaceEventsSubscriptions:
         *,
         credentials: CredentialsPool,
         topic: str,
+        pacing: Pacing,
         attempts: int = ATTEMPTS,
         grace: float = GRACE,
     ) -> None:
         self._client = client
         self._credentials = credentials
         self._topic = topic
+        self._pacing = pacing
         self._attempts = attempts
         self._grace = grace
 
     async def ensure(self, *, organizer: Organizer) -> Subscription:
         """See the port. One that exists is taken as it is, whatever topic and types of events it was made with."""
         target = _target(organizer)
-        credentials = self._credentials.of(organizer)
-        try:
-            return await self._created(target, credentials)
-        except gexc.AlreadyExists:
-            return await self._adopted(target, credentials)
-        except gexc.GoogleAPICallError as error:
-            raise named(error) from error
+        call = self._calls(organizer)
+        with naming():
+            try:
+                return await self._created(target, call)
+            except gexc.AlreadyExists:
+                return await self._adopted(target, call)
+
+    async def get(self, name: str, *, organizer: Organizer) -> Subscription | None:
+        """See the port.
+
+        https://developers.google.com/workspace/events/guides/get-subscription
+        """
+        with naming():
+            return await self._shown(name, self._calls(organizer))
+
+    async def renew(self, name: str, *, organizer: Organizer) -> Subscription | None:
+        """See the port. If Google takes its time, the end is still the old one in what is returned.
+
+        https://developers.google.com/workspace/events/guides/update-subscription#renew-subscription
+        """
+        request = events.UpdateSubscriptionRequest(
+            # Zero is the longest life that there is.
+            subscription=events.Subscription(name=name, ttl=duration_pb2.Duration()),
+            update_mask=field_mask_pb2.FieldMask(paths=["ttl"]),
+        )
+        with naming():
+            return await self._changed(name, self._client.update_subscription, request, self._calls(organizer))
+
+    async def reactivate(self, name: str, *, organizer: Organizer) -> Subscription | None:
+        """See the port. If Google takes its time, what is returned is suspended still.
+
+        https://developers.google.com/workspace/events/guides/reactivate-subscription
+        """
+        request = events.ReactivateSubscriptionRequest(name=name)
+        call = self._calls(organizer)
+        with naming():
+            try:
+                return await self._changed(name, self._client.reactivate_subscription, request, call)
+            except gexc.FailedPrecondition as error:
+                # Another instance may have done it, or our own attempt whose answer was lost: one that is not
+                # suspended is refused as well.
+                shown = await self._shown(name, call)
+                if shown is None or shown.state is not SubscriptionState.SUSPENDED:
+                    return shown
+                raise SubscriptionRefused(
+                    f"What the subscription was suspended for is not mended ({shown.suspension_reason}).",
+                    hint=suspension_hint(shown.suspension_reason),
+                ) from error
 
     async def remove(self, name: str, *, organizer: Organizer) -> None:
         """See the port."""
         request = events.DeleteSubscriptionRequest(name=name, allow_missing=True)
-        try:
-            answer = await self._call(self._client.delete_subscription, request, self._credentials.of(organizer))
-            _raise_failure(await _begun(answer))
-        except gexc.NotFound:
-            return
-        except gexc.GoogleAPICallError as error:
-            raise named(error) from error
+        with naming():
+            try:
+                answer = await self._calls(organizer).write(self._client.delete_subscription, request)
+                raise_failure(await begun(answer))
+            except gexc.NotFound:
+                return
 
-    async def _created(self, target: str, credentials: Credentials) -> Subscription:
+    def _calls(self, organizer: Organizer) -> OrganizersCalls:
+        who = organizer.user or organizer.email or ""
+        return OrganizersCalls(who, self._credentials.of(organizer), self._pacing, self._attempts)
+
+    async def _created(self, target: str, call: OrganizersCalls) -> Subscription:
         """A new subscription, of the longest life that there is."""
         request = events.CreateSubscriptionRequest(
             subscription=events.Subscription(
@@ -118,62 +154,90 @@ class WorkspaceEventsSubscriptions:
                 ttl=duration_pb2.Duration(),
             )
         )
-        answer = await self._call(self._client.create_subscription, request, credentials)
-        operation = await _begun(answer)
+        answer = await call.write(self._client.create_subscription, request)
+        return await self._outcome(answer, call) or Subscription(name=None, state=SubscriptionState.PENDING)
 
-        async def done() -> Subscription | None:
-            nonlocal operation
-            if not operation.done:
-                asked = operations_pb2.GetOperationRequest(name=operation.name)
-                operation = await self._call(self._client.get_operation, asked, credentials)
-            return _made(operation)
-
-        return _made(operation) or await self._awaited(done)
-
-    async def _adopted(self, target: str, credentials: Credentials) -> Subscription:
+    async def _adopted(self, target: str, call: OrganizersCalls) -> Subscription:
         """The subscription that is there already, which may be still in the making."""
         types = " OR ".join(f'event_types:"{each}"' for each in EVENT_TYPES)
         wanted = f'( {types} ) AND target_resource="{target}"'
 
         async def existing() -> Subscription | None:
-            return await anext((_subscription(found) async for found in self._listed(wanted, credentials)), None)
+            shown = (_subscription(found) async for found in self._listed(wanted, call))
+            return await anext((subscription async for subscription in shown if subscription), None)
 
-        try:
-            return await self._awaited(existing)
-        except gexc.GoogleAPICallError as error:
-            raise named(error) from error
+        return await self._awaited(existing) or Subscription(name=None, state=SubscriptionState.PENDING)
 
-    async def _listed(self, wanted: str, credentials: Credentials) -> AsyncIterator[events.Subscription]:
+    async def _listed(self, wanted: str, call: OrganizersCalls) -> AsyncIterator[events.Subscription]:
         token = ""
         while True:
             request = events.ListSubscriptionsRequest(filter=wanted, page_size=PAGE_SIZE, page_token=token)
-            page = await self._call(self._client.list_subscriptions, request, credentials)
+            page = await call.read(self._client.list_subscriptions, request)
             for found in page.subscriptions:
                 yield found
             if page.next_page_token in {"", token}:
                 return
             token = page.next_page_token
 
-    async def _awaited(self, look: Callable[[], Awaitable[Subscription | None]]) -> Subscription:
+    async def _shown(self, name: str, call: OrganizersCalls) -> Subscription | None:
+        try:
+            return _subscription(
+                await call.read(self._client.get_subscription, events.GetSubscriptionRequest(name=name))
+            )
+        except gexc.NotFound:
+            return None
+
+    async def _changed(
+        self,
+        name: str,
+        method: Method[RequestT, AsyncOperation],
+        request: RequestT,
+        call: OrganizersCalls,
+    ) -> Subscription | None:
+        """A subscription after a change; as it is shown if the change goes on for longer than the grace.
+
+        Nothing is supposed of a change that nobody has seen: who calls decides by what is there, and comes again.
+        """
+        try:
+            changed = await self._outcome(await call.write(method, request), call)
+        except gexc.NotFound:
+            # Its topic may be what is missing. Taken for gone, it would be made anew, and be there already.
+            if await self._shown(name, call) is None:
+                return None
+            raise
+        return changed or await self._shown(name, call)
+
+    async def _outcome(self, answer: AsyncOperation, call: OrganizersCalls) -> Subscription | None:
+        """What an operation has made of a subscription; None if that is not known within the grace."""
+        operation = await begun(answer)
+
+        async def finished() -> operations_pb2.Operation | None:
+            nonlocal operation
+            if not operation.done:
+                asked = operations_pb2.GetOperationRequest(name=operation.name)
+                try:
+                    operation = await call.read(self._client.get_operation, asked)
+                except gexc.NotFound:
+                    # It is the operation that is not known, which tells nothing of the subscription.
+                    return None
+            return operation if operation.done else None
+
+        done = await self._awaited(finished)
+        if done is None:
+            return None
+        raise_failure(done)
+        made = events.Subscription()
+        return _subscription(made) if done.response.Unpack(events.Subscription.pb(made)) else None
+
+    async def _awaited(self, look: Callable[[], Awaitable[FoundT | None]]) -> FoundT | None:
         """What a look finds within the grace; looks come ever more rarely."""
         pause = 0.05
         waited = 0.0
-        while (found := await look()) is None:
-            if waited + pause > self._grace:
-                return Subscription(name=None, state=SubscriptionState.PENDING)
+        while (found := await look()) is None and waited + pause <= self._grace:
             await asyncio.sleep(pause)
             waited += pause
             pause *= 2
         return found
-
-    async def _call(
-        self, method: Method[RequestT, ResponseT], request: RequestT, credentials: Credentials
-    ) -> ResponseT:
-        async def attempt() -> ResponseT:
-            metadata = await credentials.metadata()
-            return await method(request, retry=None, timeout=ATTEMPT_TIMEOUT, metadata=metadata)
-
-        return await repeated(attempt, attempts=self._attempts)
 
 
 def _target(organizer: Organizer) -> str:
@@ -186,65 +250,26 @@ def _target(organizer: Organizer) -> str:
     return f"//cloudidentity.googleapis.com/{organizer.user}"
 
 
-async def _begun(answer: AsyncOperation) -> operations_pb2.Operation:
-    """The operation itself. It is asked about as the organizer, which the client's own future would not do."""
-    if answer.operation.done:
-        # Without network. A failure that nobody takes out of that future would be logged as a forgotten one.
-        await answer.exception()  # type: ignore[no-untyped-call]
-    return answer.operation
-
-
-def _made(operation: operations_pb2.Operation) -> Subscription | None:
-    """What a finished operation has made; None while it goes on."""
-    if not operation.done:
-        return None
-    _raise_failure(operation)
-    made = events.Subscription()
-    operation.response.Unpack(events.Subscription.pb(made))
-    return _subscription(made)
-
-
-def _raise_failure(operation: operations_pb2.Operation) -> None:
-    """Raise what the operation failed with, as if the call itself had."""
-    if operation.WhichOneof("result") == "error":
-        failure: gexc.GoogleAPICallError = gexc.from_grpc_status(  # type: ignore[no-untyped-call]
-            operation.error.code, operation.error.message
-        )
-        raise failure
-
-
-def _subscription(answer: events.Subscription) -> Subscription:
+def _subscription(answer: events.Subscription) -> Subscription | None:
+    """A subscription in our words; None for a deleted one, which Google may show for a while and never revives."""
     message = events.Subscription.pb(answer)
-    suspended = answer.state is events.Subscription.State.SUSPENDED
+    if message.state == events.Subscription.State.DELETED:
+        return None
+    suspended = message.state == events.Subscription.State.SUSPENDED
     return Subscription(
         name=message.name,
         state=SubscriptionState.SUSPENDED if suspended else SubscriptionState.ACTIVE,
         expire_time=_time(message.expire_time) if message.HasField("expire_time") else None,
-        suspension_reason=answer.suspension_reason.name if suspended and message.suspension_reason else None,
+        suspension_reason=_reason(message.suspension_reason) if suspended and message.suspension_reason else None,
     )
+
+
+def _reason(number: int) -> str:
+    """Google's word for a reason. Its service knows more of them than its client does: those have a number alone."""
+    words = events.Subscription.pb().DESCRIPTOR.enum_types_by_name["ErrorType"].values_by_number
+    return words[number].name if number in words else f"ERROR_TYPE_{number}"
 
 
 def _time(timestamp: Timestamp) -> datetime:
     """An aware UTC time, cut to whole microseconds."""
     return _EPOCH + timedelta(seconds=timestamp.seconds, microseconds=timestamp.nanos // 1000)
-
-
-def named(error: gexc.GoogleAPICallError) -> AttendanceError:
-    """Our error for Google's; whatever we do not know may pass by itself."""
-    kind = type(error).__name__
-    words = str(error.message or "").lower()
-    match error:
-        case gexc.Forbidden() if error.reason == "SERVICE_DISABLED" or "has not been used in project" in words:
-            return SubscriptionsApiDisabled(f"The Workspace Events API is not enabled ({kind}).")
-        case gexc.Forbidden() if (
-            error.reason == "ACCESS_TOKEN_SCOPE_INSUFFICIENT" or "insufficient authentication scopes" in words
-        ):
-            return SubscriptionScopeMissing(f"The organizer's token lacks a scope that subscribing needs ({kind}).")
-        case gexc.Forbidden() | gexc.NotFound() | gexc.BadRequest() if "topic" in words or "pubsub" in words:
-            return SubscriptionTopicRefused(f"Meet may not publish to the topic ({kind}).")
-        case gexc.Unauthorized():
-            return SubscriptionRefused(f"The Workspace Events API does not accept the credentials ({kind}).")
-        case gexc.Forbidden() | gexc.NotFound() | gexc.BadRequest() | gexc.MethodNotImplemented():
-            return SubscriptionRefused(f"The Workspace Events API refuses the subscription ({kind}).")
-        case _:
-            return SubscriptionsUnavailable(f"The Workspace Events API does not answer ({kind}).")

@@ -40,7 +40,8 @@ class Rules:
 class Deps:
     """The outside world of the use cases; a service that is not in use is None.
 
-    `pause` waits for so many seconds.
+    Attributes:
+        pause: Waits for so many seconds: a use case that waits does it through this, never by the wall.
     """
 
     store: AttendanceStore

@@ -1,33 +1,41 @@
-"""A clock that is turned by hand, so that a month passes in a moment."""
-
-from __future__ import annotations
+"""A clock that tests turn, so that a week passes in a moment."""
 
 import threading
 from datetime import UTC, datetime, timedelta
 
 
 class TurnableClock:
-    """The time at which it was set, until it is turned; call it for the time. Never goes back. Any thread may use it.
+    """Stands still until it is turned, and never goes back. Any thread may read and turn it.
 
     Args:
-        start: An aware time.
+        start: What it shows first; it needs a zone.
     """
 
     def __init__(self, start: datetime) -> None:
-        self._now = start.astimezone(UTC)
+        self._now = _utc(start)
         self._lock = threading.Lock()
 
     def __call__(self) -> datetime:
-        """The time."""
+        """The time that it shows, aware UTC."""
         return self._now
 
     def turn(self, by: timedelta) -> None:
         """Let so much time pass; ValueError if it is negative."""
-        self.turn_to(self._now + by)
+        with self._lock:
+            self._show(self._now + by)
 
     def turn_to(self, moment: datetime) -> None:
-        """Let time pass until a moment; ValueError if that has passed already."""
+        """Let time pass until this moment; ValueError if it is over or has no zone."""
         with self._lock:
-            if moment < self._now:
-                raise ValueError("A clock is never turned back")
-            self._now = moment.astimezone(UTC)
+            self._show(_utc(moment))
+
+    def _show(self, moment: datetime) -> None:
+        if moment < self._now:
+            raise ValueError(f"It is {self._now} already: a clock that goes back tells nobody anything")
+        self._now = moment
+
+
+def _utc(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise ValueError("A time needs a zone, for example datetime(2026, 3, 2, 9, tzinfo=UTC)")
+    return moment.astimezone(UTC)

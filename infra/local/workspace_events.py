@@ -43,9 +43,42 @@ def meet_event(kind: str, payload: object, *, organizer: str, at: datetime, even
             "ce-source": subscription,
             "ce-specversion": "1.0",
             "ce-subject": f"//cloudidentity.googleapis.com/{organizer}",
-            "ce-time": at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+            "ce-time": rfc3339(at),
             "ce-type": f"google.workspace.meet.{kind}",
         },
         data=json.dumps(payload).encode(),
         ordering_key=subscription,
     )
+
+
+def lifecycle_event(kind: str, subscription: str, *, at: datetime, **about: str) -> Message:
+    """An event of the type `google.workspace.events.subscription.v1.{kind}`, about the subscription that tells it.
+
+    https://developers.google.com/workspace/events/guides/events-lifecycle
+
+    Args:
+        kind: `expirationReminder`, `expired` or `suspended`.
+        subscription: `subscriptions/{id}`.
+        at: When it happened.
+        about: What the kind tells beside the name: `expire_time` or `suspension_reason`.
+    """
+    source = f"//workspaceevents.googleapis.com/{subscription}"
+    return Message(
+        attributes={
+            "ce-datacontenttype": "application/json",
+            "ce-id": str(uuid.uuid4()),
+            "ce-source": source,
+            "ce-specversion": "1.0",
+            "ce-subject": source,
+            "ce-time": rfc3339(at),
+            "ce-type": f"google.workspace.events.subscription.v1.{kind}",
+        },
+        data=json.dumps({"subscription": {"name": subscription, **about}}).encode(),
+        publish_time=at,
+        ordering_key=source,
+    )
+
+
+def rfc3339(moment: datetime) -> str:
+    """A time as Google writes it."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""Subscriptions made, taken over and ended by the official client over the wire."""
+"""Subscriptions made, taken over, kept alive and ended by the official client over the wire."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -12,11 +12,13 @@ from google.apps.events_subscriptions_v1.services.subscriptions_service.transpor
     SubscriptionsServiceGrpcAsyncIOTransport,
 )
 from google.longrunning import operations_pb2
-from google.protobuf import empty_pb2
+from google.protobuf import duration_pb2, empty_pb2
 from google.rpc.error_details_pb2 import ErrorInfo
 
 from functions.adapters.credentials import AnonymousCredentials, CredentialsPool
-from functions.adapters.subscriptions import WorkspaceEventsSubscriptions, named
+from functions.adapters.pacing import Pacing
+from functions.adapters.subscription_calls import named
+from functions.adapters.subscriptions import WorkspaceEventsSubscriptions
 from functions.domain.errors import (
     NeedsOperator,
     OrganizerUnknown,
@@ -28,15 +30,21 @@ from functions.domain.errors import (
     SubscriptionTopicRefused,
 )
 from functions.domain.model import Organizer, Subscription, SubscriptionState
+from functions.domain.subscriptions import suspension_hint
+from infra.local.clock import TurnableClock
+from infra.local.school import School
+from infra.local.subscriptions import WorkspaceEventsSimulator
 
 STATUS = grpc.StatusCode
 TEACHER = Organizer(user="users/1", email="teacher@school.example")
 TOPIC = "projects/p/topics/workspace-events"
 EXPIRES = datetime(2026, 11, 30, 9, tzinfo=UTC)
+RENEWED = datetime(2026, 12, 4, 9, tzinfo=UTC)
+OLD = "subscriptions/old"
 
 
 class Events:
-    """The Workspace Events API as its reference says: one subscription a target, made by an operation.
+    """The Workspace Events API as its reference says: one subscription a target, made and changed by operations.
 
     `asks_until_done` is how often an operation must be asked about; `failures` are the next answers of a method.
     """
@@ -47,7 +55,7 @@ class Events:
         self.failures = {}
         self.failed_operation = None
         self.calls = []
-        self._making = {}
+        self._changes = {}
 
     def asked(self):
         return Counter(method for method, _ in self.calls)
@@ -56,17 +64,29 @@ class Events:
         wanted = events.CreateSubscriptionRequest(request).subscription
         if any(one.target_resource == wanted.target_resource for one in self.subscriptions.values()):
             raise LookupError(STATUS.ALREADY_EXISTS)
-        if self.failed_operation is not None:
-            return operations_pb2.Operation(name="operations/1", done=True, error=self.failed_operation)
         wanted.name = f"subscriptions/s{len(self.subscriptions) + 1}"
         wanted.state = events.Subscription.State.ACTIVE
         wanted.expire_time = EXPIRES
-        self._making["operations/1"] = (wanted, self.asks_until_done)
-        return self._operation("operations/1")
+        return self._begin(wanted)
+
+    async def update_subscription(self, request, _):
+        assert list(request.update_mask.paths) == ["ttl"]
+        assert request.subscription.HasField("ttl")
+        assert request.subscription.ttl == duration_pb2.Duration()
+        return self._begin(events.Subscription(self._of(request.subscription.name), expire_time=RENEWED))
+
+    async def reactivate_subscription(self, request, _):
+        subscription = self._of(request.name)
+        if subscription.state != events.Subscription.State.SUSPENDED:
+            raise LookupError(STATUS.FAILED_PRECONDITION)
+        return self._begin(events.Subscription(subscription, state=events.Subscription.State.ACTIVE))
+
+    async def get_subscription(self, request, _):
+        return events.Subscription.pb(self._of(request.name))
 
     async def get_operation(self, request, _):
-        wanted, asks = self._making[request.name]
-        self._making[request.name] = (wanted, asks - 1)
+        wanted, asks = self._changes[request.name]
+        self._changes[request.name] = (wanted, asks - 1)
         return self._operation(request.name)
 
     async def list_subscriptions(self, request, _):
@@ -81,8 +101,19 @@ class Events:
         operation.response.Pack(empty_pb2.Empty())
         return operation
 
+    def _of(self, name):
+        if name not in self.subscriptions:
+            raise LookupError(STATUS.NOT_FOUND)
+        return self.subscriptions[name]
+
+    def _begin(self, wanted):
+        if self.failed_operation is not None:
+            return operations_pb2.Operation(name="operations/1", done=True, error=self.failed_operation)
+        self._changes["operations/1"] = (wanted, self.asks_until_done)
+        return self._operation("operations/1")
+
     def _operation(self, name):
-        wanted, asks = self._making[name]
+        wanted, asks = self._changes[name]
         operation = operations_pb2.Operation(name=name, done=asks <= 0)
         if operation.done:
             operation.response.Pack(events.Subscription.pb(wanted))
@@ -104,6 +135,9 @@ class Events:
     def handlers(self):
         service = {
             "CreateSubscription": (self.create_subscription, events.CreateSubscriptionRequest.pb()),
+            "UpdateSubscription": (self.update_subscription, events.UpdateSubscriptionRequest.pb()),
+            "ReactivateSubscription": (self.reactivate_subscription, events.ReactivateSubscriptionRequest.pb()),
+            "GetSubscription": (self.get_subscription, events.GetSubscriptionRequest.pb()),
             "ListSubscriptions": (self.list_subscriptions, events.ListSubscriptionsRequest.pb()),
             "DeleteSubscription": (self.delete_subscription, events.DeleteSubscriptionRequest.pb()),
         }
@@ -124,27 +158,43 @@ def api():
     return Events()
 
 
+def adapter(channel, **settings):
+    return WorkspaceEventsSubscriptions(
+        events.SubscriptionsServiceAsyncClient(transport=SubscriptionsServiceGrpcAsyncIOTransport(channel=channel)),
+        credentials=CredentialsPool(AnonymousCredentials),
+        topic=TOPIC,
+        **{"pacing": Pacing(per_organizer=0, overall=0), "attempts": 2, "grace": 0.5, **settings},
+    )
+
+
 @pytest.fixture
-async def subscriptions(api):
+async def channel(api):
     server = grpc.aio.server(handlers=api.handlers())
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        yield WorkspaceEventsSubscriptions(
-            events.SubscriptionsServiceAsyncClient(transport=SubscriptionsServiceGrpcAsyncIOTransport(channel=channel)),
-            credentials=CredentialsPool(AnonymousCredentials),
-            topic=TOPIC,
-            attempts=2,
-            grace=0.5,
-        )
+        yield channel
     await server.stop(0.1)
+
+
+@pytest.fixture
+def subscriptions(channel):
+    return adapter(channel)
 
 
 def existing(**about):
     return events.Subscription(
-        name="subscriptions/old",
+        name=OLD,
         target_resource="//cloudidentity.googleapis.com/users/1",
         **{"state": events.Subscription.State.ACTIVE, "expire_time": EXPIRES, **about},
+    )
+
+
+def suspended(**about):
+    return existing(
+        state=events.Subscription.State.SUSPENDED,
+        suspension_reason=events.Subscription.ErrorType.USER_SCOPE_REVOKED,
+        **about,
     )
 
 
@@ -175,22 +225,26 @@ async def test_every_call_is_made_as_the_teacher(subscriptions, api):
     api.asks_until_done = 1
     await subscriptions.ensure(organizer=TEACHER)
     await subscriptions.ensure(organizer=TEACHER)
+    await subscriptions.get("subscriptions/s1", organizer=TEACHER)
+    await subscriptions.renew("subscriptions/s1", organizer=TEACHER)
+    await subscriptions.reactivate("subscriptions/s1", organizer=TEACHER)
     await subscriptions.remove("subscriptions/s1", organizer=TEACHER)
 
     assert api.asked().keys() == {
-        "CreateSubscription", "GetOperation", "ListSubscriptions", "DeleteSubscription"
+        "CreateSubscription", "GetOperation", "ListSubscriptions", "GetSubscription",
+        "UpdateSubscription", "ReactivateSubscription", "DeleteSubscription",
     }  # fmt: skip
     assert {acting_as for _, acting_as in api.calls} == {"teacher@school.example"}
 
 
 async def test_a_subscription_that_is_there_is_taken_over_as_it_is(subscriptions, api):
-    api.subscriptions["subscriptions/old"] = existing(
+    api.subscriptions[OLD] = existing(
         state=events.Subscription.State.SUSPENDED,
         suspension_reason=events.Subscription.ErrorType.ENDPOINT_PERMISSION_DENIED,
     )
 
     assert await subscriptions.ensure(organizer=TEACHER) == Subscription(
-        "subscriptions/old", SubscriptionState.SUSPENDED, EXPIRES, "ENDPOINT_PERMISSION_DENIED"
+        OLD, SubscriptionState.SUSPENDED, EXPIRES, "ENDPOINT_PERMISSION_DENIED"
     )
 
 
@@ -212,8 +266,8 @@ async def test_a_subscription_that_takes_too_long_is_pending_and_found_later(sub
 
     assert await subscriptions.ensure(organizer=TEACHER) == Subscription(None, SubscriptionState.PENDING)
 
-    api.subscriptions["subscriptions/old"] = existing()
-    assert (await subscriptions.ensure(organizer=TEACHER)).name == "subscriptions/old"
+    api.subscriptions[OLD] = existing()
+    assert (await subscriptions.ensure(organizer=TEACHER)).name == OLD
 
 
 async def test_one_that_somebody_else_is_making_is_pending(subscriptions, api):
@@ -255,7 +309,7 @@ async def test_a_subscription_that_cannot_be_made_is_told(subscriptions, api, me
 
 @FAILURES
 async def test_a_subscription_that_cannot_be_found_is_told(subscriptions, api, status, error):
-    api.subscriptions["subscriptions/old"] = existing()
+    api.subscriptions[OLD] = existing()
     api.failures["ListSubscriptions"] = [status] * 5
 
     with pytest.raises(error):
@@ -295,6 +349,216 @@ async def test_a_subscription_that_is_removed_is_gone_and_may_be_removed_again(s
     assert api.subscriptions == {}
 
 
+async def test_one_that_google_has_deleted_is_not_taken_over(subscriptions, api):
+    api.subscriptions[OLD] = existing(state=events.Subscription.State.DELETED)
+
+    assert await subscriptions.ensure(organizer=TEACHER) == Subscription(None, SubscriptionState.PENDING)
+
+
+async def test_making_one_whose_operation_google_has_forgotten_leaves_it_pending(subscriptions, api):
+    api.asks_until_done = 1000
+    api.failures["GetOperation"] = [STATUS.NOT_FOUND] * 100
+
+    assert await subscriptions.ensure(organizer=TEACHER) == Subscription(None, SubscriptionState.PENDING)
+
+
+async def test_a_subscription_is_told_as_it_is(subscriptions, api):
+    api.subscriptions[OLD] = suspended()
+
+    assert await subscriptions.get(OLD, organizer=TEACHER) == Subscription(
+        OLD, SubscriptionState.SUSPENDED, EXPIRES, "USER_SCOPE_REVOKED"
+    )
+
+
+async def test_a_reason_that_the_client_has_no_word_for_is_told_by_its_number(subscriptions, api):
+    api.subscriptions[OLD] = existing(state=events.Subscription.State.SUSPENDED)
+    events.Subscription.pb(api.subscriptions[OLD]).suspension_reason = 101
+
+    assert (await subscriptions.get(OLD, organizer=TEACHER)).suspension_reason == "ERROR_TYPE_101"
+
+
+CALLS = {"get": "GetSubscription", "renew": "UpdateSubscription", "reactivate": "ReactivateSubscription"}
+
+
+@pytest.mark.parametrize("call", CALLS)
+async def test_one_that_is_gone_is_nothing(subscriptions, call):
+    assert await getattr(subscriptions, call)(OLD, organizer=TEACHER) is None
+
+
+@pytest.mark.parametrize("call", CALLS)
+async def test_one_that_google_shows_as_deleted_is_gone(subscriptions, api, call):
+    api.subscriptions[OLD] = existing(state=events.Subscription.State.DELETED)
+
+    assert await getattr(subscriptions, call)(OLD, organizer=TEACHER) is None
+
+
+async def test_renewing_gives_the_longest_life_that_there_is(subscriptions, api):
+    api.subscriptions[OLD] = existing()
+
+    assert await subscriptions.renew(OLD, organizer=TEACHER) == Subscription(OLD, SubscriptionState.ACTIVE, RENEWED)
+
+
+async def test_reactivating_makes_it_tell_events_and_leaves_its_end(subscriptions, api):
+    api.subscriptions[OLD] = suspended()
+
+    assert await subscriptions.reactivate(OLD, organizer=TEACHER) == Subscription(
+        OLD, SubscriptionState.ACTIVE, EXPIRES
+    )
+
+
+async def test_a_change_that_takes_its_time_is_waited_for(subscriptions, api):
+    api.subscriptions[OLD] = existing()
+    api.asks_until_done = 2
+
+    assert (await subscriptions.renew(OLD, organizer=TEACHER)).expire_time == RENEWED
+    assert api.asked() == {"UpdateSubscription": 1, "GetOperation": 2}
+
+
+async def test_a_renewal_that_takes_too_long_leaves_the_end_that_google_shows(subscriptions, api):
+    api.subscriptions[OLD] = existing()
+    api.asks_until_done = 1000
+
+    assert await subscriptions.renew(OLD, organizer=TEACHER) == Subscription(OLD, SubscriptionState.ACTIVE, EXPIRES)
+
+
+async def test_a_reactivation_that_takes_too_long_leaves_it_suspended(subscriptions, api):
+    api.subscriptions[OLD] = suspended()
+    api.asks_until_done = 1000
+
+    assert await subscriptions.reactivate(OLD, organizer=TEACHER) == Subscription(
+        OLD, SubscriptionState.SUSPENDED, EXPIRES, "USER_SCOPE_REVOKED"
+    )
+
+
+async def test_a_change_whose_operation_google_has_forgotten_says_nothing_of_the_subscription(subscriptions, api):
+    api.subscriptions[OLD] = existing()
+    api.asks_until_done = 1000
+    api.failures["GetOperation"] = [STATUS.NOT_FOUND] * 100
+
+    assert await subscriptions.renew(OLD, organizer=TEACHER) == Subscription(OLD, SubscriptionState.ACTIVE, EXPIRES)
+
+
+async def test_one_that_ends_during_a_change_is_gone(subscriptions, api):
+    api.subscriptions[OLD] = existing()
+    api.asks_until_done = 1000
+    api.failures["GetSubscription"] = [STATUS.NOT_FOUND]
+
+    assert await subscriptions.renew(OLD, organizer=TEACHER) is None
+
+
+@pytest.mark.parametrize("call", ["renew", "reactivate"])
+async def test_what_is_missing_may_be_something_else_than_the_subscription(subscriptions, api, call):
+    api.subscriptions[OLD] = suspended()
+    api.failures[CALLS[call]] = [STATUS.NOT_FOUND]
+
+    with pytest.raises(SubscriptionRefused):
+        await getattr(subscriptions, call)(OLD, organizer=TEACHER)
+
+
+async def test_a_change_that_fails_is_named_as_the_call_itself(subscriptions, api):
+    api.subscriptions[OLD] = suspended()
+    api.failed_operation = {"code": 7, "message": "may not publish to the topic"}
+
+    with pytest.raises(SubscriptionTopicRefused):
+        await subscriptions.reactivate(OLD, organizer=TEACHER)
+
+
+async def test_what_is_not_mended_cannot_be_reactivated_and_says_what_to_mend(subscriptions, api):
+    api.subscriptions[OLD] = suspended()
+    api.failures["ReactivateSubscription"] = [STATUS.FAILED_PRECONDITION]
+
+    with pytest.raises(SubscriptionRefused) as caught:
+        await subscriptions.reactivate(OLD, organizer=TEACHER)
+
+    assert caught.value.hint == suspension_hint("USER_SCOPE_REVOKED")
+
+
+async def test_one_that_somebody_else_has_reactivated_is_fine(subscriptions, api):
+    api.subscriptions[OLD] = existing()
+
+    assert await subscriptions.reactivate(OLD, organizer=TEACHER) == Subscription(
+        OLD, SubscriptionState.ACTIVE, EXPIRES
+    )
+
+
+async def test_one_that_ends_before_it_can_be_reactivated_is_gone(subscriptions, api):
+    api.failures["ReactivateSubscription"] = [STATUS.FAILED_PRECONDITION]
+
+    assert await subscriptions.reactivate(OLD, organizer=TEACHER) is None
+
+
+@FAILURES
+@pytest.mark.parametrize("call", CALLS)
+async def test_a_subscription_that_cannot_be_looked_at_or_changed_is_told(subscriptions, api, call, status, error):
+    api.subscriptions[OLD] = suspended()
+    api.failures[CALLS[call]] = [status] * 5
+
+    with pytest.raises(error):
+        await getattr(subscriptions, call)(OLD, organizer=TEACHER)
+
+
+class Minutes:
+    """Seconds that pass only while somebody waits for a turn."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+    async def sleep(self, seconds):
+        self.now += seconds
+
+
+@pytest.fixture
+def minutes():
+    return Minutes()
+
+
+@pytest.fixture
+def slow(channel, minutes):
+    """At most two writes a minute for a teacher, at most five for all."""
+    return adapter(channel, pacing=Pacing(per_organizer=2, overall=5, clock=minutes, sleep=minutes.sleep))
+
+
+async def test_a_teachers_writes_of_every_kind_wait_for_their_turn(slow, api, minutes):
+    made = await slow.ensure(organizer=TEACHER)
+    await slow.renew(made.name, organizer=TEACHER)
+    assert minutes.now == 0
+
+    api.subscriptions[made.name].state = events.Subscription.State.SUSPENDED
+    await slow.reactivate(made.name, organizer=TEACHER)
+    await slow.remove(made.name, organizer=TEACHER)
+    assert minutes.now == 60
+
+    await slow.ensure(organizer=TEACHER)
+    assert minutes.now == 120
+
+
+async def test_a_write_that_is_repeated_waits_for_another_turn(slow, api, minutes):
+    api.failures["CreateSubscription"] = [STATUS.UNAVAILABLE]
+    made = await slow.ensure(organizer=TEACHER)
+
+    await slow.renew(made.name, organizer=TEACHER)
+
+    assert minutes.now == 60
+
+
+async def test_reading_never_waits_for_a_turn(slow, api, minutes):
+    api.subscriptions[OLD] = existing()
+    for _ in range(10):
+        await slow.get(OLD, organizer=TEACHER)
+
+    assert minutes.now == 0
+
+
+async def test_all_teachers_writes_together_wait_too(slow, minutes):
+    for number in range(6):
+        await slow.ensure(organizer=Organizer(user=f"users/{number}"))
+
+    assert minutes.now == 60
+
+
 def because(reason):
     return gexc.PermissionDenied("ada@school.example", error_info=ErrorInfo(reason=reason, domain="googleapis.com"))
 
@@ -324,3 +588,42 @@ def test_an_error_says_what_to_do_next_and_repeats_nothing_that_google_wrote(err
     assert isinstance(translated, kind)
     assert translated.hint
     assert "ada@" not in translated.message + translated.hint
+
+
+async def test_a_subscription_lives_as_long_as_it_is_renewed_at_every_reminder():
+    clock = TurnableClock(datetime(2026, 11, 23, 9, tzinfo=UTC))
+    school = School(clock, {TEACHER.email: TEACHER.user})
+    async with (
+        WorkspaceEventsSimulator(school, quotas=True) as google,
+        grpc.aio.insecure_channel(google.endpoint.removeprefix("http://")) as channel,
+    ):
+        subscriptions = adapter(channel)
+        made = await subscriptions.ensure(organizer=TEACHER)
+
+        for _ in range(24 * 28):
+            clock.turn(timedelta(hours=1))
+            if google.due_events():
+                renewed = await subscriptions.renew(made.name, organizer=TEACHER)
+                assert renewed.expire_time == clock() + timedelta(days=7)
+
+        assert google.is_active(TEACHER.user)
+        assert google.calls.by_method() == {"CreateSubscription": 1, "UpdateSubscription": 4}
+
+
+async def test_a_suspended_subscription_is_reactivated_once_its_cause_is_mended():
+    clock = TurnableClock(datetime(2026, 11, 23, 9, tzinfo=UTC))
+    school = School(clock, {TEACHER.email: TEACHER.user})
+    async with (
+        WorkspaceEventsSimulator(school) as google,
+        grpc.aio.insecure_channel(google.endpoint.removeprefix("http://")) as channel,
+    ):
+        subscriptions = adapter(channel)
+        made = await subscriptions.ensure(organizer=TEACHER)
+        google.suspend(TEACHER.user, "ENDPOINT_PERMISSION_DENIED")
+
+        with pytest.raises(SubscriptionRefused) as caught:
+            await subscriptions.reactivate(made.name, organizer=TEACHER)
+        assert caught.value.hint == suspension_hint("ENDPOINT_PERMISSION_DENIED")
+
+        google.mend(TEACHER.user)
+        assert await subscriptions.reactivate(made.name, organizer=TEACHER) == made

@@ -1,0 +1,55 @@
+"""The quotas of the Workspace Events API: so many calls in any minute of one user, and of everybody together.
+
+https://developers.google.com/workspace/events/guides/limits
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import grpc
+
+from infra.local.faults import Refusal
+
+MINUTE = timedelta(minutes=1)
+
+PER_USER = 100
+OVERALL = 600
+
+_KINDS = {
+    "CreateSubscription": "writes",
+    "UpdateSubscription": "writes",
+    "ReactivateSubscription": "writes",
+    "DeleteSubscription": "writes",
+    "GetSubscription": "reads",
+    "ListSubscriptions": "reads",
+}
+"""What a method counts as. Those that are not here count as nothing."""
+
+
+class Quotas:
+    """Counts calls by the clock; those that are refused do not count. Not for several threads at once.
+
+    Args:
+        clock: The current time, aware UTC.
+    """
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._users: defaultdict[tuple[str, str], deque[datetime]] = defaultdict(deque)
+        self._everybody: defaultdict[str, deque[datetime]] = defaultdict(deque)
+
+    def take(self, method: str, user: str) -> None:
+        """Count a call, or raise Refusal if there were enough."""
+        kind = _KINDS.get(method)
+        if kind is None:
+            return
+        now = self._clock()
+        counted = ((self._users[kind, user], PER_USER), (self._everybody[kind], OVERALL))
+        for calls, limit in counted:
+            while calls and calls[0] <= now - MINUTE:
+                calls.popleft()
+            if len(calls) >= limit:
+                raise Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, f"Quota exceeded: {limit} {kind} per minute")
+        for calls, _ in counted:
+            calls.append(now)

@@ -1,0 +1,176 @@
+"""The lives of Workspace Events subscriptions: begun, renewed, suspended, reactivated, ended, and what each tells.
+
+By the clock alone: what has come due is found when somebody looks. Not for several threads at once.
+https://developers.google.com/workspace/events/guides/events-lifecycle
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from google.apps import events_subscriptions_v1 as events
+
+from infra.local.workspace_events import Message, lifecycle_event, rfc3339
+
+LIFE = timedelta(days=7)
+"""https://developers.google.com/workspace/events#lifetime: the most without resource data."""
+
+REMINDERS = (timedelta(hours=12), timedelta(hours=1))
+"""How long before the end Google reminds of it."""
+
+TARGET = re.compile(r"//cloudidentity\.googleapis\.com/(?P<user>users/[^/\"]+)")
+
+Subscription = Any  # protobuf makes its classes at run time, so the type checker knows nothing of them
+
+_State = events.Subscription.State
+
+_REASONS: dict[str, int] = {
+    **{word.name: word.number for word in events.Subscription.pb().DESCRIPTOR.enum_types_by_name["ErrorType"].values},
+    # The reference names these, the released client has no number for them: any that it does not know will do.
+    "APP_SCOPE_REVOKED": 101,
+    "APP_AUTHORIZATION_FAILURE": 102,
+}
+
+
+@dataclass
+class Life:
+    """A subscription that is alive; `owner` made it, `reminders` are yet to come."""
+
+    subscription: Subscription
+    owner: str | None
+    reminders: list[datetime] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """`subscriptions/{id}`."""
+        return str(self.subscription.name)
+
+    @property
+    def end(self) -> datetime:
+        """When it ends unless it is renewed."""
+        end: datetime = self.subscription.expire_time
+        return end
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether it tells nothing of its target."""
+        return bool(self.subscription.state == _State.SUSPENDED)
+
+
+@dataclass(frozen=True)
+class _Cause:
+    """What keeps a user's events from coming; `is_told` says whether lifecycle events come nevertheless."""
+
+    reason: str
+    is_told: bool
+
+
+class Lives:
+    """All subscriptions of a school's users, at most one for each user.
+
+    Args:
+        clock: The current time, aware UTC.
+    """
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._lives: dict[str, Life] = {}
+        self._causes: dict[str, _Cause] = {}
+        self._told: list[tuple[datetime, Message]] = []
+        self._begun = 0
+
+    def alive(self) -> list[Life]:
+        """Those that are alive now; an ended one is gone for good."""
+        now = self._clock()
+        for life in list(self._lives.values()):
+            for reminder in [moment for moment in life.reminders if moment <= now]:
+                life.reminders.remove(reminder)
+                self._tell(life, "expirationReminder", reminder, expire_time=rfc3339(life.end))
+            if life.end <= now:
+                del self._lives[life.name]
+                self._tell(life, "expired", life.end, expire_time=rfc3339(life.end))
+        return list(self._lives.values())
+
+    def named(self, name: str) -> Life | None:
+        """The one of this name, if it is alive."""
+        return next((life for life in self.alive() if life.name == name), None)
+
+    def of(self, user: str) -> Life | None:
+        """The one about this user (`users/{id}`), if it is alive."""
+        return next((life for life in self.alive() if _user(life.subscription) == user), None)
+
+    def begin(self, subscription: Subscription, *, owner: str | None, end: datetime) -> Life:
+        """A new one, active, of a name that none ever had."""
+        self._begun += 1
+        subscription.name = f"subscriptions/meet-users-{self._begun}"
+        subscription.state = _State.ACTIVE
+        life = Life(subscription, owner)
+        self.renew(life, end=end)
+        self._lives[life.name] = life
+        return life
+
+    def renew(self, life: Life, *, end: datetime) -> None:
+        """Move its end; reminders of the old one that have not come will not."""
+        self.alive()
+        now = self._clock()
+        life.subscription.expire_time = end
+        life.reminders = [end - before for before in REMINDERS if end - before > now]
+
+    def remove(self, life: Life) -> None:
+        """End it without a word."""
+        del self._lives[life.name]
+
+    def suspend(self, user: str, reason: str, *, is_told: bool) -> None:
+        """Suspend the user's subscription, for a cause that persists until it is mended."""
+        life = self._lives_of(user)
+        number = _REASONS[reason]
+        self._causes[user] = _Cause(reason, is_told)
+        life.subscription.state = _State.SUSPENDED
+        events.Subscription.pb(life.subscription).suspension_reason = number
+        self._tell(life, "suspended", self._clock(), suspension_reason=reason)
+
+    def mend(self, user: str) -> None:
+        """Let the cause pass; what was suspended stays so until it is reactivated."""
+        self.alive()
+        self._causes.pop(user, None)
+
+    def has_cause(self, subscription: Subscription) -> bool:
+        """Whether there is what keeps a subscription to this target from telling anything."""
+        return _user(subscription) in self._causes
+
+    def reactivate(self, life: Life) -> None:
+        """Have it tell events again; its end stays where it was."""
+        life.subscription.state = _State.ACTIVE
+        life.subscription.suspension_reason = events.Subscription.ErrorType.ERROR_TYPE_UNSPECIFIED
+
+    def expire(self, user: str) -> None:
+        """End the user's subscription now."""
+        life = self._lives_of(user)
+        life.reminders.clear()
+        life.subscription.expire_time = self._clock()
+        self.alive()
+
+    def told(self) -> list[Message]:
+        """What has been told since this was last asked, in order of time."""
+        self.alive()
+        told = [message for _, message in sorted(self._told, key=lambda one: one[0])]
+        self._told.clear()
+        return told
+
+    def _lives_of(self, user: str) -> Life:
+        life = self.of(user)
+        if life is None:
+            raise LookupError(f"There is no subscription about {user}")
+        return life
+
+    def _tell(self, life: Life, kind: str, at: datetime, **about: str) -> None:
+        cause = self._causes.get(_user(life.subscription))
+        if cause is None or cause.is_told:
+            self._told.append((at, lifecycle_event(kind, life.name, at=at, **about)))
+
+
+def _user(subscription: Subscription) -> str:
+    target = TARGET.fullmatch(subscription.target_resource)
+    return target["user"] if target else ""

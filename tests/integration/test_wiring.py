@@ -1,0 +1,84 @@
+"""The application as it is put together."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from functions import wiring
+from functions.domain.model import Organizer
+from functions.ports import ParkedEvent
+from functions.settings import Settings
+from infra.local.classes import believable_class
+from infra.local.clock import TurnableClock
+from infra.local.meet import MeetSimulator
+from infra.local.school import School
+
+NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+
+@pytest.fixture
+def clock():
+    return TurnableClock(NINE)
+
+
+@pytest.fixture
+def school(clock):
+    """A school of the clock's time; in the place of the one of today."""
+    return School(clock)
+
+
+@pytest.fixture
+async def app(meet: MeetSimulator, clock, tmp_path):
+    """An application in the clock's time, which keeps everything for a day."""
+    app = wiring.build(
+        Settings(
+            auth_mode="anonymous",
+            meet_api_endpoint=meet.endpoint,
+            attendance_store=f"sqlite:///{tmp_path / 'attendance.db'}",
+            retention_days=1,
+        ),
+        clock=clock,
+    )
+    yield app
+    await app.close()
+
+
+async def test_everything_in_an_application_goes_by_the_clock_that_it_was_given(app, clock, school, record, stored):
+    held = believable_class(1, people=3, start=NINE, length=timedelta(minutes=50))
+    school.hold(held)
+    clock.turn(timedelta(hours=2))
+
+    await record(app, held)
+    conference, _, _ = await stored(app, held)
+    listing = await app.deps.conferences.list(
+        space=held.space, since=NINE, until=None, organizer=Organizer(user=held.organizer)
+    )
+    await app.deps.store.park(ParkedEvent("k", "{}", "json", reason="unreadable-message", hint="none"))
+    (parked,) = (await app.views.troubles(now=clock(), limit=1)).parked_events
+
+    assert app.deps.clock() == clock()
+    assert conference.sync.pulled_at == clock()
+    assert listing.began_at == clock()
+    assert parked["expire_at"] == clock() + timedelta(days=1)
+
+
+async def test_use_cases_wait_as_the_application_was_told_to(tmp_path):
+    waited = []
+
+    async def pause(seconds):
+        waited.append(seconds)
+
+    app = wiring.build(
+        Settings(
+            auth_mode="anonymous",
+            meet_api_endpoint="http://127.0.0.1:1",
+            attendance_store=f"sqlite:///{tmp_path / 'attendance.db'}",
+        ),
+        pause=pause,
+    )
+    await app.deps.pause(3600)
+    await app.close()
+
+    assert waited == [3600]

@@ -1,0 +1,400 @@
+"""The simulated Workspace Events API as the official client sees it, by a clock that the test turns."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import grpc
+import pytest
+from google.api_core import exceptions
+from google.apps import events_subscriptions_v1 as events
+from google.apps.events_subscriptions_v1.services.subscriptions_service.transports import (
+    SubscriptionsServiceGrpcTransport,
+)
+from google.protobuf import duration_pb2, field_mask_pb2
+
+from functions.domain.events import SubscriptionChanged, parse
+from infra.local.clock import TurnableClock
+from infra.local.school import School
+from infra.local.subscriptions import WorkspaceEventsSimulator
+
+NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+WEEK = timedelta(days=7)
+MOMENT = timedelta(microseconds=1)
+SAMPLES = Path(__file__).parents[2] / "samples"
+
+
+@pytest.fixture
+def clock():
+    return TurnableClock(NINE)
+
+
+@pytest.fixture
+def quotas():
+    return False
+
+
+@pytest.fixture
+def google(clock, quotas):
+    with WorkspaceEventsSimulator(School(clock), quotas=quotas).in_thread() as simulator:
+        yield simulator
+
+
+QUOTAS = pytest.mark.parametrize("quotas", [True], ids=["quotas"])
+
+
+class User:
+    """What one user does through the official client."""
+
+    def __init__(self, client, user="users/1"):
+        self._client = client
+        self._as = {"metadata": (("x-acting-as", user),), "retry": None}
+        self.target = f"//cloudidentity.googleapis.com/{user}"
+
+    def create(self, **about):
+        subscription = events.Subscription(
+            target_resource=self.target,
+            event_types=["google.workspace.meet.conference.v2.ended"],
+            notification_endpoint=events.NotificationEndpoint(pubsub_topic="projects/p/topics/t"),
+            **about,
+        )
+        request = events.CreateSubscriptionRequest(subscription=subscription)
+        return made(self._client.create_subscription(request, **self._as))
+
+    def update(self, name, *paths, **about):
+        request = events.UpdateSubscriptionRequest(
+            subscription=events.Subscription(name=name, **about), update_mask=field_mask_pb2.FieldMask(paths=paths)
+        )
+        return made(self._client.update_subscription(request, **self._as))
+
+    def renew(self, name):
+        return self.update(name, "ttl", ttl=duration_pb2.Duration())
+
+    def reactivate(self, name):
+        request = events.ReactivateSubscriptionRequest(name=name)
+        return made(self._client.reactivate_subscription(request, **self._as))
+
+    def get(self, name):
+        return self._client.get_subscription(events.GetSubscriptionRequest(name=name), **self._as)
+
+    def delete(self, name):
+        request = events.DeleteSubscriptionRequest(name=name, allow_missing=True)
+        assert self._client.delete_subscription(request, **self._as).operation.done
+
+
+def made(operation):
+    assert operation.operation.done
+    return operation.result()
+
+
+@pytest.fixture
+def client(google):
+    with grpc.insecure_channel(google.endpoint.removeprefix("http://")) as channel:
+        yield events.SubscriptionsServiceClient(transport=SubscriptionsServiceGrpcTransport(channel=channel))
+
+
+@pytest.fixture
+def teacher(client):
+    return User(client)
+
+
+def told(google):
+    """Kind, time and the rest of each event that is due."""
+    return [
+        (
+            message.attributes["ce-type"].removeprefix("google.workspace.events.subscription.v1."),
+            datetime.fromisoformat(message.attributes["ce-time"]) - NINE,
+            json.loads(message.data)["subscription"],
+        )
+        for message in google.due_events()
+    ]
+
+
+def kinds(google):
+    return [(kind, at) for kind, at, _ in told(google)]
+
+
+def test_a_subscription_lives_seven_days_and_is_gone_for_good(google, teacher, clock):
+    name = teacher.create().name
+    assert teacher.get(name).expire_time == NINE + WEEK
+
+    clock.turn(WEEK - MOMENT)
+    assert teacher.get(name).state is events.Subscription.State.ACTIVE
+    assert google.is_active("users/1")
+
+    clock.turn(MOMENT)
+    assert not google.is_active("users/1")
+    for change in (teacher.get, teacher.renew, teacher.reactivate):
+        with pytest.raises(exceptions.NotFound):
+            change(name)
+    assert teacher.create().name != name
+
+
+def test_its_end_is_reminded_of_and_told(google, teacher, clock):
+    name = teacher.create().name
+    clock.turn(WEEK)
+    end = {"name": name, "expire_time": "2026-03-09T09:00:00Z"}
+
+    assert told(google) == [
+        ("expirationReminder", WEEK - 12 * HOUR, end),
+        ("expirationReminder", WEEK - HOUR, end),
+        ("expired", WEEK, end),
+    ]
+
+
+def test_an_event_is_told_from_its_moment_on_and_once(google, teacher, clock):
+    teacher.create()
+
+    clock.turn(WEEK - 12 * HOUR - MOMENT)
+    assert kinds(google) == []
+    clock.turn(MOMENT)
+    assert kinds(google) == [("expirationReminder", WEEK - 12 * HOUR)]
+    assert kinds(google) == []
+
+
+def test_events_of_all_subscriptions_come_in_order_of_time(google, client, clock):
+    User(client, "users/1").create()
+    clock.turn(6 * HOUR)
+    User(client, "users/2").create()
+    clock.turn(WEEK)
+    events_told = told(google)
+
+    assert [at for _, at, _ in events_told] == sorted(at for _, at, _ in events_told)
+    assert [about["name"] for _, _, about in events_told] == [
+        f"subscriptions/meet-users-{n}" for n in (1, 2, 1, 1, 2, 2)
+    ]
+
+
+def test_renewing_gives_seven_days_from_now_and_takes_back_what_was_not_told_yet(google, teacher, clock):
+    name = teacher.create().name
+    clock.turn(WEEK - 12 * HOUR)
+
+    assert teacher.renew(name).expire_time == clock() + WEEK
+    clock.turn(WEEK - 12 * HOUR - MOMENT)
+    assert kinds(google) == [("expirationReminder", WEEK - 12 * HOUR)]
+    clock.turn(MOMENT)
+    assert kinds(google) == [("expirationReminder", 2 * (WEEK - 12 * HOUR))]
+
+
+def test_a_short_life_has_no_reminder_from_before_it(google, teacher, clock):
+    teacher.create(ttl=timedelta(hours=2))
+    clock.turn(2 * HOUR)
+
+    assert kinds(google) == [("expirationReminder", HOUR), ("expired", 2 * HOUR)]
+
+
+def test_an_end_may_be_asked_for(teacher):
+    name = teacher.create().name
+
+    assert teacher.update(name, "ttl", ttl=timedelta(days=1)).expire_time == NINE + timedelta(days=1)
+    assert teacher.update(name, "expire_time", expire_time=NINE + WEEK).expire_time == NINE + WEEK
+
+
+def test_event_types_may_be_changed_and_leave_the_end(teacher, clock):
+    name = teacher.create().name
+    clock.turn(HOUR)
+    changed = teacher.update(name, "event_types", event_types=["google.workspace.meet.conference.v2.started"])
+
+    assert changed.event_types == ["google.workspace.meet.conference.v2.started"]
+    assert teacher.get(name) == changed
+    assert changed.expire_time == NINE + WEEK
+
+
+@pytest.mark.parametrize(
+    ("paths", "about"),
+    [
+        (["ttl"], {"ttl": WEEK + MOMENT}),
+        (["ttl"], {"ttl": -HOUR}),
+        (["expire_time"], {"expire_time": NINE + WEEK + MOMENT}),
+        (["expire_time"], {"expire_time": NINE}),
+        (["expire_time"], {}),
+        (["ttl", "expire_time"], {"ttl": HOUR}),
+        (["event_types"], {}),
+        (["target_resource"], {"target_resource": "//cloudidentity.googleapis.com/users/2"}),
+        ([], {"ttl": HOUR}),
+    ],
+    ids=str,
+)
+def test_an_update_that_cannot_be_is_refused_and_changes_nothing(teacher, paths, about):
+    before = teacher.create()
+
+    with pytest.raises(exceptions.InvalidArgument):
+        teacher.update(before.name, *paths, **about)
+
+    assert teacher.get(before.name) == before
+
+
+def test_nobody_else_may_change_it(google, client, teacher):
+    name = teacher.create().name
+    stranger = User(client, "users/2")
+    for change in (stranger.get, stranger.renew, stranger.reactivate):
+        with pytest.raises(exceptions.NotFound):
+            change(name)
+    stranger.delete(name)
+
+    assert google.is_active("users/1")
+
+
+def test_a_suspended_one_tells_so_and_delivers_nothing(google, teacher):
+    name = teacher.create().name
+    google.suspend("users/1", "USER_SCOPE_REVOKED")
+    shown = teacher.get(name)
+
+    assert (shown.state.name, shown.suspension_reason.name) == ("SUSPENDED", "USER_SCOPE_REVOKED")
+    assert not google.is_active("users/1")
+    assert told(google) == [("suspended", timedelta(0), {"name": name, "suspension_reason": "USER_SCOPE_REVOKED"})]
+
+
+def test_it_is_reactivated_once_the_cause_is_mended_and_keeps_its_end(google, teacher, clock):
+    made = teacher.create()
+    google.suspend("users/1", "ENDPOINT_NOT_FOUND")
+    clock.turn(HOUR)
+    with pytest.raises(exceptions.FailedPrecondition):
+        teacher.reactivate(made.name)
+
+    google.mend("users/1")
+    assert not google.is_active("users/1")
+    assert teacher.reactivate(made.name) == made
+    assert google.is_active("users/1")
+
+
+def test_one_that_is_not_suspended_cannot_be_reactivated(teacher):
+    with pytest.raises(exceptions.FailedPrecondition):
+        teacher.reactivate(teacher.create().name)
+
+
+def test_a_new_one_is_no_way_around_the_cause(google, teacher):
+    teacher.create()
+    google.suspend("users/1", "RESOURCE_DELETED")
+    google.expire("users/1")
+    with pytest.raises(exceptions.PermissionDenied):
+        teacher.create()
+
+    google.mend("users/1")
+    assert teacher.create().name
+    assert google.is_active("users/1")
+
+
+def test_renewing_a_suspended_one_does_not_make_it_deliver(google, teacher):
+    name = teacher.create().name
+    google.suspend("users/1", "OTHER")
+
+    assert teacher.renew(name).state is events.Subscription.State.SUSPENDED
+
+
+def test_a_broken_endpoint_may_get_not_even_lifecycle_events(google, teacher, clock):
+    teacher.create()
+    google.suspend("users/1", "ENDPOINT_PERMISSION_DENIED", is_told=False)
+    clock.turn(WEEK - 6 * HOUR)
+    google.mend("users/1")
+    clock.turn(6 * HOUR)
+
+    assert kinds(google) == [("expirationReminder", WEEK - HOUR), ("expired", WEEK)]
+
+
+@pytest.mark.parametrize("reason", ["APP_SCOPE_REVOKED", "APP_AUTHORIZATION_FAILURE"])
+def test_reasons_that_the_client_does_not_know_are_told_all_the_same(google, teacher, reason):
+    name = teacher.create().name
+    google.suspend("users/1", reason)
+
+    assert events.Subscription.pb(teacher.get(name)).suspension_reason > max(
+        number.value for number in events.Subscription.ErrorType
+    )
+    assert told(google)[0][2]["suspension_reason"] == reason
+
+
+def test_only_what_there_is_can_be_suspended_and_only_for_reasons_of_googles(google, teacher):
+    for change in (google.expire, lambda user: google.suspend(user, "OTHER")):
+        with pytest.raises(LookupError, match="users/1"):
+            change("users/1")
+
+    teacher.create()
+    with pytest.raises(KeyError):
+        google.suspend("users/1", "BAD_MOOD")
+    assert google.is_active("users/1")
+
+
+def test_one_that_is_ended_tells_so_and_reminds_of_nothing(google, teacher, clock):
+    name = teacher.create().name
+    clock.turn(HOUR)
+    google.expire("users/1")
+
+    assert not google.is_active("users/1")
+    assert told(google) == [("expired", HOUR, {"name": name, "expire_time": "2026-03-02T10:00:00Z"})]
+    clock.turn(WEEK)
+    assert kinds(google) == []
+
+
+def test_one_that_is_deleted_tells_nothing_more(google, teacher, clock):
+    teacher.delete(teacher.create().name)
+    clock.turn(WEEK)
+
+    assert google.due_events() == []
+
+
+def test_lifecycle_events_have_the_shape_of_googles(google, teacher, clock):
+    name = teacher.create().name
+    google.suspend("users/1", "OTHER")
+    clock.turn(WEEK)
+    by_type = {message.attributes["ce-type"]: message for message in google.due_events()}
+
+    assert len(by_type) == 3
+    for sample in SAMPLES.glob("subscription-*.json"):
+        known = json.loads(sample.read_text())["envelope"]["message"]
+        message = by_type[known["attributes"]["ce-type"]]
+        assert message.attributes.keys() == known["attributes"].keys()
+        assert message.attributes["ce-source"] == message.attributes["ce-subject"] == message.ordering_key
+        event = parse(message.attributes, json.loads(message.data))
+        assert isinstance(event, SubscriptionChanged)
+        assert event.subscription == name
+        assert event.origin.occurred_at == message.publish_time
+
+
+@QUOTAS
+def test_a_user_may_write_100_times_in_any_minute(teacher, clock):
+    name = teacher.create().name
+    for _ in range(99):
+        teacher.renew(name)
+    clock.turn(timedelta(minutes=1) - MOMENT)
+    with pytest.raises(exceptions.ResourceExhausted):
+        teacher.renew(name)
+
+    clock.turn(MOMENT)
+    assert teacher.renew(name).name == name
+
+
+@QUOTAS
+def test_all_kinds_of_writes_count_and_reads_count_apart(google, teacher):
+    name = teacher.create().name
+    for _ in range(98):
+        teacher.delete("subscriptions/none")
+    google.suspend("users/1", "OTHER")
+    google.mend("users/1")
+    teacher.reactivate(name)
+    for write in (teacher.create, lambda: teacher.delete(name), lambda: teacher.reactivate(name)):
+        with pytest.raises(exceptions.ResourceExhausted):
+            write()
+
+    for _ in range(100):
+        teacher.get(name)
+    with pytest.raises(exceptions.ResourceExhausted):
+        teacher.get(name)
+
+
+@QUOTAS
+def test_all_users_together_may_write_600_times(client):
+    for number in range(6):
+        for _ in range(100):
+            User(client, f"users/{number}").delete("subscriptions/none")
+
+    with pytest.raises(exceptions.ResourceExhausted):
+        User(client, "users/7").create()
+
+
+def test_nothing_is_counted_unless_asked_for(teacher):
+    name = teacher.create().name
+    for _ in range(100):
+        teacher.renew(name)
+
+    assert teacher.renew(name).name == name
