@@ -51,7 +51,7 @@ replay: $(INSTALLED) ## process parked messages again: all, or ID=â€¦, REASON=â€
 
 .PHONY: status
 status: $(INSTALLED) ## say what needs a person, and what mends it (ARGS=--json)
-	@$(BIN)/python -m functions.entrypoints.operate status $(ARGS)
+	@$(OPERATE) status $(ARGS)
 
 .PHONY: test
 test: $(INSTALLED) ## run every test, with the real Firestore and Pub/Sub emulators

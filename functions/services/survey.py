@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from functions.domain.certainty import RETENTION
+from functions.domain.errors import Retryable
 from functions.domain.model import SubscriptionState
 from functions.domain.subscriptions import suspension_hint
 from functions.ports import Views
@@ -28,18 +29,25 @@ Meet's data has settled ten minutes after the end, the message is delivered agai
 `reconcile` looks every half hour.
 """
 
+_PASSING: Final = frozenset(kind.reason for kind in Retryable.__subclasses__())
+"""Why a renewal failed that is tried again by itself, long before the subscription runs out."""
+
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 _RENEWAL: Final = (
     "The scheduled job attendance-renew-subscriptions mends it within six hours; at once: make enroll TEACHER=…. "
     "If it comes back, look whether that job runs and whether the function meet-attendance-jobs fails."
 )
+_REACTIVATED: Final = (
+    "Once that is mended the scheduled job attendance-renew-subscriptions reactivates it within six hours; "
+    "at once: make enroll TEACHER=…."
+)
 _SETTLING: Final = "Meet may still change it. It is read again by itself; nothing is to be done."
 _NOT_SETTLED: Final = (
-    "It should have been read for good by now: make backfill. If it stays, look whether the scheduled job "
+    "It should have been read for good by now: make backfill SINCE=30d. If it stays, look whether the scheduled job "
     "attendance-reconcile runs and whether the functions meet-attendance-events and meet-attendance-jobs fail."
 )
-_READ_AGAIN: Final = "Once that is mended it is read again within half an hour; at once: make backfill."
+_READ_AGAIN: Final = "Once that is mended it is read again within half an hour; at once: make backfill SINCE=30d."
 _NOT_HANDED_OUT: Final = (
     "Look whether the scheduled job attendance-sync-due runs (gcloud scheduler jobs list) and whether the function "
     "meet-attendance-jobs (on_job) fails: what is due is handed out every five minutes."
@@ -158,11 +166,11 @@ def _organizer(organizer: Mapping[str, Any], now: datetime) -> Trouble | None:
     error, expire_time = subscription.get("error"), subscription.get("expire_time")
     seen_to = subscription.get("renewed_at") or organizer.get("enrolled_at")
     state = subscription.get("state")
-    if _is_active(organizer, now) and not error:
+    if _is_active(organizer, now) and (not error or error.get("reason") in _PASSING):
         return None
     if state == SubscriptionState.SUSPENDED:
         reason = subscription.get("suspension_reason")
-        told = (reason or "subscription-suspended", suspension_hint(reason), seen_to)
+        told = (reason or "subscription-suspended", f"{suspension_hint(reason)} {_REACTIVATED}", seen_to)
     elif error:
         told = (error.get("reason") or "subscription-failed", error.get("hint") or _RENEWAL, error.get("at") or seen_to)
     elif state == SubscriptionState.ACTIVE:

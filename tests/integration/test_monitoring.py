@@ -27,6 +27,7 @@ from tests.api import CALLERS, client
 from tests.log_query import extract, query
 
 MONITORING = Path(__file__).parents[2] / "infra" / "monitoring"
+SAMPLES = Path(__file__).parents[1] / "samples"
 NOW = datetime.now(UTC).replace(microsecond=0)
 LENGTH = timedelta(minutes=50)
 HOUR = timedelta(hours=1)
@@ -197,6 +198,17 @@ async def test_a_job_that_a_person_must_mend_is_counted(app, meet, database, wri
     entries = written()
 
     assert messages(entries) == ["job.failed"]
+    assert found(entries) == {"attendance-failed-syncs": [1]}
+
+
+async def test_a_subscription_that_a_person_must_mend_is_counted(app, database, written):
+    sample = json.loads((SAMPLES / "subscription-suspended.json").read_text())["envelope"]
+    await database.commit([Write("organizers/1", organizer(name="subscriptions/SUBSCRIPTION_ID"))])
+    body = CloudEvent({"type": "google.cloud.pubsub.topic.v1.messagePublished", "source": "//pubsub"}, sample)
+    await events.handle(body, lambda: app)
+    entries = written()
+
+    assert messages(entries) == ["subscription.failed"]
     assert found(entries) == {"attendance-failed-syncs": [1]}
 
 

@@ -112,6 +112,13 @@ async def test_a_subscription_that_tells_nothing_is_a_trouble_with_its_mend(
     assert found.needs_a_person
 
 
+async def test_a_renewal_that_fails_for_now_needs_nobody_while_events_come(surveyed):
+    passing = {"reason": "subscriptions-unavailable", "message": "m", "hint": "It is tried again by itself.", "at": NOW}
+    found = await surveyed({**organizer(1, error=passing), **organizer(2, error=passing, expire_time=NOW)})
+
+    assert [one.id for one in found.organizers_without_subscription.first] == ["users/2"]
+
+
 async def test_a_conference_that_does_not_settle_needs_a_person_after_an_hour(surveyed):
     found = await surveyed({**conference("a", "provisional", ended=60, pulled=55)})
     (trouble,) = found.provisional_conferences.first

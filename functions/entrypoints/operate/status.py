@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 
 import click
 
 from functions.entrypoints.api.answers import Status
-from functions.entrypoints.operate.app import run
+from functions.entrypoints.operate.app import moment, run
 from functions.services.survey import Survey, Trouble, Troubles, survey
 from functions.wiring import App
 
@@ -35,7 +34,7 @@ def _lines(found: Survey) -> Iterator[str]:
     yield f"Teachers: {found.organizers} tracked, {found.active_organizers} with an active subscription."
     if not found.organizers:
         yield "  Nobody is tracked, so no event tells of a conference: make enroll TEACHER=…"
-    yield f"Last sync: {_moment(found.last_sync_at) if found.last_sync_at else 'none yet'}."
+    yield f"Last sync: {moment(found.last_sync_at) if found.last_sync_at else 'none yet'}."
     yield from _group("Teachers without an active subscription", found.organizers_without_subscription)
     yield from _group("Conferences that could not be read", found.failed_conferences)
     yield from _group("Conferences that are not read for good yet", found.provisional_conferences)
@@ -55,10 +54,6 @@ def _group(title: str, troubles: Troubles) -> Iterator[str]:
 
 
 def _trouble(trouble: Trouble) -> Iterator[str]:
-    since = f", since {_moment(trouble.since)}" if trouble.since else ""
+    since = f", since {moment(trouble.since)}" if trouble.since else ""
     yield f"  {trouble.id}: {trouble.reason}{since}"
     yield f"    {trouble.hint}"
-
-
-def _moment(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
