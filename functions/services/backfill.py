@@ -77,7 +77,7 @@ async def backfill(
 
     Args:
         organizer: Whose.
-        since: Only conferences that ended at this moment or later, or have not ended.
+        since: Only conferences that ended at this moment or later; Meet lists none that it takes for ongoing.
         tell: Called with each step as it is done.
         deps: The outside world.
         dry_run: Whether it is only told what would be read.
