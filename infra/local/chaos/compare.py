@@ -29,6 +29,7 @@ OF_PROCESSING = frozenset(
         "at",
         "expire_time",  # of a subscription; of a conference it is Meet's, and the same
         "name",  # of a subscription
+        "email_source",  # which of two services told it: the one that answered
     )
 )
 """Fields that tell when and how often something was done, not what came of it."""

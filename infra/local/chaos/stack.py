@@ -110,6 +110,5 @@ async def delivered(
 async def quiet(traffic: Traffic, *, within: float) -> None:
     """Wait until nothing is under way and nothing was delivered for a while; TimeoutError if that takes too long."""
     async with asyncio.timeout(within):
-        # What is waited for is that nothing happens, and nothing tells of that.
-        while traffic.under_way or asyncio.get_running_loop().time() - traffic.last < QUIET:
-            await asyncio.sleep(0.2)  # noqa: ASYNC110 - as said above
+        while traffic.under_way or asyncio.get_running_loop().time() - traffic.last < QUIET:  # noqa: ASYNC110 - silence has no event
+            await asyncio.sleep(0.2)
