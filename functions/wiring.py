@@ -104,7 +104,17 @@ def build(
         conferences=MeetConferences(records, spaces, calls=calls, credentials=credentials, clock=clock),
         spaces=MeetSpaces(spaces, calls=calls, credentials=credentials),
         identities=identities,
-        subscriptions=_subscriptions(configured, channels, credentials),
+        subscriptions=_subscriptions(
+            configured,
+            channels,
+            credentials,
+            Pacing(
+                per_organizer=SUBSCRIPTION_WRITES_PER_ORGANIZER,
+                overall=SUBSCRIPTION_WRITES,
+                clock=lambda: clock().timestamp(),
+                sleep=pause,
+            ),
+        ),
         jobs=jobs,
         dead_letters=_dead_letters(configured, channels),
         clock=clock,
@@ -200,7 +210,9 @@ class _Channels:
             await channel.close()
 
 
-def _subscriptions(configured: Settings, channels: _Channels, credentials: CredentialsPool) -> Subscriptions | None:
+def _subscriptions(
+    configured: Settings, channels: _Channels, credentials: CredentialsPool, pacing: Pacing
+) -> Subscriptions | None:
     if not configured.workspace_events_in_use:
         return None
     # Events' own function needs none of it: it starts faster without.
@@ -217,7 +229,7 @@ def _subscriptions(configured: Settings, channels: _Channels, credentials: Crede
         client,
         credentials=credentials,
         topic=configured.events_topic_name,
-        pacing=Pacing(per_organizer=SUBSCRIPTION_WRITES_PER_ORGANIZER, overall=SUBSCRIPTION_WRITES),
+        pacing=pacing,
     )
 
 

@@ -77,9 +77,9 @@ async def keep(organizer: str, *, deps: Deps) -> Kept:
         Retryable: Google or the store did not answer; it is stored with the organizer.
         NeedsOperator: A person must mend something; it is stored with the organizer, with what to do.
     """
-    tracked = await tracked_organizer(organizer, deps=deps)
-    async with deps.turns.of(f"subscriptions/{tracked.user}"):
-        return await _keep(await tracked_organizer(tracked.user, deps=deps), deps)
+    user = organizer if organizer.startswith("users/") else (await tracked_organizer(organizer, deps=deps)).user
+    async with deps.turns.of(f"subscriptions/{user}"):
+        return await _keep(await tracked_organizer(user, deps=deps), deps)
 
 
 async def _keep(tracked: TrackedOrganizer, deps: Deps) -> Kept:

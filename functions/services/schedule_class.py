@@ -274,14 +274,21 @@ def _times(new: NewClass, time_zone: str) -> tuple[Interval, ...]:
     if not timedelta(minutes=1) <= new.duration <= LONGEST:
         raise InvalidRequest.of("duration_minutes", "should be between 1 and 1440")
     starts: tuple[datetime, ...] = (new.start_time,)
-    if new.recurrence:
-        starts = occurrences(new.start_time, new.recurrence, time_zone=time_zone)
-    return tuple(Interval(start, start + new.duration) for start in starts)
+    try:
+        if new.recurrence:
+            starts = occurrences(new.start_time, new.recurrence, time_zone=time_zone)
+        return tuple(Interval(start, start + new.duration) for start in starts)
+    except OverflowError:
+        raise _too_far() from None
 
 
 def _require_near(start: datetime, *, now: datetime) -> None:
     if not now - PAST <= start <= now + AHEAD:
-        raise InvalidRequest.of("start_time", f"should be at most {PAST.days} days back and {AHEAD.days} days ahead")
+        raise _too_far()
+
+
+def _too_far() -> InvalidRequest:
+    return InvalidRequest.of("start_time", f"should be at most {PAST.days} days back and {AHEAD.days} days ahead")
 
 
 def _require_storable(roster: Sequence[RosterEntry], classes: int) -> None:

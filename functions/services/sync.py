@@ -93,9 +93,10 @@ class SessionSynced:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """A look at a room's list of conference records: over which starts it reached, and what it gave."""
+    """A look at a room's list of conference records: over which starts it reached, as whom, and what it gave."""
 
     reach: Interval
+    organizer: Organizer
     listing: Listing | SyncError
 
 
@@ -282,8 +283,14 @@ async def _teacher(work: Work, conference_record: str, conference: Conference | 
     for session_id in session_ids:
         session = await work.session(session_id)
         if session and session.plan.teachers:
-            return Organizer(email=session.plan.teachers[0])
+            return await _account_of(session.plan.teachers[0], deps)
     return Organizer()
+
+
+async def _account_of(email: str, deps: Deps) -> Organizer:
+    """A teacher by address, with the account if the teacher is tracked."""
+    tracked = await deps.store.organizer_with(email)
+    return Organizer(tracked.user if tracked else None, email)
 
 
 async def _scheduled_with(conference: Conference, deps: Deps) -> dict[str, ClassSession]:
@@ -326,9 +333,10 @@ async def _look_around(
     """
     space, scheduled = session.space.name, session.plan.takes_place
     room, attached = await _room_and_attached(session, deps)
-    teacher = Organizer(email=session.plan.teachers[0]) if session.plan.teachers else Organizer()
     # Meet lists records only to the owner of their space.
-    organizer = room.owner if room.owner.known else teacher
+    organizer = room.owner
+    if organizer.user is None and (email := organizer.email or next(iter(session.plan.teachers), None)):
+        organizer = await _account_of(email, deps)
     if scheduled is None:
         return organizer
     if space not in found.looks:
@@ -344,7 +352,7 @@ async def _look_around(
             listing = SyncError.of(error, at=began_at)
             if isinstance(error, Retryable):
                 found.later = found.later or error
-        found.looks[space] = _Look(reach, listing)
+        found.looks[space] = _Look(reach, organizer, listing)
     room = _with_listing(room, found.looks[space].listing)
     wanted = await _unfinished({*room.records_of(session.session_id), *attached}, full=full, deps=deps)
     await _read_all(wanted - found.outcomes.keys(), organizer, found, strict=strict, deps=deps)
@@ -451,6 +459,8 @@ async def _store(work: Work, found: _Found, request: Request, organizer: Organiz
     for space, look in found.looks.items():
         before = await work.room(space)
         room = _with_listing(before, look.listing)
+        if isinstance(look.listing, Listing) and look.listing.records:
+            room = _owned_by(room, look.organizer)
         if room is not before:
             work.put_room(room.since(now))
     touched: set[str] = set()
@@ -468,9 +478,16 @@ async def _learn_owner(work: Work, conference: Conference, request: Request) -> 
     """Learn from an event whose room it is: events come only for the owner's subscription."""
     owner = request.organizer
     if request.source is SyncSource.EVENT and owner.user and conference.snapshot:
-        room = await work.room(conference.snapshot.space.name)
-        if room.owner.user != owner.user and room.slots:
-            work.put_room(dataclasses.replace(room, owner=conference.organizer))
+        before = await work.room(conference.snapshot.space.name)
+        room = _owned_by(before, conference.organizer)
+        if room is not before:
+            work.put_room(room)
+
+
+def _owned_by(room: Room, owner: Organizer) -> Room:
+    """A room with classes in it, once it is known whose it is: Meet lists records and tells events to nobody else."""
+    knows_more = owner.user is not None or not room.owner.known
+    return dataclasses.replace(room, owner=owner) if room.slots and knows_more and owner != room.owner else room
 
 
 def _decided(

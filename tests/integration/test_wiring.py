@@ -56,7 +56,7 @@ async def test_everything_in_an_application_goes_by_the_clock_that_it_was_given(
         space=held.space, since=NINE, until=None, organizer=Organizer(user=held.organizer)
     )
     await app.deps.store.park(ParkedEvent("k", "{}", "json", reason="unreadable-message", hint="none"))
-    (parked,) = (await app.views.troubles(now=clock(), limit=1)).parked_events
+    (parked,) = (await app.views.troubles(due_before=clock(), ended_since=NINE, limit=1)).parked_events
 
     assert app.deps.clock() == clock()
     assert conference.sync.pulled_at == clock()

@@ -468,7 +468,7 @@ async def _watch(client: firestore.AsyncClient, seen: _Seen) -> None:
     """Look again and again for who is called absent and what not held."""
     while True:
         with contextlib.suppress(Exception):  # the store stands still now and then
-            absent = client.collection_group("attendance").where(filter=FieldFilter("mark", "==", "absent"))
+            absent = client.collection_group("attendance").where(filter=FieldFilter("status", "==", "absent"))
             seen.absent |= {document.reference.path async for document in absent.stream(timeout=5)}
             not_held = client.collection("sessions").where(filter=FieldFilter("state", "==", "not_held"))
             seen.not_held |= {document.reference.path async for document in not_held.stream(timeout=5)}
@@ -478,7 +478,7 @@ async def _watch(client: firestore.AsyncClient, seen: _Seen) -> None:
 def _never(seen: _Seen, calm: Documents) -> list[str]:
     """Who was called absent at any moment, and was there; and likewise classes."""
     return [
-        *(f"{path} was called absent" for path in sorted(seen.absent) if calm.get(path, {}).get("mark") != "absent"),
+        *(f"{path} was called absent" for path in sorted(seen.absent) if calm.get(path, {}).get("status") != "absent"),
         *(f"{path} was called not held" for path in sorted(seen.not_held) if calm[path]["state"] != "not_held"),
     ]
 

@@ -1,0 +1,399 @@
+"""What events did not bring is found, and subscriptions stay alive, as time goes by."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+from datetime import UTC, datetime, timedelta
+
+import grpc
+import pytest
+
+from functions.domain.errors import NeedsOperator, Retryable
+from functions.domain.model import SubscriptionState
+from functions.domain.sessions import Caller, CallerRole
+from functions.entrypoints import events
+from functions.entrypoints.envelope import unwrap
+from functions.services import fan_out, reconcile
+from functions.services.organizers import enrol
+from infra.local.clock import TurnableClock
+from infra.local.faults import Fault
+from infra.local.school import Account, Attendee, Conference, School, Visit
+from tests.classroom import PUPILS, TEACHER, job, marks
+
+ADMIN = Caller(None, CallerRole.ADMIN)
+START = datetime(2026, 11, 2, 6, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+DENIED, UNAUTHENTICATED, UNAVAILABLE = (
+    grpc.StatusCode.PERMISSION_DENIED,
+    grpc.StatusCode.UNAUTHENTICATED,
+    grpc.StatusCode.UNAVAILABLE,
+)
+COLLEAGUE = Account("users/2", "colleague@school.example", display_name="A Colleague")
+
+
+@pytest.fixture
+def clock():
+    return TurnableClock(START)
+
+
+@pytest.fixture
+def school(clock):
+    school = School(clock)
+    school.enrol(Account(TEACHER, "teacher@school.example", display_name="The Teacher"), COLLEAGUE, *PUPILS)
+    return school
+
+
+@pytest.fixture
+def pauses():
+    return []
+
+
+@pytest.fixture
+def app(instance, google, workspace_events, clock, pauses):
+    async def pause(seconds):
+        pauses.append(seconds)
+
+    return instance(
+        clock=clock,
+        pause=pause,
+        people_api_endpoint=google.endpoint,
+        directory_api_endpoint=google.endpoint,
+        workspace_events_api_endpoint=workspace_events.endpoint,
+        api_callers="*=admin",
+    )
+
+
+@pytest.fixture
+async def teacher(app):
+    return (await enrol("teacher@school.example", caller=ADMIN, deps=app.deps)).organizer
+
+
+def call(name, start, *, organizer=TEACHER, space="spaces/own", minutes=50):
+    end = start + timedelta(minutes=minutes)
+    person = Attendee("t", "signed_in", "T", organizer, (Visit(start, end),))
+    return Conference(name, space, "own-roo-mmm", organizer, start, end, (person,))
+
+
+async def stored(app, *names):
+    async def load(work):
+        return [name for name in names if await work.conference(f"conferenceRecords/{name}")]
+
+    found, _ = await app.deps.store.transact(load)
+    return found
+
+
+async def organizer(app, user=TEACHER):
+    async def load(work):
+        return await work.organizer(user)
+
+    found, _ = await app.deps.store.transact(load)
+    return found
+
+
+async def hear(app, workspace_events):
+    """Deliver what Google has to say of subscriptions, as far as it has come due."""
+    for message in workspace_events.due_events():
+        body = {"message": {"attributes": message.attributes, "data": base64.b64encode(message.data).decode()}}
+        await events.process(unwrap(body), app)
+
+
+# --- Subscriptions ---
+
+
+async def test_a_reminder_renews_the_subscription_to_its_longest_life(app, teacher, clock, workspace_events):
+    clock.turn_to(teacher.subscription.expire_time - 12 * HOUR)
+    await hear(app, workspace_events)
+
+    assert (await organizer(app)).subscription.expire_time == clock() + 7 * DAY
+    assert workspace_events.is_active(TEACHER)
+
+
+@pytest.mark.usefixtures("teacher")
+async def test_the_scheduled_job_renews_from_half_of_its_life_on_without_any_reminder(app, clock, workspace_events):
+    clock.turn(3 * DAY)
+    await job(app, "renew-subscriptions")
+    assert workspace_events.calls.by_method()["UpdateSubscription"] == 0
+
+    clock.turn(DAY / 2)
+    await job(app, "renew-subscriptions")
+    await job(app, "renew-subscriptions")
+    assert workspace_events.calls.by_method()["UpdateSubscription"] == 1
+    assert (await organizer(app)).subscription.expire_time == clock() + 7 * DAY
+
+
+@pytest.mark.usefixtures("teacher")
+async def test_one_that_ended_is_made_again_and_what_was_missed_is_read(app, clock, school, workspace_events):
+    clock.turn(8 * DAY)
+    school.hold(call("missed", clock() - 2 * HOUR))
+    await hear(app, workspace_events)
+
+    assert workspace_events.is_active(TEACHER)
+    assert await stored(app, "missed") == ["missed"]
+
+
+@pytest.mark.usefixtures("teacher")
+async def test_a_suspension_is_told_with_its_mend_and_ends_once_that_is_done(app, clock, school, workspace_events):
+    workspace_events.suspend(TEACHER, "ENDPOINT_PERMISSION_DENIED")
+    clock.turn(HOUR)
+    await hear(app, workspace_events)
+    marked = await organizer(app)
+    assert marked.subscription.state is SubscriptionState.SUSPENDED
+    assert marked.subscription.suspension_reason == "ENDPOINT_PERMISSION_DENIED"
+    assert "meet-api-event-push@system.gserviceaccount.com" in marked.error.hint
+
+    clock.turn(6 * HOUR)
+    with pytest.raises(NeedsOperator):
+        await job(app, "renew-subscriptions", organizer=TEACHER)
+    assert (await organizer(app)).error == marked.error  # since when it fails stays
+
+    school.hold(call("meanwhile", clock() - HOUR))
+    workspace_events.mend(TEACHER)
+    await job(app, "renew-subscriptions", organizer=TEACHER)
+    mended = await organizer(app)
+    assert (mended.subscription.state, mended.error) == (SubscriptionState.ACTIVE, None)
+    assert await stored(app, "meanwhile") == ["meanwhile"]
+
+
+@pytest.mark.usefixtures("teacher")
+async def test_one_that_was_suspended_until_shortly_before_its_end_is_renewed_as_well(app, clock, workspace_events):
+    workspace_events.suspend(TEACHER, "OTHER")
+    clock.turn(6 * DAY)
+    workspace_events.mend(TEACHER)
+    await job(app, "renew-subscriptions", organizer=TEACHER)
+
+    assert (await organizer(app)).subscription.expire_time == clock() + 7 * DAY
+
+
+async def test_a_service_that_does_not_answer_is_asked_again_and_the_state_of_before_stands(
+    app, teacher, workspace_events
+):
+    workspace_events.faults.set(Fault("GetSubscription", status=UNAVAILABLE))
+    with pytest.raises(Retryable):
+        await job(app, "renew-subscriptions", organizer=TEACHER)
+
+    kept = await organizer(app)
+    assert (kept.subscription, kept.error.reason) == (teacher.subscription, "subscriptions-unavailable")
+
+
+async def test_what_google_says_of_a_subscription_of_nobody_tracked_is_noted(app, clock, workspace_events):
+    await enrol("colleague@school.example", caller=ADMIN, deps=app.deps)
+
+    async def forget(work):
+        await work.organizer(COLLEAGUE.user)
+        work.drop_organizer(COLLEAGUE.user)
+
+    await app.deps.store.transact(forget)
+    clock.turn(8 * DAY)
+    await hear(app, workspace_events)
+
+    assert not workspace_events.subscriptions
+
+
+# --- Reconcile ---
+
+
+@pytest.mark.usefixtures("teacher")
+async def test_conferences_of_the_last_thirty_days_are_read_at_first_and_later_those_since(app, clock, school, meet):
+    for days in (31, 29, 3):
+        school.hold(call(f"days-{days}", START - days * DAY))
+    await job(app, "reconcile")
+    assert await stored(app, "days-31", "days-29", "days-3") == ["days-29", "days-3"]
+    assert (await organizer(app)).reconciled_until == START
+
+    read = meet.calls.by_method()["GetConferenceRecord"]
+    clock.turn(3 * HOUR)
+    school.hold(call("new", START + HOUR))
+    await job(app, "reconcile")
+    assert await stored(app, "new") == ["new"]
+    assert meet.calls.by_method()["GetConferenceRecord"] == read + 1
+
+
+@pytest.mark.usefixtures("teacher")
+async def test_the_mark_stays_where_it_was_when_a_list_fails(app, clock, school, meet):
+    await job(app, "reconcile")
+    clock.turn(DAY)
+    school.hold(call("hidden", clock() - 2 * HOUR))
+    meet.faults.set(Fault("ListConferenceRecords", status=UNAUTHENTICATED))
+    with pytest.raises(NeedsOperator):
+        await job(app, "reconcile", organizer=TEACHER)
+    assert (await organizer(app)).reconciled_until == START
+
+    meet.faults.clear()
+    await job(app, "reconcile", organizer=TEACHER)
+    assert await stored(app, "hidden") == ["hidden"]
+
+
+async def test_rooms_of_a_teacher_whom_nobody_tracks_are_looked_into_as_that_teacher(
+    app, api, clock, school, *, meet, workspace_events
+):
+    """The subscription is refused; the class takes place, and afterwards there is another call in its room."""
+    workspace_events.faults.set(Fault("CreateSubscription", status=DENIED))
+    body = {
+        "teacher_email": COLLEAGUE.email,
+        "student_emails": [PUPILS[0].email],
+        "subject": "Mathematics",
+        "start_time": (START + HOUR).isoformat(),
+        "duration_minutes": 60,
+    }
+    made = (await api.post("/api/schedule/class", json=body)).json()
+    assert made["tracking"] == "failed"
+
+    async def untrack(work):
+        await work.organizer(COLLEAGUE.user)
+        work.drop_organizer(COLLEAGUE.user)
+
+    await app.deps.store.transact(untrack)
+    clock.turn(9 * HOUR)
+    later = call("later", START + 6 * HOUR, organizer=COLLEAGUE.user, space=made["space"])
+    school.hold(dataclasses.replace(later, meeting_code=made["meeting_code"]))
+    await job(app, "sync-due")
+    assert await stored(app, "later") == []
+
+    await job(app, "reconcile")
+    assert await stored(app, "later") == ["later"]
+    assert {one.acting_as for one in meet.calls if one.method == "ListConferenceRecords"} == {COLLEAGUE.email}
+
+
+@pytest.mark.usefixtures("teacher")
+async def test_a_class_that_failed_need_not_wait_once_meet_answers_for_its_teacher_again(app, api, clock, school, meet):
+    body = {
+        "teacher_email": "teacher@school.example",
+        "student_emails": [PUPILS[0].email],
+        "subject": "Mathematics",
+        "start_time": (START + HOUR).isoformat(),
+        "duration_minutes": 60,
+    }
+    made = (await api.post("/api/schedule/class", json=body)).json()
+    start, end = START + HOUR, START + 2 * HOUR
+    people = [
+        Attendee("t", "signed_in", "T", TEACHER, (Visit(start, end),)),
+        Attendee("p", "signed_in", "P", PUPILS[0].user, (Visit(start, end),)),
+    ]
+    school.hold(Conference("lesson", made["space"], made["meeting_code"], TEACHER, start, end, tuple(people)))
+    meet.faults.set(Fault("ListConferenceRecords", status=UNAUTHENTICATED))
+    for minutes in (120, 122, 126, 134, 150, 182):
+        clock.turn_to(START + timedelta(minutes=minutes))
+        await job(app, "sync-due")
+    meet.faults.clear()
+    clock.turn(timedelta(minutes=5))
+    await job(app, "sync-due")
+    assert await marks(api, made["session_id"]) == {"punctual": "unknown"}
+
+    await job(app, "reconcile")
+    assert await marks(api, made["session_id"]) == {"punctual": "present"}
+
+
+# --- Many ---
+
+
+class Handed:
+    """Jobs that are only written down, with how many pauses there were before each batch."""
+
+    def __init__(self, pauses):
+        self.batches = []
+        self._pauses = pauses
+
+    async def publish(self, jobs):
+        self.batches.append((len(self._pauses), list(jobs)))
+
+    @property
+    def jobs(self):
+        return [one for _, batch in self.batches for one in batch]
+
+
+THE_FIRST_CALL = fan_out.Continuation()
+
+
+async def _fan_out(app, pauses, users, going_on=THE_FIRST_CALL, over=reconcile.OVER):
+    handed = Handed(pauses)
+    done = await fan_out.fan_out(
+        users,
+        lambda user: fan_out.Job("reconcile", {"organizer": user}),
+        again=lambda data: fan_out.Job("reconcile", data),
+        going_on=going_on,
+        over=over,
+        deps=dataclasses.replace(app.deps, jobs=handed),
+    )
+    return done, handed
+
+
+async def test_few_are_handed_out_at_once(app, pauses):
+    done, handed = await _fan_out(app, pauses, ["users/3", "users/1", "users/2"])
+
+    assert done == 3
+    assert [one.data["organizer"] for one in handed.jobs] == ["users/1", "users/2", "users/3"]
+    assert pauses == []
+
+
+async def test_thousands_are_spread_over_ten_minutes_by_several_calls_and_everybody_is_handed_out_once(
+    app, pauses, clock
+):
+    users = [f"users/{number:05}" for number in range(9000)]
+    going_on, handed, seconds = fan_out.Continuation(), [], 0
+    while True:
+        pauses.clear()
+        _, part = await _fan_out(app, pauses, users, going_on)
+        handed += [one.data["organizer"] for one in part.jobs if "organizer" in one.data]
+        assert max(len(batch) for _, batch in part.batches) <= 16
+        assert len(pauses) < fan_out.SHIFT
+        clock.turn(timedelta(seconds=len(pauses)))
+        seconds += len(pauses)
+        last = part.jobs[-1].data
+        if "organizer" in last:
+            break
+        going_on = fan_out.Continuation(last["after"], datetime.fromisoformat(last["until"]))
+
+    assert handed == users
+    assert 550 <= seconds <= 610
+
+
+async def test_subscriptions_are_looked_after_five_a_second_however_many(app, pauses):
+    _, handed = await _fan_out(app, pauses, [f"users/{number:05}" for number in range(2000)], over=None)
+
+    assert max(len(batch) for _, batch in handed.batches) == 5
+    assert handed.jobs[-1].data == {"after": "users/01199"}
+
+
+# --- A month ---
+
+
+async def test_a_month_of_two_hundred_teachers_loses_no_event_and_a_week_without_jobs_no_conference(
+    instance, google, workspace_events, clock, school
+):
+    """The job comes once a day, a quarter as often as deployed. Reminders are not heard at all."""
+    teachers = [Account(f"users/{n}", f"teacher{n}@school.example", display_name="T") for n in range(1000, 1200)]
+    school.enrol(*teachers)
+
+    async def pause(seconds):
+        clock.turn(timedelta(seconds=seconds))
+
+    app = instance(
+        clock=clock,
+        pause=pause,
+        people_api_endpoint=google.endpoint,
+        directory_api_endpoint=google.endpoint,
+        workspace_events_api_endpoint=workspace_events.endpoint,
+        api_callers="*=admin",
+    )
+    for one in teachers:
+        await enrol(one.email, caller=ADMIN, deps=app.deps)
+
+    def everybody_is_told():
+        return all(workspace_events.is_active(one.user) for one in teachers)
+
+    for _ in range(30):
+        clock.turn(DAY)
+        assert everybody_is_told()
+        await job(app, "renew-subscriptions")
+    held = []
+    for number in range(16):  # nobody looks for eight days
+        clock.turn(DAY / 2)
+        teacher = teachers[number * 12]
+        held.append(f"week-{number}")
+        school.hold(call(held[-1], clock() - HOUR, organizer=teacher.user, space=f"spaces/{number}"))
+    assert not everybody_is_told()
+
+    await job(app, "renew-subscriptions")
+    assert everybody_is_told()
+    assert await stored(app, *held) == held
