@@ -77,6 +77,10 @@ bench: $(INSTALLED) ## measure one large conference against the plain loop and t
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --quiet \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
+.PHONY: chaos
+chaos: $(INSTALLED) ## prove that nothing is lost whatever goes wrong (ARGS="--seeds 20 --seed 1")
+	@$(BIN)/python -m infra.local.chaos $(ARGS)
+
 .PHONY: lock
 lock: ## pin the packages of pyproject.toml anew (needs uv)
 	$(LOCK) --output-file requirements.txt

@@ -90,7 +90,7 @@ class _Maker:
         self._numbers = iter(range(1, 1_000_000))
 
     def world(self, wanted: int) -> World:
-        teachers = tuple(self._account("teacher", number) for number in range(max(4, wanted // 25)))
+        teachers = tuple(self._account("teacher", number) for number in range(max(6, wanted // 12)))
         pupils = tuple(self._account("pupil", number) for number in range(ROSTER * 4))
         rooms: list[Space] = []
         lessons: list[Lesson] = []
