@@ -175,7 +175,9 @@ async def _calm(world: World, using: Emulators, google: _Google, *, project: str
 
 
 async def _schedule(world: World, api: httpx.AsyncClient) -> dict[str, str]:
-    """Schedule every class; gives their session ids by the LMS's own."""
+    """Enrol every teacher and schedule every class; gives the classes' session ids by the LMS's own."""
+    for teacher in world.teachers:
+        await _insisting(functools.partial(api.post, "/api/organizers", json={"email": teacher.email}))
     found = {}
     for lesson in world.lessons:
         answer = await _insisting(functools.partial(api.post, "/api/schedule/class", json=lesson.request()))
