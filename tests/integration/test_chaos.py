@@ -5,7 +5,8 @@ import itertools
 
 import pytest
 
-from infra.local.chaos.run import Plan, emulators, prove
+from infra.local.chaos.google import emulators
+from infra.local.chaos.run import Plan, prove
 from infra.local.chaos.world import make_world
 from tests.builders import NINE
 

@@ -8,7 +8,8 @@ import contextlib
 import random
 import sys
 
-from infra.local.chaos.run import Emulators, Plan, emulators, prove
+from infra.local.chaos.google import Emulators, emulators
+from infra.local.chaos.run import Plan, prove
 from infra.local.function_server import ROOT
 from infra.local.processes import StartError, bypass_proxies, terminate_as_interrupt
 
@@ -52,7 +53,9 @@ def _one(plan: Plan, using: Emulators) -> bool:
     for wrong in outcome.wrong[:SHOWN]:
         print(f"  WRONG: {wrong}")
     if len(outcome.wrong) > SHOWN:
-        print(f"  … and {len(outcome.wrong) - SHOWN} more")
+        told = FOLDER / f"seed-{plan.seed}.txt"
+        told.write_text("\n".join(outcome.wrong) + "\n")
+        print(f"  … and {len(outcome.wrong) - SHOWN} more, all of them in {told}")
     verdict = f"{len(outcome.wrong)} differences" if outcome.wrong else "as in an undisturbed run"
     print(f"  {outcome.documents} documents, {verdict}; {outcome.seconds:.0f} s", flush=True)
     return not outcome.wrong

@@ -1,0 +1,198 @@
+"""Everything that goes wrong on a day, all at once."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import grpc
+import httpx
+
+from infra.local.chaos.google import SETTLE, Emulators, Google
+from infra.local.chaos.lms import decide
+from infra.local.chaos.stack import Instance
+from infra.local.chaos.world import World
+from infra.local.delivery import Pubsub
+from infra.local.faults import Fault
+from infra.local.google_apis import RestFault
+from infra.local.workspace_events import Message, conference_ended, meet_event
+
+STATUS = grpc.StatusCode
+
+METHODS = ("GetConferenceRecord", "GetSpace", "ListConferenceRecords", "ListParticipants", "ListParticipantSessions")
+"""Of Meet: everything that a sync calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """All that a disturbance may touch."""
+
+    world: World
+    google: Google
+    pubsub: Pubsub
+    using: Emulators
+    instances: tuple[Instance, ...]
+    topics: Mapping[str, str]
+    dice: random.Random
+    injected: Counter[str]
+    unlucky: str
+    """The teacher whose credentials die for a while."""
+
+    async def publish(self, topic: str, message: Message) -> None:
+        """Publish a message to a topic, named without its project."""
+        await self.pubsub.publish(self.topics[topic], message)
+
+    async def job(self, name: str) -> None:
+        """Publish a job about everybody."""
+        await self.publish("attendance-jobs", Message({"job": name}, b"{}"))
+
+
+async def break_everything(
+    day: Day, sessions: Mapping[str, str], api: httpx.AsyncClient, *, seconds: float
+) -> set[str]:
+    """Let everything go wrong at once for a while, then mend it; gives the conferences whose events were sent."""
+    sent: set[str] = set()
+    _fail_google(day)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_events(day, sent, over=seconds * 0.7))
+        tasks.create_task(decide(day.world, sessions, api, pause=seconds * 0.6 / max(len(day.world.decisions), 1)))
+        tasks.create_task(_credentials(day, begin=seconds * 0.1, last=seconds * 0.4))
+        tasks.create_task(_identities(day, last=seconds * 0.5))
+        tasks.create_task(_kill(day, seconds=seconds))
+        tasks.create_task(_stand_still(day, seconds=seconds))
+        tasks.create_task(_subscriptions(day, seconds=seconds))
+        tasks.create_task(_jobs(day, seconds=seconds))
+    day.google.meet.faults.clear()
+    day.google.apis.fail()
+    late = day.world.last_end + timedelta(seconds=SETTLE) - datetime.now(UTC)
+    await asyncio.sleep(max(late.total_seconds(), 0.0))
+    return sent
+
+
+def _fail_google(day: Day, *also: Fault) -> None:
+    """What Google's services answer while everything goes wrong."""
+    day.google.meet.faults.set(
+        *also,
+        Fault("ListParticipants", status=STATUS.INTERNAL, page=2, share=0.3, at_most_in_a_row=4),
+        *(Fault(method, delay=timedelta(seconds=2), share=0.02) for method in METHODS),
+        *(
+            Fault(method, status=status, share=share, at_most_in_a_row=4)
+            for method in METHODS
+            for status, share in (
+                (STATUS.RESOURCE_EXHAUSTED, 0.10),
+                (STATUS.UNAVAILABLE, 0.08),
+                (STATUS.DEADLINE_EXCEEDED, 0.03),
+            )
+        ),
+    )
+
+
+async def _credentials(day: Day, *, begin: float, last: float) -> None:
+    """One teacher's credentials are dead for a while: 401 for that teacher's conferences."""
+    await asyncio.sleep(begin)
+    account = day.google.school.account(day.unlucky)
+    names = [day.unlucky, account.email if account else ""]
+    _fail_google(day, *(Fault(m, status=STATUS.UNAUTHENTICATED, acting_as=name) for m in METHODS for name in names))
+    await asyncio.sleep(last)
+    _fail_google(day)
+    day.injected["seconds of one teacher's dead credentials"] += int(last)
+
+
+async def _identities(day: Day, *, last: float) -> None:
+    """Nobody can say who accounts are, from the beginning on: people stand as guests until somebody can."""
+    day.google.apis.fail(RestFault("people.batchGet", 503), RestFault("users.get", 503))
+    await asyncio.sleep(last)
+    day.google.apis.fail(RestFault("people.batchGet", 503, times=5))
+    day.injected["seconds without People and Directory"] += int(last)
+
+
+async def _events(day: Day, sent: set[str], *, over: float) -> None:
+    """Everything that Google tells: twice, late, in any order, and one in twenty never."""
+    began = asyncio.get_running_loop().time()
+    plan: list[tuple[float, str, Message]] = []
+    for conference in day.world.conferences:
+        end = conference.end or conference.start
+        earliest = max((end - datetime.now(UTC)).total_seconds(), 0.0)
+        ended = conference_ended(conference.name, organizer=conference.organizer, at=end)
+        if day.dice.random() < 0.05:  # noqa: PLR2004 - one in twenty
+            day.injected["events that were never sent"] += 1
+        else:
+            copies = day.dice.choice((1, 1, 1, 2, 3))
+            day.injected["events that came again"] += copies - 1
+            # What ends only now is told at once, before Meet shows all of it.
+            delays = [
+                day.dice.uniform(0, 1 if earliest else over),
+                *(day.dice.uniform(0, over) for _ in range(copies - 1)),
+            ]
+            plan += [(earliest + delay, conference.name, ended) for delay in delays]
+        started = meet_event(
+            "conference.v2.started",
+            {"conferenceRecord": {"name": conference.name}},
+            organizer=conference.organizer,
+            at=conference.start,
+        )
+        plan.append((day.dice.uniform(0, over), "", started))
+    organizers = {conference.name: conference.organizer for conference in day.world.conferences}
+    for moment, name, message in sorted(plan, key=lambda one: one[0]):
+        await asyncio.sleep(max(began + moment - asyncio.get_running_loop().time(), 0.0))
+        if name and not day.google.events.is_active(organizers[name]):
+            day.injected["events lost to a subscription that was suspended or had ended"] += 1
+            continue
+        await day.publish("workspace-events", message)
+        if name:
+            sent.add(name)
+
+
+async def _kill(day: Day, *, seconds: float) -> None:
+    """Kill an instance now and then, and let it come up again."""
+    until = asyncio.get_running_loop().time() + seconds
+    while (now := asyncio.get_running_loop().time()) < until:
+        await asyncio.sleep(min(day.dice.uniform(2, 6), until - now))
+        instance = day.dice.choice(day.instances)
+        instance.kill()
+        day.injected["instances killed"] += 1
+        await instance.start()
+
+
+async def _stand_still(day: Day, *, seconds: float) -> None:
+    """Firestore answers nobody for some seconds, twice."""
+    for _ in range(2):
+        await asyncio.sleep(seconds * 0.3)
+        day.using.firestore_program.pause()
+        try:
+            await asyncio.sleep(3.0)
+        finally:
+            day.using.firestore_program.resume()
+        day.injected["times that Firestore stood still"] += 1
+
+
+async def _subscriptions(day: Day, *, seconds: float) -> None:
+    """One teacher's subscription is suspended and mended later, another one's ends before its time."""
+    _, suspended, ended, *_ = (teacher.user for teacher in day.world.teachers)
+    await asyncio.sleep(seconds * 0.2)
+    day.google.events.suspend(suspended, "ENDPOINT_PERMISSION_DENIED")
+    day.google.events.expire(ended)
+    day.injected["subscriptions suspended"] += 1
+    day.injected["subscriptions that ended"] += 1
+    await _tell(day)
+    await asyncio.sleep(seconds * 0.3)
+    day.google.events.mend(suspended)
+    await day.job("renew-subscriptions")
+    await _tell(day)
+
+
+async def _tell(day: Day) -> None:
+    for message in day.google.events.due_events():
+        await day.publish("workspace-events", message)
+
+
+async def _jobs(day: Day, *, seconds: float) -> None:
+    """The clock's jobs, but for `reconcile`, whose turn comes when the dust settles."""
+    until = asyncio.get_running_loop().time() + seconds
+    while asyncio.get_running_loop().time() < until:
+        await asyncio.sleep(seconds / 5)
+        await day.job("sync-due")

@@ -1,0 +1,74 @@
+"""All of Google, simulated, with a world in it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from infra.local.chaos.world import World
+from infra.local.emulators import firestore_program, pubsub_emulator
+from infra.local.google_apis import GoogleApis
+from infra.local.meet import MeetSimulator
+from infra.local.processes import Program
+from infra.local.school import School
+from infra.local.subscriptions import WorkspaceEventsSimulator
+
+SETTLE = 8
+"""SETTLE_SECONDS of both runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Emulators:
+    """The real emulators that both runs use, each with a project of its own."""
+
+    firestore: str
+    firestore_program: Program
+    pubsub: str
+
+
+@contextlib.contextmanager
+def emulators(folder: Path) -> Iterator[Emulators]:
+    """Firestore and Pub/Sub of the Google Cloud SDK, for this alone: they are made to stand still."""
+    with firestore_program(folder) as (address, program), pubsub_emulator(folder) as pubsub:
+        yield Emulators(address, program, pubsub)
+
+
+@dataclass(frozen=True, slots=True)
+class Google:
+    """Meet, People, the Directory and Workspace Events, each a stand-in on loopback."""
+
+    school: School
+    meet: MeetSimulator
+    apis: GoogleApis
+    events: WorkspaceEventsSimulator
+
+    def settings(self, using: Emulators, project: str) -> dict[str, str]:
+        """The environment of functions that use it."""
+        return {
+            "AUTH_MODE": "anonymous",
+            "API_CALLERS": "*=admin",
+            "GOOGLE_CLOUD_PROJECT": project,
+            "FIRESTORE_EMULATOR_HOST": using.firestore,
+            "MEET_API_ENDPOINT": self.meet.endpoint,
+            "PEOPLE_API_ENDPOINT": self.apis.endpoint,
+            "DIRECTORY_API_ENDPOINT": self.apis.endpoint,
+            "WORKSPACE_EVENTS_API_ENDPOINT": self.events.endpoint,
+            "MEET_READS_PER_MINUTE": "0",
+            "MEET_PROJECT_READS_PER_MINUTE": "0",
+            "SETTLE_SECONDS": str(SETTLE),
+        }
+
+
+@contextlib.asynccontextmanager
+async def serve(world: World) -> AsyncIterator[Google]:
+    """Let a world happen in Google's stand-ins, as long as it lasts."""
+    school = School(lambda: datetime.now(UTC))
+    world.into(school)
+    with contextlib.ExitStack() as stack:
+        meet = stack.enter_context(MeetSimulator(school, page_size_cap=3).in_thread())
+        apis = stack.enter_context(GoogleApis(school).in_thread())
+        events = stack.enter_context(WorkspaceEventsSimulator(school).in_thread())
+        yield Google(school, meet, apis, events)
