@@ -128,7 +128,7 @@ def sheet(session: ClassSession, evidence: Evidence) -> AttendanceSheet:
             held_elsewhere=False,
             sync=None if plan.cancelled else sync,
         )
-        return AttendanceSheet(after_marking(bare, settle=evidence.settle))
+        return AttendanceSheet(after_marking(bare, now=evidence.now, settle=evidence.settle))
     read = [conference for conference in evidence.conferences if conference.snapshot]
     people = _people(session, read, evidence)
     times = {
@@ -178,7 +178,12 @@ def sheet(session: ClassSession, evidence: Evidence) -> AttendanceSheet:
             everybody_known=everybody_known,
         )
     attendance = _attendance(done, people, presences, hearing, evidence)
-    done = after_marking(done, settle=evidence.settle)
+    done = after_marking(
+        done,
+        now=evidence.now,
+        settle=evidence.settle,
+        everybody_answered=not evidence.identities_in_use or all(_is_answered(m[0], evidence) for m in people.values()),
+    )
     return AttendanceSheet(done, tuple(sorted(attendance, key=lambda person: person.attendee_id)))
 
 
@@ -295,14 +300,20 @@ def _unidentified(
     """Whether a guest was in the class whose account nobody could be asked about yet: it may be any student's."""
     scheduled = session.plan.scheduled
     for key, matches in people.items():
-        user = account_of(matches[0].seen.participant.user)
-        person = evidence.people.get(user) if user else None
-        if matches[0].role is not Role.GUEST or matches[0].kind is Kind.ROOM or user is None:
+        if _is_answered(matches[0], evidence):
             continue
-        answered = person is not None and (person.identity is not None or person.unknown)
-        if not answered and scheduled and any(p.interval.clip(scheduled) for p in presences[key]):
+        if scheduled and any(p.interval.clip(scheduled) for p in presences[key]):
             return True
     return False
+
+
+def _is_answered(match: Match, evidence: Evidence) -> bool:
+    """Whether it is known whose account a participant has, or that nobody knows; others have nothing to be asked."""
+    user = account_of(match.seen.participant.user)
+    if match.role is not Role.GUEST or match.kind is Kind.ROOM or user is None:
+        return True
+    person = evidence.people.get(user)
+    return person is not None and (person.identity is not None or person.unknown)
 
 
 def _attendance(

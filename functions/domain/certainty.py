@@ -75,9 +75,23 @@ def due_at(session: ClassSession, *, settle: timedelta) -> datetime | None:
     return due if due and due < scheduled.end + RETENTION else None
 
 
-def after_marking(session: ClassSession, *, settle: timedelta) -> ClassSession:
-    """The class meeting with the time at which it is due again."""
-    return replace(session, progress=replace(session.progress, due_at=due_at(session, settle=settle)))
+def after_marking(
+    session: ClassSession, *, now: datetime, settle: timedelta, everybody_answered: bool = True
+) -> ClassSession:
+    """The class meeting with the time at which it is due again.
+
+    Args:
+        session: As it was marked.
+        now: The time of the computation.
+        settle: How long after its end a conference may still change.
+        everybody_answered: Whether every account that was there could be asked about. If not, somebody must come
+            back to it, whoever brought the conference in: that counts as an attempt that failed.
+    """
+    progress = session.progress
+    if not everybody_answered and not progress.failures:
+        progress = replace(progress, failures=1, tried_at=progress.tried_at or now)
+        session = replace(session, progress=progress)
+    return replace(session, progress=replace(progress, due_at=due_at(session, settle=settle)))
 
 
 def was_searched(session: ClassSession, conferences: Iterable[Conference]) -> bool:

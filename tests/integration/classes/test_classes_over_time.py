@@ -148,6 +148,25 @@ async def test_while_nobody_can_say_who_was_there_a_class_is_not_called_not_held
     assert answer["session"]["held_start"] is not None
 
 
+async def test_a_class_whose_call_another_ones_sync_brought_is_due_again_until_everybody_is_known(
+    api, app, school, clock, google
+):
+    first = await scheduled(api, at(9))
+    second = await scheduled(api, at(10), meeting_code=first["meeting_code"])
+    await run_due(app, clock, at(10), at(10, 10), at(11), at(11, 10))
+    assert await state(api, second) == "not_held"
+
+    times = (at(9, 30), at(10, 30))
+    school.hold(held(first, *times, the_teacher(times), there(ADA, times)))
+    google.fail(RestFault("people.batchGet", 503), RestFault("users.get", 503))
+    await job(app, "sync-session", session_id=first["session_id"])
+    assert await marks(api, second["session_id"]) == {"punctual": "unknown", "late": "unknown"}
+
+    google.fail()
+    await run_due(app, clock, at(11, 20))
+    assert await marks(api, second["session_id"]) == {"punctual": "present", "late": "absent"}
+
+
 async def test_a_second_call_that_cannot_be_read_takes_no_mark_back_and_makes_nobody_absent(
     api, app, school, clock, meet
 ):
