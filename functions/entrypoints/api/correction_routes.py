@@ -38,19 +38,9 @@ from functions.entrypoints.api.requests import (
     RosterRequest,
     roster_of,
 )
-from functions.services.correct import (
-    Override,
-    assign,
-    attach_record,
-    detach_record,
-    mark_as_room,
-    remove_override,
-    set_class_roster,
-    set_overrides,
-    set_policy,
-    set_roster,
-    unassign,
-)
+from functions.services.assign_guests import assign, mark_as_room, unassign
+from functions.services.correct_class import attach_record, detach_record, set_class_roster, set_policy, set_roster
+from functions.services.correct_marks import Override, remove_override, set_overrides
 from functions.wiring import App
 
 router = APIRouter(tags=["corrections"])

@@ -1,0 +1,232 @@
+"""What belongs to a class meeting: its roster, its rules, and further conference records."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from functions.domain.errors import InvalidRequest, NotFound
+from functions.domain.model import Organizer, Reading, SyncSource
+from functions.domain.roster import Decision, RosterEntry, checked_roster
+from functions.domain.sessions import (
+    AttachedRecord,
+    Caller,
+    ClassSession,
+)
+from functions.domain.syncing import after_reading
+from functions.domain.timetable import Slot
+from functions.ports import Work
+from functions.services.decisions import Changed, carry_out
+from functions.services.deps import Deps
+from functions.services.marking import place, rearrange
+from functions.services.resolve_identities import resolve_identities
+
+
+async def attach_record(
+    session_id: str,
+    *,
+    conference_record: str | None,
+    from_session_id: str | None,
+    by: str,
+    caller: Caller,
+    if_match: str | None,
+    deps: Deps,
+) -> str:
+    """Make a conference record of any room part of a class meeting, whole: a substitute's room.
+
+    One that is not stored yet is read from Meet as the class's teacher.
+
+    Returns:
+        The conference record's name.
+
+    Raises:
+        ConferenceRecordGone: Meet does not know it.
+        InvalidRequest: `from_session_id` is a scheduled class.
+        NotFound, PreconditionFailed, Retryable, NeedsOperator: Nothing was changed.
+    """
+    record = conference_record or f"conferenceRecords/{from_session_id}"
+    reading = await _reading(session_id, record, from_session_id, deps)
+
+    async def change(work: Work, session: ClassSession, decision: Decision) -> Changed:
+        if session.plan.takes_place is None:
+            raise InvalidRequest.of("session_id", "is no scheduled class meeting that takes place")
+        now = deps.clock()
+        conference = await work.conference(record)
+        if conference is None and reading:
+            organizer = Organizer(email=session.plan.teachers[0]) if session.plan.teachers else Organizer()
+            conference = after_reading(
+                None,
+                reading,
+                organizer=organizer,
+                ended_event_at=None,
+                source=SyncSource.MANUAL,
+                settle=deps.rules.settle,
+            )
+        if conference is None:
+            raise NotFound("There is no such conference record.")
+        if any(attached.conference_record == record for attached in session.plan.attached):
+            return Changed(session, result=(record,))
+        attached_to = tuple(dict.fromkeys([*conference.attached_to, session_id]))
+        touched = await place(work, dataclasses.replace(conference, attached_to=attached_to), now=now)
+        attached = AttachedRecord(record, decision.by, decision.at)
+        plan = dataclasses.replace(session.plan, attached=(*session.plan.attached, attached))
+        return Changed(
+            dataclasses.replace(session, plan=plan),
+            references={"conference_record": record},
+            touched=touched,
+            result=(record,),
+        )
+
+    (result,) = await carry_out(
+        session_id, change, what="record.attached", by=by, caller=caller, if_match=if_match, deps=deps
+    )
+    return result
+
+
+async def detach_record(
+    session_id: str, conference_record_id: str, *, by: str, caller: Caller, if_match: str | None, deps: Deps
+) -> None:
+    """Undo that a conference record was made part of a class meeting: it belongs where its time says again.
+
+    Raises:
+        NotFound: It was not attached by hand.
+    """
+    record = f"conferenceRecords/{conference_record_id}"
+
+    async def change(work: Work, session: ClassSession, _: Decision) -> Changed:
+        left = tuple(attached for attached in session.plan.attached if attached.conference_record != record)
+        if left == session.plan.attached:
+            raise NotFound("This conference record was not attached to the class meeting by hand.")
+        touched: frozenset[str] = frozenset()
+        conference = await work.conference(record)
+        if conference:
+            others = tuple(other for other in conference.attached_to if other != session_id)
+            detached = dataclasses.replace(conference, attached_to=others)
+            touched = await place(work, detached, now=deps.clock())
+        plan = dataclasses.replace(session.plan, attached=left)
+        return Changed(
+            dataclasses.replace(session, plan=plan), references={"conference_record": record}, touched=touched
+        )
+
+    await carry_out(session_id, change, what="record.detached", by=by, caller=caller, if_match=if_match, deps=deps)
+
+
+async def set_roster(
+    session_id: str,
+    students: tuple[RosterEntry, ...],
+    *,
+    by: str,
+    caller: Caller,
+    if_match: str | None,
+    deps: Deps,
+) -> None:
+    """Replace who is expected in a class meeting.
+
+    Raises:
+        InvalidRequest: A student stands there twice.
+        NotFound, PreconditionFailed: Nothing was changed.
+    """
+    checked = checked_roster(students)
+
+    async def change(_: Work, session: ClassSession, __: Decision) -> Changed:
+        return _with_roster(session, checked)
+
+    await carry_out(session_id, change, what="roster.set", by=by, caller=caller, if_match=if_match, deps=deps)
+
+
+async def set_class_roster(
+    class_id: str,
+    students: tuple[RosterEntry, ...],
+    *,
+    since: datetime | None,
+    by: str,
+    caller: Caller,
+    deps: Deps,
+) -> tuple[str, ...]:
+    """Replace who is expected in all meetings of a class that begin from a moment on; from now on by default.
+
+    Students of another section in the same room stay. The class meetings are changed one after the other: if it
+    fails on the way, asking for the same again completes it.
+
+    Returns:
+        Ids of the class meetings.
+
+    Raises:
+        InvalidRequest: A student stands there twice.
+        NotFound: The class has no such meeting.
+    """
+    checked = checked_roster(students)
+    session_ids = await deps.store.sessions_of_class(class_id, since=since or deps.clock())
+    if not session_ids:
+        raise NotFound("The class has no meeting from this moment on.")
+
+    async def change(_: Work, session: ClassSession, __: Decision) -> Changed:
+        own = session.plan.class_id
+        others = [entry for entry in session.plan.roster if (entry.class_id or own) != class_id]
+        theirs = [entry if own == class_id else dataclasses.replace(entry, class_id=class_id) for entry in checked]
+        # Whoever stands in another section there has moved to this one.
+        return _with_roster(session, (*theirs, *(o for o in others if not any(o.is_same_as(t) for t in theirs))))
+
+    for session_id in session_ids:
+        await carry_out(session_id, change, what="roster.set", by=by, caller=caller, if_match=None, deps=deps)
+    return tuple(session_ids)
+
+
+async def set_policy(
+    session_id: str, policy: Mapping[str, object], *, by: str, caller: Caller, if_match: str | None, deps: Deps
+) -> None:
+    """Replace a class meeting's rules: the school's own, with what is named here in their place.
+
+    Raises:
+        InvalidRequest: A field is unknown or has a value that it cannot have.
+        NotFound, PreconditionFailed: Nothing was changed.
+    """
+    wanted = deps.rules.policy.changed(policy)
+
+    async def change(work: Work, session: ClassSession, _: Decision) -> Changed:
+        if wanted == session.plan.policy:
+            return Changed(session)
+        changed = dataclasses.replace(session, plan=dataclasses.replace(session.plan, policy=wanted))
+        touched: frozenset[str] = frozenset()
+        scheduled = session.plan.takes_place
+        if scheduled:
+            room = await work.room(session.space.name)
+            slot = Slot(session_id, scheduled, wanted.open_before, wanted.open_after)
+            touched = await rearrange(work, room.with_slot(slot), now=deps.clock())
+        return Changed(changed, references={}, touched=touched)
+
+    await carry_out(session_id, change, what="policy.set", by=by, caller=caller, if_match=if_match, deps=deps)
+
+
+async def _reading(session_id: str, record: str, from_session_id: str | None, deps: Deps) -> Reading | None:
+    """What Meet says of a record that is not stored; None if it is."""
+
+    async def load(work: Work) -> tuple[bool, Organizer]:
+        session = await work.session(session_id)
+        if session is None:
+            raise NotFound("There is no such class meeting.")
+        other = await work.session(from_session_id) if from_session_id else None
+        if other and other.plan.scheduled:
+            raise InvalidRequest.of("session_id", "is a scheduled class meeting: name its conference record")
+        known = await work.conference(record)
+        if from_session_id and known is None:
+            raise NotFound("There is no such class meeting to attach.")
+        teacher = Organizer(email=session.plan.teachers[0]) if session.plan.teachers else Organizer()
+        return known is not None, teacher
+
+    (stored, teacher), _ = await deps.store.transact(load)
+    if stored:
+        return None
+    reading = await deps.conferences.read(record, organizer=teacher)
+    users = [u for p in reading.snapshot.participants if (u := getattr(p.user, "user", None))]
+    await resolve_identities(users, acting_as=teacher, deps=deps)
+    return reading
+
+
+def _with_roster(session: ClassSession, students: Iterable[RosterEntry]) -> Changed:
+    wanted = tuple(students)
+    if wanted == session.plan.roster:
+        return Changed(session)
+    plan = dataclasses.replace(session.plan, roster=wanted)
+    return Changed(dataclasses.replace(session, plan=plan), references={"students": str(len(wanted))})

@@ -1,0 +1,96 @@
+"""A decision of a person about a class meeting: kept by itself, with its marks and its audit in one commit.
+
+Attendance is computed from it, and no sync ever touches it. Marks are computed again from what is stored, without
+asking Meet.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from functions.domain.attendance import attendee_id as attendee_id_of
+from functions.domain.attendance import students_of
+from functions.domain.errors import NotFound
+from functions.domain.etag import require_match
+from functions.domain.roster import Decision, RosterEntry
+from functions.domain.sessions import (
+    AuditEntry,
+    Caller,
+    ClassSession,
+)
+from functions.ports import Job, Work
+from functions.services.deps import Deps
+from functions.services.marking import mark
+
+Change = Callable[[Work, ClassSession, Decision], Awaitable["Changed"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What a decision changes.
+
+    Attributes:
+        session: The class meeting as it is planned now.
+        touched: Further class meetings to be marked.
+        references: Ids for the audit; None if nothing was changed.
+        result: What the caller is told.
+        accounts: Accounts that are remembered as another student's from now on, and the students of before and after.
+    """
+
+    session: ClassSession
+    references: Mapping[str, str] | None = None
+    touched: frozenset[str] = frozenset()
+    result: tuple[str, ...] = ()
+    accounts: tuple[RosterEntry, ...] = ()
+
+
+async def carry_out(
+    session_id: str,
+    change: Change,
+    *,
+    what: str,
+    by: str,
+    caller: Caller,
+    if_match: str | None,
+    deps: Deps,
+) -> tuple[str, ...]:
+    """Do what a person decided about a class meeting, in one commit with its marks and the audit."""
+    entry_id = uuid.uuid4().hex
+    decision = Decision(by, caller.email, deps.clock())
+
+    async def decide(work: Work) -> Changed:
+        session = await work.session(session_id)
+        if session is None:
+            raise NotFound("There is no such class meeting.")
+        require_match(if_match, await work.updated_at(session_id))
+        changed = await change(work, session, decision)
+        if changed.references is not None:
+            await mark(
+                work,
+                changed.touched,
+                rules=deps.rules,
+                now=deps.clock(),
+                changed={session_id: changed.session},
+            )
+            references = {"session_id": session_id, **changed.references}
+            work.note(AuditEntry(entry_id, by, caller.email, what, references, {}))
+        return changed
+
+    # Many marks are set at once, one call each: in this process they need not fight for the class meeting.
+    async with deps.turns.of(f"decisions/{session_id}"):
+        changed, _ = await deps.store.transact(decide)
+    await _mark_elsewhere(changed.accounts, but=session_id, deps=deps)
+    return changed.result
+
+
+async def _mark_elsewhere(accounts: Iterable[RosterEntry], *, but: str, deps: Deps) -> None:
+    """Have the other class meetings marked again that somebody was in who is remembered as another student now."""
+    found = {session_id for account in accounts for session_id in await deps.store.sessions_of_person(account)}
+    await deps.jobs.publish([Job("remark-session", {"session_id": name}) for name in sorted(found - {but})])
+
+
+def students_by_id(session: ClassSession) -> dict[str, RosterEntry]:
+    """The students of a class meeting by attendee id."""
+    return {attendee_id_of(session.session_id, entry.key): entry for entry in students_of(session)}
