@@ -166,7 +166,7 @@ class _Maker:
         return self._ended(lesson.room, lesson.teacher, start, end, people)
 
     def _unscheduled(self, room: Space, teacher: Account, pupils: Sequence[Account]) -> Iterator[Conference]:
-        end = self._now + timedelta(seconds=self._dice.randrange(-20, 12))
+        end = self._now + timedelta(seconds=self._dice.randrange(-2, 12))
         for _ in range(self._dice.randrange(1, 4)):
             start = end - MINUTE * self._dice.randrange(10, 60)
             some = self._dice.sample(list(pupils), k=self._dice.randrange(1, ROSTER))
@@ -180,7 +180,7 @@ class _Maker:
         name = f"rec{next(self._numbers)}"
         settles = None
         if end > self._now - MINUTE:  # Meet may take some seconds to show what is only just over
-            settles = end + timedelta(seconds=self._dice.randrange(0, 7))
+            settles = end + timedelta(seconds=self._dice.randrange(2, 7))
             people = [dataclasses.replace(p, visits=tuple(_settling(v, settles) for v in p.visits)) for p in people]
         return Conference(name, room.name, room.meeting_code, teacher.user, start, end, tuple(people), settles=settles)
 
