@@ -11,7 +11,7 @@ import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -45,6 +45,10 @@ class Plan:
     seconds: float = 40.0
     instances: int = 2
 
+    def noon(self) -> datetime:
+        """When everything begins to go wrong: until then the functions start and all classes are scheduled."""
+        return datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=12 + self.conferences / 6)
+
 
 @dataclass(slots=True)
 class Outcome:
@@ -60,7 +64,7 @@ async def prove(plan: Plan, using: Emulators, *, folder: Path, say: Say = lambda
     """Run a day twice and tell every difference."""
     began, outcome = time.monotonic(), Outcome()
     os.environ["FIRESTORE_EMULATOR_HOST"] = using.firestore  # Google's library looks there
-    world = make_world(plan.seed, now=datetime.now(UTC).replace(microsecond=0), conferences=plan.conferences)
+    world = make_world(plan.seed, now=plan.noon(), conferences=plan.conferences)
     say(f"{len(world.lessons)} classes, {len(world.conferences)} conferences, {len(world.teachers)} teachers")
     project = f"demo-{uuid.uuid4().hex[:12]}"
     async with serve(world) as google:
@@ -173,6 +177,7 @@ async def _shaken(
         sessions = await schedule(world, api)
         async with asyncio.TaskGroup() as watching:
             watch = watching.create_task(_watch(client, seen))
+            await asyncio.sleep(max((world.noon - datetime.now(UTC)).total_seconds() - 1.0, 0.0))
             say(f"everything goes wrong for {plan.seconds:.0f} seconds")
             sent = await break_everything(day, sessions, api, seconds=plan.seconds)
             say("the dust settles")

@@ -59,8 +59,9 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """All that happens, whatever the system makes of it."""
+    """All that happens, whatever the system makes of it; most of it before noon."""
 
+    noon: datetime
     teachers: tuple[Account, ...]
     pupils: tuple[Account, ...]
     rooms: tuple[Space, ...]
@@ -109,6 +110,7 @@ class _Maker:
         held = [one for one in _apart(held) if one.start < self._now]
         decided = self._dice.sample(lessons, k=len(lessons) // 4)
         return World(
+            noon=self._now,
             teachers=teachers,
             pupils=pupils,
             rooms=tuple(rooms),
