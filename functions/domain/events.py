@@ -16,17 +16,19 @@ from functions.domain.errors import UnreadableMessage
 from functions.domain.model import Organizer
 
 _ID = r"[A-Za-z0-9._~-]{1,256}"
-_CONFERENCE_RECORD = re.compile(rf"conferenceRecords/(?P<id>{_ID})")
+STORABLE_ID = rf"(?!\.{{1,2}}$|__.*__$){_ID}"
+"""The id at a name's end, of which a document can have its own.
+
+Firestore takes no others: https://firebase.google.com/docs/firestore/quotas#collections_documents_and_fields.
+"""
+_CONFERENCE_RECORD = re.compile(rf"conferenceRecords/{STORABLE_ID}")
 _PARTICIPANT_SESSION = re.compile(rf"conferenceRecords/{_ID}/participants/{_ID}/participantSessions/{_ID}")
 _ARTIFACT = re.compile(rf"conferenceRecords/{_ID}/(?:recordings|transcripts|smartNotes)/{_ID}")
 _SUBSCRIPTION = re.compile(rf"subscriptions/{_ID}")
-_USER_TARGET = re.compile(rf"//cloudidentity\.googleapis\.com/(?P<user>users/{_ID})")
+_USER_TARGET = re.compile(rf"//cloudidentity\.googleapis\.com/(?P<user>users/{STORABLE_ID})")
 
 _LONGEST = 256
 """Characters of an id or a type that are kept: both are only logged."""
-
-# Firestore takes no such ids: https://firebase.google.com/docs/firestore/quotas#collections_documents_and_fields
-_UNUSABLE_ID = re.compile(r"\.{1,2}|__.*__")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,15 +158,13 @@ def conference_record_in(value: object) -> str:
     Raises:
         UnreadableMessage: It is none.
     """
-    if not isinstance(value, str) or not _CONFERENCE_RECORD.fullmatch(value):
-        raise UnreadableMessage("There is no conference record's name (conferenceRecords/…).")
-    if _UNUSABLE_ID.fullmatch(value.removeprefix("conferenceRecords/")):
-        raise UnreadableMessage("The conference record has an id that no document can have.")
-    return value
+    if isinstance(value, str) and _CONFERENCE_RECORD.fullmatch(value):
+        return value
+    raise UnreadableMessage("There is no conference record's name (conferenceRecords/…) that a document can have.")
 
 
 def _conference_record(payload: object) -> str:
-    return conference_record_in(_resource(payload, "conferenceRecord", _CONFERENCE_RECORD))
+    return _resource(payload, "conferenceRecord", _CONFERENCE_RECORD)
 
 
 def _resource(payload: object, key: str, pattern: re.Pattern[str]) -> str:

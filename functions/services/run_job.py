@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from functions.domain.errors import UnreadableMessage
-from functions.domain.events import conference_record_in
+from functions.domain.events import STORABLE_ID, conference_record_in
 from functions.domain.model import Organizer, SyncSource
 from functions.ports import Job
 from functions.services import keep_subscriptions, reconcile
@@ -24,9 +24,10 @@ from functions.services.sync import (
     sync_session,
 )
 
-_SESSION_ID = re.compile(r"[A-Za-z0-9._~-]{1,256}")
-_SPACE = re.compile(r"spaces/[A-Za-z0-9._~-]{1,256}")
-_ORGANIZER = re.compile(r"users/[A-Za-z0-9._~-]{1,256}|[^@\s/]{1,128}@[^@\s/]{1,128}")
+_SESSION_ID = re.compile(STORABLE_ID)
+_SPACE = re.compile(rf"spaces/{STORABLE_ID}")
+# No account has an address beyond printable ASCII, and no call could be made as it.
+_ORGANIZER = re.compile(rf"users/{STORABLE_ID}|[!-.0-?A-~]{{1,128}}@[!-.0-?A-~]{{1,128}}")
 
 Outcome = Recorded | SessionSynced | Kept | int | None
 """What came of it; a number is how many further jobs were handed out."""

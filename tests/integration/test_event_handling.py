@@ -1,16 +1,17 @@
-"""What the entrypoint answers, without a server around it."""
+"""What the entrypoints answer, without a server around them."""
 
 import base64
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from cloudevents.http import CloudEvent
 from starlette.exceptions import HTTPException
 
-from functions.entrypoints import events
+from functions.entrypoints import events, jobs
 from infra.local.classes import believable_class
 from infra.local.faults import Fault
-from infra.local.workspace_events import conference_ended
+from infra.local.workspace_events import Message, conference_ended
 
 LENGTH = timedelta(minutes=50)
 
@@ -32,3 +33,27 @@ async def test_a_meet_that_hangs_is_given_up_in_time_and_asked_again(instance, s
 
     assert (answered.value.status_code, answered.value.detail) == (503, "out-of-time")
     assert await stored(app, held) == (None, None, ())
+
+
+@pytest.mark.parametrize(
+    "name", ["m\u00fcller@school.example", "a\0@school.example", "a\ud800@school.example", "a\x7f@b"]
+)
+async def test_an_organizer_as_whom_no_call_can_be_made_is_parked(instance, name):
+    assert await parked_of_job(instance(), "sync-conference", conference_record="conferenceRecords/abc", organizer=name)
+
+
+@pytest.mark.parametrize("id_", [".", "..", "__x__", "____"])
+async def test_an_id_that_no_document_can_have_is_parked(instance, id_):
+    """Firestore refuses to look for it, however often."""
+    app = instance()
+
+    assert await parked_of_job(app, "sync-session", session_id=id_)
+    assert await parked_of_job(app, "reconcile", space=f"spaces/{id_}")
+    assert await parked_of_job(app, "renew-subscriptions", organizer=f"users/{id_}")
+
+
+async def parked_of_job(app, name, **data):
+    """What is parked of one job, that is acknowledged."""
+    before = {parked.event.key async for parked in app.deps.store.parked()}
+    await jobs.handle(as_cloud_event(Message({"job": name}, json.dumps(data).encode())), lambda: app)
+    return {parked.event.key async for parked in app.deps.store.parked()} - before

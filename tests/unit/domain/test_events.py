@@ -43,8 +43,9 @@ def test_an_ended_conference_tells_its_record_whose_it_is_and_when():
     assert event.origin.occurred_at == datetime(2026, 11, 23, 10, 0, 0, 123456, tzinfo=UTC)
 
 
-def test_the_subscription_of_a_space_tells_no_organizer():
-    assert not ended(subject="//meet.googleapis.com/spaces/room").origin.organizer.known
+@pytest.mark.parametrize("subject", ["//meet.googleapis.com/spaces/room", "//cloudidentity.googleapis.com/users/__x__"])
+def test_the_subscription_of_a_space_or_of_no_possible_user_tells_no_organizer(subject):
+    assert not ended(subject=subject).origin.organizer.known
 
 
 @pytest.mark.parametrize("time", ["", "yesterday", "2026-11-23T10:00:00", "0001-01-01T00:00:00+23:59", "²"])
