@@ -333,8 +333,14 @@ class AttendanceStore(Protocol):
     async def failing_sessions(self, teacher_email: str) -> Sequence[str]:
         """Ids of a teacher's class meetings whose last attempt to be brought up to date failed, and that are due."""
 
-    async def untracked_rooms(self, *, since: datetime) -> Sequence[str]:
-        """The spaces with a class at a moment or later whose owner no event has told, `spaces/{space}`."""
+    async def rooms_in_use(self, *, since: datetime) -> Sequence[Room]:
+        """The rooms with a class at a moment or later."""
+
+    async def unfinished_conferences(self, organizer: str, *, since: datetime) -> Sequence[str]:
+        """Conference records of an account (`users/{id}`) that are stored as provisional or failed.
+
+        Those that ended before a moment, or whose reading failed last before it, are left out.
+        """
 
     async def organizers(self) -> Sequence[TrackedOrganizer]:
         """Every teacher who is tracked."""

@@ -6,16 +6,19 @@ import asyncio
 import dataclasses
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from functions.adapters.database import ABSENT, COMMIT_TIME, Database, Document, Query, Where, Write
-from functions.adapters.documents import SCHEMA_VERSION, check_schema, expiry
+from functions.adapters.documents import SCHEMA_VERSION, Fields, check_schema, expiry
 from functions.adapters.people_documents import organizer_from_document
+from functions.adapters.room_documents import room_from_document
 from functions.adapters.work import DocumentWork
 from functions.domain.errors import StoreConflict
+from functions.domain.model import SyncState
 from functions.domain.roster import RosterEntry
 from functions.domain.sessions import TrackedOrganizer
+from functions.domain.timetable import Room
 from functions.ports import Clock, Parked, ParkedEvent, SheetChange, Work
 
 MAX_PARKED_BYTES = 256 * 1024
@@ -94,11 +97,22 @@ class DocumentAttendanceStore:
         found = await self._database.find(Query("sessions", where=failing, order=("progress.failures",)))
         return sorted(d.fields["session_id"] for d in found.documents if d.fields["due_at"] is not None)
 
-    async def untracked_rooms(self, *, since: datetime) -> Sequence[str]:
+    async def rooms_in_use(self, *, since: datetime) -> Sequence[Room]:
         """See the port."""
-        unowned = (Where("owner.user", "==", None), Where("used_until", ">=", since))
-        found = await self._database.find(Query("spaces", where=unowned, order=("used_until",)))
-        return sorted(document.fields["space"] for document in found.documents)
+        wanted = Query("spaces", where=(Where("used_until", ">=", since),), order=("used_until",))
+        return [room_from_document(document.fields) for document in (await self._database.find(wanted)).documents]
+
+    async def unfinished_conferences(self, organizer: str, *, since: datetime) -> Sequence[str]:
+        """See the port."""
+        theirs = Where("organizer.user", "==", organizer)
+        found = await asyncio.gather(
+            *(
+                self._database.find(Query("conferences", where=(theirs, Where("sync.state", "==", state.value))))
+                for state in (SyncState.PROVISIONAL, SyncState.FAILED)
+            )
+        )
+        documents = [document.fields for part in found for document in part.documents]
+        return sorted(fields["conference_record"] for fields in documents if _last_known(fields) >= since)
 
     async def organizer_subscribed_by(self, subscription: str) -> TrackedOrganizer | None:
         """See the port."""
@@ -176,6 +190,13 @@ class DocumentAttendanceStore:
         for document in found.documents:
             check_schema(document.fields)
         return [document.fields["session_id"] for document in found.documents]
+
+
+def _last_known(conference: Fields) -> datetime:
+    """When Meet surely still knew a conference that is not read for good."""
+    error = conference["sync"]["error"]
+    moments = (conference["end_time"], conference["sync"]["pulled_at"], error["at"] if error else None)
+    return next((moment for moment in moments if moment), datetime.max.replace(tzinfo=UTC))
 
 
 def _parked_path(key: str) -> str:

@@ -91,7 +91,9 @@ def after_marking(
     if not everybody_answered and not progress.failures:
         progress = replace(progress, failures=1, tried_at=progress.tried_at or now)
         session = replace(session, progress=progress)
-    return replace(session, progress=replace(progress, due_at=due_at(session, settle=settle)))
+    due = due_at(session, settle=settle)
+    # What is not tried again has no failures that anybody would wait for.
+    return replace(session, progress=replace(progress, due_at=due, failures=progress.failures if due else 0))
 
 
 def was_searched(session: ClassSession, conferences: Iterable[Conference]) -> bool:

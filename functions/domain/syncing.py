@@ -173,6 +173,12 @@ def end_of(snapshot: Snapshot, sync: Sync) -> datetime:
     return max(sync.ended_event_at or sync.pulled_at or record.start_time, record.start_time)
 
 
+def is_settling(conference: Conference) -> bool:
+    """Whether a conference has ended and is soon read for good; one that goes on is read when it has ended."""
+    snapshot, sync = conference.snapshot, conference.sync
+    return sync.state is SyncState.PROVISIONAL and snapshot is not None and is_over(snapshot, sync)
+
+
 def is_over(snapshot: Snapshot, sync: Sync) -> bool:
     """Whether the conference is known to have ended."""
     return bool(snapshot.record.end_time or sync.ended_event_at or sync.state is SyncState.COMPLETE)

@@ -9,8 +9,9 @@ from time import monotonic
 from cloudevents.http import CloudEvent
 
 from functions import logs
-from functions.domain.errors import NeedsOperator, NotFound, NotSettled
-from functions.domain.model import SyncError, SyncState
+from functions.domain.errors import AttendanceError, NeedsOperator, NotFound, NotSettled
+from functions.domain.model import SyncError
+from functions.domain.syncing import is_settling
 from functions.entrypoints.envelope import Message
 from functions.entrypoints.handling import TIME, answer
 from functions.entrypoints.reports import report, report_kept, report_session, report_survey
@@ -22,7 +23,7 @@ from functions.services.sync import Recorded, SessionSynced
 from functions.wiring import App
 
 SURVEYED = 100
-"""Up to how many of a kind are counted when `reconcile` has handed out its work."""
+"""Up to how many of a kind are counted when `reconcile` begins."""
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,8 @@ async def process(message: Message, app: App) -> SyncError | None:
     began = monotonic()
     with logs.context(job=job.name[:64], **_about(job)):
         try:
+            if job.name == "reconcile" and not job.data:
+                await _survey(app)
             outcome = await run_job(job, deps=app.deps)
         except NotFound:
             log.info("job.gone")  # a class meeting that nobody scheduled goes when its conference is assigned elsewhere
@@ -51,7 +54,7 @@ async def process(message: Message, app: App) -> SyncError | None:
         match outcome:
             case Recorded():
                 report(outcome, seconds=seconds)
-                if outcome.conference.sync.state is SyncState.PROVISIONAL:
+                if is_settling(outcome.conference):
                     raise NotSettled("Meet may still change the conference.")
                 return outcome.refusal
             case Kept():
@@ -60,9 +63,15 @@ async def process(message: Message, app: App) -> SyncError | None:
                 report_session(outcome, seconds=seconds)
             case _:
                 log.info("job.done", extra={"handed_out": outcome or 0, "seconds": seconds})
-                if job.name == "reconcile" and not job.data:
-                    report_survey(await survey(views=app.views, now=app.deps.clock(), limit=SURVEYED))
     return None
+
+
+async def _survey(app: App) -> None:
+    """Tell how the system stands; that this fails must not keep anything from being done."""
+    try:
+        report_survey(await survey(views=app.views, now=app.deps.clock(), limit=SURVEYED))
+    except AttendanceError as error:
+        log.warning("survey.failed", extra={"reason": error.reason, "hint": error.hint})
 
 
 def _about(job: Job) -> dict[str, str]:

@@ -86,7 +86,7 @@ async def backfill(
         listing = await deps.conferences.list(
             space=None, since=since, until=None, organizer=Organizer(organizer.user, organizer.email)
         )
-        wanted = await unfinished(listing.records, deps)
+        wanted = await unfinished([record.name for record in listing.records], deps)
     except AttendanceError as error:
         tell(Failed(organizer.user, error))
         return

@@ -19,6 +19,9 @@ AT_ONCE = 5
 SHIFT = 240
 """Seconds that one call hands out jobs for; the function has 540."""
 
+SOON = 60.0
+"""Seconds that the rest is spread over at least when it is late."""
+
 OVER = timedelta(minutes=10)
 """Over which time so many are spread that more than five a second are needed."""
 
@@ -58,14 +61,17 @@ async def fan_out(
     """
     left = sorted(name for name in names if name > going_on.after)
     until = going_on.until or (deps.clock() + over if over else None)
-    seconds = max((until - deps.clock()).total_seconds(), 1.0) if until else math.inf
+    seconds = max((until - deps.clock()).total_seconds(), SOON) if until else math.inf
     per_second = max(AT_ONCE, math.ceil(len(left) / seconds))
-    done = 0
+    done, ends_at = 0, deps.clock() + timedelta(seconds=SHIFT)
+    # Both count: handing out may itself take its time, and a clock that stands still must not keep it going for ever.
     for second in range(SHIFT):
         if done == len(left):
             return done
         if second:
             await deps.pause(1.0)
+        if deps.clock() >= ends_at:
+            break
         batch = left[done : done + per_second]
         await deps.jobs.publish([job(name) for name in batch])
         done += len(batch)

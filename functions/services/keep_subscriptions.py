@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from functions.domain.errors import NeedsOperator, Retryable, SubscriptionRefused
+from functions.domain.errors import NeedsOperator, NotFound, Retryable, SubscriptionRefused
 from functions.domain.model import Organizer, Subscription, SubscriptionState, SyncError
 from functions.domain.sessions import TrackedOrganizer
 from functions.domain.subscriptions import Action, has_missed_events, next_action, suspension_hint
 from functions.ports import Job, Subscriptions, Work
 from functions.services.deps import Deps
 from functions.services.fan_out import Continuation, fan_out
-from functions.services.organizers import require_subscriptions, tracked_organizer
+from functions.services.tracked import require_subscriptions, tracked_organizer
 
 JOB = "renew-subscriptions"
 
@@ -91,7 +91,7 @@ async def _keep(tracked: TrackedOrganizer, deps: Deps) -> Kept:
     except (Retryable, NeedsOperator) as error:
         failure = _explained(error, progress.subscription)
 
-    async def decide(work: Work) -> None:
+    async def decide(work: Work) -> bool:
         current = await work.organizer(tracked.user)
         if current:
             error = SyncError.of(failure, at=now) if failure else None
@@ -102,9 +102,14 @@ async def _keep(tracked: TrackedOrganizer, deps: Deps) -> Kept:
             work.put_organizer(
                 dataclasses.replace(current, subscription=subscription, renewed_at=renewed_at, error=error)
             )
+        return current is not None
 
-    await deps.store.transact(decide)
-    if any(map(has_missed_events, progress.actions)):
+    is_tracked, _ = await deps.store.transact(decide)
+    if not is_tracked:
+        await _take_back(tracked, progress, deps)
+        raise NotFound("This teacher is not tracked any more.")
+    # One who is tracked only now has missed nothing that `reconcile` would not find by itself.
+    if tracked.subscription and any(map(has_missed_events, progress.actions)):
         await deps.jobs.publish([Job("reconcile", {"organizer": tracked.user})])
     if failure:
         raise failure
@@ -120,6 +125,14 @@ async def _bring_to_life(tracked: TrackedOrganizer, progress: _Progress, *, now:
     while (action := next_action(progress.subscription, now=now)) is not Action.KEEP and action not in progress.actions:
         progress.subscription = await _step(subscriptions, action, progress.subscription, organizer)
         progress.actions.append(action)
+
+
+async def _take_back(tracked: TrackedOrganizer, progress: _Progress, deps: Deps) -> None:
+    """End what was made for somebody who is not tracked any more."""
+    name = progress.subscription.name if progress.subscription else None
+    if name and progress.actions:
+        organizer = Organizer(tracked.user, tracked.email)
+        await require_subscriptions(deps).remove(name, organizer=organizer)
 
 
 async def _step(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 from dataclasses import dataclass
 
@@ -14,12 +15,13 @@ from functions.domain.errors import (
     NotFound,
     OrganizerUnknown,
     OutOfTime,
-    Retryable,
 )
-from functions.domain.model import Organizer, SubscriptionState, SyncError
+from functions.domain.model import Organizer, SubscriptionState
 from functions.domain.sessions import AuditEntry, Caller, CallerRole, Person, TrackedOrganizer, Tracking
-from functions.ports import Subscriptions, Work
+from functions.ports import Work
 from functions.services.deps import Deps
+from functions.services.keep_subscriptions import keep
+from functions.services.tracked import require_subscriptions, tracked_organizer
 
 TRACKING_TIME = 15.0
 """Seconds that a class's scheduling waits for its teacher to be tracked."""
@@ -51,55 +53,46 @@ async def require_allowed(email: str, *, caller: Caller, deps: Deps) -> TrackedO
 
 
 async def enrol(email: str, *, caller: Caller, deps: Deps) -> Enrolled:
-    """Track a teacher; one who is tracked already gets the subscription mended if it is not active.
+    """Track a teacher; one who is tracked already gets the subscription looked after.
 
     Raises:
         DomainNotAllowed: Nobody has allowed it.
         InvalidRequest: Google knows no such account.
-        Retryable: Google did not answer.
-        NeedsOperator: Google will not answer until a person mends something.
+        Retryable: Google did not answer; from then on the teacher is tracked, and the scheduled job tries it again.
+        NeedsOperator: Google will not answer until a person mends something; likewise.
     """
     tracked = await require_allowed(email, caller=caller, deps=deps)
-    now = deps.clock()
+    created = False
     if tracked is None:
-        if deps.identities is None:
-            raise OrganizerUnknown(
-                "The Directory and People are not in use, so nobody's account can be found.",
-                hint="Set PEOPLE_API_ENDPOINT and DIRECTORY_API_ENDPOINT, or rely on the scheduled jobs: "
-                "marks come after the class's end.",
-            )
-        identity = await deps.identities.account(email)
-        if identity is None:
-            raise InvalidRequest.of("email", "is no account that Google knows")
-        organizer = TrackedOrganizer(user=identity.user, email=email, enrolled_at=now)
-    else:
-        identity, organizer = None, tracked
-    error: Retryable | NeedsOperator | None = None
-    subscription = organizer.subscription
-    if not is_active(organizer, deps):
-        try:
-            subscription = await require_subscriptions(deps).ensure(organizer=Organizer(organizer.user, email))
-        except (Retryable, NeedsOperator) as failure:
-            error = failure
+        tracked, created = await _known(email, deps)
+    require_subscriptions(deps)
+    await keep(tracked.user, deps=deps)
+    return Enrolled(await tracked_organizer(tracked.user, deps=deps), created=created)
 
-    async def decide(work: Work) -> Enrolled:
-        before = await work.organizer(organizer.user)
-        after = dataclasses.replace(
-            before or organizer,
-            subscription=subscription,
-            renewed_at=now if subscription is not organizer.subscription else organizer.renewed_at,
-            error=SyncError.of(error, at=now) if error else None,
+
+async def _known(email: str, deps: Deps) -> tuple[TrackedOrganizer, bool]:
+    """A teacher whom nobody tracked so far, as tracked from now on, and whether that is new."""
+    if deps.identities is None:
+        raise OrganizerUnknown(
+            "The Directory and People are not in use, so nobody's account can be found.",
+            hint="Set PEOPLE_API_ENDPOINT and DIRECTORY_API_ENDPOINT, or rely on the scheduled jobs: "
+            "marks come after the class's end.",
         )
-        work.put_organizer(after)
-        if identity:
-            person = (await work.people([identity.user])).get(identity.user) or Person(identity.user)
-            work.put_person(dataclasses.replace(person, identity=identity, unknown=False, resolved_at=now))
-        return Enrolled(after, created=before is None)
+    identity = await deps.identities.account(email)
+    if identity is None:
+        raise InvalidRequest.of("email", "is no account that Google knows")
+    now = deps.clock()
 
-    enrolled, _ = await deps.store.transact(decide)
-    if error:
-        raise error
-    return enrolled
+    async def decide(work: Work) -> tuple[TrackedOrganizer, bool]:
+        before = await work.organizer(identity.user)
+        organizer = before or TrackedOrganizer(user=identity.user, email=email, enrolled_at=now)
+        work.put_organizer(organizer)
+        person = (await work.people([identity.user])).get(identity.user) or Person(identity.user)
+        work.put_person(dataclasses.replace(person, identity=identity, unknown=False, resolved_at=now))
+        return organizer, before is None
+
+    known, _ = await deps.store.transact(decide)
+    return known
 
 
 async def track(email: str, *, caller: Caller, deps: Deps) -> tuple[Tracking, str | None]:
@@ -119,6 +112,9 @@ async def track(email: str, *, caller: Caller, deps: Deps) -> tuple[Tracking, st
 async def remove(user_id: str, *, caller: Caller, entry_id: str, deps: Deps) -> None:
     """Stop tracking a teacher, and end the subscription; what is stored of their classes stays.
 
+    A teacher whose account or credentials are gone is not tracked any more either: Google then ends the subscription by
+    itself, after seven days at most.
+
     Raises:
         NotFound: Nobody of this id is tracked.
         Retryable: Google did not answer.
@@ -132,9 +128,10 @@ async def remove(user_id: str, *, caller: Caller, entry_id: str, deps: Deps) -> 
     if organizer is None:
         raise NotFound("Nobody of this id is tracked.")
     if deps.subscriptions and organizer.subscription and organizer.subscription.name:
-        await deps.subscriptions.remove(
-            organizer.subscription.name, organizer=Organizer(organizer.user, organizer.email)
-        )
+        with contextlib.suppress(NeedsOperator):
+            await deps.subscriptions.remove(
+                organizer.subscription.name, organizer=Organizer(organizer.user, organizer.email)
+            )
 
     async def decide(work: Work) -> None:
         await work.organizer(user)
@@ -152,28 +149,3 @@ def is_active(organizer: TrackedOrganizer, deps: Deps) -> bool:
         and subscription.state is SubscriptionState.ACTIVE
         and (subscription.expire_time is None or subscription.expire_time > deps.clock())
     )
-
-
-async def tracked_organizer(name: str, *, deps: Deps) -> TrackedOrganizer:
-    """The tracked teacher of this name, `users/{id}` or an e-mail address; NotFound if there is none."""
-    if name.startswith("users/"):
-
-        async def load(work: Work) -> TrackedOrganizer | None:
-            return await work.organizer(name)
-
-        tracked, _ = await deps.store.transact(load)
-    else:
-        tracked = await deps.store.organizer_with(name.lower())
-    if tracked is None:
-        raise NotFound("This teacher is not tracked.", hint="Enroll the teacher first: make enroll TEACHER=…")
-    return tracked
-
-
-def require_subscriptions(deps: Deps) -> Subscriptions:
-    """The service that subscriptions are made with; OrganizerUnknown if there is none here."""
-    if deps.subscriptions is None:
-        raise OrganizerUnknown(
-            "The Workspace Events API is not in use, so nobody can be tracked.",
-            hint="Set WORKSPACE_EVENTS_API_ENDPOINT, or rely on the scheduled jobs: marks come after the class's end.",
-        )
-    return deps.subscriptions

@@ -2,40 +2,60 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
+import logging
+from datetime import timedelta
 
 from functions.domain.errors import AttendanceError, Undelivered, UnreadableMessage
-from functions.ports import Parked, ParkedEvent
+from functions.ports import Job, Parked, ParkedEvent
 from functions.services.deps import Deps
+
+log = logging.getLogger(__name__)
+
+
+DEAD_LETTERS_JOB = "park-dead-letters"
+
+SHIFT = timedelta(seconds=240)
+"""How long one call parks dead letters; the function has 540 seconds."""
 
 
 async def park_dead_letters(*, deps: Deps) -> int:
     """Park every dead letter that waits. Each is taken from its subscription once it is kept, so none is lost.
 
     Returns:
-        How many; 0 where there is no such subscription.
+        How many; 0 where there is no such subscription. What is left after some minutes is another job's.
 
     Raises:
         Retryable: Pub/Sub or the store did not answer; what was not kept waits.
+        NeedsOperator: We may not take them.
     """
     if deps.dead_letters is None:
         return 0
     error = Undelivered("The message was delivered in vain, again and again.")
-    parked_ones = 0
+    ends_at, parked_ones = deps.clock() + SHIFT, 0
     while letters := await deps.dead_letters.pull():
-        for letter in letters:
-            await deps.store.park(parked(letter.body, error))
+        await asyncio.gather(*(deps.store.park(parked(letter.body, error)) for letter in letters))
         await deps.dead_letters.acknowledge(letters)
+        log.error("message.parked", extra={"reason": error.reason, "hint": error.hint, "messages": len(letters)})
         parked_ones += len(letters)
+        if deps.clock() >= ends_at:
+            await deps.jobs.publish([Job(DEAD_LETTERS_JOB)])
+            break
     return parked_ones
 
 
 def parked(body: object, error: AttendanceError) -> ParkedEvent:
-    """The message as it is kept for a person. It is recognised by its content, so that it is kept once."""
+    """The message as it is kept for a person. It is recognised by its content, so that it is kept once.
+
+    A job is recognised by what it asks for: the clock asks for the same again and again, in messages of their own.
+    """
     encoding, text = _as_text(body)
     message = body["message"] if isinstance(body, dict) and isinstance(body.get("message"), dict) else body
+    if isinstance(message, dict) and isinstance(message.get("attributes"), dict) and "job" in message["attributes"]:
+        message = {"job": message["attributes"]["job"], "data": message.get("data")}
     identity = f"{encoding}:{_as_text(message)[1]}"
     return ParkedEvent(
         key=hashlib.sha256(identity.encode()).hexdigest()[:40],

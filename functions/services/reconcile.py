@@ -13,14 +13,14 @@ from datetime import datetime, timedelta
 
 from functions.domain.certainty import RETENTION
 from functions.domain.errors import NotFound
-from functions.domain.model import ConferenceRecord, Organizer
+from functions.domain.model import Organizer
 from functions.domain.sessions import ClassSession
 from functions.domain.syncing import LONGEST_CALL, is_unfinished
 from functions.domain.timetable import Room
 from functions.ports import Job, Work
 from functions.services.deps import Deps
 from functions.services.fan_out import OVER, Continuation, fan_out
-from functions.services.organizers import tracked_organizer
+from functions.services.tracked import tracked_organizer
 
 LOOK_BACK = timedelta(days=1)
 """How far before the last time conferences are looked at again: Meet may tell of their end late."""
@@ -51,9 +51,11 @@ async def reconcile_all(*, going_on: Continuation, deps: Deps) -> int:
         How many.
     """
     organizers, rooms = await asyncio.gather(
-        deps.store.organizers(), deps.store.untracked_rooms(since=deps.clock() - RETENTION)
+        deps.store.organizers(), deps.store.rooms_in_use(since=deps.clock() - RETENTION)
     )
-    names = [*(organizer.user for organizer in organizers), *rooms]
+    tracked = {name for organizer in organizers for name in (organizer.user, organizer.email)}
+    untracked = [room.space for room in rooms if tracked.isdisjoint({room.owner.user, room.owner.email})]
+    names = [*(organizer.user for organizer in organizers), *untracked]
 
     def job(name: str) -> Job:
         return Job(JOB, {"space" if name.startswith("spaces/") else "organizer": name})
@@ -67,6 +69,7 @@ async def reconcile_all(*, going_on: Continuation, deps: Deps) -> int:
 async def reconcile(organizer: str, *, deps: Deps) -> int:
     """Hand out one `sync-conference` for every conference of a teacher that is missing or not read for good.
 
+    Missing is what Meet lists since the last time; what is stored and not read for good is known however old it is.
     Also one `sync-session` for every class of theirs that could not be brought up to date before: now that Meet
     answers for this teacher, it need not wait longer. The mark up to which all is seen moves to when the list began,
     and only once everything was handed out.
@@ -87,7 +90,8 @@ async def reconcile(organizer: str, *, deps: Deps) -> int:
     acting_as = Organizer(tracked.user, tracked.email)
     since = _since(tracked.reconciled_until, now=deps.clock())
     listing = await deps.conferences.list(space=None, since=since, until=None, organizer=acting_as)
-    wanted = await unfinished(listing.records, deps)
+    known = await deps.store.unfinished_conferences(tracked.user, since=deps.clock() - RETENTION)
+    wanted = tuple(dict.fromkeys([*await unfinished([record.name for record in listing.records], deps), *known]))
     failing = await deps.store.failing_sessions(tracked.email)
     await deps.jobs.publish([*_reads(wanted, tracked.user), *_syncs(failing)])
 
@@ -114,12 +118,15 @@ async def reconcile_room(space: str, *, deps: Deps) -> int:
     now = deps.clock()
     room, sessions = await _room(space, now=now, deps=deps)
     organizer = room.owner if room.owner.known else _teacher(sessions)
-    if organizer.email and await deps.store.organizer_with(organizer.email):
+    if await _is_tracked(organizer, deps):
         return 0
     # Meet filters a room's records by when they began.
     since = _since(room.reconciled_until, now=now) - LONGEST_CALL
     listing = await deps.conferences.list(space=space, since=since, until=None, organizer=organizer)
-    wanted = await unfinished(listing.records, deps)
+    # What goes on is read when it has ended; what was read before is known by the room.
+    ended = [record for record in listing.records if record.end_time]
+    before = [span.conference_record for span in room.spans if now - RETENTION < span.time.end]
+    wanted = await unfinished([*(record.name for record in ended), *before], deps)
     failing = [session.session_id for session in sessions if session.progress.failures and session.progress.due_at]
     await deps.jobs.publish([*_reads(wanted, organizer.user or organizer.email), *_syncs(failing)])
 
@@ -147,6 +154,14 @@ async def _room(space: str, *, now: datetime, deps: Deps) -> tuple[Room, list[Cl
     return room, sessions
 
 
+async def _is_tracked(organizer: Organizer, deps: Deps) -> bool:
+    async def load(work: Work) -> bool:
+        return organizer.user is not None and await work.organizer(organizer.user) is not None
+
+    tracked, _ = await deps.store.transact(load)
+    return tracked or bool(organizer.email and await deps.store.organizer_with(organizer.email))
+
+
 def _teacher(sessions: Sequence[ClassSession]) -> Organizer:
     teachers = (session.plan.teachers[0] for session in reversed(sessions) if session.plan.teachers)
     return Organizer(email=next(teachers, None))
@@ -165,11 +180,11 @@ def _syncs(session_ids: Iterable[str]) -> list[Job]:
     return [Job("sync-session", {"session_id": session_id}) for session_id in session_ids]
 
 
-async def unfinished(records: Sequence[ConferenceRecord], deps: Deps) -> tuple[str, ...]:
-    """Those of some records that are not stored, or of which another read may say more; in the same order."""
+async def unfinished(records: Sequence[str], deps: Deps) -> tuple[str, ...]:
+    """Those of some conference records that are not stored, or of which another read may say more, in their order."""
     wanted: list[str] = []
     for start in range(0, len(records), LOADED_AT_ONCE):
-        names = [record.name for record in records[start : start + LOADED_AT_ONCE]]
+        names = list(dict.fromkeys(records[start : start + LOADED_AT_ONCE]))
 
         async def load(work: Work, names: Sequence[str] = names) -> list[str]:
             await work.load(conferences=names)

@@ -14,7 +14,7 @@ from functions.services import keep_subscriptions, reconcile
 from functions.services.deps import Deps
 from functions.services.fan_out import Continuation
 from functions.services.keep_subscriptions import Kept
-from functions.services.parking import park_dead_letters
+from functions.services.parking import DEAD_LETTERS_JOB, park_dead_letters
 from functions.services.sync import (
     Recorded,
     Request,
@@ -58,22 +58,28 @@ async def run_job(job: Job, *, deps: Deps) -> Outcome:
             return None
         case "sync-due":
             return await reconcile.sync_due(deps=deps)
+        case "park-dead-letters":
+            return await park_dead_letters(deps=deps)
         case "reconcile" if "space" in job.data:
             return await reconcile.reconcile_room(_space(job.data), deps=deps)
-        case "reconcile":
-            if named := _named_organizer(job.data):
-                return await reconcile.reconcile(named, deps=deps)
-            going_on = _continuation(job.data)
-            done = await reconcile.reconcile_all(going_on=going_on, deps=deps)
-            if not going_on.after:
-                await park_dead_letters(deps=deps)
-            return done
-        case "renew-subscriptions":
-            if named := _named_organizer(job.data):
-                return await keep_subscriptions.keep(named, deps=deps)
-            return await keep_subscriptions.keep_all(going_on=_continuation(job.data), deps=deps)
+        case "reconcile" if named := _named_organizer(job.data):
+            return await reconcile.reconcile(named, deps=deps)
+        case "renew-subscriptions" if named := _named_organizer(job.data):
+            return await keep_subscriptions.keep(named, deps=deps)
+        case "reconcile" | "renew-subscriptions":
+            return await _about_everybody(job, deps)
         case _:
             raise UnreadableMessage("The message's attribute `job` names no job that there is.")
+
+
+async def _about_everybody(job: Job, deps: Deps) -> int:
+    """Hand out the job for each teacher, or go on with that."""
+    going_on = _continuation(job.data)
+    if job.name == "renew-subscriptions":
+        return await keep_subscriptions.keep_all(going_on=going_on, deps=deps)
+    if not going_on.after:
+        await deps.jobs.publish([Job(DEAD_LETTERS_JOB)])
+    return await reconcile.reconcile_all(going_on=going_on, deps=deps)
 
 
 def _session_id(data: Mapping[str, object]) -> str:

@@ -22,6 +22,9 @@ SHOWN: Final = 20
 OVERDUE: Final = timedelta(minutes=10)
 """How long after its time a class meeting may still wait: the job that hands it out runs every five minutes."""
 
+UNRECONCILED: Final = timedelta(hours=6)
+"""After which time somebody must see why a teacher's conferences are not looked for; the job comes every half hour."""
+
 STUCK: Final = timedelta(hours=1)
 """After how long a conference that is not read for good does not come right by itself.
 
@@ -34,6 +37,11 @@ _PASSING: Final = frozenset(kind.reason for kind in Retryable.__subclasses__())
 
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
+_NOT_RECONCILED: Final = (
+    "What events do not bring of this teacher's conferences is not found. Look in the log of the function "
+    "meet-attendance-jobs for job.failed with this organizer, and whether the scheduler job attendance-reconcile runs; "
+    "make backfill SINCE=1d TEACHER=… shows the reason at once."
+)
 _RENEWAL: Final = (
     "The scheduled job attendance-renew-subscriptions mends it within six hours; at once: make enroll TEACHER=…. "
     "If it comes back, look whether that job runs and whether the function meet-attendance-jobs fails."
@@ -95,6 +103,7 @@ class Survey:
         active_organizers: How many of them have a subscription that tells of their conferences now.
         last_sync_at: When the last reading of a conference began that succeeded; None if none ever did.
         organizers_without_subscription: Teachers of whose conferences no event tells, or soon none will.
+        unreconciled_organizers: Teachers whose conferences could not be looked for, for hours.
         failed_conferences: Those that Meet does not let us read.
         provisional_conferences: Those that are not read for good; right after a class that is as it should be.
         overdue_sessions: Class meetings that should have been brought up to date and were not.
@@ -108,6 +117,7 @@ class Survey:
     active_organizers: int
     last_sync_at: datetime | None
     organizers_without_subscription: Troubles
+    unreconciled_organizers: Troubles
     failed_conferences: Troubles
     provisional_conferences: Troubles
     overdue_sessions: Troubles
@@ -120,6 +130,7 @@ class Survey:
         """Whether anything does not come right by itself."""
         return bool(
             self.organizers_without_subscription.first
+            or self.unreconciled_organizers.first
             or self.failed_conferences.first
             or self.overdue_sessions.first
             or self.parked_events.first
@@ -151,6 +162,7 @@ async def survey(*, views: Views, now: datetime, limit: int = SHOWN) -> Survey:
         active_organizers=sum(_is_active(organizer, now) for organizer in found.organizers),
         last_sync_at=found.last_pulled_at,
         organizers_without_subscription=_first(filter(None, organizers), limit),
+        unreconciled_organizers=_first(filter(None, (_unreconciled(one, now) for one in found.organizers)), limit),
         failed_conferences=_first(failed, limit),
         provisional_conferences=_first(provisional, limit),
         overdue_sessions=_first(overdue, limit),
@@ -181,6 +193,14 @@ def _organizer(organizer: Mapping[str, Any], now: datetime) -> Trouble | None:
         told = ("subscription-missing", _RENEWAL, seen_to)
     reason, hint, since = told
     return Trouble(organizer["user"], reason, hint, since)
+
+
+def _unreconciled(organizer: Mapping[str, Any], now: datetime) -> Trouble | None:
+    """A teacher whose conferences nobody could list for a while; None if that was done lately."""
+    since = organizer.get("reconciled_until") or organizer.get("enrolled_at")
+    if since is None or now - since < UNRECONCILED:
+        return None
+    return Trouble(organizer["user"], "not-reconciled", _NOT_RECONCILED, since)
 
 
 def _is_active(organizer: Mapping[str, Any], now: datetime) -> bool:

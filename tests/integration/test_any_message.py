@@ -11,15 +11,12 @@ import io
 import json
 import logging
 import shutil
-import sqlite3
 import string
 from collections import defaultdict
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import grpc
 import httpx
 import pytest
 from cloudevents.http import from_http
@@ -30,18 +27,15 @@ from starlette.exceptions import HTTPException
 from functions import logs
 from functions.adapters.database import Query, Write
 from functions.adapters.sqlite import SqliteDatabase
-from functions.domain.errors import UnreadableMessage, WrongSetting
+from functions.domain.errors import UnreadableMessage
 from functions.entrypoints import events, jobs
 from functions.entrypoints.api.http import guarded
 from functions.entrypoints.handling import TIME
 from functions.services.parking import restored
-from infra.local.faults import Fault
-from infra.local.function_server import function_server
 from infra.local.google_apis import GoogleApis
-from infra.local.meet import MeetSimulator
 from infra.local.school import Account, Attendee, Conference, School, Visit
 from infra.local.subscriptions import WorkspaceEventsSimulator
-from tests.classroom import PUPILS, TEACHER, held, pupil, scheduled, teacher, visits
+from tests.classroom import PUPILS, TEACHER, held, pupil, scheduled, teacher
 
 SAMPLES = sorted((Path(__file__).parents[1] / "samples").glob("*.json"))
 COLLEAGUE = Account("users/2", "colleague@school.example", display_name="A Colleague")
@@ -686,7 +680,7 @@ async def test_no_message_is_lost_and_none_is_asked_for_in_vain(world, function)
             answer = await world.deliver(function, event)
             world.delivered += 1
             expected = {"parked": {"done"}, "either": {"done", "again"}}.get(wanted.answer, {wanted.answer})
-            assert answer in expected, f"{ascii(body):.2000} should be: {wanted}"
+            assert answer in expected, f"{body!a:.2000} should be: {wanted}"
             if wanted.stands:
                 await stands(world, wanted.stands)
             must |= wanted.stands.keys()

@@ -37,6 +37,7 @@ def organizer(number, **subscription):
             "user": f"users/{number}",
             "email": f"teacher{number}@school.example",
             "enrolled_at": NOW - timedelta(days=9),
+            "reconciled_until": NOW - timedelta(minutes=20),
             "subscription": {**state, "renewed_at": NOW - timedelta(days=2), "error": None, **subscription},
         }
     }
@@ -78,6 +79,22 @@ async def test_a_healthy_system_needs_nobody(surveyed):
     assert (found.oldest_provisional_seconds, found.most_overdue_seconds) == (540, 0)
     assert [one.reason for one in found.provisional_conferences.first] == ["settling"]
     assert "nothing is to be done" in found.provisional_conferences.first[0].hint
+
+
+async def test_a_teacher_whose_conferences_could_not_be_looked_for_is_a_trouble_with_its_mend(surveyed):
+    [(path, fields)] = organizer(1).items()
+    never = {**fields, "reconciled_until": None}
+    found = await surveyed(
+        {
+            path: {**fields, "reconciled_until": NOW - timedelta(hours=7)},
+            "organizers/2": {**never, "user": "users/2"},
+            "organizers/3": {**never, "user": "users/3", "enrolled_at": NOW - timedelta(minutes=10)},
+        }
+    )
+
+    assert found.needs_a_person
+    assert {one.id for one in found.unreconciled_organizers.first} == {"users/1", "users/2"}
+    assert all("make backfill" in one.hint for one in found.unreconciled_organizers.first)
 
 
 async def test_where_nothing_was_ever_done_nobody_is_needed(surveyed):

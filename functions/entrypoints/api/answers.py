@@ -385,6 +385,7 @@ class Status(Answer):
     oldest_provisional_seconds: int
     most_overdue_seconds: int
     organizers_without_subscription: TroubleList
+    unreconciled_organizers: TroubleList
     failed_conferences: TroubleList
     provisional_conferences: TroubleList
     overdue_sessions: TroubleList

@@ -19,7 +19,7 @@ from functions.entrypoints.operate import parameters
 from functions.entrypoints.operate.app import fail, moment, run, words
 from functions.services.backfill import Failed, Listed, Read, Step, reach
 from functions.services.backfill import backfill as read_missing
-from functions.services.organizers import tracked_organizer
+from functions.services.tracked import tracked_organizer
 from functions.settings import Settings
 from functions.wiring import App
 

@@ -36,6 +36,7 @@ def _lines(found: Survey) -> Iterator[str]:
         yield "  Nobody is tracked, so no event tells of a conference: make enroll TEACHER=…"
     yield f"Last sync: {moment(found.last_sync_at) if found.last_sync_at else 'none yet'}."
     yield from _group("Teachers without an active subscription", found.organizers_without_subscription)
+    yield from _group("Teachers whose conferences could not be looked for", found.unreconciled_organizers)
     yield from _group("Conferences that could not be read", found.failed_conferences)
     yield from _group("Conferences that are not read for good yet", found.provisional_conferences)
     yield from _group("Class meetings that are overdue", found.overdue_sessions)

@@ -27,12 +27,13 @@ OF_PROCESSING = frozenset(
         "listed_at",
         "tried_at",
         "at",
-        "expire_time",  # of a subscription; of a conference it is Meet's, and the same
-        "name",  # of a subscription
         "email_source",  # which of two services told it: the one that answered
     )
 )
 """Fields that tell when and how often something was done, not what came of it."""
+
+OF_SUBSCRIPTIONS = frozenset(("subscription.name", "subscription.expire_time"))
+"""What Google gave: another name and end for each one that is made."""
 
 Documents = Mapping[str, Mapping[str, Any]]
 
@@ -65,7 +66,7 @@ def differences(calm: Documents, shaken: Documents) -> list[str]:
 def _differences(calm: object, shaken: object, where: str = "") -> Iterator[str]:
     if isinstance(calm, dict) and isinstance(shaken, dict):
         for name in sorted(calm.keys() | shaken.keys()):
-            if name not in OF_PROCESSING or (where == "" and name == "expire_time" and "participants" in calm):
+            if name not in OF_PROCESSING and f"{where}.{name}" not in OF_SUBSCRIPTIONS:
                 yield from _differences(calm.get(name), shaken.get(name), f"{where}.{name}" if where else name)
     elif isinstance(calm, list) and isinstance(shaken, list) and len(calm) == len(shaken):
         for number, (one, other) in enumerate(zip(calm, shaken, strict=True)):

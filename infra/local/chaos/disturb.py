@@ -78,6 +78,7 @@ def _fail_google(day: Day, *also: Fault) -> None:
     day.google.meet.faults.set(
         *also,
         Fault("ListParticipants", status=STATUS.INTERNAL, page=2, share=0.3, at_most_in_a_row=4),
+        Fault("GetConferenceRecord", drop=True, times=2),
         *(Fault(method, delay=timedelta(seconds=2), share=0.02) for method in METHODS),
         *(
             Fault(method, status=status, share=share, at_most_in_a_row=4)
@@ -121,7 +122,7 @@ async def _events(day: Day, sent: set[str], *, over: float) -> None:
         if day.dice.random() < 0.05:  # noqa: PLR2004 - one in twenty
             day.injected["events that were never sent"] += 1
         else:
-            copies = day.dice.choice((1, 1, 1, 2, 3))
+            copies = 1 if earliest else day.dice.choice((1, 1, 1, 2, 3))
             day.injected["events that came again"] += copies - 1
             # What ends only now is told at once, before Meet shows all of it.
             delays = [

@@ -33,6 +33,9 @@ from infra.local.chaos.stack import BACKOFF, Instance, Traffic, WatchedTrigger, 
 from infra.local.chaos.world import World, make_world
 from infra.local.delivery import Pubsub
 
+ENOUGH_LOOKS = 10
+"""How often a reader must have seen the documents of a day."""
+
 Say = Callable[[str], None]
 
 
@@ -118,6 +121,7 @@ async def _calm(world: World, using: Emulators, google: Google, *, project: str)
 class _Seen:
     """What a reader saw at any moment: who was absent, and which class was not held."""
 
+    looks: int = 0
     absent: set[str] = field(default_factory=set)
     not_held: set[str] = field(default_factory=set)
 
@@ -184,9 +188,10 @@ async def _shaken(
             await quiet(traffic, within=240)
             outcome.wrong += await _lost_without_jobs(day, client, sent)
             for job in ("sync-due", "reconcile"):
+                before = sum(traffic.answers.values())
                 await day.job(job)
-                await asyncio.sleep(1.0)
-                await quiet(traffic, within=240)
+                await quiet(traffic, within=240, more_than=before)
+            outcome.wrong += _dead_subscriptions(google, world)
             watch.cancel()
     outcome.injected["deliveries that were asked for again"] = sum(
         number
@@ -210,15 +215,26 @@ async def _watch(client: firestore.AsyncClient, seen: _Seen) -> None:
             seen.absent |= {document.reference.path async for document in absent.stream(timeout=5)}
             not_held = client.collection("sessions").where(filter=FieldFilter("state", "==", "not_held"))
             seen.not_held |= {document.reference.path async for document in not_held.stream(timeout=5)}
+            seen.looks += 1
         await asyncio.sleep(0.3)
 
 
 def _never(seen: _Seen, calm: Documents) -> list[str]:
     """Who was called absent at any moment, and was there; and likewise classes."""
     return [
+        *(["nobody could look for who was called absent"] if seen.looks < ENOUGH_LOOKS else []),
         *(f"{path} was called absent" for path in sorted(seen.absent) if calm.get(path, {}).get("status") != "absent"),
-        *(f"{path} was called not held" for path in sorted(seen.not_held) if calm[path]["state"] != "not_held"),
+        *(
+            f"{path} was called not held"
+            for path in sorted(seen.not_held)
+            if calm.get(path, {}).get("state") != "not_held"
+        ),
     ]
+
+
+def _dead_subscriptions(google: Google, world: World) -> list[str]:
+    """Teachers of whose conferences no event tells any more."""
+    return [f"{one.user} has no active subscription" for one in world.teachers if not google.events.is_active(one.user)]
 
 
 def _partly_read(world: World, shaken: Documents) -> list[str]:

@@ -107,8 +107,16 @@ async def delivered(
                 task.cancel()
 
 
-async def quiet(traffic: Traffic, *, within: float) -> None:
-    """Wait until nothing is under way and nothing was delivered for a while; TimeoutError if that takes too long."""
+async def quiet(traffic: Traffic, *, within: float, more_than: int = 0) -> None:
+    """Wait until nothing is under way and nothing was delivered for a while; TimeoutError if that takes too long.
+
+    Args:
+        traffic: What is delivered.
+        within: How many seconds that may take.
+        more_than: How many deliveries there were before what is waited for was published.
+    """
     async with asyncio.timeout(within):
+        while sum(traffic.answers.values()) <= more_than:  # noqa: ASYNC110 - likewise
+            await asyncio.sleep(0.05)
         while traffic.under_way or asyncio.get_running_loop().time() - traffic.last < QUIET:  # noqa: ASYNC110 - silence has no event
             await asyncio.sleep(0.2)

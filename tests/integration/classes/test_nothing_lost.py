@@ -9,13 +9,15 @@ from datetime import UTC, datetime, timedelta
 import grpc
 import pytest
 
-from functions.domain.errors import NeedsOperator, Retryable
-from functions.domain.model import SubscriptionState
+from functions.domain.errors import JobsUnavailable, NeedsOperator, NotFound, Retryable, StoreUnavailable
+from functions.domain.model import SubscriptionState, SyncState
 from functions.domain.sessions import Caller, CallerRole
-from functions.entrypoints import events
-from functions.entrypoints.envelope import unwrap
+from functions.entrypoints import events, jobs
+from functions.entrypoints.envelope import Message, unwrap
+from functions.ports import Job
 from functions.services import fan_out, reconcile
-from functions.services.organizers import enrol
+from functions.services.organizers import enrol, remove
+from functions.services.run_job import run_job
 from infra.local.clock import TurnableClock
 from infra.local.faults import Fault
 from infra.local.school import Account, Attendee, Conference, School, Visit
@@ -284,6 +286,178 @@ async def test_a_class_that_failed_need_not_wait_once_meet_answers_for_its_teach
     assert await marks(api, made["session_id"]) == {"punctual": "present"}
 
 
+class Broken:
+    """Jobs that Pub/Sub does not take."""
+
+    async def publish(self, _):
+        raise JobsUnavailable("The jobs' topic does not take messages.")
+
+
+@pytest.mark.usefixtures("teacher")
+async def test_the_mark_moves_only_once_everything_was_handed_out(app, school):
+    school.hold(call("lesson", START - 2 * HOUR))
+    broken = dataclasses.replace(app.deps, jobs=Broken())
+    with pytest.raises(JobsUnavailable):
+        await run_job(Job("reconcile", {"organizer": TEACHER}), deps=broken)
+    assert (await organizer(app)).reconciled_until is None
+
+    await job(app, "reconcile", organizer=TEACHER)
+    assert await stored(app, "lesson") == ["lesson"]
+
+
+@pytest.mark.usefixtures("teacher")
+async def test_an_end_that_meet_told_late_is_found_a_day_behind_the_mark(app, clock, school):
+    late = dataclasses.replace(call("late", START + HOUR), settles=START + 20 * HOUR)
+    school.hold(late)
+    clock.turn(3 * HOUR)
+    await job(app, "reconcile")
+    assert (await organizer(app)).reconciled_until == clock()
+    assert await stored(app, "late") == []
+
+    clock.turn_to(START + 21 * HOUR)
+    await job(app, "reconcile")
+    assert await stored(app, "late") == ["late"]
+
+
+class Passing:
+    """Meet, where something happens between the list and what follows."""
+
+    def __init__(self, conferences, happens):
+        self._conferences = conferences
+        self._happens = happens
+
+    def __getattr__(self, name):
+        return getattr(self._conferences, name)
+
+    async def list(self, **wanted):
+        listing = await self._conferences.list(**wanted)
+        self._happens()
+        return listing
+
+
+@pytest.mark.usefixtures("teacher")
+async def test_the_mark_is_when_the_list_began(app, clock):
+    passing = Passing(app.deps.conferences, lambda: clock.turn(HOUR))
+    await run_job(Job("reconcile", {"organizer": TEACHER}), deps=dataclasses.replace(app.deps, conferences=passing))
+
+    assert (await organizer(app)).reconciled_until == START
+
+
+@pytest.mark.usefixtures("teacher")
+@pytest.mark.parametrize("days", [1, 5, 20])
+async def test_what_could_not_be_read_is_read_whenever_that_is_mended_within_thirty_days(
+    app, clock, school, meet, days
+):
+    school.hold(call("refused", START - 5 * DAY))
+    meet.faults.set(Fault("ListParticipants", status=DENIED))
+    for _ in range(days):
+        await job(app, "reconcile")
+        clock.turn(DAY)
+    meet.faults.clear()
+    await job(app, "reconcile")
+
+    async def load(work):
+        return await work.conference("conferenceRecords/refused")
+
+    conference, _ = await app.deps.store.transact(load)
+    assert conference.sync.state is SyncState.COMPLETE
+
+
+async def test_enrolling_again_mends_a_suspended_subscription_and_hides_none(app, teacher, workspace_events):
+    workspace_events.suspend(TEACHER, "ENDPOINT_PERMISSION_DENIED")
+    with pytest.raises(NeedsOperator):
+        await enrol(teacher.email, caller=ADMIN, deps=app.deps)
+    assert (await organizer(app)).subscription.state is SubscriptionState.SUSPENDED
+    assert (await organizer(app)).error is not None
+
+    workspace_events.mend(TEACHER)
+    enrolled = await enrol(teacher.email, caller=ADMIN, deps=app.deps)
+    assert not enrolled.created
+    assert (enrolled.organizer.subscription.state, enrolled.organizer.error) == (SubscriptionState.ACTIVE, None)
+
+
+@pytest.mark.usefixtures("teacher")
+async def test_a_teacher_whose_credentials_are_dead_can_be_let_go(app, workspace_events):
+    workspace_events.faults.set(Fault("DeleteSubscription", status=UNAUTHENTICATED))
+    await remove("1", caller=ADMIN, entry_id="entry", deps=app.deps)
+
+    assert await organizer(app) is None
+
+
+async def test_rooms_of_a_teacher_who_was_let_go_are_looked_into_all_the_same(app, api, clock, school, teacher):
+    body = {
+        "teacher_email": teacher.email,
+        "student_emails": [PUPILS[0].email],
+        "subject": "Mathematics",
+        "start_time": (START + HOUR).isoformat(),
+        "duration_minutes": 60,
+    }
+    made = (await api.post("/api/schedule/class", json=body)).json()
+    room = {"space": made["space"]}
+    lesson = call("lesson", START + HOUR, **room)
+    school.hold(dataclasses.replace(lesson, meeting_code=made["meeting_code"]))
+    clock.turn(3 * HOUR)
+    await job(app, "sync-due")
+    await remove("1", caller=ADMIN, entry_id="entry", deps=app.deps)
+
+    school.hold(dataclasses.replace(call("later", START + 6 * HOUR, **room), meeting_code=made["meeting_code"]))
+    clock.turn(5 * HOUR)
+    await job(app, "reconcile")
+    assert await stored(app, "later") == ["later"]
+
+
+async def test_a_subscription_that_is_made_while_its_teacher_is_let_go_is_ended(app, teacher, workspace_events, clock):
+    clock.turn(8 * DAY)
+
+    class LetGo:
+        """Subscriptions, with somebody else letting the teacher go meanwhile."""
+
+        def __getattr__(self, name):
+            return getattr(app.deps.subscriptions, name)
+
+        async def ensure(self, *, organizer):
+            made = await app.deps.subscriptions.ensure(organizer=organizer)
+            await remove("1", caller=ADMIN, entry_id="entry", deps=app.deps)
+            return made
+
+    deps = dataclasses.replace(app.deps, subscriptions=LetGo())
+    with pytest.raises(NotFound):
+        await run_job(Job("renew-subscriptions", {"organizer": teacher.user}), deps=deps)
+    assert not workspace_events.subscriptions
+
+
+async def test_a_call_that_goes_on_is_acknowledged_and_read_when_it_has_ended(app, clock, school):
+    message = Message(
+        {"job": "sync-conference"}, {"conference_record": "conferenceRecords/goingon", "organizer": TEACHER}
+    )
+    school.hold(dataclasses.replace(call("goingon", START - HOUR, minutes=300), space="spaces/b"))
+    await jobs.process(Message({"job": "sync-conference"}, about), app)
+
+    clock.turn(5 * HOUR)
+    await enrol("teacher@school.example", caller=ADMIN, deps=app.deps)
+    await job(app, "reconcile")
+
+    async def load(work):
+        return await work.conference("conferenceRecords/goingon")
+
+    conference, _ = await app.deps.store.transact(load)
+    assert conference.sync.state is SyncState.COMPLETE
+
+
+@pytest.mark.usefixtures("teacher")
+async def test_a_survey_that_fails_keeps_nothing_from_being_handed_out(app, school):
+    school.hold(call("lesson", START - 2 * HOUR))
+
+    class Blind:
+        """Views that the store does not answer."""
+
+        async def troubles(self, **_):
+            raise StoreUnavailable("The store does not answer.")
+
+    await jobs.process(Message({"job": "reconcile"}, {}), dataclasses.replace(app, views=Blind()))
+    assert await stored(app, "lesson") == ["lesson"]
+
+
 # --- Many ---
 
 
@@ -309,8 +483,8 @@ async def _fan_out(app, pauses, users, going_on=THE_FIRST_CALL, over=reconcile.O
     handed = Handed(pauses)
     done = await fan_out.fan_out(
         users,
-        lambda user: fan_out.Job("reconcile", {"organizer": user}),
-        again=lambda data: fan_out.Job("reconcile", data),
+        lambda user: Job("reconcile", {"organizer": user}),
+        again=lambda data: Job("reconcile", data),
         going_on=going_on,
         over=over,
         deps=dataclasses.replace(app.deps, jobs=handed),
@@ -353,6 +527,33 @@ async def test_subscriptions_are_looked_after_five_a_second_however_many(app, pa
 
     assert max(len(batch) for _, batch in handed.batches) == 5
     assert handed.jobs[-1].data == {"after": "users/01199"}
+
+
+async def test_a_shift_ends_in_time_also_when_handing_out_takes_long_and_goes_on_later(app, pauses, clock):
+    class Slow(Handed):
+        async def publish(self, jobs):
+            clock.turn(timedelta(seconds=2))
+            await super().publish(jobs)
+
+    began, handed = clock(), Slow(pauses)
+    await fan_out.fan_out(
+        [f"users/{number:05}" for number in range(9000)],
+        lambda user: Job("reconcile", {"organizer": user}),
+        again=lambda data: Job("reconcile", data),
+        going_on=THE_FIRST_CALL,
+        over=reconcile.OVER,
+        deps=dataclasses.replace(app.deps, jobs=handed),
+    )
+
+    assert clock() - began < timedelta(seconds=fan_out.SHIFT + 10)
+    assert "after" in handed.jobs[-1].data
+
+
+async def test_what_is_late_is_not_handed_out_all_at_once(app, pauses, clock):
+    late = fan_out.Continuation("users/00000", clock() - HOUR)
+    _, handed = await _fan_out(app, pauses, [f"users/{number:05}" for number in range(6001)], late)
+
+    assert max(len(batch) for _, batch in handed.batches) == 100
 
 
 # --- A month ---

@@ -1,0 +1,111 @@
+"""Dead letters in the real Pub/Sub emulator, and where they go."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+
+import grpc.aio
+import pytest
+from google.pubsub_v1 import PublisherAsyncClient, PubsubMessage, SubscriberAsyncClient, Subscription
+from google.pubsub_v1.services.publisher.transports import PublisherGrpcAsyncIOTransport
+from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcAsyncIOTransport
+
+from functions.adapters.dead_letters import PubsubDeadLetters
+from functions.adapters.sqlite import SqliteDatabase
+from functions.domain.errors import JobsUnavailable, StoreUnavailable
+from functions.services.parking import park_dead_letters
+
+
+@pytest.fixture
+async def channel(pubsub_address):
+    async with grpc.aio.insecure_channel(pubsub_address) as channel:
+        yield channel
+
+
+@pytest.fixture
+def subscription(project):
+    return f"projects/{project}/subscriptions/attendance-dead-letter"
+
+
+@pytest.fixture
+def dead_letters(channel, subscription):
+    client = SubscriberAsyncClient(transport=SubscriberGrpcAsyncIOTransport(channel=channel))
+    return PubsubDeadLetters(client, subscription=subscription, wait=2.0)
+
+
+@pytest.fixture
+async def leave(channel, project, subscription):
+    """Leave dead letters."""
+    publisher = PublisherAsyncClient(transport=PublisherGrpcAsyncIOTransport(channel=channel))
+    subscriber = SubscriberAsyncClient(transport=SubscriberGrpcAsyncIOTransport(channel=channel))
+    topic = f"projects/{project}/topics/attendance-dead-letter"
+    await publisher.create_topic(name=topic, timeout=10)
+    await subscriber.create_subscription(
+        Subscription(name=subscription, topic=topic, ack_deadline_seconds=10), timeout=10
+    )
+
+    async def leave(*messages):
+        await publisher.publish(topic=topic, messages=list(messages), timeout=10)
+
+    return leave
+
+
+@pytest.fixture
+def database(tmp_path):
+    return SqliteDatabase(tmp_path / "attendance.db")
+
+
+@pytest.fixture
+def deps(app, dead_letters):
+    return dataclasses.replace(app.deps, dead_letters=dead_letters)
+
+
+def a_job(number):
+    return PubsubMessage(data=b'{"session_id": "s%d"}' % number, attributes={"job": "sync-session"})
+
+
+async def test_every_dead_letter_is_parked_once_and_waits_no_longer(deps, leave, database):
+    await leave(*map(a_job, range(5)))
+
+    assert await park_dead_letters(deps=deps) == 5
+    assert await park_dead_letters(deps=deps) == 0
+    parked = [document.fields for document in await database.children("parked_events")]
+    assert {one["reason"] for one in parked} == {"undelivered"}
+    assert len(parked) == 5
+
+
+async def test_a_parked_dead_letter_can_be_processed_again(deps, leave):
+    await leave(a_job(1))
+    await park_dead_letters(deps=deps)
+
+    [parked] = [one async for one in deps.store.parked()]
+    assert '"job": "sync-session"' in parked.event.message
+
+
+async def test_without_such_a_subscription_there_are_none(deps):
+    assert await park_dead_letters(deps=deps) == 0
+
+
+async def test_what_could_not_be_kept_still_waits(deps, leave):
+    class Full:
+        """A store that does not answer."""
+
+        async def park(self, _):
+            raise StoreUnavailable("The store does not answer.")
+
+    await leave(a_job(1))
+    with pytest.raises(StoreUnavailable):
+        await park_dead_letters(deps=dataclasses.replace(deps, store=Full()))
+
+    async with asyncio.timeout(60):  # its lease runs out after ten seconds
+        while not await park_dead_letters(deps=deps):
+            pass
+
+
+async def test_a_pubsub_that_is_not_there_is_told(app):
+    async with grpc.aio.insecure_channel("127.0.0.1:1") as channel:
+        client = SubscriberAsyncClient(transport=SubscriberGrpcAsyncIOTransport(channel=channel))
+        nobody = PubsubDeadLetters(client, subscription="projects/demo/subscriptions/none", wait=0.5)
+        with pytest.raises(JobsUnavailable):
+            await park_dead_letters(deps=dataclasses.replace(app.deps, dead_letters=nobody))
