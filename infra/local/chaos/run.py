@@ -221,14 +221,12 @@ async def _watch(client: firestore.AsyncClient, seen: _Seen) -> None:
 
 def _never(seen: _Seen, calm: Documents) -> list[str]:
     """Who was called absent at any moment, and was there; and likewise classes."""
+    absent = [path for path in sorted(seen.absent) if calm.get(path, {}).get("status") != "absent"]
+    not_held = [path for path in sorted(seen.not_held) if calm.get(path, {}).get("state") != "not_held"]
     return [
         *(["nobody could look for who was called absent"] if seen.looks < ENOUGH_LOOKS else []),
-        *(f"{path} was called absent" for path in sorted(seen.absent) if calm.get(path, {}).get("status") != "absent"),
-        *(
-            f"{path} was called not held"
-            for path in sorted(seen.not_held)
-            if calm.get(path, {}).get("state") != "not_held"
-        ),
+        *(f"{path} was called absent" for path in absent),
+        *(f"{path} was called not held" for path in not_held),
     ]
 
 

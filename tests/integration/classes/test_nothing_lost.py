@@ -427,9 +427,7 @@ async def test_a_subscription_that_is_made_while_its_teacher_is_let_go_is_ended(
 
 
 async def test_a_call_that_goes_on_is_acknowledged_and_read_when_it_has_ended(app, clock, school):
-    message = Message(
-        {"job": "sync-conference"}, {"conference_record": "conferenceRecords/goingon", "organizer": TEACHER}
-    )
+    about = {"conference_record": "conferenceRecords/goingon", "organizer": TEACHER}
     school.hold(dataclasses.replace(call("goingon", START - HOUR, minutes=300), space="spaces/b"))
     await jobs.process(Message({"job": "sync-conference"}, about), app)
 
