@@ -459,6 +459,9 @@ async def _store(work: Work, found: _Found, request: Request, organizer: Organiz
     for space, look in found.looks.items():
         before = await work.room(space)
         room = _with_listing(before, look.listing)
+        for span in before.spans:
+            if span not in room.spans and await _has_ended(work, span.conference_record):
+                room = room.with_span(span)  # the list is older than what was read
         if isinstance(look.listing, Listing) and look.listing.records:
             room = _owned_by(room, look.organizer)
         if room is not before:
@@ -472,6 +475,12 @@ async def _store(work: Work, found: _Found, request: Request, organizer: Organiz
         touched |= await place(work, conference, now=now)
         await _learn_owner(work, conference, request)
     return frozenset(touched)
+
+
+async def _has_ended(work: Work, conference_record: str) -> bool:
+    """Whether the end of a conference was read, which no list changes any more."""
+    conference = await work.conference(conference_record)
+    return conference is not None and conference.snapshot is not None and bool(conference.snapshot.record.end_time)
 
 
 async def _learn_owner(work: Work, conference: Conference, request: Request) -> None:

@@ -10,6 +10,8 @@ import httpx
 import pytest
 
 from functions.entrypoints.api.http import guarded
+from functions.ports import Job
+from functions.services.run_job import run_job
 from infra.local.clock import TurnableClock
 from infra.local.faults import Fault
 from infra.local.google_apis import RestFault
@@ -133,6 +135,34 @@ async def test_a_call_that_was_read_long_before_the_class_still_counts_for_it(ap
 
     assert await state(api, made) == "ended"
     assert await marks(api, made["session_id"]) == {"punctual": "present", "late": "absent"}
+
+
+async def test_a_list_from_before_the_end_moves_no_end_that_was_read_since(api, app, school, clock):
+    """Another instance reads the conference for good between this one's list and its commit."""
+    made = await scheduled(api, at(9))
+    times = (at(9), at(9, 50))
+    late = dataclasses.replace(held(made, *times, the_teacher(times)), settles=at(10, 1))
+    school.hold(late)
+    clock.turn_to(at(10))
+
+    class Slow:
+        def __getattr__(self, name):
+            return getattr(app.deps.conferences, name)
+
+        async def list(self, **wanted):
+            listing = await app.deps.conferences.list(**wanted)
+            clock.turn_to(at(10, 2))
+            await job(app, "sync-conference", conference_record="conferenceRecords/rec", organizer=TEACHER)
+            return listing
+
+    deps = dataclasses.replace(app.deps, conferences=Slow())
+    await run_job(Job("sync-session", {"session_id": made["session_id"]}), deps=deps)
+
+    async def load(work):
+        return await work.room(made["space"])
+
+    room, _ = await app.deps.store.transact(load)
+    assert [span.time.end for span in room.spans] == [at(9, 50)]
 
 
 async def test_while_nobody_can_say_who_was_there_a_class_is_not_called_not_held(api, app, school, clock, google):
