@@ -1,0 +1,201 @@
+"""What has to become of a message, told naively and from the message alone; nothing here is shared with the code.
+
+The world is that of `tests/integration/test_any_message.py`.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import string
+from dataclasses import dataclass
+from datetime import datetime
+
+from tests.classroom import PUPILS, TEACHER
+
+COLLEAGUE, PUPIL = "users/2", PUPILS[0].user
+ADDRESSES = {"teacher@school.example": TEACHER, "colleague@school.example": COLLEAGUE}
+ADMITTED = {
+    "mine": {TEACHER, PUPIL},
+    "lesson": {TEACHER, PUPIL},
+    "open": {TEACHER, PUPIL},
+    "theirs": {COLLEAGUE},
+}
+"""Who may read a conference that Meet knows, by its id. `old` and `never` it does not know."""
+TEACHERS_OWN = {"mine": "complete", "lesson": "complete", "open": "stored"}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a message is answered, and what is stored afterwards.
+
+    `stands` are the conferences that are, each with how well; others `may` be. What `asks_meet` waits for its answer.
+    """
+
+    answer: str
+    stands: dict[str, str]
+    may: frozenset[str] = frozenset()
+    asks_meet: bool = False
+
+
+NOTHING = Verdict("done", {})
+PARKED = Verdict("parked", {})
+RESOURCES = {
+    "google.workspace.meet.conference.v2.started": ("conferenceRecord", "conferenceRecords/*"),
+    "google.workspace.meet.conference.v2.ended": ("conferenceRecord", "conferenceRecords/*"),
+    "google.workspace.meet.participant.v2.joined": (
+        "participantSession",
+        "conferenceRecords/*/participants/*/participantSessions/*",
+    ),
+    "google.workspace.meet.participant.v2.left": (
+        "participantSession",
+        "conferenceRecords/*/participants/*/participantSessions/*",
+    ),
+    "google.workspace.events.subscription.v1.suspended": ("subscription", "subscriptions/*"),
+    "google.workspace.events.subscription.v1.expirationReminder": ("subscription", "subscriptions/*"),
+    "google.workspace.events.subscription.v1.expired": ("subscription", "subscriptions/*"),
+}
+ARTIFACTS = {"recording": "recordings", "transcript": "transcripts", "smartNote": "smartNotes"}
+
+
+def verdict(function, body, *, class_id):
+    """What becomes of a message to one of the functions; `class_id` is the class meeting that `lesson` belongs to."""
+    try:
+        message = dict(body)["message"]
+        attributes = dict(message.items())["attributes"]
+        attributes.items()
+    except (TypeError, ValueError, KeyError, AttributeError):
+        return PARKED
+    try:
+        payload = json.loads(base64.b64decode(message["data"].encode("ascii"), validate=True))
+    except Exception:  # noqa: BLE001 - whatever keeps it from being read
+        payload = None
+    if function == "events":
+        return _event_verdict(attributes, payload)
+    return _job_verdict(attributes.get("job"), payload if isinstance(payload, dict) else {}, class_id)
+
+
+def _event_verdict(attributes, payload):
+    kind = attributes.get("ce-type")
+    if not isinstance(kind, str) or not kind:
+        return PARKED
+    resource, shape = RESOURCES.get(kind, (None, None))
+    for artifact, collection in ARTIFACTS.items():
+        if kind.rpartition(".")[0] == f"google.workspace.meet.{artifact}.v2":
+            resource, shape = artifact, f"conferenceRecords/*/{collection}/*"
+    if resource is None:
+        return NOTHING
+    try:
+        name = payload[resource]["name"]
+    except (TypeError, KeyError, IndexError):
+        return PARKED
+    if not _has_shape(name, shape):
+        return PARKED
+    if kind.startswith("google.workspace.events."):
+        return Verdict("done", {}, may=frozenset(TEACHERS_OWN))
+    if resource == "conferenceRecord" and not _is_usable(name.split("/")[1]):
+        return PARKED
+    if not kind.endswith("conference.v2.ended"):
+        return NOTHING
+    subject = attributes.get("ce-subject")
+    target = "//cloudidentity.googleapis.com/"
+    user = subject.removeprefix(target) if isinstance(subject, str) and subject.startswith(target) else ""
+    return _reading(name.split("/")[1], user if _is_named(user, "users/*") else None)
+
+
+def _job_verdict(job, data, class_id):
+    match job:
+        case "sync-conference":
+            return _sync_conference(data.get("conference_record"), data.get("organizer"))
+        case "sync-session" | "remark-session":
+            return _about_session(job, data.get("session_id"), class_id)
+        case "sync-due":
+            return Verdict("done", {"lesson": "told"}, may=frozenset(TEACHERS_OWN), asks_meet=True)
+        case "reconcile" if "space" in data:
+            return NOTHING if _is_named(data["space"], "spaces/*") else PARKED
+        case "reconcile" | "renew-subscriptions":
+            return _about_organizers(job, data)
+        case _:
+            return PARKED
+
+
+def _sync_conference(record, organizer):
+    if not _is_named(record, "conferenceRecords/*") or not _is_organizer(organizer):
+        return PARKED
+    return _reading(record.split("/")[1], organizer and _account(organizer))
+
+
+def _about_session(job, session_id, class_id):
+    if not _is_named(session_id, "*"):
+        return PARKED
+    if job == "remark-session":
+        return NOTHING
+    if session_id == class_id:
+        return Verdict("done", {"lesson": "told"}, asks_meet=True)
+    return Verdict("done", {}, may=frozenset({session_id}))
+
+
+def _about_organizers(job, data):
+    who = data.get("organizer")
+    if not _is_organizer(who) or (who is None and not _goes_on(data)):
+        return PARKED
+    if job == "renew-subscriptions":
+        return Verdict("done", {}, may=frozenset(TEACHERS_OWN))
+    concerns_teacher = data.get("after", "") < TEACHER if who is None else _account(who) == TEACHER
+    return Verdict("done", TEACHERS_OWN, asks_meet=True) if concerns_teacher else NOTHING
+
+
+def _reading(record, user):
+    """What becomes of a conference that is to be read as somebody."""
+    if user is None:
+        answer = "either" if record == "open" else "done"
+        return Verdict(answer, {record: "stored"}, may=frozenset(TEACHERS_OWN))
+    if record not in ADMITTED:
+        return Verdict("parked", {}, asks_meet=True)
+    # With a conference of the class its room is looked at, which is the teacher's.
+    others = frozenset(TEACHERS_OWN) if record == "lesson" else frozenset()
+    if user not in ADMITTED[record]:
+        return Verdict("done", {record: "told"}, may=others, asks_meet=True)
+    if record == "open":
+        return Verdict("again", {record: "provisional"}, asks_meet=True)
+    return Verdict("done", {record: "complete"}, may=others, asks_meet=True)
+
+
+def _account(organizer):
+    return organizer if organizer.startswith("users/") else ADDRESSES.get(organizer.lower(), "nobody")
+
+
+def _is_organizer(name):
+    if name is None or _is_named(name, "users/*"):
+        return True
+    if not isinstance(name, str) or name.count("@") != 1:
+        return False
+    printable = set(string.ascii_letters + string.digits + string.punctuation) - {"/"}
+    return all(0 < len(part) <= 128 and set(part) <= printable for part in name.split("@"))
+
+
+def _goes_on(data):
+    until = data.get("until")
+    try:
+        whole = until is None or datetime.fromisoformat(until).tzinfo is not None
+    except (ValueError, TypeError):
+        whole = False
+    return whole and isinstance(data.get("after", ""), str)
+
+
+def _is_named(name, shape):
+    return _has_shape(name, shape) and _is_usable(name.split("/")[-1])
+
+
+def _has_shape(name, shape):
+    if not isinstance(name, str) or name.count("/") != shape.count("/"):
+        return False
+    letters = set(string.ascii_letters + string.digits + "._~-")
+    return all(
+        (0 < len(part) <= 256 and set(part) <= letters) if wanted == "*" else part == wanted
+        for part, wanted in zip(name.split("/"), shape.split("/"), strict=True)
+    )
+
+
+def _is_usable(name):
+    return name not in {".", ".."} and not (len(name) >= 4 and name.startswith("__") and name.endswith("__"))
