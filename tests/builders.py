@@ -240,6 +240,7 @@ def sheet_of(
     people: Mapping[str, Person] = EVERYBODY,
     corrections: Sequence[Correction] = (),
     missing: Sequence[str] = (),
+    unread_from: float | None = None,
     room_names: tuple[str, ...] = (),
 ) -> AttendanceSheet:
     """A class meeting with everybody's attendance, computed at 10:11 if nothing else is said."""
@@ -250,6 +251,7 @@ def sheet_of(
         settle=SETTLE,
         corrections=corrections,
         missing=missing,
+        unread_from=None if unread_from is None else at(unread_from),
         room_names=room_names,
     )
     return sheet(session, evidence)

@@ -268,7 +268,12 @@ def result_of(world: World, lesson: Lesson) -> dict[str, object]:  # noqa: C901,
     class_end = min([end, max(over)]) if over else end
     searched = listed_at is not None and listed_at >= class_end
     failed = bool(unread) or any(c.sync.state == "failed" for c in known)
-    failed = failed and not any(c.sync.state == "complete" for c in known)
+    starts = {name: first for name, first, _ in spans(world)}
+    failing = [*unread, *(c.conference_record for c in known if c.sync.state == "failed")]
+    began = [starts.get(name) for name in failing]
+    first_reads = [c.sync.first_pulled_at for c in known if c.sync.state == "complete"]
+    if failed and None not in began and any(moment <= min(began) for moment in first_reads):
+        failed = False
     window = held if held and policy.window == "held" else (start, end)
 
     def marked(found):

@@ -86,6 +86,7 @@ class Evidence:
     Attributes:
         conferences: Those that belong to it and are stored, in order of time.
         missing: Records that belong to it and are not stored: Meet named them, nobody has read them.
+        unread_from: When the first of its records began that could not be read; None if that is not known.
         people: What is known of accounts.
         corrections: What people decided.
         now: The time of the computation.
@@ -100,6 +101,7 @@ class Evidence:
     settle: timedelta
     corrections: Sequence[Correction] = ()
     missing: Sequence[str] = ()
+    unread_from: datetime | None = None
     room_names: tuple[str, ...] = field(default=())
     identities_in_use: bool = False
 
@@ -288,10 +290,15 @@ def _held(scheduled: Interval | None, owned: Interval, teaching: Sequence[Presen
 
 
 def _unread(evidence: Evidence) -> bool:
-    """Whether a record could not be read and no other one was read for good: nothing is known of anybody."""
-    states = {conference.sync.state for conference in evidence.conferences}
-    failed = SyncState.FAILED in states or bool(evidence.missing)
-    return failed and SyncState.COMPLETE not in states
+    """Whether a record could not be read, and no other one had been read for good before that one even began.
+
+    Then nothing is known of anybody: it may hold the greater part of the class. Marks that were given before stand.
+    """
+    syncs = [conference.sync for conference in evidence.conferences]
+    if not evidence.missing and all(sync.state is not SyncState.FAILED for sync in syncs):
+        return False
+    given = [sync.first_pulled_at for sync in syncs if sync.state is SyncState.COMPLETE and sync.first_pulled_at]
+    return evidence.unread_from is None or all(moment > evidence.unread_from for moment in given)
 
 
 def _unidentified(

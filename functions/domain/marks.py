@@ -29,7 +29,7 @@ class Hearing:
         policy: The class's rules.
         time_zone: Where its clock times are told, an IANA name.
         now: The time of the computation.
-        unread: Whether a record could not be read and none was read for good: nothing can be said of anybody.
+        unread: Whether a record could not be read, and none was read for good before: nothing can be said of anybody.
         unsettled: Records that belong to the class and are not complete.
         endless: Records that belong to the class and whose end Meet does not tell.
         searched: Whether Meet's list of records, made after the class's end, was seen to its last page.

@@ -123,6 +123,12 @@ class Room:
             return ()
         return tuple(span.conference_record for span in self.spans if self._takes(slot, span.time))
 
+    def first_start(self, records: Iterable[str]) -> datetime | None:
+        """When the first of some conference records began; None if that is not known of one of them."""
+        known = {span.conference_record: span.time.start for span in self.spans}
+        starts = [known.get(record) for record in records]
+        return None if None in starts else min((start for start in starts if start), default=None)
+
     def records_touching(self, time: Interval) -> tuple[str, ...]:
         """The conference records that were in the room at some moment of a time."""
         return tuple(span.conference_record for span in self.spans if span.time.clip(time))

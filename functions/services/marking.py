@@ -121,13 +121,17 @@ async def mark(
                 continue
             conferences = [conference]
             missing: list[str] = []
+            unread_from = None
         else:
             session, conferences, missing = await _with_its_own(work, session, now=now)
+            failed = [c.conference_record for c in conferences if c.sync.state is SyncState.FAILED]
+            unread_from = (await work.room(session.space.name)).first_start([*failed, *missing])
         if attempt := attempts.get(session_id):
             session = _tried(session, attempt, conferences, missing=missing, rules=rules)
         evidence = Evidence(
             conferences=conferences,
             missing=missing,
+            unread_from=unread_from,
             people=await work.people(accounts(conferences)),
             corrections=await work.corrections(session_id),
             now=now,

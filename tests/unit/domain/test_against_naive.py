@@ -247,9 +247,12 @@ def computed(world):
         )
         if lesson.listed_at:
             session = after_attempt(session, began_at=lesson.listed_at, listed=True, error=None, certain=True)
+        own = [stored[record] for record in records if record in stored]
+        missing = [record for record in records if record not in stored]
         evidence = Evidence(
-            conferences=[stored[record] for record in records if record in stored],
-            missing=[record for record in records if record not in stored],
+            conferences=own,
+            missing=missing,
+            unread_from=room.first_start([*(c.conference_record for c in own if c.sync.state == "failed"), *missing]),
             people=world.people,
             now=world.now,
             settle=world.settle,

@@ -187,9 +187,9 @@ ALL_OF_THEM = [(ADA, (0, 60)), (BOB, (0, 20)), (CAT,)]
 """Who would be present, a part, and absent."""
 
 
-def marks_of(*conferences, listed, now, missing=(), **about):
+def marks_of(*conferences, listed, now, missing=(), unread_from=None, **about):
     session = lesson(roster=expected(ADA, BOB, CAT), listed=listed, **about)
-    found = sheet_of(session, *conferences, now=now, missing=missing)
+    found = sheet_of(session, *conferences, now=now, missing=missing, unread_from=unread_from)
     return [of(found, one).verdict.status for one in (ADA, BOB, CAT)]
 
 
@@ -241,8 +241,8 @@ def teaching(*who, **about):
              [call((TEACHING, (0, 50)), (ADA, (0, 50)), (BOB, (0, 20)), end=50),
               call((TEACHING, (55, 60)), start=55, name="two", state=SyncState.PROVISIONAL)], BY_THE_END,
              [LEFT_EARLY, PARTIAL, UNKNOWN]),
-            ("a call that could not be read leaves the marks of one that was read for good, and nobody absent",
-             [teaching(*ALL_OF_THEM), unread_call("two")], BY_THE_END, [PRESENT, PARTIAL, UNKNOWN]),
+            ("a call that could not be read says nothing of anybody: it may hold most of the class",
+             [teaching(*ALL_OF_THEM), unread_call("two")], BY_THE_END, [UNKNOWN, UNKNOWN, UNKNOWN]),
             ("a call that could not be read says nothing of anybody while no other one is final",
              [teaching(*ALL_OF_THEM, state=SyncState.PROVISIONAL), unread_call("two")], BY_THE_END,
              [UNKNOWN, UNKNOWN, UNKNOWN]),
@@ -255,11 +255,19 @@ def test_what_is_known(conferences, when, marks):
     assert marks_of(*conferences, **when) == marks
 
 
-def test_a_listed_call_that_nobody_has_read_makes_nobody_absent():
-    missing = ["conferenceRecords/two"]
+@pytest.mark.parametrize(
+    ("unread", "marks"),
+    [
+        ({}, [UNKNOWN, UNKNOWN, UNKNOWN]),
+        ({"unread_from": 60}, [UNKNOWN, UNKNOWN, UNKNOWN]),
+        ({"unread_from": 61}, [PRESENT, PARTIAL, UNKNOWN]),
+    ],
+    ids=["whenever it was", "it began before the other one was read", "it began after marks were given"],
+)
+def test_a_listed_call_that_nobody_has_read_takes_no_mark_back_and_makes_nobody_absent(unread, marks):
+    held = teaching(*ALL_OF_THEM, pulled=61)
 
-    assert marks_of(teaching(*ALL_OF_THEM), missing=missing, listed=70, now=71) == [PRESENT, PARTIAL, UNKNOWN]
-    assert marks_of(missing=missing, listed=70, now=71) == [UNKNOWN, UNKNOWN, UNKNOWN]
+    assert marks_of(held, missing=["conferenceRecords/two"], listed=70, now=71, **unread) == marks
 
 
 def test_what_is_unknown_is_neither_late_nor_early():
