@@ -114,7 +114,7 @@ async def _serve(store: dict[str, str], *, settle: int, port: int) -> None:
             f"See its marks:     curl {stack.urls['api']}/api/sessions/SESSION_ID/attendance\n"
             f"Hold another one:  curl -X POST '{controls}/classes?people=30'\n"
             f"See documents:     curl {controls}/documents/sessions\n"
-            f"Operate it:        source {ENVIRONMENT.relative_to(ROOT)}; make enroll TEACHER=…; make status\n"
+            f"Operate it:        source {ENVIRONMENT.relative_to(ROOT)}; make enroll TEACHER=teacher@school.example; make status\n"
             "Stop with Ctrl-C.",
             flush=True,
         )
@@ -127,6 +127,7 @@ async def _serve(store: dict[str, str], *, settle: int, port: int) -> None:
 @contextlib.asynccontextmanager
 async def _stack(store: dict[str, str], *, settle: int) -> AsyncIterator[Stack]:
     school = School(lambda: datetime.now(UTC))
+    school.enrol(*demo_accounts(30))
     async with (
         MeetSimulator(school, delay=timedelta(milliseconds=30)) as meet,
         WorkspaceEventsSimulator(school) as subscriptions,
