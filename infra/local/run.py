@@ -114,7 +114,8 @@ async def _serve(store: dict[str, str], *, settle: int, port: int) -> None:
             f"See its marks:     curl {stack.urls['api']}/api/sessions/SESSION_ID/attendance\n"
             f"Hold another one:  curl -X POST '{controls}/classes?people=30'\n"
             f"See documents:     curl {controls}/documents/sessions\n"
-            f"Operate it:        source {ENVIRONMENT.relative_to(ROOT)}; make enroll TEACHER=teacher@school.example; make status\n"
+            f"Operate it:        source {ENVIRONMENT.relative_to(ROOT)}; "
+            "make enroll TEACHER=teacher@school.example; make status\n"
             "Stop with Ctrl-C.",
             flush=True,
         )
