@@ -217,8 +217,15 @@ async def stands(world, wanted):
 
 
 def identity(body):
-    """What makes two deliveries the same message: all but what Pub/Sub says about this delivery."""
-    return text_of(body["message"] if isinstance(body, dict) and isinstance(body.get("message"), dict) else body)
+    """What makes two deliveries the same message: all but what Pub/Sub says about this delivery.
+
+    The clock asks for a job in a new message each time; the same job is the same.
+    """
+    message = body["message"] if isinstance(body, dict) and isinstance(body.get("message"), dict) else body
+    attributes = message.get("attributes") if isinstance(message, dict) else None
+    if isinstance(attributes, dict) and "job" in attributes:
+        return text_of({"job": attributes["job"], "data": message.get("data")})
+    return text_of(message)
 
 
 def text_of(body):

@@ -99,3 +99,14 @@ def test_a_document_that_somebody_spoiled_is_unreadable(encoding, message):
 
     with pytest.raises(UnreadableMessage):
         restored(kept(None, event=spoiled))
+
+
+def test_a_job_that_cannot_be_done_is_parked_once_however_often_the_clock_asks_for_it():
+    error = UnreadableMessage("no")
+    asked = [
+        {"message": {"attributes": {"job": "sync-session"}, "data": data, "messageId": number, "publishTime": number}}
+        for number, data in (("1", "e30="), ("2", "e30="), ("3", "e30K"))
+    ]
+
+    keys = [parked(body, error).key for body in asked]
+    assert keys[0] == keys[1] != keys[2]
