@@ -21,6 +21,7 @@ from functions.domain.errors import (
     OrganizerUnknown,
     Permanent,
     Retryable,
+    StoreConflict,
 )
 from functions.domain.intervals import Interval
 from functions.domain.model import (
@@ -159,7 +160,7 @@ async def sync_conference(request: Request, *, deps: Deps) -> Recorded:
             sheets = await mark(work, touched | set(sessions), rules=deps.rules, now=now, attempts=attempts)
             done = await work.conference(request.conference_record)
             if done is None:
-                raise NotFound("The conference was removed while it was being recorded.")
+                raise StoreConflict("The conference was removed while it was being recorded.")
             return done, sum(len(sheet.attendance) for sheet in sheets.values())
 
         (done, people), _ = await deps.store.transact(decide)

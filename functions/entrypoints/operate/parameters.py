@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 
 import click
 
-_EMAIL = r"[^@\s/,]{1,128}@[^@\s/,]{1,128}"
+_EMAIL = r"[!-+\--.0-?A-~]{1,128}@[!-+\--.0-?A-~]{1,128}"  # printable ASCII: no call can be made as anybody else
 _AGO = re.compile(r"(\d{1,5})([dh])")
 
 Since = timedelta | datetime | date
