@@ -16,6 +16,7 @@ from functions.adapters.credentials import CredentialsPool
 from functions.adapters.meet_calls import MeetCalls, OrganizersCalls
 from functions.domain.errors import (
     MeetAccessDenied,
+    MeetCredentialsRefused,
     MeetRequestRefused,
     MeetUnavailable,
 )
@@ -122,6 +123,8 @@ class MeetConferences:
         try:
             request = meet_v2.GetSpaceRequest(name=name)
             answer = await call(self._spaces.get_space, request, attempts=SPACE_ATTEMPTS, if_missing=MeetRequestRefused)
+        except MeetCredentialsRefused:
+            raise  # they died while the conference was read: that says nothing of the room
         except (MeetUnavailable, MeetAccessDenied, MeetRequestRefused):
             return Space(name, meeting_code=None, meeting_uri=None)
         return Space(name, answer.meeting_code or None, answer.meeting_uri or None)

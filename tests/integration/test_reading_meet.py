@@ -269,6 +269,15 @@ async def test_a_space_that_is_not_shown_costs_the_meeting_code_and_nothing_else
     assert len(snapshot.participants) == 1
 
 
+async def test_credentials_that_die_before_the_room_is_asked_for_end_the_reading(app, school, meet):
+    """What they had shown until then would be stored for good, without the meeting code."""
+    school.hold(conference := held(somebody(2)))
+    meet.faults.set(Fault("GetSpace", status=STATUS.UNAUTHENTICATED))
+
+    with pytest.raises(MeetCredentialsRefused):
+        await read(app, conference)
+
+
 async def test_somebody_who_joins_between_two_pages_makes_nobody_come_twice(app, school, meet):
     """Meet lists the newest first, so that a newcomer moves the last of one page to the next."""
     people = [
