@@ -238,15 +238,18 @@ class DocumentWork:
         changes: dict[str, SheetChange] = {}
         marks: dict[str, dict[str, Any]] = {}
         writes: list[Write] = []
+        written: dict[str, AttendanceSheet] = {}
         for session_id, sheet in self._sheets.items():
             on_sheet = list(self._sheet_writes(sheet))
             changes[session_id] = _sheet_change(session_id, on_sheet, self._people_of(session_id))
             marks |= _marks_changed(session_id, on_sheet, self._people_of(session_id))
             writes += on_sheet
+            if on_sheet:
+                written[session_id] = sheet
         for session_id in self._dropped:
             writes += self._drop_writes(session_id)
         on_sheets = bool(writes)
-        writes += await self._register_writes()
+        writes += await self._register_writes(written)
         for conference in self._conferences.values():
             # A sheet is made of its conferences: the commit must fail if they are others by now.
             writes += self._conference_writes(conference, always=on_sheets)
@@ -395,10 +398,14 @@ class DocumentWork:
             return []
         return [Write(path, None, expecting=document), *(Write(child, None) for child in self._people_of(session_id))]
 
-    async def _register_writes(self) -> list[Write]:
-        """The registers that class meetings stand in, stood in, or leave."""
+    async def _register_writes(self, written: Mapping[str, AttendanceSheet]) -> list[Write]:
+        """The registers that class meetings stand in, stood in, or leave.
+
+        Only those that are written count: the commit fails if they are others by now, so that no register is ever made
+        of a class meeting as it was.
+        """
         sheets_of: dict[str, list[AttendanceSheet]] = {}
-        for session_id, sheet in self._sheets.items():
+        for session_id, sheet in written.items():
             for key in register_keys(sheet) | self._registers_before(session_id):
                 sheets_of.setdefault(key, []).append(sheet)
         for session_id in self._dropped:

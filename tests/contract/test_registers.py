@@ -242,6 +242,35 @@ async def test_two_class_meetings_stored_at_once_both_stand_in_the_register(stor
     assert ids(await views.register("maths-a", "2026-11")) == ["monday", "tuesday"]
 
 
+class Interrupted:
+    """A database in which something happens just before a register is read."""
+
+    def __init__(self, database, meanwhile):
+        self._database = database
+        self._meanwhile = meanwhile
+
+    def __getattr__(self, name):
+        return getattr(self._database, name)
+
+    async def get_many(self, paths):
+        if any(path.startswith("registers/") for path in paths) and self._meanwhile:
+            meanwhile, self._meanwhile = self._meanwhile, None
+            await meanwhile
+        return await self._database.get_many(paths)
+
+
+async def test_a_mark_set_during_a_sync_that_changes_nothing_stays_in_the_register(store, views, database):
+    session = maths(*expected(ADA))
+    await hold(store, session, ADA)
+    excuse = hold(store, session, ADA, overrides=[override(Mark.EXCUSED, email=EMAILS[ADA.user])])
+    interrupted = Interrupted(database, excuse)
+    await hold(DocumentAttendanceStore(interrupted, clock=lambda: at(100), retention=None), session, ADA)
+    if interrupted._meanwhile:  # nothing was to be read of the register
+        await excuse
+
+    assert marks(await views.register("maths-a", "2026-11")) == {EMAILS[ADA.user]: {"monday": "excused"}}
+
+
 async def test_a_register_too_large_for_one_document_is_whole_and_shrinks_again(store, views, database):
     def crowd(first):
         return [
