@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from functions.domain.errors import (
     AttendanceError,
-    DomainNotAllowed,
     InvalidRequest,
     NeedsOperator,
     NotFound,
@@ -17,9 +16,10 @@ from functions.domain.errors import (
     OutOfTime,
 )
 from functions.domain.model import Organizer, SubscriptionState
-from functions.domain.sessions import AuditEntry, Caller, CallerRole, Person, TrackedOrganizer, Tracking
+from functions.domain.sessions import AuditEntry, Caller, Person, TrackedOrganizer, Tracking
 from functions.ports import Work
 from functions.services.deps import Deps
+from functions.services.impersonation import require_allowed
 from functions.services.keep_subscriptions import keep
 from functions.services.tracked import require_subscriptions, tracked_organizer
 
@@ -33,23 +33,6 @@ class Enrolled:
 
     organizer: TrackedOrganizer
     created: bool
-
-
-async def require_allowed(email: str, *, caller: Caller, deps: Deps) -> TrackedOrganizer | None:
-    """Make sure that calls may be made as this teacher: the one place where that is decided.
-
-    Returns:
-        The teacher as tracked; None for one who is not yet.
-
-    Raises:
-        DomainNotAllowed: Nobody has allowed it.
-    """
-    rules = deps.rules
-    tracked = await deps.store.organizer_with(email)
-    by_admin = caller.role is CallerRole.ADMIN and email.rpartition("@")[2] in rules.allowed_domains
-    if tracked or rules.anyone or email in rules.allowed_teachers or by_admin:
-        return tracked
-    raise DomainNotAllowed("Nothing may be done as this teacher.")
 
 
 async def enrol(email: str, *, caller: Caller, deps: Deps) -> Enrolled:

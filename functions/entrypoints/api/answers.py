@@ -412,6 +412,7 @@ class ProblemDetails(BaseModel):
     status: int
     detail: str
     hint: str
+    cause: str | None = Field(None, description="Which it is, where one kind of problem has several causes.")
     errors: list[FieldProblem] | None = None
     session_id: str | None = None
 
