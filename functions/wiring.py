@@ -21,12 +21,12 @@ from google.pubsub_v1.services.publisher.transports import PublisherGrpcAsyncIOT
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcAsyncIOTransport
 
 from functions import logs, settings
-from functions.adapters.access_tokens import TokenRequests
+from functions.adapters.access_tokens import TokenPool, TokenRequests
 from functions.adapters.attendance_store import DocumentAttendanceStore
 from functions.adapters.credentials import AnonymousCredentials, Capability, CredentialsPool
 from functions.adapters.database import Database
 from functions.adapters.dead_letters import PubsubDeadLetters
-from functions.adapters.delegation import Delegation, Permit
+from functions.adapters.delegation import Delegation
 from functions.adapters.directory import Directory
 from functions.adapters.firestore import FirestoreDatabase
 from functions.adapters.identities import GoogleIdentities
@@ -38,12 +38,12 @@ from functions.adapters.people import People
 from functions.adapters.spaces import MeetSpaces
 from functions.adapters.sqlite import SqliteDatabase
 from functions.adapters.views import DocumentViews
-from functions.domain.errors import AttendanceError, ReportsAccessDenied
+from functions.domain.errors import AttendanceError, CredentialsRefused, ReportsAccessDenied
 from functions.domain.model import Organizer
 from functions.domain.sessions import CallerRole
 from functions.ports import AttendanceStore, Clock, Job, Subscriptions, Views
 from functions.services.deps import Deps, Rules
-from functions.services.impersonation import permitted
+from functions.services.impersonation import note_refusal, permitted
 from functions.services.run_job import run_job
 from functions.services.turns import Turns
 from functions.settings import AuthMode, Settings, is_loopback
@@ -110,7 +110,7 @@ def build(
         MeetCalls(pacing),
         TokenRequests(configured.oauth_token_endpoint, configured.iam_credentials_api_endpoint),
     )
-    credentials = _credentials(configured, tokens, _permit(configured, store, rules))
+    credentials = _credentials(configured, tokens, store=store, rules=rules, clock=clock)
     spaces = meet_v2.SpacesServiceAsyncClient(transport=SpacesServiceGrpcAsyncIOTransport(channel=meet))
     records = meet_v2.ConferenceRecordsServiceAsyncClient(
         transport=ConferenceRecordsServiceGrpcAsyncIOTransport(channel=meet)
@@ -229,22 +229,11 @@ class _Channels:
             await channel.close()
 
 
-def _credentials(configured: Settings, tokens: TokenRequests, permitted: Permit) -> CredentialsPool:
+def _credentials(
+    configured: Settings, tokens: TokenRequests, *, store: AttendanceStore, rules: Rules, clock: Clock
+) -> CredentialsPool:
     if configured.auth_mode is AuthMode.ANONYMOUS or configured.service_account_email is None:
         return CredentialsPool(AnonymousCredentials)
-    return CredentialsPool(
-        Delegation(
-            configured.service_account_email,
-            client_id=configured.service_account_client_id,
-            requests=tokens,
-            permitted=permitted,
-            now=utc_now,
-        )
-    )
-
-
-def _permit(configured: Settings, store: AttendanceStore, rules: Rules) -> Permit:
-    """Who may be impersonated for what: teachers, and for reports one administrator."""
 
     async def permit(organizer: Organizer, capability: Capability) -> Organizer:
         if capability is not Capability.REPORTS:
@@ -253,7 +242,14 @@ def _permit(configured: Settings, store: AttendanceStore, rules: Rules) -> Permi
             raise ReportsAccessDenied("Reports are read as the administrator in REPORTS_ADMIN alone.")
         return organizer
 
-    return permit
+    async def refused(teacher: Organizer, capability: Capability, error: CredentialsRefused) -> None:
+        if capability is Capability.MEETINGS:
+            await note_refusal(teacher, error, store=store, clock=clock)
+
+    delegation = Delegation(
+        configured.service_account_email, client_id=configured.service_account_client_id, requests=tokens
+    )
+    return CredentialsPool(TokenPool(delegation.token, permitted=permit, refused=refused, now=utc_now))
 
 
 def _subscriptions(

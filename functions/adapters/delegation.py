@@ -8,11 +8,10 @@ https://developers.google.com/identity/protocols/oauth2/service-account#delegati
 from __future__ import annotations
 
 import threading
-from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from functions.adapters.access_tokens import AccessToken, Refused, Requests, TokenCredentials, TokenRequests, fetched
+from functions.adapters.access_tokens import AccessToken, Refused, Requests, TokenRequests, fetched
 from functions.adapters.credentials import Capability
 from functions.domain.errors import (
     AccountNotUsable,
@@ -27,50 +26,30 @@ from functions.domain.errors import (
     SigningRefused,
 )
 from functions.domain.model import Organizer
-from functions.ports import Clock
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials as LibraryCredentials
-
-Permit = Callable[[Organizer, Capability], Awaitable[Organizer]]
-"""Gives a teacher with account and address, or raises TeacherNotAllowed."""
 
 CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
 
 
 class Delegation:
-    """Makes the credentials of teachers for whom an administrator has let this system act.
+    """Fetches tokens of teachers for whom an administrator has let this system act.
 
     Args:
         service_account_email: Who signs.
         client_id: Its OAuth client id, which the administrator allows; only for telling it.
         requests: How tokens are fetched.
-        permitted: Who may be impersonated.
-        now: The time of this machine.
     """
 
-    def __init__(
-        self,
-        service_account_email: str,
-        *,
-        client_id: str | None,
-        requests: TokenRequests,
-        permitted: Permit,
-        now: Clock,
-    ) -> None:
+    def __init__(self, service_account_email: str, *, client_id: str | None, requests: TokenRequests) -> None:
         self._service_account_email = service_account_email
         self._client_id = client_id
         self._requests = requests
-        self._permitted = permitted
-        self._now = now
         self._source = _Source(is_local=requests.is_local)
 
-    def __call__(self, organizer: Organizer, capability: Capability) -> TokenCredentials:
-        """The credentials of one teacher for one capability; does no network."""
-        return TokenCredentials(partial(self._token, organizer, capability), now=self._now)
-
-    async def _token(self, organizer: Organizer, capability: Capability) -> AccessToken:
-        teacher = await self._permitted(organizer, capability)
+    async def token(self, teacher: Organizer, capability: Capability) -> AccessToken:
+        """A new token as this teacher; raises as `Credentials.metadata` does."""
         if teacher.email is None:
             raise OrganizerUnknown(
                 "Nobody can be impersonated without an e-mail address, and none is known of this account.",

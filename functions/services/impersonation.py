@@ -6,10 +6,13 @@ enrolled, to those in ALLOWED_TEACHERS, and, as far as an administrator enrols t
 
 from __future__ import annotations
 
-from functions.domain.errors import DomainNotAllowed, TeacherNotAllowed
-from functions.domain.model import Organizer
+import contextlib
+import dataclasses
+
+from functions.domain.errors import CredentialsRefused, DomainNotAllowed, Retryable, TeacherNotAllowed
+from functions.domain.model import Organizer, SyncError
 from functions.domain.sessions import Caller, CallerRole, TrackedOrganizer
-from functions.ports import AttendanceStore, Work
+from functions.ports import AttendanceStore, Clock, Work
 from functions.services.deps import Deps, Rules
 
 
@@ -44,6 +47,27 @@ async def permitted(organizer: Organizer, *, store: AttendanceStore, rules: Rule
     if not _is_allowed(known.email or "", enrolled=tracked is not None, by_admin=True, rules=rules):
         raise TeacherNotAllowed("Nothing may be done as this teacher.")
     return known
+
+
+async def note_refusal(
+    organizer: Organizer, error: CredentialsRefused, *, store: AttendanceStore, clock: Clock
+) -> None:
+    """Mark a tracked teacher with what to do, now that Google gives no token; nothing happens for anybody else.
+
+    The mark goes when the teacher's subscription can be looked after again.
+    """
+    user = organizer.user
+    if user is None:
+        return
+
+    async def decide(work: Work) -> None:
+        tracked = await work.organizer(user)
+        known = tracked and tracked.error and (tracked.error.reason, tracked.error.hint)
+        if tracked and known != (error.reason, error.hint):
+            work.put_organizer(dataclasses.replace(tracked, error=SyncError.of(error, at=clock())))
+
+    with contextlib.suppress(Retryable):  # it is found again when the subscription is looked after
+        await store.transact(decide)
 
 
 async def _tracked(organizer: Organizer, store: AttendanceStore) -> TrackedOrganizer | None:
