@@ -1,4 +1,4 @@
-"""Access tokens: fetched once for all who ask at once, kept until they end, and no refusal asked for again and again."""
+"""Access tokens: fetched once for all who ask at once, kept until they end, no refusal asked for again and again."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
