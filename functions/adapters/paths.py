@@ -18,6 +18,11 @@ def attendance_path(session_id: str) -> str:
     return f"{session_path(session_id)}/attendance"
 
 
+def copy_path(session_id: str) -> str:
+    """The collection of the parts of a copy of that, numbered from 1."""
+    return f"{session_path(session_id)}/sheet"
+
+
 def corrections_path(session_id: str) -> str:
     """The collection of what people decided about a class meeting."""
     return f"{session_path(session_id)}/corrections"
