@@ -209,7 +209,8 @@ class CredentialsRefused(NeedsOperator):
     reason = "insufficient-permissions"
     cause = "credentials-refused"
     default_hint = (
-        "Check the teacher's account, and its domain-wide delegation or its consent: make doctor says what is missing."
+        "Check that the teacher's account is active, and that domain-wide delegation covers it or its consent is valid "
+        "(docs/administrator.md, docs/oauth.md)."
     )
 
 

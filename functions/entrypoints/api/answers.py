@@ -307,6 +307,7 @@ class Synced(Answer):
 
     status: Literal["success"] = "success"
     message: str
+    hint: str | None = Field(None, description="What to do if nobody is in it.")
     updated: int
     created: int
     participants: list[SyncedParticipant]
