@@ -66,6 +66,7 @@ class App:
 
     deps: Deps
     views: Views
+    credentials: CredentialsPool
     callers: Mapping[str, CallerRole]
     close: Callable[[], Awaitable[None]]
 
@@ -156,7 +157,9 @@ def build(
         tokens.close()
         await channels.close()
 
-    return App(deps=deps, views=DocumentViews(documents), callers=configured.api_callers, close=close)
+    return App(
+        deps=deps, views=DocumentViews(documents), credentials=credentials, callers=configured.api_callers, close=close
+    )
 
 
 def database(configured: Settings) -> Database:
