@@ -54,6 +54,9 @@ class Consents(Protocol):
     async def put(self, consent: Consent) -> None:
         """Keep a consent instead of an earlier one of the same teacher. May be repeated; raises as `get` does."""
 
+    async def check(self) -> None:
+        """Make sure, as far as it can be told without writing, that a consent can be kept; raises as `get` does."""
+
 
 class UnreadableConsent(ValueError):
     """What was stored is no consent; the message says what is wrong and repeats nothing of it."""
