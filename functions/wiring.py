@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 
 import grpc.aio
+from google.api_core.client_options import ClientOptions
 from google.apps import meet_v2
 from google.apps.meet_v2.services.conference_records_service.transports import (
     ConferenceRecordsServiceGrpcAsyncIOTransport,
 )
 from google.apps.meet_v2.services.spaces_service.transports import SpacesServiceGrpcAsyncIOTransport
+from google.auth.exceptions import DefaultCredentialsError
 from google.cloud import firestore
 from google.pubsub_v1 import PublisherAsyncClient, SubscriberAsyncClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcAsyncIOTransport
@@ -23,7 +26,8 @@ from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcAsyncI
 from functions import logs, settings
 from functions.adapters.access_tokens import TokenPool, TokenRequests
 from functions.adapters.attendance_store import DocumentAttendanceStore
-from functions.adapters.credentials import AnonymousCredentials, Capability, CredentialsPool
+from functions.adapters.consents import Consents
+from functions.adapters.credentials import AnonymousCredentials, Capability, Credentials, CredentialsPool
 from functions.adapters.database import Database
 from functions.adapters.dead_letters import PubsubDeadLetters
 from functions.adapters.delegation import Delegation
@@ -38,8 +42,14 @@ from functions.adapters.people import People
 from functions.adapters.spaces import MeetSpaces
 from functions.adapters.sqlite import SqliteDatabase
 from functions.adapters.views import DocumentViews
-from functions.domain.errors import AttendanceError, CredentialsRefused, ReportsAccessDenied
-from functions.domain.model import Organizer
+from functions.domain.errors import (
+    AttendanceError,
+    CredentialsRefused,
+    OwnCredentialsMissing,
+    ReportsAccessDenied,
+    WrongSetting,
+)
+from functions.domain.model import Identity, Organizer
 from functions.domain.sessions import CallerRole
 from functions.ports import AttendanceStore, Clock, Job, Subscriptions, Views
 from functions.services.deps import Deps, Rules
@@ -255,6 +265,33 @@ def _credentials(
     return CredentialsPool(TokenPool(delegation.token, permitted=permit, refused=refused, now=utc_now))
 
 
+def consents(configured: Settings, channel_to: Callable[[str], grpc.aio.Channel]) -> Consents:
+    """Where teachers' own consents are kept; a channel is asked for only for a stand-in."""
+    if configured.oauth_token_file:
+        from functions.adapters.file_consents import FileConsents  # noqa: PLC0415 - one of the two is needed at most
+
+        return FileConsents(configured.oauth_token_file)
+    from google.cloud import secretmanager_v1 as secret_manager  # noqa: PLC0415 - as above
+    from google.cloud.secretmanager_v1.services.secret_manager_service.transports import (  # noqa: PLC0415
+        SecretManagerServiceGrpcAsyncIOTransport,
+    )
+
+    from functions.adapters.secret_consents import SecretConsents  # noqa: PLC0415
+
+    if configured.is_local:
+        channel = channel_to(configured.secret_manager_api_endpoint)
+        client = secret_manager.SecretManagerServiceAsyncClient(
+            transport=SecretManagerServiceGrpcAsyncIOTransport(channel=channel)
+        )
+    else:
+        client = secret_manager.SecretManagerServiceAsyncClient(
+            client_options=ClientOptions(api_endpoint=configured.secret_manager_api_endpoint)
+        )
+    return SecretConsents(
+        client, project=configured.google_cloud_project or "", service_account_email=configured.service_account_email
+    )
+
+
 def _subscriptions(
     configured: Settings, channels: _Channels, credentials: CredentialsPool, pacing: Pacing
 ) -> Subscriptions | None:
@@ -298,3 +335,40 @@ def _jobs(configured: Settings, channels: _Channels) -> PubsubJobs | InlineJobs:
     else:
         client = PublisherAsyncClient()
     return PubsubJobs(client, topic=configured.jobs_topic_name)
+
+
+@dataclass(frozen=True, slots=True)
+class Consenting:
+    """What asking a teacher for consent takes.
+
+    Attributes:
+        consents: Where the consent is kept.
+        account: Who a token was given by; raises as `People.me` does.
+        stand_in: The address of a stand-in of Google's authorization server, if everything is on this machine.
+    """
+
+    consents: Consents
+    account: Callable[[Credentials], Awaitable[Identity | None]]
+    stand_in: str | None
+
+
+@asynccontextmanager
+async def consenting(configured: Settings) -> AsyncIterator[Consenting]:
+    """What asking a teacher for consent takes, with these settings.
+
+    Raises:
+        OwnCredentialsMissing: This process has no Google credentials with which it could keep a consent.
+        WrongSetting: Nobody can be asked who consented.
+    """
+    if not configured.people_in_use:
+        raise WrongSetting("PEOPLE_API_ENDPOINT should be http://127.0.0.1:PORT where OAUTH_TOKEN_ENDPOINT is")
+    channels, people = _Channels(), People(configured.people_api_endpoint)
+    try:
+        kept = consents(configured, channels.to)
+    except DefaultCredentialsError:
+        raise OwnCredentialsMissing("This process has no Google credentials.") from None
+    try:
+        yield Consenting(kept, people.me, configured.oauth_token_endpoint if configured.is_local else None)
+    finally:
+        people.close()
+        await channels.close()
