@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import cache
 
 import grpc.aio
+from google.api_core.client_options import ClientOptions
 from google.apps import meet_v2
 from google.apps.meet_v2.services.conference_records_service.transports import (
     ConferenceRecordsServiceGrpcAsyncIOTransport,
@@ -23,6 +24,7 @@ from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcAsyncI
 from functions import logs, settings
 from functions.adapters.access_tokens import TokenPool, TokenRequests
 from functions.adapters.attendance_store import DocumentAttendanceStore
+from functions.adapters.consents import Consents
 from functions.adapters.credentials import AnonymousCredentials, Capability, CredentialsPool
 from functions.adapters.database import Database
 from functions.adapters.dead_letters import PubsubDeadLetters
@@ -33,6 +35,7 @@ from functions.adapters.identities import GoogleIdentities
 from functions.adapters.jobs import PubsubJobs
 from functions.adapters.meet import MeetConferences
 from functions.adapters.meet_calls import MeetCalls
+from functions.adapters.own_consent import OwnConsent
 from functions.adapters.pacing import Pacing
 from functions.adapters.people import People
 from functions.adapters.spaces import MeetSpaces
@@ -67,6 +70,7 @@ class App:
     deps: Deps
     views: Views
     credentials: CredentialsPool
+    consents: Consents | None
     callers: Mapping[str, CallerRole]
     close: Callable[[], Awaitable[None]]
 
@@ -111,7 +115,8 @@ def build(
         MeetCalls(pacing),
         TokenRequests(configured.oauth_token_endpoint, configured.iam_credentials_api_endpoint),
     )
-    credentials = _credentials(configured, tokens, store=store, rules=rules, clock=clock)
+    kept = _consents(configured, channels)
+    credentials = _credentials(configured, kept, tokens, store=store, rules=rules, clock=clock)
     spaces = meet_v2.SpacesServiceAsyncClient(transport=SpacesServiceGrpcAsyncIOTransport(channel=meet))
     records = meet_v2.ConferenceRecordsServiceAsyncClient(
         transport=ConferenceRecordsServiceGrpcAsyncIOTransport(channel=meet)
@@ -158,7 +163,12 @@ def build(
         await channels.close()
 
     return App(
-        deps=deps, views=DocumentViews(documents), credentials=credentials, callers=configured.api_callers, close=close
+        deps=deps,
+        views=DocumentViews(documents),
+        credentials=credentials,
+        consents=kept,
+        callers=configured.api_callers,
+        close=close,
     )
 
 
@@ -233,15 +243,21 @@ class _Channels:
 
 
 def _credentials(
-    configured: Settings, tokens: TokenRequests, *, store: AttendanceStore, rules: Rules, clock: Clock
+    configured: Settings,
+    kept: Consents | None,
+    tokens: TokenRequests,
+    *,
+    store: AttendanceStore,
+    rules: Rules,
+    clock: Clock,
 ) -> CredentialsPool:
-    if configured.auth_mode is AuthMode.ANONYMOUS or configured.service_account_email is None:
+    if configured.auth_mode is AuthMode.ANONYMOUS:
         return CredentialsPool(AnonymousCredentials)
 
     async def permit(organizer: Organizer, capability: Capability) -> Organizer:
         if capability is not Capability.REPORTS:
             return await permitted(organizer, store=store, rules=rules)
-        if organizer.email != configured.reports_admin:
+        if configured.reports_admin not in {organizer.email, organizer.user} - {None}:
             raise ReportsAccessDenied("Reports are read as the administrator in REPORTS_ADMIN alone.")
         return organizer
 
@@ -249,10 +265,43 @@ def _credentials(
         if capability is Capability.MEETINGS:
             await note_refusal(teacher, error, store=store, clock=clock)
 
-    delegation = Delegation(
-        configured.service_account_email, client_id=configured.service_account_client_id, requests=tokens
+    if kept:
+        fetch = OwnConsent(kept, requests=tokens).token
+    else:
+        fetch = Delegation(
+            configured.service_account_email or "",  # the settings see to it
+            client_id=configured.service_account_client_id,
+            requests=tokens,
+        ).token
+    return CredentialsPool(TokenPool(fetch, permitted=permit, refused=refused, now=utc_now))
+
+
+def _consents(configured: Settings, channels: _Channels) -> Consents | None:
+    if configured.auth_mode is not AuthMode.OAUTH:
+        return None
+    if configured.oauth_token_file:
+        from functions.adapters.file_consents import FileConsents  # noqa: PLC0415 - one of the two is needed at most
+
+        return FileConsents(configured.oauth_token_file)
+    from google.cloud import secretmanager_v1 as secret_manager  # noqa: PLC0415 - as above
+    from google.cloud.secretmanager_v1.services.secret_manager_service.transports import (  # noqa: PLC0415
+        SecretManagerServiceGrpcAsyncIOTransport,
     )
-    return CredentialsPool(TokenPool(delegation.token, permitted=permit, refused=refused, now=utc_now))
+
+    from functions.adapters.secret_consents import SecretConsents  # noqa: PLC0415
+
+    if configured.is_local:
+        channel = channels.to(configured.secret_manager_api_endpoint)
+        client = secret_manager.SecretManagerServiceAsyncClient(
+            transport=SecretManagerServiceGrpcAsyncIOTransport(channel=channel)
+        )
+    else:
+        client = secret_manager.SecretManagerServiceAsyncClient(
+            client_options=ClientOptions(api_endpoint=configured.secret_manager_api_endpoint)
+        )
+    return SecretConsents(
+        client, project=configured.google_cloud_project or "", service_account_email=configured.service_account_email
+    )
 
 
 def _subscriptions(
