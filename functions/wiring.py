@@ -267,7 +267,8 @@ def _credentials(
 
     async def permit(organizer: Organizer, capability: Capability) -> Organizer:
         if capability is not Capability.REPORTS:
-            return await permitted(organizer, store=store, rules=rules)
+            reads_meetings = capability is Capability.MEETINGS
+            return await permitted(organizer, reads_meetings=reads_meetings, store=store, rules=rules)
         if configured.reports_admin not in {organizer.email, organizer.user} - {None}:
             raise ReportsAccessDenied("Reports are read as the administrator in REPORTS_ADMIN alone.")
         return organizer
