@@ -165,6 +165,7 @@ class AttendanceAnswer(Answer):
     teacher_email: str | None = None
     teacher_emails: list[str] = []
     session_start: datetime
+    time_zone: str | None = None
     scheduled_start: datetime | None = None
     scheduled_end: datetime | None = None
     session_state: SessionState
