@@ -244,6 +244,19 @@ class Register(Answer):
     sessions: list[RegisterSession]
 
 
+class RegisterMeeting(RegisterSession):
+    """A class meeting in a register, with what its page and its file show beside."""
+
+    state: SessionState
+    time_zone: str | None = None
+
+
+class WholeRegister(Register):
+    """A register as its page and its file need it."""
+
+    sessions: list[RegisterMeeting]  # type: ignore[assignment] # each is one of those, and more
+
+
 # --- What commands answer ----------------------------------------------------------------------------------------
 
 
