@@ -37,6 +37,7 @@ from functions.adapters.identities import GoogleIdentities
 from functions.adapters.jobs import PubsubJobs
 from functions.adapters.meet import MeetConferences
 from functions.adapters.meet_calls import MeetCalls
+from functions.adapters.own_consent import OwnConsent
 from functions.adapters.pacing import Pacing
 from functions.adapters.people import People
 from functions.adapters.spaces import MeetSpaces
@@ -77,6 +78,7 @@ class App:
     deps: Deps
     views: Views
     credentials: CredentialsPool
+    consents: Consents | None
     callers: Mapping[str, CallerRole]
     close: Callable[[], Awaitable[None]]
 
@@ -91,13 +93,23 @@ def build(
 ) -> App:
     """The application for these settings. Call it within the event loop that it will run in.
 
-    It makes no calls; Google's libraries may look for the process's own credentials.
+    It makes no calls; Google's libraries look for the process's own credentials unless all is on this machine.
 
     Args:
         configured: What the environment says.
         clock: The time.
         pause: Waits for so many seconds, where work is spread over time.
+
+    Raises:
+        OwnCredentialsMissing: This process has none.
     """
+    try:
+        return _built(configured, clock=clock, pause=pause)
+    except DefaultCredentialsError:
+        raise OwnCredentialsMissing("This process has no Google credentials.") from None
+
+
+def _built(configured: Settings, *, clock: Clock, pause: Callable[[float], Awaitable[None]]) -> App:
     channels = _Channels()
     pacing = Pacing(per_organizer=configured.meet_reads_per_minute, overall=configured.meet_project_reads_per_minute)
     meet = channels.to(configured.meet_api_endpoint)
@@ -121,7 +133,8 @@ def build(
         MeetCalls(pacing),
         TokenRequests(configured.oauth_token_endpoint, configured.iam_credentials_api_endpoint),
     )
-    credentials = _credentials(configured, tokens, store=store, rules=rules, clock=clock)
+    kept = _consents(configured, channels)
+    credentials = _credentials(configured, kept, tokens, store=store, rules=rules, clock=clock)
     spaces = meet_v2.SpacesServiceAsyncClient(transport=SpacesServiceGrpcAsyncIOTransport(channel=meet))
     records = meet_v2.ConferenceRecordsServiceAsyncClient(
         transport=ConferenceRecordsServiceGrpcAsyncIOTransport(channel=meet)
@@ -168,7 +181,12 @@ def build(
         await channels.close()
 
     return App(
-        deps=deps, views=DocumentViews(documents), credentials=credentials, callers=configured.api_callers, close=close
+        deps=deps,
+        views=DocumentViews(documents),
+        credentials=credentials,
+        consents=kept,
+        callers=configured.api_callers,
+        close=close,
     )
 
 
@@ -243,15 +261,22 @@ class _Channels:
 
 
 def _credentials(
-    configured: Settings, tokens: TokenRequests, *, store: AttendanceStore, rules: Rules, clock: Clock
+    configured: Settings,
+    kept: Consents | None,
+    tokens: TokenRequests,
+    *,
+    store: AttendanceStore,
+    rules: Rules,
+    clock: Clock,
 ) -> CredentialsPool:
-    if configured.auth_mode is AuthMode.ANONYMOUS or configured.service_account_email is None:
+    if configured.auth_mode is AuthMode.ANONYMOUS:
         return CredentialsPool(AnonymousCredentials)
 
     async def permit(organizer: Organizer, capability: Capability) -> Organizer:
         if capability is not Capability.REPORTS:
-            return await permitted(organizer, store=store, rules=rules)
-        if organizer.email != configured.reports_admin:
+            reads_meetings = capability is Capability.MEETINGS
+            return await permitted(organizer, reads_meetings=reads_meetings, store=store, rules=rules)
+        if configured.reports_admin not in {organizer.email, organizer.user} - {None}:
             raise ReportsAccessDenied("Reports are read as the administrator in REPORTS_ADMIN alone.")
         return organizer
 
@@ -259,14 +284,20 @@ def _credentials(
         if capability is Capability.MEETINGS:
             await note_refusal(teacher, error, store=store, clock=clock)
 
-    delegation = Delegation(
-        configured.service_account_email, client_id=configured.service_account_client_id, requests=tokens
-    )
-    return CredentialsPool(TokenPool(delegation.token, permitted=permit, refused=refused, now=utc_now))
+    if kept:
+        fetch = OwnConsent(kept, requests=tokens).token
+    else:
+        fetch = Delegation(
+            configured.service_account_email or "",  # the settings see to it
+            client_id=configured.service_account_client_id,
+            requests=tokens,
+        ).token
+    return CredentialsPool(TokenPool(fetch, permitted=permit, refused=refused, now=utc_now))
 
 
-def consents(configured: Settings, channel_to: Callable[[str], grpc.aio.Channel]) -> Consents:
-    """Where teachers' own consents are kept; a channel is asked for only for a stand-in."""
+def _consents(configured: Settings, channels: _Channels) -> Consents | None:
+    if configured.auth_mode is not AuthMode.OAUTH:
+        return None
     if configured.oauth_token_file:
         from functions.adapters.file_consents import FileConsents  # noqa: PLC0415 - one of the two is needed at most
 
@@ -279,7 +310,7 @@ def consents(configured: Settings, channel_to: Callable[[str], grpc.aio.Channel]
     from functions.adapters.secret_consents import SecretConsents  # noqa: PLC0415
 
     if configured.is_local:
-        channel = channel_to(configured.secret_manager_api_endpoint)
+        channel = channels.to(configured.secret_manager_api_endpoint)
         client = secret_manager.SecretManagerServiceAsyncClient(
             transport=SecretManagerServiceGrpcAsyncIOTransport(channel=channel)
         )
@@ -364,9 +395,11 @@ async def consenting(configured: Settings) -> AsyncIterator[Consenting]:
         raise WrongSetting("PEOPLE_API_ENDPOINT should be http://127.0.0.1:PORT where OAUTH_TOKEN_ENDPOINT is")
     channels, people = _Channels(), People(configured.people_api_endpoint)
     try:
-        kept = consents(configured, channels.to)
+        kept = _consents(configured, channels)
     except DefaultCredentialsError:
         raise OwnCredentialsMissing("This process has no Google credentials.") from None
+    if kept is None:
+        raise WrongSetting("AUTH_MODE should be oauth where teachers consent themselves")
     try:
         yield Consenting(kept, people.me, configured.oauth_token_endpoint if configured.is_local else None)
     finally:

@@ -7,13 +7,17 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
+from functions.adapters.consents import Consent
 from functions.adapters.credentials import Capability
+from functions.domain.model import Identity, IdentitySource
 from functions.domain.sessions import Caller, CallerRole
 from functions.entrypoints.api.http import guarded
+from functions.services.organizers import know
 from infra.local.google_apis import GoogleApis
 from infra.local.meet import MeetSimulator
 from infra.local.oauth_server import OAuthServer
 from infra.local.school import Account, School
+from infra.local.secrets import SecretManagerSimulator
 from infra.local.subscriptions import WorkspaceEventsSimulator
 from tests.api import CALLERS, OPERATOR, token
 from tests.classroom import PUPILS, TEACHER
@@ -92,6 +96,61 @@ def delegated(instance, stand_ins, oauth):
         )
 
     return start
+
+
+@pytest.fixture
+def secrets():
+    with SecretManagerSimulator().in_thread() as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def client(oauth):
+    """The OAuth client that teachers consent to."""
+    return oauth.new_client()["installed"]
+
+
+@pytest.fixture
+def consented(oauth, client, school):
+    """What is kept once a teacher has consented."""
+
+    def consent(email, scopes=ALL_SCOPES):
+        granted = oauth.consent(email, scopes, client["client_id"])
+        return Consent(
+            user=school.user(email),
+            email=email,
+            client_id=client["client_id"],
+            client_secret=client["client_secret"],
+            refresh_token=granted.refresh_token,
+            scopes=granted.scopes,
+        )
+
+    return consent
+
+
+@pytest.fixture
+def consenting(instance, stand_ins, secrets):
+    """An application that acts for teachers by their own consent."""
+
+    def start(**changes):
+        return instance(
+            **{**stand_ins, "auth_mode": "oauth", "secret_manager_api_endpoint": secrets.endpoint, **changes}
+        )
+
+    return start
+
+
+@pytest.fixture
+def keep(consenting, consented):
+    """Have a teacher consent, and be known, as `setup_oauth` does it."""
+
+    async def keep(email, scopes=ALL_SCOPES, **changes):
+        app, consent = consenting(**changes), consented(email, scopes)
+        await app.consents.put(consent)
+        await know(Identity(consent.user, email, (), None, IdentitySource.PEOPLE), deps=app.deps)
+        return consent
+
+    return keep
 
 
 @pytest.fixture
