@@ -190,7 +190,7 @@ def test_a_teacher_consents_and_the_service_account_alone_may_read_the_token(typ
     (granted,) = oauth.grants.consents
     assert (stored["user"], stored["email"]) == (TEACHER.user, TEACHER.email)
     assert stored["refresh_token"] == granted.refresh_token
-    asked = (Capability.MEETINGS, Capability.ROOMS, Capability.PEOPLE, Capability.OWN_ACCOUNT)
+    asked = (Capability.MEETINGS, Capability.MAKE_ROOM, Capability.PEOPLE, Capability.OWN_ACCOUNT)
     assert set(stored["scopes"]) == scopes_of(asked)
     (binding,) = secrets.secrets[STORED].policy.bindings
     assert list(binding.members) == [f"serviceAccount:{SERVICE_ACCOUNT}"]
@@ -351,7 +351,7 @@ def test_a_teacher_who_says_no_stores_nothing(refused, person):
     assert "Nothing was granted" in person.shown[0]
 
 
-@pytest.mark.parametrize("capability", [Capability.ROOMS, Capability.OWN_ACCOUNT])
+@pytest.mark.parametrize("capability", [Capability.MAKE_ROOM, Capability.OWN_ACCOUNT])
 def test_a_box_that_was_not_ticked_is_named(refused, person, capability):
     person.does = lambda page: consent(page, without=capability.scopes[-1:])
     output = refused("--meet")

@@ -24,13 +24,14 @@ class Purpose:
     flag: str
 
 
+# Finding a room takes no more than reading meetings, so nobody is asked for it.
 PURPOSES: Final[Mapping[Capability, Purpose]] = {
     Capability.MEETINGS: Purpose(
         "read who was in your classes, and when",
         ("Read information about any of your Google Meet conferences",),
         "--meet",
     ),
-    Capability.ROOMS: Purpose(
+    Capability.MAKE_ROOM: Purpose(
         "make a Meet link for a class that has none",
         ("Create, edit, and see information about your Google Meet conferences created by the app",),
         "--meet",
