@@ -438,6 +438,15 @@ def test_a_secret_manager_that_is_off_is_found_before_anybody_is_asked(refused, 
     assert not oauth.calls
 
 
+def test_a_secret_manager_that_does_not_answer_is_not_said_to_be_tried_again(refused, secrets):
+    secrets.faults.set(Fault("GetSecret", grpc.StatusCode.UNAVAILABLE))
+    output = refused("--meet")
+
+    assert "Secret Manager does not answer" in output
+    assert "Run the command again" in output
+    assert "by itself" not in output
+
+
 def test_a_file_that_is_open_to_others_is_found_before_anybody_is_asked(typed, oauth, tmp_path):
     (tmp_path / "token.json").touch(0o644)
     code, output = typed("--meet", "--file", "token.json")

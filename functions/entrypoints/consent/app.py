@@ -14,7 +14,7 @@ from functions import settings, wiring
 from functions.adapters.consents import Consent
 from functions.adapters.oauth_client import OAuthClient
 from functions.adapters.secret_consents import ACCESSOR, PREFIX
-from functions.domain.errors import AttendanceError, ConsentNotGiven, WrongSetting
+from functions.domain.errors import AttendanceError, ConsentNotGiven, Retryable, WrongSetting
 from functions.entrypoints.consent.asking import Asked, Enrolled, ask
 from functions.entrypoints.consent.purposes import wanted
 from functions.entrypoints.operate import parameters
@@ -25,9 +25,8 @@ MEND_SETTINGS = (
     "Say it with an option (--project, --service-account, --file), or in the environment (docs/settings.md). "
     "AUTH_MODE is oauth here, whatever it says."
 )
-INTERRUPTED = ConsentNotGiven(
-    "Interrupted.", hint="Run the command again: whatever was done is done again without harm."
-)
+AGAIN = "Run the command again: whatever was done is done again without harm."
+INTERRUPTED = ConsentNotGiven("Interrupted.", hint=AGAIN)
 
 
 @click.command()
@@ -102,6 +101,9 @@ def setup_oauth(  # noqa: PLR0913 - one for each option
         consent, ends_in = asyncio.run(_ask(asked, configured, enrolled))
     except WrongSetting as error:
         fail(WrongSetting(error.message, hint=MEND_SETTINGS))
+    except Retryable as error:
+        # Nothing here tries again by itself.
+        fail(type(error)(error.message, hint=AGAIN) if error.hint == type(error).default_hint else error)
     except AttendanceError as error:
         fail(error)
     except KeyboardInterrupt:
