@@ -93,6 +93,7 @@ _EMAIL = re.compile(r"[^@\s,=]+@[^@\s,=]+")
 
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 Domain = Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+\.[A-Za-z0-9-]+$"), AfterValidator(str.lower)]
+Account = Annotated[str, Field(pattern=r"^([^@\s]+@[^@\s]+|users/\d{1,30})$"), AfterValidator(str.lower)]
 Teacher = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$"), AfterValidator(str.lower)]
 ServiceAccount = Annotated[str, Field(pattern=r"^[a-z0-9.-]+@[a-z0-9.-]+\.gserviceaccount\.com$")]
 Topic = Annotated[
@@ -143,7 +144,7 @@ class Settings(BaseSettings):
     oauth_token_endpoint: Endpoint = "oauth2.googleapis.com:443"  # noqa: S105 - an address
     iam_credentials_api_endpoint: Endpoint = "iamcredentials.googleapis.com:443"
     secret_manager_api_endpoint: Endpoint = "secretmanager.googleapis.com:443"  # noqa: S105 - an address
-    reports_admin: Teacher | None = None
+    reports_admin: Account | None = None
     pubsub_emulator_host: str | None = None
     meet_reads_per_minute: Annotated[int, Field(ge=0, le=1_000_000)] = 600
     meet_project_reads_per_minute: Annotated[int, Field(ge=0, le=1_000_000)] = 6000
@@ -264,8 +265,9 @@ class Settings(BaseSettings):
 
     @property
     def pubsub_in_use(self) -> bool:
-        """Whether jobs go through Pub/Sub: on one machine only if there is an emulator."""
-        return not self.is_local or self.pubsub_emulator_host is not None
+        """Whether jobs go through Pub/Sub: without a project, and on one machine, only if there is an emulator."""
+        in_the_cloud = not self.is_local and self.google_cloud_project is not None
+        return in_the_cloud or self.pubsub_emulator_host is not None
 
     @property
     def events_topic_name(self) -> str:
@@ -299,14 +301,17 @@ class Settings(BaseSettings):
         return name if "/" in name else f"projects/{self.google_cloud_project or 'local'}/topics/{name}"
 
 
-def load() -> Settings:
+def load(**given: object) -> Settings:
     """The settings of this process.
+
+    Args:
+        given: What a command was told, by the names of fields; it counts before the environment.
 
     Raises:
         WrongSetting: Variables are missing or wrong; they are named, their values are not.
     """
     try:
-        return Settings()
+        return Settings(**given)  # type: ignore[arg-type]  # checking them is what it does
     except ValidationError as error:
         problems = (
             f"{'.'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" if problem["loc"] else problem["msg"]

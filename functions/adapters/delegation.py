@@ -83,6 +83,7 @@ class Delegation:
         https://developers.google.com/identity/protocols/oauth2/service-account#error-codes
         """
         code = str(refused.body.get("error", "")) if refused and refused.status < 500 else ""  # noqa: PLR2004
+        words = str(refused.body.get("error_description", "")) if refused else ""
         told = f"({code})"
         match code:
             case "unauthorized_client" | "invalid_scope":
@@ -90,12 +91,17 @@ class Delegation:
                     f"The school has not let this system act for its teachers with a scope that it needs {told}.",
                     hint=self._how_to_grant(capability),
                 )
+            case "invalid_grant" if words.startswith("Invalid JWT"):
+                # A clock that is wrong, or a key that is being replaced.
+                return CredentialsUnavailable(f"Google does not accept what was signed {told}.")
+            case "invalid_grant" if "account not found" in words:
+                return _no_service_account(told)
             case "invalid_grant":
                 return AccountNotUsable(f"Google knows no active account of the school for this teacher {told}.")
             case "access_denied" | "admin_policy_enforced" | "org_internal" | "disabled_client":
                 return AppForbidden(f"The school's rules keep this system from the teacher's account {told}.")
             case "invalid_client":
-                return SigningRefused(f"Google does not know the service account {told}.")
+                return _no_service_account(told)
             case "":
                 return CredentialsUnavailable(f"Google's token endpoint does not answer ({kind}).")
             case _:
@@ -162,8 +168,12 @@ def _named_signing(refused: Refused) -> AttendanceError:
     if refused.status >= 500 or refused.status in {408, 425, 429}:  # noqa: PLR2004
         return CredentialsUnavailable(f"The IAM Service Account Credentials API does not answer {told}.")
     if refused.status == 404:  # noqa: PLR2004
-        return SigningRefused(
-            f"There is no service account of this name {told}.",
-            hint="Set SERVICE_ACCOUNT_EMAIL to the service account that the function runs as, and deploy again.",
-        )
+        return _no_service_account(told)
     return SigningRefused(f"The service account may not sign as itself {told}.")
+
+
+def _no_service_account(told: str) -> SigningRefused:
+    return SigningRefused(
+        f"There is no service account of this name {told}.",
+        hint="Set SERVICE_ACCOUNT_EMAIL to the service account that the function runs as, and deploy again.",
+    )
