@@ -35,6 +35,7 @@ from functions.adapters.meet import MeetConferences
 from functions.adapters.meet_calls import MeetCalls
 from functions.adapters.pacing import Pacing
 from functions.adapters.people import People
+from functions.adapters.reports import QUERIES_PER_MINUTE, GoogleReports
 from functions.adapters.spaces import MeetSpaces
 from functions.adapters.sqlite import SqliteDatabase
 from functions.adapters.views import DocumentViews
@@ -123,6 +124,15 @@ def build(
             credentials=credentials,
             deadline=IDENTITY_TIME,
         )
+    reports = None
+    if configured.reports_in_use and configured.reports_admin:
+        reports = GoogleReports(
+            configured.reports_api_endpoint,
+            admin=configured.reports_admin,
+            credentials=credentials,
+            pacing=Pacing(per_organizer=QUERIES_PER_MINUTE, overall=QUERIES_PER_MINUTE),
+            clock=clock,
+        )
     deps = Deps(
         store=store,
         conferences=MeetConferences(records, spaces, calls=calls, credentials=credentials, clock=clock),
@@ -145,6 +155,7 @@ def build(
         pause=pause,
         rules=rules,
         turns=Turns(),
+        reports=reports,
     )
 
     if isinstance(jobs, InlineJobs):
@@ -153,6 +164,8 @@ def build(
     async def close() -> None:
         if identities:
             identities.close()
+        if reports:
+            reports.close()
         tokens.close()
         await channels.close()
 

@@ -26,8 +26,14 @@ from functions.entrypoints.api.paging import next_token, paging
 from functions.entrypoints.api.requests import JsonQuery, NoQuery, SessionsQuery, SyncQuery
 from functions.ports import SessionFilter
 from functions.services.sync import sync_session
+from functions.services.sync_reports import sync_session_from_reports
 
 router = APIRouter(tags=["sessions"])
+
+REPORTS_NOTICE = (
+    "Reports may lag by up to a day, so that people may be missing here whose rows are still to come: nobody is absent "
+    "by them. They reach back 180 days. Whatever Google Meet itself tells of a call counts in their place."
+)
 
 
 @router.get("/api/sessions", response_model=SessionList, responses=can_end_in(410))
@@ -97,8 +103,11 @@ async def session_attendance(
 async def sync_participants(
     session_id: SessionId, app: TheApp, response: Response, query: Annotated[SyncQuery, Query()]
 ) -> Mapping[str, Any]:
-    """Ask Meet now. If one of the class's records cannot be read, nothing is changed."""
-    synced = await sync_session(session_id, source=SyncSource.MANUAL, strict=True, full=query.full, deps=app.deps)
+    """Ask Meet now, or Google's reports. If something of the class cannot be read, nothing is changed."""
+    if query.source == "reports":
+        synced = await sync_session_from_reports(session_id, deps=app.deps)
+    else:
+        synced = await sync_session(session_id, source=SyncSource.MANUAL, strict=True, full=query.full, deps=app.deps)
     found = await app.views.attendance(session_id)
     if found is None:  # an unscheduled one, whose time a class that was entered just now has taken
         raise no_session()
@@ -113,4 +122,5 @@ async def sync_participants(
         "updated": synced.updated,
         "created": synced.created,
         "participants": joined,
+        "notice": REPORTS_NOTICE if query.source == "reports" else None,
     }
