@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +11,10 @@ import httpx
 import pytest
 
 from functions.adapters.sqlite import SqliteDatabase
+from functions.domain import model
+from functions.domain.reported import conferences_of
 from functions.entrypoints.api.http import guarded
+from functions.services.sync_reports import record_reported
 from infra.local.faults import Fault
 from infra.local.google_apis import RestFault
 from infra.local.reports import report_id, row
@@ -18,6 +22,7 @@ from infra.local.school import Account, Attendee, School, Space
 from tests.api import slug
 from tests.classroom import (
     MARKS,
+    NOW,
     PUPILS,
     TEACHER,
     at,
@@ -36,6 +41,7 @@ from tests.classroom import (
 
 ADMIN = "admin@school.example"
 CODE = "abc-mnop-xyz"
+ROOM = model.Space("spaces/room", CODE, None)
 SECOND = timedelta(seconds=1)
 UNKNOWN_FOR_ABSENT = {**MARKS, "absent": "unknown"}
 
@@ -187,6 +193,22 @@ def _by_content(documents):
         return [bare(one) for one in value] if isinstance(value, list) else value
 
     return sorted((bare(fields) for path, fields in documents.items() if "registers" not in path), key=str)
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_both_at_the_same_moment_in_two_instances_leave_one_class_meeting(reporting, school, database, seed):
+    conference = the_class("spaces/room", CODE)
+    school.hold(conference)
+    first, second = reporting(), reporting()
+    [reported_call] = conferences_of(
+        (await second.deps.reports.read(meeting_code=CODE, since=at(-60), until=NOW)).endpoints
+    )
+    store = record_reported(reported_call, ROOM, pulled_at=NOW, deps=second.deps)
+    await asyncio.gather(*([event(first, conference), store] if seed % 2 else [store, event(first, conference)]))
+    sessions = [document.path for document in await database.children("sessions")]
+
+    assert sessions == ["sessions/rec-1"]
+    assert (await database.get(the_report(conference))).fields["superseded_by"] == conference.name
 
 
 async def test_reports_add_a_call_that_meet_does_not_tell_of(app, api, school):
