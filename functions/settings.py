@@ -93,6 +93,7 @@ _EMAIL = re.compile(r"[^@\s,=]+@[^@\s,=]+")
 
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 Domain = Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+\.[A-Za-z0-9-]+$"), AfterValidator(str.lower)]
+Account = Annotated[str, Field(pattern=r"^([^@\s]+@[^@\s]+|users/\d{1,30})$"), AfterValidator(str.lower)]
 Teacher = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$"), AfterValidator(str.lower)]
 ServiceAccount = Annotated[str, Field(pattern=r"^[a-z0-9.-]+@[a-z0-9.-]+\.gserviceaccount\.com$")]
 Topic = Annotated[
@@ -143,7 +144,7 @@ class Settings(BaseSettings):
     oauth_token_endpoint: Endpoint = "oauth2.googleapis.com:443"  # noqa: S105 - an address
     iam_credentials_api_endpoint: Endpoint = "iamcredentials.googleapis.com:443"
     secret_manager_api_endpoint: Endpoint = "secretmanager.googleapis.com:443"  # noqa: S105 - an address
-    reports_admin: Teacher | None = None
+    reports_admin: Account | None = None
     pubsub_emulator_host: str | None = None
     meet_reads_per_minute: Annotated[int, Field(ge=0, le=1_000_000)] = 600
     meet_project_reads_per_minute: Annotated[int, Field(ge=0, le=1_000_000)] = 6000

@@ -10,41 +10,45 @@ from datetime import UTC, datetime
 from functools import cache
 
 import grpc.aio
+from google.api_core.client_options import ClientOptions
 from google.apps import meet_v2
 from google.apps.meet_v2.services.conference_records_service.transports import (
     ConferenceRecordsServiceGrpcAsyncIOTransport,
 )
 from google.apps.meet_v2.services.spaces_service.transports import SpacesServiceGrpcAsyncIOTransport
+from google.auth.exceptions import DefaultCredentialsError
 from google.cloud import firestore
 from google.pubsub_v1 import PublisherAsyncClient, SubscriberAsyncClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcAsyncIOTransport
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcAsyncIOTransport
 
 from functions import logs, settings
-from functions.adapters.access_tokens import TokenRequests
+from functions.adapters.access_tokens import TokenPool, TokenRequests
 from functions.adapters.attendance_store import DocumentAttendanceStore
+from functions.adapters.consents import Consents
 from functions.adapters.credentials import AnonymousCredentials, Capability, CredentialsPool
 from functions.adapters.database import Database
 from functions.adapters.dead_letters import PubsubDeadLetters
-from functions.adapters.delegation import Delegation, Permit
+from functions.adapters.delegation import Delegation
 from functions.adapters.directory import Directory
 from functions.adapters.firestore import FirestoreDatabase
 from functions.adapters.identities import GoogleIdentities
 from functions.adapters.jobs import PubsubJobs
 from functions.adapters.meet import MeetConferences
 from functions.adapters.meet_calls import MeetCalls
+from functions.adapters.own_consent import OwnConsent
 from functions.adapters.pacing import Pacing
 from functions.adapters.people import People
 from functions.adapters.reports import QUERIES_PER_MINUTE, GoogleReports
 from functions.adapters.spaces import MeetSpaces
 from functions.adapters.sqlite import SqliteDatabase
 from functions.adapters.views import DocumentViews
-from functions.domain.errors import AttendanceError, ReportsAccessDenied
+from functions.domain.errors import AttendanceError, CredentialsRefused, OwnCredentialsMissing, ReportsAccessDenied
 from functions.domain.model import Organizer
 from functions.domain.sessions import CallerRole
 from functions.ports import AttendanceStore, Clock, Job, Subscriptions, Views
 from functions.services.deps import Deps, Rules
-from functions.services.impersonation import permitted
+from functions.services.impersonation import note_refusal, permitted
 from functions.services.run_job import run_job
 from functions.services.turns import Turns
 from functions.settings import AuthMode, Settings, is_loopback
@@ -67,6 +71,8 @@ class App:
 
     deps: Deps
     views: Views
+    credentials: CredentialsPool
+    consents: Consents | None
     callers: Mapping[str, CallerRole]
     close: Callable[[], Awaitable[None]]
 
@@ -81,13 +87,23 @@ def build(
 ) -> App:
     """The application for these settings. Call it within the event loop that it will run in.
 
-    It makes no calls; Google's libraries may look for the process's own credentials.
+    It makes no calls; Google's libraries look for the process's own credentials unless all is on this machine.
 
     Args:
         configured: What the environment says.
         clock: The time.
         pause: Waits for so many seconds, where work is spread over time.
+
+    Raises:
+        OwnCredentialsMissing: This process has none.
     """
+    try:
+        return _built(configured, clock=clock, pause=pause)
+    except DefaultCredentialsError:
+        raise OwnCredentialsMissing("This process has no Google credentials.") from None
+
+
+def _built(configured: Settings, *, clock: Clock, pause: Callable[[float], Awaitable[None]]) -> App:
     channels = _Channels()
     pacing = Pacing(per_organizer=configured.meet_reads_per_minute, overall=configured.meet_project_reads_per_minute)
     meet = channels.to(configured.meet_api_endpoint)
@@ -111,7 +127,8 @@ def build(
         MeetCalls(pacing),
         TokenRequests(configured.oauth_token_endpoint, configured.iam_credentials_api_endpoint),
     )
-    credentials = _credentials(configured, tokens, _permit(configured, store, rules))
+    kept = _consents(configured, channels)
+    credentials = _credentials(configured, kept, tokens, store=store, rules=rules, clock=clock)
     spaces = meet_v2.SpacesServiceAsyncClient(transport=SpacesServiceGrpcAsyncIOTransport(channel=meet))
     records = meet_v2.ConferenceRecordsServiceAsyncClient(
         transport=ConferenceRecordsServiceGrpcAsyncIOTransport(channel=meet)
@@ -169,7 +186,14 @@ def build(
         tokens.close()
         await channels.close()
 
-    return App(deps=deps, views=DocumentViews(documents), callers=configured.api_callers, close=close)
+    return App(
+        deps=deps,
+        views=DocumentViews(documents),
+        credentials=credentials,
+        consents=kept,
+        callers=configured.api_callers,
+        close=close,
+    )
 
 
 def database(configured: Settings) -> Database:
@@ -242,31 +266,67 @@ class _Channels:
             await channel.close()
 
 
-def _credentials(configured: Settings, tokens: TokenRequests, permitted: Permit) -> CredentialsPool:
-    if configured.auth_mode is AuthMode.ANONYMOUS or configured.service_account_email is None:
+def _credentials(
+    configured: Settings,
+    kept: Consents | None,
+    tokens: TokenRequests,
+    *,
+    store: AttendanceStore,
+    rules: Rules,
+    clock: Clock,
+) -> CredentialsPool:
+    if configured.auth_mode is AuthMode.ANONYMOUS:
         return CredentialsPool(AnonymousCredentials)
-    return CredentialsPool(
-        Delegation(
-            configured.service_account_email,
-            client_id=configured.service_account_client_id,
-            requests=tokens,
-            permitted=permitted,
-            now=utc_now,
-        )
-    )
-
-
-def _permit(configured: Settings, store: AttendanceStore, rules: Rules) -> Permit:
-    """Who may be impersonated for what: teachers, and for reports one administrator."""
 
     async def permit(organizer: Organizer, capability: Capability) -> Organizer:
         if capability is not Capability.REPORTS:
-            return await permitted(organizer, store=store, rules=rules)
-        if organizer.email != configured.reports_admin:
+            reads_meetings = capability is Capability.MEETINGS
+            return await permitted(organizer, reads_meetings=reads_meetings, store=store, rules=rules)
+        if configured.reports_admin not in {organizer.email, organizer.user} - {None}:
             raise ReportsAccessDenied("Reports are read as the administrator in REPORTS_ADMIN alone.")
         return organizer
 
-    return permit
+    async def refused(teacher: Organizer, capability: Capability, error: CredentialsRefused) -> None:
+        if capability is Capability.MEETINGS:
+            await note_refusal(teacher, error, store=store, clock=clock)
+
+    if kept:
+        fetch = OwnConsent(kept, requests=tokens).token
+    else:
+        fetch = Delegation(
+            configured.service_account_email or "",  # the settings see to it
+            client_id=configured.service_account_client_id,
+            requests=tokens,
+        ).token
+    return CredentialsPool(TokenPool(fetch, permitted=permit, refused=refused, now=utc_now))
+
+
+def _consents(configured: Settings, channels: _Channels) -> Consents | None:
+    if configured.auth_mode is not AuthMode.OAUTH:
+        return None
+    if configured.oauth_token_file:
+        from functions.adapters.file_consents import FileConsents  # noqa: PLC0415 - one of the two is needed at most
+
+        return FileConsents(configured.oauth_token_file)
+    from google.cloud import secretmanager_v1 as secret_manager  # noqa: PLC0415 - as above
+    from google.cloud.secretmanager_v1.services.secret_manager_service.transports import (  # noqa: PLC0415
+        SecretManagerServiceGrpcAsyncIOTransport,
+    )
+
+    from functions.adapters.secret_consents import SecretConsents  # noqa: PLC0415
+
+    if configured.is_local:
+        channel = channels.to(configured.secret_manager_api_endpoint)
+        client = secret_manager.SecretManagerServiceAsyncClient(
+            transport=SecretManagerServiceGrpcAsyncIOTransport(channel=channel)
+        )
+    else:
+        client = secret_manager.SecretManagerServiceAsyncClient(
+            client_options=ClientOptions(api_endpoint=configured.secret_manager_api_endpoint)
+        )
+    return SecretConsents(
+        client, project=configured.google_cloud_project or "", service_account_email=configured.service_account_email
+    )
 
 
 def _subscriptions(

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from google.auth import transport
 from google.auth.exceptions import GoogleAuthError
 
-from functions.adapters.credentials import Metadata
-from functions.domain.errors import AttendanceError, CredentialsUnavailable, NeedsOperator
+from functions.adapters.credentials import Capability, Metadata
+from functions.domain.errors import AttendanceError, CredentialsRefused, CredentialsUnavailable, NeedsOperator
+from functions.domain.model import Organizer
 from functions.ports import Clock
 
 if TYPE_CHECKING:
@@ -104,6 +105,42 @@ class TokenCredentials:
             raise
         self._failure, self._token, self._fetched_at = None, token, now
         return token
+
+
+class TokenPool:
+    """Makes the credentials of teachers: checks who may be impersonated, fetches, tells of refusals.
+
+    Args:
+        fetch: Gives a new token for a teacher and a capability; raises as `Credentials.metadata` does.
+        permitted: Gives the teacher with account and address; raises TeacherNotAllowed.
+        refused: Takes note that Google gives no token for a teacher.
+        now: The time of this machine.
+    """
+
+    def __init__(
+        self,
+        fetch: Callable[[Organizer, Capability], Awaitable[AccessToken]],
+        *,
+        permitted: Callable[[Organizer, Capability], Awaitable[Organizer]],
+        refused: Callable[[Organizer, Capability, CredentialsRefused], Awaitable[None]],
+        now: Clock,
+    ) -> None:
+        self._fetch = fetch
+        self._permitted = permitted
+        self._refused = refused
+        self._now = now
+
+    def __call__(self, organizer: Organizer, capability: Capability) -> TokenCredentials:
+        """The credentials of one teacher for one capability; does no network."""
+        return TokenCredentials(partial(self._token, organizer, capability), now=self._now)
+
+    async def _token(self, organizer: Organizer, capability: Capability) -> AccessToken:
+        teacher = await self._permitted(organizer, capability)
+        try:
+            return await self._fetch(teacher, capability)
+        except CredentialsRefused as error:
+            await self._refused(teacher, capability, error)
+            raise
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,10 @@ https://developers.google.com/identity/protocols/oauth2/service-account#delegati
 from __future__ import annotations
 
 import threading
-from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from functions.adapters.access_tokens import AccessToken, Refused, Requests, TokenCredentials, TokenRequests, fetched
+from functions.adapters.access_tokens import AccessToken, Refused, Requests, TokenRequests, fetched
 from functions.adapters.credentials import Capability
 from functions.domain.errors import (
     AccountNotUsable,
@@ -27,50 +26,30 @@ from functions.domain.errors import (
     SigningRefused,
 )
 from functions.domain.model import Organizer
-from functions.ports import Clock
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials as LibraryCredentials
-
-Permit = Callable[[Organizer, Capability], Awaitable[Organizer]]
-"""Gives a teacher with account and address, or raises TeacherNotAllowed."""
 
 CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
 
 
 class Delegation:
-    """Makes the credentials of teachers for whom an administrator has let this system act.
+    """Fetches tokens of teachers for whom an administrator has let this system act.
 
     Args:
         service_account_email: Who signs.
         client_id: Its OAuth client id, which the administrator allows; only for telling it.
         requests: How tokens are fetched.
-        permitted: Who may be impersonated.
-        now: The time of this machine.
     """
 
-    def __init__(
-        self,
-        service_account_email: str,
-        *,
-        client_id: str | None,
-        requests: TokenRequests,
-        permitted: Permit,
-        now: Clock,
-    ) -> None:
+    def __init__(self, service_account_email: str, *, client_id: str | None, requests: TokenRequests) -> None:
         self._service_account_email = service_account_email
         self._client_id = client_id
         self._requests = requests
-        self._permitted = permitted
-        self._now = now
         self._source = _Source(is_local=requests.is_local)
 
-    def __call__(self, organizer: Organizer, capability: Capability) -> TokenCredentials:
-        """The credentials of one teacher for one capability; does no network."""
-        return TokenCredentials(partial(self._token, organizer, capability), now=self._now)
-
-    async def _token(self, organizer: Organizer, capability: Capability) -> AccessToken:
-        teacher = await self._permitted(organizer, capability)
+    async def token(self, teacher: Organizer, capability: Capability) -> AccessToken:
+        """A new token as this teacher; raises as `Credentials.metadata` does."""
         if teacher.email is None:
             raise OrganizerUnknown(
                 "Nobody can be impersonated without an e-mail address, and none is known of this account.",
@@ -104,6 +83,7 @@ class Delegation:
         https://developers.google.com/identity/protocols/oauth2/service-account#error-codes
         """
         code = str(refused.body.get("error", "")) if refused and refused.status < 500 else ""  # noqa: PLR2004
+        words = str(refused.body.get("error_description", "")) if refused else ""
         told = f"({code})"
         match code:
             case "unauthorized_client" | "invalid_scope":
@@ -111,12 +91,17 @@ class Delegation:
                     f"The school has not let this system act for its teachers with a scope that it needs {told}.",
                     hint=self._how_to_grant(capability),
                 )
+            case "invalid_grant" if words.startswith("Invalid JWT"):
+                # A clock that is wrong, or a key that is being replaced.
+                return CredentialsUnavailable(f"Google does not accept what was signed {told}.")
+            case "invalid_grant" if "account not found" in words:
+                return _no_service_account(told)
             case "invalid_grant":
                 return AccountNotUsable(f"Google knows no active account of the school for this teacher {told}.")
             case "access_denied" | "admin_policy_enforced" | "org_internal" | "disabled_client":
                 return AppForbidden(f"The school's rules keep this system from the teacher's account {told}.")
             case "invalid_client":
-                return SigningRefused(f"Google does not know the service account {told}.")
+                return _no_service_account(told)
             case "":
                 return CredentialsUnavailable(f"Google's token endpoint does not answer ({kind}).")
             case _:
@@ -183,8 +168,12 @@ def _named_signing(refused: Refused) -> AttendanceError:
     if refused.status >= 500 or refused.status in {408, 425, 429}:  # noqa: PLR2004
         return CredentialsUnavailable(f"The IAM Service Account Credentials API does not answer {told}.")
     if refused.status == 404:  # noqa: PLR2004
-        return SigningRefused(
-            f"There is no service account of this name {told}.",
-            hint="Set SERVICE_ACCOUNT_EMAIL to the service account that the function runs as, and deploy again.",
-        )
+        return _no_service_account(told)
     return SigningRefused(f"The service account may not sign as itself {told}.")
+
+
+def _no_service_account(told: str) -> SigningRefused:
+    return SigningRefused(
+        f"There is no service account of this name {told}.",
+        hint="Set SERVICE_ACCOUNT_EMAIL to the service account that the function runs as, and deploy again.",
+    )

@@ -27,6 +27,9 @@ from functions.ports import Clock, Report
 PAGE_SIZE = 1000
 """The most that activities.list gives; less may come."""
 
+FIELDS = "items(id/time,actor(email,profileId),events(name,parameters(name,value,intValue))),nextPageToken"
+"""What we look at of a row; its parameters cannot be chosen from."""
+
 MAX_PAGES = 500
 """So many pages are read for one question; more than that is no report of one meeting, nor of a school's day."""
 
@@ -56,7 +59,7 @@ class GoogleReports:
 
     Args:
         endpoint: `host:port` of the real service, or `http://127.0.0.1:PORT` of a stand-in.
-        admin: The administrator as whom reports are read.
+        admin: The administrator as whom reports are read, by e-mail or `users/{id}`.
         credentials: As whom calls are made.
         pacing: How fast we may ask.
         clock: The current time.
@@ -66,7 +69,7 @@ class GoogleReports:
         self, endpoint: str, *, admin: str, credentials: CredentialsPool, pacing: Pacing, clock: Clock
     ) -> None:
         self._rest = RestApi(API, endpoint)
-        self._admin = admin
+        self._admin = Organizer(user=admin) if admin.startswith("users/") else Organizer(email=admin)
         self._credentials = credentials
         self._pacing = pacing
         self._clock = clock
@@ -107,14 +110,15 @@ class GoogleReports:
                 applicationName="meet",
                 eventName=EVENT,
                 maxResults=PAGE_SIZE,
+                fields=FIELDS,
                 startTime=_rfc3339(since),
                 endTime=_rfc3339(until),
                 **({"filters": f"meeting_code=={_as_filtered(meeting_code)}"} if meeting_code else {}),
                 **({"pageToken": token} if token else {}),
             )
 
-        await self._pacing.turn(self._admin)
-        credentials = self._credentials.of(Organizer(email=self._admin), Capability.REPORTS)
+        await self._pacing.turn("reports")
+        credentials = self._credentials.of(self._admin, Capability.REPORTS)
         try:
             return await self._rest.call(request, credentials)
         except Missing:

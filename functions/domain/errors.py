@@ -3,6 +3,7 @@
     AttendanceError
     ├── Retryable                may succeed by itself within minutes: answer 503, Pub/Sub delivers again
     │   ├── CredentialsUnavailable
+    │   ├── ConsentsUnavailable
     │   ├── MeetUnavailable
     │   ├── IdentitiesUnavailable
     │   ├── SubscriptionsUnavailable
@@ -21,9 +22,16 @@
     │   │   ├── SigningRefused
     │   │   ├── OwnCredentialsMissing
     │   │   ├── AppForbidden
+    │   │   ├── ConsentMissing
+    │   │   ├── ConsentUnreadable
+    │   │   ├── ConsentStoreDenied
+    │   │   ├── TokenFileOpen
     │   │   ├── ConsentRevoked
     │   │   ├── ConsentScopeMissing
     │   │   └── ConsentClientRefused
+    │   ├── ConsentNotGiven          a teacher was asked to consent, and nothing came of it
+    │   ├── OAuthClientUnusable
+    │   ├── SecretManagerDisabled
     │   ├── SigningApiDisabled
     │   ├── TeacherNotAllowed        nothing may be done as this teacher
     │   ├── MeetApiDisabled
@@ -136,6 +144,12 @@ class CredentialsUnavailable(Retryable):
     reason = "credentials-unavailable"
 
 
+class ConsentsUnavailable(Retryable):
+    """What keeps teachers' consents did not answer: Secret Manager, or the disk."""
+
+    reason = "consents-unavailable"
+
+
 class MeetUnavailable(Retryable):
     """Meet did not answer, or answered 429, 500, 503 or 504, for as long as we were ready to try."""
 
@@ -209,7 +223,8 @@ class CredentialsRefused(NeedsOperator):
     reason = "insufficient-permissions"
     cause = "credentials-refused"
     default_hint = (
-        "Check the teacher's account, and its domain-wide delegation or its consent: make doctor says what is missing."
+        "Check that the teacher's account is active, and that domain-wide delegation covers it or its consent is valid "
+        "(docs/administrator.md, docs/oauth.md)."
     )
 
 
@@ -261,6 +276,32 @@ class AppForbidden(CredentialsRefused):
     )
 
 
+class ConsentMissing(CredentialsRefused):
+    """The teacher has not consented to anything yet, as far as is stored."""
+
+    cause = "consent-missing"
+    default_hint = "Let the teacher consent: python -m functions.setup_oauth --meet"
+
+
+class ConsentUnreadable(CredentialsRefused):
+    """What is stored as the teacher's consent is none."""
+
+    cause = "consent-unreadable"
+    default_hint = "Let the teacher consent again: python -m functions.setup_oauth --meet"
+
+
+class ConsentStoreDenied(CredentialsRefused):
+    """Secret Manager does not let this process read or keep the teacher's consent; the hint says how it does."""
+
+    cause = "consent-store-denied"
+
+
+class TokenFileOpen(CredentialsRefused):
+    """The file with the teacher's consent could be read or exchanged by others; the hint says how to close it."""
+
+    cause = "token-file-open"
+
+
 class ConsentRevoked(CredentialsRefused):
     """The teacher's consent does not hold any more: taken back, or its token has expired."""
 
@@ -286,6 +327,29 @@ class ConsentClientRefused(CredentialsRefused):
         "The OAuth client was deleted, disabled, or given a new secret (console: Google Auth Platform > Clients). "
         "Download it anew and let the teacher consent again: python -m functions.setup_oauth --meet"
     )
+
+
+class ConsentNotGiven(NeedsOperator):
+    """A teacher was asked to consent, and nothing came of it; nothing was stored. The hint says what to do."""
+
+    reason = "consent-not-given"
+
+
+class OAuthClientUnusable(NeedsOperator):
+    """The OAuth client is none that a teacher on a computer could be asked with."""
+
+    reason = "oauth-client-unusable"
+    default_hint = (
+        "Make a client in the console under Google Auth Platform > Clients > Create client, application type "
+        "Desktop app, and download its JSON."
+    )
+
+
+class SecretManagerDisabled(NeedsOperator):
+    """The Secret Manager API is not enabled in the Google Cloud project."""
+
+    reason = "secret-manager-api-disabled"
+    default_hint = "Enable the Secret Manager API in the project: gcloud services enable secretmanager.googleapis.com"
 
 
 class SigningApiDisabled(NeedsOperator):

@@ -6,10 +6,13 @@ enrolled, to those in ALLOWED_TEACHERS, and, as far as an administrator enrols t
 
 from __future__ import annotations
 
-from functions.domain.errors import DomainNotAllowed, TeacherNotAllowed
-from functions.domain.model import Organizer
+import contextlib
+import dataclasses
+
+from functions.domain.errors import CredentialsRefused, DomainNotAllowed, Retryable, TeacherNotAllowed
+from functions.domain.model import Organizer, SyncError
 from functions.domain.sessions import Caller, CallerRole, TrackedOrganizer
-from functions.ports import AttendanceStore, Work
+from functions.ports import AttendanceStore, Clock, Work
 from functions.services.deps import Deps, Rules
 
 
@@ -29,8 +32,16 @@ async def require_allowed(email: str, *, caller: Caller, deps: Deps) -> TrackedO
     raise DomainNotAllowed("Nothing may be done as this teacher.")
 
 
-async def permitted(organizer: Organizer, *, store: AttendanceStore, rules: Rules) -> Organizer:
+async def permitted(organizer: Organizer, *, reads_meetings: bool, store: AttendanceStore, rules: Rules) -> Organizer:
     """Make sure that calls may be made as this teacher now, whatever led to them; asked before every token.
+
+    Args:
+        organizer: The teacher, by account or by address.
+        reads_meetings: Whether the calls read meetings. A message can lead to them that no caller answers for, so
+            that of a domain's people only those are allowed who hold classes here; a caller who was no administrator
+            was refused before any class was stored. Other calls are made for a caller who was checked.
+        store: Who is enrolled, and who holds classes.
+        rules: Who else is allowed.
 
     Returns:
         The teacher with account and address, as far as they are known.
@@ -40,10 +51,33 @@ async def permitted(organizer: Organizer, *, store: AttendanceStore, rules: Rule
     """
     tracked = await _tracked(organizer, store)
     known = Organizer(tracked.user, tracked.email) if tracked else organizer
-    # A caller who was no administrator was refused before anything was stored that could lead here.
-    if not _is_allowed(known.email or "", enrolled=tracked is not None, by_admin=True, rules=rules):
-        raise TeacherNotAllowed("Nothing may be done as this teacher.")
-    return known
+    email = known.email or ""
+    if _is_allowed(email, enrolled=tracked is not None, by_admin=not reads_meetings, rules=rules):
+        return known
+    if _is_allowed(email, enrolled=False, by_admin=True, rules=rules) and await store.has_classes(email):
+        return known
+    raise TeacherNotAllowed("Nothing may be done as this teacher.")
+
+
+async def note_refusal(
+    organizer: Organizer, error: CredentialsRefused, *, store: AttendanceStore, clock: Clock
+) -> None:
+    """Mark a tracked teacher with what to do, now that Google gives no token; nothing happens for anybody else.
+
+    The mark goes when the teacher's subscription can be looked after again.
+    """
+    user = organizer.user
+    if user is None:
+        return
+
+    async def decide(work: Work) -> None:
+        tracked = await work.organizer(user)
+        known = tracked and tracked.error and (tracked.error.reason, tracked.error.hint)
+        if tracked and known != (error.reason, error.hint):
+            work.put_organizer(dataclasses.replace(tracked, error=SyncError.of(error, at=clock())))
+
+    with contextlib.suppress(Retryable):  # it is found again when the subscription is looked after
+        await store.transact(decide)
 
 
 async def _tracked(organizer: Organizer, store: AttendanceStore) -> TrackedOrganizer | None:

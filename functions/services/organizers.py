@@ -15,7 +15,7 @@ from functions.domain.errors import (
     OrganizerUnknown,
     OutOfTime,
 )
-from functions.domain.model import Organizer, SubscriptionState
+from functions.domain.model import Identity, Organizer, SubscriptionState
 from functions.domain.sessions import AuditEntry, Caller, Person, TrackedOrganizer, Tracking
 from functions.ports import Work
 from functions.services.deps import Deps
@@ -64,11 +64,25 @@ async def _known(email: str, deps: Deps) -> tuple[TrackedOrganizer, bool]:
     identity = await deps.identities.account(email)
     if identity is None:
         raise InvalidRequest.of("email", "is no account that Google knows")
+    return await know(identity, email=email, deps=deps)
+
+
+async def know(identity: Identity, *, email: str | None = None, deps: Deps) -> tuple[TrackedOrganizer, bool]:
+    """Keep a teacher whose account is known as tracked, without a subscription if that is new.
+
+    Args:
+        identity: The account.
+        email: By which address the teacher is tracked; the account's own if left out.
+        deps: The outside world.
+
+    Returns:
+        The teacher as tracked, and whether that is new.
+    """
     now = deps.clock()
 
     async def decide(work: Work) -> tuple[TrackedOrganizer, bool]:
         before = await work.organizer(identity.user)
-        organizer = before or TrackedOrganizer(user=identity.user, email=email, enrolled_at=now)
+        organizer = before or TrackedOrganizer(user=identity.user, email=email or identity.email, enrolled_at=now)
         work.put_organizer(organizer)
         person = (await work.people([identity.user])).get(identity.user) or Person(identity.user)
         work.put_person(dataclasses.replace(person, identity=identity, unknown=False, resolved_at=now))

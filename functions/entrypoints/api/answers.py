@@ -165,6 +165,7 @@ class AttendanceAnswer(Answer):
     teacher_email: str | None = None
     teacher_emails: list[str] = []
     session_start: datetime
+    time_zone: str | None = None
     scheduled_start: datetime | None = None
     scheduled_end: datetime | None = None
     session_state: SessionState
@@ -243,6 +244,19 @@ class Register(Answer):
     sessions: list[RegisterSession]
 
 
+class RegisterMeeting(RegisterSession):
+    """A class meeting in a register, with what its page and its file show beside."""
+
+    state: SessionState
+    time_zone: str | None = None
+
+
+class WholeRegister(Register):
+    """A register as its page and its file need it."""
+
+    sessions: list[RegisterMeeting]  # type: ignore[assignment] # each is one of those, and more
+
+
 # --- What commands answer ----------------------------------------------------------------------------------------
 
 
@@ -307,6 +321,7 @@ class Synced(Answer):
 
     status: Literal["success"] = "success"
     message: str
+    hint: str | None = Field(None, description="What to do if nobody is in it.")
     updated: int
     created: int
     participants: list[SyncedParticipant]

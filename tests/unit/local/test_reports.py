@@ -10,6 +10,7 @@ from pathlib import Path
 import googleapiclient
 import pytest
 
+from functions.adapters.reports import FIELDS
 from infra.local.classes import believable_class
 from infra.local.reports import BadRequest, Reports, report_id
 from infra.local.school import Account, School
@@ -79,6 +80,7 @@ def test_the_path_and_the_parameters_are_googles():
     assert {"eventName", "filters", "startTime", "endTime", "maxResults", "pageToken"} <= LIST["parameters"].keys()
     assert LIST["parameters"]["maxResults"]["maximum"] == "1000"
     assert "meet" in LIST["parameters"]["applicationName"]["enum"]
+    assert all(f"'{name}'" in str(DISCOVERY["schemas"]) for name in re.findall(r"\w+", FIELDS))
     assert LIST["scopes"] == ["https://www.googleapis.com/auth/admin.reports.audit.readonly"]
     assert re.search(r"105250506097979753968", str(DISCOVERY["schemas"]["Activity"]["properties"]["actor"]))
 
