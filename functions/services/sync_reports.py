@@ -43,7 +43,9 @@ async def sync_session_from_reports(session_id: str, *, deps: Deps) -> SessionSy
         time, code = _reach(session), session.space.meeting_code
         now = deps.clock()
         if time is None or now <= time.start:
-            raise NoConferenceRecord("The class does not take place, or not yet.")
+            raise NoConferenceRecord(
+                "The class does not take place, or not yet.", hint="Reports tell only of those who have left a call."
+            )
         if time.end <= now - REACH:
             raise NoConferenceRecord(
                 "The class was held more than 180 days ago.", hint="Neither reports nor Meet reach back that far."

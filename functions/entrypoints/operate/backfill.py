@@ -19,6 +19,7 @@ from functions.entrypoints.operate.app import Failures, fail, moment, run, words
 from functions.entrypoints.operate.reports import read_reports
 from functions.services.backfill import Failed, Listed, Read, Step, reach
 from functions.services.backfill import backfill as read_missing
+from functions.services.backfill_reports import reports_reach
 from functions.services.tracked import tracked_organizer
 from functions.settings import Settings
 from functions.wiring import App
@@ -46,7 +47,8 @@ def backfill(since: parameters.Since, names: Sequence[str], source: str, *, dry_
         failures: Failures = []
         organizers = await _organizers(names, failures, app)
         if source == "reports":
-            await read_reports(organizers, since=wanted, failures=failures, deps=app.deps, dry_run=dry_run)
+            reached = reports_reach(wanted, now=now)
+            await read_reports(organizers, reached=reached, failures=failures, deps=app.deps, dry_run=dry_run)
             return failures
         reached = reach(wanted, now=now)
         if reached.cut:

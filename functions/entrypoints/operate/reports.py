@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
-from datetime import datetime
 
 import click
 
 from functions.domain.sessions import TrackedOrganizer
 from functions.entrypoints.operate.app import Failures, moment
-from functions.services.backfill import Failed, Read
-from functions.services.backfill_reports import Found, Step, Unplaced, backfill_from_reports, reports_reach
+from functions.services.backfill import Failed, Reach, Read
+from functions.services.backfill_reports import Found, Step, Unplaced, backfill_from_reports
 from functions.services.deps import Deps
 
 _UNPLACED = (
@@ -21,14 +20,13 @@ _UNPLACED = (
 
 
 async def read_reports(
-    organizers: Collection[TrackedOrganizer], *, since: datetime, failures: Failures, deps: Deps, dry_run: bool
+    organizers: Collection[TrackedOrganizer], *, reached: Reach, failures: Failures, deps: Deps, dry_run: bool
 ) -> None:
     """Read the calls of some teachers from Google's reports, and say so.
 
     Raises:
         AttendanceError: Reports cannot be read.
     """
-    reached = reports_reach(since, now=deps.clock())
     if reached.cut:
         click.echo(f"Reports reach back 180 days: what ended before {moment(reached.since)} is not in them.", err=True)
     counts: Counter[type[Step]] = Counter()
@@ -49,8 +47,8 @@ async def read_reports(
 
     if organizers:
         await backfill_from_reports(organizers, since=reached.since, tell=tell, deps=deps, dry_run=dry_run)
-    told = f"Reports tell of {counts[Found]} calls of {len(organizers)} teachers"
-    click.echo(f"{told}." if dry_run else f"{told}: {counts[Read]} read, {counts[Failed]} failed.")
+    done = "" if dry_run else f", {counts[Read]} read, {counts[Failed]} failed"
+    click.echo(f"Calls in the reports: {counts[Found]}{done}.")
     if counts[Unplaced]:
         click.echo(f"{counts[Unplaced]} of no known room. {_UNPLACED}", err=True)
     click.echo("Reports may lag by up to a day: what ended since yesterday may be missing.", err=True)
