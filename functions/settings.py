@@ -265,8 +265,9 @@ class Settings(BaseSettings):
 
     @property
     def pubsub_in_use(self) -> bool:
-        """Whether jobs go through Pub/Sub: on one machine only if there is an emulator."""
-        return not self.is_local or self.pubsub_emulator_host is not None
+        """Whether jobs go through Pub/Sub: without a project, and on one machine, only if there is an emulator."""
+        in_the_cloud = not self.is_local and self.google_cloud_project is not None
+        return in_the_cloud or self.pubsub_emulator_host is not None
 
     @property
     def events_topic_name(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import os
@@ -13,7 +14,6 @@ import sys
 import threading
 import webbrowser
 from datetime import UTC, datetime
-from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import grpc
@@ -21,11 +21,9 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from functions import settings, wiring
 from functions.adapters.credentials import Capability
-from functions.adapters.oauth_client import OAuthClient
+from functions.adapters.sqlite import SqliteDatabase
 from functions.entrypoints.consent.app import setup_oauth
-from functions.entrypoints.consent.asking import Asked, ask
 from functions.entrypoints.consent.purposes import PURPOSES, flags_for, scopes_of, wanted
 from infra.local.faults import Fault
 from infra.local.function_server import ROOT
@@ -33,6 +31,7 @@ from infra.local.google_apis import GoogleApis, RestFault
 from infra.local.oauth_server import OAuthServer
 from infra.local.school import Account, School
 from infra.local.secrets import SecretManagerSimulator
+from infra.local.subscriptions import WorkspaceEventsSimulator
 
 TEACHER = Account("users/11", "teacher@school.example", ("t@school.example",), "The Teacher")
 COLLEAGUE = Account("users/22", "colleague@school.example", display_name="A Colleague")
@@ -194,7 +193,6 @@ def test_a_teacher_consents_and_the_service_account_alone_may_read_the_token(typ
     assert set(stored["scopes"]) == scopes_of(asked)
     (binding,) = secrets.secrets[STORED].policy.bindings
     assert list(binding.members) == [f"serviceAccount:{SERVICE_ACCOUNT}"]
-    assert f"make enroll TEACHER={TEACHER.email}" in output
     assert TEACHER.user in output
     assert "Thank you" in person.shown[0]
     secret_things = [stored["refresh_token"], stored["client_secret"], "ya29.", "4/0"]
@@ -262,7 +260,7 @@ def test_a_file_of_ones_own_takes_the_place_of_secret_manager(typed, secrets, tm
     assert code == 0, output
     assert (tmp_path / "token.json").stat().st_mode & 0o777 == 0o600
     assert json.loads((tmp_path / "token.json").read_text())["user"] == TEACHER.user
-    assert "OAUTH_TOKEN_FILE=token.json make enroll" in output
+    assert "OAUTH_TOKEN_FILE=token.json" in output
     assert not secrets.secrets
 
 
@@ -317,28 +315,47 @@ def test_whatever_else_calls_at_the_port_is_not_taken_for_the_answer(typed, pers
     assert len(kept(secrets)) == 1
 
 
-@pytest.mark.usefixtures("person")
-async def test_whoever_wants_to_know_of_a_consent_is_told_once_it_is_kept(environment, secrets, monkeypatch):
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    told = []
+@pytest.fixture
+def events(school, oauth, monkeypatch):
+    """Workspace Events, in use."""
+    with WorkspaceEventsSimulator(school, tokens=oauth).in_thread() as simulator:
+        monkeypatch.setenv("WORKSPACE_EVENTS_API_ENDPOINT", simulator.endpoint)
+        yield simulator
 
-    async def enrolled(consent):
-        told.append((consent.user, len(kept(secrets))))
 
-    asked = Asked(
-        OAuthClient.from_file(Path(environment["OAUTH_CLIENT_FILE"])),
-        wanted(["--meet"]),
-        expected=None,
-        port=0,
-        seconds=30,
-        opens_browser=True,
-        narrows=False,
-    )
-    async with wiring.consenting(settings.load(auth_mode="oauth")) as using:
-        await ask(asked, using, enrolled=enrolled)
+def tracked(tmp_path):
+    """The teacher's document, as the functions find it."""
+    document = asyncio.run(SqliteDatabase(tmp_path / "attendance.db").get("organizers/11"))
+    return document and document.fields
 
-    assert told == [(TEACHER.user, 1)]
+
+def test_the_teacher_is_tracked_at_once(typed, events, tmp_path):
+    code, output = typed("--meet")
+
+    assert code == 0, output
+    assert events.is_active(TEACHER.user)
+    organizer = tracked(tmp_path)
+    assert (organizer["email"], organizer["subscription"]["state"]) == (TEACHER.email, "active")
+    assert "from now on" in output
+
+
+def test_a_consent_stands_although_the_teacher_cannot_be_tracked_yet(typed, events, secrets, tmp_path):
+    events.faults.set(Fault("CreateSubscription", grpc.StatusCode.PERMISSION_DENIED, reason="SERVICE_DISABLED"))
+
+    code, output = typed("--meet")
+
+    assert (code, len(kept(secrets))) == (0, 1)
+    assert f"make enroll TEACHER={TEACHER.email}" in output
+    assert "gcloud services enable workspaceevents.googleapis.com" in output
+    assert tracked(tmp_path)["subscription"]["state"] is None
+
+
+def test_an_administrator_who_only_reads_reports_is_no_teacher(typed, tmp_path):
+    code, output = typed("--reports")
+
+    assert code == 0, output
+    assert f"REPORTS_ADMIN={TEACHER.user}" in output
+    assert tracked(tmp_path) is None
 
 
 # --- What is refused: nothing is stored -----------------------------------------------------------------------

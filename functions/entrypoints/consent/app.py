@@ -12,11 +12,13 @@ import click
 
 from functions import settings, wiring
 from functions.adapters.consents import Consent
+from functions.adapters.credentials import Capability
 from functions.adapters.oauth_client import OAuthClient
 from functions.adapters.secret_consents import ACCESSOR, PREFIX
 from functions.domain.errors import AttendanceError, ConsentNotGiven, Retryable, WrongSetting
-from functions.entrypoints.consent.asking import Asked, Enrolled, ask
-from functions.entrypoints.consent.purposes import wanted
+from functions.entrypoints.consent.asking import Asked, ask
+from functions.entrypoints.consent.entering import enter
+from functions.entrypoints.consent.purposes import granted, wanted
 from functions.entrypoints.operate import parameters
 from functions.entrypoints.operate.app import fail
 from functions.settings import AuthMode, Settings
@@ -60,10 +62,7 @@ INTERRUPTED = ConsentNotGiven("Interrupted.", hint=AGAIN)
     "--timeout", "seconds", type=click.IntRange(1, 3600), default=300, show_default=True, help="Seconds to wait."
 )
 @click.option("--narrow", is_flag=True, help="Keep the consent even if it allows less than the one that is kept.")
-@click.pass_obj
-def setup_oauth(  # noqa: PLR0913 - one for each option
-    enrolled: Enrolled | None,
-    /,
+def setup_oauth(
     *,
     client_secrets: Path,
     project: str | None,
@@ -98,7 +97,7 @@ def setup_oauth(  # noqa: PLR0913 - one for each option
             opens_browser=not no_browser,
             narrows=narrow,
         )
-        consent, ends_in = asyncio.run(_ask(asked, configured, enrolled))
+        consent, ends_in = asyncio.run(_ask(asked, configured))
     except WrongSetting as error:
         fail(WrongSetting(error.message, hint=MEND_SETTINGS))
     except Retryable as error:
@@ -109,6 +108,7 @@ def setup_oauth(  # noqa: PLR0913 - one for each option
     except KeyboardInterrupt:
         fail(INTERRUPTED)
     _say(consent, ends_in, configured)
+    asyncio.run(enter(consent, configured))
 
 
 def _configured(told: Mapping[str, object], client: OAuthClient) -> Settings:
@@ -122,9 +122,9 @@ def _configured(told: Mapping[str, object], client: OAuthClient) -> Settings:
     return settings.load(**mode, **told, google_cloud_project=client.project)
 
 
-async def _ask(asked: Asked, configured: Settings, enrolled: Enrolled | None) -> tuple[Consent, timedelta | None]:
+async def _ask(asked: Asked, configured: Settings) -> tuple[Consent, timedelta | None]:
     async with wiring.consenting(configured) as using:
-        return await ask(asked, using, enrolled=enrolled)
+        return await ask(asked, using)
 
 
 def _say(consent: Consent, ends_in: timedelta | None, configured: Settings) -> None:
@@ -154,5 +154,7 @@ def _say(consent: Consent, ends_in: timedelta | None, configured: Settings) -> N
             "in Testing ends after 7 days (console: Google Auth Platform > Audience)."
         )
     click.echo("Google keeps 100 consents of one account for one client: the oldest ends when there are more.")
-    with_file = f" OAUTH_TOKEN_FILE={where}" if where else ""
-    click.echo(f"\nNext: AUTH_MODE=oauth{with_file} make enroll TEACHER={consent.email}")
+    if granted(Capability.REPORTS, consent.scopes):
+        click.echo(f"To read reports as this administrator: REPORTS_ADMIN={consent.user}")
+    with_file = f" and OAUTH_TOKEN_FILE={where}" if where else ""
+    click.echo(f"The functions use it with AUTH_MODE=oauth{with_file}.")

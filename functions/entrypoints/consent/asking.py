@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import webbrowser
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -21,9 +21,6 @@ from functions.entrypoints.consent.purposes import PURPOSES, flags_for, granted,
 from functions.wiring import Consenting
 
 COMMAND = "python -m functions.setup_oauth"
-
-Enrolled = Callable[[Consent], Awaitable[None]]
-"""Told of a consent once it is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +46,7 @@ class Asked:
     narrows: bool
 
 
-async def ask(asked: Asked, using: Consenting, *, enrolled: Enrolled | None) -> tuple[Consent, timedelta | None]:
+async def ask(asked: Asked, using: Consenting) -> tuple[Consent, timedelta | None]:
     """Have a teacher consent and keep it.
 
     Returns:
@@ -66,8 +63,6 @@ async def ask(asked: Asked, using: Consenting, *, enrolled: Enrolled | None) -> 
     consent = _consent(asked, obtained, account)
     await _require_no_less(asked, consent, using.consents)
     await using.consents.put(consent)
-    if enrolled is not None:
-        await enrolled(consent)
     return consent, obtained.ends_in
 
 
