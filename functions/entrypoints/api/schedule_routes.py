@@ -24,7 +24,8 @@ from functions.entrypoints.api.calls import (
     tag,
 )
 from functions.entrypoints.api.requests import ChangeRequest, NoQuery, ScheduleRequest, ScopeQuery
-from functions.services.schedule_class import ClassChange, NewClass, cancel_class, change_class, schedule_class
+from functions.services.change_class import ClassChange, cancel_class, change_class
+from functions.services.schedule_class import NewClass, schedule_class
 
 router = APIRouter(tags=["schedule"])
 
