@@ -26,6 +26,7 @@ from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcAsyncI
 from functions import logs, settings
 from functions.adapters.access_tokens import TokenPool, TokenRequests
 from functions.adapters.attendance_store import DocumentAttendanceStore
+from functions.adapters.calendar import GoogleCalendar
 from functions.adapters.consents import Consents
 from functions.adapters.credentials import AnonymousCredentials, Capability, Credentials, CredentialsPool
 from functions.adapters.database import Database
@@ -147,6 +148,9 @@ def _built(configured: Settings, *, clock: Clock, pause: Callable[[float], Await
             credentials=credentials,
             deadline=IDENTITY_TIME,
         )
+    calendar = None
+    if configured.calendar_in_use:
+        calendar = GoogleCalendar(configured.calendar_api_endpoint, credentials=credentials)
     deps = Deps(
         store=store,
         conferences=MeetConferences(records, spaces, calls=calls, credentials=credentials, clock=clock),
@@ -163,6 +167,7 @@ def _built(configured: Settings, *, clock: Clock, pause: Callable[[float], Await
                 sleep=pause,
             ),
         ),
+        calendar=calendar,
         jobs=jobs,
         dead_letters=_dead_letters(configured, channels),
         clock=clock,
@@ -177,6 +182,8 @@ def _built(configured: Settings, *, clock: Clock, pause: Callable[[float], Await
     async def close() -> None:
         if identities:
             identities.close()
+        if calendar:
+            calendar.close()
         tokens.close()
         await channels.close()
 

@@ -57,7 +57,7 @@ other fields. https://firebase.google.com/docs/firestore/quotas#limits
 _PROCESSING = ("pulled_at", "first_pulled_at", "ended_event_at", "attempts", "meet_calls", "source")
 """Fields of `sync` that tell how a result was come by: a reader sees no difference in attendance by them."""
 
-_WORKINGS = ("progress", "due_at", "fingerprint")
+_WORKINGS = ("progress", "due_at", "fingerprint", "calendar_due_at", "calendar_failures")
 """Fields of a class meeting that only this system reads."""
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from functions.domain.calendar import to_follow
 from functions.domain.errors import InvalidRequest, NotFound
 from functions.domain.etag import require_match
 from functions.domain.intervals import Interval
@@ -16,6 +17,7 @@ from functions.domain.sessions import AuditEntry, Caller, ClassSession, Progress
 from functions.domain.timetable import Room
 from functions.ports import Work
 from functions.services.deps import Deps
+from functions.services.follow_calendar import follow_now
 from functions.services.impersonation import require_allowed
 from functions.services.marking import mark, place, rearrange
 from functions.services.organizers import track
@@ -58,7 +60,7 @@ async def change_class(
         changed: dict[str, ClassSession] = {}
         rooms: dict[str, Room] = {}
         for session in sessions:
-            moved = _changed(session, change, first=first, tracking=tracking)
+            moved = to_follow(session, _changed(session, change, first=first, tracking=tracking), now=now)
             changed[session.session_id] = moved
             room = rooms.get(session.space.name) or await work.room(session.space.name)
             rooms[session.space.name] = room.without_slot(session.session_id)
@@ -74,6 +76,7 @@ async def change_class(
         return tuple(changed)
 
     changed_ids, _ = await deps.store.transact(decide)
+    await follow_now(changed_ids, deps=deps)
     return changed_ids
 
 
@@ -104,7 +107,8 @@ async def cancel_class(
                 continue
             touched |= await _let_go(work, session, now=now)
             plan = dataclasses.replace(session.plan, cancelled=True, attached=())
-            changed[session.session_id] = dataclasses.replace(session, owned=None, plan=plan, progress=Progress())
+            cancelled = dataclasses.replace(session, owned=None, plan=plan, progress=Progress())
+            changed[session.session_id] = to_follow(session, cancelled, now=now)
             room = rooms.get(session.space.name) or await work.room(session.space.name)
             rooms[session.space.name] = room.without_slot(session.session_id)
         for room in rooms.values():
@@ -115,6 +119,7 @@ async def cancel_class(
         return tuple(changed)
 
     changed_ids, _ = await deps.store.transact(decide)
+    await follow_now(changed_ids, deps=deps)
     return changed_ids
 
 

@@ -7,7 +7,17 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from functions.domain.policy import Policy
-from functions.ports import AttendanceStore, Clock, Conferences, DeadLetters, Identities, Jobs, Spaces, Subscriptions
+from functions.ports import (
+    AttendanceStore,
+    Calendar,
+    Clock,
+    Conferences,
+    DeadLetters,
+    Identities,
+    Jobs,
+    Spaces,
+    Subscriptions,
+)
 from functions.services.turns import Turns
 
 
@@ -49,6 +59,7 @@ class Deps:
     spaces: Spaces
     identities: Identities | None
     subscriptions: Subscriptions | None
+    calendar: Calendar | None
     jobs: Jobs
     dead_letters: DeadLetters | None
     clock: Clock

@@ -10,15 +10,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from functions.domain.errors import ExternalIdInUse, InvalidRequest, OverlappingClass
+from functions.domain.calendar import FIRST_PAUSE, Details, NewEvent, guests_of, require_few
+from functions.domain.errors import (
+    CalendarNotInUse,
+    ExternalIdInUse,
+    FieldError,
+    InvalidRequest,
+    OverlappingClass,
+)
 from functions.domain.intervals import Interval
 from functions.domain.model import Organizer, Space
 from functions.domain.policy import Policy
 from functions.domain.roster import RosterEntry, checked_roster
-from functions.domain.series import occurrences
+from functions.domain.series import counted_rule, occurrences
 from functions.domain.sessions import (
     Answered,
     AuditEntry,
+    CalendarEntry,
     Caller,
     ClassSession,
     Plan,
@@ -26,7 +34,9 @@ from functions.domain.sessions import (
 )
 from functions.domain.timetable import Room, Slot
 from functions.ports import Work
+from functions.services.add_to_calendar import Added, add_to_calendar, take_back
 from functions.services.deps import Deps
+from functions.services.follow_calendar import follow_now
 from functions.services.impersonation import require_allowed
 from functions.services.marking import mark, rearrange
 from functions.services.organizers import track
@@ -55,6 +65,7 @@ class NewClass:
         policy: What differs from the school's own policy.
         time_zone: Where its clock times are told; the school's if None.
         recurrence: An RRULE, for a series that begins with this class.
+        calendar: Whether it is put into Calendar, and the students invited.
     """
 
     teacher_email: str
@@ -69,6 +80,7 @@ class NewClass:
     policy: Mapping[str, object] | None = None
     time_zone: str | None = None
     recurrence: str | None = None
+    calendar: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +89,20 @@ class Scheduled:
 
     session_ids: tuple[str, ...]
     created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A request to schedule, with what was made of it so far; `plan` lacks only what differs by class meeting."""
+
+    new: NewClass
+    plan: Plan
+    session_ids: tuple[str, ...]
+    times: tuple[Interval, ...]
+    time_zone: str
+    key: str | None
+    fingerprint: str
+    caller: Caller
 
 
 async def schedule_class(
@@ -98,7 +124,7 @@ async def schedule_class(
         DomainNotAllowed: Nothing may be done as this teacher.
         OverlappingClass: Another class has the room at that time.
         ExternalIdInUse: Another request has used this `external_id`.
-        Retryable, NeedsOperator: Google, asked for a room.
+        Retryable, NeedsOperator, Permanent: Google, asked for a room or an event. Nothing is stored or left behind.
     """
     time_zone = new.time_zone or deps.rules.time_zone
     # A rule may take its time to be found impossible, and other requests should not wait for it.
@@ -106,15 +132,6 @@ async def schedule_class(
     roster, policy = checked_roster(new.students), deps.rules.policy.changed(new.policy or {})
     session_ids = _session_ids(new, len(times))
     key = hashlib.sha256(f"{caller.email}\0{idempotency_key}".encode()).hexdigest()[:40] if idempotency_key else None
-    before = await _scheduled_before(session_ids, new, key, fingerprint, deps)
-    if before:
-        return before
-    require_near(new.start_time, now=deps.clock())
-    _require_storable(roster, len(times))
-    tracked = await require_allowed(new.teacher_email, caller=caller, deps=deps)
-    teacher = Organizer(tracked.user if tracked else None, new.teacher_email)
-    space = await _space(new, teacher, deps)
-    tracking, hint = await track(new.teacher_email, caller=caller, deps=deps)
     plan = Plan(
         subject=new.subject,
         class_id=new.class_id,
@@ -123,41 +140,109 @@ async def schedule_class(
         teachers=tuple(dict.fromkeys([new.teacher_email, *new.co_teacher_emails])),
         roster=roster,
         policy=policy,
-        tracking=tracking,
-        tracking_hint=hint,
         fingerprint=fingerprint,
     )
+    request = _Request(new, plan, session_ids, times, time_zone, key, fingerprint, caller)
+    # Somebody who asks again before the answer has come finds the same, in this process at least.
+    async with deps.turns.of(f"scheduling/{key or session_ids[0]}"):
+        scheduled = await _scheduled_before(request, deps) or await _schedule(request, deps)
+    if scheduled.created and new.calendar:
+        await follow_now(session_ids, deps=deps)
+    return scheduled
+
+
+async def _schedule(request: _Request, deps: Deps) -> Scheduled:
+    new = request.new
+    require_near(new.start_time, now=deps.clock())
+    _require_storable(request.plan.roster, len(request.times))
+    if new.calendar:
+        _require_calendar(request, deps)
+    tracked = await require_allowed(new.teacher_email, caller=request.caller, deps=deps)
+    teacher = Organizer(tracked.user if tracked else None, new.teacher_email)
+    if not new.calendar:
+        return await _store(request, await _space(new, teacher, deps), teacher, event_id=None, deps=deps)
+    added = await _add_to_calendar(request, teacher, deps)
+    try:
+        return await _store(request, added.space, teacher, event_id=added.event.event_id, deps=deps)
+    finally:
+        # Which leaves the event of a class that is stored.
+        await take_back(added.event.event_id, teacher=teacher, deps=deps)
+
+
+async def _store(request: _Request, space: Space, teacher: Organizer, *, event_id: str | None, deps: Deps) -> Scheduled:
+    """Store the classes of a request, each with its place in the room's timetable."""
+    new, key = request.new, request.key
+    tracking, hint = await track(new.teacher_email, caller=request.caller, deps=deps)
+    plan = dataclasses.replace(request.plan, tracking=tracking, tracking_hint=hint)
     entry_id = uuid.uuid4().hex
 
     async def decide(work: Work) -> Scheduled:
         now = deps.clock()
-        again = await _found_before(work, session_ids, new, key, fingerprint)
+        again = await _found_before(work, request)
         if again:
             return again
         room = await work.room(space.name)
         if not room.owner.known and not new.meeting_code:
             room = dataclasses.replace(room, owner=teacher)
         sessions = {}
-        for session_id, scheduled in zip(session_ids, times, strict=True):
+        for session_id, scheduled in zip(request.session_ids, request.times, strict=True):
+            entry = (
+                CalendarEntry(
+                    event_id=event_id,
+                    organizer=new.teacher_email,
+                    occurrence=scheduled.start if new.recurrence else None,
+                    due_at=now + FIRST_PAUSE,
+                )
+                if event_id
+                else None
+            )
             sessions[session_id] = ClassSession(
                 session_id=session_id,
                 space=space,
-                time_zone=time_zone,
+                time_zone=request.time_zone,
                 state=SessionState.SCHEDULED,
                 owned=None,
-                plan=dataclasses.replace(plan, scheduled=scheduled),
+                plan=dataclasses.replace(plan, scheduled=scheduled, calendar=entry),
             )
-            room = with_class(room, session_id, scheduled, policy)
+            room = with_class(room, session_id, scheduled, plan.policy)
         touched = await rearrange(work, room, now=now)
         await mark(work, touched, rules=deps.rules, now=now, changed=sessions)
         if key:
-            work.put_answered(Answered(key, fingerprint, session_ids, now + REMEMBERED))
-        references = {"session_id": session_ids[0], "sessions": str(len(session_ids))}
-        work.note(AuditEntry(entry_id, None, caller.email, "class.scheduled", references, {}))
-        return Scheduled(session_ids, created=True)
+            work.put_answered(Answered(key, request.fingerprint, request.session_ids, now + REMEMBERED))
+        references = {"session_id": request.session_ids[0], "sessions": str(len(request.session_ids))}
+        work.note(AuditEntry(entry_id, None, request.caller.email, "class.scheduled", references, {}))
+        return Scheduled(request.session_ids, created=True)
 
     scheduled, _ = await deps.store.transact(decide)
     return scheduled
+
+
+def _require_calendar(request: _Request, deps: Deps) -> None:
+    if deps.calendar is None:
+        raise InvalidRequest(
+            "calendar cannot be true here: Calendar is not in use.",
+            errors=[FieldError("calendar", "cannot be true: Calendar is not in use here")],
+            hint=CalendarNotInUse.default_hint,
+        )
+    require_few(guests_of(request.plan, organizer=request.new.teacher_email))
+
+
+async def _add_to_calendar(request: _Request, teacher: Organizer, deps: Deps) -> Added:
+    """The event of a request, with its room; nobody is invited yet."""
+    new, first = request.new, request.times[0]
+    space = await _space(new, teacher, deps) if new.meeting_code else None
+    event = NewEvent(
+        session_id=request.session_ids[0],
+        series_id=request.plan.series_id,
+        fingerprint=request.fingerprint,
+        details=Details(new.subject, first, frozenset(), request.time_zone),
+        recurrence=counted_rule(new.recurrence, len(request.times)) if new.recurrence else None,
+        meeting_uri=space.meeting_uri if space else None,
+    )
+    # With neither an id of the LMS nor a key, no two requests are the same.
+    same = f"{request.key}/{request.fingerprint}" if request.key and not new.external_id else request.session_ids[0]
+    starts = tuple(time.start for time in request.times)
+    return await add_to_calendar(event, seed=same, space=space, starts=starts, teacher=teacher, deps=deps)
 
 
 def _times(new: NewClass, time_zone: str) -> tuple[Interval, ...]:
@@ -206,32 +291,28 @@ def _series_id(session_ids: Sequence[str]) -> str:
     return hashlib.sha256(f"series/{session_ids[0]}".encode()).hexdigest()[:20]
 
 
-async def _scheduled_before(
-    session_ids: tuple[str, ...], new: NewClass, key: str | None, fingerprint: str, deps: Deps
-) -> Scheduled | None:
+async def _scheduled_before(request: _Request, deps: Deps) -> Scheduled | None:
     async def look(work: Work) -> Scheduled | None:
-        return await _found_before(work, session_ids, new, key, fingerprint)
+        return await _found_before(work, request)
 
     found, _ = await deps.store.transact(look)
     return found
 
 
-async def _found_before(
-    work: Work, session_ids: tuple[str, ...], new: NewClass, key: str | None, fingerprint: str
-) -> Scheduled | None:
+async def _found_before(work: Work, request: _Request) -> Scheduled | None:
     """What an earlier request of the same key or `external_id` made."""
-    answered = await work.answered(key) if key else None
+    answered = await work.answered(request.key) if request.key else None
     if answered:
-        if answered.fingerprint != fingerprint:
+        if answered.fingerprint != request.fingerprint:
             raise InvalidRequest.of("Idempotency-Key", "was used for another request within the last 24 hours")
         return Scheduled(answered.session_ids, created=False)
-    if new.external_id:
-        session = await work.session(session_ids[0])
+    if request.new.external_id:
+        session = await work.session(request.session_ids[0])
         if session is None:
             return None
-        if session.plan.fingerprint != fingerprint:
+        if session.plan.fingerprint != request.fingerprint:
             raise ExternalIdInUse("This external_id belongs to a class that was scheduled with another request.")
-        return Scheduled(session_ids, created=False)
+        return Scheduled(request.session_ids, created=False)
     return None
 
 
