@@ -15,6 +15,7 @@ from functions.ports import (
     DeadLetters,
     Identities,
     Jobs,
+    Reports,
     Spaces,
     Subscriptions,
 )
@@ -66,3 +67,4 @@ class Deps:
     pause: Callable[[float], Awaitable[None]]
     rules: Rules
     turns: Turns
+    reports: Reports | None = None
