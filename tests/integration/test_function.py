@@ -42,7 +42,7 @@ SESSION_FIELDS = names(
 )
 ATTENDANCE_FIELDS = names(
     "schema_version expire_at attendee_id session_id class_id subject teacher_email teacher_emails session_start "
-    "scheduled_start scheduled_end session_state sync_state kind user student_id email emails email_source "
+    "time_zone scheduled_start scheduled_end session_state sync_state kind user student_id email emails email_source "
     "display_name role status status_reason is_late is_left_early mark override merged suggestions first_joined_at "
     "last_left_at total_duration_seconds in_class_seconds session_count sessions updated_at"
 )
