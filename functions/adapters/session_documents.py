@@ -36,7 +36,7 @@ from functions.domain.sessions import (
 
 
 def session_to_document(sheet: AttendanceSheet, *, retention: timedelta | None) -> Fields:
-    """`sessions/{session_id}`, without `created_at` and `updated_at`, which the store keeps."""
+    """`sessions/{session_id}`, without `created_at`, `updated_at` and `sheet_parts`, which the store keeps."""
     session = sheet.session
     plan, progress = session.plan, session.progress
     return {

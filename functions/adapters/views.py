@@ -13,6 +13,7 @@ from typing import Any
 from functions.adapters.database import Database, Document, Query, Where
 from functions.adapters.documents import Fields, check_schema
 from functions.adapters.register_documents import register_id
+from functions.adapters.sheet_copy import people_from
 from functions.domain.model import SyncState
 from functions.ports import AttendanceFilter, Page, Paging, SessionFilter, Troubles
 
@@ -44,8 +45,7 @@ class DocumentViews:
         session = await self._database.get(f"sessions/{session_id}")
         if session is None:
             return None
-        people = await self._database.children(f"{session.path}/attendance", at=session.seen_at)
-        return _checked(session), tuple(map(_checked, people))
+        return _checked(session), await self._people(session)
 
     async def attendee(self, session_id: str, attendee_id: str) -> Mapping[str, Any] | None:
         """See the port."""
@@ -108,6 +108,16 @@ class DocumentViews:
             last_pulled_at=last.documents[0].fields["sync"]["pulled_at"] if last.documents else None,
         )
 
+    async def _people(self, session: Document) -> tuple[Mapping[str, Any], ...]:
+        """Everybody's attendance, from its copy if there is one: a read for each part, not for each person."""
+        parts = session.fields.get("sheet_parts")
+        if parts is not None:
+            copy = await self._database.children(f"{session.path}/sheet", at=session.seen_at) if parts else ()
+            if len(copy) == parts:  # else some have expired already
+                return people_from(map(_checked, sorted(copy, key=_number)))
+        people = await self._database.children(f"{session.path}/attendance", at=session.seen_at)
+        return tuple(map(_checked, people))
+
     async def _fields(self, path: str) -> Fields | None:
         document = await self._database.get(path)
         return _checked(document) if document else None
@@ -149,6 +159,10 @@ class DocumentViews:
 def _between(since: datetime | None, until: datetime | None) -> list[Where]:
     bounds = ((">=", since), ("<", until))
     return [Where("session_start", op, moment) for op, moment in bounds if moment is not None]  # type: ignore[arg-type] # one of the two
+
+
+def _number(part: Document) -> int:
+    return int(part.path.rpartition("/")[2])
 
 
 def _place(document: Document) -> tuple[datetime, str, str]:

@@ -87,6 +87,7 @@ COLLECTIONS = (
     "snapshot",
     "sessions",
     "attendance",
+    "sheet",
     "corrections",
     "spaces",
     "people",
@@ -95,6 +96,8 @@ COLLECTIONS = (
     "idempotency",
     "audit",
 )
+EXPIRING = ("conferences", "sessions", "attendance", "sheet", "corrections", "registers")
+"""Those that are about one class meeting or more."""
 
 
 @pytest.fixture
@@ -447,7 +450,7 @@ async def test_a_change_writes_that_person_alone_and_moves_the_sessions_updated_
 
     changed = await rewritten(database, before)
     bens = attendee_id("abc", "users/3")
-    assert changed == {"conferences/abc", "sessions/abc", f"sessions/abc/attendance/{bens}"}
+    assert changed == {"conferences/abc", "sessions/abc", f"sessions/abc/attendance/{bens}", "sessions/abc/sheet/1"}
     assert change == SheetChange(updated=frozenset({bens}))
     again = await database.get("sessions/abc")
     assert again.fields["updated_at"] > session.fields["updated_at"]
@@ -702,12 +705,12 @@ async def test_a_reader_never_sees_half_a_sync(store, database, request):
 
 async def test_a_snapshot_too_large_for_one_document_is_stored_whole_and_shrinks_again(store, database):
     crowd = [participant(student(number), *[(m / 10, m / 10 + 0.05) for m in range(30)]) for number in range(2, 302)]
-    await save(store, read_at(61, *crowd))
+    await do(store, lambda work: work.put_conference(read_at(61, *crowd)))
 
     assert len(await database.children("conferences/abc/snapshot")) >= 1
     assert await stored_conference(store) == read_at(61, *crowd)
 
-    await save(store, read_at(62, ADA))
+    await do(store, lambda work: work.put_conference(read_at(62, ADA)))
     assert await database.children("conferences/abc/snapshot") == []
     assert await stored_conference(store) == read_at(62, ADA)
 
@@ -906,7 +909,7 @@ async def test_personal_data_expires_when_a_retention_is_set_and_what_has_none_d
     for path, document in (await everything(database)).items():
         expiry.setdefault(path.split("/")[-2], set()).add(document.fields.get("expire_at", "never"))
     assert expiry == {
-        **{name: {at(0) + kept} for name in ("conferences", "sessions", "attendance", "corrections", "registers")},
+        **{name: {at(0) + kept} for name in EXPIRING},
         "people": {at(50) + kept},
         "audit": {at(100) + kept},
         "idempotency": {at(200)},

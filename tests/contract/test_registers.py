@@ -6,8 +6,8 @@ import pytest
 
 from functions.adapters.attendance_store import DocumentAttendanceStore
 from functions.adapters.database import Query
+from functions.adapters.parts import document_size
 from functions.adapters.views import DocumentViews
-from functions.adapters.work import document_size
 from functions.domain.roster import Mark, RosterEntry
 from tests.builders import ADA, BOB, CAT, EMAILS, TEACHING, at, call, expected, lesson, override, sheet_of
 

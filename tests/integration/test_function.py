@@ -30,19 +30,20 @@ def names(text):
 
 CONFERENCE_FIELDS = names(
     "schema_version expire_at conference_record space meeting_code meeting_uri start_time end_time expire_time "
-    "organizer session_ids attached_to participant_count participant_session_count participants snapshot_documents sync"
+    "organizer session_ids attached_to superseded_by participant_count participant_session_count "
+    "participants snapshot_documents sync"
 )
 SYNC_FIELDS = names("state source pulled_at first_pulled_at ended_event_at attempts meet_calls error")
 SESSION_FIELDS = names(
     "schema_version expire_at session_id external_id series_id class_id class_ids subject teacher_email "
     "teacher_emails space meeting_code meeting_uri scheduled_start scheduled_end owned_start owned_end held_start "
     "held_end session_start time_zone local_date actual_start actual_end state held_elsewhere due_at progress "
-    "conference_records attached_records roster policy counts tracking tracking_hint fingerprint sync created_at "
-    "updated_at"
+    "conference_records attached_records roster policy counts tracking tracking_hint fingerprint sync sheet_parts "
+    "created_at updated_at"
 )
 ATTENDANCE_FIELDS = names(
     "schema_version expire_at attendee_id session_id class_id subject teacher_email teacher_emails session_start "
-    "scheduled_start scheduled_end session_state sync_state kind user student_id email emails email_source "
+    "time_zone scheduled_start scheduled_end session_state sync_state kind user student_id email emails email_source "
     "display_name role status status_reason is_late is_left_early mark override merged suggestions first_joined_at "
     "last_left_at total_duration_seconds in_class_seconds session_count sessions updated_at"
 )

@@ -8,7 +8,7 @@ from typing import Any
 from google.cloud import firestore
 
 COLLECTIONS = ("conferences", "sessions", "registers", "organizers", "people", "spaces", "parked_events")
-GROUPS = ("attendance", "corrections", "snapshot", "parts")
+GROUPS = ("attendance", "sheet", "corrections", "snapshot", "parts")
 
 OF_PROCESSING = frozenset(
     (

@@ -1,0 +1,215 @@
+"""What shall stand, held against what was read -> one commit of what differs.
+
+What is written of a conference, a class meeting and a register: `conference_writes`, `sheet_writes`,
+`register_writes`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from functions.adapters.conference_writes import conference_writes
+from functions.adapters.database import ABSENT, COMMIT_TIME, Write
+from functions.adapters.differences import replaced
+from functions.adapters.documents import SCHEMA_VERSION, Fields, expiry
+from functions.adapters.loaded import Loaded
+from functions.adapters.paths import (
+    answered_path,
+    attendance_path,
+    conference_path,
+    corrections_path,
+    organizer_path,
+    person_path,
+    register_path,
+    room_path,
+    session_path,
+)
+from functions.adapters.people_documents import organizer_to_document, person_to_document
+from functions.adapters.register_documents import register_keys
+from functions.adapters.register_writes import has_parts, register_writes, registers_before
+from functions.adapters.room_documents import room_to_document
+from functions.adapters.session_documents import session_from_document
+from functions.adapters.sheet_writes import StoredSheet, drop_writes, marks_changed, sheet_change, sheet_writes
+from functions.domain.model import Conference
+from functions.domain.roster import Correction
+from functions.domain.sessions import Answered, AttendanceSheet, AuditEntry, Person, TrackedOrganizer
+from functions.domain.timetable import Room
+from functions.ports import SheetChange
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What shall stand after a commit, whatever of it stands already.
+
+    Attributes:
+        conferences: By resource name.
+        sheets: Class meetings with their attendance, by id.
+        dropped: Ids of class meetings that shall be gone.
+        rooms: By resource name.
+        corrections: By class meeting, all that people decided, by id of the document.
+        people: By account.
+        organizers: By account; None shall be gone.
+        answered: Requests that were answered.
+        notes: Who changed what.
+    """
+
+    conferences: dict[str, Conference] = field(default_factory=dict)
+    sheets: dict[str, AttendanceSheet] = field(default_factory=dict)
+    dropped: set[str] = field(default_factory=set)
+    rooms: dict[str, Room] = field(default_factory=dict)
+    corrections: dict[str, dict[str, Correction]] = field(default_factory=dict)
+    people: dict[str, Person] = field(default_factory=dict)
+    organizers: dict[str, TrackedOrganizer | None] = field(default_factory=dict)
+    answered: list[Answered] = field(default_factory=list)
+    notes: list[AuditEntry] = field(default_factory=list)
+
+
+class Commit:
+    """The writes that make what is stored what is wanted.
+
+    Args:
+        wanted: What shall stand.
+        stored: What was read; whatever else is to be replaced is read too.
+        now: The time, for what expires.
+        retention: How long personal data is kept after the class; None keeps it.
+    """
+
+    def __init__(self, wanted: Wanted, stored: Loaded, *, now: datetime, retention: timedelta | None) -> None:
+        self._wanted = wanted
+        self._stored = stored
+        self._now = now
+        self._retention = retention
+
+    async def writes(self) -> tuple[list[Write], Mapping[str, SheetChange]]:
+        """What differs, and what changes of the attendance of each class meeting that is wanted."""
+        await self._load_what_is_written()
+        changes: dict[str, SheetChange] = {}
+        marks: dict[str, dict[str, Any]] = {}
+        writes: list[Write] = []
+        written: dict[str, AttendanceSheet] = {}
+        for session_id, sheet in self._wanted.sheets.items():
+            stored = self._stored_sheet(session_id)
+            corrections = self._wanted.corrections.get(session_id)
+            on_sheet = sheet_writes(sheet, corrections, stored=stored, retention=self._retention)
+            changes[session_id] = sheet_change(session_id, on_sheet, stored)
+            marks |= marks_changed(session_id, on_sheet, stored)
+            writes += on_sheet
+            if on_sheet:
+                written[session_id] = sheet
+        for session_id in self._wanted.dropped:
+            writes += drop_writes(self._stored_sheet(session_id))
+        on_sheets = bool(writes)
+        writes += await self._register_writes(written)
+        for conference in self._wanted.conferences.values():
+            # A sheet is made of its conferences: the commit must fail if they are others by now.
+            writes += self._conference_writes(conference, always=on_sheets)
+        for room in self._wanted.rooms.values():
+            writes += self._replaced(room_path(room.space), room_to_document(room))
+        for person in self._wanted.people.values():
+            known = None if person == Person(person.user) else person_to_document(person, retention=self._retention)
+            writes += self._replaced(person_path(person.user), known)
+        for user, organizer in self._wanted.organizers.items():
+            writes += self._replaced(organizer_path(user), organizer_to_document(organizer) if organizer else None)
+        writes += self._remembered_writes()
+        writes += [Write(f"audit/{note.entry_id}", self._audit(note, marks)) for note in self._wanted.notes]
+        return writes, changes
+
+    async def _load_what_is_written(self) -> None:
+        """Read whatever is to be replaced and was not read yet."""
+        sessions = [*self._wanted.sheets, *self._wanted.dropped]
+        await self._stored.load(
+            [
+                *map(session_path, sessions),
+                *map(conference_path, self._wanted.conferences),
+                *map(room_path, self._wanted.rooms),
+                *map(person_path, self._wanted.people),
+                *map(organizer_path, self._wanted.organizers),
+            ]
+        )
+        spilled = [
+            path
+            for path in map(conference_path, self._wanted.conferences)
+            if (document := self._stored.known(path)) and document.fields["snapshot_documents"]
+        ]
+        # Under a class meeting that does not exist there is nothing.
+        there = [session_id for session_id in sessions if self._stored.known(session_path(session_id))]
+        await asyncio.gather(
+            *(self._stored.children(f"{path}/snapshot") for path in spilled),
+            *(self._stored.children(attendance_path(session_id)) for session_id in there),
+        )
+
+    def _stored_sheet(self, session_id: str) -> StoredSheet:
+        return StoredSheet(
+            session=self._stored.known(session_path(session_id)),
+            people=self._stored.known_children(attendance_path(session_id)),
+            corrections=self._stored.known_children(corrections_path(session_id)),
+        )
+
+    def _replaced(self, path: str, fields: Fields | None) -> list[Write]:
+        return replaced(path, fields, self._stored.known(path))
+
+    def _conference_writes(self, conference: Conference, *, always: bool) -> list[Write]:
+        path = conference_path(conference.conference_record)
+        return conference_writes(
+            conference,
+            stored=self._stored.known(path),
+            parts=self._stored.known_children(f"{path}/snapshot"),
+            always=always,
+            retention=self._retention,
+        )
+
+    async def _register_writes(self, written: Mapping[str, AttendanceSheet]) -> list[Write]:
+        """The registers that class meetings stand in, stood in, or leave.
+
+        Only those that are written count: the commit fails if they are others by now, so that no register is ever made
+        of a class meeting as it was.
+        """
+        sheets_of: dict[str, list[AttendanceSheet]] = {}
+        for session_id, sheet in written.items():
+            for key in register_keys(sheet) | registers_before(self._stored_sheet(session_id)):
+                sheets_of.setdefault(key, []).append(sheet)
+        for session_id in self._wanted.dropped:
+            stored = self._stored_sheet(session_id)
+            if stored.session:
+                gone = AttendanceSheet(session_from_document(stored.session.fields))
+                for key in registers_before(stored):
+                    sheets_of.setdefault(key, []).append(gone)
+        await self._stored.load(map(register_path, sorted(sheets_of)))
+        writes: list[Write] = []
+        for key, sheets in sorted(sheets_of.items()):
+            path = register_path(key)
+            document = self._stored.known(path)
+            parts = await self._stored.children(f"{path}/parts") if has_parts(document) else {}
+            writes += register_writes(key, sheets, stored=document, parts=parts, retention=self._retention)
+        return writes
+
+    def _remembered_writes(self) -> list[Write]:
+        return [
+            Write(
+                path := answered_path(answered.key),
+                {
+                    "schema_version": SCHEMA_VERSION,
+                    "expire_at": answered.expire_at,
+                    "fingerprint": answered.fingerprint,
+                    "session_ids": list(answered.session_ids),
+                },
+                expecting=self._stored.known(path) or ABSENT,
+            )
+            for answered in self._wanted.answered
+        ]
+
+    def _audit(self, note: AuditEntry, marks: Mapping[str, Mapping[str, Any]]) -> Fields:
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "expire_at": expiry(self._now, self._retention),
+            "at": COMMIT_TIME,
+            "by": note.by,
+            "caller": note.caller,
+            "what": note.what,
+            "references": dict(note.references),
+            "marks": dict(marks),
+        }

@@ -1,0 +1,53 @@
+"""Where the documents of each resource stand."""
+
+from __future__ import annotations
+
+
+def conference_path(conference_record: str) -> str:
+    """The document of a conference record, which may be given as its resource name."""
+    return f"conferences/{conference_record.removeprefix('conferenceRecords/')}"
+
+
+def session_path(session_id: str) -> str:
+    """The document of a class meeting."""
+    return f"sessions/{session_id}"
+
+
+def attendance_path(session_id: str) -> str:
+    """The collection of everybody's attendance in a class meeting."""
+    return f"{session_path(session_id)}/attendance"
+
+
+def copy_path(session_id: str) -> str:
+    """The collection of the parts of a copy of that, numbered from 1."""
+    return f"{session_path(session_id)}/sheet"
+
+
+def corrections_path(session_id: str) -> str:
+    """The collection of what people decided about a class meeting."""
+    return f"{session_path(session_id)}/corrections"
+
+
+def room_path(space: str) -> str:
+    """The document of a room."""
+    return f"spaces/{space.removeprefix('spaces/')}"
+
+
+def person_path(user: str) -> str:
+    """The document of a Google account."""
+    return f"people/{user.removeprefix('users/')}"
+
+
+def organizer_path(user: str) -> str:
+    """The document of a teacher who is tracked."""
+    return f"organizers/{user.removeprefix('users/')}"
+
+
+def register_path(key: str) -> str:
+    """The document of a class's register of a month."""
+    return f"registers/{key}"
+
+
+def answered_path(key: str) -> str:
+    """The document of a request that was answered."""
+    return f"idempotency/{key}"
