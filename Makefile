@@ -12,7 +12,7 @@ SHELL_SCRIPTS := .ci/run $(wildcard infra/*.sh)
 
 .PHONY: help
 help: ## list the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 $(INSTALLED): requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; '$(PYTHON)' is $$($(PYTHON) --version 2>&1). Name another one: make PYTHON=python3.13 …" >&2; exit 1; }
@@ -53,8 +53,12 @@ replay: $(INSTALLED) ## process parked messages again: all, or ID=…, REASON=�
 status: $(INSTALLED) ## say what needs a person, and what mends it (ARGS=--json)
 	@$(OPERATE) status $(ARGS)
 
+.PHONY: debian-packages
+debian-packages: ## install what the tests need of Debian
+	@infra/debian-packages.sh
+
 .PHONY: test
-test: $(INSTALLED) ## run every test, with the real Firestore and Pub/Sub emulators
+test: $(INSTALLED) debian-packages ## run every test, with the real Firestore and Pub/Sub emulators
 	@$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: check
