@@ -75,8 +75,8 @@ format: $(INSTALLED) ## format the code and mend what the linter can
 	@$(BIN)/ruff check --fix .
 
 .PHONY: bench
-bench: $(INSTALLED) ## measure one large conference against the plain loop and the floor
-	@$(BIN)/python -m bench
+bench: $(INSTALLED) ## measure one large conference, and the pages (ARGS="--only pages")
+	@$(BIN)/python -m bench $(ARGS)
 
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --quiet \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
