@@ -101,7 +101,13 @@ ProjectId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9:.-]{1,98}$")]
 DatabaseId = Annotated[str, Field(pattern=r"^(\(default\)|[a-z0-9][a-z0-9-]{2,62})$")]
 
 
-_OPTIONAL_ENDPOINTS = ("workspace_events_api_endpoint", "people_api_endpoint", "directory_api_endpoint")
+_OPTIONAL_ENDPOINTS = (
+    "workspace_events_api_endpoint",
+    "people_api_endpoint",
+    "directory_api_endpoint",
+    "calendar_api_endpoint",
+    "reports_api_endpoint",
+)
 """What a system on one machine can do without: left at the real service, it counts as not in use there."""
 
 
@@ -124,6 +130,9 @@ class Settings(BaseSettings):
     workspace_events_api_endpoint: Endpoint = "workspaceevents.googleapis.com:443"
     people_api_endpoint: Endpoint = "people.googleapis.com:443"
     directory_api_endpoint: Endpoint = "admin.googleapis.com:443"
+    calendar_api_endpoint: Endpoint = "www.googleapis.com:443"
+    reports_api_endpoint: Endpoint = "admin.googleapis.com:443"
+    reports_admin: Teacher | None = None
     pubsub_emulator_host: str | None = None
     meet_reads_per_minute: Annotated[int, Field(ge=0, le=1_000_000)] = 600
     meet_project_reads_per_minute: Annotated[int, Field(ge=0, le=1_000_000)] = 6000
@@ -197,6 +206,16 @@ class Settings(BaseSettings):
     def directory_in_use(self) -> bool:
         """Whether the Directory API can be asked; likewise."""
         return self._in_use("directory_api_endpoint")
+
+    @property
+    def calendar_in_use(self) -> bool:
+        """Whether classes can be put into Calendar; likewise."""
+        return self._in_use("calendar_api_endpoint")
+
+    @property
+    def reports_in_use(self) -> bool:
+        """Whether the Reports API can be asked; likewise."""
+        return self._in_use("reports_api_endpoint")
 
     @property
     def pubsub_in_use(self) -> bool:

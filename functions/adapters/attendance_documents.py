@@ -30,6 +30,7 @@ def attendance_to_document(person: Attendance, session: ClassSession, *, retenti
         "teacher_email": plan.teachers[0] if plan.teachers else None,
         "teacher_emails": list(plan.teachers),
         "session_start": session.start,
+        "time_zone": session.time_zone,
         "scheduled_start": scheduled.start if scheduled else None,
         "scheduled_end": scheduled.end if scheduled else None,
         "session_state": session.state.value,

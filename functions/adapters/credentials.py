@@ -1,18 +1,43 @@
-"""As whom a call to Google is made.
+"""As whom a call to Google is made, and what for.
 
 Every call carries its credentials as metadata, so that one channel serves every organizer. One credentials object
-is kept for each organizer. Domain-wide delegation and teachers' own consent are further makers of such objects.
+is kept for each organizer and capability. Domain-wide delegation and teachers' own consent are further makers of
+such objects.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from enum import Enum
 from functools import lru_cache
 from typing import Protocol
 
 from functions.domain.model import Organizer
 
 Metadata = Sequence[tuple[str, str]]
+
+
+class Capability(Enum):
+    """What calls are made for, by the scopes that it needs. A scope that is not granted costs its capability alone.
+
+    https://developers.google.com/identity/protocols/oauth2/scopes
+    """
+
+    MEETINGS = ("https://www.googleapis.com/auth/meetings.space.readonly",)
+    ROOMS = ("https://www.googleapis.com/auth/meetings.space.created",)
+    PEOPLE = ("https://www.googleapis.com/auth/directory.readonly",)
+    DIRECTORY = ("https://www.googleapis.com/auth/admin.directory.user.readonly",)
+    OWN_ACCOUNT = (
+        "https://www.googleapis.com/auth/userinfo.email",
+        "https://www.googleapis.com/auth/userinfo.profile",
+    )
+    CALENDAR = ("https://www.googleapis.com/auth/calendar.events",)
+    REPORTS = ("https://www.googleapis.com/auth/admin.reports.audit.readonly",)
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The scopes, as Google spells them."""
+        return tuple(self.value)
 
 
 class Credentials(Protocol):
@@ -23,20 +48,20 @@ class Credentials(Protocol):
 
 
 class CredentialsPool:
-    """One credentials object for each organizer, made once and kept while the instance is warm.
+    """One credentials object for each organizer and capability, made once and kept while the instance is warm.
 
     Args:
-        make: Builds the credentials of one organizer; does no network.
+        make: Builds the credentials of one organizer for one capability; does no network.
     """
 
-    def __init__(self, make: Callable[[Organizer], Credentials]) -> None:
+    def __init__(self, make: Callable[[Organizer, Capability], Credentials]) -> None:
         self.of = lru_cache(maxsize=4096)(make)
 
 
 class AnonymousCredentials:
     """No credentials: for stand-ins on loopback, which are told as whom the call would be made."""
 
-    def __init__(self, organizer: Organizer) -> None:
+    def __init__(self, organizer: Organizer, _: Capability) -> None:
         self._metadata = (("x-acting-as", organizer.email or organizer.user or ""),)
 
     async def metadata(self) -> Metadata:

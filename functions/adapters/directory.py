@@ -10,6 +10,7 @@ from typing import Any
 
 from functions.adapters.credentials import Credentials
 from functions.adapters.google_rest import Api, Missing, RestApi
+from functions.adapters.people import IDENTITY_ERRORS
 from functions.domain.errors import IdentityRequestRefused
 from functions.domain.model import Identity, IdentitySource, clean_display_name
 
@@ -19,6 +20,7 @@ API = Api(
     title="Admin SDK API (Directory)",
     service="admin.googleapis.com",
     scope="https://www.googleapis.com/auth/admin.directory.user.readonly",
+    errors=IDENTITY_ERRORS,
 )
 
 _FIELDS = "id,primaryEmail,aliases,nonEditableAliases,emails(address),name(fullName,givenName,familyName)"

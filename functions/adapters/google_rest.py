@@ -17,13 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.adapters.credentials import Credentials
 from functions.adapters.repeating import repeated
-from functions.domain.errors import (
-    IdentitiesApiDisabled,
-    IdentitiesUnavailable,
-    IdentityAccessDenied,
-    IdentityRequestRefused,
-    IdentityScopeMissing,
-)
+from functions.domain.errors import AttendanceError, NeedsOperator, Permanent, Retryable
 
 if TYPE_CHECKING:
     import httplib2  # type: ignore[import-untyped]  # the package has no py.typed
@@ -48,6 +42,25 @@ class Missing(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class ErrorsOf:
+    """What an API's refusals are to us.
+
+    Attributes:
+        unavailable: It does not answer.
+        api_disabled: It is not enabled in the project.
+        scope_missing: The token lacks its scope.
+        access_denied: It refuses the person.
+        request_refused: It calls the request invalid.
+    """
+
+    unavailable: type[Retryable]
+    api_disabled: type[NeedsOperator]
+    scope_missing: type[NeedsOperator]
+    access_denied: type[NeedsOperator]
+    request_refused: type[Permanent]
+
+
+@dataclass(frozen=True, slots=True)
 class Api:
     """An API: its name and version in the discovery documents, and what to say of it.
 
@@ -56,7 +69,8 @@ class Api:
         version: Likewise.
         title: As people know it.
         service: What `gcloud services enable` takes.
-        scope: The scope that reading needs.
+        scope: The scope that our calls need.
+        errors: What its refusals are to us.
     """
 
     name: str
@@ -64,6 +78,7 @@ class Api:
     title: str
     service: str
     scope: str
+    errors: ErrorsOf
 
 
 class RestApi:
@@ -99,10 +114,7 @@ class RestApi:
 
         Raises:
             Missing: The service does not know what was asked for.
-            IdentitiesUnavailable: It does not answer.
-            IdentitiesApiDisabled: It is not enabled in the project.
-            IdentityAccessDenied: It refuses the person.
-            IdentityRequestRefused: It calls the request invalid.
+            AttendanceError: One of the API's own errors (`Api.errors`).
         """
         loop = asyncio.get_running_loop()
 
@@ -117,7 +129,7 @@ class RestApi:
             attempt,
             attempts=self._attempts,
             maximum=2.0,
-            if_error=lambda error: isinstance(error, IdentitiesUnavailable),
+            if_error=lambda error: isinstance(error, self._api.errors.unavailable),
         )
 
     def _answer(self, request: Callable[[Any], Any], headers: Mapping[str, str]) -> Mapping[str, Any]:
@@ -134,10 +146,11 @@ class RestApi:
         except (OSError, ValueError, HTTPException, httplib2.HttpLib2Error) as error:
             # Whatever is no answer. What is left of it must not be read as the next one.
             self._http().close()
-            raise IdentitiesUnavailable(f"The {self._api.title} does not answer ({type(error).__name__}).") from None
+            kind = type(error).__name__
+            raise self._api.errors.unavailable(f"The {self._api.title} does not answer ({kind}).") from None
         if not isinstance(answer, dict):
             # The client hands over whatever text came with a 200, such as a proxy's page.
-            raise IdentitiesUnavailable(f"The {self._api.title} does not answer with JSON.")
+            raise self._api.errors.unavailable(f"The {self._api.title} does not answer with JSON.")
         return answer
 
     @cached_property
@@ -165,28 +178,28 @@ class RestApi:
             self._connections.append(http)
         return http
 
-    def _named(self, status: int, content: bytes) -> Exception:
+    def _named(self, status: int, content: bytes) -> AttendanceError | Missing:
         """Our error for Google's. https://developers.google.com/workspace/admin/directory/v1/limits ."""
         reasons, words = _explained(content)
         api = self._api
         if status == 404:  # noqa: PLR2004
             return Missing()
         if status >= 500 or status in _TRIED_AGAIN or reasons & _QUOTA_REASONS:  # noqa: PLR2004
-            return IdentitiesUnavailable(f"The {api.title} does not answer (HTTP {status}).")
+            return api.errors.unavailable(f"The {api.title} does not answer (HTTP {status}).")
         if status == 403 and (reasons & _API_OFF_REASONS or "has not been used in project" in words):  # noqa: PLR2004
-            return IdentitiesApiDisabled(
+            return api.errors.api_disabled(
                 f"The {api.title} is not enabled (HTTP {status}).",
                 hint=f"Enable the {api.title} in the project: gcloud services enable {api.service}",
             )
         if status == 403 and (reasons & _SCOPE_REASONS or "insufficient authentication scopes" in words):  # noqa: PLR2004
-            return IdentityScopeMissing(
+            return api.errors.scope_missing(
                 f"The token lacks a scope that the {api.title} needs (HTTP {status}).",
                 hint=f"Grant the scope {api.scope}: in the Admin console under Security > API controls > "
                 "Domain-wide delegation, or by the teacher's renewed consent.",
             )
         if status in {401, 403}:
-            return IdentityAccessDenied(f"The {api.title} refuses the person it was asked as (HTTP {status}).")
-        return IdentityRequestRefused(f"The {api.title} calls the request invalid (HTTP {status}).")
+            return api.errors.access_denied(f"The {api.title} refuses the person it was asked as (HTTP {status}).")
+        return api.errors.request_refused(f"The {api.title} calls the request invalid (HTTP {status}).")
 
 
 def _explained(content: bytes) -> tuple[frozenset[str], str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Sequence
 
-from functions.adapters.credentials import Credentials, CredentialsPool
+from functions.adapters.credentials import Capability, CredentialsPool
 from functions.adapters.directory import Directory
 from functions.adapters.people import BATCH, People
 from functions.domain.errors import AttendanceError, IdentitiesUnavailable, NeedsOperator, Permanent
@@ -44,7 +44,7 @@ class GoogleIdentities:
     async def look_up(self, users: Collection[str], *, acting_as: Organizer) -> LookUp:
         """See the port. Whoever is not answered for when the time is over is unavailable."""
         asked = sorted(frozenset(users))
-        search = _Search(asked, self._credentials.of(acting_as))
+        search = _Search(asked, acting_as)
         try:
             async with asyncio.timeout(self._deadline), asyncio.TaskGroup() as tasks:
                 for first in range(0, len(asked), BATCH):
@@ -58,7 +58,7 @@ class GoogleIdentities:
         email = email.strip().lower()
         try:
             async with asyncio.timeout(ACCOUNT_DEADLINE):
-                return await self._account(email, self._credentials.of(Organizer(email=email)))
+                return await self._account(email)
         except TimeoutError:
             raise IdentitiesUnavailable("The Directory and the People API take too long.") from None
 
@@ -67,17 +67,18 @@ class GoogleIdentities:
         self._people.close()
         self._directory.close()
 
-    async def _account(self, email: str, credentials: Credentials) -> Identity | None:
+    async def _account(self, email: str) -> Identity | None:
+        asking = Organizer(email=email)
         denied: NeedsOperator | None = None
         try:
-            found = await self._directory.get(email, credentials)
+            found = await self._directory.get(email, self._credentials.of(asking, Capability.DIRECTORY))
         except NeedsOperator as error:
             found, denied = None, error
         if found is not None:
             return found
         # Either the Directory is closed to this person, or the account belongs to no school.
         try:
-            me = await self._people.me(credentials)
+            me = await self._people.me(self._credentials.of(asking, Capability.OWN_ACCOUNT))
         except (NeedsOperator, Permanent):
             me = None
         if me is not None and email in (me.email, *me.aliases):
@@ -96,7 +97,8 @@ class GoogleIdentities:
     async def _ask_people(self, users: Sequence[str], search: _Search) -> None:
         try:
             async with asyncio.timeout(self._deadline / 2):
-                told = await self._people.look_up(users, search.credentials)
+                credentials = self._credentials.of(search.acting_as, Capability.PEOPLE)
+                told = await self._people.look_up(users, credentials)
         except TimeoutError:
             search.reasons.add(IdentitiesUnavailable.reason)
         except AttendanceError as error:
@@ -113,7 +115,8 @@ class GoogleIdentities:
             if search.directory_refuses:
                 return
             try:
-                found = await self._directory.get(user.removeprefix("users/"), search.credentials)
+                credentials = self._credentials.of(search.acting_as, Capability.DIRECTORY)
+                found = await self._directory.get(user.removeprefix("users/"), credentials)
             except NeedsOperator as error:
                 # As it refuses one, it refuses all.
                 search.directory_refuses = True
@@ -129,9 +132,9 @@ class GoogleIdentities:
 class _Search:
     """One look-up as far as it has come."""
 
-    def __init__(self, asked: Collection[str], credentials: Credentials) -> None:
+    def __init__(self, asked: Collection[str], acting_as: Organizer) -> None:
         self.asked = frozenset(asked)
-        self.credentials = credentials
+        self.acting_as = acting_as
         self.places = asyncio.Semaphore(DIRECTORY_AT_ONCE)
         self.found: dict[str, Identity] = {}
         self.typed: dict[str, Identity] = {}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from google.apps import meet_v2
 
-from functions.adapters.credentials import CredentialsPool
+from functions.adapters.credentials import Capability, CredentialsPool
 from functions.adapters.meet_calls import MeetCalls, OrganizersCalls
 from functions.domain.errors import (
     MeetAccessDenied,
@@ -83,7 +83,7 @@ class MeetConferences:
     async def read(self, conference_record: str, *, organizer: Organizer) -> Reading:
         """See the port."""
         pulled_at = self._clock()
-        call = self._calls.as_organizer(organizer.user or organizer.email or "", self._credentials.of(organizer))
+        call = self._as(organizer)
         try:
             async with asyncio.TaskGroup() as tasks:
                 about = tasks.create_task(self._record_and_space(conference_record, call))
@@ -98,7 +98,7 @@ class MeetConferences:
     ) -> Listing:
         """See the port. https://developers.google.com/workspace/meet/api/reference/rest/v2/conferenceRecords/list."""
         began_at = self._clock()
-        call = self._calls.as_organizer(organizer.user or organizer.email or "", self._credentials.of(organizer))
+        call = self._as(organizer)
         wanted = _records_filter(space, since, until)
         records: dict[str, ConferenceRecord] = {}
         token = ""
@@ -111,6 +111,10 @@ class MeetConferences:
             if not token:
                 break
         return Listing(began_at, tuple(sorted(records.values(), key=lambda record: (record.start_time, record.name))))
+
+    def _as(self, organizer: Organizer) -> OrganizersCalls:
+        credentials = self._credentials.of(organizer, Capability.MEETINGS)
+        return self._calls.as_organizer(organizer.user or organizer.email or "", credentials)
 
     async def _record_and_space(self, conference_record: str, call: OrganizersCalls) -> tuple[ConferenceRecord, Space]:
         request = meet_v2.GetConferenceRecordRequest(name=conference_record)

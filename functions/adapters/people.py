@@ -10,7 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from functions.adapters.credentials import Credentials
-from functions.adapters.google_rest import Api, Missing, RestApi
+from functions.adapters.google_rest import Api, ErrorsOf, Missing, RestApi
+from functions.domain.errors import (
+    IdentitiesApiDisabled,
+    IdentitiesUnavailable,
+    IdentityAccessDenied,
+    IdentityRequestRefused,
+    IdentityScopeMissing,
+)
 from functions.domain.model import Identity, IdentitySource, clean_display_name
 
 BATCH = 200
@@ -25,12 +32,21 @@ _TYPED_IN = frozenset({"CONTACT", "OTHER_CONTACT", "DOMAIN_CONTACT"})
 _ANSWERED = frozenset({0, 5, 7})
 """google.rpc.Code of one person's answer that will not change by itself: OK, NOT_FOUND, PERMISSION_DENIED."""
 
+IDENTITY_ERRORS = ErrorsOf(
+    unavailable=IdentitiesUnavailable,
+    api_disabled=IdentitiesApiDisabled,
+    scope_missing=IdentityScopeMissing,
+    access_denied=IdentityAccessDenied,
+    request_refused=IdentityRequestRefused,
+)
+
 API = Api(
     name="people",
     version="v1",
     title="People API",
     service="people.googleapis.com",
     scope="https://www.googleapis.com/auth/directory.readonly",
+    errors=IDENTITY_ERRORS,
 )
 
 

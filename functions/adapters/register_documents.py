@@ -60,6 +60,7 @@ def register_with(
         sessions[session.session_id] = {
             "session_id": session.session_id,
             "session_start": session.start,
+            "time_zone": session.time_zone,
             "subject": session.plan.subject,
             "state": session.state.value,
         }

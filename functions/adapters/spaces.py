@@ -10,7 +10,7 @@ import re
 from google.api_core import exceptions as gexc
 from google.apps import meet_v2
 
-from functions.adapters.credentials import CredentialsPool
+from functions.adapters.credentials import Capability, CredentialsPool
 from functions.adapters.meet_calls import ATTEMPT_TIMEOUT, MeetCalls, named
 from functions.adapters.repeating import repeated
 from functions.domain.errors import MeetRequestRefused, MeetScopeMissing
@@ -52,7 +52,7 @@ class MeetSpaces:
 
     async def create(self, *, teacher: Organizer) -> Space:
         """See the port. Not repeated after an error that may have left a room behind."""
-        credentials = self._credentials.of(teacher)
+        credentials = self._credentials.of(teacher, Capability.ROOMS)
 
         async def attempt() -> meet_v2.Space:
             return await self._spaces.create_space(
@@ -75,7 +75,8 @@ class MeetSpaces:
         code = code_of(meeting_code)
         if code is None:
             return None
-        call = self._calls.as_organizer(teacher.user or teacher.email or "", self._credentials.of(teacher))
+        credentials = self._credentials.of(teacher, Capability.MEETINGS)
+        call = self._calls.as_organizer(teacher.user or teacher.email or "", credentials)
         request = meet_v2.GetSpaceRequest(name=f"spaces/{code}")
         try:
             answer = await call(self._spaces.get_space, request, attempts=FIND_ATTEMPTS, if_missing=MeetRequestRefused)

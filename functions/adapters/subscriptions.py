@@ -18,7 +18,7 @@ from google.longrunning import (  # type: ignore[import-untyped]  # the package 
 )
 from google.protobuf import duration_pb2, field_mask_pb2
 
-from functions.adapters.credentials import CredentialsPool
+from functions.adapters.credentials import Capability, CredentialsPool
 from functions.adapters.pacing import Pacing
 from functions.adapters.repeating import Method
 from functions.adapters.subscription_calls import ATTEMPTS, OrganizersCalls, begun, naming, raise_failure
@@ -142,7 +142,7 @@ class WorkspaceEventsSubscriptions:
 
     def _calls(self, organizer: Organizer) -> OrganizersCalls:
         who = organizer.user or organizer.email or ""
-        return OrganizersCalls(who, self._credentials.of(organizer), self._pacing, self._attempts)
+        return OrganizersCalls(who, self._credentials.of(organizer, Capability.MEETINGS), self._pacing, self._attempts)
 
     async def _created(self, target: str, call: OrganizersCalls) -> Subscription:
         """A new subscription, of the longest life that there is."""

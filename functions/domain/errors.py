@@ -5,6 +5,8 @@
     │   ├── MeetUnavailable
     │   ├── IdentitiesUnavailable
     │   ├── SubscriptionsUnavailable
+    │   ├── CalendarUnavailable
+    │   ├── ReportsUnavailable
     │   ├── JobsUnavailable
     │   ├── StoreUnavailable
     │   ├── StoreConflict        somebody else wrote first: load again and decide again
@@ -23,6 +25,12 @@
     │   ├── SubscriptionRefused
     │   │   ├── SubscriptionScopeMissing
     │   │   └── SubscriptionTopicRefused
+    │   ├── CalendarApiDisabled
+    │   ├── CalendarAccessDenied
+    │   │   └── CalendarScopeMissing
+    │   ├── ReportsApiDisabled
+    │   ├── ReportsAccessDenied
+    │   │   └── ReportsScopeMissing
     │   ├── DeadLettersRefused
     │   └── OrganizerUnknown
     ├── Permanent                can never succeed: park the message, acknowledge
@@ -31,6 +39,8 @@
     │   ├── ConferenceRecordGone
     │   ├── MeetRequestRefused
     │   ├── IdentityRequestRefused
+    │   ├── CalendarRequestRefused
+    │   ├── ReportsRequestRefused
     │   └── DocumentsRefused     the store will never take them: too large, too many
     ├── Refused                  a caller asked for what cannot be: tell them; nothing was changed
     │   ├── NotFound
@@ -127,6 +137,18 @@ class JobsUnavailable(Retryable):
     """The jobs' topic did not take the messages; some of them may have arrived."""
 
     reason = "jobs-unavailable"
+
+
+class CalendarUnavailable(Retryable):
+    """The Calendar API did not answer, or answered 429 or 5xx."""
+
+    reason = "calendar-unavailable"
+
+
+class ReportsUnavailable(Retryable):
+    """The Reports API did not answer, or answered 429 or 5xx."""
+
+    reason = "reports-unavailable"
 
 
 class StoreUnavailable(Retryable):
@@ -258,6 +280,47 @@ class SubscriptionTopicRefused(SubscriptionRefused):
     )
 
 
+class CalendarApiDisabled(NeedsOperator):
+    """The Calendar API is not enabled in the Google Cloud project; the hint says how it is."""
+
+    reason = "calendar-api-disabled"
+
+
+class CalendarAccessDenied(NeedsOperator):
+    """The Calendar API refuses the teacher whom the call was made as."""
+
+    reason = "calendar-access-denied"
+    default_hint = (
+        "Check that the teacher's account is active, in this Workspace domain, that Calendar is switched on for it "
+        "(Admin console: Apps > Google Workspace > Calendar), and that the teacher's consent or domain-wide "
+        "delegation is valid."
+    )
+
+
+class CalendarScopeMissing(CalendarAccessDenied):
+    """The token lacks the scope that Calendar needs; the hint says which."""
+
+
+class ReportsApiDisabled(NeedsOperator):
+    """The Admin SDK API is not enabled in the Google Cloud project; the hint says how it is."""
+
+    reason = "reports-api-disabled"
+
+
+class ReportsAccessDenied(NeedsOperator):
+    """The Reports API refuses the person whom the call was made as: only an administrator may read reports."""
+
+    reason = "reports-access-denied"
+    default_hint = (
+        "Reports are shown to administrators alone. Check that the account in REPORTS_ADMIN has the privilege Reports "
+        "(Admin console: Account > Admin roles)."
+    )
+
+
+class ReportsScopeMissing(ReportsAccessDenied):
+    """The token lacks the scope that reports need; the hint says which."""
+
+
 class DeadLettersRefused(NeedsOperator):
     """The subscription that dead letters wait in does not let us take them."""
 
@@ -315,6 +378,20 @@ class IdentityRequestRefused(Permanent):
 
     reason = "identity-request-refused"
     default_hint = "The service cannot look up what it was asked for. If that came from Google, report a bug."
+
+
+class CalendarRequestRefused(Permanent):
+    """The Calendar API calls our request invalid (400)."""
+
+    reason = "calendar-request-refused"
+    default_hint = "Calendar cannot take the class as it is. Schedule it without calendar, and report a bug."
+
+
+class ReportsRequestRefused(Permanent):
+    """The Reports API calls our request invalid (400)."""
+
+    reason = "reports-request-refused"
+    default_hint = "The Reports API cannot look up what it was asked for. Report a bug."
 
 
 class DocumentsRefused(Permanent):

@@ -80,8 +80,14 @@ async def test_a_register_holds_each_students_mark_of_each_class_meeting(store, 
 
     assert (register["class_id"], register["month"]) == ("maths-a", "2026-11")
     assert register["sessions"] == [
-        {"session_id": "monday", "session_start": at(0), "subject": "Maths", "state": "ended"},
-        {"session_id": "wednesday", "session_start": at(2 * DAY), "subject": "Maths", "state": "ended"},
+        {"session_id": "monday", "session_start": at(0), "time_zone": "UTC", "subject": "Maths", "state": "ended"},
+        {
+            "session_id": "wednesday",
+            "session_start": at(2 * DAY),
+            "time_zone": "UTC",
+            "subject": "Maths",
+            "state": "ended",
+        },
     ]
     assert marks(register) == {
         EMAILS[ADA.user]: {"monday": "present", "wednesday": "absent"},

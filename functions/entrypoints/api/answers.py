@@ -165,6 +165,7 @@ class AttendanceAnswer(Answer):
     teacher_email: str | None = None
     teacher_emails: list[str] = []
     session_start: datetime
+    time_zone: str | None = None
     scheduled_start: datetime | None = None
     scheduled_end: datetime | None = None
     session_state: SessionState
@@ -241,6 +242,19 @@ class Register(Answer):
     month: str
     students: list[RegisterStudent]
     sessions: list[RegisterSession]
+
+
+class RegisterMeeting(RegisterSession):
+    """A class meeting in a register, with what its page and its file show beside."""
+
+    state: SessionState
+    time_zone: str | None = None
+
+
+class WholeRegister(Register):
+    """A register as its page and its file need it."""
+
+    sessions: list[RegisterMeeting]  # type: ignore[assignment] # each is one of those, and more
 
 
 # --- What commands answer ----------------------------------------------------------------------------------------

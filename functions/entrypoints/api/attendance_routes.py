@@ -5,52 +5,112 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 
-from functions.entrypoints.api.answers import AttendanceList, Register
-from functions.entrypoints.api.calls import ClassId, TheApp, can_end_in, span_of
+from functions.domain.errors import InvalidRequest
+from functions.entrypoints.api.answers import AttendanceList, Register, WholeRegister
+from functions.entrypoints.api.calls import ClassId, TheApp, also_as, can_end_in, span_of
 from functions.entrypoints.api.fields import Student
+from functions.entrypoints.api.pages.register import register_page
+from functions.entrypoints.api.pages.rendering import register_html
 from functions.entrypoints.api.paging import next_token, paging
-from functions.entrypoints.api.requests import PagedQuery, RegisterQuery, StudentQuery
-from functions.ports import AttendanceFilter
+from functions.entrypoints.api.requests import AttendanceQuery, RegisterQuery, StudentQuery
+from functions.entrypoints.api.tables.attendance import Cell, attendance_head, attendance_rows
+from functions.entrypoints.api.tables.file import csv_file
+from functions.entrypoints.api.tables.register import register_rows
+from functions.ports import AttendanceFilter, Paging
 from functions.wiring import App
 
 router = APIRouter(tags=["attendance"])
 
+MAX_ROWS = 20_000
+"""How many rows a file has at most: with them it stays within what a function may answer at once."""
 
-@router.get("/api/students/{student}/attendance", response_model=AttendanceList, responses=can_end_in(404, 410))
+_PART = 500
+"""How many documents of a file are read at once."""
+
+
+@router.get(
+    "/api/students/{student}/attendance",
+    response_model=AttendanceList,
+    responses={**can_end_in(404, 410), **also_as("text/csv")},
+)
 async def student_attendance(
     student: Annotated[Student, Path()], query: Annotated[StudentQuery, Query()], app: TheApp
-) -> Mapping[str, Any]:
+) -> Mapping[str, Any] | Response:
     """A student's attendance; the student is a `student_id`, a Google user id or an e-mail."""
-    return await _list(query, {"student": student, "class_id": query.class_id}, app)
+    return await _list(query, {"student": student, "class_id": query.class_id}, app, name="attendance-of-student")
 
 
-@router.get("/api/classes/{class_id:path}/attendance", response_model=AttendanceList, responses=can_end_in(404, 410))
-async def class_attendance(class_id: ClassId, query: Annotated[PagedQuery, Query()], app: TheApp) -> Mapping[str, Any]:
+@router.get(
+    "/api/classes/{class_id:path}/attendance",
+    response_model=AttendanceList,
+    responses={**can_end_in(404, 410), **also_as("text/csv")},
+)
+async def class_attendance(
+    class_id: ClassId, query: Annotated[AttendanceQuery, Query()], app: TheApp
+) -> Mapping[str, Any] | Response:
     """Everybody's attendance in a class."""
-    return await _list(query, {"class_id": class_id}, app)
+    return await _list(query, {"class_id": class_id}, app, name="attendance-of-class")
 
 
-@router.get("/api/classes/{class_id:path}/register", response_model=Register, responses=can_end_in(404))
-async def register(class_id: ClassId, query: Annotated[RegisterQuery, Query()], app: TheApp) -> Mapping[str, Any]:
+@router.get(
+    "/api/classes/{class_id:path}/register",
+    response_model=Register,
+    responses={**can_end_in(404), **also_as("text/csv", "text/html")},
+)
+async def register(
+    class_id: ClassId, query: Annotated[RegisterQuery, Query()], app: TheApp
+) -> Mapping[str, Any] | Response:
     """A class's register of a local month; empty where nothing was marked yet."""
     found = await app.views.register(class_id, query.month) or {}
-    students = found.get("students", {})
-    return {
+    whole = {
         "class_id": class_id,
         "month": query.month,
-        "students": sorted(students.values(), key=_by_name),
+        "students": sorted(found.get("students", {}).values(), key=_by_name),
         "sessions": sorted(found.get("sessions", ()), key=lambda one: (one["session_start"], one["session_id"])),
     }
+    time_zone = app.deps.rules.time_zone
+    match query.format:
+        case "html":
+            return register_html(register_page(WholeRegister.model_validate(whole), time_zone=time_zone))
+        case "csv":
+            rows = register_rows(WholeRegister.model_validate(whole), time_zone=time_zone)
+            return csv_file(rows, name=f"register-{query.month}", bom=query.bom)
+        case "json":
+            return whole
 
 
-async def _list(query: PagedQuery, whose: Mapping[str, str | None], app: App) -> Mapping[str, Any]:
+async def _list(
+    query: AttendanceQuery, whose: Mapping[str, str | None], app: App, *, name: str
+) -> Mapping[str, Any] | Response:
     wanted: dict[str, Any] = {**whose, **span_of(query, app)}
+    if query.format == "csv":
+        return await _file(query, AttendanceFilter(**wanted), app, name=name)
     named = {"list": "attendance", **wanted}
     part = paging(query.page_token, size=query.page_size, query=named, now=app.deps.clock())
     page = await app.views.attendances(AttendanceFilter(**wanted), part)
     return {"attendance": page.documents, "next_page_token": next_token(page, query=named)}
+
+
+async def _file(query: AttendanceQuery, wanted: AttendanceFilter, app: App, *, name: str) -> Response:
+    """All pages of a list in one file, as of one moment.
+
+    Raises:
+        InvalidRequest: Only a part of it is asked for, or it would be too long; it is never cut.
+    """
+    for field in ("page_size", "page_token"):
+        if field in query.model_fields_set:
+            raise InvalidRequest.of(field, "is not for format=csv, which holds all pages")
+    rows: list[list[Cell]] = []
+    part: Paging | None = Paging(size=_PART)
+    while part:
+        page = await app.views.attendances(wanted, part)
+        rows += attendance_rows(page.documents, time_zone=app.deps.rules.time_zone)
+        if len(rows) > MAX_ROWS:
+            raise InvalidRequest.of("from", f"and to should name a shorter time: there are more than {MAX_ROWS} rows")
+        part = Paging(size=_PART, after=page.next_after, read_at=page.read_at) if page.next_after else None
+    return csv_file([attendance_head(), *rows], name=name, bom=query.bom)
 
 
 def _by_name(student: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -166,6 +166,12 @@ def can_end_in(*statuses: int, etag: bool = False) -> dict[int | str, dict[str, 
     return described
 
 
+def also_as(*media_types: str, etag: bool = False) -> dict[int | str, dict[str, Any]]:
+    """The other formats of an answer, as OpenAPI's response; it replaces the one that `can_end_in` describes."""
+    formats = {"content": {media_type: {"schema": {"type": "string"}} for media_type in media_types}}
+    return {200: {**can_end_in(etag=etag).get(200, {}), **formats}}
+
+
 UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "The caller has this version already."}}
 WITH_BODY = (400,)
 COMMAND = (404, 409, 412, 502)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
 from functions.domain.errors import FieldError, InvalidRequest
 from functions.domain.roster import RosterEntry, checked_roster
@@ -31,6 +31,15 @@ from functions.entrypoints.api.fields import (
 
 StrictBool = Annotated[bool, Field(strict=True)]
 Flag = Annotated[bool, BeforeValidator(lambda value: value if value in {"1", "0", "true", "false"} else None)]
+
+
+def _only_of_a_file(value: bool, of: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic passes it so
+    if of.data.get("format", "csv") != "csv":
+        raise ValueError("is only for format=csv")
+    return value
+
+
+Bom = Annotated[Flag, AfterValidator(_only_of_a_file), Field(description="Of a file: begins with the mark of UTF-8.")]
 MinutesOfRule = Annotated[float, Field(strict=True, ge=0, le=1440, allow_inf_nan=False)]
 
 
@@ -223,10 +232,11 @@ class NoQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class JsonQuery(NoQuery):
-    """An answer in a format; this version has one."""
+class FormatQuery(NoQuery):
+    """An answer as JSON, as a file for spreadsheets, or as a page for people's eyes."""
 
-    format: Literal["json"] = "json"
+    format: Literal["json", "csv", "html"] = "json"
+    bom: Bom = False
 
 
 class PagedQuery(NoQuery):
@@ -247,13 +257,20 @@ class SessionsQuery(PagedQuery):
     external_id: Line | None = None
 
 
-class StudentQuery(PagedQuery):
+class AttendanceQuery(PagedQuery):
+    """Attendance over class meetings: as JSON a page of it, as a file all of it."""
+
+    format: Literal["json", "csv"] = "json"
+    bom: Bom = False
+
+
+class StudentQuery(AttendanceQuery):
     """Which part of a student's attendance."""
 
     class_id: Line | None = None
 
 
-class RegisterQuery(JsonQuery):
+class RegisterQuery(FormatQuery):
     """Which register of a class."""
 
     month: Month

@@ -14,6 +14,7 @@ from functions.entrypoints.api.calls import (
     IfNoneMatch,
     SessionId,
     TheApp,
+    also_as,
     can_end_in,
     found_session,
     no_session,
@@ -22,8 +23,12 @@ from functions.entrypoints.api.calls import (
     tag,
     unchanged,
 )
+from functions.entrypoints.api.pages.rendering import report_html
+from functions.entrypoints.api.pages.report import report_of
 from functions.entrypoints.api.paging import next_token, paging
-from functions.entrypoints.api.requests import JsonQuery, NoQuery, SessionsQuery, SyncQuery
+from functions.entrypoints.api.requests import FormatQuery, NoQuery, SessionsQuery, SyncQuery
+from functions.entrypoints.api.tables.attendance import attendance_head, attendance_rows
+from functions.entrypoints.api.tables.file import csv_file
 from functions.ports import SessionFilter
 from functions.services.sync import sync_session
 
@@ -69,13 +74,13 @@ async def session(
 @router.get(
     "/api/sessions/{session_id}/attendance",
     response_model=SessionAttendance,
-    responses={**can_end_in(404, etag=True), **UNCHANGED},
+    responses={**can_end_in(404), **also_as("text/csv", "text/html", etag=True), **UNCHANGED},
 )
 async def session_attendance(
     session_id: SessionId,
     app: TheApp,
     response: Response,
-    _: Annotated[JsonQuery, Query()],
+    query: Annotated[FormatQuery, Query()],
     if_none_match: IfNoneMatch = None,
 ) -> Mapping[str, Any] | Response:
     """One class meeting with everybody's attendance."""
@@ -83,10 +88,20 @@ async def session_attendance(
     if found is None:
         raise no_session()
     session, people = found
-    if unchanged(tag(session), if_none_match):
-        return not_modified(tag(session))
-    response.headers["ETag"] = tag(session)
-    return {"session": session, "attendance": people}
+    etag = tag(session)
+    if unchanged(etag, if_none_match):
+        return not_modified(etag)
+    match query.format:
+        case "html":
+            shown = SessionAttendance.model_validate({"session": session, "attendance": people})
+            return report_html(report_of(shown.session, shown.attendance), etag=etag)
+        case "csv":
+            rows = attendance_rows(people, time_zone=session["time_zone"])
+            name = f"attendance-{session['local_date']}-{session_id}"
+            return csv_file([attendance_head(), *rows], name=name, bom=query.bom, etag=etag)
+        case "json":
+            response.headers["ETag"] = etag
+            return {"session": session, "attendance": people}
 
 
 @router.post(

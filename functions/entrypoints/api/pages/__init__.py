@@ -1,0 +1,11 @@
+"""Pages for people's eyes: answers of the API as HTML that needs nothing else.
+
+wording        marks, times and durations as people say them
+timeline       when somebody was there, as geometry
+report         a class meeting with everybody's attendance -> all that its page shows
+register       a class's register of a month -> likewise
+rendering      what a page shows -> HTML with its headers
+templates/     the pages themselves; they show, and decide nothing
+
+What a page shows is a pure function of the documents behind it: neither the time nor who looks at it changes it.
+"""

@@ -1,0 +1,67 @@
+"""What a page shows -> HTML with its headers.
+
+Pages reach people through the LMS's back end, under whatever address it likes: nothing in them is loaded from
+anywhere, no script runs, and the only style is the page's own.
+"""
+
+from __future__ import annotations
+
+import secrets
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from starlette.responses import Response
+
+from functions.entrypoints.api.pages.register import RegisterPage
+from functions.entrypoints.api.pages.report import Report
+from functions.entrypoints.api.pages.wording import MARKS
+
+_TEMPLATES = Path(__file__).with_name("templates")
+
+
+def report_html(report: Report, *, etag: str | None = None) -> Response:
+    """A class meeting's page."""
+    return _page("report.html", report, etag)
+
+
+def register_html(register: RegisterPage) -> Response:
+    """The page of a class's register."""
+    return _page("register.html", register, None)
+
+
+def _page(template: str, page: Report | RegisterPage, etag: str | None) -> Response:
+    """The page as an answer.
+
+    Its style carries a number that nobody can guess, and nothing else may have a style: what somebody typed as a name
+    does nothing even if it were to become markup.
+    https://www.w3.org/TR/CSP3/#framework-directive-source-list
+    """
+    nonce = secrets.token_urlsafe(18)
+    text = _template(template).render(page=page, nonce=nonce, marks=MARKS)
+    policy = (
+        f"default-src 'none'; style-src 'nonce-{nonce}'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    )
+    headers = {
+        "Content-Security-Policy": policy,
+        "Content-Language": "en",
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        **({"ETag": etag} if etag else {}),
+    }
+    # A name that is no text, half of a character, becomes a question mark rather than an error.
+    return Response(text.encode(errors="replace"), media_type="text/html", headers=headers)
+
+
+@cache
+def _template(name: str) -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    return environment.get_template(name)

@@ -1,0 +1,427 @@
+"""A class meeting with everybody's attendance -> all that its page shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from functions.domain.intervals import Interval
+from functions.domain.model import Kind, SyncState
+from functions.domain.sessions import Role, SessionState
+from functions.entrypoints.api.answers import AttendanceAnswer, SessionAnswer
+from functions.entrypoints.api.pages.timeline import Axis, Bar, Tick, bars, visits
+from functions.entrypoints.api.pages.wording import (
+    MARKS,
+    Clock,
+    MarkWords,
+    counted,
+    day_in_words,
+    length_in_digits,
+    length_in_words,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something to know before anything is read; `kind` is `state`, or `warning` where the record may still change."""
+
+    kind: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A line of the summary: what is said under this term, and a word beside it."""
+
+    term: str
+    texts: tuple[str, ...]
+    beside: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many students have a mark."""
+
+    mark: MarkWords
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """What all rows share: the axis, and the times that are marked on it."""
+
+    start: str
+    end: str
+    ticks: tuple[Tick, ...]
+    planned: Bar | None
+    taught: Bar | None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A sentence about a person in which somebody's name stands, which may be written in any direction."""
+
+    before: str
+    name: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A person.
+
+    Attributes:
+        name: As people know them; `details` tell people of one name apart.
+        mark: None for whoever gets none.
+        by_hand: What the rules had said, if a person decided otherwise.
+        notes: What else to know, a sentence each.
+        presence: How long they were there, in digits; empty for whoever never came.
+        bars: When, as geometry; `times` in words, one for each visit.
+    """
+
+    name: str
+    details: tuple[str, ...]
+    mark: MarkWords | None
+    by_hand: str | None
+    reason: str | None
+    notes: tuple[Note, ...]
+    presence: str
+    bars: tuple[Bar, ...]
+    times: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """People of a kind, under a heading."""
+
+    anchor: str
+    title: str
+    note: str
+    rows: tuple[Row, ...]
+    has_marks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person decided about a student; `was` is what the rules say, `now` what counts."""
+
+    name: str
+    was: str
+    now: str
+    reason: str | None
+    by: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that the page of a class meeting shows."""
+
+    title: str
+    subject: str
+    class_id: str | None
+    day: str
+    hours: str
+    zone: str
+    notices: tuple[Notice, ...]
+    facts: tuple[Fact, ...]
+    counts: tuple[Count, ...]
+    guests: int
+    timeline: Timeline | None
+    has_open_ends: bool
+    groups: tuple[Group, ...]
+    decisions: tuple[Decision, ...]
+    presence_head: str
+    as_of: str
+    session_id: str
+
+
+def report_of(session: SessionAnswer, people: Sequence[AttendanceAnswer]) -> Report:
+    """The page of a class meeting."""
+    axis = _axis(session, people)
+    start, end = (session.scheduled_start, session.scheduled_end) if session.scheduled_start else _actual(session)
+    clock = _clock(session, axis, people)
+    day = clock.local(session.session_start)
+    subject = session.subject or ("Unnamed class" if session.scheduled_start else "Unscheduled meeting")
+    return Report(
+        title=f"{subject}, {day_in_words(day.date())}",
+        subject=subject,
+        class_id=session.class_id,
+        day=f"{day:%A}, {day_in_words(day.date())}",
+        hours=clock.minutes(start, end) if start and end else clock.minute(session.session_start),
+        zone=clock.named(session.session_start),
+        notices=tuple(_notices(session, people)),
+        facts=tuple(_facts(session, people, clock)),
+        counts=tuple(
+            Count(words, number) for name, words in MARKS.items() if (number := getattr(session.counts, name))
+        ),
+        guests=session.counts.guests,
+        timeline=_timeline(session, axis, clock) if axis else None,
+        has_open_ends=any(one.open for person in people for one in person.sessions),
+        groups=tuple(_groups(session, people, _People(axis, clock, people, session))),
+        decisions=tuple(_decisions(people, clock)),
+        presence_head="In class" if session.scheduled_start else "In the call",
+        as_of=clock.day_and_time(session.updated_at) if session.updated_at else "",
+        session_id=session.session_id,
+    )
+
+
+# --- The summary -------------------------------------------------------------------------------------------------
+
+_STATES: Mapping[SessionState, tuple[str, str]] = {
+    SessionState.SCHEDULED: (
+        "This class is still to come",
+        "Nobody has been seen in its call yet, so there is nothing to tell of anybody.",
+    ),
+    SessionState.LIVE: (
+        "This class is not over",
+        "Its call goes on, or may be opened again before the class ends. Times and marks can still change.",
+    ),
+    SessionState.NOT_HELD: (
+        "This class was not held",
+        "No teacher, and no two people at once, were there for long enough. Nobody gets a mark, unless by hand.",
+    ),
+    SessionState.CANCELLED: ("This class was cancelled", "It is kept here, and nobody gets a mark for it."),
+}
+
+
+def _notices(session: SessionAnswer, people: Sequence[AttendanceAnswer]) -> list[Notice]:
+    """What state it is in and what is not complete, the most important first."""
+    found = []
+    if session.state in _STATES:
+        title, text = _STATES[session.state]
+        elsewhere = " People were in its call at another time near the class." if session.held_elsewhere else ""
+        found.append(Notice("state", title, text + elsewhere))
+    elif not session.scheduled_start:
+        found.append(
+            Notice(
+                "state",
+                "Nobody planned this meeting",
+                "It was held without a class in the timetable. There are times, and no marks.",
+            )
+        )
+    found += _incomplete(session)
+    if unknown := session.counts.unknown:
+        are = counted(unknown, "student has no mark yet", "students have no mark yet")
+        found.append(Notice("warning", f"{are[0].upper()}{are[1:]}", "The reason stands beside each of them."))
+    if session.policy.marks is False and session.scheduled_start:
+        found.append(Notice("state", "Marks are switched off for this class", "Only times are recorded."))
+    if session.state is SessionState.ENDED and not people:
+        found.append(Notice("state", "Nobody is recorded", "No student is expected in this class, and nobody came."))
+    return found
+
+
+def _incomplete(session: SessionAnswer) -> list[Notice]:
+    match session.sync:
+        case None if session.state is SessionState.ENDED:
+            text = "Google Meet has not been asked yet who was there. That happens by itself."
+            return [Notice("warning", "This record is not complete", text)]
+        case None:
+            return []
+        case sync if sync.state is SyncState.PROVISIONAL:
+            text = "Google Meet's data can still change. It is read again by itself; times and marks may follow."
+            return [Notice("warning", "This record is not final", text)]
+        case sync if sync.state is SyncState.FAILED:
+            words = [sync.error.message, sync.error.hint] if sync.error else []
+            text = " ".join(["Google Meet could not be read, or not all of it.", *filter(None, words)])
+            return [Notice("warning", "This record is not complete", text)]
+        case _:
+            return []
+
+
+def _facts(session: SessionAnswer, people: Sequence[AttendanceAnswer], clock: Clock) -> list[Fact]:
+    found = []
+    if session.teacher_emails:
+        names = {person.email: person.display_name for person in people if person.role is Role.TEACHER}
+        teachers = [names.get(email) or email for email in session.teacher_emails]
+        beside = ", ".join(email for email in session.teacher_emails if names.get(email))
+        found.append(Fact("Teacher" if len(teachers) == 1 else "Teachers", tuple(teachers), beside))
+    if session.scheduled_start and session.scheduled_end:
+        planned = clock.minutes(session.scheduled_start, session.scheduled_end)
+        found.append(Fact("Planned", (planned,), _length(session.scheduled_start, session.scheduled_end)))
+    if session.held_start and session.held_end:
+        held = clock.span(session.held_start, session.held_end)
+        found.append(Fact("Held by the teacher", (held,), _length(session.held_start, session.held_end)))
+    elif session.scheduled_start and session.state is SessionState.ENDED:
+        found.append(Fact("Held by the teacher", ("not seen in the call",), "marks go by the planned time"))
+    if session.actual_start:
+        if session.actual_end:
+            span, length = clock.span(session.actual_start, session.actual_end), _length(*_actual(session))
+            found.append(Fact("Call", (span,), length))
+        else:
+            found.append(Fact("Call", (f"since {clock.time(session.actual_start)}",)))
+    if session.meeting_code:
+        found.append(Fact("Meeting code", (session.meeting_code,)))
+    if session.sync and session.sync.pulled_at:
+        found.append(Fact("Read from Meet", (clock.day_and_time(session.sync.pulled_at),)))
+    return found
+
+
+def _length(start: datetime | None, end: datetime | None) -> str:
+    return length_in_words(int((end - start).total_seconds())) if start and end else ""
+
+
+# --- People ------------------------------------------------------------------------------------------------------
+
+
+class _People:
+    """Makes rows of people of one class meeting."""
+
+    def __init__(
+        self, axis: Axis | None, clock: Clock, people: Sequence[AttendanceAnswer], session: SessionAnswer
+    ) -> None:
+        self._axis = axis
+        self._clock = clock
+        self._scheduled = session.scheduled_start is not None
+        self._names = {person.attendee_id: _name(person) for person in people}
+
+    def row(self, person: AttendanceAnswer) -> Row:
+        """A person as a row."""
+        override = person.override
+        return Row(
+            name=_name(person),
+            details=tuple(_details(person)),
+            mark=MARKS[person.mark] if person.mark else None,
+            by_hand=_said(person) if override else None,
+            reason=override.reason if override else person.status_reason,
+            notes=tuple(self._notes(person)),
+            presence=self._presence(person),
+            bars=bars(person.sessions, self._axis, self._clock) if self._axis else (),
+            times=tuple(self._times(person)),
+        )
+
+    def _presence(self, person: AttendanceAnswer) -> str:
+        seconds = person.in_class_seconds if self._scheduled else person.total_duration_seconds
+        return length_in_digits(seconds) if person.sessions else ""
+
+    def _times(self, person: AttendanceAnswer) -> list[str]:
+        ends_open = {one.end_time for one in person.sessions if one.open}
+        ends_told = {one.end_time for one in person.sessions if not one.open}
+        return [
+            self._clock.span(visit.start, visit.end)
+            + (" (end not told by Google Meet)" if visit.end in ends_open - ends_told else "")
+            for visit in visits(person.sessions)
+        ]
+
+    def _notes(self, person: AttendanceAnswer) -> list[Note]:
+        found = [
+            Note(
+                "Includes the time of the guest",
+                merged.display_name,
+                f", as {merged.by} said on {self._clock.day_and_time(merged.at)}.",
+            )
+            for merged in person.merged
+        ]
+        found += [
+            Note("Has the same name as" if suggestion.match == "same" else "Has a name like", name, ".")
+            for suggestion in person.suggestions
+            if (name := self._names.get(suggestion.attendee_id))
+        ]
+        return found
+
+
+_KINDS = {
+    Kind.ANONYMOUS: "not signed in",
+    Kind.PHONE: "by telephone",
+    Kind.ROOM: "device in a room",
+    Kind.SIGNED_IN: "signed in",
+}
+
+
+def _name(person: AttendanceAnswer) -> str:
+    return person.display_name or person.email or person.student_id or "Unknown account"
+
+
+def _details(person: AttendanceAnswer) -> list[str]:
+    """What tells people of one name apart: where an account is known its address, else how they came."""
+    name = _name(person)
+    known = [known for known in (person.student_id, person.email) if known and known != name]
+    kind = _KINDS.get(person.kind)
+    return [*known, *([kind] if kind and (person.role is Role.GUEST or not known) else [])]
+
+
+def _said(person: AttendanceAnswer) -> str:
+    """What the rules say of somebody for whom a person decided."""
+    return MARKS[person.status].word if person.status else "nothing"
+
+
+def _groups(session: SessionAnswer, people: Sequence[AttendanceAnswer], make: _People) -> list[Group]:
+    """Teachers, students, guests, devices; without those of which there are none."""
+    by_name = sorted(people, key=lambda one: (_name(one).casefold(), one.attendee_id))
+    guests = [one for one in by_name if one.role is Role.GUEST and one.kind is not Kind.ROOM]
+    if session.scheduled_start:
+        title = "Guests who may be students"
+        note = (
+            "They were in the call, and no account or address ties them to a student. A name alone never does. "
+            "Their time counts for a student once a person says whose it is."
+        )
+    else:
+        title, note = "People in the call", ""
+    students = [one for one in by_name if one.role is Role.STUDENT]
+    marked = any(one.mark or one.override for one in students)
+    found = [
+        Group("teachers", "Teachers", "", tuple(make.row(one) for one in by_name if one.role is Role.TEACHER)),
+        Group("students", "Students", "", tuple(map(make.row, students)), has_marks=marked),
+        Group("guests", title, note, tuple(map(make.row, guests))),
+        Group(
+            "rooms",
+            "Devices in rooms",
+            "They count for nothing.",
+            tuple(make.row(one) for one in by_name if one.role is Role.GUEST and one.kind is Kind.ROOM),
+        ),
+    ]
+    return [group for group in found if group.rows]
+
+
+def _decisions(people: Sequence[AttendanceAnswer], clock: Clock) -> list[Decision]:
+    return [
+        Decision(
+            name=_name(person),
+            was=_said(person),
+            now=MARKS[person.override.status].word,
+            reason=person.override.reason,
+            by=person.override.by,
+            at=clock.day_and_time(person.override.at),
+        )
+        for person in sorted(people, key=lambda one: (_name(one).casefold(), one.attendee_id))
+        if person.override
+    ]
+
+
+# --- Time --------------------------------------------------------------------------------------------------------
+
+
+def _actual(session: SessionAnswer) -> tuple[datetime | None, datetime | None]:
+    return session.actual_start, session.actual_end
+
+
+def _axis(session: SessionAnswer, people: Sequence[AttendanceAnswer]) -> Axis | None:
+    """From the first thing that is shown to the last; None if nobody came."""
+    seen = [moment for person in people for one in person.sessions for moment in (one.start_time, one.end_time)]
+    if not seen:
+        return None
+    planned = (session.scheduled_start, session.scheduled_end, session.held_start, session.held_end)
+    return Axis.over([*seen, *planned])
+
+
+def _clock(session: SessionAnswer, axis: Axis | None, people: Sequence[AttendanceAnswer]) -> Clock:
+    shown = [session.session_start, session.scheduled_end, *_actual(session)]
+    shown += [axis.start, axis.end] if axis else []
+    shown += [person.first_joined_at for person in people]
+    day = datetime.fromisoformat(session.local_date).date()
+    return Clock.of(session.time_zone, day, (moment for moment in shown if moment is not None))
+
+
+def _timeline(session: SessionAnswer, axis: Axis, clock: Clock) -> Timeline:
+    def band(start: datetime | None, end: datetime | None) -> Bar | None:
+        return axis.bar(Interval(start, end), clock) if start and end else None
+
+    return Timeline(
+        start=axis.start.isoformat(),
+        end=axis.end.isoformat(),
+        ticks=axis.ticks(clock),
+        planned=band(session.scheduled_start, session.scheduled_end),
+        taught=band(session.held_start, session.held_end),
+    )

@@ -1,0 +1,132 @@
+"""When somebody was there, as geometry.
+
+One coordinate system for all that is drawn: x runs from 0 to 100, in percent of the axis, from its start to its end.
+It is written as percentages into SVG attributes, so that text keeps its shape however wide the page is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from functions.domain.intervals import Interval, union
+from functions.entrypoints.api.answers import PresenceAnswer
+from functions.entrypoints.api.pages.wording import Clock
+
+LEAST_WIDTH = 0.2
+"""Percent: how wide a visit is drawn at least, so that one of a second can be seen."""
+
+_SHORTEST_AXIS = timedelta(minutes=1)
+_MOST_TICKS = 6
+_STEPS = tuple(timedelta(minutes=m) for m in (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440))
+_EDGE = 4
+"""Percent: how near to an end of the axis a label would be cut off if it were centred."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """Time that is drawn. `text` says in words what it shows."""
+
+    start: str
+    end: str
+    x: str
+    width: str
+    text: str
+    open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A time at the axis; `anchor` is where its label begins or ends, so that it stays inside."""
+
+    x: str
+    label: str
+    anchor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """The time that a timeline shows, `start` until `end`."""
+
+    start: datetime
+    end: datetime
+
+    @classmethod
+    def over(cls, moments: Iterable[datetime | None]) -> Axis | None:
+        """The shortest axis that shows all of these moments; None if there are none."""
+        known = [moment for moment in moments if moment is not None]
+        if not known:
+            return None
+        return cls(min(known), max(*known, min(known) + _SHORTEST_AXIS))
+
+    def x(self, moment: datetime) -> float:
+        """Where a moment stands, in percent."""
+        return (moment - self.start) / (self.end - self.start) * 100
+
+    def bar(self, time: Interval, clock: Clock, *, is_open: bool = False) -> Bar:
+        """Time as a bar that begins and ends where the times say, but for a least width."""
+        x = self.x(time.start)
+        width = max(self.x(time.end) - x, LEAST_WIDTH)
+        text = clock.span(time.start, time.end)
+        return Bar(
+            start=time.start.isoformat(),
+            end=time.end.isoformat(),
+            x=percent(min(x, 100 - width)),
+            width=percent(width),
+            text=f"{text}, end not told by Google Meet" if is_open else text,
+            open=is_open,
+        )
+
+    def ticks(self, clock: Clock) -> tuple[Tick, ...]:
+        """Round times of day, few enough to be read on a telephone."""
+        length = self.end - self.start
+        step = next((step for step in _STEPS if length / step <= _MOST_TICKS), _STEPS[-1])
+        local = clock.local(self.start)
+        since_midnight = timedelta(hours=local.hour, minutes=local.minute, seconds=local.second)
+        since_midnight += timedelta(microseconds=local.microsecond)
+        moment = self.start + (-since_midnight) % step
+        found = []
+        while moment <= self.end:
+            x = self.x(moment)
+            anchor = "start" if x < _EDGE else "end" if x > 100 - _EDGE else "middle"
+            found.append(Tick(percent(x), f"{clock.local(moment):%H:%M}", anchor))
+            moment += step
+        return tuple(found)
+
+
+def percent(number: float) -> str:
+    """`12.345%`, as SVG reads it."""
+    return f"{number:.3f}".rstrip("0").rstrip(".") + "%"
+
+
+def visits(presences: Sequence[PresenceAnswer]) -> list[Interval]:
+    """When somebody was there, whatever the device: gaps are time away. A visit without length keeps its place."""
+    intervals = [Interval(one.start_time, one.end_time) for one in presences]
+    there = union(intervals)
+    moments = {one for one in intervals if not one.length and not any(one.clip(time) for time in there)}
+    return sorted([*there, *(one for one in moments if all(one.start != time.end for time in there))])
+
+
+def bars(presences: Sequence[PresenceAnswer], axis: Axis, clock: Clock) -> tuple[Bar, ...]:
+    """The same as bars: each visit, divided where Meet told an end for one part and none for another."""
+    told = [Interval(one.start_time, one.end_time) for one in presences if not one.open]
+    return tuple(
+        axis.bar(part, clock, is_open=is_open) for visit in visits(presences) for part, is_open in _parts(visit, told)
+    )
+
+
+def _parts(visit: Interval, told: Sequence[Interval]) -> list[tuple[Interval, bool]]:
+    """A visit divided into what is told and what is open, in order."""
+    if not visit.length:
+        return [(visit, visit not in told)]
+    parts: list[tuple[Interval, bool]] = []
+    reached = visit.start
+    for part in union(clipped for time in told if (clipped := time.clip(visit))):
+        if reached < part.start:
+            parts.append((Interval(reached, part.start), True))
+        parts.append((part, False))
+        reached = part.end
+    if reached < visit.end:
+        parts.append((Interval(reached, visit.end), True))
+    return parts

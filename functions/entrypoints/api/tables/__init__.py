@@ -1,0 +1,7 @@
+"""Answers of the API as CSV files, to be opened in a spreadsheet.
+
+cells          text that no spreadsheet takes for a formula
+attendance     columns of attendance: of a class meeting, a student, a class
+register       columns of a class's register of a month
+file           rows -> the answer
+"""

@@ -1,0 +1,61 @@
+"""Columns of a register: one row for each student, one column for each class meeting."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from zoneinfo import ZoneInfo
+
+from functions.domain.roster import Mark
+from functions.domain.sessions import SessionState
+from functions.entrypoints.api.answers import RegisterMeeting, RegisterStudent, WholeRegister
+from functions.entrypoints.api.tables.cells import text_cell
+
+_WHO = ("class_id", "month", "time_zone", "display_name", "email", "student_id")
+
+
+def register_rows(register: WholeRegister, *, time_zone: str) -> list[list[str | int | float]]:
+    """The head, then a row for each student.
+
+    A class meeting's column is called by its local start with offset, and by its id too if another begins with it.
+
+    Args:
+        register: Students and class meetings in the order in which they are to stand.
+        time_zone: The school's, where a class meeting does not name its own.
+    """
+    meetings = register.sessions
+    zones = " ".join(dict.fromkeys(one.time_zone or time_zone for one in meetings)) or time_zone
+    counts = [mark.value for mark in Mark]
+    head = [*_WHO, *_starts(meetings, time_zone), *counts, "share"]
+    rows: list[list[str | int | float]] = [
+        [
+            text_cell(register.class_id),
+            register.month,
+            zones,
+            text_cell(student.display_name),
+            text_cell(student.email),
+            text_cell(student.student_id),
+            *(_mark(student, meeting) for meeting in meetings),
+            *(student.counts.get(name, 0) for name in counts),
+            "" if student.share is None else student.share,
+        ]
+        for student in register.students
+    ]
+    return [list(head), *rows]
+
+
+def _starts(meetings: Sequence[RegisterMeeting], time_zone: str) -> list[str]:
+    starts = [one.session_start.astimezone(ZoneInfo(one.time_zone or time_zone)).isoformat() for one in meetings]
+    often = Counter(starts)
+    return [
+        f"{start} {meeting.session_id}" if often[start] > 1 else start
+        for start, meeting in zip(starts, meetings, strict=True)
+    ]
+
+
+def _mark(student: RegisterStudent, meeting: RegisterMeeting) -> str:
+    """The mark; of a class meeting that was not held its state; nothing for whoever was not expected."""
+    if meeting.session_id not in student.marks:
+        return ""
+    held = meeting.state is not SessionState.NOT_HELD
+    return student.marks[meeting.session_id] or ("" if held else meeting.state.value)
