@@ -40,10 +40,10 @@ class Meeting:
 
 @dataclass(frozen=True, slots=True)
 class Student:
-    """A row: a student's marks, one for each column."""
+    """A row: a student's marks, one for each column; `detail` tells students of one name apart."""
 
     name: str
-    details: tuple[str, ...]
+    detail: str
     marks: tuple[MarkWords, ...]
     totals: tuple[int, ...]
     share: str
@@ -121,7 +121,7 @@ def _student(student: RegisterStudent, meetings: Iterable[RegisterMeeting]) -> S
     name = student.display_name or student.email or student.student_id or "Unknown student"
     return Student(
         name=name,
-        details=tuple(known for known in (student.student_id, student.email) if known and known != name),
+        detail=next((known for known in (student.student_id, student.email) if known and known != name), ""),
         marks=tuple(_mark(student, meeting.session_id) for meeting in meetings),
         totals=tuple(student.counts.get(name, 0) for name in MARKS),
         share=share_in_percent(student.share),

@@ -130,7 +130,7 @@ class Report:
     counts: tuple[Count, ...]
     guests: int
     timeline: Timeline | None
-    has_open_ends: bool
+    open_end: str | None
     groups: tuple[Group, ...]
     decisions: tuple[Decision, ...]
     presence_head: str
@@ -159,7 +159,7 @@ def report_of(session: SessionAnswer, people: Sequence[AttendanceAnswer]) -> Rep
         ),
         guests=session.counts.guests,
         timeline=_timeline(session, axis, clock) if axis else None,
-        has_open_ends=any(one.open for person in people for one in person.sessions),
+        open_end=_open_end(session) if any(one.open for person in people for one in person.sessions) else None,
         groups=tuple(_groups(session, people, _People(axis, clock, people, session))),
         decisions=tuple(_decisions(people, clock)),
         presence_head="In class" if session.scheduled_start else "In the call",
@@ -208,8 +208,10 @@ def _notices(session: SessionAnswer, people: Sequence[AttendanceAnswer]) -> list
         found.append(Notice("warning", f"{are[0].upper()}{are[1:]}", "The reason stands beside each of them."))
     if session.policy.marks is False and session.scheduled_start:
         found.append(Notice("state", "Marks are switched off for this class", "Only times are recorded."))
-    if session.state is SessionState.ENDED and not people:
-        found.append(Notice("state", "Nobody is recorded", "No student is expected in this class, and nobody came."))
+    if session.state is SessionState.ENDED and session.scheduled_start and not session.roster:
+        came = any(person.kind is not Kind.ROOM and person.role is not Role.TEACHER for person in people)
+        text = "Whoever came stands here as a guest." if came else "No student can be marked, and no guest came."
+        found.append(Notice("state", "No student is expected in this class", text))
     return found
 
 
@@ -241,22 +243,29 @@ def _facts(session: SessionAnswer, people: Sequence[AttendanceAnswer], clock: Cl
     if session.scheduled_start and session.scheduled_end:
         planned = clock.minutes(session.scheduled_start, session.scheduled_end)
         found.append(Fact("Planned", (planned,), _length(session.scheduled_start, session.scheduled_end)))
+    live = session.state is SessionState.LIVE
     if session.held_start and session.held_end:
-        held = clock.span(session.held_start, session.held_end)
-        found.append(Fact("Held by the teacher", (held,), _length(session.held_start, session.held_end)))
-    elif session.scheduled_start and session.state is SessionState.ENDED:
+        held, length = clock.span(session.held_start, session.held_end), _length(session.held_start, session.held_end)
+        found.append(Fact("Held by the teacher", (held,), f"{length} so far" if live else length))
+    elif session.scheduled_start and session.state is SessionState.ENDED and _is_complete(session):
         found.append(Fact("Held by the teacher", ("not seen in the call",), "marks go by the planned time"))
     if session.actual_start:
-        if session.actual_end:
+        if session.actual_end and not live:
             span, length = clock.span(session.actual_start, session.actual_end), _length(*_actual(session))
             found.append(Fact("Call", (span,), length))
         else:
             found.append(Fact("Call", (f"since {clock.time(session.actual_start)}",)))
+    if session.roster:
+        found.append(Fact("Expected", (counted(len(session.roster), "student", "students"),)))
     if session.meeting_code:
         found.append(Fact("Meeting code", (session.meeting_code,)))
     if session.sync and session.sync.pulled_at:
         found.append(Fact("Read from Meet", (clock.day_and_time(session.sync.pulled_at),)))
     return found
+
+
+def _is_complete(session: SessionAnswer) -> bool:
+    return session.sync is not None and session.sync.state is SyncState.COMPLETE
 
 
 def _length(start: datetime | None, end: datetime | None) -> str:
@@ -275,6 +284,7 @@ class _People:
         self._axis = axis
         self._clock = clock
         self._scheduled = session.scheduled_start is not None
+        self._open_end = _open_end(session)
         self._names = {person.attendee_id: _name(person) for person in people}
 
     def row(self, person: AttendanceAnswer) -> Row:
@@ -288,7 +298,7 @@ class _People:
             reason=override.reason if override else person.status_reason,
             notes=tuple(self._notes(person)),
             presence=self._presence(person),
-            bars=bars(person.sessions, self._axis, self._clock) if self._axis else (),
+            bars=bars(person.sessions, self._axis, self._clock, open_end=self._open_end) if self._axis else (),
             times=tuple(self._times(person)),
         )
 
@@ -301,7 +311,7 @@ class _People:
         ends_told = {one.end_time for one in person.sessions if not one.open}
         return [
             self._clock.span(visit.start, visit.end)
-            + (" (end not told by Google Meet)" if visit.end in ends_open - ends_told else "")
+            + (f" ({self._open_end})" if visit.end in ends_open - ends_told else "")
             for visit in visits(person.sessions)
         ]
 
@@ -320,6 +330,11 @@ class _People:
             if (name := self._names.get(suggestion.attendee_id))
         ]
         return found
+
+
+def _open_end(session: SessionAnswer) -> str:
+    """What to say of an end that Meet did not tell."""
+    return "still there when last asked" if session.state is SessionState.LIVE else "end not told by Google Meet"
 
 
 _KINDS = {

@@ -64,8 +64,14 @@ class Axis:
         """Where a moment stands, in percent."""
         return (moment - self.start) / (self.end - self.start) * 100
 
-    def bar(self, time: Interval, clock: Clock, *, is_open: bool = False) -> Bar:
-        """Time as a bar that begins and ends where the times say, but for a least width."""
+    def bar(self, time: Interval, clock: Clock, *, open_end: str | None = None) -> Bar:
+        """Time as a bar that begins and ends where the times say, but for a least width.
+
+        Args:
+            time: What is drawn.
+            clock: Tells its times.
+            open_end: What to say of its end, if it is none that Meet told.
+        """
         x = self.x(time.start)
         width = max(self.x(time.end) - x, LEAST_WIDTH)
         text = clock.span(time.start, time.end)
@@ -74,8 +80,8 @@ class Axis:
             end=time.end.isoformat(),
             x=percent(min(x, 100 - width)),
             width=percent(width),
-            text=f"{text}, end not told by Google Meet" if is_open else text,
-            open=is_open,
+            text=f"{text} ({open_end})" if open_end else text,
+            open=bool(open_end),
         )
 
     def ticks(self, clock: Clock) -> tuple[Tick, ...]:
@@ -108,11 +114,13 @@ def visits(presences: Sequence[PresenceAnswer]) -> list[Interval]:
     return sorted([*there, *(one for one in moments if all(one.start != time.end for time in there))])
 
 
-def bars(presences: Sequence[PresenceAnswer], axis: Axis, clock: Clock) -> tuple[Bar, ...]:
+def bars(presences: Sequence[PresenceAnswer], axis: Axis, clock: Clock, *, open_end: str) -> tuple[Bar, ...]:
     """The same as bars: each visit, divided where Meet told an end for one part and none for another."""
     told = [Interval(one.start_time, one.end_time) for one in presences if not one.open]
     return tuple(
-        axis.bar(part, clock, is_open=is_open) for visit in visits(presences) for part, is_open in _parts(visit, told)
+        axis.bar(part, clock, open_end=open_end if is_open else None)
+        for visit in visits(presences)
+        for part, is_open in _parts(visit, told)
     )
 
 
