@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from datetime import datetime
 
 import httpx
 
@@ -15,12 +14,11 @@ from bench.reads import CountedReads
 from bench.rivals import WrongResult
 from bench.stack import FOLDER
 from infra.local.function_server import function_server
-from infra.local.month import FIRST_DAY, LAST_DAY, MONTH, ZONE, Month, names
+from infra.local.month import LAST_DAY, MONTH, ZONE, Month, names
+from infra.local.showcase import hold_full_class
 
 PROJECT = "demo-bench-pages"
 STUDENTS, MEETINGS, PEOPLE = 200, 40, 500
-_HOURS = (9, 11)
-"""When the class meets: twice on each day that there is school."""
 
 
 async def measure_pages(firestore: str, *, runs: int, step: Callable[[str], None]) -> tuple[Page, ...]:
@@ -62,12 +60,7 @@ async def _hold(firestore: str) -> Mapping[str, str]:
     store = {"firestore_emulator_host": firestore, "google_cloud_project": PROJECT}
     async with Month.opened(**store) as month:
         pupils = month.enrol(names(STUDENTS), first_id=1000)
-        rule = f"FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR;COUNT={MEETINGS // len(_HOURS)}"
-        for hour in _HOURS:
-            made = await month.schedule("Mathematics", "7b", pupils, FIRST_DAY, hour=hour, recurrence=rule)
-            for one in made["sessions"]:
-                day = datetime.fromisoformat(one["start_time"]).astimezone(ZONE).date()
-                await month.hold(made, day, month.ordinary(pupils), hour=hour)
+        await hold_full_class(month, "7b", pupils)
         register = f"/api/classes/7b/register?month={MONTH}"
         found = await month.call("GET", register)
         if (len(found["students"]), len(found["sessions"])) != (STUDENTS, MEETINGS):

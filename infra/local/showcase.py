@@ -25,7 +25,7 @@ from infra.local.month import (
 )
 from infra.local.school import Account, Attendee
 
-CLASS_ID, LARGE_CLASS_ID, HOSTILE_CLASS_ID = "7b", "assembly", "7x"
+CLASS_ID, FULL_CLASS_ID, LARGE_CLASS_ID, HOSTILE_CLASS_ID = "7b", "5a", "assembly", "7x"
 
 HOSTILE_NAMES = (
     "鑫" * 200,
@@ -60,6 +60,7 @@ class Showcase:
         large: One of 500 people.
         hostile: One whose people are called `HOSTILE_NAMES`.
         earlier: The others of the class with the report, the oldest first.
+        full: Those of a class that meets twice on every day of school: 40 in the month.
     """
 
     store: str
@@ -67,6 +68,7 @@ class Showcase:
     large: str
     hostile: str
     earlier: tuple[str, ...]
+    full: tuple[str, ...]
 
 
 async def hold_showcase(folder: Path) -> Showcase:
@@ -74,12 +76,14 @@ async def hold_showcase(folder: Path) -> Showcase:
     store = f"sqlite:///{folder / 'attendance.db'}"
     async with Month.opened(attendance_store=store) as month:
         *earlier, report = await _hold_class(month)
+        full = await hold_full_class(month, FULL_CLASS_ID, month.enrol(names(8), first_id=5000))
         return Showcase(
             store,
             report=report,
             large=await _hold_large_class(month),
             hostile=await _hold_hostile_class(month),
             earlier=tuple(earlier),
+            full=tuple(full),
         )
 
 
@@ -87,6 +91,7 @@ def classes_of(showcase: Showcase) -> dict[str, list[str]]:
     """The session ids of each class, as an LMS stores them."""
     return {
         CLASS_ID: [*showcase.earlier, showcase.report],
+        FULL_CLASS_ID: [*showcase.full],
         LARGE_CLASS_ID: [showcase.large],
         HOSTILE_CLASS_ID: [showcase.hostile],
     }
@@ -114,6 +119,19 @@ async def _hold_class(month: Month) -> list[str]:
     path = f"/api/sessions/{sessions[_LAST]}/overrides"
     await month.call("PUT", path, overrides=marks, by="Martin Scholz, office")
     return [session for number, session in enumerate(sessions) if number != _CANCELLED]
+
+
+async def hold_full_class(month: Month, class_id: str, pupils: Sequence[Account]) -> list[str]:
+    """Two lessons on each of 20 days of school, all of them ordinary; gives their session ids."""
+    sessions = []
+    for hour in (9, 11):
+        rule = "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR;COUNT=20"
+        made = await month.schedule("Mathematics", class_id, pupils, FIRST_DAY, hour=hour, recurrence=rule)
+        for one in made["sessions"]:
+            day = datetime.fromisoformat(one["start_time"]).astimezone(ZONE).date()
+            await month.hold(made, day, month.ordinary(pupils), hour=hour)
+            sessions.append(str(one["session_id"]))
+    return sessions
 
 
 async def _hold_large_class(month: Month) -> str:

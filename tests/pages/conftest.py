@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+import pytest_asyncio
 
+from infra.local.browser import chromium
 from infra.local.function_server import function_server
 from infra.local.lms_backend import php_backend, python_backend
 from infra.local.metadata_server import MetadataServer
@@ -54,3 +56,10 @@ def lms_in_php(api, showcase, metadata_server, tmp_path_factory):
     folder = tmp_path_factory.mktemp("lms") / "php"
     with php_backend(api, classes=classes_of(showcase), env=metadata_server.environment, folder=folder) as address:
         yield address
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser():
+    """One browser for all tests; each has a context of its own in it."""
+    async with chromium() as browser:
+        yield browser
