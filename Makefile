@@ -61,6 +61,10 @@ debian-packages: ## install what the tests need of Debian
 test: $(INSTALLED) debian-packages ## run every test, with the real Firestore and Pub/Sub emulators
 	@$(BIN)/python -m pytest $(ARGS)
 
+.PHONY: screenshots
+screenshots: $(INSTALLED) debian-packages ## take pictures of the pages into build/screenshots
+	@$(BIN)/python -m infra.local.screenshots
+
 .PHONY: check
 check: $(INSTALLED) ## formatter, linter, type checker, import rules, shellcheck
 	@$(BIN)/ruff format --check .
