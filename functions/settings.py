@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -93,7 +93,9 @@ _EMAIL = re.compile(r"[^@\s,=]+@[^@\s,=]+")
 
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 Domain = Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+\.[A-Za-z0-9-]+$"), AfterValidator(str.lower)]
+Account = Annotated[str, Field(pattern=r"^([^@\s]+@[^@\s]+|users/\d{1,30})$"), AfterValidator(str.lower)]
 Teacher = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$"), AfterValidator(str.lower)]
+ServiceAccount = Annotated[str, Field(pattern=r"^[a-z0-9.-]+@[a-z0-9.-]+\.gserviceaccount\.com$")]
 Topic = Annotated[
     str, Field(pattern=r"^(projects/[a-z0-9][a-z0-9:.-]{1,98}/topics/)?[A-Za-z][A-Za-z0-9._~+%-]{2,254}$")
 ]
@@ -101,14 +103,18 @@ ProjectId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9:.-]{1,98}$")]
 DatabaseId = Annotated[str, Field(pattern=r"^(\(default\)|[a-z0-9][a-z0-9-]{2,62})$")]
 
 
-_OPTIONAL_ENDPOINTS = (
+_ENDPOINTS = (
+    "meet_api_endpoint",
     "workspace_events_api_endpoint",
     "people_api_endpoint",
     "directory_api_endpoint",
     "calendar_api_endpoint",
     "reports_api_endpoint",
 )
-"""What a system on one machine can do without: left at the real service, it counts as not in use there."""
+"""Where teachers' tokens go. On one machine all but Meet can be left at the real service: not in use there."""
+
+_TOKEN_ENDPOINTS = ("oauth_token_endpoint", "iam_credentials_api_endpoint", "secret_manager_api_endpoint")
+"""Where they come from."""
 
 
 class Settings(BaseSettings):
@@ -121,6 +127,9 @@ class Settings(BaseSettings):
     firestore_emulator_host: str | None = None
     attendance_store: str = "firestore"
     auth_mode: AuthMode = AuthMode.DELEGATION
+    service_account_email: ServiceAccount | None = None
+    service_account_client_id: Annotated[str, Field(pattern=r"^\d{6,30}$")] | None = None
+    oauth_token_file: Path | None = None
     allowed_domains: Annotated[tuple[Domain, ...], NoDecode, BeforeValidator(_listed)] = ()
     allowed_teachers: Annotated[tuple[Teacher, ...], NoDecode, BeforeValidator(_listed)] = ()
     api_callers: Annotated[Mapping[str, CallerRole], NoDecode, BeforeValidator(_callers)] = {}
@@ -132,7 +141,10 @@ class Settings(BaseSettings):
     directory_api_endpoint: Endpoint = "admin.googleapis.com:443"
     calendar_api_endpoint: Endpoint = "www.googleapis.com:443"
     reports_api_endpoint: Endpoint = "admin.googleapis.com:443"
-    reports_admin: Teacher | None = None
+    oauth_token_endpoint: Endpoint = "oauth2.googleapis.com:443"  # noqa: S105 - an address
+    iam_credentials_api_endpoint: Endpoint = "iamcredentials.googleapis.com:443"
+    secret_manager_api_endpoint: Endpoint = "secretmanager.googleapis.com:443"  # noqa: S105 - an address
+    reports_admin: Account | None = None
     pubsub_emulator_host: str | None = None
     meet_reads_per_minute: Annotated[int, Field(ge=0, le=1_000_000)] = 600
     meet_project_reads_per_minute: Annotated[int, Field(ge=0, le=1_000_000)] = 6000
@@ -162,30 +174,64 @@ class Settings(BaseSettings):
     def _safe_together(self) -> Settings:
         if self.sqlite_path and self.k_service:
             raise ValueError("ATTENDANCE_STORE should be 'firestore' in the cloud: an instance's disk is lost with it")
-        if "*" in self.api_callers and (self.auth_mode is not AuthMode.ANONYMOUS or self.k_service):
+        if "*" in self.api_callers and (not self.is_local or self.k_service):
             raise ValueError(
                 "API_CALLERS should name every caller: '*' is for stand-ins on this machine, with AUTH_MODE 'anonymous'"
             )
-        if self.auth_mode is not AuthMode.ANONYMOUS:
-            raise ValueError(
-                f"AUTH_MODE '{self.auth_mode}' is not available in this version, which runs against stand-ins: "
-                "should be 'anonymous'"
+        if self.auth_mode is AuthMode.ANONYMOUS:
+            self._require_stand_ins("with AUTH_MODE 'anonymous'", ())
+        else:
+            self._require_credentials()
+        return self
+
+    def _require_credentials(self) -> None:
+        """Refuse what tokens of teachers cannot be fetched with, or what would send them where they do not belong."""
+        mode = f"with AUTH_MODE '{self.auth_mode}'"
+        if self.auth_mode is AuthMode.DELEGATION and self.service_account_email is None:
+            raise ValueError(f"SERVICE_ACCOUNT_EMAIL should name the service account that signs {mode}")
+        if self.auth_mode is AuthMode.OAUTH and self.oauth_token_file and self.k_service:
+            raise ValueError("OAUTH_TOKEN_FILE is for one's own machine: in the cloud consents stand in Secret Manager")
+        if self.google_cloud_project is None and not (self.sqlite_path and self._consents_on_file):
+            raise ValueError(f"GOOGLE_CLOUD_PROJECT should name the project {mode}")
+        if self.is_local:
+            keeper = {
+                AuthMode.DELEGATION: "iam_credentials_api_endpoint",
+                AuthMode.OAUTH: None if self._consents_on_file else "secret_manager_api_endpoint",
+            }[self.auth_mode]
+            self._require_stand_ins(
+                f"with OAUTH_TOKEN_ENDPOINT on this machine and {mode[5:]}", [keeper] if keeper else []
             )
-        for name in ("meet_api_endpoint", *_OPTIONAL_ENDPOINTS):
-            needed = name == "meet_api_endpoint" or name in self.model_fields_set
+            return
+        for name in (*_ENDPOINTS, *_TOKEN_ENDPOINTS):
+            if getattr(self, name).startswith("http://"):
+                raise ValueError(
+                    f"{name.upper()} should be host:port {mode}: tokens of real teachers are sent to Google alone. "
+                    "Where everything is a stand-in, OAUTH_TOKEN_ENDPOINT is one too"
+                )
+
+    def _require_stand_ins(self, mode: str, names: Iterable[str]) -> None:
+        """Refuse anything that is used and is not on this machine."""
+        for name in (*_ENDPOINTS, *names):
+            needed = name in {"meet_api_endpoint", *names} or name in self.model_fields_set
             if needed and not getattr(self, name).startswith("http://"):
                 raise ValueError(
-                    f"{name.upper()} should be http://127.0.0.1:PORT with AUTH_MODE 'anonymous', "
-                    "which is for stand-ins on this machine"
+                    f"{name.upper()} should be http://127.0.0.1:PORT {mode}, which is for stand-ins on this machine"
                 )
         if self.pubsub_emulator_host and not is_loopback(self.pubsub_emulator_host):
-            raise ValueError("PUBSUB_EMULATOR_HOST should be 127.0.0.1:PORT with AUTH_MODE 'anonymous'")
+            raise ValueError(f"PUBSUB_EMULATOR_HOST should be 127.0.0.1:PORT {mode}")
         if self.sqlite_path is None and not is_loopback(self.firestore_emulator_host or ""):
             raise ValueError(
-                "FIRESTORE_EMULATOR_HOST should be 127.0.0.1:PORT with AUTH_MODE 'anonymous', "
-                "or ATTENDANCE_STORE sqlite:///PATH"
+                f"FIRESTORE_EMULATOR_HOST should be 127.0.0.1:PORT {mode}, or ATTENDANCE_STORE sqlite:///PATH"
             )
-        return self
+
+    @property
+    def is_local(self) -> bool:
+        """Whether everything is on this machine: Google's services are stand-ins, and nobody's data is real."""
+        return self.auth_mode is AuthMode.ANONYMOUS or self.oauth_token_endpoint.startswith("http://")
+
+    @property
+    def _consents_on_file(self) -> bool:
+        return self.auth_mode is AuthMode.OAUTH and self.oauth_token_file is not None
 
     @property
     def sqlite_path(self) -> Path | None:
@@ -194,7 +240,7 @@ class Settings(BaseSettings):
 
     @property
     def workspace_events_in_use(self) -> bool:
-        """Whether teachers can be subscribed to: with AUTH_MODE 'anonymous', if there is a stand-in for it."""
+        """Whether teachers can be subscribed to: on one machine only if there is a stand-in for it."""
         return self._in_use("workspace_events_api_endpoint")
 
     @property
@@ -219,8 +265,8 @@ class Settings(BaseSettings):
 
     @property
     def pubsub_in_use(self) -> bool:
-        """Whether jobs go through Pub/Sub: with AUTH_MODE 'anonymous' only if there is an emulator."""
-        return self.auth_mode is not AuthMode.ANONYMOUS or self.pubsub_emulator_host is not None
+        """Whether jobs go through Pub/Sub: on one machine only if there is an emulator."""
+        return not self.is_local or self.pubsub_emulator_host is not None
 
     @property
     def events_topic_name(self) -> str:
@@ -248,7 +294,7 @@ class Settings(BaseSettings):
         return timedelta(days=self.retention_days) if self.retention_days else None
 
     def _in_use(self, endpoint: str) -> bool:
-        return self.auth_mode is not AuthMode.ANONYMOUS or getattr(self, endpoint).startswith("http://")
+        return not self.is_local or getattr(self, endpoint).startswith("http://")
 
     def _topic(self, name: str) -> str:
         return name if "/" in name else f"projects/{self.google_cloud_project or 'local'}/topics/{name}"

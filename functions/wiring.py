@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import cache
 
 import grpc.aio
+from google.api_core.client_options import ClientOptions
 from google.apps import meet_v2
 from google.apps.meet_v2.services.conference_records_service.transports import (
     ConferenceRecordsServiceGrpcAsyncIOTransport,
@@ -21,28 +22,34 @@ from google.pubsub_v1.services.publisher.transports import PublisherGrpcAsyncIOT
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcAsyncIOTransport
 
 from functions import logs, settings
+from functions.adapters.access_tokens import TokenPool, TokenRequests
 from functions.adapters.attendance_store import DocumentAttendanceStore
-from functions.adapters.credentials import AnonymousCredentials, CredentialsPool
+from functions.adapters.consents import Consents
+from functions.adapters.credentials import AnonymousCredentials, Capability, CredentialsPool
 from functions.adapters.database import Database
 from functions.adapters.dead_letters import PubsubDeadLetters
+from functions.adapters.delegation import Delegation
 from functions.adapters.directory import Directory
 from functions.adapters.firestore import FirestoreDatabase
 from functions.adapters.identities import GoogleIdentities
 from functions.adapters.jobs import PubsubJobs
 from functions.adapters.meet import MeetConferences
 from functions.adapters.meet_calls import MeetCalls
+from functions.adapters.own_consent import OwnConsent
 from functions.adapters.pacing import Pacing
 from functions.adapters.people import People
 from functions.adapters.spaces import MeetSpaces
 from functions.adapters.sqlite import SqliteDatabase
 from functions.adapters.views import DocumentViews
-from functions.domain.errors import AttendanceError
+from functions.domain.errors import AttendanceError, CredentialsRefused, ReportsAccessDenied
+from functions.domain.model import Organizer
 from functions.domain.sessions import CallerRole
-from functions.ports import Clock, Job, Subscriptions, Views
+from functions.ports import AttendanceStore, Clock, Job, Subscriptions, Views
 from functions.services.deps import Deps, Rules
+from functions.services.impersonation import note_refusal, permitted
 from functions.services.run_job import run_job
 from functions.services.turns import Turns
-from functions.settings import AuthMode, Settings
+from functions.settings import AuthMode, Settings, is_loopback
 
 IDENTITY_TIME = 5.0
 """Seconds that a sync waits for names and addresses; the rest are looked up again later."""
@@ -62,6 +69,8 @@ class App:
 
     deps: Deps
     views: Views
+    credentials: CredentialsPool
+    consents: Consents | None
     callers: Mapping[str, CallerRole]
     close: Callable[[], Awaitable[None]]
 
@@ -74,7 +83,9 @@ def utc_now() -> datetime:
 def build(
     configured: Settings, *, clock: Clock = utc_now, pause: Callable[[float], Awaitable[None]] = asyncio.sleep
 ) -> App:
-    """The application for these settings. Call it within the event loop that it will run in; does no network.
+    """The application for these settings. Call it within the event loop that it will run in.
+
+    It makes no calls; Google's libraries may look for the process's own credentials.
 
     Args:
         configured: What the environment says.
@@ -84,23 +95,42 @@ def build(
     channels = _Channels()
     pacing = Pacing(per_organizer=configured.meet_reads_per_minute, overall=configured.meet_project_reads_per_minute)
     meet = channels.to(configured.meet_api_endpoint)
-    calls, credentials = MeetCalls(pacing), CredentialsPool(AnonymousCredentials)
+    documents, jobs = database(configured), _jobs(configured, channels)
+    store = DocumentAttendanceStore(documents, clock=clock, retention=configured.retention)
+    identities_in_use = configured.people_in_use and configured.directory_in_use
+    rules = Rules(
+        settle=configured.settle,
+        time_zone=configured.school_time_zone,
+        policy=configured.default_policy,
+        room_names=configured.room_device_names,
+        allowed_domains=frozenset(configured.allowed_domains),
+        allowed_teachers=frozenset(configured.allowed_teachers),
+        identities_in_use=identities_in_use,
+        # Without credentials nobody is impersonated.
+        anyone=configured.auth_mode is AuthMode.ANONYMOUS
+        and not configured.allowed_domains
+        and not configured.allowed_teachers,
+    )
+    calls, tokens = (
+        MeetCalls(pacing),
+        TokenRequests(configured.oauth_token_endpoint, configured.iam_credentials_api_endpoint),
+    )
+    kept = _consents(configured, channels)
+    credentials = _credentials(configured, kept, tokens, store=store, rules=rules, clock=clock)
     spaces = meet_v2.SpacesServiceAsyncClient(transport=SpacesServiceGrpcAsyncIOTransport(channel=meet))
     records = meet_v2.ConferenceRecordsServiceAsyncClient(
         transport=ConferenceRecordsServiceGrpcAsyncIOTransport(channel=meet)
     )
     identities = None
-    if configured.people_in_use and configured.directory_in_use:
+    if identities_in_use:
         identities = GoogleIdentities(
             People(configured.people_api_endpoint),
             Directory(configured.directory_api_endpoint),
             credentials=credentials,
             deadline=IDENTITY_TIME,
         )
-    documents, jobs = database(configured), _jobs(configured, channels)
-    anyone = configured.auth_mode is AuthMode.ANONYMOUS
     deps = Deps(
-        store=DocumentAttendanceStore(documents, clock=clock, retention=configured.retention),
+        store=store,
         conferences=MeetConferences(records, spaces, calls=calls, credentials=credentials, clock=clock),
         spaces=MeetSpaces(spaces, calls=calls, credentials=credentials),
         identities=identities,
@@ -119,17 +149,7 @@ def build(
         dead_letters=_dead_letters(configured, channels),
         clock=clock,
         pause=pause,
-        rules=Rules(
-            settle=configured.settle,
-            time_zone=configured.school_time_zone,
-            policy=configured.default_policy,
-            room_names=configured.room_device_names,
-            allowed_domains=frozenset(configured.allowed_domains),
-            allowed_teachers=frozenset(configured.allowed_teachers),
-            # Stand-ins have nobody who could be impersonated.
-            identities_in_use=identities is not None,
-            anyone=anyone and not configured.allowed_domains and not configured.allowed_teachers,
-        ),
+        rules=rules,
         turns=Turns(),
     )
 
@@ -139,9 +159,17 @@ def build(
     async def close() -> None:
         if identities:
             identities.close()
+        tokens.close()
         await channels.close()
 
-    return App(deps=deps, views=DocumentViews(documents), callers=configured.api_callers, close=close)
+    return App(
+        deps=deps,
+        views=DocumentViews(documents),
+        credentials=credentials,
+        consents=kept,
+        callers=configured.api_callers,
+        close=close,
+    )
 
 
 def database(configured: Settings) -> Database:
@@ -196,18 +224,84 @@ class _Channels:
         self._channels: dict[str, grpc.aio.Channel] = {}
 
     def to(self, endpoint: str) -> grpc.aio.Channel:
-        """The channel to an endpoint on this machine."""
+        """The channel to an endpoint. Whose calls they are goes with each call, never with the channel."""
         if endpoint not in self._channels:
-            self._channels[endpoint] = grpc.aio.insecure_channel(
-                endpoint.removeprefix("http://"),
-                # As the clients' own channels: pages of any size. And never through a proxy, being on this machine.
-                options=[("grpc.max_receive_message_length", -1), ("grpc.enable_http_proxy", 0)],
-            )
+            # As the clients' own channels: pages of any size.
+            options = [("grpc.max_receive_message_length", -1)]
+            if endpoint.startswith("http://") or is_loopback(endpoint):
+                # Never through a proxy, being on this machine.
+                options.append(("grpc.enable_http_proxy", 0))
+                made = grpc.aio.insecure_channel(endpoint.removeprefix("http://"), options=options)
+            else:
+                made = grpc.aio.secure_channel(endpoint, grpc.ssl_channel_credentials(), options=options)
+            self._channels[endpoint] = made
         return self._channels[endpoint]
 
     async def close(self) -> None:
         for channel in self._channels.values():
             await channel.close()
+
+
+def _credentials(
+    configured: Settings,
+    kept: Consents | None,
+    tokens: TokenRequests,
+    *,
+    store: AttendanceStore,
+    rules: Rules,
+    clock: Clock,
+) -> CredentialsPool:
+    if configured.auth_mode is AuthMode.ANONYMOUS:
+        return CredentialsPool(AnonymousCredentials)
+
+    async def permit(organizer: Organizer, capability: Capability) -> Organizer:
+        if capability is not Capability.REPORTS:
+            return await permitted(organizer, store=store, rules=rules)
+        if configured.reports_admin not in {organizer.email, organizer.user} - {None}:
+            raise ReportsAccessDenied("Reports are read as the administrator in REPORTS_ADMIN alone.")
+        return organizer
+
+    async def refused(teacher: Organizer, capability: Capability, error: CredentialsRefused) -> None:
+        if capability is Capability.MEETINGS:
+            await note_refusal(teacher, error, store=store, clock=clock)
+
+    if kept:
+        fetch = OwnConsent(kept, requests=tokens).token
+    else:
+        fetch = Delegation(
+            configured.service_account_email or "",  # the settings see to it
+            client_id=configured.service_account_client_id,
+            requests=tokens,
+        ).token
+    return CredentialsPool(TokenPool(fetch, permitted=permit, refused=refused, now=utc_now))
+
+
+def _consents(configured: Settings, channels: _Channels) -> Consents | None:
+    if configured.auth_mode is not AuthMode.OAUTH:
+        return None
+    if configured.oauth_token_file:
+        from functions.adapters.file_consents import FileConsents  # noqa: PLC0415 - one of the two is needed at most
+
+        return FileConsents(configured.oauth_token_file)
+    from google.cloud import secretmanager_v1 as secret_manager  # noqa: PLC0415 - as above
+    from google.cloud.secretmanager_v1.services.secret_manager_service.transports import (  # noqa: PLC0415
+        SecretManagerServiceGrpcAsyncIOTransport,
+    )
+
+    from functions.adapters.secret_consents import SecretConsents  # noqa: PLC0415
+
+    if configured.is_local:
+        channel = channels.to(configured.secret_manager_api_endpoint)
+        client = secret_manager.SecretManagerServiceAsyncClient(
+            transport=SecretManagerServiceGrpcAsyncIOTransport(channel=channel)
+        )
+    else:
+        client = secret_manager.SecretManagerServiceAsyncClient(
+            client_options=ClientOptions(api_endpoint=configured.secret_manager_api_endpoint)
+        )
+    return SecretConsents(
+        client, project=configured.google_cloud_project or "", service_account_email=configured.service_account_email
+    )
 
 
 def _subscriptions(
@@ -234,16 +328,22 @@ def _subscriptions(
 
 
 def _dead_letters(configured: Settings, channels: _Channels) -> PubsubDeadLetters | None:
-    if not configured.pubsub_emulator_host:
+    if not configured.pubsub_in_use:
         return None
-    transport = SubscriberGrpcAsyncIOTransport(channel=channels.to(configured.pubsub_emulator_host))
-    return PubsubDeadLetters(
-        SubscriberAsyncClient(transport=transport), subscription=configured.dead_letter_subscription
-    )
+    if configured.pubsub_emulator_host:
+        transport = SubscriberGrpcAsyncIOTransport(channel=channels.to(configured.pubsub_emulator_host))
+        client = SubscriberAsyncClient(transport=transport)
+    else:
+        client = SubscriberAsyncClient()
+    return PubsubDeadLetters(client, subscription=configured.dead_letter_subscription)
 
 
 def _jobs(configured: Settings, channels: _Channels) -> PubsubJobs | InlineJobs:
-    if not configured.pubsub_emulator_host:
+    if not configured.pubsub_in_use:
         return InlineJobs()
-    transport = PublisherGrpcAsyncIOTransport(channel=channels.to(configured.pubsub_emulator_host))
-    return PubsubJobs(PublisherAsyncClient(transport=transport), topic=configured.jobs_topic_name)
+    if configured.pubsub_emulator_host:
+        transport = PublisherGrpcAsyncIOTransport(channel=channels.to(configured.pubsub_emulator_host))
+        client = PublisherAsyncClient(transport=transport)
+    else:
+        client = PublisherAsyncClient()
+    return PubsubJobs(client, topic=configured.jobs_topic_name)

@@ -7,14 +7,15 @@ such objects.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
 from functools import lru_cache
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from functions.domain.model import Organizer
 
 Metadata = Sequence[tuple[str, str]]
+T = TypeVar("T")
 
 
 class Capability(Enum):
@@ -44,7 +45,32 @@ class Credentials(Protocol):
     """The right to make calls as one person."""
 
     async def metadata(self) -> Metadata:
-        """What a call carries to be made as that person, valid now."""
+        """What a call carries to be made as that person, valid now.
+
+        Raises:
+            CredentialsUnavailable: What makes it did not answer.
+            NeedsOperator: It is refused until a person mends something.
+        """
+
+    def renew(self, metadata: Metadata) -> bool:
+        """Whether another try makes sense after a service did not accept what a call carried (401)."""
+
+
+async def accepted(credentials: Credentials, call: Callable[[Metadata], Awaitable[T]], *, unless: type[Exception]) -> T:
+    """The outcome of a call made as a person; made once more, with a new token, if the first was not accepted.
+
+    Args:
+        credentials: As whom.
+        call: Makes the call with what it is to carry.
+        unless: What it raises when that is not accepted.
+    """
+    metadata = await credentials.metadata()
+    try:
+        return await call(metadata)
+    except unless:
+        if not credentials.renew(metadata):
+            raise
+    return await call(await credentials.metadata())
 
 
 class CredentialsPool:
@@ -67,3 +93,7 @@ class AnonymousCredentials:
     async def metadata(self) -> Metadata:
         """See `Credentials`."""
         return self._metadata
+
+    def renew(self, _: Metadata) -> bool:
+        """See `Credentials`: there is nothing to renew."""
+        return False

@@ -15,7 +15,7 @@ from functools import cached_property, partial
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
-from functions.adapters.credentials import Credentials
+from functions.adapters.credentials import Credentials, Metadata, accepted
 from functions.adapters.repeating import repeated
 from functions.domain.errors import AttendanceError, NeedsOperator, Permanent, Retryable
 
@@ -35,6 +35,14 @@ _TRIED_AGAIN = frozenset({408, 425, 429})
 _QUOTA_REASONS = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded", "RATE_LIMIT_EXCEEDED"})
 _API_OFF_REASONS = frozenset({"SERVICE_DISABLED", "accessNotConfigured"})
 _SCOPE_REASONS = frozenset({"ACCESS_TOKEN_SCOPE_INSUFFICIENT", "insufficientPermissions"})
+
+
+class _NotAccepted(Exception):
+    """The service does not accept the token (401); `error` is our name for it."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
 
 
 class Missing(Exception):
@@ -118,12 +126,17 @@ class RestApi:
         """
         loop = asyncio.get_running_loop()
 
-        async def attempt() -> Mapping[str, Any]:
-            headers = dict(await credentials.metadata())
+        async def once(metadata: Metadata) -> Mapping[str, Any]:
             work: Awaitable[Mapping[str, Any]] = loop.run_in_executor(
-                self._threads, partial(self._answer, request, headers)
+                self._threads, partial(self._answer, request, dict(metadata))
             )
             return await work
+
+        async def attempt() -> Mapping[str, Any]:
+            try:
+                return await accepted(credentials, once, unless=_NotAccepted)
+            except _NotAccepted as refusal:
+                raise refusal.error from None
 
         return await repeated(
             attempt,
@@ -142,7 +155,9 @@ class RestApi:
         try:
             answer = made.execute(http=self._http(), num_retries=0)
         except HttpError as error:
-            raise self._named(int(error.resp.status), error.content) from None
+            status = int(error.resp.status)
+            named = self._named(status, error.content)
+            raise (_NotAccepted(named) if status == 401 else named) from None  # noqa: PLR2004
         except (OSError, ValueError, HTTPException, httplib2.HttpLib2Error) as error:
             # Whatever is no answer. What is left of it must not be read as the next one.
             self._http().close()

@@ -8,7 +8,15 @@ from collections.abc import Collection, Sequence
 from functions.adapters.credentials import Capability, CredentialsPool
 from functions.adapters.directory import Directory
 from functions.adapters.people import BATCH, People
-from functions.domain.errors import AttendanceError, IdentitiesUnavailable, NeedsOperator, Permanent
+from functions.domain.errors import (
+    AttendanceError,
+    ConsentScopeMissing,
+    DelegationNotGranted,
+    IdentitiesUnavailable,
+    IdentityScopeMissing,
+    NeedsOperator,
+    Permanent,
+)
 from functions.domain.model import Identity, Organizer
 from functions.ports import LookUp
 
@@ -21,6 +29,10 @@ ACCOUNT_DEADLINE = 20.0
 DIRECTORY_AT_ONCE = 10
 """Calls to the Directory under way for one look-up; one answers for one account, and 2,400 a minute are allowed:
 https://developers.google.com/workspace/admin/directory/v1/limits"""
+
+
+_NOT_GRANTED = (ConsentScopeMissing, DelegationNotGranted, IdentityScopeMissing)
+"""A service that a school does not let us ask is not in use: the other one's word is the last."""
 
 
 class GoogleIdentities:
@@ -103,6 +115,7 @@ class GoogleIdentities:
             search.reasons.add(IdentitiesUnavailable.reason)
         except AttendanceError as error:
             search.reasons.add(error.reason)
+            search.people_in_use = not isinstance(error, _NOT_GRANTED)
         else:
             search.found.update(told.found)
             search.typed.update(told.typed)
@@ -120,6 +133,7 @@ class GoogleIdentities:
             except NeedsOperator as error:
                 # As it refuses one, it refuses all.
                 search.directory_refuses = True
+                search.directory_in_use = not isinstance(error, _NOT_GRANTED)
                 search.reasons.add(error.reason)
             except AttendanceError as error:
                 search.reasons.add(error.reason)
@@ -140,6 +154,8 @@ class _Search:
         self.typed: dict[str, Identity] = {}
         self.people_answered: set[str] = set()
         self.directory_answered: set[str] = set()
+        self.people_in_use = True
+        self.directory_in_use = True
         self.directory_refuses = False
         self.reasons: set[str] = set()
 
@@ -148,10 +164,16 @@ class _Search:
         # An address out of somebody's contacts counts where the Directory, which knows better, has none to give.
         final = self.asked if self.directory_refuses else self.directory_answered
         found = {user: identity for user, identity in self.typed.items() if user in final} | self.found
-        unknown = (self.people_answered & self.directory_answered) - found.keys()
+        unknown = self._answered_by_all() - found.keys()
         return LookUp(
             found=found,
             unknown=frozenset(unknown),
             unavailable=self.asked - found.keys() - unknown,
             reasons=frozenset(self.reasons),
         )
+
+    def _answered_by_all(self) -> set[str]:
+        """Of whom every service that is in use has told what it knows."""
+        if not self.people_in_use:
+            return self.directory_answered
+        return self.people_answered & self.directory_answered if self.directory_in_use else self.people_answered

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from google.api_core import exceptions as gexc
 
-from functions.adapters.credentials import Credentials
+from functions.adapters.credentials import Credentials, Metadata, accepted
 from functions.adapters.pacing import Pacing
 from functions.adapters.repeating import Method, repeated
 from functions.domain.errors import (
@@ -91,12 +91,14 @@ class OrganizersCalls:
             AttendanceError: Meet's refusal, by its name in `functions.domain.errors`.
         """
 
+        async def once(metadata: Metadata) -> ResponseT:
+            self.count += 1
+            return await method(request, retry=None, timeout=ATTEMPT_TIMEOUT, metadata=metadata)
+
         async def attempt() -> ResponseT:
             await self._pacing.turn(self._organizer)
             async with self._places:
-                self.count += 1
-                metadata = await self._credentials.metadata()
-                return await method(request, retry=None, timeout=ATTEMPT_TIMEOUT, metadata=metadata)
+                return await accepted(self._credentials, once, unless=gexc.Unauthorized)
 
         try:
             return await repeated(attempt, attempts=attempts or self._attempts)

@@ -10,7 +10,7 @@ import re
 from google.api_core import exceptions as gexc
 from google.apps import meet_v2
 
-from functions.adapters.credentials import Capability, CredentialsPool
+from functions.adapters.credentials import Capability, CredentialsPool, Metadata, accepted
 from functions.adapters.meet_calls import ATTEMPT_TIMEOUT, MeetCalls, named
 from functions.adapters.repeating import repeated
 from functions.domain.errors import MeetRequestRefused, MeetScopeMissing
@@ -54,13 +54,12 @@ class MeetSpaces:
         """See the port. Not repeated after an error that may have left a room behind."""
         credentials = self._credentials.of(teacher, Capability.ROOMS)
 
+        async def once(metadata: Metadata) -> meet_v2.Space:
+            request = meet_v2.CreateSpaceRequest()
+            return await self._spaces.create_space(request, retry=None, timeout=ATTEMPT_TIMEOUT, metadata=metadata)
+
         async def attempt() -> meet_v2.Space:
-            return await self._spaces.create_space(
-                meet_v2.CreateSpaceRequest(),
-                retry=None,
-                timeout=ATTEMPT_TIMEOUT,
-                metadata=await credentials.metadata(),
-            )
+            return await accepted(credentials, once, unless=gexc.Unauthorized)
 
         try:
             return _space(await repeated(attempt, attempts=CREATE_ATTEMPTS, maximum=1.0, if_error=_nothing_was_made))

@@ -16,7 +16,7 @@ from google.longrunning import (  # type: ignore[import-untyped]  # the package 
     operations_pb2,
 )
 
-from functions.adapters.credentials import Credentials
+from functions.adapters.credentials import Credentials, Metadata, accepted
 from functions.adapters.pacing import Pacing
 from functions.adapters.repeating import Method, repeated
 from functions.domain.errors import (
@@ -63,11 +63,13 @@ class OrganizersCalls:
         return await self._repeated(method, request, is_write=True)
 
     async def _repeated(self, method: Method[RequestT, ResponseT], request: RequestT, *, is_write: bool) -> ResponseT:
+        async def once(metadata: Metadata) -> ResponseT:
+            return await method(request, retry=None, timeout=ATTEMPT_TIMEOUT, metadata=metadata)
+
         async def attempt() -> ResponseT:
             if is_write:
                 await self._pacing.turn(self._organizer)
-            metadata = await self._credentials.metadata()
-            return await method(request, retry=None, timeout=ATTEMPT_TIMEOUT, metadata=metadata)
+            return await accepted(self._credentials, once, unless=gexc.Unauthorized)
 
         return await repeated(attempt, attempts=self._attempts)
 

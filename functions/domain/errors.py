@@ -2,6 +2,8 @@
 
     AttendanceError
     ├── Retryable                may succeed by itself within minutes: answer 503, Pub/Sub delivers again
+    │   ├── CredentialsUnavailable
+    │   ├── ConsentsUnavailable
     │   ├── MeetUnavailable
     │   ├── IdentitiesUnavailable
     │   ├── SubscriptionsUnavailable
@@ -14,6 +16,24 @@
     │   ├── NotSettled           Meet's data is not final yet: read again later
     │   └── OutOfTime
     ├── NeedsOperator            a person must mend it: mark the conference failed, acknowledge
+    │   ├── CredentialsRefused       Google gives no token for the teacher
+    │   │   ├── AccountNotUsable
+    │   │   ├── DelegationNotGranted
+    │   │   ├── SigningRefused
+    │   │   ├── OwnCredentialsMissing
+    │   │   ├── AppForbidden
+    │   │   ├── ConsentMissing
+    │   │   ├── ConsentUnreadable
+    │   │   ├── ConsentStoreDenied
+    │   │   ├── TokenFileOpen
+    │   │   ├── ConsentRevoked
+    │   │   ├── ConsentScopeMissing
+    │   │   └── ConsentClientRefused
+    │   ├── ConsentNotGiven          a teacher was asked to consent, and nothing came of it
+    │   ├── OAuthClientUnusable
+    │   ├── SecretManagerDisabled
+    │   ├── SigningApiDisabled
+    │   ├── TeacherNotAllowed        nothing may be done as this teacher
     │   ├── MeetApiDisabled
     │   ├── MeetAccessDenied
     │   │   ├── MeetScopeMissing
@@ -68,12 +88,15 @@ from typing import ClassVar
 class AttendanceError(Exception):
     """Any trouble that this system knows by name.
 
+    `reason` is what callers tell errors apart by; `cause`, where one reason has several, says which it is.
+
     Args:
         message: What happened, in a sentence.
         hint: What to do about it; the class's own hint if left out.
     """
 
     reason: ClassVar[str] = "attendance-error"
+    cause: ClassVar[str | None] = None
     default_hint: ClassVar[str] = ""
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
@@ -113,6 +136,18 @@ class ReadTooOld(AttendanceError):
 
     reason = "page-token-expired"
     default_hint = "The pages of a list show one moment and can be read for an hour. Begin again with the first page."
+
+
+class CredentialsUnavailable(Retryable):
+    """What makes tokens did not answer: the token endpoint, the IAM Credentials API, or the metadata server."""
+
+    reason = "credentials-unavailable"
+
+
+class ConsentsUnavailable(Retryable):
+    """What keeps teachers' consents did not answer: Secret Manager, or the disk."""
+
+    reason = "consents-unavailable"
 
 
 class MeetUnavailable(Retryable):
@@ -180,6 +215,161 @@ class OutOfTime(Retryable):
     """The work was not done within the function's time."""
 
     reason = "out-of-time"
+
+
+class CredentialsRefused(NeedsOperator):
+    """Google gives no token with which calls could be made as the teacher."""
+
+    reason = "insufficient-permissions"
+    cause = "credentials-refused"
+    default_hint = (
+        "Check that the teacher's account is active, and that domain-wide delegation covers it or its consent is valid "
+        "(docs/administrator.md, docs/oauth.md)."
+    )
+
+
+class AccountNotUsable(CredentialsRefused):
+    """Nobody can be impersonated at this address: there is no such account in the school, or it is suspended."""
+
+    cause = "account-not-usable"
+    default_hint = (
+        "Check in the Admin console under Directory > Users that the teacher's account exists under this primary "
+        "address, belongs to the Workspace that granted domain-wide delegation, and is active."
+    )
+
+
+class DelegationNotGranted(CredentialsRefused):
+    """The school's administrator has not let this system act for its people with this scope; the hint says which."""
+
+    cause = "delegation-not-granted"
+
+
+class SigningRefused(CredentialsRefused):
+    """The service account may not sign as itself, so that no delegation can be asked for."""
+
+    cause = "signing-refused"
+    default_hint = (
+        "Let the service account sign as itself: gcloud iam service-accounts add-iam-policy-binding "
+        "SERVICE_ACCOUNT_EMAIL --member=serviceAccount:SERVICE_ACCOUNT_EMAIL "
+        "--role=roles/iam.serviceAccountTokenCreator. Commands on your own machine sign with your account: let "
+        "--member=user:YOUR_ADDRESS do it too. It takes a minute or two to hold."
+    )
+
+
+class OwnCredentialsMissing(CredentialsRefused):
+    """This process has no Google credentials of its own, with which it could ask for others."""
+
+    cause = "own-credentials-missing"
+    default_hint = (
+        "In the cloud they come with the service account of the function. On your own machine: "
+        "gcloud auth application-default login"
+    )
+
+
+class AppForbidden(CredentialsRefused):
+    """The school's rules keep apps, or this one, from the teacher's data."""
+
+    cause = "app-forbidden"
+    default_hint = (
+        "Let the app be used: in the Admin console under Security > Access and data control > API controls > Manage "
+        "app access, trust this project's client, and do not restrict the service that it needs."
+    )
+
+
+class ConsentMissing(CredentialsRefused):
+    """The teacher has not consented to anything yet, as far as is stored."""
+
+    cause = "consent-missing"
+    default_hint = "Let the teacher consent: python -m functions.setup_oauth --meet"
+
+
+class ConsentUnreadable(CredentialsRefused):
+    """What is stored as the teacher's consent is none."""
+
+    cause = "consent-unreadable"
+    default_hint = "Let the teacher consent again: python -m functions.setup_oauth --meet"
+
+
+class ConsentStoreDenied(CredentialsRefused):
+    """Secret Manager does not let this process read or keep the teacher's consent; the hint says how it does."""
+
+    cause = "consent-store-denied"
+
+
+class TokenFileOpen(CredentialsRefused):
+    """The file with the teacher's consent could be read or exchanged by others; the hint says how to close it."""
+
+    cause = "token-file-open"
+
+
+class ConsentRevoked(CredentialsRefused):
+    """The teacher's consent does not hold any more: taken back, or its token has expired."""
+
+    cause = "consent-revoked"
+    default_hint = (
+        "Let the teacher consent again: python -m functions.setup_oauth --meet. If that is needed every week, the "
+        "consent screen is in Testing: publish it (console: Google Auth Platform > Audience > Publish app). Google "
+        "also ends tokens that nobody used for six months, and the oldest of more than 100 of one client."
+    )
+
+
+class ConsentScopeMissing(CredentialsRefused):
+    """The teacher did not consent to what this needs; the hint says to what."""
+
+    cause = "scope-not-granted"
+
+
+class ConsentClientRefused(CredentialsRefused):
+    """Google does not know the OAuth client any more that the teacher consented to."""
+
+    cause = "client-refused"
+    default_hint = (
+        "The OAuth client was deleted, disabled, or given a new secret (console: Google Auth Platform > Clients). "
+        "Download it anew and let the teacher consent again: python -m functions.setup_oauth --meet"
+    )
+
+
+class ConsentNotGiven(NeedsOperator):
+    """A teacher was asked to consent, and nothing came of it; nothing was stored. The hint says what to do."""
+
+    reason = "consent-not-given"
+
+
+class OAuthClientUnusable(NeedsOperator):
+    """The OAuth client is none that a teacher on a computer could be asked with."""
+
+    reason = "oauth-client-unusable"
+    default_hint = (
+        "Make a client in the console under Google Auth Platform > Clients > Create client, application type "
+        "Desktop app, and download its JSON."
+    )
+
+
+class SecretManagerDisabled(NeedsOperator):
+    """The Secret Manager API is not enabled in the Google Cloud project."""
+
+    reason = "secret-manager-api-disabled"
+    default_hint = "Enable the Secret Manager API in the project: gcloud services enable secretmanager.googleapis.com"
+
+
+class SigningApiDisabled(NeedsOperator):
+    """The IAM Service Account Credentials API is not enabled in the Google Cloud project."""
+
+    reason = "iam-credentials-api-disabled"
+    default_hint = (
+        "Enable the IAM Service Account Credentials API in the project: "
+        "gcloud services enable iamcredentials.googleapis.com"
+    )
+
+
+class TeacherNotAllowed(NeedsOperator):
+    """Nothing may be done as this teacher, found when a call was to be made."""
+
+    reason = "domain-not-allowed"
+    default_hint = (
+        "Let an administrator enrol the teacher (POST /api/organizers, or make enroll TEACHER=…), or name the teacher "
+        "in ALLOWED_TEACHERS or the domain in ALLOWED_DOMAINS."
+    )
 
 
 class MeetApiDisabled(NeedsOperator):

@@ -9,17 +9,17 @@ from dataclasses import dataclass
 
 from functions.domain.errors import (
     AttendanceError,
-    DomainNotAllowed,
     InvalidRequest,
     NeedsOperator,
     NotFound,
     OrganizerUnknown,
     OutOfTime,
 )
-from functions.domain.model import Organizer, SubscriptionState
-from functions.domain.sessions import AuditEntry, Caller, CallerRole, Person, TrackedOrganizer, Tracking
+from functions.domain.model import Identity, Organizer, SubscriptionState
+from functions.domain.sessions import AuditEntry, Caller, Person, TrackedOrganizer, Tracking
 from functions.ports import Work
 from functions.services.deps import Deps
+from functions.services.impersonation import require_allowed
 from functions.services.keep_subscriptions import keep
 from functions.services.tracked import require_subscriptions, tracked_organizer
 
@@ -33,23 +33,6 @@ class Enrolled:
 
     organizer: TrackedOrganizer
     created: bool
-
-
-async def require_allowed(email: str, *, caller: Caller, deps: Deps) -> TrackedOrganizer | None:
-    """Make sure that calls may be made as this teacher: the one place where that is decided.
-
-    Returns:
-        The teacher as tracked; None for one who is not yet.
-
-    Raises:
-        DomainNotAllowed: Nobody has allowed it.
-    """
-    rules = deps.rules
-    tracked = await deps.store.organizer_with(email)
-    by_admin = caller.role is CallerRole.ADMIN and email.rpartition("@")[2] in rules.allowed_domains
-    if tracked or rules.anyone or email in rules.allowed_teachers or by_admin:
-        return tracked
-    raise DomainNotAllowed("Nothing may be done as this teacher.")
 
 
 async def enrol(email: str, *, caller: Caller, deps: Deps) -> Enrolled:
@@ -81,11 +64,25 @@ async def _known(email: str, deps: Deps) -> tuple[TrackedOrganizer, bool]:
     identity = await deps.identities.account(email)
     if identity is None:
         raise InvalidRequest.of("email", "is no account that Google knows")
+    return await know(identity, email=email, deps=deps)
+
+
+async def know(identity: Identity, *, email: str | None = None, deps: Deps) -> tuple[TrackedOrganizer, bool]:
+    """Keep a teacher whose account is known as tracked, without a subscription if that is new.
+
+    Args:
+        identity: The account.
+        email: By which address the teacher is tracked; the account's own if left out.
+        deps: The outside world.
+
+    Returns:
+        The teacher as tracked, and whether that is new.
+    """
     now = deps.clock()
 
     async def decide(work: Work) -> tuple[TrackedOrganizer, bool]:
         before = await work.organizer(identity.user)
-        organizer = before or TrackedOrganizer(user=identity.user, email=email, enrolled_at=now)
+        organizer = before or TrackedOrganizer(user=identity.user, email=email or identity.email, enrolled_at=now)
         work.put_organizer(organizer)
         person = (await work.people([identity.user])).get(identity.user) or Person(identity.user)
         work.put_person(dataclasses.replace(person, identity=identity, unknown=False, resolved_at=now))

@@ -31,8 +31,9 @@ from functions.domain.sessions import (
 from functions.domain.timetable import Room, Slot
 from functions.ports import Work
 from functions.services.deps import Deps
+from functions.services.impersonation import require_allowed
 from functions.services.marking import mark, place, rearrange
-from functions.services.organizers import require_allowed, track
+from functions.services.organizers import track
 
 PAST, AHEAD = timedelta(days=180), timedelta(days=366)
 """How far from now a class may begin."""

@@ -110,6 +110,7 @@ def run(folder: Path, *, people: int, seed: int, console: Console) -> None:
         if not asyncio.run(deliver(trigger, message, on_answer=lambda status: _explain(status, console))):
             sys.exit(f"The function did not take the event; its log is {function.program.log}.")
         sheet = _sheet(api.url, made["session_id"])
+        pages = _save_pages(api.url, sheet["session"], folder)
     session, attendance = sheet["session"], sheet["attendance"]
     console.print(f"[bold]4.[/] The LMS asks for it (GET /api/sessions/{made['session_id']}/attendance):")
     console.print(_table(session, attendance))
@@ -119,6 +120,9 @@ def run(folder: Path, *, people: int, seed: int, console: Console) -> None:
         f"   {counts}. {len(attendance)} attendance documents are stored, sync {sync['state']} after "
         f"{sync['attempts']} reads; the last took {sync['meet_calls']} calls to Meet."
     )
+    console.print("   To look at, in a browser or on paper:")
+    for page in pages:
+        console.print(f"   {page}")
     console.print(f"   Documents: {store} (table 'documents'); the functions' logs: {folder}/*.log")
     console.print(f"   Took {time.monotonic() - began:.1f} s.")
 
@@ -164,9 +168,28 @@ def _sheet(url: str, session_id: str) -> dict[str, Any]:
     return _answer(httpx.get(f"{url}/api/sessions/{session_id}/attendance", timeout=60, trust_env=False))
 
 
-def _answer(response: httpx.Response) -> dict[str, Any]:
+def _save_pages(url: str, session: dict[str, Any], folder: Path) -> list[Path]:
+    """The class's report, its register and its file for spreadsheets, as the API gives them."""
+    report = f"/api/sessions/{session['session_id']}/attendance?format="
+    register = f"/api/classes/{session['class_id']}/register?month={session['local_date'][:7]}&format="
+    wanted = {
+        "report.html": f"{report}html",
+        "register.html": f"{register}html",
+        "attendance.csv": f"{report}csv&bom=1",
+    }
+    for name, path in wanted.items():
+        (folder / name).write_bytes(_good(httpx.get(f"{url}{path}", timeout=60, trust_env=False)).content)
+    return [folder / name for name in wanted]
+
+
+def _good(response: httpx.Response) -> httpx.Response:
     if response.is_error:
         sys.exit(f"The API answered {response.status_code}: {response.text}")
+    return response
+
+
+def _answer(response: httpx.Response) -> dict[str, Any]:
+    _good(response)
     answer: dict[str, Any] = response.json()
     return answer
 

@@ -2,7 +2,7 @@
 
 They tell of a `School`'s accounts as documented in https://developers.google.com/people/api/rest/v1/people and
 https://developers.google.com/workspace/admin/directory/reference/rest/v1/users, and fail where a fault plan says so.
-The caller is whoever the header `x-acting-as` names.
+The caller is whoever the header `x-acting-as` names, or, where tokens are issued, whoever the token is of.
 """
 
 import asyncio
@@ -14,17 +14,25 @@ from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import parse_qs
 
+import grpc
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from infra.local.callers import SCOPES, Tokens, caller_of
+from infra.local.faults import Refusal
 from infra.local.processes import free_port
 from infra.local.school import Account, School
 
 MOST_IN_BATCH = 200
 """https://developers.google.com/people/api/rest/v1/people/getBatchGet"""
+
+
+PEOPLE = frozenset({f"{SCOPES}directory.readonly", f"{SCOPES}contacts.readonly"})
+OWN_ACCOUNT = frozenset({f"{SCOPES}userinfo.email", f"{SCOPES}userinfo.profile"})
+DIRECTORY = frozenset({f"{SCOPES}admin.directory.user.readonly"})
 
 
 @dataclass(frozen=True)
@@ -62,8 +70,9 @@ class RestCalls(list[RestCall]):
 class GoogleApis:
     """Serves a school's accounts as People and Directory. `faults` and `calls` may be used from any thread."""
 
-    def __init__(self, school: School) -> None:
+    def __init__(self, school: School, *, tokens: Tokens | None = None) -> None:
         self.school = school
+        self._tokens = tokens
         self.calls = RestCalls()
         self.port: int | None = None
         self._faults: list[tuple[RestFault, list[None]]] = []
@@ -114,7 +123,7 @@ class GoogleApis:
         body = (await request.body()).decode()
         query = parse_qs(request.url.query or body)
         names = query.get("resourceNames", [])
-        refusal = await self._arrived("people.batchGet", request, len(names))
+        _, refusal = await self._arrived("people.batchGet", request, len(names), accepted=PEOPLE)
         if refusal:
             return refusal
         if not 1 <= len(names) <= MOST_IN_BATCH or not query.get("personFields"):
@@ -122,18 +131,19 @@ class GoogleApis:
         return JSONResponse({"responses": [self._response(name) for name in names]})
 
     async def _get(self, request: Request) -> JSONResponse:
-        refusal = await self._arrived("people.get", request, 1)
+        wanted = request.path_params["id"]
+        scopes = OWN_ACCOUNT if wanted == "me" else PEOPLE
+        asking, refusal = await self._arrived("people.get", request, 1, accepted=scopes)
         if refusal:
             return refusal
-        wanted = request.path_params["id"]
-        caller = self.school.user(request.headers.get("x-acting-as", ""))
+        caller = self.school.user(asking or "")
         account = self.school.account(caller or "" if wanted == "me" else f"users/{wanted}")
         if account is None or not (account.in_people or wanted == "me"):
             return _error(404, "notFound", "Requested entity was not found.")
         return JSONResponse(_person(account))
 
     async def _directory_get(self, request: Request) -> JSONResponse:
-        refusal = await self._arrived("users.get", request, 1)
+        _, refusal = await self._arrived("users.get", request, 1, accepted=DIRECTORY)
         if refusal:
             return refusal
         if request.query_params.get("viewType", "admin_view") != "domain_public":
@@ -152,9 +162,16 @@ class GoogleApis:
             return {"requestedResourceName": name, "httpStatusCode": 404, "status": status}
         return {"requestedResourceName": name, "httpStatusCode": 200, "person": _person(account)}
 
-    async def _arrived(self, method: str, request: Request, asked_for: int) -> JSONResponse | None:
-        """Log a call; gives the error that is planned for it."""
-        self.calls.append(RestCall(method, request.headers.get("x-acting-as"), asked_for))
+    async def _arrived(
+        self, method: str, request: Request, asked_for: int, *, accepted: frozenset[str]
+    ) -> tuple[str | None, JSONResponse | None]:
+        """Log a call; gives as whom it is made, and the error that is due or planned for it."""
+        try:
+            caller = caller_of(request.headers, self._tokens, accepted=accepted)
+        except Refusal as refusal:
+            status = 401 if refusal.status is grpc.StatusCode.UNAUTHENTICATED else 403
+            return None, _error(status, refusal.reason or "authError", refusal.message)
+        self.calls.append(RestCall(method, caller, asked_for))
         with self._lock:
             struck = next(
                 (
@@ -165,11 +182,11 @@ class GoogleApis:
                 None,
             )
             if struck is None:
-                return None
+                return caller, None
             fault, done = struck
             done.append(None)
         await asyncio.sleep(fault.delay)
-        return _error(fault.status, fault.reason, "Planned fault") if fault.status else None
+        return caller, _error(fault.status, fault.reason, "Planned fault") if fault.status else None
 
 
 async def _serve(server: uvicorn.Server, ready: threading.Event) -> None:

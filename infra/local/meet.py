@@ -4,7 +4,8 @@ It serves a `School` as documented in https://developers.google.com/workspace/me
 as Google's servers do, where a fault plan says so. `python -m infra.local.meet` runs it on its own.
 
 The caller is whoever the metadata `x-acting-as` names, "users/ID" or an e-mail address that the school knows;
-without it everything may be read. There is nothing secret here, so there are no credentials.
+without it everything may be read. There is nothing secret here, so there are no credentials, unless tokens are issued:
+then a call is made as whoever its token is of.
 """
 
 import argparse
@@ -23,6 +24,7 @@ import grpc.aio
 from google.apps.meet_v2 import types
 
 from infra.local import filters
+from infra.local.callers import MAKE_ROOMS, READ_MEETINGS, Tokens, caller_of, metadata_of
 from infra.local.classes import believable_class
 from infra.local.faults import Fault, Faults, Refusal, Request
 from infra.local.meet_answers import Asked, Meet, Message, listing
@@ -69,8 +71,10 @@ class MeetSimulator:
         faults: Faults | None = None,
         page_size_cap: int | None = None,
         check_access: bool = True,
+        tokens: Tokens | None = None,
     ) -> None:
         self.school = school
+        self._tokens = tokens
         self.delay = delay
         self.faults = faults if faults is not None else Faults()
         self.calls = Calls()
@@ -154,12 +158,14 @@ class MeetSimulator:
     def _handler(
         self, method: str, answer: Callable[[Message, Asked], Message]
     ) -> "grpc.RpcMethodHandler[Message, Message]":  # quoted: generic only in its stubs
+        accepted = MAKE_ROOMS if method == "CreateSpace" else READ_MEETINGS
+
         async def handle(request: Message, context: Context) -> Message:
-            caller = _acting_as(context)
             resource = getattr(request, "parent", "") or getattr(request, "name", "")
-            call = Call(method, resource, 1, caller, datetime.now(UTC))
+            call = Call(method, resource, 1, None, datetime.now(UTC))
             self.calls.append(call)
             try:
+                call.acting_as = caller_of(metadata_of(context), self._tokens, accepted=accepted)
                 message = await self._answer(call, request, answer)
             except Refusal as refusal:
                 call.status = refusal.status
@@ -188,12 +194,6 @@ class MeetSimulator:
             return method(request, Asked(asked, offset, self.school.clock()))
         except filters.ListError as error:
             raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, str(error)) from error
-
-
-def _acting_as(context: Context) -> str | None:
-    named = (value for key, value in context.invocation_metadata() or () if key == "x-acting-as")
-    caller = next(named, None)
-    return None if caller is None else str(caller)
 
 
 async def _suffer(fault: Fault) -> None:

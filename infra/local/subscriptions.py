@@ -20,6 +20,7 @@ from google.apps import events_subscriptions_v1 as events
 from google.longrunning import operations_pb2  # type: ignore[import-untyped] # comes without types
 from google.protobuf import empty_pb2
 
+from infra.local.callers import READ_MEETINGS, Tokens, caller_of, metadata_of
 from infra.local.faults import Fault, Faults, Refusal, Request
 from infra.local.quotas import Quotas
 from infra.local.school import School
@@ -56,10 +57,14 @@ class WorkspaceEventsSimulator:
         school: Who there is, and what time it is.
         faults: Which calls fail.
         quotas: Whether calls are refused that are more than Google's quotas allow.
+        tokens: Who issues tokens; without, a call is made as whom it says.
     """
 
-    def __init__(self, school: School, *, faults: Faults | None = None, quotas: bool = False) -> None:
+    def __init__(
+        self, school: School, *, faults: Faults | None = None, quotas: bool = False, tokens: Tokens | None = None
+    ) -> None:
         self.school = school
+        self._tokens = tokens
         self.faults = faults if faults is not None else Faults()
         self.calls = SubscriptionCalls()
         self._quotas = Quotas(school.clock) if quotas else None
@@ -261,9 +266,9 @@ class WorkspaceEventsSimulator:
         self, name: str, method: Method, request_type: Message
     ) -> "grpc.RpcMethodHandler[Message, Message]":  # quoted: generic only in its stubs
         async def handle(request: Message, context: Context) -> Message:
-            caller = next((str(v) for key, v in context.invocation_metadata() or () if key == "x-acting-as"), None)
-            self.calls.append(SubscriptionCall(name, caller))
             try:
+                caller = caller_of(metadata_of(context), self._tokens, accepted=READ_MEETINGS)
+                self.calls.append(SubscriptionCall(name, caller))
                 self._count(name, caller)
                 resource = request.subscription.name if name == "UpdateSubscription" else getattr(request, "name", "")
                 await self._strike(Request(name, resource, 1, caller, ""))

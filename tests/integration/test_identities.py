@@ -274,12 +274,33 @@ async def test_what_may_pass_by_itself_is_asked_again(google, identities, servic
 async def test_one_service_that_fails_leaves_open_whom_the_other_does_not_know(google, identities, service, other):
     google.people_knows(2, "ada@school.example")
     google.directory_knows(2, "ada@school.example")
-    google.fails(service, 403, reason="insufficientPermissions")
+    google.fails(service, 403, reason="forbidden")
 
     look_up = await identities().look_up(users(2, 3), acting_as=TEACHER)
 
     assert {identity.source for identity in look_up.found.values()} == {IdentitySource(other)}
     assert (look_up.unknown, look_up.unavailable) == (frozenset(), {"users/3"})
+
+
+@pytest.mark.parametrize(("service", "other"), [("people", "directory"), ("directory", "people")])
+async def test_a_service_that_the_school_does_not_let_us_ask_is_not_waited_for(google, identities, service, other):
+    google.people_knows(2, "ada@school.example")
+    google.directory_knows(2, "ada@school.example")
+    google.fails(service, 403, reason="insufficientPermissions")
+
+    look_up = await identities().look_up(users(2, 3), acting_as=TEACHER)
+
+    assert {identity.source for identity in look_up.found.values()} == {IdentitySource(other)}
+    assert (look_up.unknown, look_up.unavailable) == ({"users/3"}, frozenset())
+
+
+async def test_without_any_service_that_may_be_asked_nobody_is_called_unknown(google, identities):
+    for service in ("people", "directory"):
+        google.fails(service, 403, reason="insufficientPermissions")
+
+    look_up = await identities().look_up(users(2), acting_as=TEACHER)
+
+    assert (look_up.unknown, look_up.unavailable) == (frozenset(), {"users/2"})
     assert look_up.reasons == {"identity-access-denied"}
 
 

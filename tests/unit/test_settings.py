@@ -42,8 +42,6 @@ def test_defaults_are_those_of_the_documentation(environment):
     ("name", "value", "says"),
     [
         ("AUTH_MODE", "magic", "delegation"),
-        ("AUTH_MODE", "delegation", "AUTH_MODE"),
-        ("AUTH_MODE", None, "AUTH_MODE"),
         ("MEET_API_ENDPOINT", "meet.googleapis.com", "host:port"),
         ("MEET_API_ENDPOINT", "http://meet.example:80", "127.0.0.1"),
         ("MEET_API_ENDPOINT", "http://127.0.0.1.evil.example:80", "127.0.0.1"),
@@ -91,6 +89,68 @@ def test_a_wrong_setting_names_the_variable_and_what_it_should_be(environment, n
 
     assert name in caught.value.message
     assert says in caught.value.message
+
+
+DELEGATION = {
+    "AUTH_MODE": None,
+    "MEET_API_ENDPOINT": None,
+    "FIRESTORE_EMULATOR_HOST": None,
+    "GOOGLE_CLOUD_PROJECT": "school-attendance",
+    "SERVICE_ACCOUNT_EMAIL": "meet-attendance@school-attendance.iam.gserviceaccount.com",
+}
+HERE = "http://127.0.0.1:8085"
+
+
+def test_delegation_is_the_default_and_needs_a_project_and_a_service_account(environment):
+    environment(**DELEGATION)
+
+    loaded = settings.load()
+
+    assert (loaded.auth_mode, loaded.is_local, loaded.pubsub_in_use) == ("delegation", False, True)
+    assert loaded.workspace_events_in_use
+    assert loaded.people_in_use
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"SERVICE_ACCOUNT_EMAIL": None}, "SERVICE_ACCOUNT_EMAIL should name"),
+        ({"SERVICE_ACCOUNT_EMAIL": "ada@school.example"}, "SERVICE_ACCOUNT_EMAIL"),
+        ({"SERVICE_ACCOUNT_CLIENT_ID": "ada"}, "SERVICE_ACCOUNT_CLIENT_ID"),
+        ({"GOOGLE_CLOUD_PROJECT": None}, "GOOGLE_CLOUD_PROJECT should name"),
+        ({"MEET_API_ENDPOINT": HERE}, "MEET_API_ENDPOINT should be host:port"),
+        ({"REPORTS_API_ENDPOINT": HERE}, "tokens of real teachers are sent to Google alone"),
+        ({"IAM_CREDENTIALS_API_ENDPOINT": HERE}, "IAM_CREDENTIALS_API_ENDPOINT should be host:port"),
+        ({"OAUTH_TOKEN_ENDPOINT": HERE}, "MEET_API_ENDPOINT should be http://127.0.0.1:PORT"),
+        ({"OAUTH_TOKEN_ENDPOINT": HERE, "MEET_API_ENDPOINT": HERE}, "IAM_CREDENTIALS_API_ENDPOINT"),
+        ({"API_CALLERS": "*=admin"}, "API_CALLERS should name every caller"),
+        ({"REPORTS_ADMIN": "the boss"}, "REPORTS_ADMIN"),
+        ({"AUTH_MODE": "oauth", "OAUTH_TOKEN_FILE": "token.json", "K_SERVICE": "api"}, "OAUTH_TOKEN_FILE"),
+        (
+            {"AUTH_MODE": "oauth", "OAUTH_TOKEN_ENDPOINT": HERE, "MEET_API_ENDPOINT": HERE},
+            "SECRET_MANAGER_API_ENDPOINT",
+        ),
+    ],
+)
+def test_tokens_are_never_sent_where_they_do_not_belong(environment, changes, says):
+    environment(**{**DELEGATION, **changes})
+
+    with pytest.raises(WrongSetting) as caught:
+        settings.load()
+
+    assert says in caught.value.message
+
+
+def test_one_teacher_on_one_machine_needs_no_project(environment, tmp_path):
+    environment(
+        AUTH_MODE="oauth",
+        MEET_API_ENDPOINT=None,
+        FIRESTORE_EMULATOR_HOST=None,
+        OAUTH_TOKEN_FILE=str(tmp_path / "token.json"),
+        ATTENDANCE_STORE=f"sqlite:///{tmp_path}/a.db",
+    )
+
+    assert settings.load().google_cloud_project is None
 
 
 def test_a_wrong_value_is_not_repeated_since_it_may_be_a_secret(environment):

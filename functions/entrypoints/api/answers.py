@@ -321,6 +321,7 @@ class Synced(Answer):
 
     status: Literal["success"] = "success"
     message: str
+    hint: str | None = Field(None, description="What to do if nobody is in it.")
     updated: int
     created: int
     participants: list[SyncedParticipant]
@@ -426,6 +427,7 @@ class ProblemDetails(BaseModel):
     status: int
     detail: str
     hint: str
+    cause: str | None = Field(None, description="Which it is, where one kind of problem has several causes.")
     errors: list[FieldProblem] | None = None
     session_id: str | None = None
 

@@ -15,19 +15,13 @@ from functions.entrypoints.api.pages.register import register_page
 from functions.entrypoints.api.pages.rendering import register_html
 from functions.entrypoints.api.paging import next_token, paging
 from functions.entrypoints.api.requests import AttendanceQuery, RegisterQuery, StudentQuery
-from functions.entrypoints.api.tables.attendance import Cell, attendance_head, attendance_rows
 from functions.entrypoints.api.tables.file import csv_file
 from functions.entrypoints.api.tables.register import register_rows
-from functions.ports import AttendanceFilter, Paging
+from functions.entrypoints.api.tables.whole_list import whole_list
+from functions.ports import AttendanceFilter
 from functions.wiring import App
 
 router = APIRouter(tags=["attendance"])
-
-MAX_ROWS = 20_000
-"""How many rows a file has at most: with them it stays within what a function may answer at once."""
-
-_PART = 500
-"""How many documents of a file are read at once."""
 
 
 @router.get(
@@ -86,31 +80,15 @@ async def _list(
 ) -> Mapping[str, Any] | Response:
     wanted: dict[str, Any] = {**whose, **span_of(query, app)}
     if query.format == "csv":
-        return await _file(query, AttendanceFilter(**wanted), app, name=name)
+        for field in ("page_size", "page_token"):
+            if field in query.model_fields_set:
+                raise InvalidRequest.of(field, "is not for format=csv, which holds all pages")
+        rows = await whole_list(AttendanceFilter(**wanted), views=app.views, time_zone=app.deps.rules.time_zone)
+        return csv_file(rows, name=name, bom=query.bom)
     named = {"list": "attendance", **wanted}
     part = paging(query.page_token, size=query.page_size, query=named, now=app.deps.clock())
     page = await app.views.attendances(AttendanceFilter(**wanted), part)
     return {"attendance": page.documents, "next_page_token": next_token(page, query=named)}
-
-
-async def _file(query: AttendanceQuery, wanted: AttendanceFilter, app: App, *, name: str) -> Response:
-    """All pages of a list in one file, as of one moment.
-
-    Raises:
-        InvalidRequest: Only a part of it is asked for, or it would be too long; it is never cut.
-    """
-    for field in ("page_size", "page_token"):
-        if field in query.model_fields_set:
-            raise InvalidRequest.of(field, "is not for format=csv, which holds all pages")
-    rows: list[list[Cell]] = []
-    part: Paging | None = Paging(size=_PART)
-    while part:
-        page = await app.views.attendances(wanted, part)
-        rows += attendance_rows(page.documents, time_zone=app.deps.rules.time_zone)
-        if len(rows) > MAX_ROWS:
-            raise InvalidRequest.of("from", f"and to should name a shorter time: there are more than {MAX_ROWS} rows")
-        part = Paging(size=_PART, after=page.next_after, read_at=page.read_at) if page.next_after else None
-    return csv_file([attendance_head(), *rows], name=name, bom=query.bom)
 
 
 def _by_name(student: Mapping[str, Any]) -> tuple[str, str, str]:

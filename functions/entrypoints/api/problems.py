@@ -30,6 +30,7 @@ from functions.domain.errors import (
     ReadTooOld,
     Refused,
     Retryable,
+    TeacherNotAllowed,
     WrongSetting,
 )
 
@@ -155,7 +156,7 @@ def _status(error: AttendanceError) -> tuple[int, str]:  # noqa: PLR0911 - one l
             return 404, error.reason
         case InvalidRequest():
             return 422, error.reason
-        case NotPermitted() | DomainNotAllowed():
+        case NotPermitted() | DomainNotAllowed() | TeacherNotAllowed():
             return 403, error.reason
         case PreconditionFailed():
             return 412, error.reason
@@ -178,7 +179,7 @@ def _more(error: AttendanceError) -> Mapping[str, Any]:
         case OverlappingClass():
             return {"session_id": error.session_id}
         case _:
-            return {}
+            return {"cause": error.cause} if error.cause else {}
 
 
 # --- What pydantic says, in our words ----------------------------------------------------------------------------

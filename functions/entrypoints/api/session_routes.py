@@ -34,6 +34,11 @@ from functions.services.sync import sync_session
 
 router = APIRouter(tags=["sessions"])
 
+NOBODY_YET = (
+    "Either nobody has joined yet, or Meet does not show them yet. It is asked again by itself until this settles; to "
+    "ask sooner, repeat the call in a few minutes."
+)
+
 
 @router.get("/api/sessions", response_model=SessionList, responses=can_end_in(410))
 async def find_sessions(query: Annotated[SessionsQuery, Query()], app: TheApp) -> Mapping[str, Any]:
@@ -125,6 +130,7 @@ async def sync_participants(
     )
     return {
         "message": f"Synced {len(joined)} participants" if joined else "Conference has no participants yet",
+        "hint": None if joined else NOBODY_YET,
         "updated": synced.updated,
         "created": synced.created,
         "participants": joined,

@@ -10,7 +10,8 @@ from functions.domain.errors import AttendanceError
 from functions.domain.sessions import Caller, CallerRole, TrackedOrganizer
 from functions.entrypoints.operate import parameters
 from functions.entrypoints.operate.app import moment, run, words
-from functions.services.organizers import enrol, require_allowed
+from functions.services.impersonation import require_allowed
+from functions.services.organizers import enrol
 from functions.wiring import App
 
 OPERATOR = Caller(None, CallerRole.ADMIN)

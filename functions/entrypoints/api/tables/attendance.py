@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from functions.entrypoints.api.answers import AttendanceAnswer
 from functions.entrypoints.api.tables.cells import text_cell
 
 Cell = str | int
-_Value = Callable[[Mapping[str, Any], ZoneInfo], Cell]
+_Value = Callable[[AttendanceAnswer, ZoneInfo], Cell]
 
 
 def attendance_head() -> list[str]:
@@ -18,83 +19,70 @@ def attendance_head() -> list[str]:
     return list(_COLUMNS)
 
 
-def attendance_rows(people: Iterable[Mapping[str, Any]], *, time_zone: str) -> list[list[Cell]]:
-    """A row for each attendance document, in their order.
+def attendance_rows(documents: Iterable[Mapping[str, Any]], *, time_zone: str) -> list[list[Cell]]:
+    """A row for each attendance document, in their order; what a document holds beyond the answer is left out.
 
     Args:
-        people: Attendance documents.
+        documents: Attendance.
         time_zone: The school's, where a document does not name its own.
     """
-    return [
-        [column(person, ZoneInfo(person.get("time_zone") or time_zone)) for column in _COLUMNS.values()]
-        for person in people
-    ]
+    return [_row(AttendanceAnswer.model_validate(document), time_zone) for document in documents]
 
 
-def _text(name: str) -> _Value:
-    return lambda person, _: text_cell(person[name])
+def _row(person: AttendanceAnswer, time_zone: str) -> list[Cell]:
+    zone = ZoneInfo(person.time_zone or time_zone)
+    return [value(person, zone) for value in _COLUMNS.values()]
 
 
-def _number(name: str) -> _Value:
-    return lambda person, _: person[name]
+def _day(moment: datetime | None, zone: ZoneInfo) -> str:
+    return moment.astimezone(zone).date().isoformat() if moment else ""
 
 
-def _flag(name: str) -> _Value:
-    return lambda person, _: "true" if person[name] else "false"
+def _time(moment: datetime | None, zone: ZoneInfo) -> str:
+    """Cut to the second."""
+    return f"{moment.astimezone(zone):%H:%M:%S}" if moment else ""
 
 
-def _day(name: str) -> _Value:
-    return lambda person, zone: _local(person[name], zone, "%Y-%m-%d")
+def _flag(value: bool) -> str:  # noqa: FBT001 - a column's value
+    return "true" if value else "false"
 
 
-def _time(name: str) -> _Value:
-    return lambda person, zone: _local(person[name], zone, "%H:%M:%S")
-
-
-def _of_override(name: str) -> _Value:
-    return lambda person, _: text_cell((person["override"] or {}).get(name))
-
-
-def _overridden(form: str) -> _Value:
-    return lambda person, zone: _local((person["override"] or {}).get("at"), zone, form)
-
-
-def _local(moment: datetime | None, zone: ZoneInfo, form: str) -> str:
-    return f"{moment.astimezone(zone):{form}}" if moment else ""
+def _decided_at(person: AttendanceAnswer) -> datetime | None:
+    return person.override.at if person.override else None
 
 
 _COLUMNS: Mapping[str, _Value] = {
-    "session_id": _text("session_id"),
-    "class_id": _text("class_id"),
-    "subject": _text("subject"),
-    "teacher_email": _text("teacher_email"),
-    "start_date": _day("session_start"),
-    "start_time": _time("session_start"),
-    "end_date": _day("scheduled_end"),
-    "end_time": _time("scheduled_end"),
+    "session_id": lambda one, _: one.session_id,
+    "class_id": lambda one, _: text_cell(one.class_id),
+    "subject": lambda one, _: text_cell(one.subject),
+    "teacher_email": lambda one, _: text_cell(one.teacher_email),
+    "start_date": lambda one, zone: _day(one.session_start, zone),
+    "start_time": lambda one, zone: _time(one.session_start, zone),
+    "end_date": lambda one, zone: _day(one.scheduled_end, zone),
+    "end_time": lambda one, zone: _time(one.scheduled_end, zone),
     "time_zone": lambda _, zone: zone.key,
-    "session_state": _text("session_state"),
-    "sync_state": _text("sync_state"),
-    "attendee_id": _text("attendee_id"),
-    "role": _text("role"),
-    "kind": _text("kind"),
-    "display_name": _text("display_name"),
-    "email": _text("email"),
-    "student_id": _text("student_id"),
-    "mark": _text("mark"),
-    "status": _text("status"),
-    "status_reason": _text("status_reason"),
-    "is_late": _flag("is_late"),
-    "is_left_early": _flag("is_left_early"),
-    "override_reason": _of_override("reason"),
-    "override_by": _of_override("by"),
-    "override_date": _overridden("%Y-%m-%d"),
-    "override_time": _overridden("%H:%M:%S"),
-    "first_joined_date": _day("first_joined_at"),
-    "first_joined_time": _time("first_joined_at"),
-    "last_left_date": _day("last_left_at"),
-    "last_left_time": _time("last_left_at"),
-    "total_duration_seconds": _number("total_duration_seconds"),
-    "in_class_seconds": _number("in_class_seconds"),
-    "session_count": _number("session_count"),
+    "session_state": lambda one, _: one.session_state.value,
+    "sync_state": lambda one, _: one.sync_state.value if one.sync_state else "",
+    "attendee_id": lambda one, _: one.attendee_id,
+    "role": lambda one, _: one.role.value,
+    "kind": lambda one, _: one.kind.value,
+    "display_name": lambda one, _: text_cell(one.display_name),
+    "email": lambda one, _: text_cell(one.email),
+    "student_id": lambda one, _: text_cell(one.student_id),
+    "mark": lambda one, _: one.mark.value if one.mark else "",
+    "status": lambda one, _: one.status.value if one.status else "",
+    "status_reason": lambda one, _: text_cell(one.status_reason),
+    "is_late": lambda one, _: _flag(one.is_late),
+    "is_left_early": lambda one, _: _flag(one.is_left_early),
+    "override_reason": lambda one, _: text_cell(one.override.reason) if one.override else "",
+    "override_by": lambda one, _: text_cell(one.override.by) if one.override else "",
+    "override_date": lambda one, zone: _day(_decided_at(one), zone),
+    "override_time": lambda one, zone: _time(_decided_at(one), zone),
+    "first_joined_date": lambda one, zone: _day(one.first_joined_at, zone),
+    "first_joined_time": lambda one, zone: _time(one.first_joined_at, zone),
+    "last_left_date": lambda one, zone: _day(one.last_left_at, zone),
+    "last_left_time": lambda one, zone: _time(one.last_left_at, zone),
+    "total_duration_seconds": lambda one, _: one.total_duration_seconds,
+    "in_class_seconds": lambda one, _: one.in_class_seconds,
+    "session_count": lambda one, _: one.session_count,
 }

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_BEGINNINGS = frozenset("=+-@|%\t\r\n")
+_BEGINNINGS = frozenset("=+-@\t\r\n\u2212")  # the last is a minus sign that is no hyphen
 _SEPARATORS = re.compile(r"(?<=[;\t\r\n])")
 
 
@@ -22,11 +22,8 @@ def text_cell(text: str | None) -> str:
 
 def _begins_formula(text: str) -> bool:
     for character in text:
-        if character in _BEGINNINGS:
+        if character in _BEGINNINGS or unicodedata.normalize("NFKC", character)[0] in _BEGINNINGS:
             return True
-        plain = unicodedata.normalize("NFKC", character)
-        if plain[:1] in _BEGINNINGS or unicodedata.category(character) == "Sm":
-            return True  # a wide equals sign, or a minus that is no hyphen
         if not _is_unseen(character):
             return False
     return False

@@ -1,0 +1,179 @@
+"""Domain-wide delegation without a key: the service account signs, by an API, that it acts for a teacher.
+
+The class of google-auth for impersonated credentials would do it too, but loses its subject when it is copied, as the
+gRPC clients do. These credentials are made for one teacher and one capability, and never copied.
+https://developers.google.com/identity/protocols/oauth2/service-account#delegatingauthority
+"""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+from typing import TYPE_CHECKING
+
+from functions.adapters.access_tokens import AccessToken, Refused, Requests, TokenRequests, fetched
+from functions.adapters.credentials import Capability
+from functions.domain.errors import (
+    AccountNotUsable,
+    AppForbidden,
+    AttendanceError,
+    CredentialsRefused,
+    CredentialsUnavailable,
+    DelegationNotGranted,
+    OrganizerUnknown,
+    OwnCredentialsMissing,
+    SigningApiDisabled,
+    SigningRefused,
+)
+from functions.domain.model import Organizer
+
+if TYPE_CHECKING:
+    from google.auth.credentials import Credentials as LibraryCredentials
+
+CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
+
+
+class Delegation:
+    """Fetches tokens of teachers for whom an administrator has let this system act.
+
+    Args:
+        service_account_email: Who signs.
+        client_id: Its OAuth client id, which the administrator allows; only for telling it.
+        requests: How tokens are fetched.
+    """
+
+    def __init__(self, service_account_email: str, *, client_id: str | None, requests: TokenRequests) -> None:
+        self._service_account_email = service_account_email
+        self._client_id = client_id
+        self._requests = requests
+        self._source = _Source(is_local=requests.is_local)
+
+    async def token(self, teacher: Organizer, capability: Capability) -> AccessToken:
+        """A new token as this teacher; raises as `Credentials.metadata` does."""
+        if teacher.email is None:
+            raise OrganizerUnknown(
+                "Nobody can be impersonated without an e-mail address, and none is known of this account.",
+                hint="Enrol the teacher: make enroll TEACHER=…",
+            )
+        return await self._requests.on_thread(partial(self._signed, teacher.email, capability))
+
+    def _signed(self, subject: str, capability: Capability, requests: Requests) -> AccessToken:
+        """Sign an assertion and have it exchanged for a token; on a thread."""
+        from google.auth import exceptions, iam  # noqa: PLC0415 - an instance without tokens starts without it
+        from google.oauth2 import service_account  # noqa: PLC0415
+
+        source = self._source.credentials(requests)
+        credentials = service_account.Credentials(  # type: ignore[no-untyped-call] # the package has no types
+            signer=iam.Signer(requests, source, self._service_account_email),  # type: ignore[no-untyped-call]
+            service_account_email=self._service_account_email,
+            token_uri=self._requests.token_uri,
+            scopes=capability.scopes,
+            subject=subject,
+        )
+        try:
+            return fetched(credentials, requests)
+        except exceptions.GoogleAuthError as error:
+            if requests.signing_refused:
+                raise _named_signing(requests.signing_refused) from None
+            raise self._named(requests.refused, type(error).__name__, capability) from None
+
+    def _named(self, refused: Refused | None, kind: str, capability: Capability) -> AttendanceError:
+        """Our error for the token endpoint's.
+
+        https://developers.google.com/identity/protocols/oauth2/service-account#error-codes
+        """
+        code = str(refused.body.get("error", "")) if refused and refused.status < 500 else ""  # noqa: PLR2004
+        words = str(refused.body.get("error_description", "")) if refused else ""
+        told = f"({code})"
+        match code:
+            case "unauthorized_client" | "invalid_scope":
+                return DelegationNotGranted(
+                    f"The school has not let this system act for its teachers with a scope that it needs {told}.",
+                    hint=self._how_to_grant(capability),
+                )
+            case "invalid_grant" if words.startswith("Invalid JWT"):
+                # A clock that is wrong, or a key that is being replaced.
+                return CredentialsUnavailable(f"Google does not accept what was signed {told}.")
+            case "invalid_grant" if "account not found" in words:
+                return _no_service_account(told)
+            case "invalid_grant":
+                return AccountNotUsable(f"Google knows no active account of the school for this teacher {told}.")
+            case "access_denied" | "admin_policy_enforced" | "org_internal" | "disabled_client":
+                return AppForbidden(f"The school's rules keep this system from the teacher's account {told}.")
+            case "invalid_client":
+                return _no_service_account(told)
+            case "":
+                return CredentialsUnavailable(f"Google's token endpoint does not answer ({kind}).")
+            case _:
+                return CredentialsRefused("Google gives no token for this teacher.")
+
+    def _how_to_grant(self, capability: Capability) -> str:
+        client = self._client_id or (
+            "that this prints: gcloud iam service-accounts describe SERVICE_ACCOUNT_EMAIL --format='value(uniqueId)'"
+        )
+        return (
+            "In the Admin console under Security > Access and data control > API controls > Manage domain-wide "
+            f"delegation, add the scope {' and '.join(capability.scopes)} to the client id {client}. "
+            "It may take some minutes, rarely a day, to hold."
+        )
+
+
+class _Source:
+    """The process's own credentials, with which it asks for signatures; found once and shared by threads."""
+
+    def __init__(self, *, is_local: bool) -> None:
+        self._is_local = is_local
+        self._lock = threading.Lock()
+        self._found: LibraryCredentials | None = None
+
+    def credentials(self, requests: Requests) -> LibraryCredentials:
+        """Credentials that are valid now; blocks."""
+        import google.auth  # noqa: PLC0415 - an instance without tokens starts without it
+        from google.auth import credentials, exceptions  # noqa: PLC0415
+
+        with self._lock:
+            if self._found is None:
+                if self._is_local:
+                    # A stand-in takes no credentials.
+                    self._found = credentials.AnonymousCredentials()  # type: ignore[no-untyped-call]
+                else:
+                    try:
+                        self._found, _ = google.auth.default(scopes=[CLOUD_PLATFORM], request=requests)
+                    except exceptions.DefaultCredentialsError:
+                        raise OwnCredentialsMissing("This process has no Google credentials.") from None
+            if not self._found.valid:
+                try:
+                    self._found.refresh(requests)  # type: ignore[no-untyped-call]
+                except exceptions.TransportError:
+                    raise CredentialsUnavailable(
+                        "What gives this process its own credentials does not answer."
+                    ) from None
+                except exceptions.RefreshError as error:
+                    if requests.refused is None or requests.refused.status >= 500:  # noqa: PLR2004
+                        raise CredentialsUnavailable(
+                            f"What gives this process its own credentials does not answer ({type(error).__name__})."
+                        ) from None
+                    raise OwnCredentialsMissing("This process's Google credentials are not valid any more.") from None
+            return self._found
+
+
+def _named_signing(refused: Refused) -> AttendanceError:
+    """Our error for the IAM Credentials API's. https://cloud.google.com/iam/docs/reference/credentials/rest ."""
+    error = refused.body.get("error")
+    error = error if isinstance(error, dict) else {}
+    details = [detail for detail in error.get("details") or () if isinstance(detail, dict)]
+    told = f"(HTTP {refused.status})"
+    if refused.status == 403 and any(d.get("reason") == "SERVICE_DISABLED" for d in details):  # noqa: PLR2004
+        return SigningApiDisabled(f"The IAM Service Account Credentials API is not enabled {told}.")
+    if refused.status >= 500 or refused.status in {408, 425, 429}:  # noqa: PLR2004
+        return CredentialsUnavailable(f"The IAM Service Account Credentials API does not answer {told}.")
+    if refused.status == 404:  # noqa: PLR2004
+        return _no_service_account(told)
+    return SigningRefused(f"The service account may not sign as itself {told}.")
+
+
+def _no_service_account(told: str) -> SigningRefused:
+    return SigningRefused(
+        f"There is no service account of this name {told}.",
+        hint="Set SERVICE_ACCOUNT_EMAIL to the service account that the function runs as, and deploy again.",
+    )

@@ -1,0 +1,87 @@
+"""As whom calls may be made: the one place where that is decided.
+
+Domain-wide delegation would let this system act as anybody in the school, so it confines itself: to teachers who are
+enrolled, to those in ALLOWED_TEACHERS, and, as far as an administrator enrols them, to those in ALLOWED_DOMAINS.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+
+from functions.domain.errors import CredentialsRefused, DomainNotAllowed, Retryable, TeacherNotAllowed
+from functions.domain.model import Organizer, SyncError
+from functions.domain.sessions import Caller, CallerRole, TrackedOrganizer
+from functions.ports import AttendanceStore, Clock, Work
+from functions.services.deps import Deps, Rules
+
+
+async def require_allowed(email: str, *, caller: Caller, deps: Deps) -> TrackedOrganizer | None:
+    """Make sure that a caller may have calls made as this teacher.
+
+    Returns:
+        The teacher as tracked; None for one who is not yet.
+
+    Raises:
+        DomainNotAllowed: Nobody has allowed it.
+    """
+    tracked = await deps.store.organizer_with(email)
+    by_admin = caller.role is CallerRole.ADMIN
+    if deps.rules.anyone or _is_allowed(email, enrolled=tracked is not None, by_admin=by_admin, rules=deps.rules):
+        return tracked
+    raise DomainNotAllowed("Nothing may be done as this teacher.")
+
+
+async def permitted(organizer: Organizer, *, store: AttendanceStore, rules: Rules) -> Organizer:
+    """Make sure that calls may be made as this teacher now, whatever led to them; asked before every token.
+
+    Returns:
+        The teacher with account and address, as far as they are known.
+
+    Raises:
+        TeacherNotAllowed: The teacher is not enrolled, or not any more, and nothing else allows it.
+    """
+    tracked = await _tracked(organizer, store)
+    known = Organizer(tracked.user, tracked.email) if tracked else organizer
+    # A caller who was no administrator was refused before anything was stored that could lead here.
+    if not _is_allowed(known.email or "", enrolled=tracked is not None, by_admin=True, rules=rules):
+        raise TeacherNotAllowed("Nothing may be done as this teacher.")
+    return known
+
+
+async def note_refusal(
+    organizer: Organizer, error: CredentialsRefused, *, store: AttendanceStore, clock: Clock
+) -> None:
+    """Mark a tracked teacher with what to do, now that Google gives no token; nothing happens for anybody else.
+
+    The mark goes when the teacher's subscription can be looked after again.
+    """
+    user = organizer.user
+    if user is None:
+        return
+
+    async def decide(work: Work) -> None:
+        tracked = await work.organizer(user)
+        known = tracked and tracked.error and (tracked.error.reason, tracked.error.hint)
+        if tracked and known != (error.reason, error.hint):
+            work.put_organizer(dataclasses.replace(tracked, error=SyncError.of(error, at=clock())))
+
+    with contextlib.suppress(Retryable):  # it is found again when the subscription is looked after
+        await store.transact(decide)
+
+
+async def _tracked(organizer: Organizer, store: AttendanceStore) -> TrackedOrganizer | None:
+    user = organizer.user
+    if user is None:
+        return await store.organizer_with(organizer.email) if organizer.email else None
+
+    async def load(work: Work) -> TrackedOrganizer | None:
+        return await work.organizer(user)
+
+    tracked, _ = await store.transact(load)
+    return tracked
+
+
+def _is_allowed(email: str, *, enrolled: bool, by_admin: bool, rules: Rules) -> bool:
+    in_domain = email.rpartition("@")[2] in rules.allowed_domains
+    return enrolled or email in rules.allowed_teachers or (by_admin and in_domain)

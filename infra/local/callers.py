@@ -1,0 +1,59 @@
+"""Who calls a stand-in: whoever a call says it is made as, or, where tokens are issued, whoever its token is of.
+
+Google's services answer a token that they do not know with 401, and one that lacks the scope with 403 and the reason
+ACCESS_TOKEN_SCOPE_INSUFFICIENT: https://cloud.google.com/apis/design/errors
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import grpc
+import grpc.aio
+
+from infra.local.faults import Refusal
+
+SCOPES = "https://www.googleapis.com/auth/"
+READ_MEETINGS = frozenset({f"{SCOPES}meetings.space.created", f"{SCOPES}meetings.space.readonly"})
+"""Any of them: https://developers.google.com/workspace/meet/api/guides/authenticate-authorize"""
+
+MAKE_ROOMS = frozenset({f"{SCOPES}meetings.space.created"})
+SCOPE_MISSING = "ACCESS_TOKEN_SCOPE_INSUFFICIENT"
+
+
+class Tokens(Protocol):
+    """Whoever issues tokens."""
+
+    def who(self, access_token: str) -> tuple[str, frozenset[str]] | None:
+        """The address of the account that a token is of, with its scopes; None for one that is not valid now."""
+
+
+def metadata_of(context: "grpc.aio.ServicerContext[Any, Any]") -> dict[str, str]:  # quoted: generic only in its stubs
+    """What a gRPC call carries, by name."""
+    return {key: str(value) for key, value in context.invocation_metadata() or ()}
+
+
+def caller_of(carried: Mapping[str, str], tokens: Tokens | None, *, accepted: frozenset[str]) -> str | None:
+    """As whom a call is made, by its headers or metadata; None if it does not say.
+
+    Args:
+        carried: Names in lower case.
+        tokens: Who issues tokens; without, the call is believed.
+        accepted: The scopes of which the token needs one.
+
+    Raises:
+        Refusal: The token is not valid, or lacks the scope.
+    """
+    if tokens is None:
+        return carried.get("x-acting-as")
+    kind, _, token = carried.get("authorization", "").partition(" ")
+    granted = tokens.who(token) if kind == "Bearer" else None
+    if granted is None:
+        raise Refusal(
+            grpc.StatusCode.UNAUTHENTICATED,
+            "Request had invalid authentication credentials. Expected OAuth 2 access token.",
+            "ACCESS_TOKEN_EXPIRED" if token else "CREDENTIALS_MISSING",
+        )
+    if not accepted & granted[1]:
+        message = "Request had insufficient authentication scopes."
+        raise Refusal(grpc.StatusCode.PERMISSION_DENIED, message, SCOPE_MISSING)
+    return granted[0]

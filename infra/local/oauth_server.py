@@ -1,0 +1,294 @@
+"""A stand-in for Google's authorization server, its token endpoint, and the signing of the IAM Credentials API.
+
+For google-auth and google-auth-oauthlib over HTTP on loopback. Tokens are good at the other stand-ins, which ask
+`OAuthServer.who`. The consent screen is a page with a box for each scope: a person can tick them, and so can a test.
+
+https://developers.google.com/identity/protocols/oauth2/native-app
+https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/signBlob
+"""
+
+import asyncio
+import base64
+import html
+import secrets
+import threading
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, Self
+from urllib.parse import parse_qsl, unquote, urlencode
+
+import uvicorn
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from google.auth import crypt
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from infra.local.google_apis import RestFault
+from infra.local.grants import Asking, Granted, GrantRefused, Grants
+from infra.local.processes import free_port
+from infra.local.school import School
+
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+_GRPC_STATUS = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND"}
+
+
+class OAuthServer:
+    """Issues tokens for a school's accounts. `grants`, `calls` and the faults may be used from any thread.
+
+    Args:
+        school: Whose accounts there are.
+        clock: What time it is; by default this machine's, since google-auth dates what it signs by that.
+
+    Attributes:
+        grants: What it remembers: clients, consents, delegations, the assertions that came.
+        calls: How often `auth`, `token` and `signBlob` were called.
+    """
+
+    def __init__(self, school: School, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        private = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+        )
+        public = key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        self._signer = crypt.RSASigner.from_string(private)  # type: ignore[no-untyped-call] # the package has no types
+        self.grants = Grants(school, clock=clock, signer=self._signer, public_key=public)
+        self.calls: Counter[str] = Counter()
+        self.port: int | None = None
+        self._asking: dict[str, tuple[Asking, str]] = {}
+        self._faults: list[tuple[RestFault, list[None]]] = []
+        self._lock = threading.RLock()
+
+    @property
+    def endpoint(self) -> str:
+        """The address as a URL, for tokens and for signing."""
+        if self.port is None:
+            raise RuntimeError("There is no address before it has started")
+        return f"http://127.0.0.1:{self.port}"
+
+    def who(self, access_token: str) -> tuple[str, frozenset[str]] | None:
+        """See `infra.local.callers.Tokens`."""
+        return self.grants.who(access_token)
+
+    def new_client(self, project: str = "school-attendance") -> dict[str, Any]:
+        """A new OAuth client for desktops, as the console gives it for download."""
+        client_id = f"{secrets.randbelow(10**12)}-{secrets.token_hex(16)}.apps.googleusercontent.com"
+        self.grants.clients[client_id] = f"GOCSPX-{secrets.token_urlsafe(21)}"
+        return {
+            "installed": {
+                "client_id": client_id,
+                "project_id": project,
+                "auth_uri": f"{self.endpoint}/o/oauth2/v2/auth",
+                "token_uri": f"{self.endpoint}/token",
+                "auth_provider_x509_cert_url": "https://www.googleapis.com/oauth2/v1/certs",
+                "client_secret": self.grants.clients[client_id],
+                "redirect_uris": ["http://localhost"],
+            }
+        }
+
+    def delegate(self, service_account: str, scopes: Collection[str] = ()) -> None:
+        """A service account exists, and an administrator allows it to act for the school's people with these scopes."""
+        self.grants.delegations[service_account] = frozenset(scopes)
+
+    def consent(self, email: str, scopes: Collection[str], client_id: str) -> Granted:
+        """An account consents without the screen."""
+        with self._lock:
+            return self.grants.consent(email, scopes, client_id)
+
+    def revoke(self, email: str) -> None:
+        """An account takes back all its consents."""
+        with self._lock:
+            self.grants.revoke(email)
+
+    def fail(self, *faults: RestFault) -> None:
+        """Replace the plan of faults of `token` and `signBlob`; without any everything succeeds.
+
+        What the IAM Credentials API refuses is told apart by `reason`, such as IAM_PERMISSION_DENIED (403) or
+        SERVICE_DISABLED (403); the token endpoint's `reason` is the code in `error`.
+        """
+        with self._lock:
+            self._faults = [(fault, []) for fault in faults]
+
+    @contextmanager
+    def in_thread(self, port: int = 0) -> Iterator[Self]:
+        """Serve on a thread with an event loop of its own."""
+        self.port = port or free_port()
+        config = uvicorn.Config(
+            self._application(), host="127.0.0.1", port=self.port, log_level="warning", lifespan="off"
+        )
+        server = uvicorn.Server(config)
+        ready = threading.Event()
+        thread = threading.Thread(target=asyncio.run, args=(_serve(server, ready),), name="oauth-server")
+        thread.start()
+        try:
+            if not ready.wait(30):
+                raise RuntimeError("The stand-in of the authorization server did not start")
+            yield self
+        finally:
+            server.should_exit = True
+            thread.join()
+
+    def _application(self) -> Starlette:
+        return Starlette(
+            routes=[
+                Route("/o/oauth2/v2/auth", self._screen),
+                Route("/o/oauth2/v2/auth/answer", self._answer, methods=["POST"]),
+                Route("/token", self._token, methods=["POST"]),
+                Route("/v1/projects/-/serviceAccounts/{email}:signBlob", self._sign_blob, methods=["POST"]),
+            ]
+        )
+
+    async def _screen(self, request: Request) -> Response:
+        """The consent screen, or the page that tells a developer what is wrong with the link."""
+        self.calls["auth"] += 1
+        query = request.query_params
+        asking = Asking(
+            client_id=query.get("client_id", ""),
+            redirect_uri=query.get("redirect_uri", ""),
+            scopes=frozenset(query.get("scope", "").split()),
+            challenge=query.get("code_challenge"),
+            offline=query.get("access_type") == "offline",
+            prompted="consent" in query.get("prompt", "").split(),
+        )
+        if asking.client_id not in self.grants.clients:
+            return _refused_page(401, "invalid_client", "The OAuth client was not found.")
+        if not asking.redirect_uri.startswith(("http://127.0.0.1:", "http://localhost:", "http://[::1]:")):
+            return _refused_page(400, "redirect_uri_mismatch", "A desktop client is answered on loopback.")
+        if query.get("response_type") != "code" or not asking.scopes:
+            return _refused_page(400, "invalid_request", "Missing required parameter: scope or response_type.")
+        if asking.challenge is not None and query.get("code_challenge_method") != "S256":
+            return _refused_page(400, "invalid_request", "Only S256 is known here.")
+        ticket = secrets.token_urlsafe(16)
+        with self._lock:
+            self._asking[ticket] = asking, query.get("state", "")
+        return HTMLResponse(_page(ticket, asking.scopes, query.get("login_hint", "")))
+
+    async def _answer(self, request: Request) -> Response:
+        """What the person at the consent screen decided, on its way to the client."""
+        form = parse_qsl((await request.body()).decode())
+        said = dict(form)
+        ticked = {value for name, value in form if name == "scope"}
+        with self._lock:
+            asking, state = self._asking.pop(said.get("ticket", ""), (None, ""))
+            if asking is None:
+                return _refused_page(400, "invalid_request", "This page was answered already.")
+            if said.get("decision") != "continue" or not ticked:
+                told = {"error": "access_denied"}
+            else:
+                try:
+                    code = self.grants.code_for(asking, said.get("account", ""), ticked)
+                except LookupError:
+                    return _refused_page(403, "access_denied", "There is no such account here.")
+                told = {"code": code, "scope": " ".join(sorted(asking.scopes & ticked))}
+        return RedirectResponse(f"{asking.redirect_uri}?{urlencode({'state': state, **told})}", status_code=302)
+
+    async def _token(self, request: Request) -> JSONResponse:
+        self.calls["token"] += 1
+        fault = await self._struck("token")
+        if fault is not None and fault.status:
+            return _refused(GrantRefused(fault.reason, "Planned fault", status=fault.status))
+        form = {**dict(parse_qsl((await request.body()).decode())), **_basic(request.headers.get("authorization", ""))}
+        by: Mapping[str, Callable[[Mapping[str, str]], dict[str, Any]]] = {
+            "authorization_code": self.grants.by_code,
+            "refresh_token": self.grants.by_refresh_token,
+            JWT_BEARER: self.grants.by_assertion,
+        }
+        exchange = by.get(form.get("grant_type", ""))
+        if exchange is None:
+            return _refused(GrantRefused("unsupported_grant_type", "Invalid grant_type"))
+        try:
+            with self._lock:
+                answer = exchange(form)
+        except GrantRefused as refusal:
+            return _refused(refusal)
+        return JSONResponse(answer, headers={"Cache-Control": "no-store"})
+
+    async def _sign_blob(self, request: Request) -> JSONResponse:
+        self.calls["signBlob"] += 1
+        fault = await self._struck("signBlob")
+        if fault is not None and fault.status:
+            return _error(fault.status, "Planned fault", fault.reason)
+        if request.path_params["email"] not in self.grants.delegations:
+            return _error(404, "Not found; Gaia id not found for the service account.", "NOT_FOUND")
+        try:
+            payload = base64.b64decode((await request.json())["payload"], validate=True)
+        except (ValueError, KeyError, TypeError):
+            return _error(400, "Invalid JSON payload received.", "BAD_REQUEST")
+        signature = self._signer.sign(payload)
+        return JSONResponse({"keyId": "stand-in", "signedBlob": base64.b64encode(signature).decode()})
+
+    async def _struck(self, method: str) -> RestFault | None:
+        """The fault that a call meets, once its delay is over."""
+        with self._lock:
+            armed = (
+                (fault, done)
+                for fault, done in self._faults
+                if fault.method == method and (fault.times is None or len(done) < fault.times)
+            )
+            fault, done = next(armed, (None, []))
+            done.append(None)
+        if fault is not None:
+            await asyncio.sleep(fault.delay)
+        return fault
+
+
+async def _serve(server: uvicorn.Server, ready: threading.Event) -> None:
+    serving = asyncio.create_task(server.serve())
+    while not (server.started or serving.done()):  # noqa: ASYNC110 - uvicorn has nothing to wait for but a flag
+        await asyncio.sleep(0.005)
+    ready.set()
+    await serving
+
+
+def _page(ticket: str, scopes: Collection[str], account: str) -> str:
+    boxes = "".join(
+        f'<p><label><input type="checkbox" name="scope" value="{html.escape(scope)}" checked> {html.escape(scope)}'
+        "</label></p>"
+        for scope in sorted(scopes)
+    )
+    return (
+        '<!doctype html><html lang="en"><title>Stand-in of Google</title><h1>Meet Attendance wants to</h1>'
+        f'<form method="post" action="/o/oauth2/v2/auth/answer"><input type="hidden" name="ticket" value="{ticket}">'
+        f'<p><label>Account <input name="account" value="{html.escape(account)}"></label></p>{boxes}'
+        '<button name="decision" value="continue">Continue</button> '
+        '<button name="decision" value="cancel">Cancel</button></form></html>'
+    )
+
+
+def _basic(header: str) -> dict[str, str]:
+    """A client's id and secret, if they stand in the header (RFC 6749, section 2.3.1)."""
+    kind, _, value = header.partition(" ")
+    try:
+        client_id, _, secret = base64.b64decode(value, validate=True).decode().partition(":")
+    except ValueError:
+        return {}
+    return {"client_id": unquote(client_id), "client_secret": unquote(secret)} if kind == "Basic" else {}
+
+
+def _refused_page(status: int, code: str, words: str) -> HTMLResponse:
+    return HTMLResponse(f"<!doctype html><title>Error {status}: {code}</title><p>{html.escape(words)}</p>", status)
+
+
+def _refused(refusal: GrantRefused) -> JSONResponse:
+    """https://datatracker.ietf.org/doc/html/rfc6749#section-5.2 ."""
+    return JSONResponse({"error": refusal.code, "error_description": refusal.words}, status_code=refusal.status)
+
+
+def _error(status: int, message: str, reason: str) -> JSONResponse:
+    """https://cloud.google.com/apis/design/errors#http_mapping ."""
+    details = [
+        {
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+            "reason": reason,
+            "domain": "iam.googleapis.com" if reason == "IAM_PERMISSION_DENIED" else "googleapis.com",
+            "metadata": {"service": "iamcredentials.googleapis.com"},
+        }
+    ]
+    error = {"code": status, "message": message, "status": _GRPC_STATUS.get(status, "UNAVAILABLE"), "details": details}
+    return JSONResponse({"error": error}, status_code=status)

@@ -1,0 +1,257 @@
+"""A stand-in for Secret Manager, for the official gRPC client over loopback without TLS.
+
+Secrets with versions and policies as documented in
+https://cloud.google.com/secret-manager/docs/reference/rpc/google.cloud.secretmanager.v1 . Whoever calls may do
+everything; refusals are planned as faults.
+"""
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import grpc
+import grpc.aio
+from google.cloud import secretmanager_v1 as secret_manager
+from google.iam.v1 import (  # type: ignore[import-untyped]  # the package has no py.typed
+    iam_policy_pb2,
+    policy_pb2,
+)
+
+from infra.local.faults import Faults, Refusal, Request
+
+Message = Any  # protobuf makes its classes at run time, so the type checker knows nothing of them
+Context = grpc.aio.ServicerContext[Message, Message]
+Method = Callable[[Message], Message]
+
+_State: Message = secret_manager.SecretVersion.State
+
+
+@dataclass
+class Version:
+    """A version of a secret; `content` is gone once it is destroyed."""
+
+    content: bytes
+    state: Message = _State.ENABLED
+
+
+@dataclass
+class Secret:
+    """A secret: its labels, its versions with the oldest first, and who may do what with it."""
+
+    labels: dict[str, str]
+    versions: list[Version] = field(default_factory=list)
+    policy: policy_pb2.Policy = field(default_factory=lambda: policy_pb2.Policy(etag=b"0"))
+
+
+class SecretManagerSimulator:
+    """Serves the secrets of any project. Any thread may use it while it runs.
+
+    Args:
+        faults: Which calls fail.
+
+    Attributes:
+        secrets: By their names, `projects/{project}/secrets/{id}`.
+        calls: How often each method was called.
+    """
+
+    def __init__(self, *, faults: Faults | None = None) -> None:
+        self.faults = faults if faults is not None else Faults()
+        self.secrets: dict[str, Secret] = {}
+        self.calls: Counter[str] = Counter()
+        self._lock = threading.RLock()
+        self._server: grpc.aio.Server | None = None
+        self._address: str | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """The address as a URL."""
+        if self._address is None:
+            raise RuntimeError("The simulator has no address before it has started")
+        return f"http://{self._address}"
+
+    async def start(self, port: int = 0) -> None:
+        """Serve on this port, or on a free one; RuntimeError when the port is taken."""
+        server = grpc.aio.server(handlers=self._handlers(), options=[("grpc.so_reuseport", 0)])
+        self._address = f"127.0.0.1:{server.add_insecure_port(f'127.0.0.1:{port}')}"
+        await server.start()
+        self._server = server
+
+    async def stop(self) -> None:
+        """End; calls under way have a moment to finish."""
+        if self._server is not None:
+            await self._server.stop(grace=0.1)
+            self._server = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    @contextmanager
+    def in_thread(self, port: int = 0) -> Iterator[Self]:
+        """Serve on a thread with an event loop of its own."""
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever, name="secret-manager")
+        thread.start()
+        try:
+            asyncio.run_coroutine_threadsafe(self.start(port), loop).result()
+            try:
+                yield self
+            finally:
+                asyncio.run_coroutine_threadsafe(self.stop(), loop).result()
+        finally:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()
+
+    def _create_secret(self, request: Message) -> Message:
+        name = f"{request.parent}/secrets/{request.secret_id}"
+        if not request.secret.replication.WhichOneof("replication"):
+            raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, "The secret must have a replication policy.")
+        if name in self.secrets:
+            raise Refusal(grpc.StatusCode.ALREADY_EXISTS, f"Secret [{name}] already exists.")
+        self.secrets[name] = Secret(dict(request.secret.labels))
+        return self._get_secret(secret_manager.GetSecretRequest.pb()(name=name))
+
+    def _get_secret(self, request: Message) -> Message:
+        secret = self._named(request.name)
+        replication = secret_manager.Replication(automatic=secret_manager.Replication.Automatic())
+        return secret_manager.Secret.pb(
+            secret_manager.Secret(name=request.name, labels=secret.labels, replication=replication)
+        )
+
+    def _add_version(self, request: Message) -> Message:
+        secret = self._named(request.parent)
+        secret.versions.append(Version(request.payload.data))
+        return self._shown(request.parent, len(secret.versions))
+
+    def _access(self, request: Message) -> Message:
+        name, number, version = self._version(request.name)
+        if version.state is not _State.ENABLED:
+            message = f"Secret Version [{name}/versions/{number}] is in {version.state.name} state."
+            raise Refusal(grpc.StatusCode.FAILED_PRECONDITION, message)
+        return secret_manager.AccessSecretVersionResponse.pb(
+            secret_manager.AccessSecretVersionResponse(
+                name=f"{name}/versions/{number}", payload=secret_manager.SecretPayload(data=version.content)
+            )
+        )
+
+    def _list_versions(self, request: Message) -> Message:
+        """The newest first, in pages of at most two so that nobody forgets the next one."""
+        secret = self._named(request.parent)
+        numbers = range(len(secret.versions), 0, -1)
+        begin = int(request.page_token or 0)
+        end = begin + min(request.page_size or 2, 2)
+        return secret_manager.ListSecretVersionsResponse.pb()(
+            versions=[self._shown(request.parent, number) for number in numbers[begin:end]],
+            next_page_token=str(end) if end < len(numbers) else "",
+            total_size=len(numbers),
+        )
+
+    def _disable(self, request: Message) -> Message:
+        return self._set_state(request.name, _State.DISABLED)
+
+    def _destroy(self, request: Message) -> Message:
+        return self._set_state(request.name, _State.DESTROYED)
+
+    def _get_policy(self, request: Message) -> Message:
+        return self._named(request.resource).policy
+
+    def _set_policy(self, request: Message) -> Message:
+        secret = self._named(request.resource)
+        if request.policy.etag and request.policy.etag != secret.policy.etag:
+            raise Refusal(
+                grpc.StatusCode.ABORTED,
+                "There were concurrent policy changes. Please retry the whole read-modify-write with exponential "
+                "backoff.",
+            )
+        secret.policy = policy_pb2.Policy()
+        secret.policy.CopyFrom(request.policy)
+        secret.policy.etag = str(int(request.policy.etag or b"0") + 1).encode()
+        return secret.policy
+
+    def _set_state(self, name: str, state: Message) -> Message:
+        secret, number, version = self._version(name)
+        if version.state is _State.DESTROYED and state is not _State.DESTROYED:
+            message = f"Secret Version [{secret}/versions/{number}] is in DESTROYED state."
+            raise Refusal(grpc.StatusCode.FAILED_PRECONDITION, message)
+        version.state = state
+        if state is _State.DESTROYED:
+            version.content = b""
+        return self._shown(secret, number)
+
+    def _named(self, name: str) -> Secret:
+        if name not in self.secrets:
+            raise Refusal(grpc.StatusCode.NOT_FOUND, f"Secret [{name}] not found.")
+        return self.secrets[name]
+
+    def _version(self, name: str) -> tuple[str, int, Version]:
+        """The secret's name, the version's number and the version; `latest` is the newest, whatever its state."""
+        secret_name, _, number = name.partition("/versions/")
+        secret = self._named(secret_name)
+        place = len(secret.versions) if number == "latest" else int(number)
+        if not 1 <= place <= len(secret.versions):
+            raise Refusal(
+                grpc.StatusCode.NOT_FOUND, f"Secret [{secret_name}] not found or has no versions.", "NOT_FOUND"
+            )
+        return secret_name, place, secret.versions[place - 1]
+
+    def _shown(self, name: str, number: int) -> Message:
+        state = self.secrets[name].versions[number - 1].state
+        return secret_manager.SecretVersion.pb(
+            secret_manager.SecretVersion(name=f"{name}/versions/{number}", state=state)
+        )
+
+    def _handlers(self) -> list[grpc.GenericRpcHandler]:
+        methods: dict[str, tuple[Method, Message]] = {
+            "CreateSecret": (self._create_secret, secret_manager.CreateSecretRequest.pb()),
+            "GetSecret": (self._get_secret, secret_manager.GetSecretRequest.pb()),
+            "AddSecretVersion": (self._add_version, secret_manager.AddSecretVersionRequest.pb()),
+            "AccessSecretVersion": (self._access, secret_manager.AccessSecretVersionRequest.pb()),
+            "ListSecretVersions": (self._list_versions, secret_manager.ListSecretVersionsRequest.pb()),
+            "DisableSecretVersion": (self._disable, secret_manager.DisableSecretVersionRequest.pb()),
+            "DestroySecretVersion": (self._destroy, secret_manager.DestroySecretVersionRequest.pb()),
+            "GetIamPolicy": (self._get_policy, iam_policy_pb2.GetIamPolicyRequest),
+            "SetIamPolicy": (self._set_policy, iam_policy_pb2.SetIamPolicyRequest),
+        }
+        return [
+            grpc.method_handlers_generic_handler(
+                "google.cloud.secretmanager.v1.SecretManagerService",
+                {method: self._handler(method, *about) for method, about in methods.items()},
+            )
+        ]
+
+    def _handler(
+        self, name: str, method: Method, request_type: Message
+    ) -> "grpc.RpcMethodHandler[Message, Message]":  # quoted: generic only in its stubs
+        async def handle(request: Message, context: Context) -> Message:
+            resource = (
+                getattr(request, "name", "") or getattr(request, "parent", "") or getattr(request, "resource", "")
+            )
+            try:
+                self.calls[name] += 1
+                await self._strike(Request(name, resource))
+                with self._lock:
+                    return method(request)
+            except Refusal as refusal:
+                await context.abort(refusal.status, refusal.message, refusal.trailing_metadata())
+
+        handler: Callable[[Message, Context], Awaitable[Message]] = handle
+        return grpc.unary_unary_rpc_method_handler(handler, request_type.FromString, lambda m: m.SerializeToString())
+
+    async def _strike(self, request: Request) -> None:
+        fault = self.faults.strike(request)
+        if fault is None:
+            return
+        if fault.drop:
+            await asyncio.Event().wait()
+        if fault.delay is not None:
+            await asyncio.sleep(fault.delay.total_seconds())
+        if fault.status is not None:
+            raise Refusal(fault.status, f"Planned fault: {fault.status.name}", fault.reason)

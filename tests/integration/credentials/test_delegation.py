@@ -1,0 +1,282 @@
+"""Domain-wide delegation without a key, through google-auth itself: the right teacher, every refusal by its name."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from functions.adapters.credentials import Capability
+from functions.domain.model import Organizer
+from infra.local.google_apis import RestFault
+from tests.api import LMS, slug
+from tests.classroom import MARKS, event, job, marks, scheduled, sheet, the_class
+from tests.integration.credentials.conftest import ALL_SCOPES, CLIENT_ID, SERVICE_ACCOUNT
+
+READ = Capability.MEETINGS.scopes[0]
+TEACHER = "teacher@school.example"
+COLLEAGUE = "colleague@school.example"
+
+
+@pytest.fixture
+def api(delegated, calling):
+    return calling(delegated())
+
+
+async def pulled(api, session_id):
+    return await api.post(f"/api/webhook/sessions/{session_id}/sync-participants")
+
+
+def subjects(oauth):
+    """Whom the service account said it acts for, and for which scopes."""
+    return {(claims["sub"], claims["scope"]) for claims in oauth.grants.assertions}
+
+
+async def test_the_whole_main_job_runs_as_the_teacher(delegated, calling, school, oauth, meet):
+    app = delegated()
+    api = calling(app)
+    made = await scheduled(api)
+    conference = the_class(made["space"], made["meeting_code"])
+    school.hold(conference)
+
+    await event(app, conference)
+
+    assert made["tracking"] == "active"
+    assert await marks(api, made["session_id"]) == MARKS
+    assert {call.acting_as for call in meet.calls} == {TEACHER}
+    assert {subject for subject, _ in subjects(oauth)} == {TEACHER}
+    assert {claims["iss"] for claims in oauth.grants.assertions} == {SERVICE_ACCOUNT}
+
+
+async def test_two_teachers_at_once_are_each_called_for_as_themselves(delegated, calling, school, oauth, meet):
+    app = delegated()
+    api = calling(app)
+    rooms = [await scheduled(api, teacher_email=email, class_id=email[:3]) for email in (TEACHER, COLLEAGUE)]
+    first = the_class(rooms[0]["space"], rooms[0]["meeting_code"])
+    second = first.__class__(
+        "rec-2", rooms[1]["space"], rooms[1]["meeting_code"], "users/2", first.start, first.end, first.attendees
+    )
+    school.hold(first)
+    school.hold(second)
+    oauth.grants.assertions.clear()
+    meet.calls.clear()
+    again = delegated()  # another instance, with no token yet
+
+    await asyncio.gather(event(again, first), event(again, second))
+
+    assert {subject for subject, scope in subjects(oauth) if scope == READ} == {TEACHER, COLLEAGUE}
+    by_record = {
+        (call.acting_as, "rec-2" in call.resource)
+        for call in meet.calls
+        if call.resource.startswith("conferenceRecords/")
+    }
+    assert by_record == {(TEACHER, False), (COLLEAGUE, True)}
+
+
+async def test_a_class_of_many_costs_one_token_for_each_capability(delegated, calling, school, oauth):
+    app = delegated()
+    made = await scheduled(calling(app))
+    conference = the_class(made["space"], made["meeting_code"])
+    school.hold(conference)
+    oauth.grants.assertions.clear()
+
+    await event(delegated(), conference)
+
+    asked = Counter(claims["scope"] for claims in oauth.grants.assertions)
+    assert asked[READ] == 1
+    assert set(asked.values()) == {1}
+
+
+async def test_a_scope_that_is_not_granted_costs_its_capability_and_nothing_else(delegated, calling, school, oauth):
+    granted = set(ALL_SCOPES) - set(Capability.ROOMS.scopes) - set(Capability.PEOPLE.scopes)
+    oauth.delegate(SERVICE_ACCOUNT, granted)
+    api = calling(delegated())
+    room = the_class("spaces/existing", "abc-defg-hij")
+    school.hold(room)
+
+    refused = await api.post(
+        "/api/schedule/class",
+        json={
+            "teacher_email": TEACHER,
+            "student_emails": [],
+            "subject": "x",
+            "start_time": "2026-11-25T09:00:00Z",
+            "duration_minutes": 60,
+        },
+    )
+    made = await scheduled(api, meeting_code=room.meeting_code)
+    synced = await pulled(api, made["session_id"])
+
+    assert (refused.status_code, slug(refused)) == (502, "insufficient-permissions")
+    assert refused.json()["cause"] == "delegation-not-granted"
+    assert Capability.ROOMS.scopes[0] in refused.json()["hint"]
+    assert CLIENT_ID in refused.json()["hint"]
+    assert "Manage domain-wide delegation" in refused.json()["hint"]
+    assert synced.status_code == 200
+    # The Directory still says who people are.
+    assert await marks(api, made["session_id"]) == MARKS
+
+
+@pytest.mark.parametrize(
+    ("fault", "problem", "cause", "hint"),
+    [
+        (
+            RestFault("signBlob", 403, "IAM_PERMISSION_DENIED"),
+            (502, "insufficient-permissions"),
+            "signing-refused",
+            "roles/iam.serviceAccountTokenCreator",
+        ),
+        (
+            RestFault("signBlob", 403, "SERVICE_DISABLED"),
+            (502, "iam-credentials-api-disabled"),
+            None,
+            "gcloud services enable iamcredentials.googleapis.com",
+        ),
+        (
+            RestFault("signBlob", 404, "NOT_FOUND"),
+            (502, "insufficient-permissions"),
+            "signing-refused",
+            "SERVICE_ACCOUNT_",
+        ),
+        (RestFault("signBlob", 503), (503, "credentials-unavailable"), None, "by itself"),
+        (RestFault("token", 503, "backend_error"), (503, "credentials-unavailable"), None, "by itself"),
+        (
+            RestFault("token", 400, "admin_policy_enforced"),
+            (502, "insufficient-permissions"),
+            "app-forbidden",
+            "Manage app access",
+        ),
+        (
+            RestFault("token", 401, "invalid_client"),
+            (502, "insufficient-permissions"),
+            "signing-refused",
+            "SERVICE_ACC",
+        ),
+        (RestFault("token", 400, "who_knows"), (502, "insufficient-permissions"), "credentials-refused", "delegation"),
+    ],
+)
+async def test_every_refusal_says_what_mends_it(*, delegated, calling, school, oauth, fault, problem, cause, hint):
+    made = await scheduled(calling(delegated()))
+    school.hold(the_class(made["space"], made["meeting_code"]))
+    before = await sheet(calling(delegated()), made["session_id"])
+    oauth.fail(fault)
+
+    api = calling(delegated())  # another instance, with no token yet
+    answer = await pulled(api, made["session_id"])
+
+    assert (answer.status_code, slug(answer)) == problem
+    assert answer.json().get("cause") == cause
+    assert hint in answer.json()["hint"]
+    assert "@school.example" not in answer.text
+    assert await sheet(api, made["session_id"]) == before
+
+
+async def test_what_fails_for_a_moment_is_tried_again(delegated, calling, school, oauth):
+    made = await scheduled(calling(delegated()))
+    school.hold(the_class(made["space"], made["meeting_code"]))
+    oauth.fail(RestFault("signBlob", 503, times=1), RestFault("token", 503, "internal_failure", times=1))
+
+    answer = await pulled(calling(delegated()), made["session_id"])
+
+    assert answer.status_code == 200
+
+
+async def test_a_teacher_whose_account_is_suspended_is_marked_with_what_to_do(delegated, calling, school, oauth):
+    app = delegated()
+    made = await scheduled(calling(app))
+    conference = the_class(made["space"], made["meeting_code"])
+    school.hold(conference)
+    oauth.grants.suspended.add(TEACHER)
+    again = delegated()
+    api = calling(again)
+
+    recorded = await event(again, conference)
+
+    assert (recorded.conference.sync.state, recorded.refusal.reason) == ("failed", "insufficient-permissions")
+    assert "Directory > Users" in recorded.refusal.hint
+    (organizer,) = (await api.get("/api/organizers")).json()["organizers"]
+    assert "Directory > Users" in organizer["subscription"]["error"]["hint"]
+
+
+async def test_the_mark_goes_when_the_account_works_again(delegated, calling, oauth):
+    await scheduled(calling(delegated()))
+    oauth.grants.suspended.add(TEACHER)
+    with pytest.raises(Exception, match="no active account"):
+        await job(delegated(), "renew-subscriptions", organizer=TEACHER)
+    oauth.grants.suspended.clear()
+
+    app = delegated()
+    await job(app, "renew-subscriptions", organizer=TEACHER)
+
+    (organizer,) = (await calling(app).get("/api/organizers")).json()["organizers"]
+    assert organizer["subscription"]["error"] is None
+
+
+# --- Whom it may act for ---
+
+
+async def test_a_teacher_who_may_not_be_impersonated_is_refused_before_any_call(delegated, calling, oauth, meet):
+    api = calling(delegated(), LMS)  # the LMS may not enrol anybody of the domain; an administrator may
+
+    answer = await api.post(
+        "/api/schedule/class",
+        json={
+            "teacher_email": TEACHER,
+            "student_emails": [],
+            "subject": "x",
+            "start_time": "2026-11-25T09:00:00Z",
+            "duration_minutes": 60,
+        },
+    )
+
+    assert (answer.status_code, slug(answer)) == (403, "domain-not-allowed")
+    assert (meet.calls, oauth.calls) == ([], Counter())
+
+
+async def test_no_message_can_have_a_call_made_as_somebody_nobody_enrolled(delegated, school, oauth, meet):
+    school.hold(the_class("spaces/existing", "abc-defg-hij"))
+    app = delegated(allowed_domains="elsewhere.example")
+
+    await job(app, "sync-conference", conference_record="conferenceRecords/rec-1", organizer=TEACHER)
+
+    assert (meet.calls, oauth.calls) == ([], Counter())
+
+
+async def test_a_teacher_who_was_let_go_is_not_acted_for_any_more(delegated, calling, school, oauth):
+    app = delegated(allowed_domains="", allowed_teachers=TEACHER)
+    made = await scheduled(calling(app))
+    school.hold(the_class(made["space"], made["meeting_code"]))
+    await calling(app).delete("/api/organizers/1")
+    oauth.grants.assertions.clear()
+
+    answer = await pulled(calling(delegated(allowed_domains="")), made["session_id"])
+
+    assert (answer.status_code, slug(answer)) == (403, "domain-not-allowed")
+    assert oauth.grants.assertions == []
+
+
+async def test_reports_are_read_as_one_administrator_alone(delegated, oauth):
+    app = delegated(reports_admin="head@school.example")
+    credentials = app.credentials.of(Organizer(email=TEACHER), Capability.REPORTS)
+
+    with pytest.raises(Exception, match="REPORTS_ADMIN alone"):
+        await credentials.metadata()
+
+    assert oauth.calls == Counter()
+
+
+# --- Tokens ---
+
+
+async def test_a_token_that_is_taken_back_is_fetched_anew_or_refused_by_its_name(delegated, calling, school, oauth):
+    app = delegated()
+    made = await scheduled(calling(app))
+    school.hold(the_class(made["space"], made["meeting_code"]))
+    oauth.revoke(TEACHER)  # every token that was given so far is dead
+
+    answer = await pulled(calling(app), made["session_id"])
+
+    # Fetched a moment ago and dead already: Google would give another such one, so a person has to look.
+    assert (answer.status_code, slug(answer)) == (502, "insufficient-permissions")
+    assert (await pulled(calling(delegated()), made["session_id"])).status_code == 200

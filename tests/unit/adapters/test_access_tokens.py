@@ -1,0 +1,133 @@
+"""Access tokens: fetched once for all who ask at once, kept until they end, no refusal asked for again and again."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from functions.adapters.access_tokens import AccessToken, TokenCredentials
+from functions.adapters.credentials import accepted
+from functions.domain.errors import ConsentRevoked, CredentialsUnavailable
+
+START = datetime(2026, 11, 23, 9, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+class NotAccepted(Exception):
+    """What a call raises when its token is not accepted."""
+
+
+class Issuer:
+    """Gives tokens that are numbered; `answers` are errors that come first."""
+
+    def __init__(self, *answers):
+        self.now = START
+        self.given = 0
+        self.answers = list(answers)
+        self.credentials = TokenCredentials(self.fetch, now=lambda: self.now)
+
+    async def fetch(self):
+        await asyncio.sleep(0)  # whoever else asks gets a turn
+        self.given += 1
+        if self.answers:
+            raise self.answers.pop(0)
+        return AccessToken(f"token-{self.given}", self.now + HOUR)
+
+    async def bearer(self):
+        ((name, value),) = await self.credentials.metadata()
+        assert name == "authorization"
+        return value
+
+
+async def test_all_who_ask_at_once_get_one_token():
+    issuer = Issuer()
+
+    bearers = await asyncio.gather(*(issuer.bearer() for _ in range(50)))
+
+    assert set(bearers) == {"Bearer token-1"}
+
+
+async def test_a_token_is_kept_until_shortly_before_its_end():
+    issuer = Issuer()
+    await issuer.bearer()
+
+    issuer.now = START + HOUR - timedelta(minutes=4, seconds=1)
+    assert await issuer.bearer() == "Bearer token-1"
+    issuer.now = START + HOUR - timedelta(minutes=4)
+    assert await issuer.bearer() == "Bearer token-2"
+
+
+async def test_a_refusal_answers_everybody_who_asks_at_once_and_is_asked_for_again_later():
+    issuer = Issuer(ConsentRevoked("It is over."))
+
+    outcomes = await asyncio.gather(*(issuer.bearer() for _ in range(50)), return_exceptions=True)
+
+    assert {(type(outcome), outcome.message) for outcome in outcomes} == {(ConsentRevoked, "It is over.")}
+    assert issuer.given == 1
+    issuer.now += timedelta(seconds=11)
+    assert await issuer.bearer() == "Bearer token-2"
+
+
+async def test_what_did_not_answer_is_asked_again_at_once():
+    issuer = Issuer(CredentialsUnavailable("Not now."))
+
+    with pytest.raises(CredentialsUnavailable):
+        await issuer.bearer()
+
+    assert await issuer.bearer() == "Bearer token-2"
+
+
+async def test_whoever_gives_up_waiting_keeps_nobody_else_from_the_token():
+    issuer = Issuer()
+    waiting = [asyncio.create_task(issuer.bearer()) for _ in range(3)]
+    await asyncio.sleep(0)
+
+    waiting[0].cancel()
+
+    assert await asyncio.gather(*waiting[1:]) == ["Bearer token-1", "Bearer token-1"]
+
+
+def test_no_token_is_shown_where_objects_are_printed():
+    assert "secret" not in repr(AccessToken("secret", START))
+
+
+class Service:
+    """Accepts some tokens only."""
+
+    def __init__(self, *good):
+        self.good = good
+        self.calls = 0
+
+    async def call(self, metadata):
+        self.calls += 1
+        if metadata[0][1] not in self.good:
+            raise NotAccepted
+        return "answer"
+
+
+async def test_a_call_whose_token_is_not_accepted_any_more_is_made_again_with_a_new_one():
+    issuer, service = Issuer(), Service("Bearer token-2")
+    await issuer.bearer()
+    issuer.now += timedelta(minutes=10)
+
+    assert await accepted(issuer.credentials, service.call, unless=NotAccepted) == "answer"
+    assert (service.calls, issuer.given) == (2, 2)
+
+
+async def test_a_token_that_was_fetched_just_now_and_is_not_accepted_is_not_fetched_again():
+    issuer, service = Issuer(), Service()
+
+    with pytest.raises(NotAccepted):
+        await accepted(issuer.credentials, service.call, unless=NotAccepted)
+
+    assert (service.calls, issuer.given) == (1, 1)
+
+
+async def test_calls_whose_token_died_at_once_share_one_new_token():
+    issuer, service = Issuer(), Service("Bearer token-2")
+    await issuer.bearer()
+    issuer.now += timedelta(minutes=10)
+
+    answers = await asyncio.gather(*(accepted(issuer.credentials, service.call, unless=NotAccepted) for _ in range(20)))
+
+    assert (answers, issuer.given) == (["answer"] * 20, 2)

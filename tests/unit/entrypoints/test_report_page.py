@@ -1,0 +1,215 @@
+"""What the page of a class meeting says, in every state that one can be in."""
+
+import dataclasses
+
+import pytest
+
+from functions.adapters.attendance_documents import attendance_to_document
+from functions.adapters.session_documents import session_to_document
+from functions.domain.attendance import unscheduled_session
+from functions.domain.model import SyncError, SyncState
+from functions.domain.roster import Mark
+from functions.entrypoints.api.answers import SessionAttendance
+from functions.entrypoints.api.pages.report import report_of
+from tests.builders import (
+    ADA,
+    BOB,
+    EMAILS,
+    TEACHING,
+    assignment,
+    at,
+    call,
+    expected,
+    guest,
+    lesson,
+    nobody,
+    of,
+    override,
+    participant,
+    sheet_of,
+    student,
+    unread_call,
+)
+
+CLASS = expected(ADA, BOB)
+
+
+def page(sheet):
+    session = {**session_to_document(sheet, retention=None), "updated_at": at(72)}
+    people = [attendance_to_document(person, sheet.session, retention=None) for person in sheet.attendance]
+    shown = SessionAttendance.model_validate({"session": session, "attendance": people})
+    return report_of(shown.session, shown.attendance)
+
+
+def titles(report):
+    return [notice.title for notice in report.notices]
+
+
+def facts(report):
+    return {fact.term: (*fact.texts, fact.beside) for fact in report.facts}
+
+
+def rows(report):
+    return {group.anchor: {row.name: row for row in group.rows} for group in report.groups}
+
+
+def test_a_class_that_was_held_says_when_who_and_how_it_came_to_each_mark():
+    teacher = (TEACHING, (-3, 58))
+    report = page(sheet_of(lesson(roster=CLASS), call(teacher, (ADA, (2, 58)), (BOB, (20, 58)), start=-3, end=58)))
+
+    assert (report.day, report.hours, report.zone) == ("Monday, 23 November 2026", "09:00 to 10:00", "UTC")
+    assert report.notices == ()
+    assert facts(report) == {
+        "Teacher": ("Ms T.", "teacher@school.example"),
+        "Planned": ("09:00 to 10:00", "1 h"),
+        "Held by the teacher": ("09:00:00 to 09:58:00", "58 min"),
+        "Call": ("08:57:00 to 09:58:00", "1 h 1 min"),
+        "Expected": ("2 students", ""),
+        "Meeting code": ("abc-mnop-xyz", ""),
+        "Read from Meet": ("23 November 2026, 10:01:00", ""),
+    }
+    assert [(count.mark.word, count.number) for count in report.counts] == [("present", 1), ("late", 1)]
+    bob = rows(report)["students"]["Bob"]
+    assert (bob.mark.word, bob.presence, bob.times) == ("late", "0:38:00", ("09:20:00 to 09:58:00",))
+    assert bob.reason == "Joined 20 min after the class began at 09:00; the limit is 5 min."
+
+
+def test_the_planned_and_the_teachers_time_stand_on_the_axis_that_shows_everybody():
+    sheet = sheet_of(lesson(roster=CLASS), call((TEACHING, (6, 54)), (ADA, (-15, 54)), start=-15, end=54))
+    timeline = page(sheet).timeline
+
+    assert (timeline.start, timeline.end) == (at(-15).isoformat(), at(60).isoformat())
+    assert (timeline.planned.x, timeline.planned.width) == ("20%", "80%")
+    assert (timeline.taught.x, timeline.taught.width) == ("28%", "64%")
+
+
+@pytest.mark.parametrize(
+    ("sheet", "said"),
+    [
+        (sheet_of(lesson(roster=CLASS, listed=None), now=-10), ["This class is still to come"]),
+        (sheet_of(lesson(roster=CLASS, cancelled=True)), ["This class was cancelled"]),
+        (sheet_of(lesson(roster=CLASS, listed=75), now=76), ["This class was not held"]),
+        (sheet_of(lesson(), call((TEACHING, (0, 60)))), ["No student is expected in this class"]),
+        (
+            sheet_of(lesson(roster=CLASS, policy={"marks": False}), call((TEACHING, (0, 60)))),
+            ["Marks are switched off for this class"],
+        ),
+        (
+            sheet_of(
+                lesson(roster=CLASS, listed=None),
+                call((TEACHING, (0, None)), (ADA, (1, None)), end=None, state=SyncState.PROVISIONAL, pulled=20),
+                now=20,
+            ),
+            ["This class is not over", "This record is not final", "2 students have no mark yet"],
+        ),
+        (
+            sheet_of(lesson(roster=CLASS), unread_call()),
+            ["This record is not complete", "2 students have no mark yet"],
+        ),
+    ],
+)
+def test_each_state_is_said_plainly(sheet, said):
+    assert titles(page(sheet)) == said
+
+
+def test_a_class_that_was_held_at_another_time_says_so():
+    sheet = sheet_of(lesson(roster=CLASS, listed=75), call((TEACHING, (-20, -5)), start=-20, end=-5), now=76)
+
+    assert "at another time" in page(sheet).notices[0].text
+
+
+def test_of_a_class_that_goes_on_nothing_has_an_end():
+    sheet = sheet_of(
+        lesson(roster=CLASS, listed=None),
+        call((TEACHING, (0, None)), (ADA, (1, None)), end=None, state=SyncState.PROVISIONAL, pulled=20),
+        now=20,
+    )
+    report = page(sheet)
+
+    assert facts(report)["Call"] == ("since 09:00:00", "")
+    assert facts(report)["Held by the teacher"] == ("09:00:00 to 09:20:00", "20 min so far")
+    assert rows(report)["students"]["Ada"].times == ("09:01:00 to 09:20:00 (still there when last asked)",)
+
+
+def test_what_could_not_be_read_comes_with_what_to_do_about_it():
+    unread = unread_call()
+    error = SyncError("meet-api-disabled", "The Meet API is off.", "Enable it in the project.", at(61))
+    failed = dataclasses.replace(unread, sync=dataclasses.replace(unread.sync, error=error))
+    (notice, _) = page(sheet_of(lesson(roster=CLASS), failed)).notices
+
+    assert notice.kind == "warning"
+    assert notice.text.endswith("The Meet API is off. Enable it in the project.")
+
+
+def test_a_meeting_that_nobody_planned_shows_who_was_in_the_call_and_no_mark():
+    held = call((TEACHING, (0, 60)), (ADA, (5, 30)), (guest("somebody"), (3, 10)))
+    report = page(sheet_of(unscheduled_session(held, time_zone="America/New_York", before=None), held))
+
+    assert titles(report) == ["Nobody planned this meeting"]
+    assert (report.subject, report.hours, report.zone) == (
+        "Unscheduled meeting",
+        "04:00 to 05:00",
+        "America/New_York, UTC-05:00",
+    )
+    assert {group.title for group in report.groups} == {"Teachers", "People in the call"}
+    assert rows(report)["guests"]["Ada"].presence == "0:25:00"
+    assert report.timeline.planned is None
+
+
+def test_a_mark_set_by_hand_stands_beside_what_the_rules_said():
+    sheet = sheet_of(
+        lesson(roster=CLASS),
+        call((TEACHING, (0, 60)), (ADA, (0, 60))),
+        corrections=[override(Mark.EXCUSED, email=EMAILS["users/3"])],
+    )
+    report = page(sheet)
+
+    bob = rows(report)["students"][EMAILS["users/3"]]
+    assert (bob.mark.word, bob.by_hand, bob.reason) == ("excused", "absent", "a note from home")
+    (decision,) = report.decisions
+    assert (decision.was, decision.now) == ("absent", "excused")
+    assert (decision.by, decision.at) == ("teacher@school.example", "23 November 2026, 09:00:00")
+
+
+def test_guests_come_with_the_students_they_may_be_and_students_with_the_guests_they_were():
+    held = call((TEACHING, (0, 60)), (ADA, (0, 60)), (guest("ada"), (0, 30)), (guest("Bobby"), (0, 60)))
+    alone = sheet_of(lesson(roster=CLASS), held)
+    who = of(alone, "Bobby").attendee_id
+    report = page(
+        sheet_of(lesson(roster=CLASS), held, corrections=[assignment(who, email=EMAILS["users/3"])]),
+    )
+
+    (alike,) = rows(report)["guests"]["ada"].notes
+    assert (alike.before, alike.name) == ("Has the same name as", "Ada")
+    (merged,) = rows(report)["students"][EMAILS["users/3"]].notes
+    assert (merged.before, merged.name) == ("Includes the time of the guest", "Bobby")
+    assert merged.after == ", as teacher@school.example said on 23 November 2026, 09:00:00."
+
+
+def test_rooms_stand_apart_from_guests():
+    held = call((TEACHING, (0, 60)), (student(77, "Room 2.14"), (0, None)), (guest("x"), (0, 60)))
+    report = page(
+        sheet_of(lesson(roster=CLASS), held, people={"users/77": nobody("users/77")}, room_names=("Room *",)),
+    )
+
+    assert set(rows(report)["rooms"]) == {"Room 2.14"}
+    assert "Room 2.14" not in rows(report)["guests"]
+    assert report.open_end == "end not told by Google Meet"
+
+
+def test_people_of_one_name_are_told_apart():
+    roster = [dataclasses.replace(one, display_name="Ada", student_id=str(n)) for n, one in enumerate(CLASS)]
+    report = page(sheet_of(lesson(roster=roster), call((TEACHING, (0, 60)))))
+
+    (students,) = (group.rows for group in report.groups if group.anchor == "students")
+    assert {row.details for row in students} == {("0", EMAILS["users/2"]), ("1", EMAILS["users/3"])}
+
+
+def test_a_class_across_midnight_names_the_other_day():
+    late = lesson(roster=CLASS, start=14 * 60 + 30, end=15 * 60 + 30, listed=1000)
+    people = [participant(ADA, (14 * 60 + 30, 15 * 60 + 30)), participant(TEACHING, (14 * 60 + 30, 15 * 60 + 30))]
+    report = page(sheet_of(late, call(*people, start=14 * 60 + 30, end=15 * 60 + 30, pulled=940), now=1001))
+
+    assert report.day == "Monday, 23 November 2026"
+    assert report.hours == "23:30 to 00:30 on 24 November"
+    assert rows(report)["students"]["Ada"].times == ("23:30:00 to 00:30:00 on 24 November",)
