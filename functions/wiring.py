@@ -16,6 +16,7 @@ from google.apps.meet_v2.services.conference_records_service.transports import (
     ConferenceRecordsServiceGrpcAsyncIOTransport,
 )
 from google.apps.meet_v2.services.spaces_service.transports import SpacesServiceGrpcAsyncIOTransport
+from google.auth.exceptions import DefaultCredentialsError
 from google.cloud import firestore
 from google.pubsub_v1 import PublisherAsyncClient, SubscriberAsyncClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcAsyncIOTransport
@@ -41,7 +42,7 @@ from functions.adapters.people import People
 from functions.adapters.spaces import MeetSpaces
 from functions.adapters.sqlite import SqliteDatabase
 from functions.adapters.views import DocumentViews
-from functions.domain.errors import AttendanceError, CredentialsRefused, ReportsAccessDenied
+from functions.domain.errors import AttendanceError, CredentialsRefused, OwnCredentialsMissing, ReportsAccessDenied
 from functions.domain.model import Organizer
 from functions.domain.sessions import CallerRole
 from functions.ports import AttendanceStore, Clock, Job, Subscriptions, Views
@@ -85,13 +86,23 @@ def build(
 ) -> App:
     """The application for these settings. Call it within the event loop that it will run in.
 
-    It makes no calls; Google's libraries may look for the process's own credentials.
+    It makes no calls; Google's libraries look for the process's own credentials unless all is on this machine.
 
     Args:
         configured: What the environment says.
         clock: The time.
         pause: Waits for so many seconds, where work is spread over time.
+
+    Raises:
+        OwnCredentialsMissing: This process has none.
     """
+    try:
+        return _built(configured, clock=clock, pause=pause)
+    except DefaultCredentialsError:
+        raise OwnCredentialsMissing("This process has no Google credentials.") from None
+
+
+def _built(configured: Settings, *, clock: Clock, pause: Callable[[float], Awaitable[None]]) -> App:
     channels = _Channels()
     pacing = Pacing(per_organizer=configured.meet_reads_per_minute, overall=configured.meet_project_reads_per_minute)
     meet = channels.to(configured.meet_api_endpoint)

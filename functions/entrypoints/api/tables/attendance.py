@@ -52,7 +52,7 @@ def _decided_at(person: AttendanceAnswer) -> datetime | None:
 
 
 _COLUMNS: Mapping[str, _Value] = {
-    "session_id": lambda one, _: one.session_id,
+    "session_id": lambda one, _: text_cell(one.session_id),
     "class_id": lambda one, _: text_cell(one.class_id),
     "subject": lambda one, _: text_cell(one.subject),
     "teacher_email": lambda one, _: text_cell(one.teacher_email),
