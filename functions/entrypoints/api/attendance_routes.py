@@ -11,8 +11,6 @@ from functions.domain.errors import InvalidRequest
 from functions.entrypoints.api.answers import AttendanceList, Register, WholeRegister
 from functions.entrypoints.api.calls import ClassId, TheApp, also_as, can_end_in, span_of
 from functions.entrypoints.api.fields import Student
-from functions.entrypoints.api.pages.register import register_page
-from functions.entrypoints.api.pages.rendering import register_html
 from functions.entrypoints.api.paging import next_token, paging
 from functions.entrypoints.api.requests import AttendanceQuery, RegisterQuery, StudentQuery
 from functions.entrypoints.api.tables.file import csv_file
@@ -67,6 +65,10 @@ async def register(
     time_zone = app.deps.rules.time_zone
     match query.format:
         case "html":
+            # Only who asks for a page waits for what makes it.
+            from functions.entrypoints.api.pages.register import register_page  # noqa: PLC0415
+            from functions.entrypoints.api.pages.rendering import register_html  # noqa: PLC0415
+
             return register_html(register_page(WholeRegister.model_validate(whole), time_zone=time_zone))
         case "csv":
             rows = register_rows(WholeRegister.model_validate(whole), time_zone=time_zone)

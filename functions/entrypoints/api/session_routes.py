@@ -23,8 +23,6 @@ from functions.entrypoints.api.calls import (
     tag,
     unchanged,
 )
-from functions.entrypoints.api.pages.rendering import report_html
-from functions.entrypoints.api.pages.report import report_of
 from functions.entrypoints.api.paging import next_token, paging
 from functions.entrypoints.api.requests import FormatQuery, NoQuery, SessionsQuery, SyncQuery
 from functions.entrypoints.api.tables.attendance import attendance_head, attendance_rows
@@ -98,6 +96,10 @@ async def session_attendance(
         return not_modified(etag)
     match query.format:
         case "html":
+            # Only who asks for a page waits for what makes it.
+            from functions.entrypoints.api.pages.rendering import report_html  # noqa: PLC0415
+            from functions.entrypoints.api.pages.report import report_of  # noqa: PLC0415
+
             shown = SessionAttendance.model_validate({"session": session, "attendance": people})
             return report_html(report_of(shown.session, shown.attendance), etag=etag)
         case "csv":
