@@ -64,7 +64,7 @@ def configure(level: str, *, project: str | None = None, stream: TextIO | None =
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
     for chatty in ("google", "urllib3", "asyncio"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
 
 
 @contextmanager

@@ -351,6 +351,9 @@ class AttendanceStore(Protocol):
     async def organizer_with(self, email: str) -> TrackedOrganizer | None:
         """The tracked teacher with this address."""
 
+    async def has_classes(self, teacher_email: str) -> bool:
+        """Whether a class meeting is stored whose teacher this is; co-teachers do not count."""
+
     async def park(self, event: ParkedEvent) -> None:
         """Keep a message that cannot be processed.
 

@@ -265,8 +265,9 @@ class Settings(BaseSettings):
 
     @property
     def pubsub_in_use(self) -> bool:
-        """Whether jobs go through Pub/Sub: on one machine only if there is an emulator."""
-        return not self.is_local or self.pubsub_emulator_host is not None
+        """Whether jobs go through Pub/Sub: without a project, and on one machine, only if there is an emulator."""
+        in_the_cloud = not self.is_local and self.google_cloud_project is not None
+        return in_the_cloud or self.pubsub_emulator_host is not None
 
     @property
     def events_topic_name(self) -> str:
@@ -300,14 +301,17 @@ class Settings(BaseSettings):
         return name if "/" in name else f"projects/{self.google_cloud_project or 'local'}/topics/{name}"
 
 
-def load() -> Settings:
+def load(**given: object) -> Settings:
     """The settings of this process.
+
+    Args:
+        given: What a command was told, by the names of fields; it counts before the environment.
 
     Raises:
         WrongSetting: Variables are missing or wrong; they are named, their values are not.
     """
     try:
-        return Settings()
+        return Settings(**given)  # type: ignore[arg-type]  # checking them is what it does
     except ValidationError as error:
         problems = (
             f"{'.'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" if problem["loc"] else problem["msg"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -26,7 +27,7 @@ from functions import logs, settings
 from functions.adapters.access_tokens import TokenPool, TokenRequests
 from functions.adapters.attendance_store import DocumentAttendanceStore
 from functions.adapters.consents import Consents
-from functions.adapters.credentials import AnonymousCredentials, Capability, CredentialsPool
+from functions.adapters.credentials import AnonymousCredentials, Capability, Credentials, CredentialsPool
 from functions.adapters.database import Database
 from functions.adapters.dead_letters import PubsubDeadLetters
 from functions.adapters.delegation import Delegation
@@ -42,8 +43,14 @@ from functions.adapters.people import People
 from functions.adapters.spaces import MeetSpaces
 from functions.adapters.sqlite import SqliteDatabase
 from functions.adapters.views import DocumentViews
-from functions.domain.errors import AttendanceError, CredentialsRefused, OwnCredentialsMissing, ReportsAccessDenied
-from functions.domain.model import Organizer
+from functions.domain.errors import (
+    AttendanceError,
+    CredentialsRefused,
+    OwnCredentialsMissing,
+    ReportsAccessDenied,
+    WrongSetting,
+)
+from functions.domain.model import Identity, Organizer
 from functions.domain.sessions import CallerRole
 from functions.ports import AttendanceStore, Clock, Job, Subscriptions, Views
 from functions.services.deps import Deps, Rules
@@ -267,7 +274,8 @@ def _credentials(
 
     async def permit(organizer: Organizer, capability: Capability) -> Organizer:
         if capability is not Capability.REPORTS:
-            return await permitted(organizer, store=store, rules=rules)
+            reads_meetings = capability is Capability.MEETINGS
+            return await permitted(organizer, reads_meetings=reads_meetings, store=store, rules=rules)
         if configured.reports_admin not in {organizer.email, organizer.user} - {None}:
             raise ReportsAccessDenied("Reports are read as the administrator in REPORTS_ADMIN alone.")
         return organizer
@@ -358,3 +366,42 @@ def _jobs(configured: Settings, channels: _Channels) -> PubsubJobs | InlineJobs:
     else:
         client = PublisherAsyncClient()
     return PubsubJobs(client, topic=configured.jobs_topic_name)
+
+
+@dataclass(frozen=True, slots=True)
+class Consenting:
+    """What asking a teacher for consent takes.
+
+    Attributes:
+        consents: Where the consent is kept.
+        account: Who a token was given by; raises as `People.me` does.
+        stand_in: The address of a stand-in of Google's authorization server, if everything is on this machine.
+    """
+
+    consents: Consents
+    account: Callable[[Credentials], Awaitable[Identity | None]]
+    stand_in: str | None
+
+
+@asynccontextmanager
+async def consenting(configured: Settings) -> AsyncIterator[Consenting]:
+    """What asking a teacher for consent takes, with these settings.
+
+    Raises:
+        OwnCredentialsMissing: This process has no Google credentials with which it could keep a consent.
+        WrongSetting: Nobody can be asked who consented.
+    """
+    if not configured.people_in_use:
+        raise WrongSetting("PEOPLE_API_ENDPOINT should be http://127.0.0.1:PORT where OAUTH_TOKEN_ENDPOINT is")
+    channels, people = _Channels(), People(configured.people_api_endpoint)
+    try:
+        kept = _consents(configured, channels)
+    except DefaultCredentialsError:
+        raise OwnCredentialsMissing("This process has no Google credentials.") from None
+    if kept is None:
+        raise WrongSetting("AUTH_MODE should be oauth where teachers consent themselves")
+    try:
+        yield Consenting(kept, people.me, configured.oauth_token_endpoint if configured.is_local else None)
+    finally:
+        people.close()
+        await channels.close()

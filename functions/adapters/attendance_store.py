@@ -129,6 +129,11 @@ class DocumentAttendanceStore:
         found = await self._database.find(Query("organizers", where=(Where("email", "==", email),), limit=1))
         return organizer_from_document(found.documents[0].fields) if found.documents else None
 
+    async def has_classes(self, teacher_email: str) -> bool:
+        """See the port."""
+        named = Where("teacher_email", "==", teacher_email)
+        return bool((await self._database.find(Query("sessions", where=(named,), limit=1))).documents)
+
     async def park(self, event: ParkedEvent) -> None:
         """See the port."""
         path = _parked_path(event.key)

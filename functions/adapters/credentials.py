@@ -8,7 +8,7 @@ such objects.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from enum import Enum
+from enum import StrEnum
 from functools import lru_cache
 from typing import Protocol, TypeVar
 
@@ -18,27 +18,34 @@ Metadata = Sequence[tuple[str, str]]
 T = TypeVar("T")
 
 
-class Capability(Enum):
-    """What calls are made for, by the scopes that it needs. A scope that is not granted costs its capability alone.
+class Capability(StrEnum):
+    """What calls are made for. A scope that is not granted costs its capability alone."""
 
-    https://developers.google.com/identity/protocols/oauth2/scopes
-    """
-
-    MEETINGS = ("https://www.googleapis.com/auth/meetings.space.readonly",)
-    ROOMS = ("https://www.googleapis.com/auth/meetings.space.created",)
-    PEOPLE = ("https://www.googleapis.com/auth/directory.readonly",)
-    DIRECTORY = ("https://www.googleapis.com/auth/admin.directory.user.readonly",)
-    OWN_ACCOUNT = (
-        "https://www.googleapis.com/auth/userinfo.email",
-        "https://www.googleapis.com/auth/userinfo.profile",
-    )
-    CALENDAR = ("https://www.googleapis.com/auth/calendar.events",)
-    REPORTS = ("https://www.googleapis.com/auth/admin.reports.audit.readonly",)
+    MEETINGS = "read meetings"
+    FIND_ROOM = "find a room"
+    MAKE_ROOM = "make a room"
+    PEOPLE = "know people"
+    DIRECTORY = "know the school's accounts"
+    OWN_ACCOUNT = "know the own account"
+    CALENDAR = "put classes into Calendar"
+    REPORTS = "read reports"
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """The scopes, as Google spells them."""
-        return tuple(self.value)
+        """The scopes that it needs: https://developers.google.com/identity/protocols/oauth2/scopes ."""
+        return tuple(f"https://www.googleapis.com/auth/{name}" for name in _SCOPES[self])
+
+
+_SCOPES = {
+    Capability.MEETINGS: ("meetings.space.readonly",),
+    Capability.FIND_ROOM: ("meetings.space.readonly",),
+    Capability.MAKE_ROOM: ("meetings.space.created",),
+    Capability.PEOPLE: ("directory.readonly",),
+    Capability.DIRECTORY: ("admin.directory.user.readonly",),
+    Capability.OWN_ACCOUNT: ("userinfo.email", "userinfo.profile"),
+    Capability.CALENDAR: ("calendar.events",),
+    Capability.REPORTS: ("admin.reports.audit.readonly",),
+}
 
 
 class Credentials(Protocol):

@@ -25,7 +25,11 @@ from functions.domain.errors import (
 from functions.domain.model import Organizer
 
 COMMAND = "python -m functions.setup_oauth"
-_FLAGS = {Capability.CALENDAR: " --meet --calendar", Capability.REPORTS: " --reports"}
+_FLAGS = {
+    Capability.CALENDAR: " --meet --calendar",
+    Capability.DIRECTORY: " --meet --directory",
+    Capability.REPORTS: " --reports",
+}
 
 
 class OwnConsent:

@@ -52,7 +52,7 @@ class MeetSpaces:
 
     async def create(self, *, teacher: Organizer) -> Space:
         """See the port. Not repeated after an error that may have left a room behind."""
-        credentials = self._credentials.of(teacher, Capability.ROOMS)
+        credentials = self._credentials.of(teacher, Capability.MAKE_ROOM)
 
         async def once(metadata: Metadata) -> meet_v2.Space:
             request = meet_v2.CreateSpaceRequest()
@@ -74,7 +74,7 @@ class MeetSpaces:
         code = code_of(meeting_code)
         if code is None:
             return None
-        credentials = self._credentials.of(teacher, Capability.MEETINGS)
+        credentials = self._credentials.of(teacher, Capability.FIND_ROOM)
         call = self._calls.as_organizer(teacher.user or teacher.email or "", credentials)
         request = meet_v2.GetSpaceRequest(name=f"spaces/{code}")
         try:

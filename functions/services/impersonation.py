@@ -32,8 +32,16 @@ async def require_allowed(email: str, *, caller: Caller, deps: Deps) -> TrackedO
     raise DomainNotAllowed("Nothing may be done as this teacher.")
 
 
-async def permitted(organizer: Organizer, *, store: AttendanceStore, rules: Rules) -> Organizer:
+async def permitted(organizer: Organizer, *, reads_meetings: bool, store: AttendanceStore, rules: Rules) -> Organizer:
     """Make sure that calls may be made as this teacher now, whatever led to them; asked before every token.
+
+    Args:
+        organizer: The teacher, by account or by address.
+        reads_meetings: Whether the calls read meetings. A message can lead to them that no caller answers for, so
+            that of a domain's people only those are allowed who hold classes here; a caller who was no administrator
+            was refused before any class was stored. Other calls are made for a caller who was checked.
+        store: Who is enrolled, and who holds classes.
+        rules: Who else is allowed.
 
     Returns:
         The teacher with account and address, as far as they are known.
@@ -43,10 +51,12 @@ async def permitted(organizer: Organizer, *, store: AttendanceStore, rules: Rule
     """
     tracked = await _tracked(organizer, store)
     known = Organizer(tracked.user, tracked.email) if tracked else organizer
-    # A caller who was no administrator was refused before anything was stored that could lead here.
-    if not _is_allowed(known.email or "", enrolled=tracked is not None, by_admin=True, rules=rules):
-        raise TeacherNotAllowed("Nothing may be done as this teacher.")
-    return known
+    email = known.email or ""
+    if _is_allowed(email, enrolled=tracked is not None, by_admin=not reads_meetings, rules=rules):
+        return known
+    if _is_allowed(email, enrolled=False, by_admin=True, rules=rules) and await store.has_classes(email):
+        return known
+    raise TeacherNotAllowed("Nothing may be done as this teacher.")
 
 
 async def note_refusal(

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlencode
 
@@ -50,7 +51,7 @@ class OAuthServer:
     """
 
     def __init__(self, school: School, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        key = _private_key()
         private = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
         )
@@ -236,6 +237,12 @@ class OAuthServer:
         if fault is not None:
             await asyncio.sleep(fault.delay)
         return fault
+
+
+@cache
+def _private_key() -> rsa.RSAPrivateKey:
+    """One for all of a process, because finding it takes a moment."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 async def _serve(server: uvicorn.Server, ready: threading.Event) -> None:

@@ -208,8 +208,10 @@ class SecretManagerSimulator:
             secret_manager.SecretVersion(name=f"{name}/versions/{number}", state=state)
         )
 
-    def _handlers(self) -> list[grpc.GenericRpcHandler]:
-        methods: dict[str, tuple[Method, Message]] = {
+    @property
+    def methods(self) -> dict[str, tuple[Method, Message]]:
+        """What is served: each method with the type of its request."""
+        return {
             "CreateSecret": (self._create_secret, secret_manager.CreateSecretRequest.pb()),
             "GetSecret": (self._get_secret, secret_manager.GetSecretRequest.pb()),
             "AddSecretVersion": (self._add_version, secret_manager.AddSecretVersionRequest.pb()),
@@ -220,10 +222,12 @@ class SecretManagerSimulator:
             "GetIamPolicy": (self._get_policy, iam_policy_pb2.GetIamPolicyRequest),
             "SetIamPolicy": (self._set_policy, iam_policy_pb2.SetIamPolicyRequest),
         }
+
+    def _handlers(self) -> list[grpc.GenericRpcHandler]:
         return [
             grpc.method_handlers_generic_handler(
                 "google.cloud.secretmanager.v1.SecretManagerService",
-                {method: self._handler(method, *about) for method, about in methods.items()},
+                {method: self._handler(method, *about) for method, about in self.methods.items()},
             )
         ]
 

@@ -997,3 +997,11 @@ async def test_a_commit_that_failed_never_passes_for_a_message_that_is_parked(mo
     with pytest.raises(Retryable):
         await store.park(PARKED)
     await server.stop(0.1)
+
+
+async def test_a_teacher_has_classes_once_one_is_stored_and_a_co_teacher_has_none(store):
+    held = lesson(teachers=("teacher@school.example", "co-teacher@school.example"))
+    await do(store, lambda work: work.put_sheet(sheet_of(held)))
+
+    assert await store.has_classes("teacher@school.example")
+    assert not await store.has_classes("co-teacher@school.example")

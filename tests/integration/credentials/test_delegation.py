@@ -89,7 +89,7 @@ async def test_a_class_of_many_costs_one_token_for_each_capability(delegated, ca
 
 
 async def test_a_scope_that_is_not_granted_costs_its_capability_and_nothing_else(delegated, calling, school, oauth):
-    granted = set(ALL_SCOPES) - set(Capability.ROOMS.scopes) - set(Capability.PEOPLE.scopes)
+    granted = set(ALL_SCOPES) - set(Capability.MAKE_ROOM.scopes) - set(Capability.PEOPLE.scopes)
     oauth.delegate(SERVICE_ACCOUNT, granted)
     api = calling(delegated())
     room = the_class("spaces/existing", "abc-defg-hij")
@@ -110,7 +110,7 @@ async def test_a_scope_that_is_not_granted_costs_its_capability_and_nothing_else
 
     assert (refused.status_code, slug(refused)) == (502, "insufficient-permissions")
     assert refused.json()["cause"] == "delegation-not-granted"
-    assert Capability.ROOMS.scopes[0] in refused.json()["hint"]
+    assert Capability.MAKE_ROOM.scopes[0] in refused.json()["hint"]
     assert CLIENT_ID in refused.json()["hint"]
     assert "Manage domain-wide delegation" in refused.json()["hint"]
     assert synced.status_code == 200
@@ -234,13 +234,28 @@ async def test_a_teacher_who_may_not_be_impersonated_is_refused_before_any_call(
     assert (meet.calls, oauth.calls) == ([], Counter())
 
 
-async def test_no_message_can_have_a_call_made_as_somebody_nobody_enrolled(delegated, school, oauth, meet):
+@pytest.mark.parametrize("domains", ["school.example", "elsewhere.example"])
+async def test_no_message_can_have_a_call_made_as_somebody_nobody_enrolled(delegated, school, oauth, meet, domains):
     school.hold(the_class("spaces/existing", "abc-defg-hij"))
-    app = delegated(allowed_domains="elsewhere.example")
+    app = delegated(allowed_domains=domains)
 
     await job(app, "sync-conference", conference_record="conferenceRecords/rec-1", organizer=TEACHER)
 
     assert (meet.calls, oauth.calls) == ([], Counter())
+
+
+async def test_a_class_that_an_administrator_scheduled_is_read_although_its_teacher_could_not_be_enrolled(
+    delegated, calling, school, google
+):
+    google.fail(RestFault("users.get", 503), RestFault("people.get", 503))
+    api = calling(delegated())
+    made = await scheduled(api)
+    google.fail()
+    school.hold(the_class(made["space"], made["meeting_code"]))
+
+    answer = await pulled(calling(delegated()), made["session_id"])
+
+    assert (made["tracking"], answer.status_code) == ("failed", 200)
 
 
 async def test_a_teacher_who_was_let_go_is_not_acted_for_any_more(delegated, calling, school, oauth):

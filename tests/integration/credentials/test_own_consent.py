@@ -104,7 +104,7 @@ async def test_an_instance_takes_the_consent_that_was_given_last(consenting, cal
 
 
 async def test_a_consent_without_a_scope_costs_its_capability_and_nothing_else(consenting, calling, keep, school):
-    await keep(TEACHER, set(ALL_SCOPES) - set(Capability.ROOMS.scopes))
+    await keep(TEACHER, set(ALL_SCOPES) - set(Capability.MAKE_ROOM.scopes))
     room = the_class("spaces/existing", "abc-defg-hij")
     school.hold(room)
     api = calling(consenting())
@@ -123,7 +123,7 @@ async def test_a_consent_without_a_scope_costs_its_capability_and_nothing_else(c
 
     assert (refused.status_code, slug(refused)) == (502, "insufficient-permissions")
     assert refused.json()["cause"] == "scope-not-granted"
-    assert Capability.ROOMS.scopes[0] in refused.json()["hint"]
+    assert Capability.MAKE_ROOM.scopes[0] in refused.json()["hint"]
     assert (await pulled(api, made)).status_code == 200
 
 

@@ -1,0 +1,137 @@
+"""Where Google's answer arrives: a port of this computer alone, to which the teacher's browser is sent back.
+
+Not the library's own listener: that one takes the first connection for the answer, and browsers open some that
+carry nothing. Here only a request with the right `state` counts, and any number of others may come first.
+https://developers.google.com/identity/protocols/oauth2/native-app#redirect-uri_loopback
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import hmac
+import html
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Self
+from urllib.parse import parse_qsl, urlsplit
+
+from functions.domain.errors import ConsentNotGiven
+
+HOST = "127.0.0.1"
+REQUEST_TIME = 10.0
+"""Seconds for one request to arrive in."""
+
+_MOST_BYTES = 1 << 15
+
+_GIVEN = "Thank you. Return to the window in which the command runs: it says what was granted, and whether it is kept."
+_DENIED = "Nothing was granted and nothing is kept. You may close this page."
+_ELSE = "There is nothing here."
+
+
+class Loopback:
+    """Listens while it is entered.
+
+    Args:
+        port: On which port; 0 for any that is free.
+    """
+
+    def __init__(self, port: int = 0) -> None:
+        self._port = port
+        self._state: str | None = None
+        self._server: asyncio.Server | None = None
+        self._answer: asyncio.Future[Mapping[str, str]] | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return self._port
+
+    @property
+    def redirect_uri(self) -> str:
+        """Where the browser is to be sent."""
+        return f"http://{HOST}:{self._port}/"
+
+    async def __aenter__(self) -> Self:
+        self._answer = asyncio.get_running_loop().create_future()
+        try:
+            self._server = await asyncio.start_server(self._serve, HOST, self._port, limit=_MOST_BYTES)
+        except OSError as error:
+            taken = error.errno == errno.EADDRINUSE
+            raise ConsentNotGiven(
+                f"Port {self._port} cannot be listened on"
+                f"{': another program does' if taken else f' ({type(error).__name__})'}. Nothing was stored.",
+                hint="Choose another one with --port, or leave it out: any free one will do.",
+            ) from None
+        self._port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._server is not None:
+            self._server.close()
+
+    async def answer(self, state: str, *, within: float) -> Mapping[str, str]:
+        """What the browser brings from Google: `code`, or `error`.
+
+        Args:
+            state: What tells the answer from anything else that may come.
+            within: Seconds.
+
+        Raises:
+            ConsentNotGiven: Nothing came.
+        """
+        assert self._answer is not None, "it is not entered"  # noqa: S101 - a mistake of ours alone
+        self._state = state
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._answer), within)
+        except TimeoutError:
+            raise ConsentNotGiven(
+                f"Nobody consented within {within:.0f} seconds. Nothing was stored.",
+                hint="Run the command again (--timeout gives more time). If Google's page said that access is blocked, "
+                "docs/oauth.md says who can let it through.",
+            ) from None
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(REQUEST_TIME):
+                head = await reader.readuntil(b"\r\n\r\n")
+                found = self._found(head)
+                writer.write(_page(found))
+                await writer.drain()
+            if found is not None and self._answer is not None and not self._answer.done():
+                self._answer.set_result(found)
+        except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
+            return  # no request, or nobody who waits for an answer: browsers open connections ahead of need
+        finally:
+            writer.close()
+
+    def _found(self, head: bytes) -> Mapping[str, str] | None:
+        """What a request brings; None if it is not the answer that is waited for."""
+        method, _, rest = head.partition(b"\r\n")[0].decode("latin-1").partition(" ")
+        target = urlsplit(rest.partition(" ")[0])
+        brought = dict(parse_qsl(target.query))
+        is_expected = self._state is not None and hmac.compare_digest(
+            brought.get("state", "").encode(), self._state.encode()
+        )
+        says = "code" in brought or "error" in brought
+        return brought if method == "GET" and target.path == "/" and is_expected and says else None
+
+
+def _page(found: Mapping[str, str] | None) -> bytes:
+    status = HTTPStatus.NOT_FOUND if found is None else HTTPStatus.OK
+    words = _ELSE if found is None else _DENIED if "error" in found else _GIVEN
+    body = (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Meet Attendance</title>'
+        f"<h1>Meet Attendance</h1><p>{html.escape(words)}</p></html>"
+    ).encode()
+    head = (
+        f"HTTP/1.1 {status.value} {status.phrase}\r\n"
+        "Content-Type: text/html; charset=utf-8\r\n"
+        f"Content-Length: {len(body)}\r\n"
+        "Content-Security-Policy: default-src 'none'\r\n"
+        "Cache-Control: no-store\r\n"
+        "Referrer-Policy: no-referrer\r\n"
+        "X-Content-Type-Options: nosniff\r\n"
+        "Connection: close\r\n\r\n"
+    )
+    return head.encode() + body

@@ -1,0 +1,69 @@
+"""The OAuth client that a teacher consents to, as the console gives it for download.
+
+https://developers.google.com/identity/protocols/oauth2/native-app#creatingcred
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from functions.domain.errors import OAuthClientUnusable
+
+MOST_BYTES = 1 << 16
+_TEXTS = ("client_id", "client_secret")
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthClient:
+    """A client for desktops. Where it asks is not taken from its file: a teacher is sent to Google alone.
+
+    Attributes:
+        client_id: Public.
+        client_secret: Known to whoever has the file.
+        project: The project that it belongs to, if the file says so; its APIs are called.
+    """
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    project: str | None = None
+
+    @classmethod
+    def from_file(cls, path: Path) -> OAuthClient:
+        """The client in a file from the console.
+
+        Raises:
+            OAuthClientUnusable: There is none in it, or one of another kind.
+        """
+        try:
+            with path.open("rb") as file:
+                content = file.read(MOST_BYTES)
+        except OSError as error:
+            raise OAuthClientUnusable(
+                f"The file with the OAuth client cannot be read ({type(error).__name__}).",
+                hint=f"{OAuthClientUnusable.default_hint} Name the file: --client-secrets FILE",
+            ) from None
+        try:
+            found = json.loads(content)
+        except (ValueError, RecursionError):
+            found = None
+        return cls._of(found if isinstance(found, Mapping) else {})
+
+    @classmethod
+    def _of(cls, found: Mapping[str, object]) -> OAuthClient:
+        if "web" in found:
+            raise OAuthClientUnusable(
+                "The OAuth client is one for web applications, which Google does not answer on this computer."
+            )
+        if found.get("type") == "service_account":
+            raise OAuthClientUnusable(
+                "The file is the key of a service account, no OAuth client. This system needs no such key.",
+                hint=f"{OAuthClientUnusable.default_hint} Delete the key.",
+            )
+        client = found.get("installed")
+        if not isinstance(client, Mapping) or not all(isinstance(client.get(n), str) and client[n] for n in _TEXTS):
+            raise OAuthClientUnusable("The file holds no OAuth client for desktops.")
+        project = client.get("project_id")
+        return cls(client["client_id"], client["client_secret"], project if isinstance(project, str) else None)

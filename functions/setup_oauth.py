@@ -1,0 +1,12 @@
+"""`python -m functions.setup_oauth --meet`: let a teacher consent, without an administrator. See docs/oauth.md."""
+
+from __future__ import annotations
+
+import sys
+
+from functions import logs
+from functions.entrypoints.consent.app import setup_oauth
+
+if __name__ == "__main__":
+    logs.configure("ERROR", stream=sys.stderr)  # a command says itself what it does
+    setup_oauth(prog_name="python -m functions.setup_oauth")
