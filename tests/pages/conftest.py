@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -15,13 +14,6 @@ from infra.local.metadata_server import MetadataServer
 from infra.local.month import ZONE
 from infra.local.showcase import classes_of, hold_showcase
 from tests.api import LMS
-
-
-def pytest_collection_modifyitems(items):
-    """One worker takes all of these tests where workers take groups: what they share is slow to set up."""
-    for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.xdist_group("pages"))
 
 
 @pytest.fixture(scope="session")
