@@ -41,9 +41,9 @@ enroll: $(INSTALLED) ## track teachers: TEACHER=a@school.example,b@school.exampl
 	@$(OPERATE) enroll --teacher "$(TEACHER)" $(DRY)
 
 .PHONY: backfill
-backfill: $(INSTALLED) ## read what Meet remembers and is missing here: SINCE=30d (TEACHER=…, DRY_RUN=1)
+backfill: $(INSTALLED) ## read what Meet remembers and is missing here: SINCE=30d (TEACHER=…, SOURCE=reports, DRY_RUN=1)
 	@[[ -n "$(SINCE)" ]] || { echo "Say how far back: make backfill SINCE=30d (or 12h, 2026-11-23, 2026-11-23T09:00:00+01:00)" >&2; exit 2; }
-	@$(OPERATE) backfill --since "$(SINCE)" $(if $(TEACHER),--teacher "$(TEACHER)") $(DRY)
+	@$(OPERATE) backfill --since "$(SINCE)" $(if $(TEACHER),--teacher "$(TEACHER)") $(if $(SOURCE),--source "$(SOURCE)") $(DRY)
 
 .PHONY: replay
 replay: $(INSTALLED) ## process parked messages again: all, or ID=…, REASON=… (DRY_RUN=1 lists them)

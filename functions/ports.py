@@ -16,6 +16,7 @@ from functions.domain.model import (
     Space,
     Subscription,
 )
+from functions.domain.reported import Endpoint
 from functions.domain.roster import Correction, RosterEntry
 from functions.domain.sessions import (
     Answered,
@@ -112,6 +113,39 @@ class Spaces(Protocol):
 
     async def find(self, meeting_code: str, *, teacher: Organizer) -> Space | None:
         """The room with this meeting code or link, None if Meet knows none; raises likewise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Rows of a report, read to the last page.
+
+    Attributes:
+        began_at: When the reading began.
+        endpoints: What the rows tell.
+        left_out: How many rows lack what nobody may guess.
+    """
+
+    began_at: datetime
+    endpoints: frozenset[Endpoint]
+    left_out: int
+
+
+class Reports(Protocol):
+    """Google's reports of who was in which call. Rows may come a day late, and reach back 180 days."""
+
+    async def read(self, *, meeting_code: str | None, since: datetime, until: datetime) -> Report:
+        """The endpoints that left calls between two moments; all or nothing, and changes nothing.
+
+        Args:
+            meeting_code: Only those of this meeting, `abc-mnop-xyz`; None for all of the school.
+            since: The earliest leave; it has to be past.
+            until: The latest leave.
+
+        Raises:
+            Retryable: Reports could not be had now.
+            NeedsOperator: They will not be had until a person mends something.
+            Permanent: They can never be had.
+        """
 
 
 class Subscriptions(Protocol):
@@ -329,6 +363,9 @@ class AttendanceStore(Protocol):
 
     async def sessions_of_person(self, person: RosterEntry) -> Sequence[str]:
         """Ids of the class meetings that somebody has attendance in: by account, id of the LMS, or address."""
+
+    async def space_with_code(self, meeting_code: str, *, until: datetime) -> Space | None:
+        """The room that had a meeting code in the last class meeting that began before a moment; None without one."""
 
     async def failing_sessions(self, teacher_email: str) -> Sequence[str]:
         """Ids of a teacher's class meetings whose last attempt to be brought up to date failed, and that are due."""

@@ -40,6 +40,7 @@ from functions.adapters.meet_calls import MeetCalls
 from functions.adapters.own_consent import OwnConsent
 from functions.adapters.pacing import Pacing
 from functions.adapters.people import People
+from functions.adapters.reports import QUERIES_PER_MINUTE, GoogleReports
 from functions.adapters.spaces import MeetSpaces
 from functions.adapters.sqlite import SqliteDatabase
 from functions.adapters.views import DocumentViews
@@ -147,6 +148,15 @@ def _built(configured: Settings, *, clock: Clock, pause: Callable[[float], Await
             credentials=credentials,
             deadline=IDENTITY_TIME,
         )
+    reports = None
+    if configured.reports_in_use and configured.reports_admin:
+        reports = GoogleReports(
+            configured.reports_api_endpoint,
+            admin=configured.reports_admin,
+            credentials=credentials,
+            pacing=Pacing(per_organizer=QUERIES_PER_MINUTE, overall=QUERIES_PER_MINUTE),
+            clock=clock,
+        )
     deps = Deps(
         store=store,
         conferences=MeetConferences(records, spaces, calls=calls, credentials=credentials, clock=clock),
@@ -169,6 +179,7 @@ def _built(configured: Settings, *, clock: Clock, pause: Callable[[float], Await
         pause=pause,
         rules=rules,
         turns=Turns(),
+        reports=reports,
     )
 
     if isinstance(jobs, InlineJobs):
@@ -177,6 +188,8 @@ def _built(configured: Settings, *, clock: Clock, pause: Callable[[float], Await
     async def close() -> None:
         if identities:
             identities.close()
+        if reports:
+            reports.close()
         tokens.close()
         await channels.close()
 

@@ -15,7 +15,7 @@ from functions.adapters.people_documents import organizer_from_document
 from functions.adapters.room_documents import room_from_document
 from functions.adapters.work import DocumentWork
 from functions.domain.errors import StoreConflict
-from functions.domain.model import SyncState
+from functions.domain.model import Space, SyncState
 from functions.domain.roster import RosterEntry
 from functions.domain.sessions import TrackedOrganizer
 from functions.domain.timetable import Room
@@ -90,6 +90,17 @@ class DocumentAttendanceStore:
         ]
         found = [await self._database.find(Query("attendance", where=(where,), group=True)) for where in named]
         return sorted({document.fields["session_id"] for part in found for document in part.documents})
+
+    async def space_with_code(self, meeting_code: str, *, until: datetime) -> Space | None:
+        """See the port."""
+        where = (Where("meeting_code", "==", meeting_code), Where("session_start", "<=", until))
+        found = await self._database.find(
+            Query("sessions", where=where, order=("session_start", "session_id"), downwards=True, limit=1)
+        )
+        for document in found.documents:
+            check_schema(document.fields)
+            return Space(document.fields["space"], meeting_code, document.fields["meeting_uri"])
+        return None
 
     async def failing_sessions(self, teacher_email: str) -> Sequence[str]:
         """See the port."""

@@ -21,6 +21,8 @@ from functions.domain.model import (
     AnonymousUser,
     Conference,
     ConferenceRecord,
+    DeviceUser,
+    EmailUser,
     Kind,
     Organizer,
     Participant,
@@ -52,6 +54,7 @@ def conference_to_document(conference: Conference, *, retention: timedelta | Non
         "organizer": {"user": conference.organizer.user, "email": conference.organizer.email},
         "session_ids": list(conference.session_ids),
         "attached_to": list(conference.attached_to),
+        "superseded_by": conference.superseded_by,
         "participant_count": len(snapshot.participants) if snapshot else 0,
         "participant_session_count": sum(len(p.sessions) for p in snapshot.participants) if snapshot else 0,
         "sync": sync_to_document(conference.sync),
@@ -81,6 +84,7 @@ def conference_from_document(fields: Mapping[str, Any], participants: Sequence[M
         session_ids=tuple(fields["session_ids"]),
         sync=sync_from_document(fields["sync"]),
         attached_to=tuple(fields["attached_to"]),
+        superseded_by=fields.get("superseded_by"),
     )
 
 
@@ -111,13 +115,18 @@ def _participant_from_document(fields: Mapping[str, Any]) -> Participant:
 def _user_to_document(user: User) -> Fields:
     return {
         "kind": kind_of(user).value,
-        "user": user.user if isinstance(user, SignedInUser) else None,
+        "user": user.user if isinstance(user, SignedInUser | EmailUser) else None,
+        "email": user.email if isinstance(user, EmailUser) else None,
         "display_name": user.display_name,
     }
 
 
 def _user_from_document(fields: Mapping[str, Any]) -> User:
     match Kind(fields["kind"]):
+        case Kind.SIGNED_IN if email := fields.get("email"):
+            return EmailUser(email, fields["user"], fields["display_name"])
+        case Kind.ROOM:
+            return DeviceUser(fields["display_name"])
         case Kind.SIGNED_IN:
             return SignedInUser(fields["user"], fields["display_name"])
         case Kind.ANONYMOUS:

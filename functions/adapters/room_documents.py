@@ -35,7 +35,12 @@ def room_to_document(room: Room) -> Fields:
             for slot in room.slots
         ],
         "conferences": [
-            {"conference_record": span.conference_record, "start_time": span.time.start, "end_time": span.time.end}
+            {
+                "conference_record": span.conference_record,
+                "start_time": span.time.start,
+                "end_time": span.time.end,
+                "read": span.read,
+            }
             for span in room.spans
         ],
     }
@@ -57,7 +62,7 @@ def room_from_document(fields: Mapping[str, Any]) -> Room:
             for slot in fields["sessions"]
         ),
         spans=tuple(
-            Span(span["conference_record"], Interval(span["start_time"], span["end_time"]))
+            Span(span["conference_record"], Interval(span["start_time"], span["end_time"]), span.get("read", True))
             for span in fields["conferences"]
         ),
         reconciled_until=fields.get("reconciled_until"),

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from functions.domain.certainty import after_marking, held_time, session_state, session_sync, was_searched
 from functions.domain.intervals import Interval, covered
 from functions.domain.marks import Hearing, verdict
-from functions.domain.model import Conference, Kind, Participant, ParticipantSession, SyncState
+from functions.domain.model import Conference, EmailUser, Kind, Participant, ParticipantSession, SyncState
 from functions.domain.roster import Assignment, Correction, Override, RosterEntry
 from functions.domain.sessions import (
     Attendance,
@@ -30,7 +30,7 @@ from functions.domain.sessions import (
     Verdict,
 )
 from functions.domain.syncing import end_of
-from functions.domain.who import Match, NameIndex, Seen, Who, account_of, corrections_by_kind, own_key_of
+from functions.domain.who import Match, NameIndex, Seen, Who, account_of, accounts_by_email, corrections_by_kind
 
 
 def attendee_id(session_id: str, key: str) -> str:
@@ -93,6 +93,7 @@ class Evidence:
         settle: How long after its end a conference may still change.
         room_names: Shell patterns of room devices' names.
         identities_in_use: Whether accounts are looked up, so that one without an answer will have one.
+        stood_in_for: Records that could not be read, in whose place reports tell of the same call.
     """
 
     conferences: Sequence[Conference]
@@ -104,6 +105,7 @@ class Evidence:
     unread_from: datetime | None = None
     room_names: tuple[str, ...] = field(default=())
     identities_in_use: bool = False
+    stood_in_for: frozenset[str] = frozenset()
 
 
 def sheet(session: ClassSession, evidence: Evidence) -> AttendanceSheet:
@@ -178,6 +180,7 @@ def sheet(session: ClassSession, evidence: Evidence) -> AttendanceSheet:
             searched=searched,
             held_long_enough=held_for >= plan.policy.min_held,
             everybody_known=everybody_known,
+            reported=any(conference.reported for conference in read),
         )
     attendance = _attendance(done, people, presences, hearing, evidence)
     done = after_marking(
@@ -216,6 +219,8 @@ def _people(session: ClassSession, conferences: Sequence[Conference], evidence: 
     who = who_is_who(session, evidence)
     organizers = {c.organizer.user: c.organizer.email for c in conferences if c.organizer.user and c.organizer.email}
     who = replace(who, assignments=assignments, rooms=rooms, organizers=organizers)
+    if any(conference.reported for conference in conferences):
+        who = replace(who, accounts=accounts_by_email(evidence.people))
     seen = (
         Seen(participant, conference.organizer, conference.snapshot.record.start_time)
         for conference in conferences
@@ -224,7 +229,7 @@ def _people(session: ClassSession, conferences: Sequence[Conference], evidence: 
     )
     people: People = {}
     for one in sorted(seen, key=lambda one: one.order):
-        match = who.match(one, own_id=attendee_id(session.session_id, own_key_of(one)))
+        match = who.match(one, own_id=attendee_id(session.session_id, who.own_key_of(one)))
         people.setdefault(match.key, []).append(match)
     return people
 
@@ -294,10 +299,12 @@ def _unread(evidence: Evidence) -> bool:
 
     Then nothing is known of anybody: it may hold the greater part of the class. Marks that were given before stand.
     """
-    syncs = [conference.sync for conference in evidence.conferences]
-    if not evidence.missing and all(sync.state is not SyncState.FAILED for sync in syncs):
+    failed = (c.conference_record for c in evidence.conferences if c.sync.state is SyncState.FAILED)
+    if evidence.stood_in_for.issuperset([*evidence.missing, *failed]):
         return False
-    given = [sync.first_pulled_at for sync in syncs if sync.state is SyncState.COMPLETE and sync.first_pulled_at]
+    # Reports are no reading of Meet's: what they leave out, they leave out for good.
+    read = [c.sync for c in evidence.conferences if c.sync.state is SyncState.COMPLETE and not c.reported]
+    given = [sync.first_pulled_at for sync in read if sync.first_pulled_at]
     return evidence.unread_from is None or all(moment > evidence.unread_from for moment in given)
 
 
@@ -366,7 +373,7 @@ def _one(
     return Attendance(
         attendee_id=attendee_id(session.session_id, key),
         kind=face.kind if face else Kind.EXPECTED,
-        user=(account_of(face.seen.participant.user) if face else None) or (entry.user if entry else None),
+        user=_account(face, own) or (entry.user if entry else None),
         # What a guest typed names the guest, also once people said who it is.
         display_name=(entry and entry.display_name) or (own[-1].seen.participant.user.display_name if own else ""),
         role=face.role if face else Role.STUDENT,
@@ -380,6 +387,15 @@ def _one(
         verdict=verdict(presences, hearing) if entry and hearing else Verdict(),
         merged=_merged(session, assigned),
     )
+
+
+def _account(face: Match | None, own: Sequence[Match]) -> str | None:
+    """The account that a person was there with; of one whom reports name by address alone, any that is known."""
+    if face is None:
+        return None
+    by_address = own if isinstance(face.seen.participant.user, EmailUser) else ()
+    users = (account_of(match.seen.participant.user) for match in (face, *reversed(by_address)))
+    return next(filter(None, users), None)
 
 
 def _email_source(own: Sequence[Match], assigned: Sequence[Match], entry: RosterEntry | None) -> EmailSource | None:

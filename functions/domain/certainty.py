@@ -114,14 +114,14 @@ def was_searched(session: ClassSession, conferences: Iterable[Conference]) -> bo
 def is_decided(
     session: ClassSession, conferences: Iterable[Conference], *, missing: Sequence[str], settle: timedelta
 ) -> bool:
-    """Whether all of the class's conferences were read for good."""
+    """Whether all of the class's conferences were read for good; reports never are, as their rows may come late."""
     listed_at, scheduled = session.progress.listed_at, session.plan.scheduled
     return (
         scheduled is not None
         and listed_at is not None
         and listed_at >= scheduled.end + settle
         and not missing
-        and all(conference.sync.state is SyncState.COMPLETE for conference in conferences)
+        and all(c.sync.state is SyncState.COMPLETE and not c.reported for c in conferences)
     )
 
 
@@ -179,6 +179,7 @@ def session_sync(
         state = SyncState.FAILED
     elif (
         SyncState.PROVISIONAL in states
+        or any(conference.reported for conference in conferences)
         or missing
         or (not syncs and not is_decided(session, conferences, missing=missing, settle=settle))
     ):

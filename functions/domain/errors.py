@@ -507,6 +507,17 @@ class ReportsAccessDenied(NeedsOperator):
     )
 
 
+class ReportsNotSetUp(NeedsOperator):
+    """Nobody says as which administrator reports are to be read."""
+
+    reason = "reports-not-set-up"
+    default_hint = (
+        "Set REPORTS_ADMIN to the e-mail address of an administrator with the privilege Reports, and grant the scope "
+        "https://www.googleapis.com/auth/admin.reports.audit.readonly. Where everything is a stand-in, "
+        "REPORTS_API_ENDPOINT names that of the Reports API."
+    )
+
+
 class ReportsScopeMissing(ReportsAccessDenied):
     """The token lacks the scope that reports need; the hint says which."""
 

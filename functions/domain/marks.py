@@ -35,6 +35,7 @@ class Hearing:
         searched: Whether Meet's list of records, made after the class's end, was seen to its last page.
         held_long_enough: Whether the class was held for as long as the policy demands.
         everybody_known: Whether every account that was in the class could be looked up.
+        reported: Whether one of its calls is known from Google's reports alone, whose rows may come late or never.
     """
 
     scheduled: Interval
@@ -48,6 +49,7 @@ class Hearing:
     searched: bool
     held_long_enough: bool
     everybody_known: bool = True
+    reported: bool = False
 
     @property
     def window(self) -> Interval:
@@ -113,6 +115,8 @@ def _doubt(status: Mark | None, presences: Sequence[Presence], hearing: Hearing)
             return "Google Meet does not say when this person left."
         if any(presence.conference_record in hearing.endless for presence in presences):
             return "Google Meet does not say when the meeting ended."
+    if status is Mark.ABSENT and hearing.reported:
+        return "the class is known from Google's reports, in which people may be missing."
     if status is Mark.ABSENT and not hearing.searched:
         return "Google Meet was not asked since the class for all of its meetings."
     if status is Mark.ABSENT and not hearing.held_long_enough:

@@ -56,7 +56,24 @@ class PhoneUser:
     display_name: str
 
 
-User = SignedInUser | AnonymousUser | PhoneUser
+@dataclass(frozen=True, slots=True)
+class EmailUser:
+    """Somebody whom Google's reports name by address, lower case; `user` is `users/{id}` if they tell that as well."""
+
+    email: str
+    user: str | None
+    display_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceUser:
+    """Meet hardware in a room, which Google's reports tell from people."""
+
+    display_name: str
+
+
+User = SignedInUser | AnonymousUser | PhoneUser | EmailUser | DeviceUser
+"""Meet tells of the first three kinds; reports of all but the first."""
 
 
 class Kind(StrEnum):
@@ -140,14 +157,24 @@ class Organizer:
         return bool(self.user or self.email)
 
 
+REPORTED = "conferenceRecords/reports-"
+"""How the names begin that we give to conferences which only reports tell of; the rest is the reports' own id."""
+
+
+def is_reported(conference_record: str) -> bool:
+    """Whether this is a conference that only reports tell of: Meet knows no such name, and is never asked for it."""
+    return conference_record.startswith(REPORTED)
+
+
 # --- Who people are -------------------------------------------------------------------------------------------
 
 
 class IdentitySource(StrEnum):
-    """Which service told who somebody is."""
+    """Which service told who somebody is; reports know no aliases, and are believed where nobody else knows."""
 
     DIRECTORY = "directory"
     PEOPLE = "people"
+    REPORTS = "reports"
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,11 +226,12 @@ class SyncState(StrEnum):
 
 
 class SyncSource(StrEnum):
-    """What made us read."""
+    """What made us read; or that it was not read from Meet at all, but from Google's reports."""
 
     EVENT = "event"
     MANUAL = "manual"
     RECONCILE = "reconcile"
+    REPORTS = "reports"
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +283,7 @@ class Conference:
         session_ids: The class meetings that it is part of.
         sync: How far the reading is.
         attached_to: The class meetings that people made it part of; stronger than any timetable.
+        superseded_by: Of a conference that reports tell of: the conference record in whose place it does not count.
     """
 
     conference_record: str
@@ -263,3 +292,9 @@ class Conference:
     session_ids: tuple[str, ...]
     sync: Sync
     attached_to: tuple[str, ...] = ()
+    superseded_by: str | None = None
+
+    @property
+    def reported(self) -> bool:
+        """Whether it is known from Google's reports, and not from Meet."""
+        return is_reported(self.conference_record)

@@ -38,6 +38,7 @@ class EmailSource(StrEnum):
     DIRECTORY = "directory"
     PEOPLE = "people"
     ROSTER = "roster"
+    REPORTS = "reports"
     ASSIGNED = "assigned"
 
 

@@ -10,13 +10,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from functions.domain.intervals import Interval
-from functions.domain.model import Organizer
+from functions.domain.model import Organizer, is_reported
 
 MARGIN = timedelta(hours=2)
 """How much time before its start and after its end a class meeting owns at most."""
 
 KEPT = timedelta(days=200)
 """How long a room remembers what was in it: longer than a class may be entered afterwards."""
+
+_ROUNDING = timedelta(seconds=1)
 
 _BESIDE = timedelta(days=2)
 """How long before the first class that a room remembers it still knows its records: longer than any call."""
@@ -34,10 +36,23 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A conference record in a room; while it is open its end is the moment until which it is known."""
+    """A conference record in a room; while it is open its end is the moment until which it is known.
+
+    `read` is whether anything of it is stored, or Meet only listed it.
+    """
 
     conference_record: str
     time: Interval
+    read: bool = True
+
+    @property
+    def reported(self) -> bool:
+        """Whether it is known from reports, not from Meet."""
+        return is_reported(self.conference_record)
+
+    def is_same_call(self, other: Span) -> bool:
+        """Whether both must be one call, as a room holds one at a time: reports' times are good to a second."""
+        return _surely_overlap(self.time, other.time)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +136,35 @@ class Room:
         slot = next((slot for slot in self.slots if slot.session_id == session_id), None)
         if slot is None:
             return ()
-        return tuple(span.conference_record for span in self.spans if self._takes(slot, span.time))
+        return tuple(
+            span.conference_record
+            for span in self.spans
+            if self._takes(slot, span.time) and self.superseding(span) is None
+        )
+
+    def superseding(self, span: Span) -> str | None:
+        """What Meet itself told of a call that reports tell of: the first such conference record. Meet's word wins.
+
+        One that Meet only listed, and that could not be read yet, tells nothing that could win.
+        """
+        if not span.reported:
+            return None
+        told = (one for one in self.spans if one.read and not one.reported and one.is_same_call(span))
+        return next((one.conference_record for one in told), None)
+
+    def reported_spans(self) -> tuple[Span, ...]:
+        """What reports tell of this room, superseded or not."""
+        return tuple(span for span in self.spans if span.reported)
+
+    def stood_in_for(self, records: Iterable[str]) -> frozenset[str]:
+        """Those of some conference records of which Meet told nothing, but reports tell of the same call."""
+        wanted = frozenset(records)
+        reported = self.reported_spans()
+        return frozenset(
+            span.conference_record
+            for span in self.spans
+            if span.conference_record in wanted and not span.read and any(map(span.is_same_call, reported))
+        )
 
     def first_start(self, records: Iterable[str]) -> datetime | None:
         """When the first of some conference records began; None if that is not known of one of them."""
@@ -144,6 +187,13 @@ class Room:
 def is_forgotten(scheduled: Interval, *, now: datetime) -> bool:
     """Whether a class is so long ago that its room need not know of it any more: what belonged to it then, does."""
     return scheduled.end <= now - KEPT
+
+
+def _surely_overlap(one: Interval, other: Interval) -> bool:
+    """Whether two times meet by more than what is lost to whole seconds."""
+    rounded = min(_ROUNDING, other.length / 2)
+    core = Interval(other.start + rounded, other.end - rounded)
+    return bool(core.clip(one) or one.clip(core))
 
 
 def _border(end: datetime, start: datetime) -> datetime:

@@ -12,7 +12,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import assert_never
 
-from functions.domain.model import AnonymousUser, Kind, Organizer, Participant, PhoneUser, SignedInUser, User
+from functions.domain.model import (
+    AnonymousUser,
+    DeviceUser,
+    EmailUser,
+    Kind,
+    Organizer,
+    Participant,
+    PhoneUser,
+    SignedInUser,
+    User,
+)
 from functions.domain.roster import Assignment, Correction, Remembered, RoomDevice, RosterEntry
 from functions.domain.sessions import EmailSource, Person, Role
 
@@ -66,6 +76,7 @@ class Who:
         rooms: Own attendee ids of devices in rooms.
         room_names: Shell patterns of room devices' names.
         organizers: The e-mail of each account that organized one of the conferences, as far as that is known.
+        accounts: By address, the account that has it: for people whom reports name by address alone.
     """
 
     teachers: frozenset[str]
@@ -76,19 +87,29 @@ class Who:
     rooms: frozenset[str] = frozenset()
     room_names: tuple[str, ...] = ()
     organizers: Mapping[str, str] = field(default_factory=dict)
+    accounts: Mapping[str, str] = field(default_factory=dict)
 
     def students(self) -> tuple[RosterEntry, ...]:
         """Who is expected: a teacher's address wins over a roster that also lists it."""
         return tuple(entry for entry in self.roster if entry.email not in self.teachers)
 
+    def own_key_of(self, seen: Seen) -> str:
+        """What a participant is recognised by: account, else address, else the participant itself. Never a name."""
+        user = seen.participant.user
+        return self._account_of(user) or (user.email if isinstance(user, EmailUser) else seen.participant.name)
+
     def match(self, seen: Seen, *, own_id: str) -> Match:
         """Who a participant is; `own_id` is the attendee id of its own key."""
-        user, kind, own_key = account_of(seen.participant.user), kind_of(seen.participant.user), own_key_of(seen)
+        kind, own_key = kind_of(seen.participant.user), self.own_key_of(seen)
+        user = self._account_of(seen.participant.user)
         person = self.people.get(user) if user else None
         emails = _emails(person)
         if user and user in self.organizers and not emails:
             emails = (self.organizers[user],)
         source = EmailSource(person.identity.source.value) if person and person.identity else None
+        if isinstance(seen.participant.user, EmailUser):
+            emails = tuple(dict.fromkeys([*emails, seen.participant.user.email]))
+            source = source or EmailSource.REPORTS
         if self._teaches(user, emails, seen.organizer):
             return Match(seen, own_key, own_key, Role.TEACHER, kind, emails=emails, email_source=source)
         if assignment := self.assignments.get(own_id):
@@ -104,6 +125,9 @@ class Who:
         if own_id in self.rooms or (person and person.unknown and self._is_room(seen.participant.user)):
             kind = Kind.ROOM
         return Match(seen, own_key, own_key, Role.GUEST, kind, emails=emails, email_source=source)
+
+    def _account_of(self, user: User) -> str | None:
+        return account_of(user) or (self.accounts.get(user.email) if isinstance(user, EmailUser) else None)
 
     def _assigned(
         self, seen: Seen, own_key: str, kind: Kind, entry: RosterEntry, assigned: Assignment | Remembered
@@ -142,19 +166,25 @@ def corrections_by_kind(corrections: Iterable[Correction]) -> tuple[dict[str, As
 
 def account_of(user: User) -> str | None:
     """The Google account, `users/{id}`, if there is one."""
-    return (user.user or None) if isinstance(user, SignedInUser) else None
+    return (user.user or None) if isinstance(user, SignedInUser | EmailUser) else None
 
 
-def own_key_of(seen: Seen) -> str:
-    """What a participant is recognised by: the account, else the participant itself. Names never are."""
-    return account_of(seen.participant.user) or seen.participant.name
+def accounts_by_email(people: Mapping[str, Person]) -> dict[str, str]:
+    """By address, the account that has it; an address that two accounts have tells neither."""
+    found: dict[str, str | None] = {}
+    for user in sorted(people):
+        for email in _emails(people[user]):
+            found[email] = user if found.get(email, user) == user else None
+    return {email: user for email, user in found.items() if user}
 
 
 def kind_of(user: User) -> Kind:
     """How Meet knows somebody."""
     match user:
-        case SignedInUser():
+        case SignedInUser() | EmailUser():
             return Kind.SIGNED_IN
+        case DeviceUser():
+            return Kind.ROOM
         case AnonymousUser():
             return Kind.ANONYMOUS
         case PhoneUser():

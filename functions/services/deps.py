@@ -7,7 +7,17 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from functions.domain.policy import Policy
-from functions.ports import AttendanceStore, Clock, Conferences, DeadLetters, Identities, Jobs, Spaces, Subscriptions
+from functions.ports import (
+    AttendanceStore,
+    Clock,
+    Conferences,
+    DeadLetters,
+    Identities,
+    Jobs,
+    Reports,
+    Spaces,
+    Subscriptions,
+)
 from functions.services.turns import Turns
 
 
@@ -55,3 +65,4 @@ class Deps:
     pause: Callable[[float], Awaitable[None]]
     rules: Rules
     turns: Turns
+    reports: Reports | None = None

@@ -19,9 +19,10 @@ from functions.domain.attendance import (
     unscheduled_session_id,
 )
 from functions.domain.certainty import after_attempt
-from functions.domain.model import Conference, SignedInUser, SyncError, SyncState
+from functions.domain.model import Conference, SyncError, SyncState
 from functions.domain.sessions import AttendanceSheet, ClassSession
 from functions.domain.timetable import Room, Span, is_forgotten
+from functions.domain.who import account_of
 from functions.ports import Work
 from functions.services.deps import Rules
 
@@ -56,14 +57,42 @@ async def place(work: Work, conference: Conference, *, now: datetime) -> frozens
         work.put_conference(conference)
         return frozenset(conference.session_ids)
     before = await work.room(conference.snapshot.space.name)
-    room = before.with_span(Span(conference.conference_record, time))
+    span = Span(conference.conference_record, time)
+    room = before.with_span(span)
     if room is not before:
         work.put_room(room.since(now))
+    # What people attached counts because they said so.
+    superseded_by = None if conference.attached_to else room.superseding(span)
     session_ids = (
         conference.attached_to or room.sessions_of(time) or (unscheduled_session_id(conference.conference_record),)
     )
-    work.put_conference(dataclasses.replace(conference, session_ids=session_ids))
-    return frozenset({*conference.session_ids, *session_ids})
+    placed = dataclasses.replace(
+        conference, session_ids=() if superseded_by else session_ids, superseded_by=superseded_by
+    )
+    work.put_conference(placed)
+    touched = frozenset({*conference.session_ids, *placed.session_ids})
+    return touched | await supersede(work, before, room, now=now)
+
+
+async def supersede(work: Work, before: Room, room: Room, *, now: datetime) -> frozenset[str]:
+    """Let what reports tell of a room count where Meet tells nothing, and nowhere else.
+
+    Args:
+        work: The unit of work; the room is put already.
+        before: The room as it was.
+        room: The room as it is.
+        now: The time of the computation.
+
+    Returns:
+        The class meetings to be marked.
+    """
+    touched: frozenset[str] = frozenset()
+    for span in room.reported_spans():
+        # The room is the guard of what is stored, so that nothing else can have changed.
+        if before.superseding(span) != room.superseding(span):
+            conference = await work.conference(span.conference_record)
+            touched |= await place(work, conference, now=now) if conference else frozenset()
+    return touched
 
 
 async def rearrange(work: Work, room: Room, *, now: datetime) -> frozenset[str]:
@@ -121,11 +150,13 @@ async def mark(
                 continue
             conferences = [conference]
             missing: list[str] = []
-            unread_from = None
+            unread_from, stood_in_for = None, frozenset[str]()
         else:
             session, conferences, missing = await _with_its_own(work, session, now=now)
-            failed = [c.conference_record for c in conferences if c.sync.state is SyncState.FAILED]
-            unread_from = (await work.room(session.space.name)).first_start([*failed, *missing])
+            unread = [*(c.conference_record for c in conferences if c.sync.state is SyncState.FAILED), *missing]
+            room = await work.room(session.space.name)
+            stood_in_for = room.stood_in_for(unread)
+            unread_from = room.first_start(record for record in unread if record not in stood_in_for)
         if attempt := attempts.get(session_id):
             session = _tried(session, attempt, conferences, missing=missing, rules=rules)
         evidence = Evidence(
@@ -138,6 +169,7 @@ async def mark(
             settle=rules.settle,
             room_names=rules.room_names,
             identities_in_use=rules.identities_in_use,
+            stood_in_for=stood_in_for,
         )
         sheets[session_id] = sheet(session, evidence)
         work.put_sheet(sheets[session_id])
@@ -147,11 +179,11 @@ async def mark(
 def accounts(conferences: Iterable[Conference]) -> frozenset[str]:
     """Every account, `users/{id}`, that was in some conferences."""
     return frozenset(
-        participant.user.user
+        user
         for conference in conferences
         if conference.snapshot
         for participant in conference.snapshot.participants
-        if isinstance(participant.user, SignedInUser) and participant.user.user
+        if (user := account_of(participant.user))
     )
 
 

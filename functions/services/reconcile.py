@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from functions.domain.certainty import RETENTION
 from functions.domain.errors import NotFound
-from functions.domain.model import Organizer
+from functions.domain.model import Organizer, is_reported
 from functions.domain.sessions import ClassSession
 from functions.domain.syncing import LONGEST_CALL, is_unfinished
 from functions.domain.timetable import Room
@@ -188,7 +188,7 @@ async def unfinished(records: Sequence[str], deps: Deps) -> tuple[str, ...]:
 
         async def load(work: Work, names: Sequence[str] = names) -> list[str]:
             await work.load(conferences=names)
-            stored = {name: await work.conference(name) for name in names}
+            stored = {name: await work.conference(name) for name in names if not is_reported(name)}
             return [name for name, conference in stored.items() if conference is None or is_unfinished(conference)]
 
         some, _ = await deps.store.transact(load)

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from datetime import timedelta
 
 from functions.domain.errors import AttendanceError
-from functions.domain.model import Organizer
+from functions.domain.model import IdentitySource, Organizer
 from functions.domain.sessions import Person
 from functions.ports import LookUp, Work
 from functions.services.deps import Deps
@@ -61,7 +61,9 @@ async def resolve_identities(users: Collection[str], *, acting_as: Organizer, de
 def _is_stale(person: Person | None, deps: Deps) -> bool:
     if person is None or person.resolved_at is None:
         return True
-    return person.resolved_at + (KEPT if person.identity else UNKNOWN_KEPT) <= deps.clock()
+    # Reports tell an address and no aliases: whoever knows more is asked as if nobody had answered.
+    answered = person.identity and person.identity.source is not IdentitySource.REPORTS
+    return person.resolved_at + (KEPT if answered else UNKNOWN_KEPT) <= deps.clock()
 
 
 async def _remember(answer: LookUp, deps: Deps) -> None:

@@ -15,6 +15,7 @@ from datetime import datetime
 from functions.domain.attendance import conference_time, unscheduled_session_id
 from functions.domain.certainty import was_searched
 from functions.domain.errors import (
+    ConferenceRecordGone,
     NeedsOperator,
     NoConferenceRecord,
     NotFound,
@@ -29,18 +30,19 @@ from functions.domain.model import (
     Kind,
     Organizer,
     Reading,
-    SignedInUser,
     Snapshot,
     Sync,
     SyncError,
     SyncSource,
+    is_reported,
 )
 from functions.domain.sessions import ClassSession
 from functions.domain.syncing import LONGEST_CALL, after_failure, after_reading, is_unfinished, needs_reading
 from functions.domain.timetable import MARGIN, Room, Span
+from functions.domain.who import account_of
 from functions.ports import Listing, SheetChange, Work
 from functions.services.deps import Deps
-from functions.services.marking import Attempt, accounts, mark, place
+from functions.services.marking import Attempt, accounts, mark, place, supersede
 from functions.services.resolve_identities import resolve_identities
 
 
@@ -380,6 +382,8 @@ async def _unfinished(records: Collection[str], *, full: bool, deps: Deps) -> se
     async def load(work: Work) -> set[str]:
         wanted = set()
         for record in records:
+            if is_reported(record):
+                continue
             conference = await work.conference(record)
             if full or conference is None or is_unfinished(conference):
                 wanted.add(record)
@@ -415,6 +419,8 @@ async def _read(
 ) -> Reading | SyncError:
     """What Meet says, or why it will not say it before a person mends something."""
     began = deps.clock()
+    if is_reported(conference_record):
+        raise ConferenceRecordGone("This conference is known from Google's reports alone: Meet has no record of it.")
     try:
         if not organizer.known:
             raise OrganizerUnknown("Nobody says whose conference it is, and nothing of it is stored.")
@@ -438,8 +444,7 @@ async def _resolve(found: _Found, stored: Iterable[Conference], organizer: Organ
 
 def _users_in(snapshot: Snapshot) -> set[str]:
     """Every account, `users/{id}`, that was in a conference."""
-    users = (participant.user for participant in snapshot.participants)
-    return {user.user for user in users if isinstance(user, SignedInUser) and user.user}
+    return {user for participant in snapshot.participants if (user := account_of(participant.user))}
 
 
 async def _load(work: Work, found: _Found, known: Collection[Conference], session_ids: Iterable[str]) -> None:
@@ -457,6 +462,7 @@ async def _load(work: Work, found: _Found, known: Collection[Conference], sessio
 async def _store(work: Work, found: _Found, request: Request, organizer: Organizer, deps: Deps) -> frozenset[str]:
     """Put everything that Meet said where it belongs; gives the class meetings to be marked."""
     now = deps.clock()
+    touched: set[str] = set()
     for space, look in found.looks.items():
         before = await work.room(space)
         room = _with_listing(before, look.listing)
@@ -467,7 +473,7 @@ async def _store(work: Work, found: _Found, request: Request, organizer: Organiz
             room = _owned_by(room, look.organizer)
         if room is not before:
             work.put_room(room.since(now))
-    touched: set[str] = set()
+            touched |= await supersede(work, before, room, now=now)
     for record, outcome in found.outcomes.items():
         asked = request if record == request.conference_record else dataclasses.replace(request, ended_event_at=None)
         before_it = await work.conference(record)
@@ -527,12 +533,13 @@ def _decided(
 
 def _with_listing(room: Room, listing: Listing | SyncError) -> Room:
     if isinstance(listing, Listing):
-        known = {span.conference_record: span.time.end for span in room.spans}
+        known = {span.conference_record: span for span in room.spans}
         for record in listing.records:
             time = _time(record.start_time, record.end_time, listing.began_at)
             # What was read of a record is known better than what a list says of it, but that it went on since.
-            if record.name not in known or known[record.name] < time.end:
-                room = room.with_span(Span(record.name, time))
+            span = known.get(record.name)
+            if span is None or span.time.end < time.end:
+                room = room.with_span(Span(record.name, time, read=span is not None and span.read))
     return room
 
 

@@ -1,4 +1,4 @@
-"""Stand-ins for the People API and the Directory API, for the official client over HTTP on loopback.
+"""Stand-ins for the People, the Directory and the Reports API, for the official client over HTTP on loopback.
 
 They tell of a `School`'s accounts as documented in https://developers.google.com/people/api/rest/v1/people and
 https://developers.google.com/workspace/admin/directory/reference/rest/v1/users, and fail where a fault plan says so.
@@ -24,6 +24,7 @@ from starlette.routing import Route
 from infra.local.callers import SCOPES, Tokens, caller_of
 from infra.local.faults import Refusal
 from infra.local.processes import free_port
+from infra.local.reports import BadRequest, Reports
 from infra.local.school import Account, School
 
 MOST_IN_BATCH = 200
@@ -33,11 +34,12 @@ MOST_IN_BATCH = 200
 PEOPLE = frozenset({f"{SCOPES}directory.readonly", f"{SCOPES}contacts.readonly"})
 OWN_ACCOUNT = frozenset({f"{SCOPES}userinfo.email", f"{SCOPES}userinfo.profile"})
 DIRECTORY = frozenset({f"{SCOPES}admin.directory.user.readonly"})
+REPORTS = frozenset({f"{SCOPES}admin.reports.audit.readonly"})
 
 
 @dataclass(frozen=True)
 class RestFault:
-    """One way for calls of `method` to go wrong: `people.batchGet`, `people.get` or `users.get`.
+    """One way for calls of `method` to go wrong: `people.batchGet`, `people.get`, `users.get` or `activities.list`.
 
     The first `times` of them (None: always) are answered with `status` and Google's `reason`, after `delay` seconds.
     Without a status the right answer comes late.
@@ -68,19 +70,23 @@ class RestCalls(list[RestCall]):
 
 
 class GoogleApis:
-    """Serves a school's accounts as People and Directory. `faults` and `calls` may be used from any thread."""
+    """Serves a school's accounts as People and Directory, and its calls as Reports.
+
+    `fail`, `calls` and `reports` may be used from any thread.
+    """
 
     def __init__(self, school: School, *, tokens: Tokens | None = None) -> None:
         self.school = school
         self._tokens = tokens
         self.calls = RestCalls()
+        self.reports = Reports(school)
         self.port: int | None = None
         self._faults: list[tuple[RestFault, list[None]]] = []
         self._lock = threading.Lock()
 
     @property
     def endpoint(self) -> str:
-        """The address as a URL, for both services."""
+        """The address as a URL, for all of the services."""
         if self.port is None:
             raise RuntimeError("There is no address before it has started")
         return f"http://127.0.0.1:{self.port}"
@@ -115,6 +121,7 @@ class GoogleApis:
                 Route("/v1/people:batchGet", self._batch_get, methods=["GET", "POST"]),
                 Route("/v1/people/{id}", self._get),
                 Route("/admin/directory/v1/users/{key}", self._directory_get),
+                Route("/admin/reports/v1/activity/users/{key}/applications/{application}", self._activities),
             ]
         )
 
@@ -154,6 +161,18 @@ class GoogleApis:
         if account is None or not account.in_directory:
             return _error(404, "notFound", "Resource Not Found: userKey")
         return JSONResponse(_user(account))
+
+    async def _activities(self, request: Request) -> JSONResponse:
+        caller, refusal = await self._arrived("activities.list", request, 1, accepted=REPORTS)
+        if refusal:
+            return refusal
+        if not self.reports.admits(caller):
+            return _error(403, "forbidden", "Not Authorized to access this resource/api")
+        key, application = request.path_params["key"], request.path_params["application"]
+        try:
+            return JSONResponse(self.reports.answer(key, application, dict(request.query_params)))
+        except BadRequest as error:
+            return _error(400, "invalid", str(error))
 
     def _response(self, name: str) -> Mapping[str, object]:
         account = self.school.account(name.replace("people/", "users/", 1))

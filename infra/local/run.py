@@ -141,6 +141,8 @@ async def _stack(store: dict[str, str], *, settle: int) -> AsyncIterator[Stack]:
                 "MEET_API_ENDPOINT": meet.endpoint,
                 "PEOPLE_API_ENDPOINT": apis.endpoint,
                 "DIRECTORY_API_ENDPOINT": apis.endpoint,
+                "REPORTS_API_ENDPOINT": apis.endpoint,
+                "REPORTS_ADMIN": "admin@school.example",
                 "WORKSPACE_EVENTS_API_ENDPOINT": subscriptions.endpoint,
                 "ROOM_DEVICE_NAMES": "Room *",
                 "SETTLE_SECONDS": str(settle),

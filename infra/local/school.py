@@ -219,6 +219,13 @@ class School:
         shown = (conference for conference in held if conference.exists(now))
         return sorted(shown, key=lambda conference: (conference.start, conference.id), reverse=True)
 
+    def ever_held(self) -> list[Conference]:
+        """Return all conferences that have begun, also those that Meet has forgotten, by name."""
+        now = self.clock()
+        with self._lock:
+            held = [conference for conference in self._conferences.values() if conference.start <= now]
+        return sorted(held, key=lambda conference: conference.name)
+
     def active_conference(self, space: str) -> Conference | None:
         """Return the conference that is under way in this space to Meet's knowledge."""
         now = self.clock()

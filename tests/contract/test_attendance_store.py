@@ -17,6 +17,8 @@ from functions.adapters.sqlite import SqliteDatabase
 from functions.domain.attendance import attendee_id, unscheduled_session
 from functions.domain.errors import DocumentsRefused, DocumentTooNew, NotFound, Retryable, StoreConflict
 from functions.domain.model import (
+    DeviceUser,
+    EmailUser,
     Organizer,
     PhoneUser,
     Subscription,
@@ -67,7 +69,7 @@ ROOM = Room(
     "spaces/room",
     owner=Organizer("users/1", "teacher@school.example"),
     slots=(Slot("maths", during(0, 60), timedelta(minutes=30), timedelta(minutes=7.5)),),
-    spans=(Span(RECORD, during(-1, 59)),),
+    spans=(Span(RECORD, during(-1, 59)), Span("conferenceRecords/listed", during(60, 70), read=False)),
 )
 TRACKED = TrackedOrganizer(
     "users/1",
@@ -211,6 +213,15 @@ async def test_a_conference_comes_back_as_it_was_stored(store):
     said = snapshot(ADA, BEN, participant(guest(""), (1, None)), participant(PhoneUser("+49 ••• 12"), (3, 3.0000001)))
     what = conference(said, state=SyncState.PROVISIONAL, ended_event=60)
     what = dataclasses.replace(what, session_ids=("maths", "art"), attached_to=("maths", "art"))
+    await do(store, lambda work: work.put_conference(what))
+
+    assert await stored_conference(store) == what
+
+
+async def test_a_conference_that_reports_tell_of_comes_back_as_it_was_stored(store):
+    people = [EmailUser("ada@school.example", "users/2", "Ada"), EmailUser("bob@school.example", None, "Bob")]
+    there = [participant(user, (0, 60), name=f"p{n}") for n, user in enumerate([*people, DeviceUser("Room 1")])]
+    what = dataclasses.replace(read_at(61, *there), session_ids=(), superseded_by="conferenceRecords/def")
     await do(store, lambda work: work.put_conference(what))
 
     assert await stored_conference(store) == what
@@ -721,6 +732,24 @@ async def test_class_meetings_are_found_by_what_they_belong_to_in_order_of_time(
     assert list(await store.sessions_of_external_id("lms/7")) == ["a", "b"]
     assert sorted(await store.sessions_with(RECORD)) == ["b", "c"]
     assert list(await store.sessions_with("conferenceRecords/other")) == []
+
+
+async def test_a_room_is_found_by_the_code_that_it_had_in_the_last_class_before(store):
+    """Google gives a meeting code that nobody used for a year to another room."""
+    for number, start in enumerate([0, 60]):
+        session = lesson(start=start, end=start + 30, session_id=f"s{number}")
+        session = dataclasses.replace(session, space=dataclasses.replace(session.space, name=f"spaces/{number}"))
+        sheet_of_class = sheet_of(session)
+        await do(store, lambda work, one=sheet_of_class: work.put_sheet(one))
+
+    async def found(code, minute):
+        space = await store.space_with_code(code, until=at(minute))
+        return space and space.name
+
+    assert await found("abc-mnop-xyz", 59) == "spaces/0"
+    assert await found("abc-mnop-xyz", 60) == "spaces/1"
+    assert await found("abc-mnop-xyz", -1) is None
+    assert await found("xyz-mnop-abc", 60) is None
 
 
 async def test_class_meetings_are_due_the_longest_due_first(store):

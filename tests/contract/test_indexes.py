@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+from functions.adapters.attendance_store import DocumentAttendanceStore
 from functions.adapters.database import Write
 from functions.adapters.sqlite import SqliteDatabase
 from functions.adapters.views import DocumentViews
@@ -49,3 +50,12 @@ async def test_the_search_for_what_needs_a_person_has_its_indexes(tmp_path):
 
     assert len(composite) == 4
     assert [query for query in composite if not has_index(query)] == []
+
+
+async def test_the_search_for_the_room_of_a_meeting_code_has_its_index(tmp_path):
+    database = Listening(tmp_path / "attendance.db")
+    store = DocumentAttendanceStore(database, clock=lambda: NINE, retention=None)
+    await store.space_with_code("abc-mnop-xyz", until=NINE)
+    [query] = database.queries
+
+    assert has_index(query)

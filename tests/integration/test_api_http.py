@@ -93,7 +93,7 @@ async def test_the_token_behind_cloud_runs_own_header_counts(app):
         ("GET", "/api/classes/7b/register?month=2026-13&format=html", 422, "invalid-request"),
         ("GET", "/api/classes/7b/register", 422, "invalid-request"),
         ("GET", "/api/classes/7b/register?month=2026-13", 422, "invalid-request"),
-        ("POST", "/api/webhook/sessions/x/sync-participants?source=reports", 422, "invalid-request"),
+        ("POST", "/api/webhook/sessions/x/sync-participants?source=guesswork", 422, "invalid-request"),
     ],
 )
 async def test_what_cannot_be_answered_is_a_problem(api, method, path, status, expected):

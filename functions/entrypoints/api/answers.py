@@ -325,6 +325,7 @@ class Synced(Answer):
     updated: int
     created: int
     participants: list[SyncedParticipant]
+    notice: str | None = Field(None, description="What to bear in mind about the source, if there is something.")
 
 
 class Overridden(Answer):

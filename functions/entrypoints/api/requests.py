@@ -277,9 +277,9 @@ class RegisterQuery(FormatQuery):
 
 
 class SyncQuery(NoQuery):
-    """How to pull: from Meet, what is not read for good yet, or everything."""
+    """How to pull: from Meet, what is not read for good yet, or everything; or from Google's reports."""
 
-    source: Literal["meet"] = "meet"
+    source: Literal["meet", "reports"] = "meet"
     full: Flag = False
 
 

@@ -29,12 +29,18 @@ from functions.entrypoints.api.tables.attendance import attendance_head, attenda
 from functions.entrypoints.api.tables.file import csv_file
 from functions.ports import SessionFilter
 from functions.services.sync import sync_session
+from functions.services.sync_reports import sync_session_from_reports
 
 router = APIRouter(tags=["sessions"])
 
 NOBODY_YET = (
     "Either nobody has joined yet, or Meet does not show them yet. It is asked again by itself until this settles; to "
     "ask sooner, repeat the call in a few minutes."
+)
+
+REPORTS_NOTICE = (
+    "Reports may lag by up to a day, so that people may be missing here whose rows are still to come: nobody is absent "
+    "by them. They reach back 180 days. Whatever Google Meet itself tells of a call counts in their place."
 )
 
 
@@ -119,8 +125,11 @@ async def session_attendance(
 async def sync_participants(
     session_id: SessionId, app: TheApp, response: Response, query: Annotated[SyncQuery, Query()]
 ) -> Mapping[str, Any]:
-    """Ask Meet now. If one of the class's records cannot be read, nothing is changed."""
-    synced = await sync_session(session_id, source=SyncSource.MANUAL, strict=True, full=query.full, deps=app.deps)
+    """Ask Meet now, or Google's reports. If something of the class cannot be read, nothing is changed."""
+    if query.source == "reports":
+        synced = await sync_session_from_reports(session_id, deps=app.deps)
+    else:
+        synced = await sync_session(session_id, source=SyncSource.MANUAL, strict=True, full=query.full, deps=app.deps)
     found = await app.views.attendance(session_id)
     if found is None:  # an unscheduled one, whose time a class that was entered just now has taken
         raise no_session()
@@ -132,8 +141,9 @@ async def sync_participants(
     )
     return {
         "message": f"Synced {len(joined)} participants" if joined else "Conference has no participants yet",
-        "hint": None if joined else NOBODY_YET,
+        "hint": None if joined or query.source == "reports" else NOBODY_YET,
         "updated": synced.updated,
         "created": synced.created,
         "participants": joined,
+        "notice": REPORTS_NOTICE if query.source == "reports" else None,
     }

@@ -24,6 +24,9 @@ MEND_SETTINGS = (
     "`make run` prints how to set them."
 )
 
+Failures = list[tuple[str, AttendanceError | SyncError]]
+"""What failed, by the name it is told by, and why."""
+
 T = TypeVar("T")
 
 

@@ -1,4 +1,4 @@
-"""`make backfill`: read what Meet still remembers of the time before."""
+"""`make backfill`: read what Meet, or Google's reports, still remember of the time before."""
 
 from __future__ import annotations
 
@@ -12,19 +12,17 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from functions.domain.errors import AttendanceError, NotFound
-from functions.domain.model import SyncError
+from functions.domain.errors import NotFound
 from functions.domain.sessions import TrackedOrganizer
 from functions.entrypoints.operate import parameters
-from functions.entrypoints.operate.app import fail, moment, run, words
+from functions.entrypoints.operate.app import Failures, fail, moment, run, words
+from functions.entrypoints.operate.reports import read_reports
 from functions.services.backfill import Failed, Listed, Read, Step, reach
 from functions.services.backfill import backfill as read_missing
+from functions.services.backfill_reports import reports_reach
 from functions.services.tracked import tracked_organizer
 from functions.settings import Settings
 from functions.wiring import App
-
-Failures = list[tuple[str, AttendanceError | SyncError]]
-"""What failed, by the name it is told by, and why."""
 
 INTERRUPTED = 130
 """The exit code that shells give a command ended by Ctrl-C."""
@@ -33,21 +31,29 @@ INTERRUPTED = 130
 @click.command()
 @click.option("--since", callback=parameters.since, required=True, help="30d, 12h, a date, or a time with an offset.")
 @click.option("--teacher", "names", callback=parameters.teachers, metavar="TEACHER,…", help="E-mails or users/ID.")
+@click.option("--source", type=click.Choice(["meet", "reports"]), default="meet", help="Who is asked.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be read.")
-def backfill(since: parameters.Since, names: Sequence[str], *, dry_run: bool) -> None:
+def backfill(since: parameters.Since, names: Sequence[str], source: str, *, dry_run: bool) -> None:
     """Read the conferences of tracked teachers, all or those named, that are missing, failed or not final.
 
     Takes half of each teacher's quota at most. Broken off, the same command goes on where it was. Ends with 1 if
-    something could not be read.
+    something could not be read. With --source reports, read what Google's reports tell of the last 180 days; where
+    Meet tells of the same call, its word counts.
     """
 
     async def use(app: App) -> Failures:
         now = app.deps.clock()
-        reached = reach(_moment(since, now=now, time_zone=app.deps.rules.time_zone), now=now)
+        wanted = _moment(since, now=now, time_zone=app.deps.rules.time_zone)
+        failures: Failures = []
+        organizers = await _organizers(names, failures, app)
+        if source == "reports":
+            reached = reports_reach(wanted, now=now)
+            await read_reports(organizers, reached=reached, failures=failures, deps=app.deps, dry_run=dry_run)
+            return failures
+        reached = reach(wanted, now=now)
         if reached.cut:
             click.echo(f"Meet remembers 30 days: what ended before {moment(reached.since)} cannot be read.", err=True)
-        failures: Failures = []
-        for organizer in await _organizers(names, failures, app):
+        for organizer in organizers:
             with _Teacher(failures, dry_run=dry_run) as teacher:
                 await read_missing(organizer, since=reached.since, tell=teacher.tell, deps=app.deps, dry_run=dry_run)
         return failures

@@ -3,7 +3,16 @@
 import pytest
 
 from functions.domain.attendance import attendee_id
-from functions.domain.model import AnonymousUser, IdentitySource, Kind, Organizer, PhoneUser, SignedInUser
+from functions.domain.model import (
+    AnonymousUser,
+    DeviceUser,
+    EmailUser,
+    IdentitySource,
+    Kind,
+    Organizer,
+    PhoneUser,
+    SignedInUser,
+)
 from functions.domain.roster import Mark, Remembered, RosterEntry
 from functions.domain.sessions import EmailSource, Person, Role
 from functions.domain.who import NameIndex
@@ -369,3 +378,65 @@ def test_the_same_names_are_offered_first_and_never_more_than_five():
     names = [(f"id{number}", "Sam Doe") for number in range(8)] + [("exact", "Sam")]
 
     assert NameIndex(names).like("Sam") == [("exact", "same"), *((f"id{number}", "similar") for number in range(4))]
+
+
+# --- As reports name people -----------------------------------------------------------------------------------------
+
+
+def in_reports(*people, roster=(ADAS, BOBS), known_people=EVERYBODY, beside=()):
+    """The attendance of a class of which reports tell these, and Meet, of another call, those beside them."""
+    named = [participant(user, ALL_CLASS, name=f"p{n}", record=REPORT) for n, user in enumerate(people)]
+    return sheet_of(
+        lesson(roster=roster),
+        call(*[(user, (-20, -10)) for user in beside], start=-20, end=-10),
+        call(*named, name="reports-c1"),
+        people=known_people,
+    )
+
+
+REPORT = "conferenceRecords/reports-c1"
+
+
+def test_whom_reports_name_by_address_is_the_student_with_it():
+    found = in_reports(EmailUser("ada@school.example", None, "someone"), known_people={})
+
+    assert of(found, "A1").mark is Mark.PRESENT
+    assert (of(found, "A1").email_source, of(found, "A1").user) == (EmailSource.REPORTS, None)
+    assert of(found, "B2").mark is Mark.UNKNOWN
+
+
+def test_whom_reports_name_by_account_is_found_by_the_accounts_other_addresses():
+    people = {"users/2": known("users/2", "ada.lovelace@school.example", "ada@school.example")}
+    found = in_reports(EmailUser("ada.lovelace@school.example", "users/2", "Ada"), known_people=people)
+
+    assert of(found, "A1").mark is Mark.PRESENT
+    assert of(found, "A1").email_source is EmailSource.DIRECTORY
+
+
+def test_a_guest_is_one_person_in_what_meet_and_reports_tell():
+    visitor = SignedInUser("users/77", "Visitor")
+    people = {**EVERYBODY, "users/77": known("users/77", "visitor@other.example")}
+    found = in_reports(EmailUser("visitor@other.example", None, "V."), known_people=people, beside=[visitor])
+
+    assert len(of(found, "visitor@other.example").presences) == 2
+    assert of(found, "users/77").attendee_id == own_id("users/77")
+
+
+def test_a_guest_whom_reports_name_is_recognised_by_the_address_and_never_by_the_name():
+    found = in_reports(EmailUser("private@other.example", None, "Ada Lovelace"))
+
+    assert of(found, "private@other.example").role is Role.GUEST
+    assert of(found, "private@other.example").attendee_id == own_id("private@other.example")
+
+
+def test_the_teacher_is_known_by_the_address_that_reports_name():
+    found = in_reports(EmailUser(EMAILS[TEACHER], None, "Ms T."), known_people={})
+
+    assert of(found, EMAILS[TEACHER]).role is Role.TEACHER
+
+
+def test_hardware_that_reports_name_is_a_room_and_in_no_count():
+    found = in_reports(DeviceUser("Room 1"))
+
+    assert of(found, "Room 1").kind is Kind.ROOM
+    assert found.counts["guests"] == 0

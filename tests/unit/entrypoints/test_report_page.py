@@ -118,6 +118,15 @@ def test_a_class_that_was_held_at_another_time_says_so():
     assert "at another time" in page(sheet).notices[0].text
 
 
+def test_what_is_known_from_reports_alone_is_not_said_to_be_read_again_by_itself():
+    sheet = sheet_of(lesson(roster=CLASS), call((TEACHING, (0, 60)), (ADA, (0, 60)), name="reports-c1"))
+    notice, unknown = page(sheet).notices
+
+    assert (notice.title, unknown.title) == ("This record is not final", "1 student has no mark yet")
+    assert "Google's reports alone" in notice.text
+    assert "by itself" not in notice.text
+
+
 def test_of_a_class_that_goes_on_nothing_has_an_end():
     sheet = sheet_of(
         lesson(roster=CLASS, listed=None),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from functions.domain.intervals import Interval
-from functions.domain.model import Kind, SyncState
+from functions.domain.model import Kind, SyncSource, SyncState, is_reported
 from functions.domain.sessions import Role, SessionState
 from functions.entrypoints.api.answers import AttendanceAnswer, SessionAnswer
 from functions.entrypoints.api.pages.timeline import Axis, Bar, Tick, bars, visits
@@ -222,6 +222,12 @@ def _incomplete(session: SessionAnswer) -> list[Notice]:
             return [Notice("warning", "This record is not complete", text)]
         case None:
             return []
+        case sync if sync.state is not SyncState.FAILED and any(map(is_reported, session.conference_records)):
+            text = (
+                "A call of this class is known from Google's reports alone, in which people may be missing. Times and "
+                "marks may follow if the reports are read again, or if Google Meet tells of the call."
+            )
+            return [Notice("warning", "This record is not final", text)]
         case sync if sync.state is SyncState.PROVISIONAL:
             text = "Google Meet's data can still change. It is read again by itself; times and marks may follow."
             return [Notice("warning", "This record is not final", text)]
@@ -260,7 +266,8 @@ def _facts(session: SessionAnswer, people: Sequence[AttendanceAnswer], clock: Cl
     if session.meeting_code:
         found.append(Fact("Meeting code", (session.meeting_code,)))
     if session.sync and session.sync.pulled_at:
-        found.append(Fact("Read from Meet", (clock.day_and_time(session.sync.pulled_at),)))
+        source = "Google's reports" if session.sync.source == SyncSource.REPORTS else "Meet"
+        found.append(Fact(f"Read from {source}", (clock.day_and_time(session.sync.pulled_at),)))
     return found
 
 

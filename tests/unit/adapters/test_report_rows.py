@@ -1,0 +1,129 @@
+"""Rows of the Meet audit log, read: nothing is guessed, and nothing that comes breaks it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from functions.adapters.report_rows import NOBODYS_ID, endpoints_of
+from functions.domain.model import AnonymousUser, DeviceUser, EmailUser, PhoneUser
+from functions.domain.reported import conferences_of
+from infra.local.reports import row
+
+LEFT = datetime(2026, 11, 23, 10, 0, 0, 250_000, tzinfo=UTC)
+CALL = {
+    "conference_id": "c1",
+    "endpoint_id": "e1",
+    "meeting_code": "ABCMNOPXYZ",
+    "display_name": "Ada",
+    "organizer_email": "Teacher@School.example",
+    "identifier_type": "email_address",
+    "identifier": "Ada@School.example",
+}
+ACTOR = {"email": "ada@school.example", "profileId": "2"}
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def read(actor=ACTOR, seconds=600, left=LEFT, **fields):
+    return endpoints_of([row(left, seconds, {**CALL, **fields}, actor)])
+
+
+def test_a_row_is_one_stay_that_ended_when_the_device_left():
+    told = read()
+    [endpoint] = told.endpoints
+
+    assert told.left_out == 0
+    assert endpoint.meeting_code == "abc-mnop-xyz"
+    assert (endpoint.time.end, endpoint.time.length) == (LEFT, timedelta(minutes=10))
+    assert endpoint.user == EmailUser("ada@school.example", "users/2", "Ada")
+    assert endpoint.organizer_email == "teacher@school.example"
+
+
+@pytest.mark.parametrize(
+    ("fields", "user"),
+    [
+        ({"identifier_type": "phone_number", "identifier": "+49301234567"}, PhoneUser("Ada")),
+        ({"identifier_type": "device_id", "identifier": "d1"}, DeviceUser("Ada")),
+        ({"identifier_type": None, "identifier": None}, AnonymousUser("Ada")),
+        ({"identifier_type": "something_new"}, AnonymousUser("Ada")),
+        ({"identifier": "a***@s***.example"}, AnonymousUser("Ada")),
+        ({"identifier": "no address"}, AnonymousUser("Ada")),
+        ({"identifier": None, "display_name": None}, AnonymousUser("")),
+    ],
+)
+def test_whom_a_row_does_not_name_clearly_is_nobody_that_is_recognised(fields, user):
+    assert read(**fields).endpoints[0].user == user
+
+
+@pytest.mark.parametrize(
+    "actor",
+    [
+        {},
+        {"email": "ada@school.example"},
+        {"email": "ada@school.example", "profileId": NOBODYS_ID},
+        {"email": "ada@school.example", "profileId": "x/y"},
+        {"email": "bob@school.example", "profileId": "2"},
+        {"profileId": "2"},
+    ],
+)
+def test_an_account_is_taken_only_from_an_actor_with_this_very_address(actor):
+    assert read(actor=actor).endpoints[0].user == EmailUser("ada@school.example", None, "Ada")
+
+
+@pytest.mark.parametrize("missing", ["conference_id", "endpoint_id", "meeting_code"])
+def test_a_row_that_lacks_what_is_needed_is_left_out_and_counted(missing):
+    told = endpoints_of([row(LEFT, 600, {**CALL, missing: None}), row(LEFT, 600, CALL)])
+
+    assert (len(told.endpoints), told.left_out) == (1, 1)
+
+
+@pytest.mark.parametrize("seconds", ["", "-1", "x", "1.5", "9" * 30, None, True, -1, 10**9])
+def test_a_duration_that_cannot_be_is_none(seconds):
+    activity = row(LEFT, 0, CALL)
+    [duration] = [p for p in activity["events"][0]["parameters"] if p["name"] == "duration_seconds"]
+    duration["intValue"] = seconds
+
+    assert endpoints_of([activity]).left_out == 1
+
+
+@pytest.mark.parametrize("time", ["", "yesterday", "2026-11-23T10:00:00", "0001-01-01T00:00:00Z", 5, None])
+def test_a_time_that_cannot_be_is_none(time):
+    activity = row(LEFT, 600, CALL)
+    activity["id"]["time"] = time
+
+    assert endpoints_of([activity]).left_out == 1
+
+
+def test_other_events_are_no_rows():
+    activity = row(LEFT, 600, CALL)
+    activity["events"][0]["name"] = "abuse_report_submitted"
+
+    assert (endpoints_of([activity]).endpoints, endpoints_of([activity]).left_out) == ((), 0)
+
+
+@given(st.lists(JSON | st.fixed_dictionaries({"id": JSON, "actor": JSON, "events": JSON}), max_size=4))
+def test_whatever_comes_is_read_without_an_error(activities):
+    assert endpoints_of(activities).endpoints == ()
+
+
+@given(st.dictionaries(st.sampled_from([*CALL, "duration_seconds"]), JSON, max_size=8), JSON, JSON)
+def test_whatever_parameters_hold_it_is_left_out_or_becomes_a_call(values, time, actor):
+    activity = row(LEFT, 600, CALL)
+    parameters = {one["name"]: one for one in activity["events"][0]["parameters"]}
+    for name, value in values.items():
+        parameters[name] = {"name": name, "value": value}
+    activity["events"][0]["parameters"] = list(parameters.values())
+    activity["actor"] = actor
+    activity["id"] = time if isinstance(time, dict) else activity["id"]
+    told = endpoints_of([activity])
+
+    assert len(told.endpoints) + told.left_out == 1
+    assert len(conferences_of(told.endpoints)) == len(told.endpoints)
