@@ -12,7 +12,7 @@ SHELL_SCRIPTS := .ci/run $(wildcard infra/*.sh)
 
 .PHONY: help
 help: ## list the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 $(INSTALLED): requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; '$(PYTHON)' is $$($(PYTHON) --version 2>&1). Name another one: make PYTHON=python3.13 …" >&2; exit 1; }
@@ -53,9 +53,17 @@ replay: $(INSTALLED) ## process parked messages again: all, or ID=…, REASON=�
 status: $(INSTALLED) ## say what needs a person, and what mends it (ARGS=--json)
 	@$(OPERATE) status $(ARGS)
 
+.PHONY: debian-packages
+debian-packages: ## install what the tests need of Debian
+	@infra/debian-packages.sh
+
 .PHONY: test
-test: $(INSTALLED) ## run every test, with the real Firestore and Pub/Sub emulators
+test: $(INSTALLED) debian-packages ## run every test, with the real Firestore and Pub/Sub emulators
 	@$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: screenshots
+screenshots: $(INSTALLED) debian-packages ## take pictures of the pages into build/screenshots
+	@$(BIN)/python -m infra.local.screenshots
 
 .PHONY: check
 check: $(INSTALLED) ## formatter, linter, type checker, import rules, shellcheck
@@ -71,8 +79,8 @@ format: $(INSTALLED) ## format the code and mend what the linter can
 	@$(BIN)/ruff check --fix .
 
 .PHONY: bench
-bench: $(INSTALLED) ## measure one large conference against the plain loop and the floor
-	@$(BIN)/python -m bench
+bench: $(INSTALLED) ## measure one large conference, and the pages (ARGS="--only pages")
+	@$(BIN)/python -m bench $(ARGS)
 
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --quiet \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"

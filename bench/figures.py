@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 PAGE_SIZE = 250
@@ -11,6 +12,8 @@ PAGE_SIZE = 250
 
 TIMES_FASTER, TIMES_FASTER_LATER = 20, 40
 TIMES_FLOOR = 2
+PAGE_SECONDS = 0.5
+"""A few hundred milliseconds, the most that a person should wait for a page."""
 DOCUMENTS_UNCHANGED = 2
 """What a recording that finds nothing new may write; none of it attendance."""
 
@@ -110,6 +113,23 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """What people or the LMS look at.
+
+    Attributes:
+        name: Which, in which format.
+        samples: How long it took, from the request to the last byte of its answer.
+        reads: Documents that were read from Firestore for it.
+        size: Bytes of the answer.
+    """
+
+    name: str
+    samples: Samples
+    reads: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """One goal, what was measured, and whether it is met."""
 
@@ -153,6 +173,19 @@ def verdicts(figures: Figures) -> list[Verdict]:
         ),
         _unchanged("writes, same event", figures.same_event),
         _unchanged("writes, later event", figures.later_event),
+    ]
+
+
+def page_verdicts(measured: Sequence[Page]) -> list[Verdict]:
+    """The goal of each page."""
+    return [
+        Verdict(
+            page.name,
+            f"{page.samples.median * 1000:.0f} ms",
+            f"a few hundred ms: at most {PAGE_SECONDS * 1000:.0f}",
+            met=page.samples.median <= PAGE_SECONDS,
+        )
+        for page in measured
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -12,7 +13,7 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from bench.figures import Figures, Samples, pages, round_trips, verdicts
+from bench.figures import Figures, Page, Samples, Verdict, page_verdicts, pages, round_trips, verdicts
 
 
 def times(figures: Figures) -> Table:
@@ -46,19 +47,58 @@ def times(figures: Figures) -> Table:
     return table
 
 
-def goals(figures: Figures) -> Table:
-    """The figures beside their goals."""
+def page_times(measured: Sequence[Page]) -> Table:
+    """How long each page took, and what it read."""
+    table = Table(
+        title="Pages through the API: a register of 200 students in 40 class meetings, a report of 500 people",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1),
+    )
+    table.add_column("Page", no_wrap=True)
+    for heading in ("median ms", "min", "max", "documents read", "KB"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for page in measured:
+        samples = page.samples
+        milliseconds = (f"{value * 1000:.0f}" for value in (samples.median, samples.least, samples.most))
+        table.add_row(page.name, *milliseconds, str(page.reads), f"{page.size / 1000:.0f}")
+    return table
+
+
+def goals(found: Sequence[Verdict]) -> Table:
+    """Figures beside their goals."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1))
     for heading in ("Figure", "Measured", "Goal", ""):
         table.add_column(heading)
-    for verdict in verdicts(figures):
+    for verdict in found:
         answer = "[green]met[/]" if verdict.met else "[bold red]not met[/]"
         table.add_row(verdict.name, verdict.measured, verdict.goal, answer)
     return table
 
 
 def results(figures: Figures) -> dict[str, Any]:
-    """Everything, for the file: nothing in it tells whose machine it was."""
+    """All of the large conference, for the file."""
+    return {
+        **_measured_now(),
+        **asdict(figures),
+        "paper_floor": figures.paper_floor,
+        "times_faster": figures.times_faster,
+        "times_floor": figures.times_floor,
+        "goals": [asdict(verdict) for verdict in verdicts(figures)],
+    }
+
+
+def page_results(measured: Sequence[Page]) -> dict[str, Any]:
+    """All of the pages, for the file."""
+    return {
+        **_measured_now(),
+        "pages": [{**asdict(page), "median": page.samples.median} for page in measured],
+        "goals": [asdict(verdict) for verdict in page_verdicts(measured)],
+    }
+
+
+def _measured_now() -> dict[str, Any]:
+    """When and on what: nothing in it tells whose machine it was."""
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": {
@@ -69,9 +109,4 @@ def results(figures: Figures) -> dict[str, Any]:
             "grpcio": version("grpcio"),
             "protobuf": version("protobuf"),
         },
-        **asdict(figures),
-        "paper_floor": figures.paper_floor,
-        "times_faster": figures.times_faster,
-        "times_floor": figures.times_floor,
-        "goals": [asdict(verdict) for verdict in verdicts(figures)],
     }

@@ -39,12 +39,23 @@ def running_stack(*, people: int, delay_ms: float, seed: int) -> Iterator[Stack]
     Raises:
         StartError: Something did not come up; the message says what to install.
     """
+    with running_firestore() as firestore, _simulator(people, delay_ms, seed) as (endpoint, record):
+        yield Stack(endpoint.removeprefix("http://"), record, firestore)
+
+
+@contextlib.contextmanager
+def running_firestore() -> Iterator[str]:
+    """The emulator alone: gives its `host:port`; FIRESTORE_EMULATOR_HOST says the same.
+
+    Raises:
+        StartError: It did not come up; the message says what to install.
+    """
     FOLDER.mkdir(parents=True, exist_ok=True)
-    with firestore_emulator(FOLDER) as firestore, _simulator(people, delay_ms, seed) as (endpoint, record):
+    with firestore_emulator(FOLDER) as firestore:
         before = os.environ.get("FIRESTORE_EMULATOR_HOST")
         os.environ["FIRESTORE_EMULATOR_HOST"] = firestore
         try:
-            yield Stack(endpoint.removeprefix("http://"), record, firestore)
+            yield firestore
         finally:
             del os.environ["FIRESTORE_EMULATOR_HOST"]
             if before is not None:

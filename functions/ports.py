@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
+from functions.domain.calendar import Event, EventChange, EventRemoval, NewEvent
 from functions.domain.model import (
     Conference,
     ConferenceRecord,
@@ -175,6 +176,32 @@ class Subscriptions(Protocol):
 
     async def remove(self, name: str, *, organizer: Organizer) -> None:
         """End a subscription; that it is gone already is fine."""
+
+
+class Calendar(Protocol):
+    """Google Calendar: events in a teacher's own calendar, made and changed as that teacher.
+
+    Every method raises Retryable if Calendar could not answer now, NeedsOperator if it will not until a person mends
+    something, and Permanent if it can never do what it was asked for.
+    """
+
+    async def add(self, event: NewEvent, *, organizer: Organizer) -> Event | None:
+        """Add an event; None if its id is or was another one's, perhaps by an earlier attempt at the same."""
+
+    async def find(self, event_id: str, *, organizer: Organizer) -> Event | None:
+        """An event as it is now; None if there is none, or none any more."""
+
+    async def occurrences(self, event_id: str, *, organizer: Organizer) -> Mapping[datetime, Event]:
+        """All occurrences of an event that recurs, but those that were deleted, by when they would begin by its rule.
+
+        None are there if the event is gone.
+        """
+
+    async def change(self, change: EventChange, *, organizer: Organizer) -> bool:
+        """Have an event show something else; False, and nothing is done, if it is not any more what was seen."""
+
+    async def remove(self, removal: EventRemoval, *, organizer: Organizer) -> None:
+        """Delete an event; that it is gone already is fine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,6 +375,12 @@ class AttendanceStore(Protocol):
 
     async def due_sessions(self, now: datetime) -> Sequence[str]:
         """Ids of the class meetings whose time to be brought up to date has come, the longest due first."""
+
+    async def sessions_to_follow(self, now: datetime) -> Sequence[str]:
+        """Ids of class meetings that Calendar is to be brought up to date with, one of each event."""
+
+    async def sessions_of_event(self, event_id: str) -> Sequence[str]:
+        """Ids of the class meetings that are in Calendar as one event, in order of time."""
 
     async def sessions_with(self, conference_record: str) -> Sequence[str]:
         """Ids of the class meetings that a conference record is known to belong to."""

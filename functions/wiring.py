@@ -26,6 +26,7 @@ from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcAsyncI
 from functions import logs, settings
 from functions.adapters.access_tokens import TokenPool, TokenRequests
 from functions.adapters.attendance_store import DocumentAttendanceStore
+from functions.adapters.calendar import GoogleCalendar
 from functions.adapters.consents import Consents
 from functions.adapters.credentials import AnonymousCredentials, Capability, Credentials, CredentialsPool
 from functions.adapters.database import Database
@@ -148,6 +149,9 @@ def _built(configured: Settings, *, clock: Clock, pause: Callable[[float], Await
             credentials=credentials,
             deadline=IDENTITY_TIME,
         )
+    calendar = None
+    if configured.calendar_in_use:
+        calendar = GoogleCalendar(configured.calendar_api_endpoint, credentials=credentials)
     reports = None
     if configured.reports_in_use and configured.reports_admin:
         reports = GoogleReports(
@@ -173,6 +177,7 @@ def _built(configured: Settings, *, clock: Clock, pause: Callable[[float], Await
                 sleep=pause,
             ),
         ),
+        calendar=calendar,
         jobs=jobs,
         dead_letters=_dead_letters(configured, channels),
         clock=clock,
@@ -188,6 +193,8 @@ def _built(configured: Settings, *, clock: Clock, pause: Callable[[float], Await
     async def close() -> None:
         if identities:
             identities.close()
+        if calendar:
+            calendar.close()
         if reports:
             reports.close()
         tokens.close()

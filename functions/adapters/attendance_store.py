@@ -64,6 +64,19 @@ class DocumentAttendanceStore:
         """See the port."""
         return await self._session_ids(Where("due_at", "<=", now), order=("due_at",), limit=MAX_DUE)
 
+    async def sessions_to_follow(self, now: datetime) -> Sequence[str]:
+        """See the port."""
+        due = Query("sessions", where=(Where("calendar_due_at", "<=", now),), order=("calendar_due_at",), limit=MAX_DUE)
+        found = (await self._database.find(due)).documents
+        return list({d.fields["calendar"]["event_id"]: d.fields["session_id"] for d in reversed(found)}.values())
+
+    async def sessions_of_event(self, event_id: str) -> Sequence[str]:
+        """See the port."""
+        found = (
+            await self._database.find(Query("sessions", where=(Where("calendar.event_id", "==", event_id),)))
+        ).documents
+        return [d.fields["session_id"] for d in sorted(found, key=lambda d: d.fields["session_start"])]
+
     async def sessions_with(self, conference_record: str) -> Sequence[str]:
         """See the port."""
         return await self._session_ids(Where("conference_records", "contains", conference_record))

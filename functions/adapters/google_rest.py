@@ -31,6 +31,8 @@ ATTEMPTS = 4
 THREADS = 32
 """Calls under way in one instance; further ones wait. A thread that nobody waits for any more ends by its timeout."""
 
+_NOT_THERE = frozenset({404, 410})
+_CLASHES = frozenset({409, 412})
 _TRIED_AGAIN = frozenset({408, 425, 429})
 _QUOTA_REASONS = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded", "RATE_LIMIT_EXCEEDED"})
 _API_OFF_REASONS = frozenset({"SERVICE_DISABLED", "accessNotConfigured"})
@@ -59,6 +61,8 @@ class ErrorsOf:
         scope_missing: The token lacks its scope.
         access_denied: It refuses the person.
         request_refused: It calls the request invalid.
+        clash: What is there is not what the request supposes: an id that is taken (409), or another version (412);
+            None for an API that is only read.
     """
 
     unavailable: type[Retryable]
@@ -66,6 +70,7 @@ class ErrorsOf:
     scope_missing: type[NeedsOperator]
     access_denied: type[NeedsOperator]
     request_refused: type[Permanent]
+    clash: type[Permanent] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,7 @@ class Api:
         service: What `gcloud services enable` takes.
         scope: The scope that our calls need.
         errors: What its refusals are to us.
+        path: What its addresses begin with, after the host.
     """
 
     name: str
@@ -87,6 +93,7 @@ class Api:
     service: str
     scope: str
     errors: ErrorsOf
+    path: str = ""
 
 
 class RestApi:
@@ -101,7 +108,7 @@ class RestApi:
     def __init__(self, api: Api, endpoint: str, *, attempts: int = ATTEMPTS) -> None:
         self._api = api
         self._local = endpoint.startswith("http://")
-        self._url = f"{endpoint}/" if self._local else f"https://{endpoint}/"
+        self._url = f"{endpoint if self._local else f'https://{endpoint}'}/{api.path}"
         self._attempts = attempts
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix=api.name)
         self._own = threading.local()
@@ -163,6 +170,8 @@ class RestApi:
             self._http().close()
             kind = type(error).__name__
             raise self._api.errors.unavailable(f"The {self._api.title} does not answer ({kind}).") from None
+        if made.method == "DELETE" and not answer:
+            return {}  # 204, which has no content
         if not isinstance(answer, dict):
             # The client hands over whatever text came with a 200, such as a proxy's page.
             raise self._api.errors.unavailable(f"The {self._api.title} does not answer with JSON.")
@@ -197,8 +206,10 @@ class RestApi:
         """Our error for Google's. https://developers.google.com/workspace/admin/directory/v1/limits ."""
         reasons, words = _explained(content)
         api = self._api
-        if status == 404:  # noqa: PLR2004
+        if status in _NOT_THERE:
             return Missing()
+        if status in _CLASHES and api.errors.clash:
+            return api.errors.clash(f"The {api.title} has something else there by now (HTTP {status}).")
         if status >= 500 or status in _TRIED_AGAIN or reasons & _QUOTA_REASONS:  # noqa: PLR2004
             return api.errors.unavailable(f"The {api.title} does not answer (HTTP {status}).")
         if status == 403 and (reasons & _API_OFF_REASONS or "has not been used in project" in words):  # noqa: PLR2004

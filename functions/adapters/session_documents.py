@@ -25,6 +25,8 @@ from functions.domain.roster import RosterEntry
 from functions.domain.sessions import (
     AttachedRecord,
     AttendanceSheet,
+    CalendarEntry,
+    CalendarState,
     ClassSession,
     Plan,
     Progress,
@@ -76,6 +78,9 @@ def session_to_document(sheet: AttendanceSheet, *, retention: timedelta | None) 
         "tracking": plan.tracking.value if plan.tracking else None,
         "tracking_hint": plan.tracking_hint,
         "fingerprint": plan.fingerprint,
+        "calendar": _entry_to_document(plan.calendar) if plan.calendar else None,
+        "calendar_due_at": plan.calendar.due_at if plan.calendar else None,
+        "calendar_failures": plan.calendar.failures if plan.calendar else 0,
         "sync": sync_to_document(session.sync) if session.sync else None,
     }
 
@@ -105,6 +110,7 @@ def session_from_document(fields: Mapping[str, Any]) -> ClassSession:
             tracking=Tracking(fields["tracking"]) if fields["tracking"] else None,
             tracking_hint=fields["tracking_hint"],
             fingerprint=fields["fingerprint"],
+            calendar=_entry_from_document(fields) if fields.get("calendar") else None,
         ),
         progress=Progress(
             listed_at=progress["listed_at"],
@@ -119,6 +125,29 @@ def session_from_document(fields: Mapping[str, Any]) -> ClassSession:
         held_elsewhere=fields["held_elsewhere"],
         conference_records=tuple(fields["conference_records"]),
         sync=sync_from_document(fields["sync"]) if fields["sync"] else None,
+    )
+
+
+def _entry_to_document(entry: CalendarEntry) -> Fields:
+    return {
+        "event_id": entry.event_id,
+        "organizer": entry.organizer,
+        "occurrence": entry.occurrence,
+        "state": entry.state.value,
+        "hint": entry.hint,
+    }
+
+
+def _entry_from_document(fields: Mapping[str, Any]) -> CalendarEntry:
+    entry = fields["calendar"]
+    return CalendarEntry(
+        event_id=entry["event_id"],
+        organizer=entry["organizer"],
+        occurrence=entry["occurrence"],
+        state=CalendarState(entry["state"]),
+        hint=entry["hint"],
+        failures=fields["calendar_failures"],
+        due_at=fields["calendar_due_at"],
     )
 
 

@@ -1,6 +1,6 @@
 """`sessions/{session_id}/sheet/{n}`: a copy of everybody's attendance, for whoever reads all of it.
 
-Attendance documents <-> the parts of their copy, pure. Why there is one: docs/adr/0013-a-copy-of-the-whole-sheet.md.
+Attendance documents <-> the parts of their copy, pure. Why there is one: docs/adr/0014-a-copy-of-the-whole-sheet.md.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from functions.ports import SheetChange
 _PROCESSING = ("pulled_at", "first_pulled_at", "ended_event_at", "attempts", "meet_calls", "source")
 """Fields of `sync` that tell how a result was come by: a reader sees no difference in attendance by them."""
 
-_WORKINGS = ("progress", "due_at", "fingerprint", "sheet_parts")
+_WORKINGS = ("progress", "due_at", "fingerprint", "calendar_due_at", "calendar_failures", "sheet_parts")
 """Fields of a class meeting that only this system reads."""
 
 

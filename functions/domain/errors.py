@@ -45,7 +45,9 @@
     │   ├── SubscriptionRefused
     │   │   ├── SubscriptionScopeMissing
     │   │   └── SubscriptionTopicRefused
+    │   ├── CalendarNotInUse
     │   ├── CalendarApiDisabled
+    │   ├── CalendarLinkFailed
     │   ├── CalendarAccessDenied
     │   │   └── CalendarScopeMissing
     │   ├── ReportsApiDisabled
@@ -467,6 +469,23 @@ class SubscriptionTopicRefused(SubscriptionRefused):
         "Let Meet publish to the topic: gcloud pubsub topics add-iam-policy-binding EVENTS_TOPIC "
         "--member=serviceAccount:meet-api-event-push@system.gserviceaccount.com --role=roles/pubsub.publisher. "
         "The topic must exist, in the same Google Cloud project as this system."
+    )
+
+
+class CalendarNotInUse(NeedsOperator):
+    """Classes are in Calendar, and the settings name no Calendar any more."""
+
+    reason = "calendar-not-in-use"
+    default_hint = "Set CALENDAR_API_ENDPOINT, or leave it out where the real services are used."
+
+
+class CalendarLinkFailed(NeedsOperator):
+    """Calendar could make no Meet link for an event."""
+
+    reason = "calendar-link-failed"
+    default_hint = (
+        "Check that Google Meet is switched on for the teacher (Admin console: Apps > Google Workspace > Google Meet), "
+        "or schedule the class without calendar."
     )
 
 

@@ -76,6 +76,12 @@ def occurrences(start: datetime, text: str, *, time_zone: str) -> tuple[datetime
     return tuple(moment.astimezone(UTC) for moment in found)
 
 
+def counted_rule(text: str, count: int) -> str:
+    """A rule that `occurrences` has expanded, with its number of classes as its only end."""
+    parts = {name: value for name, value in _parts(text).items() if name not in {"COUNT", "UNTIL"}}
+    return "RRULE:" + ";".join(f"{name}={value}" for name, value in {**parts, "COUNT": count}.items())
+
+
 _TOO_MANY = f"has more than {MOST} occurrences"
 
 

@@ -78,6 +78,37 @@ class AttachedRecord:
     at: datetime
 
 
+class CalendarState(StrEnum):
+    """Whether Calendar shows a class meeting as it is; `gone`: people deleted its event."""
+
+    ACTIVE = "active"
+    PENDING = "pending"
+    FAILED = "failed"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarEntry:
+    """Where a class meeting stands in Calendar.
+
+    Attributes:
+        event_id: The event; of a series the one that recurs.
+        organizer: In whose calendar it is, an address.
+        occurrence: Which occurrence of a series it is: when it was to begin when the series was scheduled.
+        hint: What to do, if Calendar cannot show it as it is.
+        failures: How many attempts in a row failed.
+        due_at: When it is tried again by itself; None once Calendar shows it.
+    """
+
+    event_id: str
+    organizer: str
+    occurrence: datetime | None = None
+    state: CalendarState = CalendarState.PENDING
+    hint: str | None = None
+    failures: int = 0
+    due_at: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What the LMS decided of a class meeting; empty for one that nobody scheduled.
@@ -87,6 +118,7 @@ class Plan:
         teachers: Addresses of all its teachers, lower case, the class's own teacher first.
         tracking_hint: What to do about a teacher who could not be tracked.
         fingerprint: Of the request that scheduled it, to recognise the same one.
+        calendar: Where it stands in Calendar; None if it is in none.
     """
 
     scheduled: Interval | None = None
@@ -102,6 +134,7 @@ class Plan:
     tracking: Tracking | None = None
     tracking_hint: str | None = None
     fingerprint: str | None = None
+    calendar: CalendarEntry | None = None
 
     @property
     def takes_place(self) -> Interval | None:

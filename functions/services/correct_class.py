@@ -19,6 +19,7 @@ from functions.domain.timetable import Slot
 from functions.ports import Work
 from functions.services.decisions import Changed, carry_out
 from functions.services.deps import Deps
+from functions.services.follow_calendar import follow_now
 from functions.services.marking import place, rearrange
 from functions.services.resolve_identities import resolve_identities
 
@@ -133,6 +134,7 @@ async def set_roster(
         return _with_roster(session, checked)
 
     await carry_out(session_id, change, what="roster.set", by=by, caller=caller, if_match=if_match, deps=deps)
+    await follow_now([session_id], deps=deps)
 
 
 async def set_class_roster(
@@ -170,6 +172,8 @@ async def set_class_roster(
 
     for session_id in session_ids:
         await carry_out(session_id, change, what="roster.set", by=by, caller=caller, if_match=None, deps=deps)
+    # All at once, so that the guests of a series are written to once.
+    await follow_now(session_ids, deps=deps)
     return tuple(session_ids)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from functions.domain.attendance import attendee_id as attendee_id_of
 from functions.domain.attendance import students_of
+from functions.domain.calendar import to_follow
 from functions.domain.errors import NotFound
 from functions.domain.etag import require_match
 from functions.domain.roster import Decision, RosterEntry
@@ -67,13 +68,9 @@ async def carry_out(
         require_match(if_match, await work.updated_at(session_id))
         changed = await change(work, session, decision)
         if changed.references is not None:
-            await mark(
-                work,
-                changed.touched,
-                rules=deps.rules,
-                now=deps.clock(),
-                changed={session_id: changed.session},
-            )
+            now = deps.clock()
+            planned = to_follow(session, changed.session, now=now)
+            await mark(work, changed.touched, rules=deps.rules, now=now, changed={session_id: planned})
             references = {"session_id": session_id, **changed.references}
             work.note(AuditEntry(entry_id, by, caller.email, what, references, {}))
         return changed

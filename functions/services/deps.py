@@ -9,6 +9,7 @@ from datetime import timedelta
 from functions.domain.policy import Policy
 from functions.ports import (
     AttendanceStore,
+    Calendar,
     Clock,
     Conferences,
     DeadLetters,
@@ -59,6 +60,7 @@ class Deps:
     spaces: Spaces
     identities: Identities | None
     subscriptions: Subscriptions | None
+    calendar: Calendar | None
     jobs: Jobs
     dead_letters: DeadLetters | None
     clock: Clock

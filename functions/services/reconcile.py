@@ -20,6 +20,7 @@ from functions.domain.timetable import Room
 from functions.ports import Job, Work
 from functions.services.deps import Deps
 from functions.services.fan_out import OVER, Continuation, fan_out
+from functions.services.follow_calendar import JOB as FOLLOW
 from functions.services.tracked import tracked_organizer
 
 LOOK_BACK = timedelta(days=1)
@@ -32,14 +33,16 @@ JOB = "reconcile"
 
 
 async def sync_due(*, deps: Deps) -> int:
-    """Hand out one `sync-session` for every class meeting whose time has come.
+    """Hand out one `sync-session` for every class meeting whose time has come, and what Calendar waits for.
 
     Returns:
-        How many.
+        How many jobs.
     """
-    session_ids = await deps.store.due_sessions(deps.clock())
-    await deps.jobs.publish(_syncs(session_ids))
-    return len(session_ids)
+    now = deps.clock()
+    session_ids = await deps.store.due_sessions(now)
+    waiting = await deps.store.sessions_to_follow(now)
+    await deps.jobs.publish([*_syncs(session_ids), *(Job(FOLLOW, {"session_id": name}) for name in waiting)])
+    return len(session_ids) + len(waiting)
 
 
 async def reconcile_all(*, going_on: Continuation, deps: Deps) -> int:

@@ -13,6 +13,7 @@ from functions.ports import Job
 from functions.services import keep_subscriptions, reconcile
 from functions.services.deps import Deps
 from functions.services.fan_out import Continuation
+from functions.services.follow_calendar import follow
 from functions.services.keep_subscriptions import Kept
 from functions.services.parking import DEAD_LETTERS_JOB, park_dead_letters
 from functions.services.sync import (
@@ -53,8 +54,9 @@ async def run_job(job: Job, *, deps: Deps) -> Outcome:
             return await sync_conference(request, deps=deps)
         case "sync-session":
             return await sync_session(_session_id(job.data), source=SyncSource.RECONCILE, deps=deps)
-        case "remark-session":
-            await remark_session(_session_id(job.data), deps=deps)
+        case "remark-session" | "follow-calendar":
+            do = remark_session if job.name == "remark-session" else follow
+            await do(_session_id(job.data), deps=deps)
             return None
         case "sync-due":
             return await reconcile.sync_due(deps=deps)

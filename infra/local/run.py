@@ -27,6 +27,7 @@ from starlette.routing import Route
 
 from functions import settings, wiring
 from functions.adapters.database import Database
+from infra.local.calendar import CalendarSimulator
 from infra.local.classes import believable_class
 from infra.local.delivery import Pubsub, Trigger, deliver
 from infra.local.demo import demo_accounts
@@ -135,12 +136,14 @@ async def _stack(store: dict[str, str], *, settle: int) -> AsyncIterator[Stack]:
     ):
         with contextlib.ExitStack() as programs:
             apis = programs.enter_context(GoogleApis(school).in_thread())
+            calendar = programs.enter_context(CalendarSimulator(school).in_thread())
             env = {
                 "AUTH_MODE": "anonymous",
                 "API_CALLERS": "*=admin",
                 "MEET_API_ENDPOINT": meet.endpoint,
                 "PEOPLE_API_ENDPOINT": apis.endpoint,
                 "DIRECTORY_API_ENDPOINT": apis.endpoint,
+                "CALENDAR_API_ENDPOINT": calendar.endpoint,
                 "REPORTS_API_ENDPOINT": apis.endpoint,
                 "REPORTS_ADMIN": "admin@school.example",
                 "WORKSPACE_EVENTS_API_ENDPOINT": subscriptions.endpoint,
@@ -164,6 +167,7 @@ async def _stack(store: dict[str, str], *, settle: int) -> AsyncIterator[Stack]:
                 "on_job": jobs.url,
                 "meet": meet.endpoint,
                 "people and directory": apis.endpoint,
+                "calendar": calendar.endpoint,
                 "logs": f"{FOLDER}/*.log",
                 **store,
             }

@@ -31,6 +31,8 @@ from functions.domain.sessions import (
     Answered,
     AttachedRecord,
     AuditEntry,
+    CalendarEntry,
+    CalendarState,
     Person,
     Progress,
     TrackedOrganizer,
@@ -273,6 +275,7 @@ async def test_a_scheduled_class_meeting_comes_back_as_it_was_stored(store):
         tracking=Tracking.FAILED,
         tracking_hint="Mend it.",
         fingerprint="f",
+        calendar=CalendarEntry("class0", "teacher@school.example", at(0), CalendarState.FAILED, "Mend it.", 2, at(90)),
     )
     progress = Progress(
         listed_at=at(70), tried_at=at(71), failures=2, error=SyncError("r", "m", "h", at(71)), due_at=at(80)
@@ -762,6 +765,27 @@ async def test_class_meetings_are_due_the_longest_due_first(store):
     await do(store, *[lambda work, one=one: work.put_sheet(one) for one in [*sheets, done]])
 
     assert list(await store.due_sessions(at(60))) == ["third", "second", "first"]
+
+
+async def test_class_meetings_that_calendar_waits_for_are_found_one_of_each_event(store):
+    def meeting(session_id, start, event_id, due):
+        session = lesson(start=start, end=start + 30, session_id=session_id)
+        entry = CalendarEntry(event_id, "teacher@school.example", due_at=None if due is None else at(due))
+        return sheet_of(dataclasses.replace(session, plan=dataclasses.replace(session.plan, calendar=entry)))
+
+    sheets = [
+        meeting("a", 60, "class1", 10),
+        meeting("b", 0, "class1", 10),
+        meeting("c", 120, "class2", 11),
+        meeting("d", 180, "class3", None),
+        sheet_of(lesson(session_id="e", start=240, end=270)),
+    ]
+    await do(store, *[lambda work, one=one: work.put_sheet(one) for one in sheets])
+
+    assert len(await store.sessions_to_follow(at(10))) == 1
+    assert set(await store.sessions_to_follow(at(11))) in ({"a", "c"}, {"b", "c"})
+    assert list(await store.sessions_of_event("class1")) == ["b", "a"]
+    assert list(await store.sessions_of_event("class9")) == []
 
 
 # --- Parking, expiry, later versions ----------------------------------------------------------------------------

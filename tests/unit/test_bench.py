@@ -1,5 +1,5 @@
-from bench.figures import Calls, Figures, Repeat, Samples, pages, round_trips, verdicts
-from bench.report import results
+from bench.figures import Calls, Figures, Page, Repeat, Samples, page_verdicts, pages, round_trips, verdicts
+from bench.report import page_results, results
 
 
 def figures(*, ours=0.4, floor=0.3, rewritten=0, calls=504):
@@ -51,3 +51,10 @@ def test_the_results_hold_every_sample():
     assert kept["ours"] == {"seconds": (9.0, 0.4, 0.1)}
     assert kept["times_faster"] == 40
     assert [goal["met"] for goal in kept["goals"]] == [True] * 5
+
+
+def test_a_page_should_come_within_half_a_second():
+    measured = [Page("quick", Samples((0.1, 0.4, 9.0)), 1, 1000), Page("slow", Samples((0.1, 0.6, 0.7)), 500, 1000)]
+
+    assert [(verdict.name, verdict.met) for verdict in page_verdicts(measured)] == [("quick", True), ("slow", False)]
+    assert page_results(measured)["pages"][1]["median"] == 0.6

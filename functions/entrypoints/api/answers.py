@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from functions.domain.model import Kind, SyncState
 from functions.domain.roster import Mark
-from functions.domain.sessions import Role, SessionState, Tracking
+from functions.domain.sessions import CalendarState, Role, SessionState, Tracking
 from functions.services.survey import Survey
 
 
@@ -78,6 +78,14 @@ class CountsAnswer(Answer):
     erased: int = 0
 
 
+class CalendarAnswer(Answer):
+    """Where a class meeting stands in Calendar, and whether it is shown there as it is."""
+
+    event_id: str
+    state: CalendarState
+    hint: str | None = Field(None, description="What to do if Calendar does not show it.")
+
+
 class SessionAnswer(Answer):
     """A class meeting: `sessions/{session_id}`."""
 
@@ -111,6 +119,7 @@ class SessionAnswer(Answer):
     counts: CountsAnswer = CountsAnswer()
     tracking: Tracking | None = None
     tracking_hint: str | None = None
+    calendar: CalendarAnswer | None = None
     sync: SyncAnswer | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
@@ -282,6 +291,7 @@ class Scheduled(Answer):
     end_time: datetime
     tracking: Tracking | None = None
     hint: str | None = None
+    calendar: CalendarAnswer | None = None
     series_id: str | None = None
     sessions: list[Occurrence] | None = None
 

@@ -24,7 +24,8 @@ from functions.entrypoints.api.calls import (
     tag,
 )
 from functions.entrypoints.api.requests import ChangeRequest, NoQuery, ScheduleRequest, ScopeQuery
-from functions.services.schedule_class import ClassChange, NewClass, cancel_class, change_class, schedule_class
+from functions.services.change_class import ClassChange, cancel_class, change_class
+from functions.services.schedule_class import NewClass, schedule_class
 
 router = APIRouter(tags=["schedule"])
 
@@ -48,8 +49,6 @@ async def schedule(
     idempotency_key: IdempotencyKey = None,
 ) -> Mapping[str, Any]:
     """Schedule a class, or a series of them, and see to it that the teacher is tracked."""
-    if body.calendar:
-        raise InvalidRequest.of("calendar", "is not available in this version: leave it out or send false")
     new = NewClass(
         teacher_email=body.teacher_email,
         co_teacher_emails=_others(body.teacher_email, body.co_teacher_emails),
@@ -63,6 +62,7 @@ async def schedule(
         policy=body.policy.wanted if body.policy else None,
         time_zone=body.time_zone,
         recurrence=body.recurrence,
+        calendar=body.calendar,
     )
     done = await schedule_class(
         new, caller=caller, idempotency_key=idempotency_key, fingerprint=body.fingerprint, deps=app.deps
@@ -79,6 +79,7 @@ async def schedule(
         "space": first["space"],
         "tracking": first["tracking"],
         "hint": first.get("tracking_hint"),
+        "calendar": first.get("calendar"),
         "series_id": first["series_id"],
         "sessions": [_times(session) for session in sessions] if first["series_id"] else None,
     }

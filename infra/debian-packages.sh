@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# What the tests need of Debian beside Python, Java and gcloud: installed if it is missing and this may be done,
+# else the command is shown that does it. Quick where all is there.
+set -euo pipefail
+
+packages=(
+  chromium                # the pages in a browser
+  libreoffice-calc        # CSV as a spreadsheet reads it
+  php-cli php-curl        # the pass-through of docs/lms.md
+  poppler-utils           # what stands on printed pages
+  fonts-dejavu-core       # Latin, Greek, Cyrillic
+  fonts-noto-core         # Arabic, Hebrew, Devanagari and others
+  fonts-noto-color-emoji  # emoji
+  fonts-wqy-microhei      # Chinese and Japanese
+)
+
+if ! command -v dpkg-query >/dev/null; then
+  missing=()
+  for program in chromium soffice php pdftotext pdftoppm; do
+    command -v "$program" >/dev/null || missing+=("$program")
+  done
+  [[ ${#missing[@]} -eq 0 ]] && exit
+  echo "The tests need these programs, and this is not Debian, so they cannot be installed from here: ${missing[*]}" >&2
+  exit 1
+fi
+
+installed=" $(dpkg-query --show --showformat='${db:Status-Status}=${Package} ' "${packages[@]}" 2>/dev/null || true)"
+missing=()
+for package in "${packages[@]}"; do
+  [[ "$installed" == *" installed=$package "* ]] || missing+=("$package")
+done
+[[ ${#missing[@]} -eq 0 ]] && exit
+
+as_root=()
+if [[ $EUID -ne 0 ]]; then
+  as_root=(sudo -n)
+  if ! command -v sudo >/dev/null || ! sudo -n true 2>/dev/null; then
+    echo "The tests need Debian packages that are missing, and only root may install them. Run this, then try again:" >&2
+    echo "  sudo apt-get update && sudo apt-get install --no-install-recommends ${missing[*]}" >&2
+    exit 1
+  fi
+fi
+
+echo "Installing Debian packages that the tests need: ${missing[*]} …"
+apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get --quiet=2 --option DPkg::Lock::Timeout=300)
+install=("${apt[@]}" install --yes --no-install-recommends --option Dpkg::Use-Pty=0 "${missing[@]}")
+# Lists that are old or missing name packages which the mirror no longer has: then once more with new ones.
+"${install[@]}" >/dev/null 2>&1 || { "${apt[@]}" update && "${install[@]}" >/dev/null; } || {
+  echo "They could not be installed. See what is wrong with: apt-get install --no-install-recommends ${missing[*]}" >&2
+  exit 1
+}

@@ -1,0 +1,31 @@
+"""A browser as people have one: Debian's Chromium without a window, which looks at pages and asks nobody else."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import AsyncIterator
+
+from playwright.async_api import Browser, async_playwright
+
+from infra.local.processes import StartError
+
+# No sandbox: tests run as root in containers too, and open nothing but pages of this machine.
+_ARGUMENTS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+
+
+@contextlib.asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
+    """The installed Chromium; StartError says how to install it."""
+    program = shutil.which("chromium")
+    if program is None:
+        raise StartError("Chromium is not installed. Run: make debian-packages")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=program, args=list(_ARGUMENTS))
+        try:
+            yield browser
+        finally:
+            await browser.close()

@@ -1,0 +1,107 @@
+"""A stand-in for the Calendar API, for the official client over HTTP on loopback: events of primary calendars.
+
+It serves `Calendars` as documented in https://developers.google.com/workspace/calendar/api/v3/reference/events and
+fails where a fault plan says so. The caller is whoever the header `x-acting-as` names, or, where tokens are issued,
+whoever the token is of; the school must know them.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from infra.local.calendars import Calendars, Refused
+from infra.local.callers import SCOPES, Tokens
+from infra.local.google_apis import GoogleApis
+from infra.local.school import School
+
+EVENTS = frozenset({f"{SCOPES}calendar.events", f"{SCOPES}calendar.events.owned", f"{SCOPES}calendar"})
+MOST_ON_PAGE = 2500
+
+PATH = "/calendar/v3/calendars/{calendarId}/events"
+METHODS = {
+    "insert": ("POST", PATH),
+    "get": ("GET", f"{PATH}/{{eventId}}"),
+    "patch": ("PATCH", f"{PATH}/{{eventId}}"),
+    "delete": ("DELETE", f"{PATH}/{{eventId}}"),
+    "instances": ("GET", f"{PATH}/{{eventId}}/instances"),
+}
+"""What is served, by the API's own names."""
+
+
+class CalendarSimulator(GoogleApis):
+    """Serves calendars. `calendars`, `fail` and `calls` may be used from any thread; faults are of `events.insert` etc.
+
+    Attributes:
+        calendars: What it serves.
+        page_size: How many occurrences a page has at most: the service may give fewer than are asked for.
+    """
+
+    def __init__(self, school: School, *, tokens: Tokens | None = None) -> None:
+        super().__init__(school, tokens=tokens)
+        self.calendars = Calendars(school)
+        self.page_size = MOST_ON_PAGE
+
+    def _application(self) -> Starlette:
+        return Starlette(
+            routes=[
+                Route(path, self._serving(name, getattr(self, f"_events_{name}")), methods=[method])
+                for name, (method, path) in METHODS.items()
+            ]
+        )
+
+    def _serving(self, name: str, answer: Callable[[str, Request, Any], Any]) -> Callable[[Request], Any]:
+        async def serve(request: Request) -> Response:
+            caller, refusal = await self._arrived(f"events.{name}", request, 1, accepted=EVENTS)
+            if refusal:
+                return refusal
+            try:
+                content = await request.body()
+                owner = self._owner(caller, request.path_params["calendarId"])
+                answered = answer(owner, request, json.loads(content) if content else None)
+            except Refused as error:
+                return _error(error)
+            return Response(status_code=204) if answered is None else JSONResponse(answered)
+
+        return serve
+
+    def _owner(self, caller: str | None, calendar_id: str) -> str:
+        """Return whose calendar is meant: everybody sees their own here and no other."""
+        if caller is None or self.school.user(caller) is None:
+            raise Refused(403, "notACalendarUser", "The user must be signed up for Google Calendar.")
+        if calendar_id not in {"primary", caller}:
+            raise Refused(404, "notFound", "Not Found")
+        return caller
+
+    def _events_insert(self, caller: str, request: Request, body: Any) -> Any:  # noqa: ANN401 - of JSON
+        return self.calendars.insert(caller, body, request.query_params)
+
+    def _events_get(self, caller: str, request: Request, _: Any) -> Any:  # noqa: ANN401 - of JSON
+        return self.calendars.get(caller, request.path_params["eventId"])
+
+    def _events_patch(self, caller: str, request: Request, body: Any) -> Any:  # noqa: ANN401 - of JSON
+        if_match = request.headers.get("if-match")
+        return self.calendars.patch(caller, request.path_params["eventId"], body, request.query_params, if_match)
+
+    def _events_delete(self, caller: str, request: Request, _: Any) -> None:  # noqa: ANN401 - of JSON
+        self.calendars.delete(caller, request.path_params["eventId"], request.query_params)
+
+    def _events_instances(self, caller: str, request: Request, _: Any) -> Any:  # noqa: ANN401 - of JSON
+        query = request.query_params
+        size, begin = min(int(query.get("maxResults", "250")), self.page_size), int(query.get("pageToken", "0"))
+        event_id, deleted = request.path_params["eventId"], query.get("showDeleted") == "true"
+        items, more = self.calendars.instances(caller, event_id, size=size, begin=begin, deleted=deleted)
+        page = {"kind": "calendar#events", "items": items}
+        return {**page, "nextPageToken": str(begin + size)} if more else page
+
+
+def _error(error: Refused) -> JSONResponse:
+    """An error as https://developers.google.com/workspace/calendar/api/guides/errors describes them."""
+    told = {"domain": "calendar", "reason": error.reason, "message": error.message}
+    return JSONResponse(
+        {"error": {"code": error.status, "message": error.message, "errors": [told]}}, status_code=error.status
+    )

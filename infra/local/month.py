@@ -1,0 +1,189 @@
+"""A month of a made-up school: its classes are scheduled, held and marked by the real application, day by day.
+
+Everyone in it is invented, and the days are always the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from itertools import product
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import httpx
+
+from functions import wiring
+from functions.domain.model import Organizer, SyncSource
+from functions.entrypoints.api.http import guarded
+from functions.services.sync import Request, sync_conference
+from functions.settings import Settings
+from infra.local.clock import TurnableClock
+from infra.local.google_apis import GoogleApis
+from infra.local.meet import MeetSimulator
+from infra.local.school import Account, Attendee, Conference, School, Visit
+
+ZONE = ZoneInfo("Europe/Berlin")
+MONTH = "2026-11"
+FIRST_DAY, LAST_DAY = date(2026, 11, 2), date(2026, 11, 23)
+LENGTH = 45
+"""Minutes of each class."""
+
+_SETTLE = timedelta(minutes=10)
+_TEACHER = Account("users/100", "petra.lindner@school.example", display_name="Petra Lindner")
+
+_GIVEN = (
+    *("Amelie", "Anton", "Ben", "Carla", "Deniz", "Elif", "Emil", "Finn", "Frieda", "Greta", "Hanna", "Henry"),
+    *("Ida", "Jakob", "Jonas", "Klara", "Lena", "Leon", "Lina", "Louis", "Mara", "Matteo", "Mila", "Moritz"),
+    *("Nele", "Noah", "Oskar", "Paula", "Romy", "Samir"),
+)
+_FAMILY = (
+    *("Albers", "Bachmann", "Conrad", "Demir", "Ebert", "Fiedler", "Gruber", "Hartwig", "Iversen", "Jansen"),
+    *("Kaya", "Lorenz", "Marquardt", "Nowak", "Ostermann", "Petrov", "Quandt", "Reimann", "Seidel", "Thomsen"),
+    *("Unger", "Vogt", "Wieland", "Çelik", "Zander", "Bruns", "Carstens", "Dreyer", "Engel", "Frank"),
+)
+
+Minutes = tuple[float, float | None]
+"""A visit, in minutes after the class's start; None is an end that Meet never learns."""
+
+
+class Month:
+    """The school, its application, and the LMS that calls it. `opened` makes one."""
+
+    def __init__(self, school: School, clock: TurnableClock, app: wiring.App, lms: httpx.AsyncClient) -> None:
+        self._school = school
+        self._clock = clock
+        self._app = app
+        self._lms = lms
+        self._dice = random.Random(11)
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def opened(cls, **store: str) -> AsyncIterator[Month]:
+        """A month of which nothing has happened yet; the settings say where its documents are kept."""
+        clock = TurnableClock(at(date(2026, 11, 1), 0))
+        school = School(clock)
+        school.enrol(_TEACHER)
+        with MeetSimulator(school).in_thread() as meet, GoogleApis(school).in_thread() as apis:
+            settings: dict[str, Any] = {
+                "auth_mode": "anonymous",
+                "meet_api_endpoint": meet.endpoint,
+                "people_api_endpoint": apis.endpoint,
+                "directory_api_endpoint": apis.endpoint,
+                "school_time_zone": str(ZONE),
+                "api_callers": "*=admin",
+                "room_device_names": "Room *",
+                "settle_seconds": int(_SETTLE.total_seconds()),
+                "meet_reads_per_minute": 0,
+                "meet_project_reads_per_minute": 0,
+                **store,
+            }
+            app = wiring.build(Settings(**settings), clock=clock)
+            try:
+                transport = httpx.ASGITransport(guarded(app))
+                async with httpx.AsyncClient(transport=transport, base_url="http://api", timeout=60) as lms:
+                    yield cls(school, clock, app, lms)
+            finally:
+                await app.close()
+
+    def enrol(self, names: Sequence[str], *, first_id: int) -> list[Account]:
+        """Pupils of these names come to the school."""
+        accounts = [
+            Account(f"users/{number}", f"pupil.{number}@school.example", display_name=name)
+            for number, name in enumerate(names, first_id)
+        ]
+        self._school.enrol(*accounts)
+        return accounts
+
+    async def schedule(
+        self, subject: str, class_id: str, pupils: Sequence[Account], day: date, *, hour: int = 9, **more: str
+    ) -> Mapping[str, Any]:
+        """Schedule a class or, with a `recurrence`, several; gives the API's answer."""
+        students = [
+            {
+                "student_id": one.user.removeprefix("users/"),
+                "email": one.email,
+                "display_name": one.display_name,
+                "user": one.user,
+            }
+            for one in pupils
+        ]
+        return await self.call(
+            "POST",
+            "/api/schedule/class",
+            teacher_email=_TEACHER.email,
+            students=students,
+            subject=subject,
+            class_id=class_id,
+            start_time=at(day, 0, hour=hour).isoformat(),
+            duration_minutes=LENGTH,
+            **more,
+        )
+
+    async def hold(self, room: Mapping[str, Any], day: date, people: Sequence[Attendee], *, hour: int = 9) -> None:
+        """Hold a class, and let its event come once everything has settled."""
+        moved = [_moved(one, at(day, 0, hour=hour) - at(FIRST_DAY, 0)) for one in people]
+        begun = min(visit.start for one in moved for visit in one.visits)
+        end = at(day, LENGTH, hour=hour)
+        code = str(room["meeting_code"])
+        held = Conference(f"{code}-{day}", room["space"], code, _TEACHER.user, begun, end, tuple(moved))
+        self._school.hold(held)
+        settled = end + _SETTLE + timedelta(minutes=1)
+        if self._clock() < settled:
+            self._clock.turn_to(settled)
+        asked = Request(held.name, Organizer(user=_TEACHER.user), end, SyncSource.EVENT)
+        await sync_conference(asked, deps=self._app.deps)
+
+    async def call(self, method: str, path: str, **body: object) -> Mapping[str, Any]:
+        """Call the API as the LMS does."""
+        answer = await self._lms.request(method, path, json=body or None)
+        answer.raise_for_status()
+        found: Mapping[str, Any] = answer.json()
+        return found
+
+    def ordinary(self, pupils: Sequence[Account]) -> list[Attendee]:
+        """The teacher and whoever else comes on an ordinary day: most on time, some late, some with a poor line."""
+        habits: tuple[tuple[Minutes, ...], ...] = ((), ((9, 45),), ((0, 30),), ((1, 14), (16, 45)), ((0, 45),))
+        chosen = self._dice.choices(habits, weights=(4, 5, 3, 8, 80), k=len(pupils))
+        there = [
+            signed_in(pupil, *((start + self._dice.uniform(-1, 1), end) for start, end in visits))
+            for pupil, visits in zip(pupils, chosen, strict=True)
+            if visits
+        ]
+        return [the_teacher((-4, LENGTH)), *there]
+
+
+def names(number: int) -> list[str]:
+    """So many ordinary names, the same ones each time; up to 30 of them no two share a part."""
+    dice = random.Random(7)
+    if number <= len(_GIVEN):
+        return [f"{given} {family}" for given, family in zip(_GIVEN, dice.sample(_FAMILY, number), strict=False)]
+    return [f"{given} {family}" for given, family in dice.sample(list(product(_GIVEN, _FAMILY)), number)]
+
+
+def the_teacher(*visits_: Minutes) -> Attendee:
+    """The teacher of all classes."""
+    return Attendee("teacher", "signed_in", _TEACHER.display_name, _TEACHER.user, visits(*visits_))
+
+
+def signed_in(account: Account, *visits_: Minutes) -> Attendee:
+    """A pupil with their own account."""
+    return Attendee(account.user.replace("/", "-"), "signed_in", account.display_name, account.user, visits(*visits_))
+
+
+def visits(*times: Minutes) -> tuple[Visit, ...]:
+    """Visits to a class, wherever in the month it will be held."""
+    return tuple(Visit(at(FIRST_DAY, start), None if end is None else at(FIRST_DAY, end)) for start, end in times)
+
+
+def at(day: date, minutes: float, *, hour: int = 9) -> datetime:
+    """So many minutes after an hour of a day, in the school's time."""
+    began = datetime(day.year, day.month, day.day, hour, tzinfo=ZONE).astimezone(UTC)
+    return began + timedelta(minutes=minutes)
+
+
+def _moved(attendee: Attendee, by: timedelta) -> Attendee:
+    moved = tuple(Visit(one.start + by, one.end + by if one.end else None) for one in attendee.visits)
+    return Attendee(attendee.id, attendee.kind, attendee.display_name, attendee.user, moved)

@@ -1,0 +1,65 @@
+"""A made-up school, the real function `api` that answers from it, and an LMS that passes its pages on."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+import pytest_asyncio
+
+from infra.local.browser import chromium
+from infra.local.function_server import function_server
+from infra.local.lms_backend import php_backend, python_backend
+from infra.local.metadata_server import MetadataServer
+from infra.local.month import ZONE
+from infra.local.showcase import classes_of, hold_showcase
+from tests.api import LMS
+
+
+@pytest.fixture(scope="session")
+def showcase(tmp_path_factory):
+    """A month of a school, in an embedded store."""
+    return asyncio.run(hold_showcase(tmp_path_factory.mktemp("showcase")))
+
+
+@pytest.fixture(scope="session")
+def api(showcase, tmp_path_factory):
+    """The address of the function; it answers an LMS, and nobody else."""
+    env = {
+        "AUTH_MODE": "anonymous",
+        "API_CALLERS": f"{LMS}=lms",
+        "ATTENDANCE_STORE": showcase.store,
+        "MEET_API_ENDPOINT": "http://127.0.0.1:9",  # pages ask Meet nothing
+        "SCHOOL_TIME_ZONE": str(ZONE),
+    }
+    with function_server("api", env=env, log=tmp_path_factory.mktemp("api") / "api.log", signature="http") as served:
+        yield served.url
+
+
+@pytest.fixture(scope="session")
+def metadata_server():
+    with MetadataServer(LMS).in_thread() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def lms_in_python(api, showcase, metadata_server, tmp_path_factory):
+    """Below this address is the back end in Python that `docs/lms.md` shows."""
+    folder = tmp_path_factory.mktemp("lms") / "python"
+    with python_backend(api, classes=classes_of(showcase), env=metadata_server.environment, folder=folder) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def lms_in_php(api, showcase, metadata_server, tmp_path_factory):
+    """Likewise in PHP."""
+    folder = tmp_path_factory.mktemp("lms") / "php"
+    with php_backend(api, classes=classes_of(showcase), env=metadata_server.environment, folder=folder) as address:
+        yield address
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser():
+    """One browser for all tests; each has a context of its own in it."""
+    async with chromium() as browser:
+        yield browser

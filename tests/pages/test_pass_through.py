@@ -1,0 +1,121 @@
+"""The pages reach people through an LMS's back end: the code that `docs/lms.md` shows, run as it stands there."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from infra.local.lms_backend import php_backend, python_backend
+from infra.local.month import MONTH
+from infra.local.processes import free_port
+from infra.local.showcase import CLASS_ID, LARGE_CLASS_ID, classes_of
+from tests.api import token
+
+PASSED_ON = {
+    "content-type",
+    "content-disposition",
+    "content-security-policy",
+    "x-content-type-options",
+    "referrer-policy",
+    "cache-control",
+    "etag",
+}
+TEACHER = {"teacher": CLASS_ID}
+
+
+@pytest.fixture(params=["python", "php"])
+def lms(request):
+    with httpx.Client(
+        base_url=request.getfixturevalue(f"lms_in_{request.param}"), cookies=TEACHER, trust_env=False, timeout=60
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+def direct(api):
+    """The LMS's back end itself, asking."""
+    with httpx.Client(base_url=f"{api}/api", headers={"Authorization": token()}, trust_env=False, timeout=60) as client:
+        yield client
+
+
+def pages(showcase):
+    return [
+        f"/sessions/{showcase.report}/attendance?format=html",
+        f"/sessions/{showcase.report}/attendance?format=csv&bom=1",
+        f"/sessions/{showcase.report}/attendance",
+        f"/classes/{CLASS_ID}/register?month={MONTH}&format=html",
+        f"/classes/{CLASS_ID}/register?month={MONTH}&format=csv",
+    ]
+
+
+def headers_that_count(answer):
+    return {name: value for name, value in answer.headers.items() if name in PASSED_ON}
+
+
+def without_nonce(text):
+    """A page without what is another each time."""
+    head, *rest = text.split("nonce-")
+    nonce = rest[0].split("'")[0] if rest else text.partition('nonce="')[2].partition('"')[0]
+    return text.replace(nonce, "") if nonce else head
+
+
+def test_whoever_may_see_a_page_gets_status_body_and_headers_as_the_api_gave_them(lms, direct, showcase):
+    for page in pages(showcase):
+        passed_on, asked = lms.get(page), direct.get(page)
+
+        assert (page, passed_on.status_code) == (page, asked.status_code) == (page, 200)
+        assert without_nonce(passed_on.text) == without_nonce(asked.text)
+        given, meant = headers_that_count(passed_on), headers_that_count(asked)
+        assert {name: without_nonce(value) for name, value in given.items()} == {
+            name: without_nonce(value) for name, value in meant.items()
+        }
+        assert {"content-type", "cache-control", "x-content-type-options"} <= set(given)
+
+
+def test_the_api_itself_shows_a_browser_nothing(api, showcase):
+    for page in pages(showcase):
+        refused = httpx.get(f"{api}/api{page}", cookies=TEACHER, trust_env=False, timeout=60)
+
+        assert (refused.status_code, refused.json()["type"].rpartition("/")[2]) == (403, "not-permitted")
+
+
+def test_whoever_may_not_see_a_page_cannot_tell_it_from_one_that_is_not_there(lms, showcase):
+    others = [f"/sessions/{showcase.large}/attendance?format=html", f"/classes/{LARGE_CLASS_ID}/register?month={MONTH}"]
+    answers = [
+        lms.get(page) for page in [*others, "/sessions/unknown/attendance", "/classes/unknown/register?month=2026-11"]
+    ]
+
+    assert {answer.status_code for answer in answers} == {404}
+    assert len({answer.content for answer in answers}) == 1
+
+
+def test_nothing_else_of_the_api_can_be_reached(lms):
+    for page in [
+        "/sessions",
+        "/sessions/..%2F..%2Fstatus%3F/attendance",
+        f"/classes/{CLASS_ID}%2F..%2F..%2Fstatus%3F/register",
+        "/classes/../status",
+        "/sessions/./attendance",
+    ]:
+        assert (page, lms.get(page).status_code) == (page, 404)
+
+
+def test_what_the_api_refuses_is_passed_on_with_its_reason(lms):
+    refused = lms.get(f"/classes/{CLASS_ID}/register?month=November")
+
+    assert refused.status_code == 422
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert refused.json()["errors"][0]["field"] == "month"
+
+
+@pytest.mark.parametrize("backend", [python_backend, php_backend])
+def test_without_an_api_people_are_told_to_try_again(backend, showcase, metadata_server, tmp_path):
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    classes = classes_of(showcase)
+    with backend(nowhere, classes=classes, env=metadata_server.environment, folder=tmp_path / "lms") as address:
+        page = f"{address}/sessions/{showcase.report}/attendance?format=html"
+        answer = httpx.get(page, cookies=TEACHER, trust_env=False, timeout=60)
+
+    assert answer.status_code == 504
+    assert "Try again" in answer.text
+    assert "127.0.0.1" not in answer.text
