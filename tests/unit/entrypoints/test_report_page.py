@@ -86,7 +86,7 @@ def test_the_planned_and_the_teachers_time_stand_on_the_axis_that_shows_everybod
 @pytest.mark.parametrize(
     ("sheet", "said"),
     [
-        (sheet_of(lesson(roster=CLASS, listed=None), now=-10), ["This class is still to come"]),
+        (sheet_of(lesson(roster=CLASS, listed=None), now=-10), ["Nobody has been seen in this class yet"]),
         (sheet_of(lesson(roster=CLASS, cancelled=True)), ["This class was cancelled"]),
         (sheet_of(lesson(roster=CLASS, listed=75), now=76), ["This class was not held"]),
         (sheet_of(lesson(), call((TEACHING, (0, 60)))), ["No student is expected in this class"]),
@@ -112,10 +112,79 @@ def test_each_state_is_said_plainly(sheet, said):
     assert titles(page(sheet)) == said
 
 
+@pytest.mark.parametrize("now", [-10, 90])
+def test_a_class_that_nobody_asked_about_is_not_called_to_come_once_its_time_is_over(now):
+    (notice,) = page(sheet_of(lesson(roster=CLASS, listed=None), now=now)).notices
+
+    assert "still to come, or" in notice.text
+    assert "by itself" in notice.text
+
+
+def test_a_class_too_old_for_google_meet_promises_nothing_that_will_not_happen():
+    days = 1440
+    entered = lesson(start=-40 * days, end=-40 * days + 60, roster=CLASS, listed=None)
+    asked = dataclasses.replace(entered, progress=dataclasses.replace(entered.progress, tried_at=at(0)))
+    (notice,) = page(sheet_of(asked, now=1)).notices
+
+    assert "by itself" not in notice.text
+    assert "30 days" in notice.text
+
+
 def test_a_class_that_was_held_at_another_time_says_so():
     sheet = sheet_of(lesson(roster=CLASS, listed=75), call((TEACHING, (-20, -5)), start=-20, end=-5), now=76)
 
     assert "at another time" in page(sheet).notices[0].text
+
+
+def test_whoever_was_there_during_a_class_that_was_not_held_was_not_there_at_another_time():
+    sheet = sheet_of(lesson(roster=CLASS, listed=75), call((ADA, (0, 45)), start=0, end=45), now=76)
+    (notice,) = page(sheet).notices
+
+    assert notice.title == "This class was not held"
+    assert "another time" not in notice.text
+    assert "stands below" in notice.text
+
+
+def test_a_teacher_who_stands_on_the_roster_is_no_student_who_is_expected():
+    both = page(sheet_of(lesson(roster=expected(ADA, TEACHING)), call((TEACHING, (0, 60)), (ADA, (0, 60)))))
+    alone = page(sheet_of(lesson(roster=expected(TEACHING)), call((TEACHING, (0, 60)))))
+
+    assert facts(both)["Expected"] == ("1 student", "")
+    assert "Expected" not in facts(alone)
+    assert titles(alone) == ["No student is expected in this class"]
+
+
+@pytest.mark.parametrize(
+    ("teacher", "policy", "said"),
+    [
+        ((-20, -2), {}, ("not seen during the class", "marks go by the planned time")),
+        (None, {}, ("not seen in the call", "marks go by the planned time")),
+        (None, {"marks": False}, ("not seen in the call", "")),
+    ],
+)
+def test_a_teacher_who_did_not_hold_the_class_was_elsewhere_or_too_early(teacher, policy, said):
+    there = [(TEACHING, teacher)] if teacher else []
+    report = page(
+        sheet_of(lesson(roster=CLASS, policy=policy), call(*there, (ADA, (-2, 58)), (BOB, (0, 58)), start=-20))
+    )
+
+    assert facts(report)["Held by the teacher"] == said
+
+
+def test_several_calls_are_not_one_that_lasted_from_the_first_to_the_last():
+    calls = [call((TEACHING, (start, end)), (ADA, (start, end)), start=start, end=end, name=name) for start, end, name in
+             [(0, 10, "one"), (40, 60, "two")]]  # fmt: skip
+    report = page(sheet_of(lesson(roster=CLASS), *calls))
+
+    assert "Call" not in facts(report)
+    assert facts(report)["Calls"] == ("09:00:00 to 10:00:00", "2 calls, from the start of the first to the last end")
+
+
+def test_a_call_that_was_never_read_is_not_called_read():
+    said = facts(page(sheet_of(lesson(roster=CLASS), unread_call())))
+
+    assert "Read from Meet" not in said
+    assert said["Meet last asked"] == ("23 November 2026, 10:10:00", "")
 
 
 def test_what_is_known_from_reports_alone_is_not_said_to_be_read_again_by_itself():

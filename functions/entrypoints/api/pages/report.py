@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -171,10 +171,6 @@ def report_of(session: SessionAnswer, people: Sequence[AttendanceAnswer]) -> Rep
 # --- The summary -------------------------------------------------------------------------------------------------
 
 _STATES: Mapping[SessionState, tuple[str, str]] = {
-    SessionState.SCHEDULED: (
-        "This class is still to come",
-        "Nobody has been seen in its call yet, so there is nothing to tell of anybody.",
-    ),
     SessionState.LIVE: (
         "This class is not over",
         "Its call goes on, or may be opened again before the class ends. Times and marks can still change.",
@@ -192,8 +188,9 @@ def _notices(session: SessionAnswer, people: Sequence[AttendanceAnswer]) -> list
     found = []
     if session.state in _STATES:
         title, text = _STATES[session.state]
-        elsewhere = " People were in its call at another time near the class." if session.held_elsewhere else ""
-        found.append(Notice("state", title, text + elsewhere))
+        found.append(Notice("state", title, text + (_all_the_same(session, people) if session.held_elsewhere else "")))
+    elif session.state is SessionState.SCHEDULED:
+        found.append(_nobody_yet(session))
     elif not session.scheduled_start:
         found.append(
             Notice(
@@ -208,11 +205,37 @@ def _notices(session: SessionAnswer, people: Sequence[AttendanceAnswer]) -> list
         found.append(Notice("warning", f"{are[0].upper()}{are[1:]}", "The reason stands beside each of them."))
     if session.policy.marks is False and session.scheduled_start:
         found.append(Notice("state", "Marks are switched off for this class", "Only times are recorded."))
-    if session.state is SessionState.ENDED and session.scheduled_start and not session.roster:
+    if session.state is SessionState.ENDED and session.scheduled_start and not _expected(session):
         came = any(person.kind is not Kind.ROOM and person.role is not Role.TEACHER for person in people)
         text = "Whoever came stands here as a guest." if came else "No student can be marked, and no guest came."
         found.append(Notice("state", "No student is expected in this class", text))
     return found
+
+
+def _nobody_yet(session: SessionAnswer) -> Notice:
+    """True before the class and after it: a page says nothing that the time alone would change."""
+    if session.due_at:
+        text = (
+            "It is still to come, or Google Meet has not been asked about it yet. That happens by itself once it ends; "
+            "marks that were set by hand stand here from then on."
+        )
+    else:
+        text = "Google Meet is not asked about it any more, because it forgets calls after 30 days."
+    return Notice("state", "Nobody has been seen in this class yet", text)
+
+
+def _all_the_same(session: SessionAnswer, people: Iterable[AttendanceAnswer]) -> str:
+    """What to say of those who were in the call of a class that was not held."""
+    start, end = session.scheduled_start, session.scheduled_end
+    sessions = [one for person in people if person.kind is not Kind.ROOM for one in person.sessions]
+    if start and end and any(one.start_time < end and start <= one.end_time for one in sessions):
+        return " Whoever was in its call all the same stands below."
+    return " People were in its call at another time near the class."
+
+
+def _expected(session: SessionAnswer) -> int:
+    """How many students are expected: a teacher who stands on the roster is none."""
+    return sum(entry.email not in session.teacher_emails for entry in session.roster)
 
 
 def _incomplete(session: SessionAnswer) -> list[Notice]:
@@ -254,21 +277,34 @@ def _facts(session: SessionAnswer, people: Sequence[AttendanceAnswer], clock: Cl
         held, length = clock.span(session.held_start, session.held_end), _length(session.held_start, session.held_end)
         found.append(Fact("Held by the teacher", (held,), f"{length} so far" if live else length))
     elif session.scheduled_start and session.state is SessionState.ENDED and _is_complete(session):
-        found.append(Fact("Held by the teacher", ("not seen in the call",), "marks go by the planned time"))
-    if session.actual_start:
-        if session.actual_end and not live:
-            span, length = clock.span(session.actual_start, session.actual_end), _length(*_actual(session))
-            found.append(Fact("Call", (span,), length))
-        else:
-            found.append(Fact("Call", (f"since {clock.time(session.actual_start)}",)))
-    if session.roster:
-        found.append(Fact("Expected", (counted(len(session.roster), "student", "students"),)))
+        came = any(person.role is Role.TEACHER and person.sessions for person in people)
+        not_seen = "not seen during the class" if came else "not seen in the call"
+        beside = "" if session.policy.marks is False else "marks go by the planned time"
+        found.append(Fact("Held by the teacher", (not_seen,), beside))
+    found += _calls(session, clock)
+    if expected := _expected(session):
+        found.append(Fact("Expected", (counted(expected, "student", "students"),)))
     if session.meeting_code:
         found.append(Fact("Meeting code", (session.meeting_code,)))
     if session.sync and session.sync.pulled_at:
         source = "Google's reports" if session.sync.source == SyncSource.REPORTS else "Meet"
-        found.append(Fact(f"Read from {source}", (clock.day_and_time(session.sync.pulled_at),)))
+        failed = session.sync.state is SyncState.FAILED
+        term = f"{source} last asked" if failed else f"Read from {source}"
+        found.append(Fact(term, (clock.day_and_time(session.sync.pulled_at),)))
     return found
+
+
+def _calls(session: SessionAnswer, clock: Clock) -> list[Fact]:
+    if not session.actual_start:
+        return []
+    several = len(session.conference_records) > 1
+    term = "Calls" if several else "Call"
+    if not session.actual_end or session.state is SessionState.LIVE:
+        return [Fact(term, (f"since {clock.time(session.actual_start)}",))]
+    # Between several calls there may be hours without any, so no length is told of them.
+    calls = f"{len(session.conference_records)} calls, from the start of the first to the last end"
+    beside = calls if several else _length(*_actual(session))
+    return [Fact(term, (clock.span(session.actual_start, session.actual_end),), beside)]
 
 
 def _is_complete(session: SessionAnswer) -> bool:
