@@ -172,9 +172,9 @@ def test_a_teacher_who_did_not_hold_the_class_was_elsewhere_or_too_early(teacher
 
 
 def test_several_calls_are_not_one_that_lasted_from_the_first_to_the_last():
-    calls = [call((TEACHING, (start, end)), (ADA, (start, end)), start=start, end=end, name=name) for start, end, name in
-             [(0, 10, "one"), (40, 60, "two")]]  # fmt: skip
-    report = page(sheet_of(lesson(roster=CLASS), *calls))
+    one = call((TEACHING, (0, 10)), (ADA, (0, 10)), end=10, name="one")
+    two = call((TEACHING, (40, 60)), (ADA, (40, 60)), start=40, name="two")
+    report = page(sheet_of(lesson(roster=CLASS), one, two))
 
     assert "Call" not in facts(report)
     assert facts(report)["Calls"] == ("09:00:00 to 10:00:00", "2 calls, from the start of the first to the last end")

@@ -117,7 +117,19 @@ def test_on_the_night_of_the_clocks_each_time_says_which_clock_it_means():
     assert clock.time(before) == "02:30:00 CEST"
     assert clock.time(after) == "02:30:00 CET"
     assert axis.bar(Interval(before, after), clock).text == "02:30:00 CEST to 02:30:00 CET"
-    assert [tick.label for tick in axis.ticks(clock)] == ["02:30", "02:40", "02:50", "02:00", "02:10", "02:20", "02:30"]
+    ticks = ["02:30", "02:40", "02:50", "02:00 CET", "02:10", "02:20", "02:30"]
+    assert [tick.label for tick in axis.ticks(clock)] == ticks
+    assert clock.named(before) == "Europe/Berlin, where clocks change meanwhile"
+
+
+def test_on_an_axis_of_several_days_a_label_names_the_day():
+    days = 1440
+    three = [tick.label for tick in Axis(at(0), at(3 * days)).ticks(UTC_CLOCK)]
+    forty = [tick.label for tick in Axis(at(0), at(40 * days)).ticks(UTC_CLOCK)]
+
+    assert three == ["24 Nov", "25 Nov", "26 Nov"]
+    assert len(forty) <= 7
+    assert forty[0] == "30 Nov"
 
 
 def test_a_time_of_the_next_day_names_it():

@@ -19,7 +19,11 @@ LEAST_WIDTH = 0.2
 
 _SHORTEST_AXIS = timedelta(minutes=1)
 _MOST_TICKS = 6
-_STEPS = tuple(timedelta(minutes=m) for m in (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440))
+_DAY = timedelta(days=1)
+_STEPS = (
+    *(timedelta(minutes=m) for m in (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720)),
+    *(timedelta(days=d) for d in (1, 2, 7, 30, 90)),
+)
 _EDGE = 4
 """Percent: how near to an end of the axis a label would be cut off if it were centred."""
 
@@ -85,19 +89,27 @@ class Axis:
         )
 
     def ticks(self, clock: Clock) -> tuple[Tick, ...]:
-        """Round times of day, few enough to be read on a telephone."""
+        """Round times of day, few enough to be read on a telephone; on an axis of several days their days.
+
+        The first one after clocks were put forward or back says which clock it means.
+        """
         length = self.end - self.start
-        step = next((step for step in _STEPS if length / step <= _MOST_TICKS), _STEPS[-1])
+        least = _DAY if length > 2 * _DAY else timedelta()
+        step = next((step for step in _STEPS if length / step <= _MOST_TICKS and step >= least), _STEPS[-1])
         local = clock.local(self.start)
         since_midnight = timedelta(hours=local.hour, minutes=local.minute, seconds=local.second)
         since_midnight += timedelta(microseconds=local.microsecond)
         moment = self.start + (-since_midnight) % step
+        before = clock.local(moment)
         found = []
         while moment <= self.end:
             x = self.x(moment)
             anchor = "start" if x < _EDGE else "end" if x > 100 - _EDGE else "middle"
-            found.append(Tick(percent(x), f"{clock.local(moment):%H:%M}", anchor))
-            moment += step
+            local = clock.local(moment)
+            label = f"{local.day} {local:%b}" if step >= _DAY else f"{local:%H:%M}"
+            which = f" {local:%Z}" if local.utcoffset() != before.utcoffset() and step < _DAY else ""
+            found.append(Tick(percent(x), label + which, anchor))
+            moment, before = moment + step, local
         return tuple(found)
 
 

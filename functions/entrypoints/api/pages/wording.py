@@ -91,7 +91,9 @@ class Clock:
         return f"{day_in_words(local.date())}, {local:%H:%M:%S}"
 
     def named(self, moment: datetime) -> str:
-        """`Europe/Berlin, UTC+01:00`."""
+        """`Europe/Berlin, UTC+01:00`; each time says which clock it means where one offset would be untrue for some."""
+        if self.offset_changes:
+            return f"{self.zone.key}, where clocks change meanwhile"
         offset = f"{self.local(moment):%z}"
         return f"{self.zone.key}, UTC{offset[:3]}:{offset[3:5]}" if self.zone.key != "UTC" else "UTC"
 
