@@ -244,10 +244,10 @@ async def test_hostile_names_are_shown_as_they_were_typed(look):
     )
 
 
-async def printed(page, folder, *, landscape=False):
-    """The text of each printed page, its size in points, and how wide everything is on it."""
+async def printed(page, folder, *, paper="A4", landscape=False):
+    """The text of each printed page, and its size in points."""
     file = folder / "page.pdf"
-    await page.pdf(path=file, prefer_css_page_size=True, format="A4", landscape=landscape)
+    await page.pdf(path=file, prefer_css_page_size=True, format=paper, landscape=landscape)
     text, facts = await asyncio.gather(run("pdftotext", "-layout", file, "-"), run("pdfinfo", file))
     width, height = map(float, re.search(r"Page size:\s+([\d.]+) x ([\d.]+)", facts).groups())
     return text.split("\f")[:-1], (width, height)
@@ -264,15 +264,20 @@ async def run(*command):
 
 async def test_a_printed_report_is_a_few_sheets_with_everybody_once(look, api, showcase, tmp_path):
     page = await look("report")
-    sheets, size = await printed(page, tmp_path)
-    text = "\n".join(sheets)
+    for paper, points in [("A4", [595, 842]), ("Letter", [612, 792])]:
+        sheets, size = await printed(page, tmp_path, paper=paper)
+        text = "\n".join(sheets)
 
-    assert sorted(size) == pytest.approx([595, 842], abs=1)  # A4
-    assert len(sheets) <= 4
-    assert all(len(sheet.split()) > 20 for sheet in sheets)  # no sheet is all but empty
-    for person in attendance(api, showcase.report):
-        if person["role"] == "student":
-            assert len(re.findall(rf"(?<!\.)\b{person['student_id']}\b", text)) == 1
+        assert sorted(size) == pytest.approx(points, abs=1)
+        assert len(sheets) <= 4
+        assert all(len(sheet.split()) > 20 for sheet in sheets)  # no sheet is all but empty
+        for person in attendance(api, showcase.report):
+            if person["role"] == "student":
+                assert len(re.findall(rf"(?<!\.)\b{person['student_id']}\b", text)) == 1
+        # A heading stands on the sheet of what it is a heading of, and nothing hangs at the end of a line.
+        for heading, first in [("Guests who may be students", "by telephone"), ("Decided by people", "The bus was")]:
+            assert [first in sheet for sheet in sheets if heading in sheet] == [True]
+        assert not re.search(r"·(?:\s\s|$)", text, flags=re.MULTILINE)
 
 
 async def test_500_people_are_printed_on_sheets_that_each_have_a_head(look, tmp_path):
