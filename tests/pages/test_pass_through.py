@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socketserver
+import threading
+
 import httpx
 import pytest
 
 from infra.local.lms_backend import php_backend, python_backend
 from infra.local.month import MONTH
-from infra.local.processes import free_port
 from infra.local.showcase import CLASS_ID, LARGE_CLASS_ID, classes_of
 from tests.api import token
 
@@ -108,14 +110,37 @@ def test_what_the_api_refuses_is_passed_on_with_its_reason(lms):
     assert refused.json()["errors"][0]["field"] == "month"
 
 
-@pytest.mark.parametrize("backend", [python_backend, php_backend])
-def test_without_an_api_people_are_told_to_try_again(backend, showcase, metadata_server, tmp_path):
-    nowhere = f"http://127.0.0.1:{free_port()}"
-    classes = classes_of(showcase)
-    with backend(nowhere, classes=classes, env=metadata_server.environment, folder=tmp_path / "lms") as address:
-        page = f"{address}/sessions/{showcase.report}/attendance?format=html"
-        answer = httpx.get(page, cookies=TEACHER, trust_env=False, timeout=60)
+@pytest.fixture
+def failing_api():
+    """The address of a function that ends the first connection without a word, and others in the middle of an answer."""
 
-    assert answer.status_code == 504
-    assert "Try again" in answer.text
-    assert "127.0.0.1" not in answer.text
+    class Cut(socketserver.BaseRequestHandler):
+        words = iter([b""])
+
+        def handle(self):
+            self.request.recv(65536)
+            cut = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 1000\r\n\r\n<h1>Half"
+            self.request.sendall(next(self.words, cut))
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Cut) as server:
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        serving.join()
+
+
+@pytest.mark.parametrize("backend", [python_backend, php_backend])
+def test_without_a_whole_answer_of_the_api_people_are_told_to_try_again(
+    backend, failing_api, showcase, metadata_server, tmp_path
+):
+    classes = classes_of(showcase)
+    with backend(failing_api, classes=classes, env=metadata_server.environment, folder=tmp_path / "lms") as address:
+        page = f"{address}/sessions/{showcase.report}/attendance?format=html"
+        answers = [httpx.get(page, cookies=TEACHER, trust_env=False, timeout=60) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [504, 504]
+    for answer in answers:
+        assert "Try again" in answer.text
+        assert "127.0.0.1" not in answer.text
+        assert "Half" not in answer.text
