@@ -112,7 +112,7 @@ def test_what_the_api_refuses_is_passed_on_with_its_reason(lms):
 
 @pytest.fixture
 def failing_api():
-    """The address of a function that ends the first connection without a word, and others in the middle of an answer."""
+    """The address of a function that ends one connection without a word, and the next in the middle of an answer."""
 
     class Cut(socketserver.BaseRequestHandler):
         words = iter([b""])

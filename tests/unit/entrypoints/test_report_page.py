@@ -8,7 +8,7 @@ from functions.adapters.attendance_documents import attendance_to_document
 from functions.adapters.session_documents import session_to_document
 from functions.domain.attendance import unscheduled_session
 from functions.domain.model import SyncError, SyncState
-from functions.domain.roster import Mark
+from functions.domain.roster import Mark, RosterEntry
 from functions.entrypoints.api.answers import SessionAttendance
 from functions.entrypoints.api.pages.report import report_of
 from tests.builders import (
@@ -169,6 +169,16 @@ def test_a_teacher_who_did_not_hold_the_class_was_elsewhere_or_too_early(teacher
     )
 
     assert facts(report)["Held by the teacher"] == said
+
+
+def test_students_of_several_sections_in_one_class_meeting_each_name_theirs():
+    sections = (RosterEntry(email=EMAILS[ADA.user], class_id="7a"), RosterEntry(email=EMAILS[BOB.user]))
+    session = lesson(roster=sections)
+    shared = dataclasses.replace(session, plan=dataclasses.replace(session.plan, class_id="7b"))
+    students = rows(page(sheet_of(shared, call((TEACHING, (0, 60)), (ADA, (0, 60)), (BOB, (0, 60))))))["students"]
+
+    assert students["Ada"].details == ("7a", "ada@school.example")
+    assert students["Bob"].details == ("bob@school.example",)
 
 
 def test_several_calls_are_not_one_that_lasted_from_the_first_to_the_last():

@@ -73,7 +73,7 @@ class Row:
     """A person.
 
     Attributes:
-        name: As people know them; `details` tell people of one name apart.
+        name: As people know them; `details` say their section, and tell people of one name apart.
         mark: None for whoever gets none.
         by_hand: What the rules had said, if a person decided otherwise.
         notes: What else to know, a sentence each.
@@ -324,6 +324,7 @@ class _People:
     def __init__(
         self, axis: Axis | None, clock: Clock, people: Sequence[AttendanceAnswer], session: SessionAnswer
     ) -> None:
+        self._session = session
         self._axis = axis
         self._clock = clock
         self._scheduled = session.scheduled_start is not None
@@ -335,7 +336,7 @@ class _People:
         override = person.override
         return Row(
             name=_name(person),
-            details=tuple(_details(person)),
+            details=tuple(_details(person, self._session)),
             mark=MARKS[person.mark] if person.mark else None,
             by_hand=_said(person) if override else None,
             reason=override.reason if override else person.status_reason,
@@ -392,12 +393,16 @@ def _name(person: AttendanceAnswer) -> str:
     return person.display_name or person.email or person.student_id or "Unknown account"
 
 
-def _details(person: AttendanceAnswer) -> list[str]:
-    """What tells people of one name apart: where an account is known its address, else how they came."""
+def _details(person: AttendanceAnswer, session: SessionAnswer) -> list[str]:
+    """Whose section they are in, if not the class's, and what tells people of one name apart.
+
+    That is where an account is known its address, else how they came.
+    """
     name = _name(person)
     known = [known for known in (person.student_id, person.email) if known and known != name]
     kind = _KINDS.get(person.kind)
-    return [*known, *([kind] if kind and (person.role is Role.GUEST or not known) else [])]
+    section = [person.class_id] if person.class_id and person.class_id != session.class_id else []
+    return [*section, *known, *([kind] if kind and (person.role is Role.GUEST or not known) else [])]
 
 
 def _said(person: AttendanceAnswer) -> str:
