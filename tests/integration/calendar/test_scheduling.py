@@ -168,6 +168,7 @@ async def test_however_often_it_failed_the_same_request_can_be_sent_again(lesson
         (RestFault("events.insert", 403, "accessNotConfigured"), 502, "calendar-api-disabled", "calendar-json"),
         (RestFault("events.insert", 403, "insufficientPermissions"), 502, "calendar-access-denied", "calendar.events"),
         (RestFault("events.insert", 400, "invalid"), 502, "calendar-request-refused", "without calendar"),
+        (RestFault("events.insert", 404, "notFound"), 502, "calendar-access-denied", "Calendar is switched on"),
         (RestFault("events.get", 403, "forbidden"), 502, "calendar-access-denied", "Calendar is switched on"),
     ],
 )
