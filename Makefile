@@ -59,7 +59,7 @@ debian-packages: ## install what the tests need of Debian
 
 .PHONY: test
 test: $(INSTALLED) debian-packages ## run every test, with the real Firestore and Pub/Sub emulators
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --max-worker-restart 0 $(ARGS)
 
 .PHONY: screenshots
 screenshots: $(INSTALLED) debian-packages ## take pictures of the pages into build/screenshots

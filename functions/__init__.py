@@ -10,5 +10,5 @@ The map. An arrow reads "may import"; import-linter holds it (`make check`).
     adapters/     one vendor a module: its types and its errors stop there
     entrypoints/  a request or a message in, a use case called, an answer out: no decisions
     settings.py   the environment, read once into one typed object
-    wiring.py     settings -> the application; the only place where clients are built
+    wiring/       settings -> the application; the only place where clients are built
 """

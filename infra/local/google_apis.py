@@ -8,14 +8,12 @@ The caller is whoever the header `x-acting-as` names, or, where tokens are issue
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs
 
 import grpc
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -23,9 +21,9 @@ from starlette.routing import Route
 
 from infra.local.callers import SCOPES, Tokens, caller_of
 from infra.local.faults import Refusal
-from infra.local.processes import free_port
 from infra.local.reports import BadRequest, Reports
 from infra.local.school import Account, School
+from infra.local.serving import HttpStandIn
 
 MOST_IN_BATCH = 200
 """https://developers.google.com/people/api/rest/v1/people/getBatchGet"""
@@ -69,7 +67,7 @@ class RestCalls(list[RestCall]):
         return Counter(call.method for call in self.copy())
 
 
-class GoogleApis:
+class GoogleApis(HttpStandIn):
     """Serves a school's accounts as People and Directory, and its calls as Reports.
 
     `fail`, `calls` and `reports` may be used from any thread.
@@ -80,40 +78,13 @@ class GoogleApis:
         self._tokens = tokens
         self.calls = RestCalls()
         self.reports = Reports(school)
-        self.port: int | None = None
         self._faults: list[tuple[RestFault, list[None]]] = []
         self._lock = threading.Lock()
-
-    @property
-    def endpoint(self) -> str:
-        """The address as a URL, for all of the services."""
-        if self.port is None:
-            raise RuntimeError("There is no address before it has started")
-        return f"http://127.0.0.1:{self.port}"
 
     def fail(self, *faults: RestFault) -> None:
         """Replace the plan of faults; without any everything succeeds."""
         with self._lock:
             self._faults = [(fault, []) for fault in faults]
-
-    @contextmanager
-    def in_thread(self, port: int = 0) -> Iterator[Self]:
-        """Serve on a thread with an event loop of its own."""
-        self.port = port or free_port()
-        config = uvicorn.Config(
-            self._application(), host="127.0.0.1", port=self.port, log_level="warning", lifespan="off"
-        )
-        server = uvicorn.Server(config)
-        ready = threading.Event()
-        thread = threading.Thread(target=asyncio.run, args=(_serve(server, ready),), name="google-apis")
-        thread.start()
-        try:
-            if not ready.wait(30):
-                raise RuntimeError("The People and Directory stand-in did not start")
-            yield self
-        finally:
-            server.should_exit = True
-            thread.join()
 
     def _application(self) -> Starlette:
         return Starlette(
@@ -206,14 +177,6 @@ class GoogleApis:
             done.append(None)
         await asyncio.sleep(fault.delay)
         return caller, _error(fault.status, fault.reason, "Planned fault") if fault.status else None
-
-
-async def _serve(server: uvicorn.Server, ready: threading.Event) -> None:
-    serving = asyncio.create_task(server.serve())
-    while not (server.started or serving.done()):  # noqa: ASYNC110 - uvicorn has nothing to wait for but a flag
-        await asyncio.sleep(0.005)
-    ready.set()
-    await serving
 
 
 def _person(account: Account) -> dict[str, Any]:

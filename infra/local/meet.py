@@ -11,13 +11,10 @@ then a call is made as whoever its token is of.
 import argparse
 import asyncio
 import signal
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Self
 
 import grpc
 import grpc.aio
@@ -29,6 +26,7 @@ from infra.local.classes import believable_class
 from infra.local.faults import Fault, Faults, Refusal, Request
 from infra.local.meet_answers import Asked, Meet, Message, listing
 from infra.local.school import School
+from infra.local.serving import GrpcStandIn
 
 Context = grpc.aio.ServicerContext[Message, Message]
 
@@ -56,7 +54,7 @@ class Calls(list[Call]):
         return Counter(call.method for call in self.copy())
 
 
-class MeetSimulator:
+class MeetSimulator(GrpcStandIn):
     """Serves a school as ConferenceRecordsService and SpacesService.
 
     Every call takes at least `delay`; `page_size_cap` serves smaller pages than asked, as "the service might
@@ -79,59 +77,6 @@ class MeetSimulator:
         self.faults = faults if faults is not None else Faults()
         self.calls = Calls()
         self._meet = Meet(school, page_size_cap=page_size_cap, check_access=check_access)
-        self._server: grpc.aio.Server | None = None
-        self._address: str | None = None
-
-    @property
-    def address(self) -> str:
-        """Host and port, as a gRPC channel wants them."""
-        if self._address is None:
-            raise RuntimeError("The simulator has no address before it has started")
-        return self._address
-
-    @property
-    def endpoint(self) -> str:
-        """The address as a URL."""
-        return f"http://{self.address}"
-
-    async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Serve on this port, or on a free one; RuntimeError when the port is taken."""
-        # Without this option Linux lets two servers share a port, and each gets some of the calls.
-        server = grpc.aio.server(handlers=self._handlers(), options=[("grpc.so_reuseport", 0)])
-        self._address = f"{host}:{server.add_insecure_port(f'{host}:{port}')}"
-        await server.start()
-        self._server = server
-
-    async def stop(self) -> None:
-        """End; calls under way have a moment to finish and are then cancelled."""
-        if self._server is not None:
-            # Without any grace the client's gRPC core complains on stderr of a connection ended by an error.
-            await self._server.stop(grace=0.1)
-            self._server = None
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.stop()
-
-    @contextmanager
-    def in_thread(self, host: str = "127.0.0.1", port: int = 0) -> Iterator[Self]:
-        """Serve on a thread with an event loop of its own, for callers that block theirs or have none."""
-        loop = asyncio.new_event_loop()
-        thread = threading.Thread(target=loop.run_forever, name="meet-simulator")
-        thread.start()
-        try:
-            asyncio.run_coroutine_threadsafe(self.start(host, port), loop).result()
-            try:
-                yield self
-            finally:
-                asyncio.run_coroutine_threadsafe(self.stop(), loop).result()
-        finally:
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join()
-            loop.close()
 
     def _handlers(self) -> list[grpc.GenericRpcHandler]:
         services: Mapping[str, Mapping[str, Callable[[Message, Asked], Message]]] = {

@@ -6,29 +6,24 @@ signed the tokens: behind Cloud Run, which checks the signature, nobody looks at
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Self
+from collections.abc import Mapping
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from infra.local.processes import free_port
+from infra.local.serving import HttpStandIn
 
 _FLAVOR = {"Metadata-Flavor": "Google"}
 _LIFETIME = 3600
 _ACCOUNT = "/computeMetadata/v1/instance/service-accounts/default"
 
 
-class MetadataServer:
+class MetadataServer(HttpStandIn):
     """Tells who a program is: a service account.
 
     Args:
@@ -37,7 +32,6 @@ class MetadataServer:
 
     def __init__(self, email: str) -> None:
         self._email = email
-        self.port: int | None = None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -45,28 +39,14 @@ class MetadataServer:
         address = f"127.0.0.1:{self.port}"
         return {"GCE_METADATA_HOST": address, "GCE_METADATA_IP": address}
 
-    @contextmanager
-    def in_thread(self) -> Iterator[Self]:
-        """Serve on a thread with an event loop of its own."""
-        self.port = free_port()
-        application = Starlette(
+    def _application(self) -> Starlette:
+        return Starlette(
             routes=[
                 Route("/", lambda request: _answer(request, "computeMetadata/\n")),
                 Route(f"{_ACCOUNT}/", self._account),
                 Route(f"{_ACCOUNT}/identity", self._identity),
             ]
         )
-        config = uvicorn.Config(application, host="127.0.0.1", port=self.port, log_level="warning", lifespan="off")
-        server, ready = uvicorn.Server(config), threading.Event()
-        thread = threading.Thread(target=asyncio.run, args=(_serve(server, ready),), name="metadata-server")
-        thread.start()
-        try:
-            if not ready.wait(30):
-                raise RuntimeError("The metadata server's stand-in did not start")
-            yield self
-        finally:
-            server.should_exit = True
-            thread.join()
 
     def _account(self, request: Request) -> Response:
         return _answer(request, {"aliases": ["default"], "email": self._email, "scopes": []})
@@ -96,11 +76,3 @@ def _answer(request: Request, content: str | Mapping[str, object]) -> Response:
 
 def _encoded(part: Mapping[str, object]) -> str:
     return base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")
-
-
-async def _serve(server: uvicorn.Server, ready: threading.Event) -> None:
-    serving = asyncio.create_task(server.serve())
-    while not (server.started or serving.done()):  # noqa: ASYNC110 - uvicorn has nothing to wait for but a flag
-        await asyncio.sleep(0.005)
-    ready.set()
-    await serving

@@ -13,14 +13,12 @@ import html
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode
 
-import uvicorn
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth import crypt
@@ -31,14 +29,14 @@ from starlette.routing import Route
 
 from infra.local.google_apis import RestFault
 from infra.local.grants import Asking, Granted, GrantRefused, Grants
-from infra.local.processes import free_port
 from infra.local.school import School
+from infra.local.serving import HttpStandIn
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _GRPC_STATUS = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND"}
 
 
-class OAuthServer:
+class OAuthServer(HttpStandIn):
     """Issues tokens for a school's accounts. `grants`, `calls` and the faults may be used from any thread.
 
     Args:
@@ -61,17 +59,9 @@ class OAuthServer:
         self._signer = crypt.RSASigner.from_string(private)  # type: ignore[no-untyped-call] # the package has no types
         self.grants = Grants(school, clock=clock, signer=self._signer, public_key=public)
         self.calls: Counter[str] = Counter()
-        self.port: int | None = None
         self._asking: dict[str, tuple[Asking, str]] = {}
         self._faults: list[tuple[RestFault, list[None]]] = []
         self._lock = threading.RLock()
-
-    @property
-    def endpoint(self) -> str:
-        """The address as a URL, for tokens and for signing."""
-        if self.port is None:
-            raise RuntimeError("There is no address before it has started")
-        return f"http://127.0.0.1:{self.port}"
 
     def who(self, access_token: str) -> tuple[str, frozenset[str]] | None:
         """See `infra.local.callers.Tokens`."""
@@ -115,25 +105,6 @@ class OAuthServer:
         """
         with self._lock:
             self._faults = [(fault, []) for fault in faults]
-
-    @contextmanager
-    def in_thread(self, port: int = 0) -> Iterator[Self]:
-        """Serve on a thread with an event loop of its own."""
-        self.port = port or free_port()
-        config = uvicorn.Config(
-            self._application(), host="127.0.0.1", port=self.port, log_level="warning", lifespan="off"
-        )
-        server = uvicorn.Server(config)
-        ready = threading.Event()
-        thread = threading.Thread(target=asyncio.run, args=(_serve(server, ready),), name="oauth-server")
-        thread.start()
-        try:
-            if not ready.wait(30):
-                raise RuntimeError("The stand-in of the authorization server did not start")
-            yield self
-        finally:
-            server.should_exit = True
-            thread.join()
 
     def _application(self) -> Starlette:
         return Starlette(
@@ -243,14 +214,6 @@ class OAuthServer:
 def _private_key() -> rsa.RSAPrivateKey:
     """One for all of a process, because finding it takes a moment."""
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
-
-
-async def _serve(server: uvicorn.Server, ready: threading.Event) -> None:
-    serving = asyncio.create_task(server.serve())
-    while not (server.started or serving.done()):  # noqa: ASYNC110 - uvicorn has nothing to wait for but a flag
-        await asyncio.sleep(0.005)
-    ready.set()
-    await serving
 
 
 def _page(ticket: str, scopes: Collection[str], account: str) -> str:

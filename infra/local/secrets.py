@@ -8,10 +8,9 @@ everything; refusals are planned as faults.
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -22,6 +21,7 @@ from google.iam.v1 import (  # type: ignore[import-untyped]  # the package has n
 )
 
 from infra.local.faults import Faults, Refusal, Request
+from infra.local.serving import GrpcStandIn
 
 Message = Any  # protobuf makes its classes at run time, so the type checker knows nothing of them
 Context = grpc.aio.ServicerContext[Message, Message]
@@ -47,7 +47,7 @@ class Secret:
     policy: policy_pb2.Policy = field(default_factory=lambda: policy_pb2.Policy(etag=b"0"))
 
 
-class SecretManagerSimulator:
+class SecretManagerSimulator(GrpcStandIn):
     """Serves the secrets of any project. Any thread may use it while it runs.
 
     Args:
@@ -63,52 +63,6 @@ class SecretManagerSimulator:
         self.secrets: dict[str, Secret] = {}
         self.calls: Counter[str] = Counter()
         self._lock = threading.RLock()
-        self._server: grpc.aio.Server | None = None
-        self._address: str | None = None
-
-    @property
-    def endpoint(self) -> str:
-        """The address as a URL."""
-        if self._address is None:
-            raise RuntimeError("The simulator has no address before it has started")
-        return f"http://{self._address}"
-
-    async def start(self, port: int = 0) -> None:
-        """Serve on this port, or on a free one; RuntimeError when the port is taken."""
-        server = grpc.aio.server(handlers=self._handlers(), options=[("grpc.so_reuseport", 0)])
-        self._address = f"127.0.0.1:{server.add_insecure_port(f'127.0.0.1:{port}')}"
-        await server.start()
-        self._server = server
-
-    async def stop(self) -> None:
-        """End; calls under way have a moment to finish."""
-        if self._server is not None:
-            await self._server.stop(grace=0.1)
-            self._server = None
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.stop()
-
-    @contextmanager
-    def in_thread(self, port: int = 0) -> Iterator[Self]:
-        """Serve on a thread with an event loop of its own."""
-        loop = asyncio.new_event_loop()
-        thread = threading.Thread(target=loop.run_forever, name="secret-manager")
-        thread.start()
-        try:
-            asyncio.run_coroutine_threadsafe(self.start(port), loop).result()
-            try:
-                yield self
-            finally:
-                asyncio.run_coroutine_threadsafe(self.stop(), loop).result()
-        finally:
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join()
-            loop.close()
 
     def _create_secret(self, request: Message) -> Message:
         name = f"{request.parent}/secrets/{request.secret_id}"

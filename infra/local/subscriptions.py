@@ -8,11 +8,10 @@ target, made by the user whom it is about, seven days of life by the school's cl
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -24,6 +23,7 @@ from infra.local.callers import READ_MEETINGS, Tokens, caller_of, metadata_of
 from infra.local.faults import Fault, Faults, Refusal, Request
 from infra.local.quotas import Quotas
 from infra.local.school import School
+from infra.local.serving import GrpcStandIn
 from infra.local.subscription_lives import LIFE, TARGET, Life, Lives
 from infra.local.workspace_events import Message as Published
 
@@ -50,7 +50,7 @@ class SubscriptionCalls(list[SubscriptionCall]):
         return Counter(call.method for call in self.copy())
 
 
-class WorkspaceEventsSimulator:
+class WorkspaceEventsSimulator(GrpcStandIn):
     """Serves subscriptions of a school's teachers. Any thread may use it while it runs.
 
     Args:
@@ -70,15 +70,6 @@ class WorkspaceEventsSimulator:
         self._quotas = Quotas(school.clock) if quotas else None
         self._lives = Lives(school.clock)
         self._lock = threading.RLock()
-        self._server: grpc.aio.Server | None = None
-        self._address: str | None = None
-
-    @property
-    def endpoint(self) -> str:
-        """The address as a URL."""
-        if self._address is None:
-            raise RuntimeError("The simulator has no address before it has started")
-        return f"http://{self._address}"
 
     @property
     def subscriptions(self) -> list[Message]:
@@ -120,43 +111,6 @@ class WorkspaceEventsSimulator:
         """Return, and forget, the lifecycle events that have come since the last time, in order of time."""
         with self._lock:
             return self._lives.told()
-
-    async def start(self, port: int = 0) -> None:
-        """Serve on this port, or on a free one; RuntimeError when the port is taken."""
-        server = grpc.aio.server(handlers=self._handlers(), options=[("grpc.so_reuseport", 0)])
-        self._address = f"127.0.0.1:{server.add_insecure_port(f'127.0.0.1:{port}')}"
-        await server.start()
-        self._server = server
-
-    async def stop(self) -> None:
-        """End; calls under way have a moment to finish."""
-        if self._server is not None:
-            await self._server.stop(grace=0.1)
-            self._server = None
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.stop()
-
-    @contextmanager
-    def in_thread(self, port: int = 0) -> Iterator[Self]:
-        """Serve on a thread with an event loop of its own."""
-        loop = asyncio.new_event_loop()
-        thread = threading.Thread(target=loop.run_forever, name="workspace-events")
-        thread.start()
-        try:
-            asyncio.run_coroutine_threadsafe(self.start(port), loop).result()
-            try:
-                yield self
-            finally:
-                asyncio.run_coroutine_threadsafe(self.stop(), loop).result()
-        finally:
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join()
-            loop.close()
 
     def _create(self, request: Message, caller: str | None) -> Message:
         wanted: Message = events.CreateSubscriptionRequest(request).subscription

@@ -1,16 +1,24 @@
 """That Firestore gets the indexes which queries need: its emulator answers without them, the service does not."""
 
+import dataclasses
 import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 from functions.adapters.attendance_store import DocumentAttendanceStore
-from functions.adapters.database import Write
+from functions.adapters.database import Query, Write
 from functions.adapters.sqlite import SqliteDatabase
 from functions.adapters.views import DocumentViews
+from functions.domain.roster import RosterEntry
+from functions.domain.sessions import AuditEntry
+from tests.builders import TEACHING, at, call, lesson, sheet_of
 
 NINE = datetime(2026, 11, 23, 9, tzinfo=UTC)
-DEPLOYED = json.loads((Path(__file__).parents[2] / "infra" / "firestore.indexes.json").read_text())["indexes"]
+_FILE = json.loads((Path(__file__).parents[2] / "infra" / "firestore.indexes.json").read_text())
+DEPLOYED = _FILE["indexes"]
+EXEMPT = {(one["collectionGroup"], one["fieldPath"]) for one in _FILE["fieldOverrides"] if not one["indexes"]}
+MOST_ENTRIES = 40_000
+"""Of one document: https://firebase.google.com/docs/firestore/quotas#indexes ."""
 
 
 class Listening(SqliteDatabase):
@@ -59,3 +67,36 @@ async def test_the_search_for_the_room_of_a_meeting_code_has_its_index(tmp_path)
     [query] = database.queries
 
     assert has_index(query)
+
+
+def entries(document):
+    """How many entries Firestore makes of a document by itself: two for each value, one more for each in a list."""
+    group = document.path.split("/")[-2]
+
+    def count(value):
+        if isinstance(value, dict):
+            return sum(map(count, value.values()))
+        return 2 + (len(value) if isinstance(value, list) else 0)
+
+    return sum(count(value) for name, value in document.fields.items() if (group, name) not in EXEMPT)
+
+
+async def test_no_document_of_a_large_class_has_more_index_entries_than_firestore_takes(tmp_path):
+    database = SqliteDatabase(tmp_path / "attendance.db")
+    store = DocumentAttendanceStore(database, clock=lambda: at(100), retention=None)
+    students = [RosterEntry(email=f"student{number}@school.example") for number in range(600)]
+    days = [lesson(roster=students, session_id=f"day-{day}", start=day * 1440, end=day * 1440 + 60) for day in range(3)]
+    entry = AuditEntry("entry", "office", "lms@school.example", "marks.made", {}, {})
+
+    async def decide(work):
+        for day in days:
+            planned = dataclasses.replace(day, plan=dataclasses.replace(day.plan, class_id="maths-a"))
+            work.put_sheet(sheet_of(planned, call((TEACHING, (0, 60)))))
+        work.note(entry)
+
+    await store.transact(decide)
+
+    collections = ("sessions", "attendance", "sheet", "registers", "parts", "audit")
+    written = [d for name in collections for d in (await database.find(Query(name, group=True))).documents]
+    assert len(written) > 1800
+    assert max(map(entries, written)) < 500 < MOST_ENTRIES

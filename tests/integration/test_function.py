@@ -38,8 +38,8 @@ SESSION_FIELDS = names(
     "schema_version expire_at session_id external_id series_id class_id class_ids subject teacher_email "
     "teacher_emails space meeting_code meeting_uri scheduled_start scheduled_end owned_start owned_end held_start "
     "held_end session_start time_zone local_date actual_start actual_end state held_elsewhere due_at progress "
-    "conference_records attached_records roster policy counts tracking tracking_hint fingerprint sync sheet_parts "
-    "created_at updated_at"
+    "conference_records attached_records roster policy counts tracking tracking_hint fingerprint "
+    "calendar calendar_due_at calendar_failures sync sheet_parts created_at updated_at"
 )
 ATTENDANCE_FIELDS = names(
     "schema_version expire_at attendee_id session_id class_id subject teacher_email teacher_emails session_start "

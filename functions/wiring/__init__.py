@@ -1,0 +1,206 @@
+"""Settings -> the application. The only place where clients are built; nothing happens at import."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+
+from google.apps import meet_v2
+from google.apps.meet_v2.services.conference_records_service.transports import (
+    ConferenceRecordsServiceGrpcAsyncIOTransport,
+)
+from google.apps.meet_v2.services.spaces_service.transports import SpacesServiceGrpcAsyncIOTransport
+from google.auth.exceptions import DefaultCredentialsError
+from google.cloud import firestore
+
+from functions import logs, settings
+from functions.adapters.access_tokens import TokenRequests
+from functions.adapters.attendance_store import DocumentAttendanceStore
+from functions.adapters.calendar import GoogleCalendar
+from functions.adapters.consents import Consents
+from functions.adapters.credentials import CredentialsPool
+from functions.adapters.database import Database
+from functions.adapters.directory import Directory
+from functions.adapters.firestore import FirestoreDatabase
+from functions.adapters.identities import GoogleIdentities
+from functions.adapters.meet import MeetConferences
+from functions.adapters.meet_calls import MeetCalls
+from functions.adapters.pacing import Pacing
+from functions.adapters.people import People
+from functions.adapters.reports import QUERIES_PER_MINUTE, GoogleReports
+from functions.adapters.spaces import MeetSpaces
+from functions.adapters.sqlite import SqliteDatabase
+from functions.adapters.views import DocumentViews
+from functions.domain.errors import OwnCredentialsMissing
+from functions.domain.sessions import CallerRole
+from functions.ports import Clock, Views
+from functions.services.deps import Deps, Rules
+from functions.services.turns import Turns
+from functions.settings import AuthMode, Settings
+from functions.wiring import acting, messages
+from functions.wiring.acting import Consenting, consenting
+from functions.wiring.channels import Channels
+
+__all__ = ["App", "Consenting", "app", "build", "consenting", "database", "utc_now"]
+
+IDENTITY_TIME = 5.0
+"""Seconds that a sync waits for names and addresses; the rest are looked up again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """Everything that an entrypoint hands to a use case. An instance in the cloud ends without closing it."""
+
+    deps: Deps
+    views: Views
+    credentials: CredentialsPool
+    consents: Consents | None
+    callers: Mapping[str, CallerRole]
+    close: Callable[[], Awaitable[None]]
+
+
+def utc_now() -> datetime:
+    """The time of this machine."""
+    return datetime.now(UTC)
+
+
+def build(
+    configured: Settings, *, clock: Clock = utc_now, pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+) -> App:
+    """The application for these settings. Call it within the event loop that it will run in.
+
+    It makes no calls; Google's libraries look for the process's own credentials unless all is on this machine.
+
+    Args:
+        configured: What the environment says.
+        clock: The time.
+        pause: Waits for so many seconds, where work is spread over time.
+
+    Raises:
+        OwnCredentialsMissing: This process has none.
+    """
+    try:
+        return _built(configured, clock=clock, pause=pause)
+    except DefaultCredentialsError:
+        raise OwnCredentialsMissing("This process has no Google credentials.") from None
+
+
+def _built(configured: Settings, *, clock: Clock, pause: Callable[[float], Awaitable[None]]) -> App:
+    channels = Channels()
+    documents, jobs = database(configured), messages.jobs(configured, channels)
+    store = DocumentAttendanceStore(documents, clock=clock, retention=configured.retention)
+    rules = _rules(configured)
+    tokens = TokenRequests(configured.oauth_token_endpoint, configured.iam_credentials_api_endpoint)
+    consents = acting.kept_consents(configured, channels)
+    credentials = acting.credentials(configured, consents, tokens, store=store, rules=rules, clock=clock, now=utc_now)
+    meet = channels.to(configured.meet_api_endpoint)
+    spaces = meet_v2.SpacesServiceAsyncClient(transport=SpacesServiceGrpcAsyncIOTransport(channel=meet))
+    records = meet_v2.ConferenceRecordsServiceAsyncClient(
+        transport=ConferenceRecordsServiceGrpcAsyncIOTransport(channel=meet)
+    )
+    calls = MeetCalls(
+        Pacing(per_organizer=configured.meet_reads_per_minute, overall=configured.meet_project_reads_per_minute)
+    )
+    identities = _identities(configured, credentials) if rules.identities_in_use else None
+    calendar = None
+    if configured.calendar_in_use:
+        calendar = GoogleCalendar(configured.calendar_api_endpoint, credentials=credentials)
+    reports = _reports(configured, credentials, clock)
+    deps = Deps(
+        store=store,
+        conferences=MeetConferences(records, spaces, calls=calls, credentials=credentials, clock=clock),
+        spaces=MeetSpaces(spaces, calls=calls, credentials=credentials),
+        identities=identities,
+        subscriptions=messages.subscriptions(configured, channels, credentials, clock=clock, pause=pause),
+        calendar=calendar,
+        jobs=jobs,
+        dead_letters=messages.dead_letters(configured, channels),
+        clock=clock,
+        pause=pause,
+        rules=rules,
+        turns=Turns(),
+        reports=reports,
+    )
+
+    if isinstance(jobs, messages.InlineJobs):
+        jobs.deps = deps
+
+    async def close() -> None:
+        for one in (identities, calendar, reports, tokens):
+            if one:
+                one.close()
+        await channels.close()
+
+    return App(
+        deps=deps,
+        views=DocumentViews(documents),
+        credentials=credentials,
+        consents=consents,
+        callers=configured.api_callers,
+        close=close,
+    )
+
+
+def _rules(configured: Settings) -> Rules:
+    return Rules(
+        settle=configured.settle,
+        time_zone=configured.school_time_zone,
+        policy=configured.default_policy,
+        room_names=configured.room_device_names,
+        allowed_domains=frozenset(configured.allowed_domains),
+        allowed_teachers=frozenset(configured.allowed_teachers),
+        identities_in_use=configured.people_in_use and configured.directory_in_use,
+        # Without credentials nobody is impersonated.
+        anyone=configured.auth_mode is AuthMode.ANONYMOUS
+        and not configured.allowed_domains
+        and not configured.allowed_teachers,
+    )
+
+
+def _identities(configured: Settings, credentials: CredentialsPool) -> GoogleIdentities:
+    return GoogleIdentities(
+        People(configured.people_api_endpoint),
+        Directory(configured.directory_api_endpoint),
+        credentials=credentials,
+        deadline=IDENTITY_TIME,
+    )
+
+
+def _reports(configured: Settings, credentials: CredentialsPool, clock: Clock) -> GoogleReports | None:
+    if not configured.reports_in_use or configured.reports_admin is None:
+        return None
+    return GoogleReports(
+        configured.reports_api_endpoint,
+        admin=configured.reports_admin,
+        credentials=credentials,
+        pacing=Pacing(per_organizer=QUERIES_PER_MINUTE, overall=QUERIES_PER_MINUTE),
+        clock=clock,
+    )
+
+
+def database(configured: Settings) -> Database:
+    """The database of documents that the settings name."""
+    if configured.sqlite_path:
+        return SqliteDatabase(configured.sqlite_path)
+    return FirestoreDatabase(
+        firestore.AsyncClient(
+            project=configured.google_cloud_project,
+            database=configured.firestore_database,
+        )
+    )
+
+
+@cache
+def app() -> App:
+    """The application of this process, built at the first use and kept while the instance is warm.
+
+    Raises:
+        WrongSetting: The environment is wrong. It is tried again at the next use.
+    """
+    logs.configure("INFO")
+    configured = settings.load()
+    logs.configure(configured.log_level, project=configured.google_cloud_project)
+    return build(configured)

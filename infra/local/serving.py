@@ -1,0 +1,123 @@
+"""How stand-ins serve: gRPC or HTTP on loopback, on a thread of their own if the caller wants to block.
+
+A stand-in says what it answers; where and how long it runs is the same for all.
+"""
+
+import asyncio
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self
+
+import grpc
+import grpc.aio
+import uvicorn
+from starlette.applications import Starlette
+
+from infra.local.processes import free_port
+
+
+class GrpcStandIn(ABC):
+    """A stand-in that official gRPC clients call, over loopback without TLS."""
+
+    _server: grpc.aio.Server | None = None
+    _address: str | None = None
+
+    @abstractmethod
+    def _handlers(self) -> list[grpc.GenericRpcHandler]:
+        """What it answers."""
+
+    @property
+    def address(self) -> str:
+        """Host and port, as a gRPC channel wants them."""
+        if self._address is None:
+            raise RuntimeError("A stand-in has no address before it has started")
+        return self._address
+
+    @property
+    def endpoint(self) -> str:
+        """The address as a URL."""
+        return f"http://{self.address}"
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        """Serve on this port, or on a free one; RuntimeError when the port is taken."""
+        # Without this option Linux lets two servers share a port, and each gets some of the calls.
+        server = grpc.aio.server(handlers=self._handlers(), options=[("grpc.so_reuseport", 0)])
+        self._address = f"{host}:{server.add_insecure_port(f'{host}:{port}')}"
+        await server.start()
+        self._server = server
+
+    async def stop(self) -> None:
+        """End; calls under way have a moment to finish and are then cancelled."""
+        if self._server is not None:
+            # Without any grace the client's gRPC core complains on stderr of a connection ended by an error.
+            await self._server.stop(grace=0.1)
+            self._server = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    @contextmanager
+    def in_thread(self, host: str = "127.0.0.1", port: int = 0) -> Iterator[Self]:
+        """Serve on a thread with an event loop of its own, for callers that block theirs or have none."""
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever, name=type(self).__name__)
+        thread.start()
+        try:
+            asyncio.run_coroutine_threadsafe(self.start(host, port), loop).result()
+            try:
+                yield self
+            finally:
+                asyncio.run_coroutine_threadsafe(self.stop(), loop).result()
+        finally:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()
+
+
+class HttpStandIn(ABC):
+    """A stand-in that is called over HTTP on loopback, by official clients that block or by anybody."""
+
+    port: int | None = None
+
+    @abstractmethod
+    def _application(self) -> Starlette:
+        """What it answers."""
+
+    @property
+    def endpoint(self) -> str:
+        """The address as a URL."""
+        if self.port is None:
+            raise RuntimeError("A stand-in has no address before it has started")
+        return f"http://127.0.0.1:{self.port}"
+
+    @contextmanager
+    def in_thread(self, port: int = 0) -> Iterator[Self]:
+        """Serve on a thread with an event loop of its own."""
+        self.port = port or free_port()
+        config = uvicorn.Config(
+            self._application(), host="127.0.0.1", port=self.port, log_level="warning", lifespan="off"
+        )
+        server, ready = uvicorn.Server(config), threading.Event()
+        thread = threading.Thread(target=asyncio.run, args=(_serve(server, ready),), name=type(self).__name__)
+        thread.start()
+        try:
+            if not ready.wait(30) or not server.started:
+                raise RuntimeError(f"{type(self).__name__} did not start")
+            yield self
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+async def _serve(server: uvicorn.Server, ready: threading.Event) -> None:
+    serving = asyncio.create_task(server.serve())
+    while not (server.started or serving.done()):  # noqa: ASYNC110 - uvicorn has nothing to wait for but a flag
+        await asyncio.sleep(0.005)
+    ready.set()
+    await serving
