@@ -90,7 +90,9 @@ class GoogleCalendar:
         except Clash:
             return None
         except Missing:
-            raise CalendarAccessDenied("The Google Calendar API knows no calendar of this teacher (HTTP 404).") from None
+            raise CalendarAccessDenied(
+                "The Google Calendar API knows no calendar of this teacher (HTTP 404)."
+            ) from None
 
     async def find(self, event_id: str, *, organizer: Organizer) -> Event | None:
         """See the port."""

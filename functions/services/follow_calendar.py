@@ -73,9 +73,7 @@ class _Done:
         last = self.last.get(step.event.event_id)
         return last is not None and _wanted(last) == _wanted(step)
 
-    def as_given(
-        self, event: Event, occurrences: Mapping[datetime, Event]
-    ) -> tuple[Event, Mapping[datetime, Event]]:
+    def as_given(self, event: Event, occurrences: Mapping[datetime, Event]) -> tuple[Event, Mapping[datetime, Event]]:
         """An event and its occurrences, with what Calendar took from us as it was given.
 
         Calendar may show it in its own way, such as a guest by another address, and its occurrences alike.
