@@ -89,6 +89,10 @@ class GoogleCalendar:
             return _event(await self._rest.call(request, self._as(organizer)))
         except Clash:
             return None
+        except Missing:
+            raise CalendarAccessDenied(
+                "The Google Calendar API knows no calendar of this teacher (HTTP 404)."
+            ) from None
 
     async def find(self, event_id: str, *, organizer: Organizer) -> Event | None:
         """See the port."""

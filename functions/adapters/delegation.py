@@ -22,6 +22,7 @@ from functions.domain.errors import (
     DelegationNotGranted,
     OrganizerUnknown,
     OwnCredentialsMissing,
+    ReportsNotSetUp,
     SigningApiDisabled,
     SigningRefused,
 )
@@ -50,6 +51,8 @@ class Delegation:
 
     async def token(self, teacher: Organizer, capability: Capability) -> AccessToken:
         """A new token as this teacher; raises as `Credentials.metadata` does."""
+        if teacher.email is None and capability is Capability.REPORTS:
+            raise ReportsNotSetUp("REPORTS_ADMIN names nobody by an e-mail address, which delegation needs.")
         if teacher.email is None:
             raise OrganizerUnknown(
                 "Nobody can be impersonated without an e-mail address, and none is known of this account.",

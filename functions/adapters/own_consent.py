@@ -48,7 +48,10 @@ class OwnConsent:
         """A new token as this teacher; raises as `Credentials.metadata` does."""
         consent = await self._consents.get(teacher)
         if consent is None:
-            raise ConsentMissing("The teacher has not consented yet.", hint=_consent_again(capability))
+            hint = _consent_again(capability)
+            if capability is Capability.REPORTS:
+                hint += " Set REPORTS_ADMIN to what it prints: a consent in Secret Manager is found by users/ID alone."
+            raise ConsentMissing("The teacher has not consented yet.", hint=hint)
         if set(capability.scopes) - consent.scopes:
             raise _scope_missing(capability)
         return await self._requests.on_thread(partial(self._exchanged, consent, capability))

@@ -6,6 +6,7 @@ seen by nobody and leaves nothing behind.
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import logging
 import uuid
@@ -70,7 +71,7 @@ async def add_to_calendar(
         if wanted.recurrence:
             await _require_starts(event, starts, calendar=calendar, teacher=teacher)
         return Added(event, space or await _room(event, calendar=calendar, teacher=teacher, deps=deps))
-    except AttendanceError:
+    except (AttendanceError, asyncio.CancelledError):  # whose time is over waits no longer, and has been told so
         await take_back(event.event_id, teacher=teacher, deps=deps)
         raise
 

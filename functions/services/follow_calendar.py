@@ -9,6 +9,7 @@ writes nothing.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -72,6 +73,26 @@ class _Done:
         last = self.last.get(step.event.event_id)
         return last is not None and _wanted(last) == _wanted(step)
 
+    def as_given(self, event: Event, occurrences: Mapping[datetime, Event]) -> tuple[Event, Mapping[datetime, Event]]:
+        """An event and its occurrences, with what Calendar took from us as it was given.
+
+        Calendar may show it in its own way, such as a guest by another address, and its occurrences alike.
+        """
+        given, of_all = self._given(event), (event.details.subject, event.details.guests)
+
+        def occurrence_given(occurrence: Event) -> Event:
+            if (occurrence.details.subject, occurrence.details.guests) == of_all:
+                subject, guests = given.details.subject, given.details.guests
+                details = dataclasses.replace(occurrence.details, subject=subject, guests=guests)
+                occurrence = dataclasses.replace(occurrence, details=details)
+            return self._given(occurrence)
+
+        return given, {begins: occurrence_given(occurrence) for begins, occurrence in occurrences.items()}
+
+    def _given(self, event: Event) -> Event:
+        last = self.last.get(event.event_id)
+        return dataclasses.replace(event, details=last.details) if isinstance(last, EventChange) else event
+
     def add(self, step: Step) -> None:
         """Remember a step."""
         self.last[step.event.event_id] = step
@@ -129,7 +150,7 @@ async def _follow(entry: CalendarEntry, *, deps: Deps) -> int:
         recurs = event is not None and entry.occurrence is not None
         occurrences = await calendar.occurrences(entry.event_id, organizer=organizer) if recurs else {}
         sessions = await _loaded(await deps.store.sessions_of_event(entry.event_id), deps)
-        todo = steps(sessions, event, occurrences, told=done.told, now=deps.clock()) if event else []
+        todo = steps(sessions, *done.as_given(event, occurrences), told=done.told, now=deps.clock()) if event else []
         acted = await _take([step for step in todo if not done.has(step)], done, calendar=calendar, organizer=organizer)
         if not acted and await _note_shown(_Seen(event, occurrences, sessions), deps):
             return done.number

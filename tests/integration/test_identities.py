@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import threading
 import time
 from collections import Counter
@@ -10,6 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
+from functions import logs
 from functions.adapters.credentials import AnonymousCredentials, CredentialsPool
 from functions.adapters.directory import Directory
 from functions.adapters.identities import GoogleIdentities
@@ -112,6 +114,16 @@ class _Answers(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+
+
+@pytest.fixture
+def _as_it_was():
+    """Logging, once a test has configured it, as it was for all others."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture
@@ -367,6 +379,23 @@ async def test_an_account_is_found_by_its_address_as_that_person(google, identit
 
     assert (account.user, account.email) == ("users/1", "teacher@school.example")
     assert google.calls == [("directory", "teacher@school.example", 1)]
+
+
+@pytest.mark.usefixtures("_as_it_was")
+async def test_no_address_is_logged_however_much_is(google, identities, caplog):
+    logs.configure("DEBUG")
+    logging.getLogger().addHandler(caplog.handler)
+    google.directory_knows(1, "teacher@school.example")
+
+    await identities().account("teacher@school.example")
+    google.fails("directory", 403, reason="<p>teacher@school.example may not</p>")
+    google.people_knows(1, "teacher@school.example")
+    await identities().account("teacher@school.example")
+
+    assert google.asked() == {"directory": 2, "people": 1}
+    told = json.dumps([record.__dict__ for record in caplog.records], default=str)
+    assert "@school.example" not in told
+    assert "%40school.example" not in told
 
 
 async def test_an_account_that_the_directory_may_not_tell_is_told_by_the_person(google, identities):

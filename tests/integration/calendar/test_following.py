@@ -146,6 +146,25 @@ async def test_a_part_of_a_series_is_renamed_and_gets_other_students(lesson, ser
     assert await lesson.agrees()
 
 
+async def test_a_series_whose_guest_calendar_shows_by_another_address_is_followed_all_the_same(lesson, monkeypatch):
+    served = lesson.calendar.calendars.patch
+
+    def by_main_address(owner, event_id, body, *more):
+        for guest in body.get("attendees", ()):
+            guest["email"] = guest["email"].replace(BOB, "main@school.example")
+        return served(owner, event_id, body, *more)
+
+    monkeypatch.setattr(lesson.calendar.calendars, "patch", by_main_address)
+    made = await lesson.made(recurrence="FREQ=WEEKLY;COUNT=4")
+    session = await lesson.change(made["sessions"][2]["session_id"], start_time=at(made, 2, HOUR))
+    await lesson.cancel(made["sessions"][3]["session_id"])
+
+    assert session["calendar"]["state"] == "active"
+    starts = [datetime.fromisoformat(at(made, number, HOUR * (number == 2))) for number in range(3)]
+    assert [start for start, _ in times(lesson.shown())] == starts
+    assert {frozenset(guests(event)) for event in lesson.shown()} == {frozenset({ADA, "main@school.example"})}
+
+
 async def test_while_calendar_refuses_the_class_is_moved_all_the_same_and_the_job_makes_it_right(lesson, single):
     lesson.calendar.fail(DOWN)
     session = await lesson.change(single, start_time=(lesson.first + HOUR).isoformat())

@@ -138,6 +138,24 @@ async def test_a_link_that_is_not_made_in_time_leaves_nothing_behind(lesson, pau
     assert (await lesson.sessions(), lesson.shown(), lesson.calendar.calendars.sent) == ([], [], [])
 
 
+async def test_a_request_whose_time_is_over_while_it_waits_for_the_link_leaves_nothing_behind(lesson, app):
+    waits = asyncio.Event()
+
+    async def pause(_):
+        waits.set()
+        await asyncio.Event().wait()
+
+    waiting = dataclasses.replace(app, deps=dataclasses.replace(app.deps, pause=pause))
+    async with client(waiting, caller=None) as api:
+        request = asyncio.create_task(api.post("/api/schedule/class", json=lesson.body()))
+        await waits.wait()
+        request.cancel()
+        await asyncio.wait([request])
+
+    assert lesson.shown() == []
+    assert await lesson.sessions() == []
+
+
 async def test_a_link_that_cannot_be_made_leaves_nothing_behind_and_the_request_can_be_sent_again(lesson):
     lesson.calendar.calendars.links_fail = True
     answer = await lesson.ask(external_id="lms-1")
@@ -168,6 +186,7 @@ async def test_however_often_it_failed_the_same_request_can_be_sent_again(lesson
         (RestFault("events.insert", 403, "accessNotConfigured"), 502, "calendar-api-disabled", "calendar-json"),
         (RestFault("events.insert", 403, "insufficientPermissions"), 502, "calendar-access-denied", "calendar.events"),
         (RestFault("events.insert", 400, "invalid"), 502, "calendar-request-refused", "without calendar"),
+        (RestFault("events.insert", 404, "notFound"), 502, "calendar-access-denied", "Calendar is switched on"),
         (RestFault("events.get", 403, "forbidden"), 502, "calendar-access-denied", "Calendar is switched on"),
     ],
 )

@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from functions.adapters.credentials import Capability
+from functions.domain.errors import ReportsNotSetUp
 from functions.domain.model import Organizer
 from infra.local.google_apis import RestFault
 from tests.api import LMS, slug
@@ -279,6 +280,15 @@ async def test_reports_are_read_as_one_administrator_alone(delegated, oauth):
         await credentials.metadata()
 
     assert oauth.calls == Counter()
+
+
+async def test_an_administrator_who_is_named_by_an_id_is_asked_for_by_address(delegated):
+    app = delegated(reports_admin="users/9")
+
+    with pytest.raises(ReportsNotSetUp) as raised:
+        await app.credentials.of(Organizer("users/9"), Capability.REPORTS).metadata()
+
+    assert "REPORTS_ADMIN to the e-mail address" in raised.value.hint
 
 
 # --- Tokens ---

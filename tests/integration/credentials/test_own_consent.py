@@ -10,7 +10,8 @@ import pytest
 
 from functions.adapters.credentials import Capability
 from functions.adapters.file_consents import FileConsents
-from functions.domain.model import Identity, IdentitySource
+from functions.domain.errors import ConsentMissing
+from functions.domain.model import Identity, IdentitySource, Organizer
 from functions.services.organizers import know
 from infra.local.faults import Fault
 from infra.local.google_apis import RestFault
@@ -135,6 +136,16 @@ async def test_a_teacher_who_never_consented_is_told_to(consenting, calling):
     assert (answer.status_code, slug(answer)) == (502, "insufficient-permissions")
     assert answer.json()["cause"] == "consent-missing"
     assert "python -m functions.setup_oauth --meet" in answer.json()["hint"]
+
+
+async def test_an_administrator_whose_consent_is_looked_for_by_address_is_told_to_be_named_by_id(consenting, keep):
+    await keep(TEACHER)
+    app = consenting(reports_admin=TEACHER)
+
+    with pytest.raises(ConsentMissing) as raised:
+        await app.credentials.of(Organizer(email=TEACHER), Capability.REPORTS).metadata()
+
+    assert "Set REPORTS_ADMIN to what it prints" in raised.value.hint
 
 
 @pytest.mark.parametrize(
