@@ -35,7 +35,18 @@ NOW = datetime.now(UTC)
 LENGTH = timedelta(minutes=50)
 TEACHER = Account("users/1", "teacher@school.example", display_name="The Teacher")
 COLLEAGUE = Account("users/2", "colleague@school.example", display_name="A Colleague")
-BACKFILL = [sys.executable, "-u", "-m", "functions.entrypoints.operate", "backfill", "--since", "30d"]
+# Ctrl-C must reach it, also where whoever started the tests has them ignore it.
+BACKFILL = [
+    "env",
+    "--default-signal=INT",
+    sys.executable,
+    "-u",
+    "-m",
+    "functions.entrypoints.operate",
+    "backfill",
+    "--since",
+    "30d",
+]
 
 
 @pytest.fixture

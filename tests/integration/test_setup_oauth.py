@@ -37,7 +37,8 @@ TEACHER = Account("users/11", "teacher@school.example", ("t@school.example",), "
 COLLEAGUE = Account("users/22", "colleague@school.example", display_name="A Colleague")
 SERVICE_ACCOUNT = "meet-attendance@school-attendance.iam.gserviceaccount.com"
 STORED = "projects/school-attendance/secrets/meet-attendance-token-11"
-COMMAND = [sys.executable, "-m", "functions.setup_oauth"]
+# Ctrl-C must reach it, also where whoever started the tests has them ignore it.
+COMMAND = ["env", "--default-signal=INT", sys.executable, "-m", "functions.setup_oauth"]
 
 
 class Person:
