@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from functions.adapters.database import Query
 from functions.domain.model import Organizer, SyncSource
 from functions.ports import Job
+from functions.services.reading import Request
 from functions.services.run_job import run_job
-from functions.services.sync import Request, sync_conference
+from functions.services.sync import sync_conference
 from infra.local.school import Account, Attendee, Conference, Visit
 
 TEACHER = "users/1"

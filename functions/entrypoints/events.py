@@ -16,7 +16,8 @@ from functions.entrypoints.envelope import Message
 from functions.entrypoints.handling import TIME, answer
 from functions.entrypoints.reports import report, report_kept
 from functions.services.keep_subscriptions import keep_named
-from functions.services.sync import Request, sync_conference
+from functions.services.reading import Request
+from functions.services.sync import sync_conference
 from functions.wiring import App
 
 log = logging.getLogger(__name__)

@@ -12,8 +12,9 @@ from functions.domain.errors import AttendanceError
 from functions.domain.model import Organizer, SyncError, SyncSource, SyncState
 from functions.domain.sessions import TrackedOrganizer
 from functions.services.deps import Deps
+from functions.services.reading import Request
 from functions.services.reconcile import unfinished
-from functions.services.sync import Request, sync_conference
+from functions.services.sync import sync_conference
 
 AT_ONCE = 4
 """How many conferences of one teacher are read at a time: one that waits for names holds up no other."""

@@ -16,14 +16,8 @@ from functions.services.fan_out import Continuation
 from functions.services.follow_calendar import follow
 from functions.services.keep_subscriptions import Kept
 from functions.services.parking import DEAD_LETTERS_JOB, park_dead_letters
-from functions.services.sync import (
-    Recorded,
-    Request,
-    SessionSynced,
-    remark_session,
-    sync_conference,
-    sync_session,
-)
+from functions.services.reading import Request
+from functions.services.sync import Recorded, SessionSynced, remark_session, sync_conference, sync_session
 
 _SESSION_ID = re.compile(STORABLE_ID)
 _SPACE = re.compile(rf"spaces/{STORABLE_ID}")

@@ -18,7 +18,8 @@ import httpx
 from functions import wiring
 from functions.domain.model import Organizer, SyncSource
 from functions.entrypoints.api.http import guarded
-from functions.services.sync import Request, sync_conference
+from functions.services.reading import Request
+from functions.services.sync import sync_conference
 from functions.settings import Settings
 from infra.local.clock import TurnableClock
 from infra.local.google_apis import GoogleApis

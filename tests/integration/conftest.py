@@ -9,7 +9,8 @@ import pytest
 
 from functions import wiring
 from functions.domain.model import Organizer, SyncSource
-from functions.services.sync import Request, sync_conference
+from functions.services.reading import Request
+from functions.services.sync import sync_conference
 from functions.settings import Settings
 from infra.local.meet import MeetSimulator
 from infra.local.school import School

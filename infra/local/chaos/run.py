@@ -22,8 +22,9 @@ from functions import wiring
 from functions.domain.model import Organizer, SyncSource
 from functions.entrypoints.api.http import guarded
 from functions.ports import Job
+from functions.services.reading import Request
 from functions.services.run_job import run_job
-from functions.services.sync import Request, sync_conference
+from functions.services.sync import sync_conference
 from functions.settings import Settings
 from infra.local.chaos.compare import Documents, differences, documents
 from infra.local.chaos.disturb import Day, break_everything

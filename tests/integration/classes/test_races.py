@@ -13,8 +13,9 @@ from functions.adapters.firestore import FirestoreDatabase
 from functions.domain.model import Organizer, SyncSource
 from functions.entrypoints.api.http import guarded
 from functions.ports import Job
+from functions.services.reading import Request
 from functions.services.run_job import run_job
-from functions.services.sync import Request, sync_conference, sync_session
+from functions.services.sync import sync_conference, sync_session
 from infra.local.school import Attendee
 from tests.classroom import (
     MARKS,

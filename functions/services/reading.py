@@ -1,0 +1,278 @@
+"""Ask Meet for what the store does not hold yet: which conferences there are, and who was in them.
+
+Nothing is written here: what Meet said is gathered, to be stored in one commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from functions.domain.attendance import conference_time
+from functions.domain.errors import ConferenceRecordGone, NeedsOperator, OrganizerUnknown, Permanent, Retryable
+from functions.domain.intervals import Interval
+from functions.domain.model import Conference, Organizer, Reading, Snapshot, SyncError, SyncSource, is_reported
+from functions.domain.sessions import ClassSession
+from functions.domain.syncing import LONGEST_CALL, is_unfinished
+from functions.domain.timetable import MARGIN, Room, Span
+from functions.domain.who import account_of
+from functions.ports import Listing, Work
+from functions.services.deps import Deps
+from functions.services.marking import accounts
+from functions.services.resolve_identities import resolve_identities
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One wish to have a conference recorded.
+
+    Attributes:
+        conference_record: `conferenceRecords/{id}`.
+        organizer: As whom to read it; whoever is stored, or the class's teacher, if unknown.
+        ended_event_at: When the event that made us look says that the conference ended.
+        source: What made us look.
+    """
+
+    conference_record: str
+    organizer: Organizer
+    ended_event_at: datetime | None
+    source: SyncSource
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A look at a room's list of conference records: over which starts it reached, as whom, and what it gave."""
+
+    reach: Interval
+    organizer: Organizer
+    listing: Listing | SyncError
+
+
+@dataclass(slots=True)
+class Found:
+    """What Meet said in one go.
+
+    Attributes:
+        outcomes: By conference record, what reading it gave.
+        looks: By space, its conference records, or why they could not be listed.
+        later: The first error that may pass by itself: raised once everything else is stored.
+        tried_at: When that began.
+    """
+
+    outcomes: dict[str, Reading | SyncError] = field(default_factory=dict)
+    looks: dict[str, Look] = field(default_factory=dict)
+    later: Retryable | None = None
+    tried_at: datetime | None = None
+
+
+async def stored_conference(request: Request, deps: Deps) -> tuple[Conference | None, Organizer]:
+    """A conference as it is stored, and as whom it is to be read."""
+
+    async def load(work: Work) -> tuple[Conference | None, Organizer]:
+        conference = await work.conference(request.conference_record)
+        organizer = request.organizer
+        if not organizer.known and conference:
+            organizer = conference.organizer
+        if not organizer.known:
+            organizer = await _teacher(work, request.conference_record, conference, deps)
+        if organizer.user and not organizer.email:
+            tracked, people = await asyncio.gather(work.organizer(organizer.user), work.people([organizer.user]))
+            person = people.get(organizer.user)
+            known = tracked.email if tracked else person.identity.email if person and person.identity else None
+            organizer = Organizer(organizer.user, known)
+        return conference, organizer
+
+    loaded, _ = await deps.store.transact(load)
+    return loaded
+
+
+async def _teacher(work: Work, conference_record: str, conference: Conference | None, deps: Deps) -> Organizer:
+    """The teacher of the class that a conference belongs to, if that is known."""
+    session_ids = conference.session_ids if conference else await deps.store.sessions_with(conference_record)
+    for session_id in session_ids:
+        session = await work.session(session_id)
+        if session and session.plan.teachers:
+            return await _account_of(session.plan.teachers[0], deps)
+    return Organizer()
+
+
+async def _account_of(email: str, deps: Deps) -> Organizer:
+    """A teacher by address, with the account if the teacher is tracked."""
+    tracked = await deps.store.organizer_with(email)
+    return Organizer(tracked.user if tracked else None, email)
+
+
+async def scheduled_with(conference: Conference, deps: Deps) -> dict[str, ClassSession]:
+    """The scheduled class meetings that a conference belongs to."""
+
+    async def load(work: Work) -> dict[str, ClassSession]:
+        time = conference_time(conference)
+        if conference.snapshot is None or time is None:
+            return {}
+        room = await work.room(conference.snapshot.space.name)
+        session_ids = conference.attached_to or room.sessions_of(time)
+        sessions = {session_id: await work.session(session_id) for session_id in session_ids}
+        return {session_id: session for session_id, session in sessions.items() if session and session.plan.takes_place}
+
+    sessions, _ = await deps.store.transact(load)
+    return sessions
+
+
+async def look_around(
+    session: ClassSession,
+    found: Found,
+    *,
+    strict: bool,
+    full: bool,
+    deps: Deps,
+    beside: Iterable[ClassSession] = (),
+) -> Organizer:
+    """List a scheduled class meeting's records and read those that are not read for good.
+
+    Args:
+        session: The class meeting.
+        found: What Meet said so far; a room that was looked at is not looked at again.
+        strict: Whether any error is raised.
+        full: Whether records that were read for good are read again.
+        deps: The outside world.
+        beside: Further class meetings for which the same look is to do.
+
+    Returns:
+        As whom that was done.
+    """
+    space, scheduled = session.space.name, session.plan.takes_place
+    room, attached = await _room_and_attached(session, deps)
+    # Meet lists records only to the owner of their space.
+    organizer = room.owner
+    if organizer.user is None and (email := organizer.email or next(iter(session.plan.teachers), None)):
+        organizer = await _account_of(email, deps)
+    if scheduled is None:
+        return organizer
+    if space not in found.looks:
+        began_at, reach = deps.clock(), reach_of([session, *(other for other in beside if other.space.name == space)])
+        listing: Listing | SyncError
+        try:
+            if not organizer.known:
+                raise OrganizerUnknown("The class meeting has no teacher as whom its room could be looked at.")
+            listing = await deps.conferences.list(space=space, since=reach.start, until=reach.end, organizer=organizer)
+        except (NeedsOperator, Retryable, Permanent) as error:
+            if strict:
+                raise
+            listing = SyncError.of(error, at=began_at)
+            if isinstance(error, Retryable):
+                found.later = found.later or error
+        found.looks[space] = Look(reach, organizer, listing)
+    room = with_listing(room, found.looks[space].listing)
+    wanted = await _unfinished({*room.records_of(session.session_id), *attached}, full=full, deps=deps)
+    await read_all(wanted - found.outcomes.keys(), organizer, found, strict=strict, deps=deps)
+    return organizer
+
+
+def reach_of(sessions: Iterable[ClassSession]) -> Interval:
+    """When every record has begun that could be these classes', wherever their borders to other classes move."""
+    times = [scheduled for session in sessions if (scheduled := session.plan.takes_place)]
+    return Interval(min(t.start for t in times) - MARGIN - LONGEST_CALL, max(t.end for t in times) + MARGIN)
+
+
+async def _room_and_attached(session: ClassSession, deps: Deps) -> tuple[Room, list[str]]:
+    async def load(work: Work) -> Room:
+        return await work.room(session.space.name)
+
+    room, _ = await deps.store.transact(load)
+    return room, [record.conference_record for record in session.plan.attached]
+
+
+async def _unfinished(records: Collection[str], *, full: bool, deps: Deps) -> set[str]:
+    """Those of some records that are to be read."""
+
+    async def load(work: Work) -> set[str]:
+        wanted = set()
+        for record in records:
+            if is_reported(record):
+                continue
+            conference = await work.conference(record)
+            if full or conference is None or is_unfinished(conference):
+                wanted.add(record)
+        return wanted
+
+    wanted, _ = await deps.store.transact(load)
+    return wanted
+
+
+async def read_all(records: Iterable[str], organizer: Organizer, found: Found, *, strict: bool, deps: Deps) -> None:
+    """Read conferences at once, each as whoever is stored for it, else as `organizer`, into `found`.
+
+    What may pass by itself becomes `found.later`, so that the others are stored all the same; if `strict`, the first
+    error is raised.
+    """
+
+    async def read(record: str) -> None:
+        began_at = deps.clock()
+        try:
+            stored, known = await stored_conference(Request(record, Organizer(), None, SyncSource.MANUAL), deps)
+            found.outcomes[record] = await read_conference(
+                record, known if stored and known.known else organizer, deps, strict=strict
+            )
+        except Retryable as error:
+            if strict:
+                raise
+            found.later = found.later or error
+        except Permanent as error:
+            if strict:
+                raise
+            # Meet named it a moment ago; that it is gone now is no proof of anything.
+            found.outcomes[record] = SyncError.of(error, at=began_at)
+
+    await asyncio.gather(*(read(record) for record in sorted(records)))
+
+
+async def read_conference(
+    conference_record: str, organizer: Organizer, deps: Deps, *, strict: bool = False
+) -> Reading | SyncError:
+    """What Meet says, or why it will not say it before a person mends something."""
+    began = deps.clock()
+    if is_reported(conference_record):
+        raise ConferenceRecordGone("This conference is known from Google's reports alone: Meet has no record of it.")
+    try:
+        if not organizer.known:
+            raise OrganizerUnknown("Nobody says whose conference it is, and nothing of it is stored.")
+        return await deps.conferences.read(conference_record, organizer=organizer)
+    except NeedsOperator as error:
+        if strict:
+            raise
+        return SyncError.of(error, at=began)
+
+
+async def look_up_everybody(found: Found, stored: Iterable[Conference], organizer: Organizer, deps: Deps) -> bool:
+    """Look up everybody who was in what was read or is stored."""
+    users = set(accounts(stored))
+    for outcome in found.outcomes.values():
+        if isinstance(outcome, Reading):
+            users |= users_in(outcome.snapshot)
+    if organizer.user:
+        users.add(organizer.user)
+    return await resolve_identities(users, acting_as=organizer, deps=deps)
+
+
+def users_in(snapshot: Snapshot) -> set[str]:
+    """Every account, `users/{id}`, that was in a conference."""
+    return {user for participant in snapshot.participants if (user := account_of(participant.user))}
+
+
+def with_listing(room: Room, listing: Listing | SyncError) -> Room:
+    """A room with the calls that a list names; as it was if there is no list."""
+    if isinstance(listing, Listing):
+        known = {span.conference_record: span for span in room.spans}
+        for record in listing.records:
+            time = _time(record.start_time, record.end_time, listing.began_at)
+            # What was read of a record is known better than what a list says of it, but that it went on since.
+            span = known.get(record.name)
+            if span is None or span.time.end < time.end:
+                room = room.with_span(Span(record.name, time, read=span is not None and span.read))
+    return room
+
+
+def _time(start: datetime, end: datetime | None, listed_at: datetime) -> Interval:
+    return Interval(start, end or max(start, listed_at))
