@@ -1,5 +1,6 @@
 """Pages for people's eyes: answers of the API as HTML that needs nothing else.
 
+typed          texts that people typed, made fit to stand among others
 wording        marks, times and durations as people say them
 timeline       when somebody was there, as geometry
 report         a class meeting with everybody's attendance -> all that its page shows, made of these:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from functions.entrypoints.api.answers import AttendanceAnswer
 from functions.entrypoints.api.pages.people import by_name, name_of, said_by_the_rules
+from functions.entrypoints.api.pages.typed import typed
 from functions.entrypoints.api.pages.wording import MARKS, Clock
 
 
@@ -17,7 +18,7 @@ class Decision:
     name: str
     was: str
     now: str
-    reason: str | None
+    reason: str
     by: str
     at: str
 
@@ -29,8 +30,8 @@ def decisions_of(people: Sequence[AttendanceAnswer], clock: Clock) -> list[Decis
             name=name_of(person),
             was=said_by_the_rules(person),
             now=MARKS[person.override.status].word,
-            reason=person.override.reason,
-            by=person.override.by,
+            reason=typed(person.override.reason),
+            by=typed(person.override.by),
             at=clock.day_and_time(person.override.at),
         )
         for person in by_name(people)

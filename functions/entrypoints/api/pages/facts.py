@@ -9,6 +9,7 @@ from datetime import datetime
 from functions.domain.model import SyncSource, SyncState
 from functions.domain.sessions import Role, SessionState
 from functions.entrypoints.api.answers import AttendanceAnswer, SessionAnswer
+from functions.entrypoints.api.pages.typed import seen
 from functions.entrypoints.api.pages.wording import Clock, counted, length_in_words
 
 
@@ -25,7 +26,7 @@ def facts_of(session: SessionAnswer, people: Sequence[AttendanceAnswer], clock: 
     """The lines of the summary, in the order in which they are read."""
     found = []
     if session.teacher_emails:
-        names = {person.email: person.display_name for person in people if person.role is Role.TEACHER}
+        names = {person.email: seen(person.display_name) for person in people if person.role is Role.TEACHER}
         teachers = [names.get(email) or email for email in session.teacher_emails]
         beside = ", ".join(email for email in session.teacher_emails if names.get(email))
         found.append(Fact("Teacher" if len(teachers) == 1 else "Teachers", tuple(teachers), beside))

@@ -101,8 +101,9 @@ def _incomplete(session: SessionAnswer) -> list[Notice]:
             text = "Google Meet's data can still change. It is read again by itself; times and marks may follow."
             return [Notice("warning", "This record is not final", text)]
         case sync if sync.state is SyncState.FAILED:
-            words = [sync.error.message, sync.error.hint] if sync.error else []
-            text = " ".join(["Google Meet could not be read, or not all of it.", *filter(None, words)])
+            text = "Google Meet could not be read, or not all of it."
+            if sync.error:
+                text += f" {sync.error.message} For those who run this system: {sync.error.hint}"
             return [Notice("warning", "This record is not complete", text)]
         case _:
             return []

@@ -9,7 +9,9 @@ from functions.domain.model import Kind
 from functions.domain.sessions import Role
 from functions.entrypoints.api.answers import AttendanceAnswer, SessionAnswer
 from functions.entrypoints.api.pages.class_time import ClassTime
+from functions.entrypoints.api.pages.facts import number_expected
 from functions.entrypoints.api.pages.timeline import Bar, bars, visits
+from functions.entrypoints.api.pages.typed import isolated, seen, typed
 from functions.entrypoints.api.pages.wording import MARKS, MarkWords, length_in_digits
 
 
@@ -39,7 +41,7 @@ class Row:
     details: tuple[str, ...]
     mark: MarkWords | None
     by_hand: str | None
-    reason: str | None
+    reason: str
     notes: tuple[Note, ...]
     presence: str
     bars: tuple[Bar, ...]
@@ -61,7 +63,9 @@ def groups_of(session: SessionAnswer, people: Sequence[AttendanceAnswer], time: 
     """Teachers, students, guests, devices; without those of which there are none."""
     make, ordered = _Rows(session, people, time), by_name(people)
     guests = [one for one in ordered if one.role is Role.GUEST and one.kind is not Kind.ROOM]
-    if session.scheduled_start:
+    if session.scheduled_start and not number_expected(session):
+        title, note = "Guests", ""
+    elif session.scheduled_start:
         title = "Guests who may be students"
         note = (
             "They were in the call, and no account or address ties them to a student. A name alone never does. "
@@ -86,8 +90,9 @@ def groups_of(session: SessionAnswer, people: Sequence[AttendanceAnswer], time: 
 
 
 def name_of(person: AttendanceAnswer) -> str:
-    """What somebody is called; never empty."""
-    return person.display_name or person.email or person.student_id or "Unknown account"
+    """What somebody is called, always something to see."""
+    nameless = _SHOWS_NOTHING if person.display_name else "Unknown account"
+    return seen(person.display_name) or person.email or seen(person.student_id) or nameless
 
 
 def said_by_the_rules(person: AttendanceAnswer) -> str:
@@ -117,7 +122,7 @@ class _Rows:
             details=tuple(_details(person, self._session)),
             mark=MARKS[person.mark] if person.mark else None,
             by_hand=said_by_the_rules(person) if override else None,
-            reason=override.reason if override else person.status_reason,
+            reason=typed(override.reason if override else person.status_reason),
             notes=tuple(self._notes(person)),
             presence=self._presence(person),
             bars=self._bars(person),
@@ -146,8 +151,8 @@ class _Rows:
         found = [
             Note(
                 "Includes the time of the guest",
-                merged.display_name,
-                f", as {merged.by} said on {self._clock.day_and_time(merged.at)}.",
+                seen(merged.display_name) or _SHOWS_NOTHING,
+                f", as {isolated(merged.by)} said on {self._clock.day_and_time(merged.at)}.",
             )
             for merged in person.merged
         ]
@@ -159,6 +164,7 @@ class _Rows:
         return found
 
 
+_SHOWS_NOTHING = "Name that shows nothing"
 _KINDS = {
     Kind.ANONYMOUS: "not signed in",
     Kind.PHONE: "by telephone",
@@ -173,7 +179,7 @@ def _details(person: AttendanceAnswer, session: SessionAnswer) -> list[str]:
     That is where an account is known its address, else how they came.
     """
     name = name_of(person)
-    known = [known for known in (person.student_id, person.email) if known and known != name]
+    known = [known for known in (typed(person.student_id), person.email) if known and known != name]
     kind = _KINDS.get(person.kind)
-    section = [person.class_id] if person.class_id and person.class_id != session.class_id else []
+    section = [typed(person.class_id)] if person.class_id and person.class_id != session.class_id else []
     return [*section, *known, *([kind] if kind and (person.role is Role.GUEST or not known) else [])]

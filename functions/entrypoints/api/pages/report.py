@@ -11,6 +11,7 @@ from functions.entrypoints.api.pages.decisions import Decision, decisions_of
 from functions.entrypoints.api.pages.facts import Fact, facts_of
 from functions.entrypoints.api.pages.notices import Notice, notices_of
 from functions.entrypoints.api.pages.people import Group, groups_of
+from functions.entrypoints.api.pages.typed import isolated, seen, typed
 from functions.entrypoints.api.pages.wording import MARKS, MarkWords, day_in_words
 
 
@@ -28,7 +29,7 @@ class Report:
 
     title: str
     subject: str
-    class_id: str | None
+    class_id: str
     day: str
     hours: str
     zone: str
@@ -52,11 +53,11 @@ def report_of(session: SessionAnswer, people: Sequence[AttendanceAnswer]) -> Rep
     planned = (session.scheduled_start, session.scheduled_end)
     start, end = planned if session.scheduled_start else (session.actual_start, session.actual_end)
     day = clock.local(session.session_start)
-    subject = session.subject or ("Unnamed class" if session.scheduled_start else "Unscheduled meeting")
+    subject = seen(session.subject) or ("Unnamed class" if session.scheduled_start else "Unscheduled meeting")
     return Report(
-        title=f"{subject}, {day_in_words(day.date())}",
+        title=f"{isolated(subject)}, {day_in_words(day.date())}",
         subject=subject,
-        class_id=session.class_id,
+        class_id=typed(session.class_id),
         day=f"{day:%A}, {day_in_words(day.date())}",
         hours=clock.minutes(start, end) if start and end else clock.minute(session.session_start),
         zone=clock.named(session.session_start),
