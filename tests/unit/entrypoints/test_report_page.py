@@ -4,13 +4,9 @@ import dataclasses
 
 import pytest
 
-from functions.adapters.attendance_documents import attendance_to_document
-from functions.adapters.session_documents import session_to_document
 from functions.domain.attendance import unscheduled_session
 from functions.domain.model import SyncError, SyncState
 from functions.domain.roster import Decision, Mark, RosterEntry
-from functions.entrypoints.api.answers import SessionAttendance
-from functions.entrypoints.api.pages.report import report_of
 from tests.builders import (
     ADA,
     BOB,
@@ -30,17 +26,11 @@ from tests.builders import (
     student,
     unread_call,
 )
+from tests.report_page import report_page as page
 
 CLASS = expected(ADA, BOB)
 TURNED = "\u2069\u202e"
 """Ends whatever isolates a text in a line, and turns around what follows."""
-
-
-def page(sheet):
-    session = {**session_to_document(sheet, retention=None), "updated_at": at(72)}
-    people = [attendance_to_document(person, sheet.session, retention=None) for person in sheet.attendance]
-    shown = SessionAttendance.model_validate({"session": session, "attendance": people})
-    return report_of(shown.session, shown.attendance)
 
 
 def titles(report):
@@ -311,10 +301,18 @@ def planned(**changes):
 
 
 def test_in_a_title_a_subject_written_from_right_to_left_turns_nothing_but_itself():
-    report = page(sheet_of(planned(subject="حصة 101"), call((TEACHING, (0, 60)))))
+    report = page(sheet_of(planned(subject="حصة 101", class_id="7b"), call((TEACHING, (0, 60)))))
 
-    assert report.title == "\u2068حصة 101\u2069, 23 November 2026"
-    assert page(sheet_of(planned(subject="Maths"), call((TEACHING, (0, 60))))).title == "Maths, 23 November 2026"
+    assert report.title == "\u2068حصة 101\u2069 7b, 23 November 2026"
+
+
+def test_a_title_tells_classes_of_one_subject_apart():
+    sheets = [
+        sheet_of(planned(subject="Maths", class_id=name), call((TEACHING, (0, 60)))) for name in ("7a", "7b", None)
+    ]
+
+    titles = [page(sheet).title for sheet in sheets]
+    assert titles == ["Maths 7a, 23 November 2026", "Maths 7b, 23 November 2026", "Maths, 23 November 2026"]
 
 
 def texts(value):

@@ -54,8 +54,9 @@ def report_of(session: SessionAnswer, people: Sequence[AttendanceAnswer]) -> Rep
     start, end = planned if session.scheduled_start else (session.actual_start, session.actual_end)
     day = clock.local(session.session_start)
     subject = seen(session.subject) or ("Unnamed class" if session.scheduled_start else "Unscheduled meeting")
+    named = (isolated(subject), isolated(session.class_id))
     return Report(
-        title=f"{isolated(subject)}, {day_in_words(day.date())}",
+        title=f"{' '.join(filter(None, named))}, {day_in_words(day.date())}",
         subject=subject,
         class_id=typed(session.class_id),
         day=f"{day:%A}, {day_in_words(day.date())}",
