@@ -31,7 +31,7 @@ HOSTILE = [
     "👩‍👩‍👧‍👦 ﷽",
     "x;=1+1",
 ]
-VOID = {"meta", "link", "br", "img", "input", "hr"}
+VOID = {"meta", "link", "br", "img", "input", "hr", "wbr"}
 
 
 def at(minutes):
