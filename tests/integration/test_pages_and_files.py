@@ -261,6 +261,22 @@ async def test_a_register_is_a_table_of_students_and_class_meetings(api, synced)
     assert HOSTILE[0] in shown.text
 
 
+async def test_students_stand_in_the_order_in_which_people_look_names_up(api, school):
+    names = ["Zoe", "Özlem", "ada", "Émile", "Bob", "Ольга"]
+    students = [{"student_id": f"s{n}", "display_name": name} for n, name in enumerate(names)]
+    session_id = (await api.post("/api/schedule/class", json=the_class(students=students))).json()["session_id"]
+    school.hold(held())
+    await api.post(f"/api/webhook/sessions/{session_id}/sync-participants")
+    path = f"/api/classes/7b%2Fmaths/register?month={month()}"
+    expected = ["ada", "Bob", "Émile", "Özlem", "Zoe", "Ольга"]
+
+    assert [one["display_name"] for one in (await api.get(path)).json()["students"]] == expected
+    assert [row["display_name"] for row in await rows(api, f"{path}&format=csv")] == expected
+    for page_of in (f"{path}&format=html", f"/api/sessions/{session_id}/attendance?format=html"):
+        text = (await page(api, page_of)).text
+        assert sorted(expected, key=text.index) == expected
+
+
 async def test_a_month_without_classes_is_an_empty_page_and_a_file_with_a_head(api):
     shown = await page(api, "/api/classes/<i>/register?month=2020-02&format=html")
     file = await api.get("/api/classes/7b/register?month=2020-02&format=csv")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functions.domain.model import Kind
 from functions.domain.sessions import Role
 from functions.entrypoints.api.answers import AttendanceAnswer, SessionAnswer
+from functions.entrypoints.api.name_order import by_letters
 from functions.entrypoints.api.pages.class_time import ClassTime
 from functions.entrypoints.api.pages.facts import number_expected
 from functions.entrypoints.api.pages.timeline import Bar, bars, visits
@@ -102,7 +103,7 @@ def said_by_the_rules(person: AttendanceAnswer) -> str:
 
 def by_name(people: Iterable[AttendanceAnswer]) -> list[AttendanceAnswer]:
     """People in the order in which they stand under every heading."""
-    return sorted(people, key=lambda one: (name_of(one).casefold(), one.attendee_id))
+    return sorted(people, key=lambda one: (by_letters(name_of(one)), one.attendee_id))
 
 
 class _Rows:
