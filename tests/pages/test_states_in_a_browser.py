@@ -6,10 +6,11 @@ import dataclasses
 
 import pytest
 import pytest_asyncio
+from axe_playwright_python.async_playwright import Axe
 
 from functions.domain.model import SyncState
 from functions.entrypoints.api.pages.rendering import report_html
-from tests.builders import ADA, BOB, TEACHING, call, expected, guest, lesson, sheet_of
+from tests.builders import ADA, BOB, TEACHING, call, expected, guest, lesson, sheet_of, unread_call
 from tests.report_page import report_page
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -39,6 +40,18 @@ def a_zone_of_many_letters():
 def a_call_that_goes_on():
     held = call((TEACHING, (0, None)), (ADA, (1, None)), end=None, state=SyncState.PROVISIONAL, pulled=20)
     return sheet_of(lesson(roster=CLASS, listed=None), held, now=20)
+
+
+def a_call_that_could_not_be_read():
+    return sheet_of(lesson(roster=CLASS), unread_call())
+
+
+def a_class_that_nobody_held():
+    return sheet_of(lesson(roster=CLASS, listed=75), call((ADA, (0, 3)), end=3), now=76)
+
+
+def a_class_that_was_cancelled():
+    return sheet_of(lesson(roster=CLASS, cancelled=True))
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -110,3 +123,16 @@ async def test_a_note_about_a_guest_is_not_written_as_if_it_were_the_name(show):
     weight = "one => getComputedStyle(one).fontWeight"
     assert await page.locator("#guests .note").evaluate(weight) == "400"
     assert await page.locator("#guests .name").evaluate(weight) == "600"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    "state",
+    [a_call_that_goes_on, a_call_that_could_not_be_read, a_class_that_nobody_held, a_class_that_was_cancelled],
+)
+async def test_axe_finds_no_barrier_in_what_is_not_complete(show, state, scheme):
+    page = await show(state(), color_scheme=scheme)
+
+    found = await Axe().run(page, options={"resultTypes": ["violations"]})
+
+    assert [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found.response["violations"]] == []
