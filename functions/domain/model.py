@@ -16,7 +16,7 @@ from functions.domain.errors import AttendanceError
 
 MAX_DISPLAY_NAME = 200
 
-_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that turn the direction of all that follows: a name with one could rewrite the line it stands in."""
 
 
@@ -27,7 +27,7 @@ def clean_display_name(typed: str) -> str:
 
     What participants type is hostile by assumption. Markup stays as it is: whoever shows a name escapes it.
     """
-    harmless = (c for c in typed if c.isspace() or (unicodedata.category(c) not in {"Cc", "Cs"} and c not in _TURNING))
+    harmless = (c for c in typed if c.isspace() or (unicodedata.category(c) not in {"Cc", "Cs"} and c not in TURNING))
     return " ".join("".join(harmless).split())[:MAX_DISPLAY_NAME].rstrip()
 
 

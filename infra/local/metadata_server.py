@@ -31,7 +31,11 @@ class MetadataServer(HttpStandIn):
     """
 
     def __init__(self, email: str) -> None:
-        self._email = email
+        self._email: str | None = email
+
+    def take_account_away(self) -> None:
+        """The program's machine has no service account any more."""
+        self._email = None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -49,9 +53,13 @@ class MetadataServer(HttpStandIn):
         )
 
     def _account(self, request: Request) -> Response:
+        if self._email is None:
+            return _no_account()
         return _answer(request, {"aliases": ["default"], "email": self._email, "scopes": []})
 
     def _identity(self, request: Request) -> Response:
+        if self._email is None:
+            return _no_account()
         audience = request.query_params.get("audience")
         if not audience:
             return PlainTextResponse("non-empty audience parameter required", 400, _FLAVOR)
@@ -64,6 +72,10 @@ class MetadataServer(HttpStandIn):
         if request.query_params.get("format") == "full":
             claims |= {"email": self._email, "email_verified": True}
         return _answer(request, ".".join((_encoded({"alg": "none"}), _encoded(claims), "")))
+
+
+def _no_account() -> Response:
+    return PlainTextResponse("service account not found", 404, _FLAVOR)
 
 
 def _answer(request: Request, content: str | Mapping[str, object]) -> Response:

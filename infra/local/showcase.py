@@ -44,8 +44,10 @@ HOSTILE_NAMES = (
     "  =1+1",
     '"; =1+1,"',
     "\uff1d1+1",
+    "Heap" + "\u0301\u0316" * 90,
+    "\u3164",
 )
-"""What pupils may type: wide, long, bidirectional, and meant to be read by a machine."""
+"""What pupils may type: wide, long, high, bidirectional, unseen, and meant to be read by a machine."""
 
 _CANCELLED, _NOT_HELD, _LAST = 4, 5, 9
 

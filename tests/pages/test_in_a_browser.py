@@ -236,8 +236,10 @@ async def test_hostile_names_are_shown_as_they_were_typed(look):
     shown = await page.locator("table.people .name").all_inner_texts()
 
     for name in HOSTILE_NAMES:
-        if name not in {"\u202egnirts\u202c نور القمري\u200f", "\t=1", "  =1+1"}:  # what cannot be seen is dropped
+        # What cannot be seen is dropped.
+        if name not in {"\u202egnirts\u202c نور القمري\u200f", "\t=1", "  =1+1", "\u3164"}:
             assert name in shown
+    assert "Name that shows nothing" in shown
     # Nobody's direction of writing reaches beyond their own name.
     assert await page.locator("table.people .name").evaluate_all(
         "names => names.every(name => getComputedStyle(name).unicodeBidi === 'isolate')"
@@ -345,6 +347,15 @@ async def test_the_keyboard_reaches_all_that_can_be_done_in_the_order_of_the_pag
           .map(one => one.tabIndex)"""
     )
     assert all(index == 0 for index in scrolling)
+
+
+@pytest.mark.parametrize("viewport", [{"width": 740, "height": 360}, {"width": 320, "height": 256}])
+async def test_in_a_low_window_a_register_is_not_seen_through_a_slit(look, viewport):
+    """A telephone on its side, and a screen of 1280 by 1024 at four times the size."""
+    page = await look("register", viewport=viewport)
+
+    assert await page.locator(".scroll").evaluate("one => one.scrollHeight <= one.clientHeight + 1")
+    assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
 async def test_a_wide_register_scrolls_by_keyboard_and_keeps_names_and_dates_in_sight(look):

@@ -9,9 +9,10 @@ import httpx
 import pytest
 
 from infra.local.lms_backend import php_backend, python_backend
+from infra.local.metadata_server import MetadataServer
 from infra.local.month import MONTH
 from infra.local.showcase import CLASS_ID, LARGE_CLASS_ID, classes_of
-from tests.api import token
+from tests.api import LMS, token
 
 PASSED_ON = {
     "content-type",
@@ -128,6 +129,39 @@ def failing_api():
         yield f"http://127.0.0.1:{server.server_address[1]}"
         server.shutdown()
         serving.join()
+
+
+@pytest.fixture
+def asked():
+    """The address of a function that only keeps what it is asked with, and what that is."""
+    requests = []
+
+    class Keep(socketserver.BaseRequestHandler):
+        def handle(self):
+            requests.append(self.request.recv(65536))
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Keep) as server:
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", requests
+        server.shutdown()
+        serving.join()
+
+
+@pytest.mark.parametrize("backend", [python_backend, php_backend])
+def test_what_the_metadata_server_says_instead_of_a_token_is_not_taken_for_one(backend, asked, showcase, tmp_path):
+    api, requests = asked
+    with (
+        MetadataServer(LMS).in_thread() as metadata,
+        backend(api, classes=classes_of(showcase), env=metadata.environment, folder=tmp_path / "lms") as address,
+    ):
+        metadata.take_account_away()
+        page = f"{address}/sessions/{showcase.report}/attendance?format=html"
+        answer = httpx.get(page, cookies=TEACHER, trust_env=False, timeout=60)
+
+    assert (answer.status_code, requests) == (504, [])
+    assert "Try again" in answer.text
+    assert "service account" not in answer.text
 
 
 @pytest.mark.parametrize("backend", [python_backend, php_backend])

@@ -6,6 +6,7 @@ guards        before routing: who calls, how large a body is, one access line, n
 problems      every error as RFC 9457 problem details
 fields        the types of single values; requests, answers: of whole bodies
 paging        page tokens
+name_order    the order in which people look names up
 pages/        answers as pages for people's eyes
 tables/       answers as files for spreadsheets
 …_routes      the calls

@@ -11,6 +11,7 @@ from functions.domain.errors import InvalidRequest
 from functions.entrypoints.api.answers import AttendanceList, Register, WholeRegister
 from functions.entrypoints.api.calls import ClassId, TheApp, also_as, can_end_in, span_of
 from functions.entrypoints.api.fields import Student
+from functions.entrypoints.api.name_order import by_letters
 from functions.entrypoints.api.paging import next_token, paging
 from functions.entrypoints.api.requests import AttendanceQuery, RegisterQuery, StudentQuery
 from functions.entrypoints.api.tables.file import csv_file
@@ -93,5 +94,6 @@ async def _list(
     return {"attendance": page.documents, "next_page_token": next_token(page, query=named)}
 
 
-def _by_name(student: Mapping[str, Any]) -> tuple[str, str, str]:
-    return student["display_name"] or "", student["email"] or "", student["student_id"] or ""
+def _by_name(student: Mapping[str, Any]) -> tuple[tuple[str, str], str, str]:
+    email, student_id = student["email"] or "", student["student_id"] or ""
+    return by_letters(student["display_name"] or email or student_id), email, student_id

@@ -99,6 +99,14 @@ def tag(session: Mapping[str, Any]) -> str:
     return etag_of(session["updated_at"])
 
 
+def weak(etag: str) -> str:
+    """The same tag for an answer that says the same without ever being the same bytes, as a page with its nonce is.
+
+    https://www.rfc-editor.org/rfc/rfc9110#name-weak-versus-strong
+    """
+    return f"W/{etag}"
+
+
 async def answer_session(session_id: str, app: App, response: Response) -> Mapping[str, Any]:
     """The class meeting's document, its ETag set in the answer."""
     session = await found_session(session_id, app)
@@ -109,7 +117,7 @@ async def answer_session(session_id: str, app: App, response: Response) -> Mappi
 def unchanged(etag: str, if_none_match: str | None) -> bool:
     """Whether the caller has this version already: https://www.rfc-editor.org/rfc/rfc9110#name-if-none-match."""
     known = [one.strip().removeprefix("W/") for one in (if_none_match or "").split(",")]
-    return "*" in known or etag in known
+    return "*" in known or etag.removeprefix("W/") in known
 
 
 def not_modified(etag: str) -> Response:

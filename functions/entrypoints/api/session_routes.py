@@ -22,6 +22,7 @@ from functions.entrypoints.api.calls import (
     span_of,
     tag,
     unchanged,
+    weak,
 )
 from functions.entrypoints.api.paging import next_token, paging
 from functions.entrypoints.api.requests import FormatQuery, NoQuery, SessionsQuery, SyncQuery
@@ -97,7 +98,7 @@ async def session_attendance(
     if found is None:
         raise no_session()
     session, people = found
-    etag = tag(session)
+    etag = weak(tag(session)) if query.format == "html" else tag(session)
     if unchanged(etag, if_none_match):
         return not_modified(etag)
     match query.format:

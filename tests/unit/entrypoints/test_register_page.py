@@ -82,3 +82,14 @@ def test_class_meetings_that_begin_together_are_called_by_their_ids_too():
 
 def test_a_share_is_shown_in_percent():
     assert [share_in_percent(share) for share in (None, 0, 1, 0.933)] == ["", "0 %", "100 %", "93.3 %"]
+
+
+def test_in_labels_and_titles_a_text_written_from_right_to_left_turns_nothing_but_itself():
+    turned = register(meeting("a", 23, subject="حصة 101"), meeting("b", 26, subject="Maths\u2069\u202e"))
+    page = register_page(turned.model_copy(update={"class_id": "صف 7"}), time_zone="UTC")
+
+    assert page.title == "Register of \u2068صف 7\u2069, October 2026"
+    assert [one.in_words for one in page.meetings] == [
+        "Friday 23 October 2026, 10:00, \u2068حصة 101\u2069",
+        "Monday 26 October 2026, 09:00, Maths",
+    ]

@@ -4,13 +4,9 @@ import dataclasses
 
 import pytest
 
-from functions.adapters.attendance_documents import attendance_to_document
-from functions.adapters.session_documents import session_to_document
 from functions.domain.attendance import unscheduled_session
 from functions.domain.model import SyncError, SyncState
-from functions.domain.roster import Mark, RosterEntry
-from functions.entrypoints.api.answers import SessionAttendance
-from functions.entrypoints.api.pages.report import report_of
+from functions.domain.roster import Decision, Mark, RosterEntry
 from tests.builders import (
     ADA,
     BOB,
@@ -30,15 +26,11 @@ from tests.builders import (
     student,
     unread_call,
 )
+from tests.report_page import report_page as page
 
 CLASS = expected(ADA, BOB)
-
-
-def page(sheet):
-    session = {**session_to_document(sheet, retention=None), "updated_at": at(72)}
-    people = [attendance_to_document(person, sheet.session, retention=None) for person in sheet.attendance]
-    shown = SessionAttendance.model_validate({"session": session, "attendance": people})
-    return report_of(shown.session, shown.attendance)
+TURNED = "\u2069\u202e"
+"""Ends whatever isolates a text in a line, and turns around what follows."""
 
 
 def titles(report):
@@ -226,7 +218,7 @@ def test_what_could_not_be_read_comes_with_what_to_do_about_it():
     (notice, _) = page(sheet_of(lesson(roster=CLASS), failed)).notices
 
     assert notice.kind == "warning"
-    assert notice.text.endswith("The Meet API is off. Enable it in the project.")
+    assert notice.text.endswith("The Meet API is off. For those who run this system: Enable it in the project.")
 
 
 def test_a_meeting_that_nobody_planned_shows_who_was_in_the_call_and_no_mark():
@@ -301,3 +293,87 @@ def test_a_class_across_midnight_names_the_other_day():
     assert report.day == "Monday, 23 November 2026"
     assert report.hours == "23:30 to 00:30 on 24 November"
     assert rows(report)["students"]["Ada"].times == ("23:30:00 to 00:30:00 on 24 November",)
+
+
+def planned(**changes):
+    session = lesson(roster=CLASS)
+    return dataclasses.replace(session, plan=dataclasses.replace(session.plan, **changes))
+
+
+def test_in_a_title_a_subject_written_from_right_to_left_turns_nothing_but_itself():
+    report = page(sheet_of(planned(subject="حصة 101", class_id="7b"), call((TEACHING, (0, 60)))))
+
+    assert report.title == "\u2068حصة 101\u2069 7b, 23 November 2026"
+
+
+def test_a_title_tells_classes_of_one_subject_apart():
+    sheets = [
+        sheet_of(planned(subject="Maths", class_id=name), call((TEACHING, (0, 60)))) for name in ("7a", "7b", None)
+    ]
+
+    titles = [page(sheet).title for sheet in sheets]
+    assert titles == ["Maths 7a, 23 November 2026", "Maths 7b, 23 November 2026", "Maths, 23 November 2026"]
+
+
+def texts(value):
+    if isinstance(value, str):
+        return [value]
+    values = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    return [text for one in values for text in texts(one)]
+
+
+def test_no_text_that_was_typed_anywhere_turns_around_what_follows_it():
+    class_id, subject = f"7b{TURNED}", f"Maths{TURNED}"
+    held = call((TEACHING, (0, 60)), (ADA, (0, 60)), (guest("Bobby"), (0, 60)))
+    who = of(sheet_of(planned(), held), "Bobby").attendee_id
+    office = Decision(f"office{TURNED}", None, at(0))
+    by_hand = override(Mark.EXCUSED, email=EMAILS["users/2"])
+    by_hand = dataclasses.replace(by_hand, reason=f"ill{TURNED}", decision=office)
+    assigned = dataclasses.replace(assignment(who, email=EMAILS["users/3"]), decision=office)
+    roster = (
+        RosterEntry(email=EMAILS["users/2"], student_id=f"1{TURNED}", class_id=f"7a{TURNED}"),
+        RosterEntry(email=EMAILS["users/3"]),
+    )
+    session = planned(class_id=class_id, subject=subject, roster=roster)
+    report = page(sheet_of(session, held, corrections=[by_hand, assigned]))
+
+    shown = texts(dataclasses.asdict(report))
+    assert not [text for text in shown if set(TURNED) & set(text)]
+    assert {"Maths", "7b", "7a", "1", "ill", "office"} <= set(shown)
+    assert any(text.startswith(", as office said") for text in shown)
+
+
+def test_in_a_sentence_the_name_of_whoever_decided_turns_nothing_but_itself():
+    held = call((TEACHING, (0, 60)), (ADA, (0, 60)), (guest("Bobby"), (0, 60)))
+    who = of(sheet_of(lesson(roster=CLASS), held), "Bobby").attendee_id
+    assigned = dataclasses.replace(assignment(who, email=EMAILS["users/3"]), decision=Decision("مكتب 2", None, at(0)))
+    report = page(sheet_of(lesson(roster=CLASS), held, corrections=[assigned]))
+
+    (merged,) = rows(report)["students"][EMAILS["users/3"]].notes
+    assert merged.after.startswith(", as \u2068مكتب 2\u2069 said on 23 November 2026")
+
+
+@pytest.mark.parametrize("unseen", ["\u200b\u2060", "\u3164", "\u2800 \ufe0f", "\u034f", "\u200e"])
+def test_nobody_is_unseen_by_a_name_without_anything_to_see(unseen):
+    report = page(sheet_of(lesson(roster=CLASS), call((TEACHING, (0, 60)), (guest(unseen), (0, 60)))))
+
+    assert set(rows(report)["guests"]) == {"Name that shows nothing"}
+
+
+def test_where_clocks_change_meanwhile_every_time_says_which_clock_it_means():
+    """In New York clocks are put back on 1 November at two in the morning, which is 06:00 UTC."""
+    days = 22 * 1440
+    start, end = 5 * 60 + 30 - days - 9 * 60, 6 * 60 + 30 - days - 9 * 60
+    held = call((TEACHING, (start, end)), start=start, end=end, pulled=end + 20)
+    session = lesson(start=start, end=end, roster=CLASS, time_zone="America/New_York", listed=end + 20)
+    report = page(sheet_of(session, held, now=end + 21))
+
+    assert report.hours == "01:30 EDT to 01:30 EST"
+    assert facts(report)["Read from Meet"] == ("1 November 2026, 01:50:00 EST", "")
+
+
+def test_where_no_student_is_expected_guests_are_not_said_to_be_missing_one():
+    report = page(sheet_of(lesson(), call((TEACHING, (0, 60)), (ADA, (0, 60)))))
+
+    (guests,) = (group for group in report.groups if group.anchor == "guests")
+    assert (guests.title, guests.note) == ("Guests", "")

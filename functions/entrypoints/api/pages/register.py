@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from functions.domain.roster import Mark
 from functions.domain.sessions import SessionState
 from functions.entrypoints.api.answers import RegisterMeeting, RegisterStudent, WholeRegister
+from functions.entrypoints.api.pages.typed import isolated, seen, typed
 from functions.entrypoints.api.pages.wording import MARKS, MarkWords, counted, day_in_words
 
 _ATTENDED = {Mark.PRESENT, Mark.LATE, Mark.LEFT_EARLY}
@@ -77,8 +78,8 @@ def register_page(register: WholeRegister, *, time_zone: str) -> RegisterPage:
     meetings = counted(len(register.sessions), "class meeting", "class meetings")
     shown = tuple(_student(student, register.sessions) for student in register.students)
     return RegisterPage(
-        title=f"Register of {register.class_id}, {month}",
-        class_id=register.class_id,
+        title=f"Register of {isolated(register.class_id)}, {month}",
+        class_id=typed(register.class_id),
         month=month,
         zone=", ".join(zones),
         summary=f"{counts}, {meetings}",
@@ -104,7 +105,8 @@ def _meeting(meeting: RegisterMeeting, students: Iterable[RegisterStudent], time
     start = local_start(meeting, time_zone)
     given = [student.marks.get(meeting.session_id) for student in students]
     count = sum(mark in _COUNTED for mark in given)
-    about = f", {meeting.subject}" if meeting.subject else ""
+    subject = isolated(meeting.subject)
+    about = f", {subject}" if subject else ""
     remark = "not held" if meeting.state is SessionState.NOT_HELD else ""
     return Meeting(
         session_id=meeting.session_id,
@@ -118,10 +120,11 @@ def _meeting(meeting: RegisterMeeting, students: Iterable[RegisterStudent], time
 
 
 def _student(student: RegisterStudent, meetings: Iterable[RegisterMeeting]) -> Student:
-    name = student.display_name or student.email or student.student_id or "Unknown student"
+    student_id = seen(student.student_id)
+    name = seen(student.display_name) or student.email or student_id or "Unknown student"
     return Student(
         name=name,
-        detail=next((known for known in (student.student_id, student.email) if known and known != name), ""),
+        detail=next((known for known in (student_id, student.email) if known and known != name), ""),
         marks=tuple(_mark(student, meeting.session_id) for meeting in meetings),
         totals=tuple(student.counts.get(name, 0) for name in MARKS),
         share=share_in_percent(student.share),

@@ -88,7 +88,7 @@ class Clock:
     def day_and_time(self, moment: datetime) -> str:
         """`24 November 2026, 09:02:11`."""
         local = self.local(moment)
-        return f"{day_in_words(local.date())}, {local:%H:%M:%S}"
+        return f"{day_in_words(local.date())}, {local:%H:%M:%S}{self._which(local)}"
 
     def named(self, moment: datetime) -> str:
         """`Europe/Berlin, UTC+01:00`; each time says which clock it means where one offset would be untrue for some."""
@@ -99,8 +99,11 @@ class Clock:
 
     def _beside(self, moment: datetime) -> str:
         local = self.local(moment)
-        clock = f" {local:%Z}" if self.offset_changes else ""
+        clock = self._which(local)
         return clock if local.date() == self.day else f"{clock} on {local.day} {local:%B}"
+
+    def _which(self, local: datetime) -> str:
+        return f" {local:%Z}" if self.offset_changes else ""
 
 
 def day_in_words(day: date) -> str:
