@@ -511,6 +511,7 @@ class Troubles:
         failed_conferences: Those that Meet does not let us read.
         provisional_conferences: Those that are not read for good.
         overdue_sessions: Class meetings whose time to be brought up to date has passed.
+        sessions_not_in_calendar: Class meetings that Calendar is not known to show as they are, the earliest first.
         parked_events: Messages that were not replayed.
         last_pulled_at: When the last reading of a conference began that succeeded; None if none did.
     """
@@ -519,6 +520,7 @@ class Troubles:
     failed_conferences: tuple[Mapping[str, Any], ...]
     provisional_conferences: tuple[Mapping[str, Any], ...]
     overdue_sessions: tuple[Mapping[str, Any], ...]
+    sessions_not_in_calendar: tuple[Mapping[str, Any], ...]
     parked_events: tuple[Mapping[str, Any], ...]
     last_pulled_at: datetime | None
 
@@ -562,6 +564,6 @@ class Views(Protocol):
 
         Args:
             due_before: Class meetings that were due later may still wait.
-            ended_since: Conferences that ended earlier may be left out.
+            ended_since: Conferences that ended earlier, and events of classes that began earlier, may be left out.
             limit: How many of a kind are wanted; it bounds what is read, but for the organizers.
         """
