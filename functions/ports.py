@@ -319,7 +319,7 @@ class Work(Protocol):
         """A teacher who is tracked."""
 
     async def answered(self, key: str) -> Answered | None:
-        """A request that was answered before and is still remembered."""
+        """A request that was answered before and is still remembered; or what became of an event, by its id."""
 
     def put_conference(self, conference: Conference) -> None:
         """It is written with every sheet that is, so that no sheet is made of another one."""
@@ -349,7 +349,7 @@ class Work(Protocol):
         """Nothing happens if there is none."""
 
     def put_answered(self, answered: Answered) -> None:
-        """Remember a request that was answered."""
+        """Remember a request that was answered, or what became of an event."""
 
     def note(self, entry: AuditEntry) -> None:
         """Keep who changed what, with every mark that this work changes."""
