@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from functions.adapters.access_tokens import TRIED_AGAIN, AccessToken, Refused, Requests, TokenRequests, fetched
 from functions.adapters.credentials import Capability
+from functions.adapters.own_credentials import no_own_credentials
 from functions.domain.errors import (
     AccountNotUsable,
     AppForbidden,
@@ -146,7 +147,7 @@ class _Source:
                     try:
                         self._found, _ = google.auth.default(scopes=[CLOUD_PLATFORM], request=requests)
                     except exceptions.DefaultCredentialsError:
-                        raise OwnCredentialsMissing("This process has no Google credentials.") from None
+                        raise no_own_credentials() from None
             if not self._found.valid:
                 try:
                     self._found.refresh(requests)  # type: ignore[no-untyped-call]
@@ -167,7 +168,8 @@ def _named_signing(refused: Refused) -> AttendanceError:
     """Our error for the IAM Credentials API's. https://cloud.google.com/iam/docs/reference/credentials/rest ."""
     error = refused.body.get("error")
     error = error if isinstance(error, dict) else {}
-    details = [detail for detail in error.get("details") or () if isinstance(detail, dict)]
+    told_of = error.get("details")
+    details = [detail for detail in (told_of if isinstance(told_of, list) else ()) if isinstance(detail, dict)]
     told = f"(HTTP {refused.status})"
     if refused.status == 403 and any(d.get("reason") == "SERVICE_DISABLED" for d in details):  # noqa: PLR2004
         return SigningApiDisabled(f"The IAM Service Account Credentials API is not enabled {told}.")

@@ -1,4 +1,4 @@
-"""Whether a call failed for want of this process's own Google credentials.
+"""What to say when this process's own Google credentials are missing, or have ended.
 
 gRPC makes UNAVAILABLE of whatever google-auth raises for a call ("Getting metadata from plugin failed with error: …"),
 so that credentials which a person must mend look like a service that does not answer. Its words tell them apart.
@@ -6,17 +6,30 @@ so that credentials which a person must mend look like a service that does not a
 
 from __future__ import annotations
 
+import os
 import re
 
 from google.api_core import exceptions as gexc
 
 from functions.domain.errors import CredentialsUnavailable, OwnCredentialsMissing
 
+_VARIABLE = "GOOGLE_APPLICATION_CREDENTIALS"
+
 _REFUSED = re.compile(
     r"invalid_grant|invalid_client|unauthorized_client|deleted_client|disabled_client|invalid_rapt|rapt_required"
     r"|Reauthentication is needed"
 )
 """The token endpoint's codes: https://developers.google.com/identity/protocols/oauth2/service-account#error-codes ."""
+
+
+def no_own_credentials() -> OwnCredentialsMissing:
+    """Our error for google-auth's that it finds no credentials."""
+    if os.environ.get(_VARIABLE):
+        return OwnCredentialsMissing(
+            f"{_VARIABLE} names no file with usable Google credentials.",
+            hint=f"Unset {_VARIABLE}: this system needs no key file. {OwnCredentialsMissing.default_hint}",
+        )
+    return OwnCredentialsMissing("This process has no Google credentials.")
 
 
 def own_credentials_error(error: Exception) -> OwnCredentialsMissing | CredentialsUnavailable | None:

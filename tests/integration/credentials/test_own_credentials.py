@@ -72,6 +72,14 @@ def test_credentials_that_cannot_be_read_are_told_likewise(status, logged_in):
     assert "gcloud auth application-default login" in ended.stderr
 
 
+def test_a_variable_that_names_no_usable_file_is_named_itself(status, tmp_path):
+    ended = status(GOOGLE_APPLICATION_CREDENTIALS=str(tmp_path / "gone.json"))
+
+    assert ended.returncode == 2
+    assert "GOOGLE_APPLICATION_CREDENTIALS" in ended.stderr
+    assert "gone.json" not in ended.stderr
+
+
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
