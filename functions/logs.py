@@ -65,6 +65,8 @@ def configure(level: str, *, project: str | None = None, stream: TextIO | None =
     logging.basicConfig(handlers=[handler], level=level, force=True)
     for chatty in ("google", "urllib3", "asyncio"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
+    # Every error of the process's own credentials with a traceback; calls that lack them say so themselves.
+    logging.getLogger("grpc._plugin_wrapping").setLevel(logging.CRITICAL)
     # Addresses of requests, in which people's stand, and as a warning whatever came with a refusal.
     logging.getLogger("googleapiclient").setLevel(logging.ERROR)
 

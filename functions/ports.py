@@ -319,7 +319,7 @@ class Work(Protocol):
         """A teacher who is tracked."""
 
     async def answered(self, key: str) -> Answered | None:
-        """A request that was answered before and is still remembered."""
+        """A request that was answered before and is still remembered; or what became of an event, by its id."""
 
     def put_conference(self, conference: Conference) -> None:
         """It is written with every sheet that is, so that no sheet is made of another one."""
@@ -349,7 +349,7 @@ class Work(Protocol):
         """Nothing happens if there is none."""
 
     def put_answered(self, answered: Answered) -> None:
-        """Remember a request that was answered."""
+        """Remember a request that was answered, or what became of an event."""
 
     def note(self, entry: AuditEntry) -> None:
         """Keep who changed what, with every mark that this work changes."""
@@ -511,6 +511,7 @@ class Troubles:
         failed_conferences: Those that Meet does not let us read.
         provisional_conferences: Those that are not read for good.
         overdue_sessions: Class meetings whose time to be brought up to date has passed.
+        sessions_not_in_calendar: Class meetings that Calendar is not known to show as they are, the earliest first.
         parked_events: Messages that were not replayed.
         last_pulled_at: When the last reading of a conference began that succeeded; None if none did.
     """
@@ -519,6 +520,7 @@ class Troubles:
     failed_conferences: tuple[Mapping[str, Any], ...]
     provisional_conferences: tuple[Mapping[str, Any], ...]
     overdue_sessions: tuple[Mapping[str, Any], ...]
+    sessions_not_in_calendar: tuple[Mapping[str, Any], ...]
     parked_events: tuple[Mapping[str, Any], ...]
     last_pulled_at: datetime | None
 
@@ -562,6 +564,6 @@ class Views(Protocol):
 
         Args:
             due_before: Class meetings that were due later may still wait.
-            ended_since: Conferences that ended earlier may be left out.
+            ended_since: Conferences that ended earlier, and events of classes that began earlier, may be left out.
             limit: How many of a kind are wanted; it bounds what is read, but for the organizers.
         """

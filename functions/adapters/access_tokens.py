@@ -33,7 +33,11 @@ BEFORE_ITS_END = timedelta(minutes=4)
 """A token is replaced so long before its end, as Google's library does: calls under way must still find it valid."""
 
 FAILURE_KEPT = timedelta(seconds=10)
-"""How long a refusal answers those who ask: the calls of one reading come at once, and shall not all ask again."""
+"""How long a refusal answers those who ask, and an old token does that cannot be replaced: the calls of one reading
+come at once, and shall not all ask again."""
+
+ALLOWED_FOR = timedelta(minutes=1)
+"""How long it is taken for granted that calls may be made as somebody: who is let go soon is not acted for any more."""
 
 YOUNG = timedelta(seconds=30)
 """A token that is not accepted within this time will not be accepted if it is fetched again."""
@@ -43,6 +47,12 @@ ANSWER_TIMEOUT = 10.0
 
 THREADS = 16
 """Tokens fetched at once in one instance; further ones wait."""
+
+TRIED_AGAIN = frozenset({408, 425, 429})
+"""HTTP statuses below 500 of what may pass."""
+
+_PASSING = frozenset({"internal_failure", "server_error", "temporarily_unavailable"})
+"""Codes of what may pass, whatever the status; Google's library tries them again too."""
 
 IAM_CREDENTIALS = "https://iamcredentials.googleapis.com"
 
@@ -60,23 +70,29 @@ class TokenCredentials:
 
     Args:
         fetch: Gives a new token, or raises CredentialsUnavailable or a NeedsOperator.
+        allowed: Makes sure that calls may still be made as this person; raises if not.
         now: The time of this machine, by which Google's library says when tokens end.
     """
 
-    def __init__(self, fetch: Callable[[], Awaitable[AccessToken]], *, now: Clock) -> None:
+    def __init__(
+        self, fetch: Callable[[], Awaitable[AccessToken]], *, allowed: Callable[[], Awaitable[object]], now: Clock
+    ) -> None:
         self._fetch = fetch
+        self._allowed = allowed
+        self._allowed_at = datetime.min.replace(tzinfo=UTC)
         self._now = now
         self._token: AccessToken | None = None
         self._fetched_at = datetime.min.replace(tzinfo=UTC)
+        self._unanswered_at = self._fetched_at
         self._failure: AttendanceError | None = None
         self._one_at_a_time = asyncio.Lock()
 
     async def metadata(self) -> Metadata:
         """See `Credentials`."""
         token = self._valid()
-        if token is None:
+        if token is None or not self._surely_allowed():
             async with self._one_at_a_time:
-                token = self._valid() or await self._fetched()
+                token = await self._still_allowed() or await self._fetched()
         return (("authorization", f"Bearer {token.value}"),)
 
     def renew(self, metadata: Metadata) -> bool:
@@ -90,8 +106,21 @@ class TokenCredentials:
         return True
 
     def _valid(self) -> AccessToken | None:
-        token = self._token
-        return token if token and self._now() < token.ends_at - BEFORE_ITS_END else None
+        now, token = self._now(), self._token
+        # While no new one can be fetched, the old one holds to its end, without asking for each call.
+        early = timedelta(0) if now - self._unanswered_at < FAILURE_KEPT else BEFORE_ITS_END
+        return token if token and now < token.ends_at - early else None
+
+    def _surely_allowed(self) -> bool:
+        return self._now() - self._allowed_at < ALLOWED_FOR
+
+    async def _still_allowed(self) -> AccessToken | None:
+        """The valid token, if there is one, of somebody as whom calls may still be made."""
+        token = self._valid()
+        if token and not self._surely_allowed():
+            await self._allowed()
+            self._allowed_at = self._now()
+        return token
 
     async def _fetched(self) -> AccessToken:
         now = self._now()
@@ -103,7 +132,13 @@ class TokenCredentials:
         except NeedsOperator as error:
             self._failure, self._token, self._fetched_at = error, None, now
             raise
-        self._failure, self._token, self._fetched_at = None, token, now
+        except CredentialsUnavailable:
+            self._unanswered_at = now
+            held = self._valid()
+            if held is None:
+                raise
+            return held
+        self._failure, self._token, self._fetched_at, self._allowed_at = None, token, now, now
         return token
 
 
@@ -132,7 +167,8 @@ class TokenPool:
 
     def __call__(self, organizer: Organizer, capability: Capability) -> TokenCredentials:
         """The credentials of one teacher for one capability; does no network."""
-        return TokenCredentials(partial(self._token, organizer, capability), now=self._now)
+        allowed = partial(self._permitted, organizer, capability)
+        return TokenCredentials(partial(self._token, organizer, capability), allowed=allowed, now=self._now)
 
     async def _token(self, organizer: Organizer, capability: Capability) -> AccessToken:
         teacher = await self._permitted(organizer, capability)
@@ -150,6 +186,12 @@ class Refused:
     url: str
     status: int
     body: Mapping[str, Any]
+
+    @property
+    def code(self) -> str:
+        """What the token endpoint calls wrong; empty for what may pass."""
+        code = str(self.body.get("error", ""))
+        return "" if self.status >= 500 or self.status in TRIED_AGAIN or code in _PASSING else code  # noqa: PLR2004
 
 
 class TokenRequests:

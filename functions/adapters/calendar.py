@@ -6,7 +6,7 @@ https://developers.google.com/workspace/calendar/api/guides/recurringevents
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -127,9 +127,11 @@ class GoogleCalendar:
         if after.subject != before.subject:
             body["summary"] = after.subject
         if after.time != before.time:
-            body |= _times(after)
+            body |= {
+                name: {**time, "date": None} for name, time in _times(after).items()
+            }  # none of a whole day any more
         if after.guests != before.guests:
-            body["attendees"] = _guests(after, change.event.replies)
+            body["attendees"] = [*_guests(after, change.event.replies), *_rooms(change.event.rooms)]
 
         def request(service: Any) -> Any:  # noqa: ANN401 - made at run time of a document
             made = service.events().patch(
@@ -216,11 +218,16 @@ def _guests(details: Details, replies: Mapping[str, str]) -> list[dict[str, str]
     return [{"email": email, "responseStatus": replies.get(email, "needsAction")} for email in sorted(details.guests)]
 
 
+def _rooms(rooms: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The rooms of an event as they were booked: left out, they would be free for others."""
+    return [{"email": email, "resource": True, "responseStatus": reply} for email, reply in rooms.items()]
+
+
 def _event(answer: Mapping[str, Any]) -> Event:
     conference = answer.get("conferenceData") or {}
     status = conference.get("createRequest", {}).get("status", {}).get("statusCode")
-    attendees = [one for one in answer.get("attendees", ()) if not (one.get("organizer") or one.get("resource"))]
-    replies = {one["email"].lower(): one.get("responseStatus", "needsAction") for one in attendees if one.get("email")}
+    attendees = [one for one in answer.get("attendees", ()) if one.get("email") and not one.get("organizer")]
+    replies = _replies(one for one in attendees if not one.get("resource"))
     original = answer.get("originalStartTime")
     return Event(
         event_id=answer["id"],
@@ -236,7 +243,12 @@ def _event(answer: Mapping[str, Any]) -> Event:
         meeting_code=conference.get("conferenceId") if status in {None, "success"} else None,
         link_failed=status == "failure",
         replies=replies,
+        rooms=_replies(one for one in attendees if one.get("resource")),
     )
+
+
+def _replies(attendees: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    return {one["email"].lower(): one.get("responseStatus", "needsAction") for one in attendees}
 
 
 def _moment(told: Mapping[str, str]) -> datetime:

@@ -12,7 +12,8 @@ from google.api_core import exceptions as gexc
 from google.auth.exceptions import GoogleAuthError
 from google.pubsub_v1 import AcknowledgeRequest, PullRequest, PullResponse, ReceivedMessage, SubscriberAsyncClient
 
-from functions.adapters.repeating import repeated
+from functions.adapters.own_credentials import own_credentials_error
+from functions.adapters.repeating import may_pass, repeated
 from functions.domain.errors import AttendanceError, DeadLettersRefused, JobsUnavailable
 from functions.ports import DeadLetter
 
@@ -88,11 +89,14 @@ class PubsubDeadLetters:
 
 def _may_pass(error: Exception) -> bool:
     """Whether to pull again at once; that there are none within the time is an answer."""
-    return isinstance(error, gexc.TooManyRequests | gexc.ServerError) and not isinstance(error, gexc.GatewayTimeout)
+    return may_pass(error) and not isinstance(error, gexc.GatewayTimeout)
 
 
 def _named(error: Exception) -> AttendanceError:
     kind = type(error).__name__
+    lacking = own_credentials_error(error)
+    if lacking:
+        return JobsUnavailable(f"{lacking.message} Pub/Sub cannot be asked.", hint=lacking.hint)
     if isinstance(error, gexc.Forbidden | gexc.Unauthorized):
         return DeadLettersRefused(f"The dead letters are closed to us ({kind}).")
     return JobsUnavailable(f"The dead letters cannot be taken ({kind}).")

@@ -11,8 +11,9 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
-from functions.adapters.access_tokens import AccessToken, Refused, Requests, TokenRequests, fetched
+from functions.adapters.access_tokens import TRIED_AGAIN, AccessToken, Refused, Requests, TokenRequests, fetched
 from functions.adapters.credentials import Capability
+from functions.adapters.own_credentials import no_own_credentials
 from functions.domain.errors import (
     AccountNotUsable,
     AppForbidden,
@@ -85,7 +86,7 @@ class Delegation:
 
         https://developers.google.com/identity/protocols/oauth2/service-account#error-codes
         """
-        code = str(refused.body.get("error", "")) if refused and refused.status < 500 else ""  # noqa: PLR2004
+        code = refused.code if refused else ""
         words = str(refused.body.get("error_description", "")) if refused else ""
         told = f"({code})"
         match code:
@@ -95,8 +96,11 @@ class Delegation:
                     hint=self._how_to_grant(capability),
                 )
             case "invalid_grant" if words.startswith("Invalid JWT"):
-                # A clock that is wrong, or a key that is being replaced.
-                return CredentialsUnavailable(f"Google does not accept what was signed {told}.")
+                # A key that is being replaced, or a clock that is wrong.
+                return CredentialsUnavailable(
+                    f"Google does not accept what was signed {told}.",
+                    hint="It is tried again by itself. If that does not help, set the clock of this machine.",
+                )
             case "invalid_grant" if "account not found" in words:
                 return _no_service_account(told)
             case "invalid_grant":
@@ -143,7 +147,7 @@ class _Source:
                     try:
                         self._found, _ = google.auth.default(scopes=[CLOUD_PLATFORM], request=requests)
                     except exceptions.DefaultCredentialsError:
-                        raise OwnCredentialsMissing("This process has no Google credentials.") from None
+                        raise no_own_credentials() from None
             if not self._found.valid:
                 try:
                     self._found.refresh(requests)  # type: ignore[no-untyped-call]
@@ -164,11 +168,12 @@ def _named_signing(refused: Refused) -> AttendanceError:
     """Our error for the IAM Credentials API's. https://cloud.google.com/iam/docs/reference/credentials/rest ."""
     error = refused.body.get("error")
     error = error if isinstance(error, dict) else {}
-    details = [detail for detail in error.get("details") or () if isinstance(detail, dict)]
+    told_of = error.get("details")
+    details = [detail for detail in (told_of if isinstance(told_of, list) else ()) if isinstance(detail, dict)]
     told = f"(HTTP {refused.status})"
     if refused.status == 403 and any(d.get("reason") == "SERVICE_DISABLED" for d in details):  # noqa: PLR2004
         return SigningApiDisabled(f"The IAM Service Account Credentials API is not enabled {told}.")
-    if refused.status >= 500 or refused.status in {408, 425, 429}:  # noqa: PLR2004
+    if refused.status >= 500 or refused.status in TRIED_AGAIN:  # noqa: PLR2004
         return CredentialsUnavailable(f"The IAM Service Account Credentials API does not answer {told}.")
     if refused.status == 404:  # noqa: PLR2004
         return _no_service_account(told)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import fcntl
 import json
 import os
 import secrets
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from functions.adapters.consents import Consent, UnreadableConsent, from_json, to_json
@@ -53,6 +54,20 @@ class FileConsents:
             )
 
     def _put(self, consent: Consent) -> None:
+        with self._alone():
+            self._replace(consent)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep others from replacing the file meanwhile: each would write what it read, without the other's consent."""
+        with contextlib.ExitStack() as held:
+            with contextlib.suppress(OSError):  # a directory that is missing is told when the file is written
+                folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                held.callback(os.close, folder)
+                fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+
+    def _replace(self, consent: Consent) -> None:
         kept = [each for each in self._read() if each.user != consent.user]
         stored = [to_json(each) for each in [*kept, consent]]
         content = json.dumps(stored if len(stored) > 1 else stored[0], indent=2).encode() + b"\n"

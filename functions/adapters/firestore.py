@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from google.api_core import exceptions as gexc
-from google.api_core.retry import AsyncRetry, if_exception_type
+from google.api_core.retry import AsyncRetry
 from google.cloud import firestore
 
 from functions.adapters.database import Document, Found, Query, Write, check_readable
 from functions.adapters.firestore_reads import decode_document, decode_time, get_request, query_request
 from functions.adapters.firestore_writes import Message, commit_request
-from functions.domain.errors import DocumentsRefused, ReadTooOld, StoreConflict, StoreUnavailable
+from functions.adapters.own_credentials import own_credentials_error
+from functions.domain.errors import DocumentsRefused, NeedsOperator, ReadTooOld, StoreConflict, StoreUnavailable
 
 MAX_COMMIT_BYTES = 10 * 1024 * 1024
 """The largest request that Firestore takes: https://firebase.google.com/docs/firestore/quotas#limits."""
@@ -27,8 +28,14 @@ _TRANSIENT = (
     gexc.GatewayTimeout,
     gexc.Cancelled,
 )
+
+
+def _may_pass(error: Exception) -> bool:
+    return isinstance(error, _TRANSIENT) and not isinstance(own_credentials_error(error), NeedsOperator)
+
+
 # The library's own defaults go on for minutes; a message that comes again is better than one that hangs.
-_RETRY = AsyncRetry(predicate=if_exception_type(*_TRANSIENT), initial=0.1, maximum=5, multiplier=2, timeout=30)
+_RETRY = AsyncRetry(predicate=_may_pass, initial=0.1, maximum=5, multiplier=2, timeout=30)
 _TIMEOUT = 20.0
 
 
@@ -159,7 +166,9 @@ def _translated(
             hint="Check that the database exists (gcloud firestore databases list) and that the function's "
             "service account has roles/datastore.user.",
         ) from error
-    except gexc.GoogleAPICallError as error:
-        raise StoreUnavailable(f"Firestore does not answer ({type(error).__name__}).") from error
-    except gexc.RetryError as error:
-        raise StoreUnavailable("Firestore does not answer.") from error
+    except (gexc.GoogleAPICallError, gexc.RetryError) as error:
+        lacking = own_credentials_error(error)
+        if lacking:  # nothing can be stored about it either, so whatever wanted the store comes again
+            raise StoreUnavailable(f"{lacking.message} Firestore cannot be asked.", hint=lacking.hint) from error
+        kind = type(error.cause if isinstance(error, gexc.RetryError) else error).__name__
+        raise StoreUnavailable(f"Firestore does not answer ({kind}).") from error

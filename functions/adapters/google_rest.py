@@ -34,7 +34,9 @@ THREADS = 32
 _NOT_THERE = frozenset({404, 410})
 _CLASHES = frozenset({409, 412})
 _TRIED_AGAIN = frozenset({408, 425, 429})
-_QUOTA_REASONS = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded", "RATE_LIMIT_EXCEEDED"})
+_QUOTA_REASONS = frozenset(
+    {"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded", "dailyLimitExceeded", "RATE_LIMIT_EXCEEDED"}
+)
 _API_OFF_REASONS = frozenset({"SERVICE_DISABLED", "accessNotConfigured"})
 _SCOPE_REASONS = frozenset({"ACCESS_TOKEN_SCOPE_INSUFFICIENT", "insufficientPermissions"})
 

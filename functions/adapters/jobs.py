@@ -12,6 +12,7 @@ from google.api_core import exceptions as gexc
 from google.auth.exceptions import GoogleAuthError
 from google.pubsub_v1 import PublisherAsyncClient, PublishRequest, PublishResponse, PubsubMessage
 
+from functions.adapters.own_credentials import own_credentials_error
 from functions.adapters.repeating import repeated
 from functions.domain.errors import JobsUnavailable
 from functions.ports import Job
@@ -57,6 +58,9 @@ class PubsubJobs:
             await repeated(attempt, attempts=self._attempts)
         except (gexc.GoogleAPICallError, GoogleAuthError) as error:
             kind = type(error).__name__
+            lacking = own_credentials_error(error)
+            if lacking:
+                raise JobsUnavailable(f"{lacking.message} Pub/Sub cannot be asked.", hint=lacking.hint) from error
             if isinstance(error, gexc.NotFound | gexc.Forbidden):
                 # Mended by a deployment; until then the work must not be lost.
                 hint = "Deploy again, which makes the topic and lets this system publish to it."

@@ -108,7 +108,10 @@ class Loopback:
     def _found(self, head: bytes) -> Mapping[str, str] | None:
         """What a request brings; None if it is not the answer that is waited for."""
         method, _, rest = head.partition(b"\r\n")[0].decode("latin-1").partition(" ")
-        target = urlsplit(rest.partition(" ")[0])
+        try:
+            target = urlsplit(rest.partition(" ")[0])
+        except ValueError:
+            return None
         brought = dict(parse_qsl(target.query))
         is_expected = self._state is not None and hmac.compare_digest(
             brought.get("state", "").encode(), self._state.encode()

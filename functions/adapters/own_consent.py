@@ -76,7 +76,7 @@ class OwnConsent:
 
 def _named(refused: Refused | None, kind: str, capability: Capability) -> AttendanceError:
     """Our error for the token endpoint's. https://developers.google.com/identity/protocols/oauth2#expiration ."""
-    code = str(refused.body.get("error", "")) if refused and refused.status < 500 else ""  # noqa: PLR2004
+    code = refused.code if refused else ""
     subtype = str(refused.body.get("error_subtype", "")) if refused else ""
     match code:
         case "invalid_grant" if subtype in {"invalid_rapt", "rapt_required"}:

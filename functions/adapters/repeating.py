@@ -9,6 +9,8 @@ from google.api_core import exceptions as gexc
 from google.api_core.retry import AsyncRetry
 
 from functions.adapters.credentials import Metadata
+from functions.adapters.own_credentials import own_credentials_error
+from functions.domain.errors import NeedsOperator
 
 RequestT_contra = TypeVar("RequestT_contra", contravariant=True)
 ResponseT_co = TypeVar("ResponseT_co", covariant=True)
@@ -31,7 +33,7 @@ class Method(Protocol[RequestT_contra, ResponseT_co]):
 
 def may_pass(error: Exception) -> bool:
     """Whether the same call may succeed in a moment. HTTP's classes, because gRPC's derive from them."""
-    if isinstance(error, gexc.MethodNotImplemented):
+    if isinstance(error, gexc.MethodNotImplemented) or isinstance(own_credentials_error(error), NeedsOperator):
         return False
     return isinstance(error, gexc.TooManyRequests | gexc.ServerError | gexc.Aborted | gexc.Cancelled)
 

@@ -130,7 +130,7 @@ def _moment(value: object) -> datetime | None:
 
 
 def _is_email(text: str) -> bool:
-    return len(text) <= _MAX_EMAIL and _EMAIL.fullmatch(text) is not None
+    return len(text) <= _MAX_EMAIL and text.isprintable() and _EMAIL.fullmatch(text) is not None
 
 
 def _text(value: object) -> str:

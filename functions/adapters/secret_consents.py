@@ -18,6 +18,7 @@ from google.iam.v1 import (  # type: ignore[import-untyped]  # the package has n
 )
 
 from functions.adapters.consents import Consent, UnreadableConsent, from_text, to_json
+from functions.adapters.own_credentials import own_credentials_error
 from functions.adapters.repeating import Method, repeated
 from functions.domain.errors import (
     AttendanceError,
@@ -195,6 +196,9 @@ class SecretConsents:
         """Our error for Google's. https://cloud.google.com/secret-manager/docs/access-control ."""
         kind = type(error).__name__
         words = str(error.message or "")
+        lacking = own_credentials_error(error)
+        if lacking:
+            return lacking
         match error:
             case gexc.Forbidden() if error.reason == "SERVICE_DISABLED" or "has not been used in project" in words:
                 return SecretManagerDisabled(
@@ -205,8 +209,6 @@ class SecretConsents:
                 return ConsentStoreDenied(f"Secret Manager refuses this process ({kind}).", hint=to_do)
             case gexc.Unauthorized():
                 return OwnCredentialsMissing(f"Secret Manager does not accept this process's credentials ({kind}).")
-            case gexc.ServiceUnavailable() if "metadata from plugin failed" in words:
-                return OwnCredentialsMissing(f"This process's Google credentials are not valid any more ({kind}).")
             case gexc.BadRequest() | gexc.NotFound() | gexc.MethodNotImplemented():
                 return ConsentStoreDenied(
                     f"Secret Manager calls the request invalid ({kind}).",

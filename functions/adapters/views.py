@@ -15,6 +15,7 @@ from functions.adapters.documents import Fields, check_schema
 from functions.adapters.register_documents import register_id
 from functions.adapters.sheet_copy import people_from
 from functions.domain.model import SyncState
+from functions.domain.sessions import CalendarState
 from functions.ports import AttendanceFilter, Page, Paging, SessionFilter, Troubles
 
 _ATTENDANCE_ORDER = ("session_start", "attendee_id")
@@ -104,6 +105,7 @@ class DocumentViews:
             failed_conferences=await self._unfinished(SyncState.FAILED, ended_since, limit),
             provisional_conferences=await self._unfinished(SyncState.PROVISIONAL, ended_since, limit),
             overdue_sessions=await self._first(Query("sessions", (Where("due_at", "<", due_before),)), limit),
+            sessions_not_in_calendar=await self._not_in_calendar(ended_since, limit),
             parked_events=await self._first(Query("parked_events", (Where("replayed_at", "==", None),)), limit),
             last_pulled_at=last.documents[0].fields["sync"]["pulled_at"] if last.documents else None,
         )
@@ -132,6 +134,13 @@ class DocumentViews:
         open_ones = Query("conferences", (such, Where("end_time", "==", None)), order=("sync.pulled_at",))
         oldest = await self._first(ended, limit) + await self._first(open_ones, limit)
         return tuple({one["id"]: one for one in (*found, *oldest)}.values())
+
+    async def _not_in_calendar(self, begun_since: datetime, limit: int) -> tuple[Mapping[str, Any], ...]:
+        """Class meetings that Calendar is not known to show as they are: of each state the earliest."""
+        since = Where("session_start", ">=", begun_since)
+        states = (CalendarState.FAILED, CalendarState.PENDING)
+        such = [Query("sessions", (Where("calendar.state", "==", state.value), since)) for state in states]
+        return tuple([one for query in such for one in await self._first(query, limit)])
 
     async def _first(self, query: Query, limit: int) -> tuple[Mapping[str, Any], ...]:
         found = await self._database.find(replace(query, limit=limit + 1))

@@ -72,6 +72,7 @@ class Event:
         meeting_code: Of the Meet link that was made; None as long as there is none.
         link_failed: Whether Calendar could make no Meet link.
         replies: What guests answered, by address.
+        rooms: Likewise the rooms and devices that people booked for it, which no class knows of.
     """
 
     event_id: str
@@ -82,6 +83,7 @@ class Event:
     meeting_code: str | None = None
     link_failed: bool = False
     replies: Mapping[str, str] = field(default_factory=dict)
+    rooms: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

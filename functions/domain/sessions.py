@@ -351,7 +351,11 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A request that was answered before, by its idempotency key: what it asked, and what came of it."""
+    """A request that was answered before, by its idempotency key: what it asked, and what came of it.
+
+    Or an event in Calendar that was added for a request, by its id: for which class meetings it is kept; for none, it
+    is deleted again.
+    """
 
     key: str
     fingerprint: str

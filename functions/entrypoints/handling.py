@@ -17,6 +17,7 @@ from functions.domain.errors import (
     AttendanceError,
     NotSettled,
     OutOfTime,
+    OwnCredentialsMissing,
     Permanent,
     Retryable,
     StoreUnavailable,
@@ -54,7 +55,7 @@ async def answer(event: CloudEvent, build_app: Callable[[], App], process: Proce
                 await _process(body, app, process)
         except TimeoutError:
             raise _again(OutOfTime(f"Not done within {within:.0f} seconds.")) from None
-        except (Retryable, WrongSetting) as error:
+        except (Retryable, WrongSetting, OwnCredentialsMissing) as error:
             raise _again(error) from None
 
 
@@ -77,7 +78,7 @@ async def _park(body: object, error: Permanent, app: App) -> None:
 def _again(error: AttendanceError) -> HTTPException:
     """Log why, once, and ask for the message to be delivered again."""
     if not isinstance(error, NotSettled):  # that a read was provisional is logged already
-        level = logging.ERROR if isinstance(error, WrongSetting) else logging.WARNING
+        level = logging.WARNING if isinstance(error, Retryable) else logging.ERROR
         log.log(
             level,
             "message.again",

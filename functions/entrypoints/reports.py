@@ -72,6 +72,7 @@ def report_survey(survey: Survey) -> None:
             "provisional_conferences": survey.provisional_conferences.count,
             "failed_conferences": survey.failed_conferences.count,
             "overdue_sessions": survey.overdue_sessions.count,
+            "calendar_failures": survey.sessions_not_in_calendar.count,
             "parked_events": survey.parked_events.count,
             "oldest_provisional_seconds": survey.oldest_provisional_seconds,
             "most_overdue_seconds": survey.most_overdue_seconds,

@@ -2,6 +2,9 @@
 
 Nobody is invited yet: guests are added when the class is stored (`follow_calendar`), so that what fails on the way is
 seen by nobody and leaves nothing behind.
+
+Attempts at the same request share an event, on other instances too. Whether a class keeps it or somebody deletes it
+again is decided in the store, once: a class is stored together with `keep`, and nothing is deleted before `_let_go`.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import dataclasses
 import logging
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from functions.domain.calendar import Event, EventRemoval, NewEvent, event_id_of
 from functions.domain.errors import (
@@ -22,7 +25,8 @@ from functions.domain.errors import (
     CalendarUnavailable,
 )
 from functions.domain.model import Organizer, Space
-from functions.ports import Calendar
+from functions.domain.sessions import Answered
+from functions.ports import Calendar, Work
 from functions.services.deps import Deps
 
 IDS = 8
@@ -30,6 +34,9 @@ IDS = 8
 
 PAUSES = (0.5, 1.0, 1.0, 2.0, 2.0, 4.0, 4.0, 8.0)
 """Seconds between looks at whether Calendar has made the Meet link, and then whether Meet shows its room."""
+
+DECIDED = timedelta(days=1)
+"""How long it is remembered what became of an event: longer than any attempt takes."""
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +83,46 @@ async def add_to_calendar(
         raise
 
 
+async def keep(work: Work, event_id: str, session_ids: tuple[str, ...], *, now: datetime) -> bool:
+    """Have an event kept for the classes that are being stored; false if they are stored already.
+
+    Raises:
+        CalendarUnavailable: Another attempt at the same request has deleted it, or keeps it.
+    """
+    decided = await work.answered(event_id)
+    if decided is None:
+        work.put_answered(Answered(event_id, "", session_ids, now + DECIDED))
+        return True
+    if decided.session_ids == session_ids:
+        return False
+    raise CalendarUnavailable(
+        "Another attempt at the same request took the event back.", hint="Send the request again: it begins anew."
+    )
+
+
+async def _let_go(event_id: str, deps: Deps) -> bool:
+    """Have nobody keep an event any more, so that it can be deleted; false if a class is stored with it."""
+
+    async def decide(work: Work) -> bool:
+        decided = await work.answered(event_id)
+        if decided is None:
+            work.put_answered(Answered(event_id, "", (), deps.clock() + DECIDED))
+        return decided is None or not decided.session_ids
+
+    free, _ = await deps.store.transact(decide)
+    return free
+
+
+async def _is_let_go(event_id: str, deps: Deps) -> bool:
+    """Whether somebody is about to delete an event, or was and could not."""
+
+    async def look(work: Work) -> Answered | None:
+        return await work.answered(event_id)
+
+    decided, _ = await deps.store.transact(look)
+    return decided is not None and not decided.session_ids
+
+
 async def take_back(event_id: str, *, teacher: Organizer, deps: Deps) -> None:
     """Delete an event again, unless it is a stored class's. What goes wrong is logged: nobody was invited yet."""
     try:
@@ -83,7 +130,7 @@ async def take_back(event_id: str, *, teacher: Organizer, deps: Deps) -> None:
             return
         calendar = require_calendar(deps)
         event = await calendar.find(event_id, organizer=teacher)
-        if event:
+        if event and await _let_go(event_id, deps):
             await calendar.remove(EventRemoval(event, announce=True), organizer=teacher)
     except AttendanceError as error:
         log.warning("calendar.left_behind", extra={"event": event_id, "reason": error.reason, "hint": error.hint})
@@ -99,9 +146,10 @@ async def _added(wanted: NewEvent, seed: str, *, calendar: Calendar, teacher: Or
         found = await calendar.find(event_id, organizer=teacher)
         if found is None or await deps.store.sessions_of_event(event_id):
             continue  # deleted events keep their ids
-        if found.fingerprint == wanted.fingerprint:
+        if found.fingerprint == wanted.fingerprint and not await _is_let_go(event_id, deps):
             return found
-        await calendar.remove(EventRemoval(found, announce=True), organizer=teacher)
+        if await _let_go(event_id, deps):
+            await calendar.remove(EventRemoval(found, announce=True), organizer=teacher)
     raise CalendarUnavailable("Calendar takes no id for this class.")
 
 

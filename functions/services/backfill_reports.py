@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
+import dataclasses
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from functions.domain.errors import AttendanceError
 from functions.domain.model import Organizer, Space
 from functions.domain.reported import REACH, Endpoint, ReportedConference, conferences_of
-from functions.domain.sessions import TrackedOrganizer
+from functions.domain.sessions import Person, TrackedOrganizer
 from functions.domain.syncing import LONGEST_CALL
+from functions.ports import Work
 from functions.services.backfill import Failed, Reach, Read
 from functions.services.deps import Deps
 from functions.services.sync_reports import record_reported, require_reports
@@ -64,13 +66,14 @@ async def backfill_from_reports(
     Raises:
         Retryable, NeedsOperator, Permanent: Reports cannot be read; what was stored before stands.
     """
-    teachers = {organizer.email: organizer for organizer in organizers}
+    teachers = await _by_address(organizers, deps)
     rooms = _Rooms(deps)
     async for conference, pulled_at in _conferences(since, frozenset(teachers), deps):
         tell(Found(conference.conference_record))
         if dry_run:
             continue
         teacher = teachers[conference.organizer_email or ""]
+        conference = dataclasses.replace(conference, organizer_email=teacher.email)  # noqa: PLW2901 - the same call
         try:
             space = await rooms.of(conference, Organizer(teacher.user, teacher.email))
             if space is None:
@@ -81,6 +84,22 @@ async def backfill_from_reports(
             tell(Failed(conference.conference_record, error))
             continue
         tell(Read(conference.conference_record, settled=True))
+
+
+async def _by_address(organizers: Collection[TrackedOrganizer], deps: Deps) -> Mapping[str, TrackedOrganizer]:
+    """Teachers by all their addresses: reports may name another one than they are enrolled by."""
+
+    async def load(work: Work) -> Mapping[str, Person]:
+        return await work.people([organizer.user for organizer in organizers])
+
+    people, _ = await deps.store.transact(load)
+    identities = {user: person.identity for user, person in people.items() if person.identity}
+    found: dict[str, TrackedOrganizer] = {}
+    for organizer in organizers:
+        identity = identities.get(organizer.user)
+        for address in (identity.email, *identity.aliases) if identity else ():
+            found.setdefault(address, organizer)
+    return found | {organizer.email: organizer for organizer in organizers}
 
 
 async def _conferences(

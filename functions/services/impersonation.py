@@ -10,7 +10,7 @@ import contextlib
 import dataclasses
 
 from functions.domain.errors import CredentialsRefused, DomainNotAllowed, Retryable, TeacherNotAllowed
-from functions.domain.model import Organizer, SyncError
+from functions.domain.model import Identity, IdentitySource, Organizer, SyncError
 from functions.domain.sessions import Caller, CallerRole, TrackedOrganizer
 from functions.ports import AttendanceStore, Clock, Work
 from functions.services.deps import Deps, Rules
@@ -44,18 +44,20 @@ async def permitted(organizer: Organizer, *, reads_meetings: bool, store: Attend
         rules: Who else is allowed.
 
     Returns:
-        The teacher with account and address, as far as they are known.
+        The teacher with account and address, as far as they are known: of one who is enrolled the primary address that
+        the Directory told last, because others may be nobody's by now, or somebody else's.
 
     Raises:
         TeacherNotAllowed: The teacher is not enrolled, or not any more, and nothing else allows it.
     """
     tracked = await _tracked(organizer, store)
-    known = Organizer(tracked.user, tracked.email) if tracked else organizer
-    email = known.email or ""
-    if _is_allowed(email, enrolled=tracked is not None, by_admin=not reads_meetings, rules=rules):
-        return known
+    if tracked:
+        return Organizer(tracked.user, await _primary_address(tracked.user, store) or tracked.email)
+    email = organizer.email or ""
+    if _is_allowed(email, enrolled=False, by_admin=not reads_meetings, rules=rules):
+        return organizer
     if _is_allowed(email, enrolled=False, by_admin=True, rules=rules) and await store.has_classes(email):
-        return known
+        return organizer
     raise TeacherNotAllowed("Nothing may be done as this teacher.")
 
 
@@ -90,6 +92,17 @@ async def _tracked(organizer: Organizer, store: AttendanceStore) -> TrackedOrgan
 
     tracked, _ = await store.transact(load)
     return tracked
+
+
+async def _primary_address(user: str, store: AttendanceStore) -> str | None:
+    """An account's address as the school's Directory told it; what People and reports tell may be another one."""
+
+    async def load(work: Work) -> Identity | None:
+        person = (await work.people([user])).get(user)
+        return person.identity if person else None
+
+    identity, _ = await store.transact(load)
+    return identity.email if identity and identity.source is IdentitySource.DIRECTORY else None
 
 
 def _is_allowed(email: str, *, enrolled: bool, by_admin: bool, rules: Rules) -> bool:

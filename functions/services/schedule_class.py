@@ -34,7 +34,7 @@ from functions.domain.sessions import (
 )
 from functions.domain.timetable import Room, Slot
 from functions.ports import Work
-from functions.services.add_to_calendar import Added, add_to_calendar, take_back
+from functions.services.add_to_calendar import Added, add_to_calendar, keep, take_back
 from functions.services.deps import Deps
 from functions.services.follow_calendar import follow_now
 from functions.services.impersonation import require_allowed
@@ -181,6 +181,8 @@ async def _store(request: _Request, space: Space, teacher: Organizer, *, event_i
         again = await _found_before(work, request)
         if again:
             return again
+        if event_id and not await keep(work, event_id, request.session_ids, now=now):
+            return Scheduled(request.session_ids, created=True)  # by a commit of which the answer was lost
         room = await work.room(space.name)
         if not room.owner.known and not new.meeting_code:
             room = dataclasses.replace(room, owner=teacher)

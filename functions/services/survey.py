@@ -13,6 +13,7 @@ from typing import Any, Final
 from functions.domain.certainty import RETENTION
 from functions.domain.errors import Retryable
 from functions.domain.model import SubscriptionState
+from functions.domain.sessions import CalendarState
 from functions.domain.subscriptions import suspension_hint
 from functions.ports import Views
 
@@ -34,6 +35,9 @@ Meet's data has settled ten minutes after the end, the message is delivered agai
 
 _PASSING: Final = frozenset(kind.reason for kind in Retryable.__subclasses__())
 """Why a renewal failed that is tried again by itself, long before the subscription runs out."""
+
+CALENDAR_ATTEMPTS: Final = 5
+"""After so many in vain, the pauses between them twice as long each time, Calendar has been silent for an hour."""
 
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -59,6 +63,14 @@ _READ_AGAIN: Final = "Once that is mended it is read again within half an hour; 
 _NOT_HANDED_OUT: Final = (
     "Look whether the scheduled job attendance-sync-due runs (gcloud scheduler jobs list) and whether the function "
     "meet-attendance-jobs (on_job) fails: what is due is handed out every five minutes."
+)
+_CALENDAR_AGAIN: Final = "Once that is mended it is tried again by itself, within six hours."
+_CALENDAR_GIVEN_UP: Final = (
+    "It is not tried again by itself: the next change of the class (subject, time, teachers or roster) tries it again."
+)
+_CALENDAR_SILENT: Final = (
+    "Google Calendar has not answered for an hour. If it stays, look for calendar.waits and job.failed in the log of "
+    "the function meet-attendance-jobs, and at the quota of the Google Calendar API (console: APIs & Services)."
 )
 _UNKNOWN_REASON: Final = "Look for it in the log of the functions meet-attendance-events and meet-attendance-jobs."
 
@@ -107,6 +119,7 @@ class Survey:
         failed_conferences: Those that Meet does not let us read.
         provisional_conferences: Those that are not read for good; right after a class that is as it should be.
         overdue_sessions: Class meetings that should have been brought up to date and were not.
+        sessions_not_in_calendar: Class meetings that Calendar does not show as they are, and will not by itself.
         parked_events: Messages that could not be processed and were not replayed.
         oldest_provisional_seconds: For how long the oldest of the provisional conferences has been over; 0 if none.
         most_overdue_seconds: How long ago the most overdue class meeting was due; 0 if none.
@@ -121,6 +134,7 @@ class Survey:
     failed_conferences: Troubles
     provisional_conferences: Troubles
     overdue_sessions: Troubles
+    sessions_not_in_calendar: Troubles
     parked_events: Troubles
     oldest_provisional_seconds: int
     most_overdue_seconds: int
@@ -133,6 +147,7 @@ class Survey:
             or self.unreconciled_organizers.first
             or self.failed_conferences.first
             or self.overdue_sessions.first
+            or self.sessions_not_in_calendar.first
             or self.parked_events.first
             or self.oldest_provisional_seconds >= STUCK.total_seconds()
         )
@@ -156,6 +171,7 @@ async def survey(*, views: Views, now: datetime, limit: int = SHOWN) -> Survey:
     failed = _still_known(map(_failed, found.failed_conferences), forgotten_before)
     provisional = _still_known((_provisional(one, now) for one in found.provisional_conferences), forgotten_before)
     overdue = [_overdue(session) for session in found.overdue_sessions]
+    in_vain = [_not_in_calendar(session, now) for session in found.sessions_not_in_calendar]
     return Survey(
         surveyed_at=now,
         organizers=len(found.organizers),
@@ -166,6 +182,7 @@ async def survey(*, views: Views, now: datetime, limit: int = SHOWN) -> Survey:
         failed_conferences=_first(failed, limit),
         provisional_conferences=_first(provisional, limit),
         overdue_sessions=_first(overdue, limit),
+        sessions_not_in_calendar=_cut(filter(None, in_vain), limit),
         parked_events=_first(map(_parked, found.parked_events), limit),
         oldest_provisional_seconds=_longest(provisional, now),
         most_overdue_seconds=_longest(overdue, now),
@@ -230,6 +247,21 @@ def _overdue(session: Mapping[str, Any]) -> Trouble:
     )
 
 
+def _not_in_calendar(session: Mapping[str, Any], now: datetime) -> Trouble | None:
+    """What keeps a class meeting's event from being as it should; None if it may still come right by itself."""
+    entry, due_at = session["calendar"], session.get("calendar_due_at")
+    hint = entry.get("hint") or _UNKNOWN_REASON
+    if due_at is not None and due_at < now - OVERDUE:
+        told = ("calendar-overdue", _NOT_HANDED_OUT)
+    elif entry["state"] == CalendarState.FAILED:
+        told = ("calendar-failed", f"{hint} {_CALENDAR_GIVEN_UP if due_at is None else _CALENDAR_AGAIN}")
+    elif session.get("calendar_failures", 0) >= CALENDAR_ATTEMPTS:
+        told = ("calendar-unavailable", _CALENDAR_SILENT)
+    else:
+        return None
+    return Trouble(session.get("session_id") or session["id"], *told, since=None)
+
+
 def _parked(event: Mapping[str, Any]) -> Trouble:
     hint = f"{event.get('hint') or _UNKNOWN_REASON} Once the reason is mended: make replay ID={event['id']}"
     return Trouble(event["id"], event.get("reason") or "parked", hint, event.get("parked_at"))
@@ -251,8 +283,12 @@ def _still_known(troubles: Iterable[Trouble], forgotten_before: datetime) -> lis
 
 
 def _first(troubles: Iterable[Trouble], limit: int) -> Troubles:
-    ordered = sorted(troubles, key=lambda trouble: (trouble.since or _LONG_AGO, trouble.id))
-    return Troubles(tuple(ordered[:limit]), more=len(ordered) > limit)
+    return _cut(sorted(troubles, key=lambda trouble: (trouble.since or _LONG_AGO, trouble.id)), limit)
+
+
+def _cut(ordered: Iterable[Trouble], limit: int) -> Troubles:
+    found = tuple(ordered)
+    return Troubles(found[:limit], more=len(found) > limit)
 
 
 def _longest(troubles: Iterable[Trouble], now: datetime) -> int:

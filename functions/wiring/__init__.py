@@ -28,13 +28,13 @@ from functions.adapters.firestore import FirestoreDatabase
 from functions.adapters.identities import GoogleIdentities
 from functions.adapters.meet import MeetConferences
 from functions.adapters.meet_calls import MeetCalls
+from functions.adapters.own_credentials import no_own_credentials
 from functions.adapters.pacing import Pacing
 from functions.adapters.people import People
 from functions.adapters.reports import QUERIES_PER_MINUTE, GoogleReports
 from functions.adapters.spaces import MeetSpaces
 from functions.adapters.sqlite import SqliteDatabase
 from functions.adapters.views import DocumentViews
-from functions.domain.errors import OwnCredentialsMissing
 from functions.domain.sessions import CallerRole
 from functions.ports import Clock, Views
 from functions.services.deps import Deps, Rules
@@ -85,7 +85,7 @@ def build(
     try:
         return _built(configured, clock=clock, pause=pause)
     except DefaultCredentialsError:
-        raise OwnCredentialsMissing("This process has no Google credentials.") from None
+        raise no_own_credentials() from None
 
 
 def _built(configured: Settings, *, clock: Clock, pause: Callable[[float], Awaitable[None]]) -> App:

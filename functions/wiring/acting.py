@@ -14,8 +14,9 @@ from functions.adapters.consents import Consents
 from functions.adapters.credentials import AnonymousCredentials, Capability, Credentials, CredentialsPool
 from functions.adapters.delegation import Delegation
 from functions.adapters.own_consent import OwnConsent
+from functions.adapters.own_credentials import no_own_credentials
 from functions.adapters.people import People
-from functions.domain.errors import CredentialsRefused, OwnCredentialsMissing, ReportsAccessDenied, WrongSetting
+from functions.domain.errors import CredentialsRefused, ReportsAccessDenied, WrongSetting
 from functions.domain.model import Identity, Organizer
 from functions.ports import AttendanceStore, Clock
 from functions.services.deps import Rules
@@ -129,7 +130,7 @@ async def consenting(configured: Settings) -> AsyncIterator[Consenting]:
     try:
         kept = kept_consents(configured, channels)
     except DefaultCredentialsError:
-        raise OwnCredentialsMissing("This process has no Google credentials.") from None
+        raise no_own_credentials() from None
     if kept is None:
         raise WrongSetting("AUTH_MODE should be oauth where teachers consent themselves")
     try:

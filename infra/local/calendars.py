@@ -98,7 +98,10 @@ class Calendars:
     def patch(
         self, owner: str, event_id: str, body: Resource, query: Mapping[str, str], if_match: str | None
     ) -> Resource:
-        """Change some fields; a list takes the place of the whole one."""
+        """Change some fields; a list takes the place of the whole one, an object is merged, null takes a field away.
+
+        https://developers.google.com/workspace/calendar/api/guides/performance#patch-semantics
+        """
         self._check(body, part=True)
         event = self.get(owner, event_id)
         if event["status"] == "cancelled":
@@ -106,6 +109,8 @@ class Calendars:
         if if_match not in {None, "*", event["etag"]}:
             raise Refused(412, "conditionNotMet", "Precondition Failed")
         changed = {name: deepcopy(value) for name, value in body.items() if name not in {"id", "conferenceData"}}
+        for name in changed.keys() & {"start", "end"}:
+            changed[name] = _merged_time(event[name], changed[name])
         before = event.get("attendees", ())
         if (owner, event_id) in self._events:
             event.update(changed)
@@ -234,8 +239,16 @@ class Calendars:
 
 def moment_of(time: Mapping[str, str]) -> datetime:
     """The moment that an EventDateTime tells, in UTC."""
-    moment = datetime.fromisoformat(time["dateTime"])
-    return (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(time["timeZone"]))).astimezone(UTC)
+    moment = datetime.fromisoformat(time.get("dateTime") or time["date"])
+    return (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(time.get("timeZone") or "UTC"))).astimezone(UTC)
+
+
+def _merged_time(before: Resource, changed: Resource) -> Resource:
+    """A time as a patch leaves it."""
+    merged = {name: value for name, value in {**before, **changed}.items() if value is not None}
+    if merged.keys() >= {"date", "dateTime"}:
+        raise Refused(400, "invalid", "Invalid start time.")
+    return merged
 
 
 def told(moment: datetime, zone: ZoneInfo) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
 import os
@@ -98,6 +99,14 @@ async def test_each_teacher_has_a_consent_of_their_own(consents):
 
     assert await consents.get(Organizer("users/11")) == ADA
     assert await consents.get(Organizer("users/22")) == BEN
+
+
+async def test_teachers_who_consent_at_the_same_moment_are_all_kept(consents):
+    teachers = [dataclasses.replace(ADA, user=f"users/{n}", email=f"t{n}@school.example") for n in range(30, 42)]
+
+    await asyncio.gather(*map(consents.put, teachers))
+
+    assert [await consents.get(Organizer(each.user)) for each in teachers] == teachers
 
 
 async def test_a_newer_consent_takes_the_place_of_the_old_one(consents):

@@ -56,7 +56,7 @@ async def test_the_search_for_what_needs_a_person_has_its_indexes(tmp_path):
     await DocumentViews(database).troubles(due_before=NINE, ended_since=NINE, limit=1)
     composite = [query for query in database.queries if needs(query)]
 
-    assert len(composite) == 4
+    assert len(composite) == 6
     assert [query for query in composite if not has_index(query)] == []
 
 

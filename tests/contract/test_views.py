@@ -181,6 +181,10 @@ async def test_what_needs_a_person_is_found(views, store):
             **session(1, due_at=NINE),
             **session(2, due_at=NINE + timedelta(hours=2)),
             **session(3, due_at=None),
+            **session(4, due_at=None, calendar={"state": "failed"}),
+            **session(5, due_at=None, calendar={"state": "pending"}),
+            **session(6, due_at=None, calendar={"state": "active"}),
+            **session(7, due_at=None, calendar={"state": "failed"}, session_start=NINE - timedelta(minutes=1)),
         }
     )
     troubles = await views.troubles(due_before=NINE + timedelta(hours=1), ended_since=NINE, limit=5)
@@ -189,6 +193,7 @@ async def test_what_needs_a_person_is_found(views, store):
     assert ids(troubles.failed_conferences, "id") == ["c1"]
     assert ids(troubles.provisional_conferences, "id") == ["c2"]
     assert ids(troubles.overdue_sessions) == ["m1"]
+    assert ids(troubles.sessions_not_in_calendar) == ["m4", "m5"]
     assert ids(troubles.parked_events, "id") == ["p1"]
     assert troubles.last_pulled_at == NINE + timedelta(minutes=1)
 

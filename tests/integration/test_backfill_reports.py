@@ -117,6 +117,20 @@ def test_what_meet_has_forgotten_is_read_of_tracked_teachers_alone_and_once(comm
     assert stored(f"sessions/{told(forgotten)}/attendance") == before
 
 
+def test_a_teacher_is_found_by_every_address_that_the_directory_knows(command, school, stored):
+    primary, alias = "third@school.example", "alias3@school.example"
+    third = Account("users/3", primary, aliases=(alias,), display_name="A Third")
+    school.enrol(third)
+    assert command("enroll", "--teacher", alias).exit_code == 0
+    held = a_class(4, days=60, teacher=third)
+    school.hold(held)
+
+    result = command(*REPORTS, "90d")
+
+    assert result.stdout.splitlines()[-1] == "Calls in the reports: 1, 1 read, 0 failed."
+    assert stored("sessions")[told(held)]["teacher_email"] == alias
+
+
 def test_where_meet_tells_of_the_same_call_there_is_one_class_meeting(command, school, stored):
     held = a_class(1, days=3)
     school.hold(held)

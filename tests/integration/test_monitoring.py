@@ -298,6 +298,7 @@ async def test_a_survey_tells_numbers_and_nothing_else(app, written):
         "provisional_conferences": 0,
         "failed_conferences": 0,
         "overdue_sessions": 0,
+        "calendar_failures": 0,
         "parked_events": 0,
         "oldest_provisional_seconds": 0,
         "most_overdue_seconds": 0,

@@ -307,12 +307,16 @@ def test_whatever_else_calls_at_the_port_is_not_taken_for_the_answer(typed, pers
         with socket.create_connection(("127.0.0.1", port)), httpx.Client(trust_env=False) as stranger:
             paths = ("favicon.ico", "?code=4/0stolen&state=guessed", "?error=access_denied")
             statuses.extend(stranger.get(redirect_uri + path).status_code for path in paths)
+            with socket.create_connection(("127.0.0.1", port)) as scanner:
+                scanner.sendall(b"GET //[ HTTP/1.1\r\n\r\n")
+                statuses.append(int(scanner.recv(4096).split()[1]))
             consent(page)
 
     person.does = is_not_alone
     code, output = typed("--meet")
 
-    assert (statuses, code) == ([404, 404, 404], 0), output
+    assert (statuses, code) == ([404, 404, 404, 404], 0), output
+    assert "Traceback" not in output
     assert len(kept(secrets)) == 1
 
 

@@ -28,6 +28,13 @@ TROUBLES = {
     "conferences/c1": {"sync": {"state": "failed", "error": ERROR, "pulled_at": None}},
     "conferences/c2": {"end_time": NOW - 2 * HOUR, "sync": {"state": "provisional", "pulled_at": NOW - HOUR}},
     "sessions/m1": {"session_id": "m1", "due_at": NOW - HOUR, "subject": "Maths"},
+    "sessions/m2": {
+        "session_id": "m2",
+        "session_start": NOW,
+        "calendar": {"state": "failed", "event_id": "e", "organizer": "teacher@school.example", "hint": "Enable it."},
+        "calendar_due_at": NOW + HOUR,
+        "calendar_failures": 1,
+    },
     "parked_events/p1": {
         "reason": "unreadable-message",
         "hint": "Look at what publishes.",
@@ -41,6 +48,7 @@ MENDS = {
     "conferenceRecords/c1": "Enable the Meet API.",
     "conferenceRecords/c2": "make backfill",
     "m1": "attendance-sync-due",
+    "m2": "Enable it.",
     "p1": "make replay ID=p1",
 }
 

@@ -58,6 +58,21 @@ def session(name, *, due, error=None):
     return {f"sessions/{name}": {"session_id": name, "due_at": NOW - due * MINUTE, "progress": {"error": error}}}
 
 
+def in_calendar(name, state, *, due=None, failures=0, hint=None, days=1):
+    """A class meeting that begins in so many days, and is tried again in so many minutes."""
+    entry = {"state": state, "event_id": "e", "organizer": "teacher1@school.example", "hint": hint}
+    return {
+        f"sessions/{name}": {
+            "session_id": name,
+            "session_start": NOW + timedelta(days=days),
+            "due_at": None,
+            "calendar": entry,
+            "calendar_due_at": None if due is None else NOW + due * MINUTE,
+            "calendar_failures": failures,
+        }
+    }
+
+
 def parked(name, hint="Look at what publishes."):
     fields = {"reason": "unreadable-message", "hint": hint, "parked_at": NOW - MINUTE, "message": "secret"}
     return {f"parked_events/{name}": {**fields, "replayed_at": None}}
@@ -188,6 +203,56 @@ async def test_a_class_meeting_is_overdue_after_two_runs_of_the_scheduler(survey
     assert all("attendance-sync-due" in one.hint and "on_job" in one.hint for one in (first, second))
     assert found.most_overdue_seconds == 5400
     assert found.needs_a_person
+
+
+async def test_a_class_meeting_that_calendar_does_not_show_as_it_is_says_what_to_mend(surveyed):
+    found = await surveyed(
+        {
+            **in_calendar("refused", "failed", due=90, failures=1, hint="Enable the Calendar API."),
+            **in_calendar("given-up", "failed", failures=1, hint="Schedule it without calendar."),
+            **in_calendar("not-handed-out", "pending", due=-11),
+            **in_calendar("no-answer", "pending", due=60, failures=5, hint="It is tried again by itself."),
+        }
+    )
+    troubles = {one.id: one for one in found.sessions_not_in_calendar.first}
+
+    assert found.needs_a_person
+    assert {name: one.reason for name, one in troubles.items()} == {
+        "refused": "calendar-failed",
+        "given-up": "calendar-failed",
+        "not-handed-out": "calendar-overdue",
+        "no-answer": "calendar-unavailable",
+    }
+    assert troubles["refused"].hint.startswith("Enable the Calendar API.")
+    assert "tried again by itself" in troubles["refused"].hint
+    assert troubles["given-up"].hint.startswith("Schedule it without calendar.")
+    assert "not tried again" in troubles["given-up"].hint
+    assert "attendance-sync-due" in troubles["not-handed-out"].hint
+    assert "Calendar" in troubles["no-answer"].hint
+    assert "@" not in str(found)
+
+
+async def test_a_class_meeting_that_calendar_will_show_in_a_moment_needs_nobody(surveyed):
+    found = await surveyed(
+        {
+            **in_calendar("new", "pending", due=2),
+            **in_calendar("again", "pending", due=30, failures=4, hint="It is tried again by itself."),
+            **in_calendar("shown", "active"),
+            **in_calendar("deleted-by-people", "gone"),
+            **in_calendar("long-over", "failed", failures=9, hint="Enable the Calendar API.", days=-31),
+        }
+    )
+
+    assert not found.needs_a_person
+    assert found.sessions_not_in_calendar.count == 0
+
+
+async def test_of_many_class_meetings_that_calendar_does_not_show_the_next_are_told(surveyed):
+    days = {k: v for n in range(9) for k, v in in_calendar(f"m{n}", "failed", days=9 - n).items()}
+    found = await surveyed(days, limit=3)
+
+    assert [one.id for one in found.sessions_not_in_calendar.first] == ["m8", "m7", "m6"]
+    assert found.sessions_not_in_calendar.more
 
 
 async def test_a_parked_message_says_how_it_is_replayed(surveyed):

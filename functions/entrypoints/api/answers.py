@@ -415,6 +415,7 @@ class Status(Answer):
     failed_conferences: TroubleList
     provisional_conferences: TroubleList
     overdue_sessions: TroubleList
+    sessions_not_in_calendar: TroubleList
     parked_events: TroubleList
 
     @classmethod

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from starlette.types import ASGIApp
 
-from functions.domain.errors import WrongSetting
+from functions.domain.errors import OwnCredentialsMissing, WrongSetting
 from functions.entrypoints.api import problems
 from functions.entrypoints.api.application import application
 from functions.entrypoints.api.guards import Edge, OnlyCallers, SmallJsonBodies
 from functions.wiring import App
+
+log = logging.getLogger(__name__)
 
 _ready: dict[str, tuple[App, ASGIApp]] = {}
 
@@ -19,11 +22,15 @@ def serve(build_app: Callable[[], App]) -> ASGIApp:
     """What answers a request; made once for each application.
 
     Args:
-        build_app: Gives the application; may fail when the environment is wrong, which is told, and tried again.
+        build_app: Gives the application; may fail when the environment is wrong or has no Google credentials, which
+            is told, and tried again.
     """
     try:
         app = build_app()
-    except WrongSetting as error:
+    except WrongSetting as error:  # which is logged with its variable
+        return Edge(problems.of(error).response())
+    except OwnCredentialsMissing as error:
+        log.error("request.failed", extra={"reason": error.reason, "detail": error.message, "hint": error.hint})  # noqa: TRY400 - no bug
         return Edge(problems.of(error).response())
     if "it" not in _ready or _ready["it"][0] is not app:
         _ready["it"] = (app, guarded(app))

@@ -40,6 +40,7 @@ def _lines(found: Survey) -> Iterator[str]:
     yield from _group("Conferences that could not be read", found.failed_conferences)
     yield from _group("Conferences that are not read for good yet", found.provisional_conferences)
     yield from _group("Class meetings that are overdue", found.overdue_sessions)
+    yield from _group("Class meetings that Calendar does not show as they are", found.sessions_not_in_calendar)
     yield from _group("Messages that could not be processed", found.parked_events)
     yield ""
     yield "A person is needed: see above." if found.needs_a_person else "Nothing needs a person."

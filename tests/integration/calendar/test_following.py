@@ -320,3 +320,32 @@ async def test_a_class_that_is_in_calendar_while_it_is_not_in_use_any_more_says_
     assert answer.status_code == 200
     assert answer.json()["session"]["calendar"]["state"] == "failed"
     assert "CALENDAR_API_ENDPOINT" in answer.json()["session"]["calendar"]["hint"]
+
+
+async def test_an_event_that_its_teacher_made_one_of_a_whole_day_can_be_moved(lesson):
+    made = await lesson.made()
+    [event] = lesson.shown()
+    day = {"dateTime": None, "timeZone": None}
+    whole_day = {"start": {**day, "date": "2026-10-05"}, "end": {**day, "date": "2026-10-06"}}
+    lesson.calendar.calendars.patch(MRS_TEACHER, event["id"], whole_day, {}, None)
+
+    await lesson.change(made["session_id"], start_time=(lesson.first + timedelta(hours=1)).isoformat())
+
+    assert await lesson.agrees()
+
+
+@pytest.mark.parametrize("recurrence", [None, "FREQ=WEEKLY;COUNT=2"])
+async def test_a_room_that_its_teacher_booked_for_the_class_stays_booked(lesson, recurrence):
+    made = await lesson.made(recurrence=recurrence)
+    session_id = (made["sessions"][0] if recurrence else made)["session_id"]
+    event_id = lesson.shown()[0].get("recurringEventId", lesson.shown()[0]["id"])
+    event = lesson.calendar.calendars.get(MRS_TEACHER, event_id)
+    lab = {"email": "lab@resource.calendar.google.com", "resource": True, "responseStatus": "accepted"}
+    attendees = {"attendees": [*event["attendees"], lab]}
+    lesson.calendar.calendars.patch(MRS_TEACHER, event_id, attendees, {}, None)
+
+    await lesson.roster(session_id, ADA)
+
+    attendees = {one["email"]: one for one in lesson.shown()[0]["attendees"]}
+    assert attendees.keys() == {ADA, lab["email"]}
+    assert attendees[lab["email"]] == lab

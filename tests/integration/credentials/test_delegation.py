@@ -9,8 +9,10 @@ import pytest
 
 from functions.adapters.credentials import Capability
 from functions.domain.errors import ReportsNotSetUp
-from functions.domain.model import Organizer
+from functions.domain.model import Identity, IdentitySource, Organizer
+from functions.services.organizers import know
 from infra.local.google_apis import RestFault
+from infra.local.school import Account
 from tests.api import LMS, slug
 from tests.classroom import MARKS, event, job, marks, scheduled, sheet, the_class
 from tests.integration.credentials.conftest import ALL_SCOPES, CLIENT_ID, SERVICE_ACCOUNT
@@ -142,6 +144,8 @@ async def test_a_scope_that_is_not_granted_costs_its_capability_and_nothing_else
         ),
         (RestFault("signBlob", 503), (503, "credentials-unavailable"), None, "by itself"),
         (RestFault("token", 503, "backend_error"), (503, "credentials-unavailable"), None, "by itself"),
+        (RestFault("token", 400, "internal_failure"), (503, "credentials-unavailable"), None, "by itself"),
+        (RestFault("token", 429, "rate_limit_exceeded"), (503, "credentials-unavailable"), None, "by itself"),
         (
             RestFault("token", 400, "admin_policy_enforced"),
             (502, "insufficient-permissions"),
@@ -212,6 +216,36 @@ async def test_the_mark_goes_when_the_account_works_again(delegated, calling, oa
 
     (organizer,) = (await calling(app).get("/api/organizers")).json()["organizers"]
     assert organizer["subscription"]["error"] is None
+
+
+async def test_a_teacher_who_has_got_another_address_is_asked_for_by_the_one_that_the_directory_says(
+    delegated, calling, school, oauth
+):
+    made = await scheduled(calling(delegated()))
+    conference = the_class(made["space"], made["meeting_code"])
+    school.hold(conference)
+    renamed = "new.name@school.example"
+    school.enrol(Account("users/1", renamed, aliases=(TEACHER,)))
+    school.know(TEACHER, "users/1")
+    identity = Identity("users/1", renamed, (TEACHER,), None, IdentitySource.DIRECTORY)
+    app = delegated()
+    await know(identity, deps=app.deps)
+    oauth.grants.assertions.clear()
+
+    recorded = await event(app, conference)
+
+    assert recorded.refusal is None
+    assert {subject for subject, _ in subjects(oauth)} == {renamed}
+
+
+async def test_who_is_enrolled_by_an_alias_is_asked_for_by_the_primary_address(delegated, calling, school, oauth):
+    alias = "class-of-teacher@school.example"
+    school.enrol(Account("users/1", TEACHER, aliases=(alias,)))
+
+    answer = await calling(delegated()).post("/api/organizers", json={"email": alias})
+
+    assert answer.status_code == 201
+    assert {subject for subject, scope in subjects(oauth) if scope == READ} == {TEACHER}
 
 
 # --- Whom it may act for ---

@@ -7,7 +7,7 @@ import pytest
 
 from functions.adapters.access_tokens import AccessToken, TokenCredentials
 from functions.adapters.credentials import accepted
-from functions.domain.errors import ConsentRevoked, CredentialsUnavailable
+from functions.domain.errors import ConsentRevoked, CredentialsUnavailable, TeacherNotAllowed
 
 START = datetime(2026, 11, 23, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -24,7 +24,15 @@ class Issuer:
         self.now = START
         self.given = 0
         self.answers = list(answers)
-        self.credentials = TokenCredentials(self.fetch, now=lambda: self.now)
+        self.asked = 0
+        self.let_go = False
+        self.credentials = TokenCredentials(self.fetch, allowed=self.allowed, now=lambda: self.now)
+
+    async def allowed(self):
+        await asyncio.sleep(0)
+        self.asked += 1
+        if self.let_go:
+            raise TeacherNotAllowed("Nothing may be done as this teacher.")
 
     async def fetch(self):
         await asyncio.sleep(0)  # whoever else asks gets a turn
@@ -75,6 +83,59 @@ async def test_what_did_not_answer_is_asked_again_at_once():
         await issuer.bearer()
 
     assert await issuer.bearer() == "Bearer token-2"
+
+
+async def test_a_token_that_still_holds_is_used_while_no_new_one_can_be_fetched():
+    issuer = Issuer()
+    await issuer.bearer()
+    issuer.answers = [CredentialsUnavailable("Not now."), CredentialsUnavailable("Nor now.")]
+
+    issuer.now = START + HOUR - timedelta(minutes=3)
+    assert [await issuer.bearer() for _ in range(3)] == ["Bearer token-1"] * 3
+    assert issuer.given == 2
+    issuer.now = START + HOUR
+    with pytest.raises(CredentialsUnavailable):
+        await issuer.bearer()
+
+
+async def test_a_token_that_was_not_accepted_is_not_used_again_while_no_new_one_can_be_fetched():
+    issuer, service = Issuer(), Service("Bearer another")
+    await issuer.bearer()
+    issuer.now += timedelta(minutes=10)
+    issuer.answers = [CredentialsUnavailable("Not now.")]
+
+    with pytest.raises(CredentialsUnavailable):
+        await accepted(issuer.credentials, service.call, unless=NotAccepted)
+
+    assert service.calls == 1
+
+
+async def test_who_is_let_go_is_not_acted_for_after_a_minute_although_there_is_a_token():
+    issuer = Issuer()
+    await issuer.bearer()
+    issuer.let_go = True
+
+    issuer.now += timedelta(seconds=59)
+    assert await issuer.bearer() == "Bearer token-1"
+    issuer.now += timedelta(seconds=1)
+    outcomes = await asyncio.gather(*(issuer.bearer() for _ in range(3)), return_exceptions=True)
+    issuer.let_go = False
+    again = await issuer.bearer()
+
+    assert [type(outcome) for outcome in outcomes] == [TeacherNotAllowed] * 3
+    assert (again, issuer.given) == ("Bearer token-1", 1)
+
+
+async def test_whether_somebody_may_be_acted_for_is_asked_once_a_minute_for_all_who_call():
+    issuer = Issuer()
+    await issuer.bearer()
+    issuer.now += timedelta(minutes=1)
+
+    await asyncio.gather(*(issuer.bearer() for _ in range(50)))
+    issuer.now += timedelta(seconds=59)
+    await issuer.bearer()
+
+    assert issuer.asked == 1
 
 
 async def test_whoever_gives_up_waiting_keeps_nobody_else_from_the_token():

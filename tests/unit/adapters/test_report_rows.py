@@ -102,6 +102,15 @@ def test_a_time_that_cannot_be_is_none(time):
     assert endpoints_of([activity]).left_out == 1
 
 
+@pytest.mark.parametrize("address", ["\ud800@school.example", "pupil\u202e@school.example", "a\x00b@school.example"])
+def test_what_no_document_could_hold_or_nobody_can_read_is_no_address(address):
+    named = {"identifier_type": "email_address", "identifier": address, "organizer_email": address}
+    [endpoint] = endpoints_of([row(LEFT, 600, {**CALL, **named})]).endpoints
+
+    assert endpoint.user == AnonymousUser("Ada")
+    assert endpoint.organizer_email is None
+
+
 def test_other_events_are_no_rows():
     activity = row(LEFT, 600, CALL)
     activity["events"][0]["name"] = "abuse_report_submitted"

@@ -1,0 +1,45 @@
+"""What to say when this process's own Google credentials are missing, or have ended.
+
+gRPC makes UNAVAILABLE of whatever google-auth raises for a call ("Getting metadata from plugin failed with error: …"),
+so that credentials which a person must mend look like a service that does not answer. Its words tell them apart.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from google.api_core import exceptions as gexc
+
+from functions.domain.errors import CredentialsUnavailable, OwnCredentialsMissing
+
+_VARIABLE = "GOOGLE_APPLICATION_CREDENTIALS"
+
+_REFUSED = re.compile(
+    r"invalid_grant|invalid_client|unauthorized_client|deleted_client|disabled_client|invalid_rapt|rapt_required"
+    r"|Reauthentication is needed"
+)
+"""The token endpoint's codes: https://developers.google.com/identity/protocols/oauth2/service-account#error-codes ."""
+
+
+def no_own_credentials() -> OwnCredentialsMissing:
+    """Our error for google-auth's that it finds no credentials."""
+    if os.environ.get(_VARIABLE):
+        return OwnCredentialsMissing(
+            f"{_VARIABLE} names no file with usable Google credentials.",
+            hint=f"Unset {_VARIABLE}: this system needs no key file. {OwnCredentialsMissing.default_hint}",
+        )
+    return OwnCredentialsMissing("This process has no Google credentials.")
+
+
+def own_credentials_error(error: Exception) -> OwnCredentialsMissing | CredentialsUnavailable | None:
+    """Our error for a gRPC client's, if it is about this process's own credentials; None for any other."""
+    cause = error.cause if isinstance(error, gexc.RetryError) else error
+    words = str(getattr(cause, "message", "") or "")
+    if not isinstance(cause, gexc.ServiceUnavailable) or "metadata from plugin failed" not in words:
+        return None
+    refused = _REFUSED.search(words)
+    if refused:
+        code = refused[0] if "_" in refused[0] else "reauthentication is needed"
+        return OwnCredentialsMissing(f"This process's own Google credentials are not valid any more ({code}).")
+    return CredentialsUnavailable("What gives this process its own Google credentials does not answer.")

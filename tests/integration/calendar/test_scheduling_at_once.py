@@ -1,0 +1,144 @@
+"""Several instances schedule the same class at once: whoever is answered 201 keeps the event, and no event is left."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+
+import pytest
+
+from tests.api import client, slug
+
+
+class Stops:
+    """Passes everything on; the first answer of one method that is something is held back until `goes_on` is set."""
+
+    def __init__(self, inner, method):
+        self._inner, self._method = inner, method
+        self.stands, self.goes_on = asyncio.Event(), asyncio.Event()
+
+    def __getattr__(self, name):
+        if name != self._method:
+            return getattr(self._inner, name)
+
+        async def held(*args, **kwargs):
+            answer = await getattr(self._inner, name)(*args, **kwargs)
+            if answer is not None:
+                self.stands.set()
+                await self.goes_on.wait()
+            return answer
+
+        return held
+
+
+@pytest.fixture
+def stopping(start):
+    """An instance that stops right after it has its room, with its event not stored yet; or where else is said."""
+
+    def stopping(part="spaces", method="find"):
+        app = start()
+        stops = Stops(getattr(app.deps, part), method)
+        return dataclasses.replace(app, deps=dataclasses.replace(app.deps, **{part: stops})), stops
+
+    return stopping
+
+
+@pytest.fixture
+def asked():
+    """Sends a request to an instance, and goes on meanwhile."""
+
+    def asked(app, body, **headers):
+        async def ask():
+            async with client(app, caller=None) as api:
+                return await api.post("/api/schedule/class", json=body, headers=headers)
+
+        return asyncio.create_task(ask())
+
+    return asked
+
+
+SAME = pytest.mark.parametrize(
+    ("changes", "headers"), [({"external_id": "lms-1"}, {}), ({}, {"Idempotency-Key": "k1"})], ids=["id", "key"]
+)
+
+
+@SAME
+async def test_a_class_is_not_stored_with_an_event_that_another_attempt_took_back(
+    lesson, stopping, asked, changes, headers
+):
+    body = lesson.body(**changes)
+    (first, at_first), (other, at_other) = stopping(), stopping()
+    storing, waiting = asked(first, body, **headers), asked(other, body, **headers)
+    await asyncio.gather(at_first.stands.wait(), at_other.stands.wait())
+
+    waiting.cancel()  # its time is over: it takes the event back that both have found
+    await asyncio.wait([waiting])
+    at_first.goes_on.set()
+    answer = await storing
+
+    assert (answer.status_code, slug(answer)) == (503, "calendar-unavailable")
+    assert (await lesson.sessions(), lesson.shown()) == ([], [])
+    again = await lesson.api.post("/api/schedule/class", json=body, headers=headers)
+    assert again.status_code == 201
+    assert await lesson.agrees()
+
+
+@SAME
+async def test_a_class_that_is_stored_keeps_its_event_whatever_becomes_of_other_attempts(
+    lesson, stopping, asked, changes, headers
+):
+    body = lesson.body(**changes)
+    (first, at_first), (other, at_other) = stopping(), stopping("store", "sessions_of_event")
+    storing = asked(first, body, **headers)
+    await at_first.stands.wait()
+    failing, at_room = stopping()
+    failing = dataclasses.replace(other, deps=dataclasses.replace(other.deps, spaces=failing.deps.spaces))
+    waiting = asked(failing, body, **headers)
+    # The other one joins the event, stops at its room, and is ended; it has seen that no class has the event …
+    await at_other.stands.wait()
+    at_other.goes_on.set()
+    await at_room.stands.wait()
+    at_other.stands.clear()
+    at_other.goes_on.clear()
+    waiting.cancel()
+    await at_other.stands.wait()
+    # … and before it deletes it, the class is stored.
+    at_first.goes_on.set()
+    answer = await storing
+    at_other.goes_on.set()
+    await asyncio.wait([waiting])
+
+    assert answer.status_code == 201
+    assert await lesson.agrees()
+
+
+async def test_another_request_with_the_same_id_takes_no_event_from_a_class_that_is_being_stored(
+    lesson, stopping, asked
+):
+    first, at_first = stopping()
+    storing = asked(first, lesson.body(external_id="lms-1"))
+    await at_first.stands.wait()
+
+    other = await lesson.ask(external_id="lms-1", subject="Chemistry")
+    at_first.goes_on.set()
+    answer = await storing
+
+    assert sorted([answer.status_code, other.status_code]) == [201, 409]
+    assert await lesson.agrees()
+    assert len(lesson.shown()) == 1
+
+
+async def test_both_attempts_end_with_the_same_class_and_one_event(lesson, stopping, asked):
+    body = lesson.body(external_id="lms-1")
+    (first, at_first), (other, at_other) = stopping(), stopping()
+    both = asked(first, body), asked(other, body)
+    await asyncio.gather(at_first.stands.wait(), at_other.stands.wait())
+
+    at_first.goes_on.set()
+    at_other.goes_on.set()
+    answers = await asyncio.gather(*both)
+
+    assert sorted(answer.status_code for answer in answers) == [200, 201]
+    assert len({answer.json()["session_id"] for answer in answers}) == 1
+    assert len(lesson.shown()) == 1
+    assert await lesson.agrees()

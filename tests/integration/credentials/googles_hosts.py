@@ -1,0 +1,155 @@
+"""Google's own hosts on this machine, for a process that knows no other: behind a proxy, with a certificate of ours."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import grpc
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+TOKENS = "oauth2.googleapis.com"
+
+
+@dataclass(frozen=True)
+class GooglesHosts:
+    """What leads a process here, as environment variables."""
+
+    env: dict[str, str]
+
+
+@contextmanager
+def googles_hosts(folder: Path, *, status: int, answer: dict[str, object]) -> Iterator[GooglesHosts]:
+    """Serve Google's token endpoint, which has one answer, and all its gRPC hosts, which know no method.
+
+    Args:
+        folder: Where the certificate is written.
+        status: The HTTP status of the token endpoint.
+        answer: What it says.
+    """
+    certificate, key = _certificate(folder)
+    with ExitStack() as running:
+        tokens = running.enter_context(_token_endpoint(certificate, key, status, answer))
+        services = running.enter_context(_services(certificate, key))
+        proxy = running.enter_context(_proxy({TOKENS: tokens}, otherwise=services))
+        yield GooglesHosts(
+            {
+                "https_proxy": f"http://127.0.0.1:{proxy}",
+                "REQUESTS_CA_BUNDLE": str(certificate),
+                "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(certificate),
+            }
+        )
+
+
+def _certificate(folder: Path) -> tuple[Path, Path]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "googleapis.com")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(datetime.now(UTC) - timedelta(days=1))
+        .not_valid_after(datetime.now(UTC) + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("*.googleapis.com")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    paths = folder / "certificate.pem", folder / "key.pem"
+    paths[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    paths[1].write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return paths
+
+
+@contextmanager
+def _token_endpoint(certificate: Path, key: Path, status: int, answer: dict[str, object]) -> Iterator[int]:
+    body = json.dumps(answer).encode()
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    with _in_thread(server):
+        yield server.server_address[1]
+
+
+@contextmanager
+def _in_thread(server: ThreadingHTTPServer) -> Iterator[None]:
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextmanager
+def _services(certificate: Path, key: Path) -> Iterator[int]:
+    server = grpc.server(ThreadPoolExecutor(2))
+    pair = [(key.read_bytes(), certificate.read_bytes())]
+    port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials(pair))
+    server.start()
+    try:
+        yield port
+    finally:
+        server.stop(None).wait()
+
+
+@contextmanager
+def _proxy(ports: dict[str, int], *, otherwise: int) -> Iterator[int]:
+    """A proxy for HTTPS that leads every host to a port of this machine."""
+
+    class Leads(BaseHTTPRequestHandler):
+        def do_CONNECT(self) -> None:
+            host = self.path.partition(":")[0]
+            with socket.create_connection(("127.0.0.1", ports.get(host, otherwise))) as there:
+                self.send_response(200)
+                self.end_headers()
+                back = threading.Thread(target=_copied, args=(there, self.connection))
+                back.start()
+                _copied(self.connection, there)
+                back.join()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Leads)
+    with _in_thread(server):
+        yield server.server_address[1]
+
+
+def _copied(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+    with suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
