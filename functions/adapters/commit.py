@@ -14,13 +14,14 @@ from typing import Any
 
 from functions.adapters.conference_writes import conference_writes
 from functions.adapters.database import ABSENT, COMMIT_TIME, Write
-from functions.adapters.differences import replaced
+from functions.adapters.differences import contents, replaced
 from functions.adapters.documents import SCHEMA_VERSION, Fields, expiry
 from functions.adapters.loaded import Loaded
 from functions.adapters.paths import (
     answered_path,
     attendance_path,
     conference_path,
+    copy_path,
     corrections_path,
     organizer_path,
     person_path,
@@ -33,6 +34,7 @@ from functions.adapters.register_documents import register_keys
 from functions.adapters.register_writes import has_parts, register_writes, registers_before
 from functions.adapters.room_documents import room_to_document
 from functions.adapters.session_documents import session_from_document
+from functions.adapters.sheet_copy import people_from
 from functions.adapters.sheet_writes import StoredSheet, drop_writes, marks_changed, sheet_change, sheet_writes
 from functions.domain.model import Conference
 from functions.domain.roster import Correction
@@ -83,6 +85,7 @@ class Commit:
         self._stored = stored
         self._now = now
         self._retention = retention
+        self._people: dict[str, Mapping[str, Fields]] = {}
 
     async def writes(self) -> tuple[list[Write], Mapping[str, SheetChange]]:
         """What differs, and what changes of the attendance of each class meeting that is wanted."""
@@ -139,13 +142,28 @@ class Commit:
         there = [session_id for session_id in sessions if self._stored.known(session_path(session_id))]
         await asyncio.gather(
             *(self._stored.children(f"{path}/snapshot") for path in spilled),
-            *(self._stored.children(attendance_path(session_id)) for session_id in there),
+            *(self._load_people(session_id) for session_id in there),
         )
+
+    async def _load_people(self, session_id: str) -> None:
+        """Everybody's attendance, from its copy if there is one: a read for each part, not for each person.
+
+        The class meeting's version guards both alike.
+        """
+        session, collection = self._stored.known(session_path(session_id)), attendance_path(session_id)
+        parts = session.fields.get("sheet_parts") if session else None
+        if parts is not None:
+            copy = await self._stored.children(copy_path(session_id)) if parts else {}
+            people = people_from(copy.values(), parts=parts)
+            if people is not None:
+                self._people[session_id] = {f"{collection}/{person['attendee_id']}": person for person in people}
+                return
+        self._people[session_id] = contents(await self._stored.children(collection))
 
     def _stored_sheet(self, session_id: str) -> StoredSheet:
         return StoredSheet(
             session=self._stored.known(session_path(session_id)),
-            people=self._stored.known_children(attendance_path(session_id)),
+            people=self._people.get(session_id, {}),
             corrections=self._stored.known_children(corrections_path(session_id)),
         )
 

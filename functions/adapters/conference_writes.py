@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from functions.adapters.conference_documents import conference_to_document, participant_to_document
 from functions.adapters.database import ABSENT, Document, Write
-from functions.adapters.differences import changed
+from functions.adapters.differences import changed, contents
 from functions.adapters.documents import SCHEMA_VERSION
 from functions.adapters.parts import chunks
 from functions.adapters.paths import conference_path
@@ -51,7 +51,7 @@ def conference_writes(
         }
         for number, chunk in enumerate(spilled, start=1)
     }
-    on_parts = list(changed(wanted, parts))
+    on_parts = list(changed(wanted, contents(parts)))
     if always or on_parts or stored is None or stored.fields != fields:
         return [Write(path, fields, expecting=stored or ABSENT), *on_parts]
     return []

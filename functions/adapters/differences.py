@@ -15,8 +15,13 @@ def replaced(path: str, fields: Fields | None, stored: Document | None) -> list[
     return [Write(path, fields, expecting=stored or ABSENT)]
 
 
+def contents(documents: Mapping[str, Document]) -> dict[str, Fields]:
+    """What documents hold, by path."""
+    return {path: document.fields for path, document in documents.items()}
+
+
 def changed(
-    wanted: Mapping[str, Fields], stored: Mapping[str, Document], *, ignoring: Sequence[str] = ()
+    wanted: Mapping[str, Fields], stored: Mapping[str, Fields], *, ignoring: Sequence[str] = ()
 ) -> Iterable[Write]:
     """The writes that turn the stored documents into the wanted ones, whatever they are by then.
 
@@ -26,7 +31,7 @@ def changed(
         ignoring: Fields that make no difference.
     """
     for path, fields in wanted.items():
-        before = dict(stored[path].fields) if path in stored else None
+        before = dict(stored[path]) if path in stored else None
         for name in ignoring:
             if before:
                 before.pop(name, None)

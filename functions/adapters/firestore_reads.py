@@ -13,6 +13,7 @@ from typing import Any, Final
 from google.cloud.firestore_v1 import types
 
 from functions.adapters.database import Document, Query, Where
+from functions.adapters.documents import Fields
 from functions.adapters.firestore_writes import Message, encode_time, encode_value
 from functions.domain.errors import DocumentTooNew
 
@@ -91,7 +92,7 @@ def decode_document(message: Message, *, database: str, seen_at: datetime) -> Do
     updated = message.update_time
     return Document(
         path=message.name.removeprefix(f"{database}/documents/"),
-        fields={name: decode_value(value) for name, value in message.fields.items()},
+        fields=_decode_fields(message.fields),
         version=updated.seconds * 10**9 + updated.nanos,
         seen_at=seen_at,
     )
@@ -100,18 +101,23 @@ def decode_document(message: Message, *, database: str, seen_at: datetime) -> Do
 def decode_value(message: Message) -> Any:  # noqa: ANN401 - whatever a document may hold
     """The value that a Value message holds."""
     match message.WhichOneof("value_type"):
+        case "string_value" | "integer_value" | "boolean_value" | "double_value" as kind:
+            return getattr(message, kind)
         case "null_value" | None:
             return None
         case "timestamp_value":
             return decode_time(message.timestamp_value)
         case "map_value":
-            return {name: decode_value(value) for name, value in message.map_value.fields.items()}
+            return _decode_fields(message.map_value.fields)
         case "array_value":
             return [decode_value(value) for value in message.array_value.values]
-        case "string_value" | "integer_value" | "boolean_value" | "double_value" as kind:
-            return getattr(message, kind)
         case kind:
             raise DocumentTooNew(f"A stored document holds a {kind}, which this code cannot read.")
+
+
+def _decode_fields(fields: Message) -> Fields:
+    """What a document or a map holds. By name: protobuf's `items()` is Python's own, and a third slower."""
+    return {name: decode_value(fields[name]) for name in fields}
 
 
 def decode_time(message: Message) -> datetime:

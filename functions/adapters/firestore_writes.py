@@ -8,7 +8,7 @@ https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1#write
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from google.cloud.firestore_v1 import types
@@ -63,14 +63,14 @@ def encode_value(target: Message, value: object) -> None:
             target.string_value = value
         case None:
             target.null_value = 0
+        case datetime():
+            encode_time(target.timestamp_value, value)
         case bool():  # before int, which it is too
             target.boolean_value = value
         case int():
             target.integer_value = value
         case float():
             target.double_value = value
-        case datetime():
-            encode_time(target.timestamp_value, value)
         case dict():
             target.map_value.SetInParent()  # an empty map is a map
             fields = target.map_value.fields
@@ -87,5 +87,5 @@ def encode_value(target: Message, value: object) -> None:
 def encode_time(target: Message, moment: datetime) -> None:
     """Write a time into a Timestamp message."""
     since = moment - _EPOCH
-    target.seconds = since // timedelta(seconds=1)
+    target.seconds = since.days * 86_400 + since.seconds
     target.nanos = since.microseconds * 1000

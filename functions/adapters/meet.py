@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from google.apps import meet_v2
 
 from functions.adapters.credentials import Capability, CredentialsPool
 from functions.adapters.meet_calls import MeetCalls, OrganizersCalls
+from functions.adapters.meet_pages import Message, pages
 from functions.domain.errors import (
     MeetAccessDenied,
     MeetCredentialsRefused,
@@ -48,6 +49,8 @@ RECORDS_PAGE_SIZE = 100
 SPACE_ATTEMPTS = 7
 """How often the room of a conference is asked for: it must not hold up the attendance for long."""
 
+_ParticipantsRequest = meet_v2.ListParticipantsRequest.pb()
+_SessionsRequest = meet_v2.ListParticipantSessionsRequest.pb()
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
@@ -75,6 +78,8 @@ class MeetConferences:
         clock: Clock,
     ) -> None:
         self._records = records
+        self._participant_pages = pages(records.transport.list_participants, meet_v2.ListParticipantsRequest)
+        self._session_pages = pages(records.transport.list_participant_sessions, meet_v2.ListParticipantSessionsRequest)
         self._spaces = spaces
         self._calls = calls
         self._credentials = credentials
@@ -142,41 +147,38 @@ class MeetConferences:
                     readings[participant.name] = tasks.create_task(self._participant(participant, call))
         return tuple(readings[name].result() for name in sorted(readings))
 
-    async def _listed(self, parent: str, call: OrganizersCalls) -> AsyncIterator[meet_v2.Participant]:
+    async def _listed(self, parent: str, call: OrganizersCalls) -> AsyncIterator[Message]:
         """The participants, page by page. The client's own pager would turn pages without pacing."""
         token = ""
         while True:
-            request = meet_v2.ListParticipantsRequest(parent=parent, page_size=PAGE_SIZE, page_token=token)
-            page = await call(self._records.list_participants, request)
+            request = _ParticipantsRequest(parent=parent, page_size=PAGE_SIZE, page_token=token)
+            page = await call(self._participant_pages, request)
             for participant in page.participants:
                 yield participant
             token = _next(page.next_page_token, after=token)
             if not token:
                 return
 
-    async def _participant(self, participant: meet_v2.Participant, call: OrganizersCalls) -> Participant:
+    async def _participant(self, participant: Message, call: OrganizersCalls) -> Participant:
         """A participant with all sessions."""
         sessions: dict[str, ParticipantSession] = {}
         token = ""
         while True:
-            request = meet_v2.ListParticipantSessionsRequest(
-                parent=participant.name, page_size=PAGE_SIZE, page_token=token
-            )
+            request = _SessionsRequest(parent=participant.name, page_size=PAGE_SIZE, page_token=token)
             # Who was listed a moment ago may be missing, but only the record itself tells that all of it is gone.
-            page = await call(self._records.list_participant_sessions, request, if_missing=MeetUnavailable)
-            for session in map(meet_v2.ParticipantSession.pb, page.participant_sessions):
+            page = await call(self._session_pages, request, if_missing=MeetUnavailable)
+            for session in page.participant_sessions:
                 sessions[session.name] = ParticipantSession(
                     session.name, _time(session.start_time), _optional_time(session, "end_time")
                 )
             token = _next(page.next_page_token, after=token)
             if not token:
                 break
-        message = meet_v2.Participant.pb(participant)
         return Participant(
-            name=message.name,
-            user=_user(message),
-            earliest_start_time=_optional_time(message, "earliest_start_time"),
-            latest_end_time=_optional_time(message, "latest_end_time"),
+            name=participant.name,
+            user=_user(participant),
+            earliest_start_time=_optional_time(participant, "earliest_start_time"),
+            latest_end_time=_optional_time(participant, "latest_end_time"),
             sessions=tuple(sorted(sessions.values(), key=lambda s: (s.start_time, s.name))),
         )
 
@@ -217,7 +219,7 @@ def _conference_record(answer: meet_v2.ConferenceRecord) -> ConferenceRecord:
     )
 
 
-def _user(participant: Any) -> User:  # noqa: ANN401 - protobuf classes are made at run time
+def _user(participant: Message) -> User:
     kind = participant.WhichOneof("user")
     if kind == "signedin_user":
         user = participant.signedin_user
@@ -228,7 +230,7 @@ def _user(participant: Any) -> User:  # noqa: ANN401 - protobuf classes are made
     return AnonymousUser(clean_display_name(participant.anonymous_user.display_name))
 
 
-def _optional_time(message: Any, name: str) -> datetime | None:  # noqa: ANN401 - as above
+def _optional_time(message: Message, name: str) -> datetime | None:
     return _time(getattr(message, name)) if message.HasField(name) else None
 
 

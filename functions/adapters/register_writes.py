@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
 from functions.adapters.database import ABSENT, Document, Write
-from functions.adapters.differences import changed
+from functions.adapters.differences import changed, contents
 from functions.adapters.documents import SCHEMA_VERSION, Fields, check_schema
 from functions.adapters.parts import map_chunks
 from functions.adapters.paths import register_path
@@ -20,8 +20,7 @@ def registers_before(stored: StoredSheet) -> frozenset[str]:
     session = stored.session
     if session is None or session.fields["state"] == SessionState.CANCELLED.value or not stored.people:
         return frozenset()
-    people = (person.fields for person in stored.people.values())
-    students = (person for person in people if person["role"] == Role.STUDENT.value)
+    students = (person for person in stored.people.values() if person["role"] == Role.STUDENT.value)
     classes = {session.fields["class_id"], *(student["class_id"] for student in students)}
     month = session.fields["local_date"][:7]
     return frozenset(register_id(class_id, month) for class_id in classes if class_id)
@@ -66,7 +65,7 @@ def register_writes(
         for number, chunk in enumerate(spilled, start=1)
     }
     fields = {**after, "students": inline, "parts": len(spilled)} if after else None
-    return [Write(path, fields, expecting=stored or ABSENT), *changed(wanted, parts)]
+    return [Write(path, fields, expecting=stored or ABSENT), *changed(wanted, contents(parts))]
 
 
 def _put_together(stored: Document | None, parts: Mapping[str, Document]) -> Fields | None:

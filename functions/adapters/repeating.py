@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
 from google.api_core import exceptions as gexc
-from google.api_core.retry import AsyncRetry
+from google.api_core.retry import exponential_sleep_generator
 
 from functions.adapters.credentials import Metadata
 from functions.adapters.own_credentials import own_credentials_error
@@ -55,19 +56,12 @@ async def repeated(
         maximum: The longest pause.
         if_error: After which errors it is done again.
     """
-    left = attempts
-
-    async def counted() -> ResponseT:
-        nonlocal left
-        left -= 1
-        return await attempt()
-
-    retry = AsyncRetry(
-        predicate=lambda error: left > 0 and if_error(error),
-        initial=initial,
-        maximum=maximum,
-        multiplier=2.0,
-        timeout=None,
-    )
-    again: Callable[[], Awaitable[ResponseT]] = retry(counted)
-    return await again()
+    pauses = exponential_sleep_generator(initial, maximum, multiplier=2.0)
+    while True:
+        attempts -= 1
+        try:
+            return await attempt()
+        except Exception as error:
+            if attempts <= 0 or not if_error(error):
+                raise
+        await asyncio.sleep(next(pauses))

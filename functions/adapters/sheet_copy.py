@@ -5,12 +5,12 @@ Attendance documents <-> the parts of their copy, pure. Why there is one: docs/a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from functions.adapters.database import COMMIT_TIME
-from functions.adapters.documents import SCHEMA_VERSION, Fields
+from functions.adapters.database import COMMIT_TIME, Document
+from functions.adapters.documents import SCHEMA_VERSION, Fields, check_schema
 from functions.adapters.parts import chunks
 
 MAX_PARTS = 2
@@ -49,11 +49,24 @@ def copy_of(people: Sequence[Mapping[str, Any]], *, expire_at: datetime | None) 
     return parts if len(parts) <= MAX_PARTS else []
 
 
-def people_from(parts: Iterable[Mapping[str, Any]]) -> tuple[Fields, ...]:
-    """The attendance documents that `copy_of` was given, from its parts in order."""
+def people_from(copy: Collection[Document], *, parts: int) -> tuple[Fields, ...] | None:
+    """The attendance documents that `copy_of` was given; None if some of the parts have expired already.
+
+    Args:
+        copy: The parts that there are.
+        parts: How many the class meeting's document says that there are.
+    """
+    if len(copy) != parts:
+        return None
     people = []
-    for part in parts:
+    for document in sorted(copy, key=_number):
+        part = document.fields
+        check_schema(part)
         for own in part["people"]:
             person = {**part["common"], **own}
             people.append({**person, "updated_at": person["updated_at"] or part["updated_at"]})
     return tuple(people)
+
+
+def _number(part: Document) -> int:
+    return int(part.path.rpartition("/")[2])

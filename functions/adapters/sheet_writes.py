@@ -14,7 +14,7 @@ from typing import Any
 
 from functions.adapters.attendance_documents import attendance_to_document, correction_to_document
 from functions.adapters.database import ABSENT, COMMIT_TIME, Document, Write
-from functions.adapters.differences import changed
+from functions.adapters.differences import changed, contents
 from functions.adapters.documents import Fields
 from functions.adapters.paths import attendance_path, copy_path, corrections_path, session_path
 from functions.adapters.session_documents import session_to_document
@@ -36,12 +36,12 @@ class StoredSheet:
 
     Attributes:
         session: Its document.
-        people: Everybody's attendance, by path.
+        people: What everybody's attendance documents hold, by path.
         corrections: What people decided, by path; empty if nobody asked.
     """
 
     session: Document | None
-    people: Mapping[str, Document]
+    people: Mapping[str, Fields]
     corrections: Mapping[str, Document]
 
 
@@ -114,7 +114,7 @@ def marks_changed(session_id: str, writes: Sequence[Write], stored: StoredSheet)
     """By attendee id, the mark before and after, where it changes."""
     marks = {}
     for name, write in _on_people(session_id, writes):
-        was = stored.people[write.path].fields["mark"] if write.path in stored.people else None
+        was = stored.people[write.path]["mark"] if write.path in stored.people else None
         now = write.fields["mark"] if write.fields else None
         if was != now:
             marks[name] = {"before": was, "after": now}
@@ -132,7 +132,7 @@ def _as_they_will_stand(
 ) -> list[Mapping[str, Any]]:
     """The attendance documents after the writes, by id."""
     written = {write.path: write.fields for write in writes if write.fields}
-    return [written[path] if path in written else stored.people[path].fields for path in sorted(people)]
+    return [written[path] if path in written else stored.people[path] for path in sorted(people)]
 
 
 def _copy_writes(session_id: str, copy: Sequence[Fields], *, parts_before: int) -> list[Write]:
@@ -160,7 +160,7 @@ def _correction_writes(
         f"{collection}/{name}": correction_to_document(correction, session, retention=retention)
         for name, correction in corrections.items()
     }
-    return changed(wanted, stored.corrections)
+    return changed(wanted, contents(stored.corrections))
 
 
 def _visible(session: Mapping[str, Any]) -> Fields:

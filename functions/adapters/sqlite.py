@@ -6,6 +6,9 @@ apart from text that only looks like one. Several processes may use the same fil
 A second table holds what documents were before: each commit puts there what it replaces (nothing, where there was no
 document) with its own moment. What stood at a moment is what the first commit after it replaced, or what stands now
 if none did. An hour later it is deleted.
+
+A commit outlives every process, however it ends, and not a power cut: waiting for the disk was most of the time of a
+commit, and nothing that only stands here is meant to be kept.
 """
 
 from __future__ import annotations
@@ -143,6 +146,7 @@ class SqliteDatabase:
         try:
             size = self._path.stat().st_size if self._path.exists() else 0
             with closing(sqlite3.connect(self._path, timeout=_LOCK_TIMEOUT, isolation_level=None)) as connection:
+                connection.execute("PRAGMA synchronous = OFF")
                 if not (self._made and size):
                     connection.executescript(_SCHEMA)
                     self._made = True

@@ -115,10 +115,11 @@ class DocumentViews:
         parts = session.fields.get("sheet_parts")
         if parts is not None:
             copy = await self._database.children(f"{session.path}/sheet", at=session.seen_at) if parts else ()
-            if len(copy) == parts:  # else some have expired already
-                return people_from(map(_checked, sorted(copy, key=_number)))
-        people = await self._database.children(f"{session.path}/attendance", at=session.seen_at)
-        return tuple(map(_checked, people))
+            people = people_from(copy, parts=parts)
+            if people is not None:
+                return people
+        documents = await self._database.children(f"{session.path}/attendance", at=session.seen_at)
+        return tuple(map(_checked, documents))
 
     async def _fields(self, path: str) -> Fields | None:
         document = await self._database.get(path)
@@ -168,10 +169,6 @@ class DocumentViews:
 def _between(since: datetime | None, until: datetime | None) -> list[Where]:
     bounds = ((">=", since), ("<", until))
     return [Where("session_start", op, moment) for op, moment in bounds if moment is not None]  # type: ignore[arg-type] # one of the two
-
-
-def _number(part: Document) -> int:
-    return int(part.path.rpartition("/")[2])
 
 
 def _place(document: Document) -> tuple[datetime, str, str]:

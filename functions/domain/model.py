@@ -27,8 +27,14 @@ def clean_display_name(typed: str) -> str:
 
     What participants type is hostile by assumption. Markup stays as it is: whoever shows a name escapes it.
     """
-    harmless = (c for c in typed if c.isspace() or (unicodedata.category(c) not in {"Cc", "Cs"} and c not in TURNING))
-    return " ".join("".join(harmless).split())[:MAX_DISPLAY_NAME].rstrip()
+    harmless = typed if typed.isprintable() else "".join(filter(_is_harmless, typed))
+    return " ".join(harmless.split())[:MAX_DISPLAY_NAME].rstrip()
+
+
+def _is_harmless(character: str) -> bool:
+    if character.isspace():
+        return True  # whatever breaks or sets apart words becomes a space
+    return unicodedata.category(character) not in {"Cc", "Cs"} and character not in TURNING
 
 
 # --- What Meet says -------------------------------------------------------------------------------------------

@@ -125,6 +125,7 @@ def _built(configured: Settings, *, clock: Clock, pause: Callable[[float], Await
         reports=reports,
     )
 
+    channels.without_interceptors()
     if isinstance(jobs, messages.InlineJobs):
         jobs.deps = deps
 

@@ -36,10 +36,11 @@ _REASONS: dict[str, int] = {
 
 @dataclass
 class Life:
-    """A subscription that is alive; `owner` made it, `reminders` are yet to come."""
+    """A subscription that is alive; `owner` made it, it ends at `end` unless renewed, `reminders` are yet to come."""
 
     subscription: Subscription
     owner: str | None
+    end: datetime
     reminders: list[datetime] = field(default_factory=list)
     user: str = field(init=False)
 
@@ -50,12 +51,6 @@ class Life:
     def name(self) -> str:
         """`subscriptions/{id}`."""
         return str(self.subscription.name)
-
-    @property
-    def end(self) -> datetime:
-        """When it ends unless it is renewed."""
-        end: datetime = self.subscription.expire_time
-        return end
 
     @property
     def is_suspended(self) -> bool:
@@ -115,7 +110,7 @@ class Lives:
         self._begun += 1
         subscription.name = f"subscriptions/meet-users-{self._begun}"
         subscription.state = _State.ACTIVE
-        life = Life(subscription, owner)
+        life = Life(subscription, owner, end)
         self.renew(life, end=end)
         self._lives[life.name] = life
         return life
@@ -124,7 +119,7 @@ class Lives:
         """Move its end; reminders of the old one that have not come will not."""
         self.alive()
         now = self._clock()
-        life.subscription.expire_time = end
+        life.subscription.expire_time = life.end = end
         life.reminders = [end - before for before in REMINDERS if end - before > now]
 
     def remove(self, life: Life) -> None:
@@ -158,7 +153,7 @@ class Lives:
         """End the user's subscription now."""
         life = self._lives_of(user)
         life.reminders.clear()
-        life.subscription.expire_time = self._clock()
+        life.subscription.expire_time = life.end = self._clock()
         self._looked_at = None
         self.alive()
 

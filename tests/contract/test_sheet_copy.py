@@ -47,10 +47,18 @@ class Counting:
         self.reads += 1
         return found
 
+    async def get_many(self, paths):
+        found = await self._database.get_many(paths)
+        self.reads += len(paths)
+        return found
+
     async def children(self, collection, **moment):
         found = await self._database.children(collection, **moment)
         self.reads += max(len(found), 1)
         return found
+
+    async def commit(self, writes):
+        await self._database.commit(writes)
 
 
 class Interrupted:
@@ -203,6 +211,22 @@ async def test_a_class_costs_two_reads_however_many_were_in_it(store, database, 
     assert len(people) == size + 1
     assert people == await stored(database)
     assert reads == 1 + 1
+
+
+@pytest.mark.parametrize("minutes", [20, 30])
+async def test_a_class_is_brought_up_to_date_without_a_read_for_each_person(database, minutes):
+    """Whether nothing changed, or one person was there for longer: read are it, the copy, the conference, and what
+    people decided."""
+    people = [(student(n), ALL_HOUR) for n in range(4, 64)]
+    counting = Counting(database)
+    store = DocumentAttendanceStore(counting, clock=lambda: at(100), retention=None)
+    await hold(store, maths(), came((BOB, (0, 20)), *people))
+
+    counting.reads = 0
+    await hold(store, maths(), came((BOB, (0, minutes)), *people))
+
+    assert counting.reads < 10 < len(await stored(database))
+    assert (await shown(database))[0] == await stored(database)
 
 
 def restless(visits):

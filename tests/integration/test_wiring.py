@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -82,3 +84,22 @@ async def test_use_cases_wait_as_the_application_was_told_to(tmp_path):
     await app.close()
 
     assert waited == [3600]
+
+
+async def test_nothing_that_meet_says_is_logged_however_much_is(app, clock, school, record, caplog):
+    """Google's own loggers pass nothing on, so the test listens where they write."""
+    held = believable_class(1, people=3, start=NINE, length=timedelta(minutes=50))
+    school.hold(held)
+    clock.turn(timedelta(hours=2))
+    google = logging.getLogger("google")
+    google.addHandler(caplog.handler)
+
+    try:
+        with caplog.at_level(logging.DEBUG, logger="google"):
+            await record(app, held)
+    finally:
+        google.removeHandler(caplog.handler)
+
+    told = json.dumps([entry.__dict__ for entry in caplog.records], default=str)
+    assert not [attendee.id for attendee in held.attendees if attendee.display_name in told]
+    assert "participantSessions" not in told
