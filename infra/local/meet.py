@@ -11,6 +11,7 @@ then a call is made as whoever its token is of.
 import argparse
 import asyncio
 import signal
+import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -174,7 +175,10 @@ async def _serve(arguments: argparse.Namespace) -> None:
     stopping = asyncio.Event()
     for interruption in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(interruption, stopping.set)
-    await simulator.start(port=arguments.port)
+    try:
+        await simulator.start(port=arguments.port)
+    except RuntimeError:
+        sys.exit(f"Port {arguments.port} of 127.0.0.1 cannot be listened on: is it taken? Name another one: --port")
     print(simulator.endpoint, conference.name, sep="\n", flush=True)
     await stopping.wait()
     await simulator.stop()

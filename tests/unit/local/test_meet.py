@@ -416,3 +416,14 @@ def test_as_a_command_it_says_where_it_is_and_what_it_holds_until_terminated():
 
     assert len(participants) == 9
     assert process.returncode == 0
+
+
+def test_as_a_command_it_says_so_where_its_port_is_taken():
+    with meet().in_thread() as first:
+        port = first.address.rpartition(":")[2]
+        command = [sys.executable, "-m", "infra.local.meet", "--port", port]
+        refused = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603  # ours
+
+    assert refused.returncode == 1
+    assert f"Port {port} of 127.0.0.1 cannot be listened on" in refused.stderr
+    assert "Traceback" not in refused.stderr
