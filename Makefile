@@ -29,8 +29,8 @@ demo: $(INSTALLED) ## see a simulated class end and its attendance appear (no Go
 	@$(BIN)/python -m infra.local.demo
 
 .PHONY: run
-run: $(INSTALLED) ## leave the local stack running and print its URLs (STORE=sqlite needs no Java)
-	@$(BIN)/python -m infra.local.run $(if $(STORE),--store $(STORE))
+run: $(INSTALLED) ## leave the local stack running and print its URLs (STORE=sqlite needs no Java; PORT=8090)
+	@$(BIN)/python -m infra.local.run $(if $(STORE),--store $(STORE)) $(if $(PORT),--port $(PORT))
 
 OPERATE = $(BIN)/python -m functions.entrypoints.operate
 DRY = $(if $(DRY_RUN),--dry-run)

@@ -195,9 +195,10 @@ def _answer(response: httpx.Response) -> dict[str, Any]:
 
 
 def _people(text: str) -> int:
-    if not 1 <= int(text) <= 1000:  # noqa: PLR2004 - Meet's own largest conference
-        raise argparse.ArgumentTypeError("should be between 1 and 1000")
-    return int(text)
+    people = int(text) if text.isdecimal() else 0
+    if not 2 <= people <= 1000:  # noqa: PLR2004 - a teacher and a student; Meet's own largest conference
+        raise argparse.ArgumentTypeError("should be between 2 and 1000")
+    return people
 
 
 def _explain(status: int, console: Console) -> None:

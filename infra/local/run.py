@@ -12,6 +12,7 @@ import json
 import os
 import random
 import shlex
+import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -81,12 +82,26 @@ def main() -> None:
     terminate_as_interrupt()
     bypass_proxies()
     try:
+        _require_free(arguments.port)
         with _environment(arguments.store) as store:
             asyncio.run(_serve(store, settle=arguments.settle, port=arguments.port))
     except StartError as error:
         sys.exit(f"The local stack cannot start. {error}")
     except KeyboardInterrupt:
         print("\nStopped.")
+
+
+def _require_free(port: int) -> None:
+    """Refuse before anything starts, and before what another stack has written down is written over."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does, after one that has just ended
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise StartError(
+                f"Its controls cannot listen on port {port} ({error.strerror}). If another `make run` is going, use "
+                "that one or stop it; otherwise name a free port: make run PORT=8091"
+            ) from None
 
 
 @contextlib.contextmanager
@@ -113,6 +128,7 @@ async def _serve(store: dict[str, str], *, settle: int, port: int) -> None:
             f"curl -X POST {stack.urls['api']}/api/schedule/class -H 'content-type: application/json' -d @-\n"
             f"Hold it:           curl -X POST '{controls}/classes?people=30&meeting_code=CODE'\n"
             f"See its marks:     curl {stack.urls['api']}/api/sessions/SESSION_ID/attendance\n"
+            f"As a page:         {stack.urls['api']}/api/sessions/SESSION_ID/attendance?format=html\n"
             f"Hold another one:  curl -X POST '{controls}/classes?people=30'\n"
             f"See documents:     curl {controls}/documents/sessions\n"
             f"Operate it:        source {ENVIRONMENT.relative_to(ROOT)}; "

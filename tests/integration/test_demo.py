@@ -2,6 +2,7 @@
 
 import io
 
+import pytest
 from rich.console import Console
 
 from infra.local import demo
@@ -29,3 +30,13 @@ def test_the_demo_shows_everybody_with_time_and_ends_complete(tmp_path):
         assert str(file) in shown
         assert f"pupil{len(pupils)}@school.example" in file.read_text("utf-8").replace("<wbr>", "")
     assert (tmp_path / "demo" / "report.html").read_text().count('class="track"') == 12
+
+
+@pytest.mark.parametrize("people", ["1", "0", "1001", "many", "-3"])
+def test_a_class_that_cannot_be_shown_is_refused_with_what_can(people, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["demo", f"--people={people}"])
+
+    with pytest.raises(SystemExit):
+        demo.main()
+
+    assert "argument --people: should be between 2 and 1000" in capsys.readouterr().err
