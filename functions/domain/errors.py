@@ -662,9 +662,9 @@ class InvalidRequest(Refused):
         self.errors = tuple(errors)
 
     @classmethod
-    def of(cls, field: str, reason: str) -> InvalidRequest:
+    def of(cls, field: str, reason: str, *, hint: str | None = None) -> InvalidRequest:
         """A single field is wrong."""
-        return cls(f"{field} {reason}.", errors=(FieldError(field, reason),))
+        return cls(f"{field} {reason}.", errors=(FieldError(field, reason),), hint=hint)
 
 
 class OverlappingClass(Refused):

@@ -63,7 +63,11 @@ async def _known(email: str, deps: Deps) -> tuple[TrackedOrganizer, bool]:
         )
     identity = await deps.identities.account(email)
     if identity is None:
-        raise InvalidRequest.of("email", "is no account that Google knows")
+        raise InvalidRequest.of(
+            "email",
+            "is no account that Google knows",
+            hint="Check the teacher's address: it is to be that of an account in your Google Workspace.",
+        )
     return await know(identity, email=email, deps=deps)
 
 

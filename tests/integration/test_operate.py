@@ -178,7 +178,10 @@ def test_who_cannot_be_enrolled_is_told_with_what_to_do_and_stops_no_other(comma
     result = command("enroll", "--teacher", f"nobody@school.example, {TEACHER.email}")
 
     assert result.exit_code == 1
-    assert result.stderr.startswith("nobody@school.example: failed. email is no account that Google knows.")
+    assert result.stderr == (
+        "nobody@school.example: failed. email is no account that Google knows. "
+        "Check the teacher's address: it is to be that of an account in your Google Workspace.\n"
+    )
     assert stored("organizers/1")
 
 

@@ -22,6 +22,7 @@ _EMAIL = re.compile(
 _MEETING_CODE = re.compile(
     r"(?:(?:https?://)?meet\.google\.com/)?[a-z]{3}-?[a-z]{4}-?[a-z]{3}(?:[/?#][!-~]*)?", re.IGNORECASE
 )
+_MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 _RESOURCE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
@@ -53,6 +54,12 @@ def _meeting_code(value: str) -> str:
 def _time_zone(value: str) -> str:
     if not is_time_zone(value):
         raise ValueError("should be an IANA time zone such as Europe/Berlin")
+    return value
+
+
+def _month(value: str) -> str:
+    if not _MONTH.fullmatch(value):
+        raise ValueError("should be a month such as 2026-11")
     return value
 
 
@@ -118,7 +125,7 @@ GoogleUser = Annotated[_Text, AfterValidator(_user)]
 ConferenceRecordName = Annotated[_Text, AfterValidator(_conference_record)]
 Recurrence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
 Minutes = Annotated[int, Field(strict=True, ge=1, le=1440)]
-Month = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
+Month = Annotated[str, AfterValidator(_month), Field(json_schema_extra={"pattern": f"^{_MONTH.pattern}$"})]
 Moment = Annotated[datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
 MomentOrDay = Annotated[
     datetime | date,

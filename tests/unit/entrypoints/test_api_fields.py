@@ -74,6 +74,8 @@ def test_what_is_meant_is_read(kind, sent, read_as):
         (fields.Minutes, "45"),
         (fields.Minutes, True),
         (fields.Month, "2026-13"),
+        (fields.Month, "2026-11\n"),
+        (fields.Month, "November"),
     ],
 )
 def test_anything_else_is_refused(kind, sent):
@@ -85,3 +87,8 @@ def test_a_date_is_its_midnight_at_the_school_also_where_clocks_are_changed():
     assert fields.moment_of(date(2026, 3, 29), time_zone="Europe/Berlin") == datetime(2026, 3, 28, 23, tzinfo=UTC)
     assert fields.moment_of(date(2026, 3, 30), time_zone="Europe/Berlin") == datetime(2026, 3, 29, 22, tzinfo=UTC)
     assert fields.moment_of(None, time_zone="UTC") is None
+
+
+def test_who_asks_for_no_month_is_told_what_one_looks_like():
+    with pytest.raises(ValidationError, match="should be a month such as 2026-11"):
+        read(fields.Month, "November")
