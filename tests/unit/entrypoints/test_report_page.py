@@ -122,6 +122,24 @@ def test_a_class_too_old_for_google_meet_promises_nothing_that_will_not_happen()
     assert "30 days" in notice.text
 
 
+def test_a_class_to_which_nobody_came_is_told_from_one_that_was_too_short():
+    (nobody,) = page(sheet_of(lesson(roster=CLASS, listed=75), now=76)).notices
+    (alone,) = page(sheet_of(lesson(roster=CLASS, listed=75), call((ADA, (0, 3)), end=3), now=76)).notices
+
+    assert nobody.text.startswith("Google Meet knows of no call of it. Nobody gets a mark")
+    assert "another link" in nobody.text
+    assert alone.text.startswith("No teacher, and no two people at once, were there for long enough.")
+
+
+def test_the_reason_of_a_single_student_is_not_said_to_stand_beside_each_of_them():
+    held = call((TEACHING, (0, 60)), (ADA, (0, 60)), name="reports-c1")
+    notices = page(sheet_of(lesson(roster=CLASS), held)).notices
+
+    assert [notice.text for notice in notices if notice.title == "1 student has no mark yet"] == [
+        "The reason stands beside the name."
+    ]
+
+
 def test_a_class_that_was_held_at_another_time_says_so():
     sheet = sheet_of(lesson(roster=CLASS, listed=75), call((TEACHING, (-20, -5)), start=-20, end=-5), now=76)
 

@@ -33,12 +33,19 @@ _STATES: Mapping[SessionState, tuple[str, str]] = {
     SessionState.CANCELLED: ("This class was cancelled", "It is kept here, and nobody gets a mark for it."),
 }
 
+_NO_CALL = (
+    "Google Meet knows of no call of it. Nobody gets a mark, unless by hand. If it was held with another link, that "
+    "call can be made part of it."
+)
+
 
 def notices_of(session: SessionAnswer, people: Sequence[AttendanceAnswer]) -> list[Notice]:
     """What state it is in and what is not complete, the most important first."""
     found = []
     if session.state in _STATES:
         title, text = _STATES[session.state]
+        if session.state is SessionState.NOT_HELD and not (session.conference_records or session.held_elsewhere):
+            text = _NO_CALL
         found.append(Notice("state", title, text + (_all_the_same(session, people) if session.held_elsewhere else "")))
     elif session.state is SessionState.SCHEDULED:
         found.append(_nobody_yet(session))
@@ -53,7 +60,8 @@ def notices_of(session: SessionAnswer, people: Sequence[AttendanceAnswer]) -> li
     found += _incomplete(session)
     if unknown := session.counts.unknown:
         are = counted(unknown, "student has no mark yet", "students have no mark yet")
-        found.append(Notice("warning", f"{are[0].upper()}{are[1:]}", "The reason stands beside each of them."))
+        whose = "the name" if unknown == 1 else "each of them"
+        found.append(Notice("warning", f"{are[0].upper()}{are[1:]}", f"The reason stands beside {whose}."))
     if session.policy.marks is False and session.scheduled_start:
         found.append(Notice("state", "Marks are switched off for this class", "Only times are recorded."))
     if session.state is SessionState.ENDED and session.scheduled_start and not number_expected(session):
