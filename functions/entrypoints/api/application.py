@@ -22,6 +22,7 @@ from functions.entrypoints.api import (
     session_routes,
 )
 from functions.entrypoints.api.answers import problem_schemas
+from functions.entrypoints.api.meanings import describe
 from functions.wiring import App
 
 _ROUTERS = (schedule_routes, session_routes, attendance_routes, correction_routes, operator_routes)
@@ -104,5 +105,6 @@ def _openapi(api: FastAPI) -> dict[str, Any]:
             }
         }
         described["security"] = [{"token": []}]
+        describe(described)
         api.openapi_schema = described
     return api.openapi_schema
