@@ -222,8 +222,8 @@ class RestApi:
         if status == 403 and (reasons & _SCOPE_REASONS or "insufficient authentication scopes" in words):  # noqa: PLR2004
             return api.errors.scope_missing(
                 f"The token lacks a scope that the {api.title} needs (HTTP {status}).",
-                hint=f"Grant the scope {api.scope}: in the Admin console under Security > API controls > "
-                "Domain-wide delegation, or by the teacher's renewed consent.",
+                hint=f"Grant the scope {api.scope}: in the Admin console under Security > Access and data "
+                "control > API controls > Manage domain-wide delegation, or by the teacher's renewed consent.",
             )
         if status in {401, 403}:
             return api.errors.access_denied(f"The {api.title} refuses the person it was asked as (HTTP {status}).")

@@ -399,7 +399,8 @@ class MeetScopeMissing(MeetAccessDenied):
 
     default_hint = (
         "Grant the scope https://www.googleapis.com/auth/meetings.space.readonly: in the Admin console under "
-        "Security > API controls > Domain-wide delegation, or by the teacher's renewed consent."
+        "Security > Access and data control > API controls > Manage domain-wide delegation, or by the teacher's "
+        "renewed consent."
     )
 
 
@@ -458,7 +459,8 @@ class SubscriptionScopeMissing(SubscriptionRefused):
 
     default_hint = (
         "Grant the scope https://www.googleapis.com/auth/meetings.space.readonly: in the Admin console under "
-        "Security > API controls > Domain-wide delegation, or by the teacher's renewed consent."
+        "Security > Access and data control > API controls > Manage domain-wide delegation, or by the teacher's "
+        "renewed consent."
     )
 
 

@@ -24,11 +24,13 @@ _SCOPE = "https://www.googleapis.com/auth/meetings.space.readonly"
 _HINTS = {
     "USER_SCOPE_REVOKED": (
         f"The teacher took back the scope {_SCOPE}: have them give their consent again; with domain-wide delegation, "
-        "grant it in the Admin console under Security > API controls > Domain-wide delegation."
+        "grant it in the Admin console under Security > Access and data control > API controls > Manage domain-wide "
+        "delegation."
     ),
     "APP_SCOPE_REVOKED": (
         f"An administrator took the scope {_SCOPE} from this application: grant it in the Admin console under "
-        "Security > API controls > Domain-wide delegation, and check that App access control does not block it."
+        "Security > Access and data control > API controls > Manage domain-wide delegation, and check under Manage app "
+        "access that it is not blocked."
     ),
     "RESOURCE_DELETED": (
         "The teacher's account is deleted. Restore it in the Admin console under Directory > Users > Recently deleted, "
@@ -40,8 +42,9 @@ _HINTS = {
         "without domain-wide delegation, have the teacher give their consent again."
     ),
     "APP_AUTHORIZATION_FAILURE": (
-        "Google no longer accepts this application. Check in the Admin console under Security > API controls that its "
-        "client id is listed for Domain-wide delegation and not blocked by App access control."
+        "Google no longer accepts this application. Check in the Admin console under Security > Access and data "
+        "control > API controls that its client id is listed under Manage domain-wide delegation, and not blocked "
+        "under Manage app access."
     ),
     "ENDPOINT_PERMISSION_DENIED": (
         "Let Meet publish to the topic: gcloud pubsub topics add-iam-policy-binding EVENTS_TOPIC "

@@ -76,10 +76,10 @@ def test_events_may_have_been_missed_where_none_could_come():
     ("reason", "step"),
     [
         ("USER_SCOPE_REVOKED", "consent again"),
-        ("APP_SCOPE_REVOKED", "Domain-wide delegation"),
+        ("APP_SCOPE_REVOKED", "Manage domain-wide delegation"),
         ("RESOURCE_DELETED", "Recently deleted"),
         ("USER_AUTHORIZATION_FAILURE", "Directory > Users"),
-        ("APP_AUTHORIZATION_FAILURE", "App access control"),
+        ("APP_AUTHORIZATION_FAILURE", "Manage app access"),
         ("ENDPOINT_PERMISSION_DENIED", "serviceAccount:meet-api-event-push@system.gserviceaccount.com"),
         ("ENDPOINT_NOT_FOUND", "gcloud pubsub topics create"),
         ("ENDPOINT_RESOURCE_EXHAUSTED", "Quotas"),

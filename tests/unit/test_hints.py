@@ -1,0 +1,18 @@
+"""Where hints lead a person."""
+
+import re
+
+from infra.local.function_server import ROOT
+
+ADMIN_CONSOLE = "Security > Access and data control > API controls"
+
+
+def test_every_hint_into_the_admin_console_names_the_whole_way_as_its_menus_are_now():
+    """https://support.google.com/a/answer/162106 names them so."""
+    code = [file.read_text() for file in (ROOT / "functions").rglob("*.py")]
+    # Texts are written in several parts, one on each line.
+    texts = [re.sub(r'"\s*\n\s*f?"', "", one) for one in code]
+    led = [where for one in texts for where in re.findall(r"Security >[^.,;:]*?API controls", one)]
+
+    assert len(led) >= 8
+    assert set(led) == {ADMIN_CONSOLE}
