@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sys
 
+if not __package__:  # as a file it does not find the others
+    sys.exit("Type it so, in the folder of this project: python -m functions.setup_oauth --meet")
+
 from functions import logs
 from functions.entrypoints.consent.app import setup_oauth
 

@@ -14,7 +14,7 @@ from functions.adapters.firestore import FirestoreDatabase
 from infra.local.classes import believable_class
 from infra.local.delivery import Trigger, http_client
 from infra.local.faults import Fault
-from infra.local.function_server import function_server
+from infra.local.function_server import ROOT, function_server
 from infra.local.meet import MeetSimulator
 from infra.local.workspace_events import Message, conference_ended, meet_event
 from tests.builders import until
@@ -47,6 +47,13 @@ ATTENDANCE_FIELDS = names(
     "display_name role status status_reason is_late is_left_early mark override merged suggestions first_joined_at "
     "last_left_at total_duration_seconds in_class_seconds session_count sessions updated_at"
 )
+
+
+def test_every_stored_field_is_documented():
+    told = (ROOT / "docs" / "documents.md").read_text()
+
+    fields = CONFERENCE_FIELDS | SYNC_FIELDS | SESSION_FIELDS | ATTENDANCE_FIELDS
+    assert sorted(field for field in fields if f"`{field}`" not in told) == []
 
 
 @pytest.fixture

@@ -507,3 +507,13 @@ def test_options_ask_for_what_they_say_and_a_consent_names_its_options():
     assert everything == scopes_of(Capability)
     assert flags_for(everything) == "--meet --calendar --directory --reports"
     assert wanted(["--reports"]) == (Capability.OWN_ACCOUNT, Capability.REPORTS)
+
+
+def test_whoever_starts_it_as_a_file_is_told_what_to_type():
+    file = ROOT / "functions" / "setup_oauth.py"
+    refused = subprocess.run(  # noqa: S603 - our own file
+        [sys.executable, str(file), "--meet"], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert refused.returncode == 1
+    assert refused.stderr == "Type it so, in the folder of this project: python -m functions.setup_oauth --meet\n"
