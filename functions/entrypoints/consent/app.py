@@ -15,19 +15,18 @@ from functions.adapters.consents import Consent
 from functions.adapters.credentials import Capability
 from functions.adapters.oauth_client import OAuthClient
 from functions.adapters.secret_consents import ACCESSOR, PREFIX
-from functions.domain.errors import AttendanceError, ConsentNotGiven, Retryable, WrongSetting
+from functions.domain.errors import AttendanceError, ConsentNotGiven, WrongSetting
 from functions.entrypoints.consent.asking import Asked, ask
 from functions.entrypoints.consent.entering import enter
 from functions.entrypoints.consent.purposes import granted, wanted
 from functions.entrypoints.operate import parameters
-from functions.entrypoints.operate.app import fail
+from functions.entrypoints.operate.app import AGAIN, fail
 from functions.settings import AuthMode, Settings
 
 MEND_SETTINGS = (
     "Say it with an option (--project, --service-account, --file), or in the environment (docs/settings.md). "
     "AUTH_MODE is oauth here, whatever it says."
 )
-AGAIN = "Run the command again: whatever was done is done again without harm."
 INTERRUPTED = ConsentNotGiven("Interrupted.", hint=AGAIN)
 
 
@@ -100,9 +99,6 @@ def setup_oauth(
         consent, ends_in = asyncio.run(_ask(asked, configured))
     except WrongSetting as error:
         fail(WrongSetting(error.message, hint=MEND_SETTINGS))
-    except Retryable as error:
-        # Nothing here tries again by itself.
-        fail(type(error)(error.message, hint=AGAIN) if error.hint == type(error).default_hint else error)
     except AttendanceError as error:
         fail(error)
     except KeyboardInterrupt:

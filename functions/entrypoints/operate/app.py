@@ -11,7 +11,7 @@ from typing import NoReturn, TypeVar
 import click
 
 from functions import settings, wiring
-from functions.domain.errors import AttendanceError, WrongSetting
+from functions.domain.errors import AttendanceError, Retryable, WrongSetting
 from functions.domain.model import SyncError
 from functions.settings import Settings
 from functions.wiring import App
@@ -23,6 +23,8 @@ MEND_SETTINGS = (
     "A command needs the variables that the functions are deployed with (docs/settings.md). For the local stack, "
     "`make run` prints how to set them."
 )
+
+AGAIN = "Run the command again: whatever was done is done again without harm."
 
 Failures = list[tuple[str, AttendanceError | SyncError]]
 """What failed, by the name it is told by, and why."""
@@ -60,9 +62,11 @@ def fail(error: AttendanceError) -> NoReturn:
     Raises:
         SystemExit: Always.
     """
+    # Functions try again by themselves; nobody does for a command.
+    waits = isinstance(error, Retryable) and error.hint == type(error).default_hint
     click.echo(error.message, err=True)
     if error.hint:
-        click.echo(error.hint, err=True)
+        click.echo(AGAIN if waits else error.hint, err=True)
     raise SystemExit(CANNOT) from None
 
 

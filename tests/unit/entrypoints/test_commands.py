@@ -1,0 +1,24 @@
+"""What commands say when they cannot do what they were asked for."""
+
+import pytest
+
+from functions.domain.errors import MeetApiDisabled, StoreUnavailable
+from functions.entrypoints.operate.app import fail
+
+
+def said(error, capsys):
+    with pytest.raises(SystemExit):
+        fail(error)
+    return capsys.readouterr().err
+
+
+def test_nobody_is_told_that_a_command_tries_again_by_itself(capsys):
+    told = said(StoreUnavailable("Firestore does not answer."), capsys)
+
+    assert told.startswith("Firestore does not answer.\nRun the command again")
+    assert "by itself" not in told
+
+
+def test_a_hint_that_was_made_for_the_case_stays(capsys):
+    assert "look at the path" in said(StoreUnavailable("It cannot be opened.", hint="look at the path"), capsys)
+    assert "gcloud services enable" in said(MeetApiDisabled("It is off."), capsys)
