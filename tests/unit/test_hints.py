@@ -1,7 +1,8 @@
-"""Where hints lead a person."""
+"""Where hints and pages lead an administrator."""
 
 import re
 
+from functions.adapters.credentials import Capability
 from infra.local.function_server import ROOT
 
 ADMIN_CONSOLE = "Security > Access and data control > API controls"
@@ -16,3 +17,12 @@ def test_every_hint_into_the_admin_console_names_the_whole_way_as_its_menus_are_
 
     assert len(led) >= 8
     assert set(led) == {ADMIN_CONSOLE}
+
+
+def test_an_administrator_is_given_every_scope_that_is_asked_for_to_paste_and_to_choose_from():
+    page = (ROOT / "docs" / "administrator.md").read_text()
+    [pasted] = re.findall(r"^ *(https://www.googleapis.com/auth/\S+)$", page, flags=re.MULTILINE)
+    explained = re.findall(r"`(https://www.googleapis.com/auth/[a-z.]+)`", page)
+
+    asked_for = {scope for capability in Capability for scope in capability.scopes}
+    assert set(pasted.split(",")) == set(explained) == asked_for
