@@ -19,7 +19,13 @@ from google.auth import transport
 from google.auth.exceptions import GoogleAuthError
 
 from functions.adapters.credentials import Capability, Metadata
-from functions.domain.errors import AttendanceError, CredentialsRefused, CredentialsUnavailable, NeedsOperator
+from functions.domain.errors import (
+    AttendanceError,
+    ConsentsUnavailable,
+    CredentialsRefused,
+    CredentialsUnavailable,
+    NeedsOperator,
+)
 from functions.domain.model import Organizer
 from functions.ports import Clock
 
@@ -69,7 +75,7 @@ class TokenCredentials:
     """`functions.adapters.credentials.Credentials` with access tokens; share one among all calls of its kind.
 
     Args:
-        fetch: Gives a new token, or raises CredentialsUnavailable or a NeedsOperator.
+        fetch: Gives a new token, or raises CredentialsUnavailable, ConsentsUnavailable or a NeedsOperator.
         allowed: Makes sure that calls may still be made as this person; raises if not.
         now: The time of this machine, by which Google's library says when tokens end.
     """
@@ -123,22 +129,23 @@ class TokenCredentials:
         return token
 
     async def _fetched(self) -> AccessToken:
-        now = self._now()
-        if self._failure and now - self._fetched_at < FAILURE_KEPT:
+        asked_at = self._now()
+        if self._failure and asked_at - self._fetched_at < FAILURE_KEPT:
             # Anew, because a traceback would grow with everybody who is told.
             raise type(self._failure)(self._failure.message, hint=self._failure.hint)
         try:
             token = await self._fetch()
         except NeedsOperator as error:
-            self._failure, self._token, self._fetched_at = error, None, now
+            # Kept from now on, because it may have been long in coming.
+            self._failure, self._token, self._fetched_at = error, None, self._now()
             raise
-        except CredentialsUnavailable:
-            self._unanswered_at = now
+        except (CredentialsUnavailable, ConsentsUnavailable):
+            self._unanswered_at = self._now()
             held = self._valid()
             if held is None:
                 raise
             return held
-        self._failure, self._token, self._fetched_at, self._allowed_at = None, token, now, now
+        self._failure, self._token, self._fetched_at, self._allowed_at = None, token, asked_at, asked_at
         return token
 
 
