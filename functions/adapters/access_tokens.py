@@ -54,7 +54,7 @@ ANSWER_TIMEOUT = 10.0
 THREADS = 16
 """Tokens fetched at once in one instance; further ones wait."""
 
-TRIED_AGAIN = frozenset({408, 425, 429})
+_TRIED_AGAIN = frozenset({408, 425, 429})
 """HTTP statuses below 500 of what may pass."""
 
 _PASSING = frozenset({"internal_failure", "server_error", "temporarily_unavailable"})
@@ -195,10 +195,18 @@ class Refused:
     body: Mapping[str, Any]
 
     @property
+    def may_pass(self) -> bool:
+        """Whether the same request may succeed later."""
+        return self.status >= 500 or self.status in _TRIED_AGAIN or self._error in _PASSING  # noqa: PLR2004
+
+    @property
     def code(self) -> str:
         """What the token endpoint calls wrong; empty for what may pass."""
-        code = str(self.body.get("error", ""))
-        return "" if self.status >= 500 or self.status in TRIED_AGAIN or code in _PASSING else code  # noqa: PLR2004
+        return "" if self.may_pass else self._error
+
+    @property
+    def _error(self) -> str:
+        return str(self.body.get("error", ""))
 
 
 class TokenRequests:
