@@ -94,8 +94,13 @@ class LookUp:
 class Identities(Protocol):
     """Who Google accounts are."""
 
-    async def look_up(self, users: Collection[str], *, acting_as: Organizer) -> LookUp:
-        """Look accounts up (`users/{id}`), within seconds; a service's failure is told, never raised."""
+    async def look_up(
+        self, users: Collection[str], *, acting_as: Organizer, known_to_directory: Collection[str] = ()
+    ) -> LookUp:
+        """Look accounts up (`users/{id}`), within seconds; a service's failure is told, never raised.
+
+        Of those who are known to the Directory, what another service says counts only if the Directory lets nobody ask.
+        """
 
     async def account(self, email: str) -> Identity | None:
         """The account with this address, asked for as that person; None if there is none.

@@ -19,7 +19,13 @@ from google.auth import transport
 from google.auth.exceptions import GoogleAuthError
 
 from functions.adapters.credentials import Capability, Metadata
-from functions.domain.errors import AttendanceError, CredentialsRefused, CredentialsUnavailable, NeedsOperator
+from functions.domain.errors import (
+    AttendanceError,
+    ConsentsUnavailable,
+    CredentialsRefused,
+    CredentialsUnavailable,
+    NeedsOperator,
+)
 from functions.domain.model import Organizer
 from functions.ports import Clock
 
@@ -48,7 +54,7 @@ ANSWER_TIMEOUT = 10.0
 THREADS = 16
 """Tokens fetched at once in one instance; further ones wait."""
 
-TRIED_AGAIN = frozenset({408, 425, 429})
+_TRIED_AGAIN = frozenset({408, 425, 429})
 """HTTP statuses below 500 of what may pass."""
 
 _PASSING = frozenset({"internal_failure", "server_error", "temporarily_unavailable"})
@@ -69,7 +75,7 @@ class TokenCredentials:
     """`functions.adapters.credentials.Credentials` with access tokens; share one among all calls of its kind.
 
     Args:
-        fetch: Gives a new token, or raises CredentialsUnavailable or a NeedsOperator.
+        fetch: Gives a new token, or raises CredentialsUnavailable, ConsentsUnavailable or a NeedsOperator.
         allowed: Makes sure that calls may still be made as this person; raises if not.
         now: The time of this machine, by which Google's library says when tokens end.
     """
@@ -123,22 +129,23 @@ class TokenCredentials:
         return token
 
     async def _fetched(self) -> AccessToken:
-        now = self._now()
-        if self._failure and now - self._fetched_at < FAILURE_KEPT:
+        asked_at = self._now()
+        if self._failure and asked_at - self._fetched_at < FAILURE_KEPT:
             # Anew, because a traceback would grow with everybody who is told.
             raise type(self._failure)(self._failure.message, hint=self._failure.hint)
         try:
             token = await self._fetch()
         except NeedsOperator as error:
-            self._failure, self._token, self._fetched_at = error, None, now
+            # Kept from now on, because it may have been long in coming.
+            self._failure, self._token, self._fetched_at = error, None, self._now()
             raise
-        except CredentialsUnavailable:
-            self._unanswered_at = now
+        except (CredentialsUnavailable, ConsentsUnavailable):
+            self._unanswered_at = self._now()
             held = self._valid()
             if held is None:
                 raise
             return held
-        self._failure, self._token, self._fetched_at, self._allowed_at = None, token, now, now
+        self._failure, self._token, self._fetched_at, self._allowed_at = None, token, asked_at, asked_at
         return token
 
 
@@ -188,10 +195,18 @@ class Refused:
     body: Mapping[str, Any]
 
     @property
+    def may_pass(self) -> bool:
+        """Whether the same request may succeed later."""
+        return self.status >= 500 or self.status in _TRIED_AGAIN or self._error in _PASSING  # noqa: PLR2004
+
+    @property
     def code(self) -> str:
         """What the token endpoint calls wrong; empty for what may pass."""
-        code = str(self.body.get("error", ""))
-        return "" if self.status >= 500 or self.status in TRIED_AGAIN or code in _PASSING else code  # noqa: PLR2004
+        return "" if self.may_pass else self._error
+
+    @property
+    def _error(self) -> str:
+        return str(self.body.get("error", ""))
 
 
 class TokenRequests:

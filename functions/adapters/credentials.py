@@ -55,7 +55,7 @@ class Credentials(Protocol):
         """What a call carries to be made as that person, valid now.
 
         Raises:
-            CredentialsUnavailable: What makes it did not answer.
+            CredentialsUnavailable, ConsentsUnavailable: What makes it did not answer.
             NeedsOperator: It is refused until a person mends something.
         """
 

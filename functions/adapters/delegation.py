@@ -11,7 +11,7 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
-from functions.adapters.access_tokens import TRIED_AGAIN, AccessToken, Refused, Requests, TokenRequests, fetched
+from functions.adapters.access_tokens import AccessToken, Refused, Requests, TokenRequests, fetched
 from functions.adapters.credentials import Capability
 from functions.adapters.own_credentials import no_own_credentials
 from functions.domain.errors import (
@@ -156,7 +156,7 @@ class _Source:
                         "What gives this process its own credentials does not answer."
                     ) from None
                 except exceptions.RefreshError as error:
-                    if requests.refused is None or requests.refused.status >= 500:  # noqa: PLR2004
+                    if requests.refused is None or requests.refused.may_pass:
                         raise CredentialsUnavailable(
                             f"What gives this process its own credentials does not answer ({type(error).__name__})."
                         ) from None
@@ -173,7 +173,7 @@ def _named_signing(refused: Refused) -> AttendanceError:
     told = f"(HTTP {refused.status})"
     if refused.status == 403 and any(d.get("reason") == "SERVICE_DISABLED" for d in details):  # noqa: PLR2004
         return SigningApiDisabled(f"The IAM Service Account Credentials API is not enabled {told}.")
-    if refused.status >= 500 or refused.status in TRIED_AGAIN:  # noqa: PLR2004
+    if refused.may_pass:
         return CredentialsUnavailable(f"The IAM Service Account Credentials API does not answer {told}.")
     if refused.status == 404:  # noqa: PLR2004
         return _no_service_account(told)

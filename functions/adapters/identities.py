@@ -53,10 +53,12 @@ class GoogleIdentities:
         self._credentials = credentials
         self._deadline = deadline
 
-    async def look_up(self, users: Collection[str], *, acting_as: Organizer) -> LookUp:
+    async def look_up(
+        self, users: Collection[str], *, acting_as: Organizer, known_to_directory: Collection[str] = ()
+    ) -> LookUp:
         """See the port. Whoever is not answered for when the time is over is unavailable."""
         asked = sorted(frozenset(users))
-        search = _Search(asked, acting_as)
+        search = _Search(asked, acting_as, known_to_directory)
         try:
             async with asyncio.timeout(self._deadline), asyncio.TaskGroup() as tasks:
                 for first in range(0, len(asked), BATCH):
@@ -103,7 +105,7 @@ class GoogleIdentities:
         await self._ask_people(users, search)
         async with asyncio.TaskGroup() as tasks:
             for user in users:
-                if user not in search.found:
+                if user not in search.found or user in search.known_to_directory:
                     tasks.create_task(self._ask_directory(user, search))
 
     async def _ask_people(self, users: Sequence[str], search: _Search) -> None:
@@ -146,9 +148,10 @@ class GoogleIdentities:
 class _Search:
     """One look-up as far as it has come."""
 
-    def __init__(self, asked: Collection[str], acting_as: Organizer) -> None:
+    def __init__(self, asked: Collection[str], acting_as: Organizer, known_to_directory: Collection[str]) -> None:
         self.asked = frozenset(asked)
         self.acting_as = acting_as
+        self.known_to_directory = frozenset(known_to_directory)
         self.places = asyncio.Semaphore(DIRECTORY_AT_ONCE)
         self.found: dict[str, Identity] = {}
         self.typed: dict[str, Identity] = {}
@@ -164,6 +167,8 @@ class _Search:
         # An address out of somebody's contacts counts where the Directory, which knows better, has none to give.
         final = self.asked if self.directory_refuses else self.directory_answered
         found = {user: identity for user, identity in self.typed.items() if user in final} | self.found
+        # The primary address, as which calls may be made, is the Directory's to tell.
+        found = {user: found[user] for user in found if user in final or user not in self.known_to_directory}
         unknown = self._answered_by_all() - found.keys()
         return LookUp(
             found=found,

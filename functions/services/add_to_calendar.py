@@ -158,11 +158,14 @@ async def _require_starts(
 ) -> None:
     """Make sure that Calendar understands the rule of a series as we do."""
     occurrences = await calendar.occurrences(event.event_id, organizer=teacher)
-    if sorted(occurrences) != list(starts):
-        raise CalendarRequestRefused(
-            "Calendar understands the recurrence in another way.",
-            hint="Schedule the series without calendar, or its class meetings one by one.",
-        )
+    if sorted(occurrences) == list(starts):
+        return
+    if await calendar.find(event.event_id, organizer=teacher) is None:
+        raise CalendarUnavailable("The event was deleted while its series was being looked at.")
+    raise CalendarRequestRefused(
+        "Calendar understands the recurrence in another way.",
+        hint="Schedule the series without calendar, or its class meetings one by one.",
+    )
 
 
 async def _room(event: Event, *, calendar: Calendar, teacher: Organizer, deps: Deps) -> Space:

@@ -48,7 +48,12 @@ async def resolve_identities(users: Collection[str], *, acting_as: Organizer, de
     asked = {user for user in users if _is_stale(people.get(user), deps)}
     if not asked:
         return True
-    answer = await identities.look_up(asked, acting_as=acting_as)
+    known_to_directory = {
+        user
+        for user in asked
+        if (person := people.get(user)) and person.identity and person.identity.source is IdentitySource.DIRECTORY
+    }
+    answer = await identities.look_up(asked, acting_as=acting_as, known_to_directory=known_to_directory)
     await _remember(answer, deps)
     if answer.unavailable:
         log.warning(

@@ -36,8 +36,8 @@ Meet's data has settled ten minutes after the end, the message is delivered agai
 _PASSING: Final = frozenset(kind.reason for kind in Retryable.__subclasses__())
 """Why a renewal failed that is tried again by itself, long before the subscription runs out."""
 
-CALENDAR_ATTEMPTS: Final = 5
-"""After so many in vain, the pauses between them twice as long each time, Calendar has been silent for an hour."""
+CALENDAR_ATTEMPTS: Final = 6
+"""After so many in vain, 2, 4, 8, 16 and 32 minutes between them, Calendar has been silent for an hour."""
 
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 

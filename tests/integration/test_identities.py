@@ -215,6 +215,26 @@ async def test_the_directory_is_not_asked_for_whom_people_knows(google, identiti
     assert google.asked() == {"people": 1}
 
 
+@pytest.mark.parametrize(
+    ("status", "email", "unavailable"),
+    [(None, "new@school.example", set()), (503, None, {"users/2"}), (403, "old@school.example", set())],
+    ids=["answers", "does not answer", "refuses"],
+)
+async def test_whom_the_directory_knew_it_is_asked_for_again_whatever_people_tells(
+    *, google, identities, status, email, unavailable
+):
+    """Only the Directory tells which address is the primary one."""
+    google.people_knows(2, "old@school.example")
+    google.directory_knows(2, "new@school.example", aliases=["old@school.example"])
+    if status:
+        google.fails("directory", status)
+
+    look_up = await identities().look_up(users(2), acting_as=TEACHER, known_to_directory=users(2))
+
+    assert {one.email for one in look_up.found.values()} == ({email} if email else set())
+    assert look_up.unavailable == unavailable
+
+
 async def test_an_address_out_of_a_contact_gives_way_to_the_directorys(google, identities):
     """A teacher's contacts may name a parent's address; it is no alias of the account either."""
     google.people_knows(2, contact("parent@mail.example", primary=True))

@@ -211,7 +211,7 @@ async def test_a_class_meeting_that_calendar_does_not_show_as_it_is_says_what_to
             **in_calendar("refused", "failed", due=90, failures=1, hint="Enable the Calendar API."),
             **in_calendar("given-up", "failed", failures=1, hint="Schedule it without calendar."),
             **in_calendar("not-handed-out", "pending", due=-11),
-            **in_calendar("no-answer", "pending", due=60, failures=5, hint="It is tried again by itself."),
+            **in_calendar("no-answer", "pending", due=60, failures=6, hint="It is tried again by itself."),
         }
     )
     troubles = {one.id: one for one in found.sessions_not_in_calendar.first}
@@ -236,7 +236,7 @@ async def test_a_class_meeting_that_calendar_will_show_in_a_moment_needs_nobody(
     found = await surveyed(
         {
             **in_calendar("new", "pending", due=2),
-            **in_calendar("again", "pending", due=30, failures=4, hint="It is tried again by itself."),
+            **in_calendar("again", "pending", due=30, failures=5, hint="It is tried again by itself."),
             **in_calendar("shown", "active"),
             **in_calendar("deleted-by-people", "gone"),
             **in_calendar("long-over", "failed", failures=9, hint="Enable the Calendar API.", days=-31),

@@ -112,6 +112,27 @@ async def test_a_class_that_is_stored_keeps_its_event_whatever_becomes_of_other_
     assert await lesson.agrees()
 
 
+async def test_a_series_whose_event_another_attempt_took_back_is_not_taken_for_one_that_calendar_misunderstands(
+    lesson, stopping, asked
+):
+    body = lesson.body(external_id="lms-1", recurrence="FREQ=WEEKLY;COUNT=3")
+    (first, at_first), (other, at_other) = stopping("calendar", "add"), stopping()
+    storing = asked(first, body)
+    await at_first.stands.wait()
+    waiting = asked(other, body)
+    await at_other.stands.wait()
+
+    waiting.cancel()  # its time is over: it takes the event back that both have
+    await asyncio.wait([waiting])
+    at_first.goes_on.set()
+    answer = await storing
+
+    assert (answer.status_code, slug(answer)) == (503, "calendar-unavailable")
+    assert (await lesson.sessions(), lesson.shown()) == ([], [])
+    assert (await lesson.api.post("/api/schedule/class", json=body)).status_code == 201
+    assert await lesson.agrees()
+
+
 async def test_another_request_with_the_same_id_takes_no_event_from_a_class_that_is_being_stored(
     lesson, stopping, asked
 ):

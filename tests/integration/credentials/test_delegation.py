@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -246,6 +247,23 @@ async def test_who_is_enrolled_by_an_alias_is_asked_for_by_the_primary_address(d
 
     assert answer.status_code == 201
     assert {subject for subject, scope in subjects(oauth) if scope == READ} == {TEACHER}
+
+
+async def test_the_primary_address_is_known_also_after_people_told_another_one(delegated, calling, school, oauth):
+    """Once a week accounts are looked up anew, and People is asked first."""
+    alias = "class-of-teacher@school.example"
+    school.enrol(Account("users/1", TEACHER, aliases=(alias,)))
+    await calling(delegated()).post("/api/organizers", json={"email": alias})
+    conference = the_class("spaces/existing", "abc-defg-hij")
+    school.hold(conference)
+    renamed = "new.name@school.example"
+    school.enrol(Account("users/1", renamed, aliases=(alias, TEACHER)))
+
+    await event(delegated(clock=lambda: datetime.now(UTC) + timedelta(days=8)), conference)
+    oauth.grants.assertions.clear()
+    await job(delegated(), "renew-subscriptions", organizer="users/1")
+
+    assert {subject for subject, scope in subjects(oauth) if scope == READ} == {renamed}
 
 
 # --- Whom it may act for ---

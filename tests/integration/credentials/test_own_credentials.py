@@ -6,10 +6,16 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import closing
 
 import httpx
 import pytest
 
+from functions.adapters.access_tokens import TokenRequests
+from functions.adapters.credentials import Capability
+from functions.adapters.delegation import Delegation
+from functions.domain.errors import CredentialsUnavailable, OwnCredentialsMissing
+from functions.domain.model import Organizer
 from infra.local.delivery import Trigger, http_client
 from infra.local.function_server import ROOT, function_server
 from infra.local.workspace_events import Message
@@ -102,6 +108,31 @@ def test_credentials_that_have_ended_are_told_at_once_and_not_as_a_store_that_is
     assert f"not valid any more ({told})" in ended.stderr
     assert "gcloud auth application-default login" in ended.stderr
     assert len(ended.stderr.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "error"),
+    [
+        (429, "rate_limit_exceeded", CredentialsUnavailable),
+        (400, "internal_failure", CredentialsUnavailable),
+        (400, "invalid_grant", OwnCredentialsMissing),
+    ],
+)
+async def test_what_may_pass_is_told_from_credentials_that_can_sign_nothing_any_more(
+    *, status, code, error, tmp_path, monkeypatch
+):
+    mine = tmp_path / "mine.json"
+    mine.write_text(
+        json.dumps({"type": "authorized_user", "client_id": "i", "client_secret": "s", "refresh_token": "r"})
+    )
+    requests = TokenRequests("oauth2.googleapis.com:443", "iamcredentials.googleapis.com:443")
+    delegation = Delegation(SERVICE_ACCOUNT, client_id=None, requests=requests)
+
+    with googles_hosts(tmp_path, status=status, answer={"error": code}) as google:
+        for name, value in {**google.env, "GOOGLE_APPLICATION_CREDENTIALS": str(mine)}.items():
+            monkeypatch.setenv(name, value)
+        with closing(requests), pytest.raises(error):
+            await delegation.token(Organizer(email="teacher@school.example"), Capability.MEETINGS)
 
 
 @pytest.mark.parametrize("function", ["on_workspace_event", "on_job"])

@@ -7,7 +7,7 @@ import pytest
 
 from functions.adapters.access_tokens import AccessToken, TokenCredentials
 from functions.adapters.credentials import accepted
-from functions.domain.errors import ConsentRevoked, CredentialsUnavailable, TeacherNotAllowed
+from functions.domain.errors import ConsentRevoked, ConsentsUnavailable, CredentialsUnavailable, TeacherNotAllowed
 
 START = datetime(2026, 11, 23, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -25,6 +25,7 @@ class Issuer:
         self.given = 0
         self.answers = list(answers)
         self.asked = 0
+        self.takes = timedelta(0)
         self.let_go = False
         self.credentials = TokenCredentials(self.fetch, allowed=self.allowed, now=lambda: self.now)
 
@@ -37,6 +38,7 @@ class Issuer:
     async def fetch(self):
         await asyncio.sleep(0)  # whoever else asks gets a turn
         self.given += 1
+        self.now += self.takes
         if self.answers:
             raise self.answers.pop(0)
         return AccessToken(f"token-{self.given}", self.now + HOUR)
@@ -96,6 +98,28 @@ async def test_a_token_that_still_holds_is_used_while_no_new_one_can_be_fetched(
     issuer.now = START + HOUR
     with pytest.raises(CredentialsUnavailable):
         await issuer.bearer()
+
+
+@pytest.mark.parametrize("kind", [CredentialsUnavailable, ConsentsUnavailable])
+async def test_a_token_that_still_holds_is_used_also_after_waiting_long_for_a_new_one(kind):
+    """As where the token endpoint, or what keeps the consent, hangs until the limit of each attempt is over."""
+    issuer = Issuer()
+    await issuer.bearer()
+    issuer.now, issuer.takes = START + HOUR - timedelta(minutes=3), timedelta(seconds=12)
+    issuer.answers = [kind("Not now."), kind("Nor now.")]
+
+    assert await asyncio.gather(*(issuer.bearer() for _ in range(50))) == ["Bearer token-1"] * 50
+    assert issuer.given == 2
+
+
+async def test_a_refusal_that_was_long_in_coming_answers_everybody_who_waited():
+    issuer = Issuer(*[ConsentRevoked("It is over.")] * 3)
+    issuer.takes = timedelta(seconds=12)
+
+    outcomes = await asyncio.gather(*(issuer.bearer() for _ in range(3)), return_exceptions=True)
+
+    assert [type(outcome) for outcome in outcomes] == [ConsentRevoked] * 3
+    assert issuer.given == 1
 
 
 async def test_a_token_that_was_not_accepted_is_not_used_again_while_no_new_one_can_be_fetched():
