@@ -84,16 +84,16 @@ async def add_to_calendar(
 
 
 async def keep(work: Work, event_id: str, session_ids: tuple[str, ...], *, now: datetime) -> bool:
-    """Have an event kept for the classes that are being stored; false if they are stored already.
+    """Have an event kept for the classes that are being stored; false if an attempt at the same has stored them.
 
     Raises:
-        CalendarUnavailable: Another attempt at the same request has deleted it, or keeps it.
+        CalendarUnavailable: Another attempt at the same request has deleted it.
     """
     decided = await work.answered(event_id)
     if decided is None:
         work.put_answered(Answered(event_id, "", session_ids, now + DECIDED))
         return True
-    if decided.session_ids == session_ids:
+    if decided.session_ids:
         return False
     raise CalendarUnavailable(
         "Another attempt at the same request took the event back.", hint="Send the request again: it begins anew."

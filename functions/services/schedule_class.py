@@ -17,6 +17,7 @@ from functions.domain.errors import (
     FieldError,
     InvalidRequest,
     OverlappingClass,
+    StoreConflict,
 )
 from functions.domain.intervals import Interval
 from functions.domain.model import Organizer, Space
@@ -182,6 +183,8 @@ async def _store(request: _Request, space: Space, teacher: Organizer, *, event_i
         if again:
             return again
         if event_id and not await keep(work, event_id, request.session_ids, now=now):
+            if key or new.external_id:
+                raise StoreConflict("The same was stored since it was looked for; decided anew, it is found.")
             return Scheduled(request.session_ids, created=True)  # by a commit of which the answer was lost
         room = await work.room(space.name)
         if not room.owner.known and not new.meeting_code:

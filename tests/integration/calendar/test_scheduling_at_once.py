@@ -31,6 +31,40 @@ class Stops:
         return held
 
 
+class StopsWithin:
+    """A store of which one unit of work stops, before it looks for what `name` has, until `goes_on` is set."""
+
+    def __init__(self, inner):
+        self._inner, self.name = inner, None
+        self.stands, self.goes_on = asyncio.Event(), asyncio.Event()
+
+    def __getattr__(self, name):
+        return getattr(self._inner, name)
+
+    async def transact(self, decide):
+        async def decide_slowly(work):
+            return await decide(StopsWork(work, self))
+
+        return await self._inner.transact(decide_slowly)
+
+
+class StopsWork:
+    """Passes everything on to a unit of work, but stops as its store says."""
+
+    def __init__(self, inner, store):
+        self._inner, self._store = inner, store
+
+    def __getattr__(self, name):
+        return getattr(self._inner, name)
+
+    async def answered(self, name):
+        if name == self._store.name:
+            self._store.name = None
+            self._store.stands.set()
+            await self._store.goes_on.wait()
+        return await self._inner.answered(name)
+
+
 @pytest.fixture
 def stopping(start):
     """An instance that stops right after it has its room, with its event not stored yet; or where else is said."""
@@ -162,4 +196,29 @@ async def test_both_attempts_end_with_the_same_class_and_one_event(lesson, stopp
     assert sorted(answer.status_code for answer in answers) == [200, 201]
     assert len({answer.json()["session_id"] for answer in answers}) == 1
     assert len(lesson.shown()) == 1
+    assert await lesson.agrees()
+
+
+@SAME
+async def test_an_attempt_that_finds_the_class_stored_while_it_decides_does_not_say_that_it_made_it(
+    lesson, stopping, asked, changes, headers
+):
+    body = lesson.body(**changes)
+    (first, at_first), (other, at_other) = stopping(), stopping()
+    within = StopsWithin(other.deps.store)
+    other = dataclasses.replace(other, deps=dataclasses.replace(other.deps, store=within))
+    storing, waiting = asked(first, body, **headers), asked(other, body, **headers)
+    await asyncio.gather(at_first.stands.wait(), at_other.stands.wait())
+
+    [event] = lesson.shown()
+    within.name = event["id"]
+    at_other.goes_on.set()
+    await within.stands.wait()  # it has seen that no class is stored …
+    at_first.goes_on.set()
+    answer = await storing
+    within.goes_on.set()  # … and goes on once it is
+    again = await waiting
+
+    assert (answer.status_code, again.status_code) == (201, 200)
+    assert again.json()["session_id"] == answer.json()["session_id"]
     assert await lesson.agrees()
