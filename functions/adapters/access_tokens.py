@@ -19,6 +19,7 @@ from google.auth import transport
 from google.auth.exceptions import GoogleAuthError
 
 from functions.adapters.credentials import Capability, Metadata
+from functions.adapters.repeating import passes
 from functions.domain.errors import (
     AttendanceError,
     ConsentsUnavailable,
@@ -53,9 +54,6 @@ ANSWER_TIMEOUT = 10.0
 
 THREADS = 16
 """Tokens fetched at once in one instance; further ones wait."""
-
-_TRIED_AGAIN = frozenset({408, 425, 429})
-"""HTTP statuses below 500 of what may pass."""
 
 _PASSING = frozenset({"internal_failure", "server_error", "temporarily_unavailable"})
 """Codes of what may pass, whatever the status; Google's library tries them again too."""
@@ -197,7 +195,7 @@ class Refused:
     @property
     def may_pass(self) -> bool:
         """Whether the same request may succeed later."""
-        return self.status >= 500 or self.status in _TRIED_AGAIN or self._error in _PASSING  # noqa: PLR2004
+        return passes(self.status) or self._error in _PASSING
 
     @property
     def code(self) -> str:

@@ -127,9 +127,8 @@ class GoogleCalendar:
         if after.subject != before.subject:
             body["summary"] = after.subject
         if after.time != before.time:
-            body |= {
-                name: {**time, "date": None} for name, time in _times(after).items()
-            }  # none of a whole day any more
+            # Nor of a whole day any more, if people had made it so.
+            body |= {name: {**time, "date": None} for name, time in _times(after).items()}
         if after.guests != before.guests:
             body["attendees"] = [*_guests(after, change.event.replies), *_rooms(change.event.rooms)]
 

@@ -16,7 +16,7 @@ from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
 from functions.adapters.credentials import Credentials, Metadata, accepted
-from functions.adapters.repeating import repeated
+from functions.adapters.repeating import passes, repeated
 from functions.domain.errors import AttendanceError, NeedsOperator, Permanent, Retryable
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ THREADS = 32
 
 _NOT_THERE = frozenset({404, 410})
 _CLASHES = frozenset({409, 412})
-_TRIED_AGAIN = frozenset({408, 425, 429})
 _QUOTA_REASONS = frozenset(
     {"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded", "dailyLimitExceeded", "RATE_LIMIT_EXCEEDED"}
 )
@@ -212,7 +211,7 @@ class RestApi:
             return Missing()
         if status in _CLASHES and api.errors.clash:
             return api.errors.clash(f"The {api.title} has something else there by now (HTTP {status}).")
-        if status >= 500 or status in _TRIED_AGAIN or reasons & _QUOTA_REASONS:  # noqa: PLR2004
+        if passes(status) or reasons & _QUOTA_REASONS:
             return api.errors.unavailable(f"The {api.title} does not answer (HTTP {status}).")
         if status == 403 and (reasons & _API_OFF_REASONS or "has not been used in project" in words):  # noqa: PLR2004
             return api.errors.api_disabled(

@@ -17,6 +17,9 @@ RequestT_contra = TypeVar("RequestT_contra", contravariant=True)
 ResponseT_co = TypeVar("ResponseT_co", covariant=True)
 ResponseT = TypeVar("ResponseT")
 
+_PASSING_STATUSES = frozenset({408, 425, 429})
+"""HTTP statuses below 500 after which the same call may succeed."""
+
 
 class Method(Protocol[RequestT_contra, ResponseT_co]):
     """A method of an official client, as far as we use it."""
@@ -37,6 +40,11 @@ def may_pass(error: Exception) -> bool:
     if isinstance(error, gexc.MethodNotImplemented) or isinstance(own_credentials_error(error), NeedsOperator):
         return False
     return isinstance(error, gexc.TooManyRequests | gexc.ServerError | gexc.Aborted | gexc.Cancelled)
+
+
+def passes(status: int) -> bool:
+    """Whether an answer with this HTTP status may be another one in a moment."""
+    return status >= 500 or status in _PASSING_STATUSES  # noqa: PLR2004
 
 
 async def repeated(
