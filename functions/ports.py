@@ -209,6 +209,19 @@ class Calendar(Protocol):
         """Delete an event; that it is gone already is fine."""
 
 
+class IdTokens(Protocol):
+    """Whose an ID token is that came with a request."""
+
+    async def email(self, token: str) -> str:
+        """The verified e-mail address of its account, lower case.
+
+        Raises:
+            TokenRefused: It is not valid here.
+            CertificatesUnavailable: It cannot be checked at the moment.
+            WrongSetting: It cannot be checked before a setting is made.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One message for the jobs' topic: its attribute `job`, and its data."""

@@ -14,6 +14,7 @@ from functions.adapters.firestore import FirestoreDatabase
 from functions.adapters.sqlite import SqliteDatabase
 from infra.local.emulators import firestore_emulator, pubsub_emulator
 from infra.local.processes import bypass_proxies
+from tests.api import AUDIENCE, ISSUER
 
 bypass_proxies()
 
@@ -34,6 +35,19 @@ def pubsub_address(tmp_path_factory):
     """The Pub/Sub emulator; a missing one fails with the command that installs it."""
     with pubsub_emulator(tmp_path_factory.mktemp("pubsub")) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def issuer():
+    """Who signs the tokens of `tests.api`, and shows its certificates."""
+    with ISSUER.in_thread() as issuer:
+        yield issuer
+
+
+@pytest.fixture(scope="session")
+def checking(issuer):
+    """What a function has to find in its environment to check the tokens of `tests.api`."""
+    return {"API_AUDIENCE": AUDIENCE, "ID_TOKEN_CERTIFICATES_ENDPOINT": issuer.endpoint}
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@
     ├── Retryable                may succeed by itself within minutes: answer 503, Pub/Sub delivers again
     │   ├── CredentialsUnavailable
     │   ├── ConsentsUnavailable
+    │   ├── CertificatesUnavailable
     │   ├── MeetUnavailable
     │   ├── IdentitiesUnavailable
     │   ├── SubscriptionsUnavailable
@@ -72,6 +73,7 @@
     │   ├── ExternalIdInUse
     │   ├── AlreadyOnRoster
     │   ├── PreconditionFailed
+    │   ├── TokenRefused
     │   └── DomainNotAllowed
     ├── ReadTooOld               the next page of a list was asked for too late: begin again
     └── WrongSetting             the environment is wrong: nothing can be done or stored until it is mended
@@ -150,6 +152,13 @@ class ConsentsUnavailable(Retryable):
     """What keeps teachers' consents did not answer: Secret Manager, or the disk."""
 
     reason = "consents-unavailable"
+
+
+class CertificatesUnavailable(Retryable):
+    """The certificates did not come by which callers' tokens are checked."""
+
+    reason = "certificates-unavailable"
+    default_hint = "Send the request again. An operator sees to it that this service can reach Google's certificates."
 
 
 class MeetUnavailable(Retryable):
@@ -702,6 +711,16 @@ class PreconditionFailed(Refused):
 
     reason = "precondition-failed"
     default_hint = "Read it again and decide anew."
+
+
+class TokenRefused(Refused):
+    """The caller's ID token is not valid here: forged, expired, for another service, or of no verified e-mail."""
+
+    reason = "not-permitted"
+    default_hint = (
+        "Send an ID token that Google signed for this service, that has not expired, and that names the account's "
+        "verified e-mail (docs/lms.md). An access token is not an ID token."
+    )
 
 
 class DomainNotAllowed(Refused):

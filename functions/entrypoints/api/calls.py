@@ -33,7 +33,7 @@ def _caller(request: Request) -> Caller:
 def _admin(request: Request) -> Caller:
     caller = _caller(request)
     if caller.role is not CallerRole.ADMIN:
-        raise NotPermitted("The caller may not do this.")
+        raise NotPermitted(f"This call needs the role admin; the caller has the role {caller.role.value}.")
     return caller
 
 
@@ -146,7 +146,8 @@ def span_of(query: PagedQuery, app: App) -> dict[str, Any]:
 
 _PROBLEMS = {
     400: "The body is not JSON: `malformed-request`.",
-    403: "The caller may not do this: `not-permitted`, `domain-not-allowed`.",
+    403: "No token, a token that is not valid, an account without the role: `not-permitted`; a teacher for whom nobody "
+    "may act: `domain-not-allowed`.",
     404: "There is no such thing: `not-found`, `no-conference-record`.",
     409: "Something stands against it: `overlapping-class`, `external-id-in-use`, `already-on-roster`.",
     410: "The page token is too old: `page-token-expired`.",

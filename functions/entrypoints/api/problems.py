@@ -31,6 +31,7 @@ from functions.domain.errors import (
     Refused,
     Retryable,
     TeacherNotAllowed,
+    TokenRefused,
     WrongSetting,
 )
 
@@ -50,6 +51,17 @@ class NotPermitted(Refused):
 
     reason = "not-permitted"
     default_hint = "An operator lists who may call, and in which role, in API_CALLERS."
+
+
+class NoToken(Refused):
+    """The request names nobody."""
+
+    reason = "not-permitted"
+    default_hint = "Send the header Authorization: Bearer TOKEN, with an ID token of Google's (docs/lms.md)."
+
+
+class NoRole(NotPermitted):
+    """The account of the token is not in API_CALLERS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +93,6 @@ class Problem:
         )
 
 
-NOT_PERMITTED = Problem(
-    403,
-    "not-permitted",
-    "Not permitted",
-    "The caller may not do this.",
-    NotPermitted.default_hint,
-)
 UNKNOWN_PATH = Problem(
     404, "not-found", "Not found", "There is no such call.", "The calls are described at /openapi.json."
 )
@@ -156,7 +161,7 @@ def _status(error: AttendanceError) -> tuple[int, str]:  # noqa: PLR0911 - one l
             return 404, error.reason
         case InvalidRequest():
             return 422, error.reason
-        case NotPermitted() | DomainNotAllowed() | TeacherNotAllowed():
+        case NotPermitted() | NoToken() | TokenRefused() | DomainNotAllowed() | TeacherNotAllowed():
             return 403, error.reason
         case PreconditionFailed():
             return 412, error.reason
