@@ -693,10 +693,16 @@ class OverlappingClass(Refused):
 
 
 class ExternalIdInUse(Refused):
-    """The external id belongs to a class that was scheduled with another request."""
+    """The external id belongs to a class that was scheduled with another request; `session_id` is that class."""
 
     reason = "external-id-in-use"
-    default_hint = "Change the class that has this external_id, or use another one."
+    default_hint = (
+        "Change the class that has this external_id (PATCH /api/schedule/class/{session_id}), or use another one."
+    )
+
+    def __init__(self, message: str, *, session_id: str) -> None:
+        super().__init__(message)
+        self.session_id = session_id
 
 
 class AlreadyOnRoster(Refused):

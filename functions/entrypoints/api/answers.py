@@ -273,6 +273,7 @@ class Occurrence(Answer):
     """One class meeting of a series."""
 
     session_id: str
+    state: SessionState
     start_time: datetime
     end_time: datetime
     meeting_code: str | None = None
@@ -284,6 +285,7 @@ class Scheduled(Answer):
 
     status: Literal["success"] = "success"
     session_id: str
+    state: SessionState
     meeting_code: str | None = None
     meeting_uri: str | None = None
     space: str | None = None

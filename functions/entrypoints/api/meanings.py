@@ -195,7 +195,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "ScheduleRequest.meeting_code": "An existing Meet link, or its code, to be used instead of a new room.",
     "ScheduleRequest.start_time": "When it begins, with an offset; up to 180 days ago and 366 days ahead.",
     "ScheduleRequest.time_zone": "Where it is held, by IANA name; a series keeps local time. The school's if left out.",
-    "Scheduled.hint": "What to do if `tracking` is `failed`.",
+    "Scheduled.hint": "What to do if `tracking` is `failed`, or if the class was cancelled since the first answer.",
     "Scheduled.sessions": "Every class meeting of a series.",
     "Scheduled.status": _SUCCESS,
     "SessionIds.status": _SUCCESS,

@@ -181,7 +181,7 @@ def _more(error: AttendanceError) -> Mapping[str, Any]:
     match error:
         case InvalidRequest():
             return {"errors": [{"field": one.field, "reason": one.reason} for one in error.errors[:MAX_ERRORS]]}
-        case OverlappingClass():
+        case OverlappingClass() | ExternalIdInUse():
             return {"session_id": error.session_id}
         case _:
             return {"cause": error.cause} if error.cause else {}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
@@ -47,12 +45,6 @@ class Body(BaseModel):
     """A body of which every field is known."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @property
-    def fingerprint(self) -> str:
-        """The same for two bodies that say the same."""
-        canonical = json.dumps(self.model_dump(mode="json", by_alias=True), sort_keys=True)
-        return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 class StudentBody(Body):
@@ -107,7 +99,7 @@ class ScheduleRequest(Body):
     """A class to be scheduled; exactly one of `student_emails` and `students` is needed."""
 
     teacher_email: Email
-    co_teacher_emails: Annotated[list[Email], Field(max_length=50)] = []
+    co_teacher_emails: Annotated[list[Email], Field(max_length=50)] | None = []
     student_emails: Annotated[list[Email], Field(max_length=MAX_STUDENTS)] | None = None
     students: Students | None = None
     subject: Line
@@ -119,7 +111,7 @@ class ScheduleRequest(Body):
     policy: PolicyBody | None = None
     time_zone: TimeZone | None = None
     recurrence: Recurrence | None = None
-    calendar: StrictBool = False
+    calendar: StrictBool | None = False
 
     @property
     def roster(self) -> tuple[RosterEntry, ...]:
