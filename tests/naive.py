@@ -257,7 +257,7 @@ def result_of(world: World, lesson: Lesson) -> dict[str, object]:  # noqa: C901,
     synced = bool(records) or listed_at is not None
     if decided and not enough:
         state = "not_held"
-    elif going_on or (world.now < end and records):
+    elif going_on or (records and start - timedelta(minutes=policy.open_before_minutes) <= world.now < end):
         state = "live"
     elif world.now < end or not synced:
         state = "scheduled"

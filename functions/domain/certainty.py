@@ -161,7 +161,9 @@ def session_state(
     if any(c.snapshot and not is_over(c.snapshot, c.sync) for c in conferences):
         return SessionState.LIVE
     if scheduled and now < scheduled.end:
-        return SessionState.LIVE if conferences or missing else SessionState.SCHEDULED
+        # A call of another day that people attached to it does not begin it.
+        begins = scheduled.start - session.plan.policy.open_before
+        return SessionState.LIVE if (conferences or missing) and now >= begins else SessionState.SCHEDULED
     return SessionState.ENDED
 
 

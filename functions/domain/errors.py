@@ -67,6 +67,8 @@
     │   └── DocumentsRefused     the store will never take them: too large, too many
     ├── Refused                  a caller asked for what cannot be: tell them; nothing was changed
     │   ├── NotFound
+    │   │   ├── SessionNotFound
+    │   │   ├── AttendeeNotFound
     │   │   └── NoConferenceRecord
     │   ├── InvalidRequest       names each field with its reason
     │   ├── OverlappingClass
@@ -650,6 +652,26 @@ class NotFound(Refused):
     """There is no such thing."""
 
     reason = "not-found"
+    default_hint = "Check the id: ids are those of earlier answers."
+
+
+class SessionNotFound(NotFound):
+    """There is no such class meeting."""
+
+    default_hint = "GET /api/sessions finds class meetings; each has its session_id."
+
+
+class AttendeeNotFound(NotFound):
+    """Nobody in a class meeting has this attendee_id; `errors` names each place where one was sent."""
+
+    default_hint = (
+        "GET /api/sessions/{session_id}/attendance shows everybody with their attendee_id. An id belongs to one class "
+        "meeting, and changes when the student's student_id does: name students by student_id or email instead."
+    )
+
+    def __init__(self, message: str, *, errors: Sequence[FieldError] = ()) -> None:
+        super().__init__(message)
+        self.errors = tuple(errors)
 
 
 class NoConferenceRecord(NotFound):

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from functions.domain.errors import InvalidRequest, NotFound
+from functions.domain.errors import InvalidRequest, NotFound, SessionNotFound
 from functions.domain.model import Organizer, Reading, SyncSource
 from functions.domain.roster import Decision, RosterEntry, checked_roster
 from functions.domain.sessions import (
@@ -209,13 +209,13 @@ async def _reading(session_id: str, record: str, from_session_id: str | None, de
     async def load(work: Work) -> tuple[bool, Organizer]:
         session = await work.session(session_id)
         if session is None:
-            raise NotFound("There is no such class meeting.")
+            raise SessionNotFound("There is no such class meeting.")
         other = await work.session(from_session_id) if from_session_id else None
         if other and other.plan.scheduled:
             raise InvalidRequest.of("session_id", "is a scheduled class meeting: name its conference record")
         known = await work.conference(record)
         if from_session_id and known is None:
-            raise NotFound("There is no such class meeting to attach.")
+            raise SessionNotFound("There is no such class meeting to attach.")
         teacher = Organizer(email=session.plan.teachers[0]) if session.plan.teachers else Organizer()
         return known is not None, teacher
 

@@ -18,9 +18,10 @@ _AFTER_CODE = re.compile("[/?#]")
 
 @dataclass(frozen=True, slots=True)
 class NewClass:
-    """A class to be scheduled; addresses are lower case, times aware UTC.
+    """A class to be scheduled; addresses are lower case.
 
     Attributes:
+        start_time: With the offset that it was given in: of a series it may say which local time is to be kept.
         meeting_code: An existing Meet link to use; None has a room made.
         policy: What differs from the school's own policy.
         time_zone: Where its clock times are told; the school's if None.

@@ -8,7 +8,7 @@ import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from functions.domain.calendar import FIRST_PAUSE, Details, NewEvent, guests_of, require_few, shown, to_follow, waits
 from functions.domain.errors import (
@@ -23,7 +23,7 @@ from functions.domain.intervals import Interval
 from functions.domain.model import Organizer, Space
 from functions.domain.policy import Policy
 from functions.domain.roster import RosterEntry, checked_roster
-from functions.domain.series import counted_rule, occurrences
+from functions.domain.series import counted_rule, occurrences, require_known_clock
 from functions.domain.sessions import (
     Answered,
     AuditEntry,
@@ -289,10 +289,13 @@ async def _add_to_calendar(request: _Request, before: _Before, teacher: Organize
 def _times(new: NewClass, time_zone: str) -> tuple[Interval, ...]:
     if not timedelta(minutes=1) <= new.duration <= LONGEST:
         raise InvalidRequest.of("duration_minutes", "should be between 1 and 1440")
-    starts: tuple[datetime, ...] = (new.start_time,)
     try:
+        start = new.start_time.astimezone(UTC)
+        starts: tuple[datetime, ...] = (start,)
         if new.recurrence:
-            starts = occurrences(new.start_time, new.recurrence, time_zone=time_zone)
+            if new.time_zone is None:
+                require_known_clock(new.start_time, time_zone=time_zone)
+            starts = occurrences(start, new.recurrence, time_zone=time_zone)
         return tuple(Interval(start, start + new.duration) for start in starts)
     except OverflowError:
         raise _too_far() from None

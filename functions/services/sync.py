@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from functions.domain.attendance import unscheduled_session_id
 from functions.domain.certainty import was_searched
-from functions.domain.errors import NoConferenceRecord, NotFound, StoreConflict
+from functions.domain.errors import NoConferenceRecord, SessionNotFound, StoreConflict
 from functions.domain.model import Conference, Kind, Organizer, Reading, Sync, SyncError, SyncSource
 from functions.domain.sessions import ClassSession
 from functions.domain.syncing import is_unfinished, needs_reading
@@ -196,7 +196,7 @@ async def _session(session_id: str, deps: Deps) -> tuple[ClassSession, list[Conf
     async def load(work: Work) -> tuple[ClassSession, list[Conference]]:
         session = await work.session(session_id)
         if session is None:
-            raise NotFound("There is no such class meeting.")
+            raise SessionNotFound("There is no such class meeting.")
         conferences = [await work.conference(name) for name in session.conference_records]
         return session, [conference for conference in conferences if conference]
 

@@ -131,7 +131,8 @@ async def test_a_class_that_overlaps_names_the_other_one(api, scheduled):
 
 async def test_a_series_names_all_its_meetings(api):
     answer = await api.post(
-        "/api/schedule/class", json=a_class(start_time=iso(at(24 * 60)), recurrence="FREQ=WEEKLY;COUNT=3")
+        "/api/schedule/class",
+        json=a_class(start_time=iso(at(24 * 60)), recurrence="FREQ=WEEKLY;COUNT=3", time_zone="UTC"),
     )
     body = answer.json()
 

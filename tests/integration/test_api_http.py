@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -18,7 +19,7 @@ A_CLASS = {
     "teacher_email": "teacher@school.example",
     "student_emails": ["ada@school.example"],
     "subject": "Maths",
-    "start_time": "2026-11-23T09:00:00Z",
+    "start_time": datetime.now(UTC).isoformat(),
     "duration_minutes": 50,
 }
 
@@ -193,14 +194,14 @@ async def test_a_body_of_another_kind_is_told_to_be_json(api):
         ({"students": []}, "students"),
         ({"student_emails": None, "students": [{"display_name": "Ada"}]}, "students.0"),
         ({"student_emails": None, "students": [{"student_id": "1"}, {"student_id": "1"}]}, "students.1"),
-        ({"student_emails": None, "students": [{"student_id": "a/b"}]}, "students.0.student_id"),
+        ({"student_emails": None, "students": [{"student_id": "a\u200bb"}]}, "students.0.student_id"),
         ({"student_emails": None, "students": [{"student_id": "1", "age": 9}]}, "students.0.age"),
         ({"subject": "  "}, "subject"),
         ({"subject": "a\x07"}, "subject"),
         ({"subject": 7}, "subject"),
         ({"start_time": "2026-11-23T09:00:00"}, "start_time"),
         ({"start_time": "2020-11-23T09:00:00Z"}, "start_time"),
-        ({"start_time": "2036-11-23T09:00:00Z"}, "start_time"),
+        ({"start_time": "9000-11-23T09:00:00Z"}, "start_time"),
         ({"start_time": "9999-12-31T23:59:59Z"}, "start_time"),
         ({"duration_minutes": 0}, "duration_minutes"),
         ({"duration_minutes": 1441}, "duration_minutes"),

@@ -176,7 +176,7 @@ async def attach(  # noqa: PLR0917 - FastAPI passes by name
 
 
 @router.delete(
-    "/api/sessions/{session_id}/conference-records/{conference_record_id}",
+    "/api/sessions/{session_id}/conference-records/{conference_record_id:path}",
     response_model=SessionAnswer,
     responses=can_end_in(*COMMAND, etag=True),
 )

@@ -69,7 +69,7 @@ class Edge:
                 "request.answered",
                 extra={
                     "method": scope["method"],
-                    "route": getattr(inner["route"], "path", None),
+                    "route": getattr(inner["route"], "path_format", None),
                     "status": answer.status,
                     "milliseconds": round((monotonic() - began) * 1000),
                 },

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
@@ -19,6 +19,7 @@ from functions.entrypoints.api.fields import (
     Line,
     Minutes,
     Moment,
+    MomentAsGiven,
     MomentOrDay,
     Month,
     Recurrence,
@@ -27,17 +28,28 @@ from functions.entrypoints.api.fields import (
     TypedMeetingCode,
 )
 
+T = TypeVar("T")
+
+MOST_OF_A_PAGE = 100
+"""How many documents a page has at most where nothing is said."""
+
 StrictBool = Annotated[bool, Field(strict=True)]
 Flag = Annotated[bool, BeforeValidator(lambda value: value if value in {"1", "0", "true", "false"} else None)]
 
 
-def _only_of_a_file(value: bool, of: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic passes it so
-    if of.data.get("format", "csv") != "csv":
+def _only_of_a_file(value: T, of: ValidationInfo) -> T:
+    """Clients that were generated send every default: it is fine with any format."""
+    if of.data.get("format", "csv") != "csv" and value not in {False, ","}:
         raise ValueError("is only for format=csv")
     return value
 
 
 Bom = Annotated[Flag, AfterValidator(_only_of_a_file), Field(description="Of a file: begins with the mark of UTF-8.")]
+Separator = Annotated[
+    Literal[",", ";"],
+    AfterValidator(_only_of_a_file),
+    Field(description="Of a file: what stands between its cells. With ; shares have a decimal comma."),
+]
 MinutesOfRule = Annotated[float, Field(strict=True, ge=0, le=1440, allow_inf_nan=False)]
 
 
@@ -103,7 +115,7 @@ class ScheduleRequest(Body):
     student_emails: Annotated[list[Email], Field(max_length=MAX_STUDENTS)] | None = None
     students: Students | None = None
     subject: Line
-    start_time: Moment
+    start_time: MomentAsGiven
     duration_minutes: Minutes
     class_id: Line | None = None
     external_id: Line | None = None
@@ -135,7 +147,7 @@ class ScheduleRequest(Body):
                 )
                 for one in error.errors
             ]
-            raise InvalidRequest(error.message, errors=renamed) from None
+            raise InvalidRequest(f"{renamed[0].field} {renamed[0].reason}.", errors=renamed) from None
 
 
 class ChangeRequest(Body):
@@ -229,6 +241,7 @@ class FormatQuery(NoQuery):
 
     format: Literal["json", "csv", "html"] = "json"
     bom: Bom = False
+    sep: Separator = ","
 
 
 class PagedQuery(NoQuery):
@@ -236,7 +249,7 @@ class PagedQuery(NoQuery):
 
     since: MomentOrDay | None = Field(default=None, alias="from")
     until: MomentOrDay | None = Field(default=None, alias="to")
-    page_size: Annotated[int, Field(ge=1, le=500)] = 100
+    page_size: Annotated[int, Field(ge=1, le=500)] = MOST_OF_A_PAGE
     page_token: Annotated[str, Field(max_length=4000)] | None = None
 
 
@@ -254,6 +267,7 @@ class AttendanceQuery(PagedQuery):
 
     format: Literal["json", "csv"] = "json"
     bom: Bom = False
+    sep: Separator = ","
 
 
 class StudentQuery(AttendanceQuery):
