@@ -23,9 +23,11 @@ from functions.domain.model import Identity, IdentitySource, clean_display_name
 BATCH = 200
 """The most accounts that people.getBatchGet takes."""
 
-SOURCES = ("READ_SOURCE_TYPE_PROFILE", "READ_SOURCE_TYPE_CONTACT", "READ_SOURCE_TYPE_OTHER_CONTACT")
+SOURCES = ["READ_SOURCE_TYPE_PROFILE", "READ_SOURCE_TYPE_CONTACT", "READ_SOURCE_TYPE_OTHER_CONTACT"]
 """All three, so that people outside the school are found as well:
-https://developers.google.com/workspace/meet/api/guides/participants#participant-details-people-api"""
+https://developers.google.com/workspace/meet/api/guides/participants#participant-details-people-api
+
+A list, because the client repeats a parameter only for a list: it sends a tuple as one text, which Google refuses."""
 
 _FIELDS = "names,emailAddresses"
 _TYPED_IN = frozenset({"CONTACT", "OTHER_CONTACT", "DOMAIN_CONTACT"})
