@@ -231,7 +231,7 @@ class School:
 
     def __init__(self, clock: Callable[[], datetime], people: Mapping[str, str] | None = None) -> None:
         self.clock = clock
-        self.strangers: Literal["forbidden", "missing"] = "missing"
+        self.strangers: Literal["forbidden", "missing"] = "forbidden"
         self.people_tells_aliases = True
         self._people = dict(people or {})
         self._accounts: dict[str, Account] = {}

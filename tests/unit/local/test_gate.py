@@ -7,7 +7,6 @@ import importlib
 import json
 import pkgutil
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -26,6 +25,8 @@ from infra.local.gate.calls import FORM, Answer, Call, CallsRefused
 from infra.local.gate.discovery import discovered
 from infra.local.gate.endpoints import JWT_BEARER, METADATA, OAUTH
 from infra.local.google_apis import GoogleApis, RestFault
+from infra.local.id_tokens import IdTokenIssuer
+from infra.local.metadata_server import MetadataServer
 from infra.local.oauth_server import OAuthServer
 from infra.local.school import Account, School
 from infra.local.serving import HttpStandIn
@@ -566,8 +567,8 @@ def test_no_stand_in_is_served_around_the_gate():
 
 @pytest.mark.parametrize("stand_in", _stand_ins(), ids=lambda one: one.__name__)
 def test_every_path_that_a_stand_in_serves_is_in_its_rules(stand_in):
-    school = School(lambda: datetime.now(UTC))
-    made = stand_in("a@b.iam.gserviceaccount.com") if stand_in.__name__ == "MetadataServer" else stand_in(school)
+    needs = {IdTokenIssuer: (), MetadataServer: ("a@b.iam.gserviceaccount.com", IdTokenIssuer())}
+    made = stand_in(*needs.get(stand_in, (School(lambda: NINE),)))
 
     for route in made._application().routes:
         path = re.sub(r"\{\w+\}", "meet", route.path)
