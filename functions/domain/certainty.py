@@ -11,16 +11,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from functions.domain.backoff import wait_after
 from functions.domain.intervals import Interval, covered, union
 from functions.domain.model import Conference, Sync, SyncError, SyncSource, SyncState
 from functions.domain.sessions import ClassSession, Presence, SessionState
 from functions.domain.syncing import end_of, is_over
-
-RETENTION = timedelta(days=30)
-"""How long Meet keeps a conference record after its end:
-https://developers.google.com/workspace/meet/api/reference/rest/v2/conferenceRecords (expireTime)."""
-
-_FIRST_WAIT, _LONGEST_WAIT = timedelta(minutes=2), timedelta(hours=6)
+from functions.domain.timetable import RETENTION
 
 
 def after_attempt(
@@ -32,12 +28,14 @@ def after_attempt(
         session: As it stood.
         began_at: When the attempt began, and its list of the room's records with it.
         listed: Whether that list was seen to its last page.
-        error: Why the attempt failed, if it did.
+        error: Why the list failed, if it did. It keeps the time at which that began.
         certain: Whether nothing is left that another attempt could find.
     """
     before = session.progress
     if before.tried_at and before.tried_at > began_at:
         return session  # somebody has tried later, and knows better
+    if error and before.error:
+        error = replace(error, at=before.error.at)  # since when it fails: see `failing_sessions` of the store
     # Once Meet may have forgotten a record of the class, a list without it is no evidence.
     evidence = listed and session.owned is not None and began_at < session.owned.start + RETENTION
     return replace(
@@ -62,12 +60,12 @@ def due_at(session: ClassSession, *, settle: timedelta) -> datetime | None:
     due: datetime | None = None
     if scheduled is None:
         if session.owned and progress.failures and progress.tried_at and not session.plan.cancelled:
-            due = progress.tried_at + _wait(progress.failures)
+            due = progress.tried_at + wait_after(progress.failures)
         return due if due and session.owned and due < session.owned.end + RETENTION else None
     if progress.tried_at is None or progress.tried_at < scheduled.end:
         due = scheduled.end
     elif progress.failures:
-        due = progress.tried_at + _wait(progress.failures)
+        due = progress.tried_at + wait_after(progress.failures)
     elif progress.listed_at is None or progress.listed_at < scheduled.end + settle:
         due = scheduled.end + settle
         if progress.tried_at >= due:
@@ -213,8 +211,3 @@ def _together(people: Iterable[Sequence[Interval]]) -> list[Interval]:
         if there > 1:
             together.append(Interval(moment, following))
     return together
-
-
-def _wait(failures: int) -> timedelta:
-    doubled: int = 1 << min(failures - 1, 10)
-    return min(_FIRST_WAIT * doubled, _LONGEST_WAIT)

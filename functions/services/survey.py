@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from functions.domain.certainty import RETENTION
 from functions.domain.errors import Retryable
 from functions.domain.model import SubscriptionState
 from functions.domain.sessions import CalendarState
 from functions.domain.subscriptions import suspension_hint
+from functions.domain.timetable import RETENTION
 from functions.ports import Views
 
 SHOWN: Final = 20

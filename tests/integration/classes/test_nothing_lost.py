@@ -15,7 +15,7 @@ from functions.domain.sessions import Caller, CallerRole
 from functions.entrypoints import events, jobs
 from functions.entrypoints.envelope import Message, unwrap
 from functions.ports import Job
-from functions.services import fan_out, reconcile
+from functions.services import fan_out, keep_subscriptions, reconcile
 from functions.services.organizers import enrol, remove
 from functions.services.run_job import run_job
 from infra.local.clock import TurnableClock
@@ -474,54 +474,71 @@ class Handed:
         return [one for _, batch in self.batches for one in batch]
 
 
-THE_FIRST_CALL = fan_out.Continuation()
+async def _fan_out(app, handed, names, *, after="", pace=reconcile.PACE):
+    async def source(after, limit):
+        return [fan_out.Item(name, Job("reconcile", {"organizer": name})) for name in names if name > after][:limit]
 
-
-async def _fan_out(app, pauses, users, going_on=THE_FIRST_CALL, over=reconcile.OVER):
-    handed = Handed(pauses)
-    done = await fan_out.fan_out(
-        users,
-        lambda user: Job("reconcile", {"organizer": user}),
+    return await fan_out.fan_out(
+        source,
         again=lambda data: Job("reconcile", data),
-        going_on=going_on,
-        over=over,
+        after=after,
+        pace=pace,
         deps=dataclasses.replace(app.deps, jobs=handed),
     )
-    return done, handed
+
+
+def _many(count):
+    return [f"users/{number:05}" for number in range(count)]
 
 
 async def test_few_are_handed_out_at_once(app, pauses):
-    done, handed = await _fan_out(app, pauses, ["users/3", "users/1", "users/2"])
+    handed = Handed(pauses)
+    done = await _fan_out(app, handed, ["users/1", "users/2", "users/3"])
 
     assert done == 3
     assert [one.data["organizer"] for one in handed.jobs] == ["users/1", "users/2", "users/3"]
     assert pauses == []
 
 
-async def test_thousands_are_spread_over_ten_minutes_by_several_calls_and_everybody_is_handed_out_once(
-    app, pauses, clock
-):
-    users = [f"users/{number:05}" for number in range(9000)]
-    going_on, handed, seconds = fan_out.Continuation(), [], 0
+async def test_thousands_are_spread_over_several_calls_and_everybody_is_handed_out_once(app, pauses, clock):
+    handed, after = [], ""
     while True:
         pauses.clear()
-        _, part = await _fan_out(app, pauses, users, going_on)
+        part = Handed(pauses)
+        await _fan_out(app, part, _many(9000), after=after)
         handed += [one.data["organizer"] for one in part.jobs if "organizer" in one.data]
-        assert max(len(batch) for _, batch in part.batches) <= 16
+        assert max(len(batch) for _, batch in part.batches) <= 20
         assert len(pauses) < fan_out.SHIFT
         clock.turn(timedelta(seconds=len(pauses)))
-        seconds += len(pauses)
         last = part.jobs[-1].data
         if "organizer" in last:
             break
-        going_on = fan_out.Continuation(last["after"], datetime.fromisoformat(last["until"]))
+        after = last["after"]
 
-    assert handed == users
-    assert 550 <= seconds <= 610
+    assert handed == _many(9000)
+
+
+async def test_a_call_asks_for_no_more_names_than_it_can_hand_out(app, pauses):
+    asked = []
+
+    async def source(after, limit):
+        asked.append((after, limit))
+        return [fan_out.Item(f"users/{number:05}", Job("reconcile")) for number in range(limit)]
+
+    await fan_out.fan_out(
+        source,
+        again=lambda data: Job("reconcile", data),
+        after="users/0",
+        pace=reconcile.PACE,
+        deps=dataclasses.replace(app.deps, jobs=Handed(pauses)),
+    )
+
+    assert asked == [("users/0", 20 * fan_out.SHIFT + 1)]
 
 
 async def test_subscriptions_are_looked_after_five_a_second_however_many(app, pauses):
-    _, handed = await _fan_out(app, pauses, [f"users/{number:05}" for number in range(2000)], over=None)
+    handed = Handed(pauses)
+    await _fan_out(app, handed, _many(2000), pace=keep_subscriptions.PACE)
 
     assert max(len(batch) for _, batch in handed.batches) == 5
     assert handed.jobs[-1].data == {"after": "users/01199"}
@@ -534,24 +551,10 @@ async def test_a_shift_ends_in_time_also_when_handing_out_takes_long_and_goes_on
             await super().publish(jobs)
 
     began, handed = clock(), Slow(pauses)
-    await fan_out.fan_out(
-        [f"users/{number:05}" for number in range(9000)],
-        lambda user: Job("reconcile", {"organizer": user}),
-        again=lambda data: Job("reconcile", data),
-        going_on=THE_FIRST_CALL,
-        over=reconcile.OVER,
-        deps=dataclasses.replace(app.deps, jobs=handed),
-    )
+    await _fan_out(app, handed, _many(9000))
 
     assert clock() - began < timedelta(seconds=fan_out.SHIFT + 10)
-    assert "after" in handed.jobs[-1].data
-
-
-async def test_what_is_late_is_not_handed_out_all_at_once(app, pauses, clock):
-    late = fan_out.Continuation("users/00000", clock() - HOUR)
-    _, handed = await _fan_out(app, pauses, [f"users/{number:05}" for number in range(6001)], late)
-
-    assert max(len(batch) for _, batch in handed.batches) == 100
+    assert handed.jobs[-1].data == {"after": handed.jobs[-2].data["organizer"]}
 
 
 # --- A month ---
