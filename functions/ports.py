@@ -160,6 +160,8 @@ class Subscriptions(Protocol):
     async def ensure(self, *, organizer: Organizer) -> Subscription:
         """The organizer's subscription, made if there is none; may be repeated.
 
+        One that is there already may publish elsewhere: its state says so.
+
         Raises:
             Retryable: The service could not answer now.
             NeedsOperator: It will not until a person mends something.
@@ -170,6 +172,12 @@ class Subscriptions(Protocol):
 
     async def renew(self, name: str, *, organizer: Organizer) -> Subscription | None:
         """Give a subscription the longest life that there is, None if it is gone; raises as `ensure` does."""
+
+    async def replace(self, name: str, *, organizer: Organizer) -> Subscription:
+        """Have a subscription that publishes elsewhere report to us; raises as `ensure` does.
+
+        Google changes neither topic nor target and allows one for each target: it is ended, and another one made.
+        """
 
     async def reactivate(self, name: str, *, organizer: Organizer) -> Subscription | None:
         """Have a suspended subscription tell events again, None if it is gone. Its end stays where it was.

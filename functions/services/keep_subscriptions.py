@@ -151,6 +151,8 @@ async def _step(
     name = subscription.name if subscription else None
     if name is None or action is Action.MAKE:
         return await subscriptions.ensure(organizer=organizer)
+    if action is Action.REPLACE:
+        return await subscriptions.replace(name, organizer=organizer)
     if action is Action.RENEW:
         return await subscriptions.renew(name, organizer=organizer)
     return await subscriptions.reactivate(name, organizer=organizer)

@@ -41,6 +41,12 @@ CALENDAR_ATTEMPTS: Final = 6
 
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
+_ELSEWHERE: Final = (
+    "The teacher's subscription publishes to another topic, or lacks event types: no event of theirs comes here. The "
+    "scheduled job attendance-renew-subscriptions replaces it within six hours; at once: make enroll TEACHER=…. If it "
+    "comes back, another installation in the same Google Cloud project tracks the same teacher: remove the teacher "
+    "there."
+)
 _NOT_RECONCILED: Final = (
     "What events do not bring of this teacher's conferences is not found. Look in the log of the function "
     "meet-attendance-jobs for job.failed with this organizer, and whether the scheduler job attendance-reconcile runs; "
@@ -204,6 +210,8 @@ def _organizer(organizer: Mapping[str, Any], now: datetime) -> Trouble | None:
         told = (error.get("reason") or "subscription-failed", error.get("hint") or _RENEWAL, error.get("at") or seen_to)
     elif state == SubscriptionState.ACTIVE:
         told = ("subscription-expired", _RENEWAL, expire_time)
+    elif state == SubscriptionState.ELSEWHERE:
+        told = ("subscription-elsewhere", _ELSEWHERE, seen_to)
     elif state == SubscriptionState.PENDING:
         told = ("subscription-pending", _RENEWAL, seen_to)
     else:

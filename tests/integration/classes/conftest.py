@@ -31,8 +31,9 @@ def google(school):
 
 @pytest.fixture
 async def workspace_events(school):
-    async with WorkspaceEventsSimulator(school) as simulator:
+    async with WorkspaceEventsSimulator(school, project="local") as simulator:
         yield simulator
+        assert simulator.violations == []
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import grpc
 import pytest
 
+from functions.adapters.subscriptions import EVENT_TYPES
 from functions.domain.errors import JobsUnavailable, NeedsOperator, NotFound, Retryable, StoreUnavailable
 from functions.domain.model import SubscriptionState, SyncState
 from functions.domain.sessions import Caller, CallerRole
@@ -18,6 +19,7 @@ from functions.ports import Job
 from functions.services import fan_out, keep_subscriptions, reconcile
 from functions.services.organizers import enrol, remove
 from functions.services.run_job import run_job
+from functions.services.survey import survey
 from infra.local.clock import TurnableClock
 from infra.local.faults import Fault
 from infra.local.school import Account, Attendee, Conference, School, Visit
@@ -190,6 +192,83 @@ async def test_what_google_says_of_a_subscription_of_nobody_tracked_is_noted(app
     await hear(app, workspace_events)
 
     assert not workspace_events.subscriptions
+
+
+OURS = "projects/local/topics/workspace-events"
+OLD = {"topic": "projects/local/topics/of-old", "event_types": EVENT_TYPES}
+FEW = {"topic": OURS, "event_types": EVENT_TYPES[:1]}
+
+
+async def reports_to_us(workspace_events):
+    [subscription] = workspace_events.subscriptions
+    assert subscription.notification_endpoint.pubsub_topic == OURS
+    assert set(EVENT_TYPES) <= set(subscription.event_types)
+    return subscription.name
+
+
+@pytest.mark.parametrize("planted", [[OLD], [FEW], [OLD, FEW, OLD]], ids=["topic", "types", "several"])
+@pytest.mark.parametrize("slow", [0, 1], ids=["at-once", "operations-take-time"])
+async def test_a_subscription_of_before_that_reports_elsewhere_is_replaced_when_its_teacher_is_enrolled(
+    app, workspace_events, planted, slow
+):
+    for about in planted:
+        workspace_events.plant(TEACHER, **about)
+    workspace_events.calls_until_done = slow
+    enrolled = await enrol("teacher@school.example", caller=ADMIN, deps=app.deps)
+
+    assert enrolled.organizer.subscription.state is SubscriptionState.ACTIVE
+    assert enrolled.organizer.subscription.name == await reports_to_us(workspace_events)
+
+
+@pytest.mark.usefixtures("teacher")
+@pytest.mark.parametrize("by", ["renew-subscriptions", "lifecycle"])
+async def test_one_that_somebody_made_report_elsewhere_is_replaced_by_the_next_look_and_what_was_missed_is_read(
+    app, clock, school, workspace_events, by
+):
+    [before] = workspace_events.subscriptions
+    before.notification_endpoint.pubsub_topic = OLD["topic"]
+    school.hold(call("missed", clock() - 2 * HOUR))
+    if by == "lifecycle":
+        clock.turn(7 * DAY - 12 * HOUR)
+        await hear(app, workspace_events)
+    else:
+        await job(app, by)
+
+    assert (await organizer(app)).subscription.name == await reports_to_us(workspace_events) != before.name
+    assert await stored(app, "missed") == ["missed"]
+
+
+@pytest.mark.usefixtures("teacher")
+async def test_one_that_reports_elsewhere_is_shown_until_it_is_replaced_and_is_never_green(
+    app, clock, workspace_events
+):
+    [before] = workspace_events.subscriptions
+    before.notification_endpoint.pubsub_topic = OLD["topic"]
+    workspace_events.faults.set(Fault("DeleteSubscription", status=UNAVAILABLE))
+    with pytest.raises(Retryable):
+        await job(app, "renew-subscriptions", organizer=TEACHER)
+    seen = await survey(views=app.views, now=clock())
+    assert (seen.active_organizers, seen.organizers_without_subscription.count) == (0, 1)
+    assert seen.needs_a_person
+
+    workspace_events.faults.clear()
+    await job(app, "renew-subscriptions", organizer=TEACHER)
+    seen = await survey(views=app.views, now=clock())
+    assert (seen.active_organizers, seen.organizers_without_subscription.count) == (1, 0)
+
+
+@pytest.mark.usefixtures("teacher")
+async def test_a_replacement_that_fails_half_way_is_made_good_by_the_next_look(app, workspace_events):
+    [before] = workspace_events.subscriptions
+    before.notification_endpoint.pubsub_topic = OLD["topic"]
+    workspace_events.faults.set(Fault("CreateSubscription", status=UNAVAILABLE))
+    with pytest.raises(Retryable):
+        await job(app, "renew-subscriptions", organizer=TEACHER)
+    assert (await organizer(app)).subscription.state is SubscriptionState.ELSEWHERE
+
+    workspace_events.faults.clear()
+    await job(app, "renew-subscriptions", organizer=TEACHER)
+    assert await reports_to_us(workspace_events)
 
 
 # --- Reconcile ---
