@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from functions.ports import Job
 from functions.services.deps import Deps
@@ -41,6 +41,15 @@ class Item:
 
 Source = Callable[[str, int], Awaitable[Sequence[Item]]]
 """Gives the items after a place, in order, and at most so many. The empty place comes before all others."""
+
+
+def moment_in(text: object) -> datetime | None:
+    """The time that a job's data names, in UTC; None if it is none, or bears no offset."""
+    try:
+        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
+        return moment.astimezone(UTC) if moment and moment.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
 
 
 async def fan_out(

@@ -18,7 +18,7 @@ from functions.domain.syncing import LONGEST_CALL, is_unfinished, read_again_at
 from functions.domain.timetable import RETENTION, Room
 from functions.ports import DueRoom, Job, Listing, Work
 from functions.services.deps import Deps
-from functions.services.fan_out import Item, Pace, fan_out
+from functions.services.fan_out import Item, Pace, fan_out, moment_in
 from functions.services.follow_calendar import JOB as FOLLOW
 from functions.services.sync import SessionSynced, sync_session
 from functions.services.tracked import tracked_organizer
@@ -35,6 +35,9 @@ ROOMS_AT_ONCE = 300
 PACE = Pace(slowest=5, fastest=20)
 """With some calls for each, 20 a second are a quarter of what Meet takes of a project: 6,000 reads a minute.
 https://developers.google.com/workspace/meet/api/guides/limits"""
+
+OVERDUE = timedelta(minutes=30)
+"""How long after its time a class still waits for `sync-due`, which comes every five minutes."""
 
 SILENCE = timedelta(hours=1)
 """After so long without a list Meet has refused at least one: the job comes every half hour."""
@@ -277,7 +280,9 @@ async def _due_reads(
         end = record.end_time or now
         session_ids = (await work.room(record.space)).sessions_of(Interval(record.start_time, end))
         tried = [session.progress for session_id in session_ids if (session := await work.session(session_id))]
-        return any(p.failures and p.due_at and p.due_at > now and p.tried_at and p.tried_at >= end for p in tried)
+        # One that is overdue is not handed out by `sync-due`: then there is no sense in waiting for it.
+        waiting = (p for p in tried if p.failures and p.due_at and p.due_at > now - OVERDUE)
+        return any(p.tried_at and p.tried_at >= end for p in waiting)
 
     for start in range(0, len(names), LOADED_AT_ONCE):
         some = names[start : start + LOADED_AT_ONCE]
@@ -311,11 +316,8 @@ def _room_at(place: str) -> DueRoom | None:
     if _ROOM not in place:
         return None
     due_at, _, space = place.partition(_ROOM)
-    try:
-        moment = datetime.fromisoformat(due_at)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None or not space.startswith("spaces/"):
+    moment = moment_in(due_at)
+    if moment is None or not space.startswith("spaces/"):
         raise UnreadableMessage("The job's data does not say where it goes on ({after: …}).")
     return DueRoom(space, moment)
 

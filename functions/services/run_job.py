@@ -12,6 +12,7 @@ from functions.domain.model import Organizer, SyncSource
 from functions.ports import Job
 from functions.services import keep_subscriptions, reconcile
 from functions.services.deps import Deps
+from functions.services.fan_out import moment_in
 from functions.services.follow_calendar import follow
 from functions.services.keep_subscriptions import Kept
 from functions.services.parking import DEAD_LETTERS_JOB, park_dead_letters
@@ -101,12 +102,8 @@ def _named_organizer(data: Mapping[str, object]) -> str | None:
 
 def _handed_out_at(data: Mapping[str, object]) -> datetime | None:
     """When a scheduled job handed this job out; None for one that somebody else asks for."""
-    handed_out_at = data.get("handed_out_at")
-    try:
-        moment = datetime.fromisoformat(handed_out_at) if isinstance(handed_out_at, str) else None
-    except ValueError:
-        moment = None
-    if handed_out_at is not None and (moment is None or moment.tzinfo is None):
+    moment = moment_in(data.get("handed_out_at"))
+    if moment is None and data.get("handed_out_at") is not None:
         raise UnreadableMessage(
             "The job's data does not say when it was handed out ({handed_out_at: 2026-11-27T09:00:00Z})."
         )
