@@ -16,6 +16,7 @@ from functions.adapters.firestore import FirestoreDatabase
 from functions.adapters.sqlite import SqliteDatabase
 from functions.domain.attendance import attendee_id, unscheduled_session
 from functions.domain.errors import DocumentsRefused, DocumentTooNew, NotFound, Retryable, StoreConflict
+from functions.domain.intervals import Interval
 from functions.domain.model import (
     DeviceUser,
     EmailUser,
@@ -1061,3 +1062,32 @@ async def test_a_teacher_has_classes_once_one_is_stored_and_a_co_teacher_has_non
 
     assert await store.has_classes("teacher@school.example")
     assert not await store.has_classes("co-teacher@school.example")
+
+
+async def test_teachers_are_given_in_order_from_behind_one_on(store):
+    async def track(work):
+        for number in (3, 1, 2, 10):
+            work.put_organizer(TrackedOrganizer(f"users/{number}", f"t{number}@school.example", enrolled_at=at(0)))
+
+    await store.transact(track)
+
+    assert await store.organizers_after("", limit=2) == ["users/1", "users/10"]
+    assert await store.organizers_after("users/10", limit=5) == ["users/2", "users/3"]
+
+
+async def test_rooms_are_given_by_when_they_are_to_be_looked_into_and_page_by_page(store):
+    def room(number, **about):
+        slot = Slot(f"s{number}", Interval(at(number), at(number + 60)), timedelta(0), timedelta(0))
+        return Room(f"spaces/r{number}", slots=(slot,), **about)
+
+    async def put(work):
+        for stored in [*map(room, (1, 2, 3)), room(4, looked_at=at(4)), Room("spaces/empty")]:
+            work.put_room(stored)
+
+    await store.transact(put)
+    first = await store.rooms_to_reconcile(at(10), after=None, limit=2)
+    rest = await store.rooms_to_reconcile(at(10), after=first[-1], limit=2)
+
+    assert [one.space for one in (*first, *rest)] == ["spaces/r1", "spaces/r2", "spaces/r3"]
+    assert [one.due_at for one in first] == [at(1), at(2)]
+    assert [one.space for one in await store.rooms_to_reconcile(at(19), after=rest[-1], limit=2)] == ["spaces/r4"]
