@@ -65,7 +65,9 @@ _NOT_SETTLED: Final = (
     "It should have been read for good by now: make backfill SINCE=30d. If it stays, look whether the scheduled job "
     "attendance-reconcile runs and whether the functions meet-attendance-events and meet-attendance-jobs fail."
 )
-_READ_AGAIN: Final = "Once that is mended it is read again within half an hour; at once: make backfill SINCE=30d."
+_READ_AGAIN: Final = (
+    "Once that is fixed it is read again by itself, within six hours at the latest; at once: make backfill SINCE=30d."
+)
 _NOT_HANDED_OUT: Final = (
     "Look whether the scheduled job attendance-sync-due runs (gcloud scheduler jobs list) and whether the function "
     "meet-attendance-jobs (on_job) fails: what is due is handed out every five minutes."

@@ -31,6 +31,7 @@ from functions.domain.roster import Assignment, Mark, Remembered, RosterEntry
 from functions.domain.sessions import (
     Answered,
     AttachedRecord,
+    AttendanceSheet,
     AuditEntry,
     CalendarEntry,
     CalendarState,
@@ -766,6 +767,30 @@ async def test_class_meetings_are_due_the_longest_due_first(store):
     await do(store, *[lambda work, one=one: work.put_sheet(one) for one in [*sheets, done]])
 
     assert list(await store.due_sessions(at(60))) == ["third", "second", "first"]
+
+
+async def test_class_meetings_whose_room_is_not_listed_are_found_by_since_when(store):
+    def failing(session_id, since, *, due=True, teacher="teacher@school.example"):
+        session = lesson(session_id=session_id, listed=None)
+        error = None if since is None else SyncError("meet-unavailable", "No answer.", "Wait.", at(since))
+        progress = dataclasses.replace(session.progress, failures=3, error=error, due_at=at(90) if due else None)
+        plan = dataclasses.replace(session.plan, teachers=(teacher,))
+        return AttendanceSheet(dataclasses.replace(session, progress=progress, plan=plan))
+
+    async def put(work):
+        for session in [
+            failing("long", 10),
+            failing("new", 50),
+            failing("for-another-reason", None),
+            failing("given-up", 50, due=False),
+            failing("of-a-colleague", 50, teacher="colleague@school.example"),
+        ]:
+            work.put_sheet(session)
+
+    await store.transact(put)
+
+    assert list(await store.failing_sessions("teacher@school.example", since=at(50))) == ["new"]
+    assert list(await store.failing_sessions("teacher@school.example", since=at(0))) == ["long", "new"]
 
 
 async def test_class_meetings_that_calendar_waits_for_are_found_one_of_each_event(store):

@@ -220,3 +220,10 @@ async def test_other_jobs_read_what_is_due_and_each_teacher_once(database, deps,
     await survey(views=DocumentViews(database), now=clock())
 
     assert (sync_due, renew, database.reads - before) == (2, 20, 20 + 7)
+
+
+async def test_a_look_for_a_teacher_without_anything_new_reads_six_documents(database, deps):
+    await enrol(COLLEAGUE.email, caller=ADMIN, deps=deps)
+
+    assert await reads_of(database, deps, "reconcile", organizer=COLLEAGUE.user) <= 6
+    assert await reads_of(database, deps, "renew-subscriptions", organizer=COLLEAGUE.user) <= 2
