@@ -16,7 +16,7 @@ from functions.adapters.sqlite import SqliteDatabase
 from functions.adapters.views import DocumentViews
 from functions.domain.intervals import Interval
 from functions.domain.model import Organizer
-from functions.domain.sessions import TrackedOrganizer
+from functions.domain.sessions import AttendanceSheet, TrackedOrganizer
 from functions.domain.timetable import Room, Slot
 from functions.ports import Job
 from functions.services.organizers import enrol
@@ -24,6 +24,7 @@ from functions.services.run_job import run_job
 from functions.services.survey import survey
 from infra.local.clock import TurnableClock
 from infra.local.school import School
+from tests.builders import lesson
 from tests.integration.classes.test_nothing_lost import ADMIN, COLLEAGUE
 
 NOW = datetime(2026, 3, 2, 6, tzinfo=UTC)
@@ -227,3 +228,17 @@ async def test_a_look_for_a_teacher_without_anything_new_reads_six_documents(dat
 
     assert await reads_of(database, deps, "reconcile", organizer=COLLEAGUE.user) <= 6
     assert await reads_of(database, deps, "renew-subscriptions", organizer=COLLEAGUE.user) <= 2
+
+
+async def test_a_look_into_the_room_of_a_teacher_who_is_not_tracked_reads_seven_documents(database, deps):
+    room = dataclasses.replace(single_class(1, NOW - 2 * HOUR, owner=COLLEAGUE.user), looked_at=None)
+    planned = lesson(session_id="s1")
+    plan = dataclasses.replace(planned.plan, scheduled=room.slots[0].scheduled, teachers=(COLLEAGUE.email,))
+
+    async def put(work):
+        work.put_sheet(AttendanceSheet(dataclasses.replace(planned, plan=plan)))
+        work.put_room(room)
+
+    await deps.store.transact(put)
+
+    assert await reads_of(database, deps, "reconcile", space=room.space) <= 7
