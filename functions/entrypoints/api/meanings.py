@@ -32,6 +32,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "student_emails": "Who is expected, by address.",
     "students": "Who is expected.",
     "roster": "Who is expected.",
+    "unapplied_corrections": "Marks set by hand and guests assigned whose student is not on the roster. All are kept.",
     "by": "Who decides, as the LMS says; kept in `audit` beside the caller.",
     "at": "When it was decided.",
     # Class meetings
@@ -200,6 +201,10 @@ MEANINGS: Final[Mapping[str, str]] = {
     "Scheduled.status": _SUCCESS,
     "SessionIds.status": _SUCCESS,
     "StudentBody.display_name": "What the LMS calls the student.",
+    "UnappliedAnswer.attendee_id": "Of a mark: the student as the roster named them. Of an assignment: the guest.",
+    "UnappliedAnswer.email": "The student's address when it was decided.",
+    "UnappliedAnswer.kind": "`override`: a mark set by hand; `assignment`: a guest who was said to be this student.",
+    "UnappliedAnswer.status": "The mark that was set; null for an assignment.",
     "SubscriptionAnswer.state": "`active`, or why it does not tell of calls.",
     "SyncAnswer.state": "`complete`, `provisional` (it is read again) or `failed` (see `error`).",
     "SyncQuery.source": "Whom to ask: Google Meet, or Google's reports.",
