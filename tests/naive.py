@@ -338,6 +338,22 @@ def result_of(world: World, lesson: Lesson) -> dict[str, object]:  # noqa: C901,
             return leaves_open or (unseen and taught is None)
         return leaves_open or (unseen and taught != (start, end))
 
+    def may_be_more_than_partial(found, window):
+        """Whether a call that Meet was not asked for may lift a part: if the student was in it all the time."""
+        if searched:
+            return False
+        calls = [
+            (c.snapshot.record.start_time, record_end(c)) for c in read if c.conference_record not in lesson.attached
+        ]
+        fine = pieces([start, end, *moments, *(m for call in calls for m in call)])
+        inside = [p for p in fine if start <= p[0] and p[1] <= end]
+        best = [p for p in inside if there(found, p) or not any(a <= p[0] and p[1] <= b for a, b in calls)]
+        for first, last in (window, (start, end), taught or (start, end)):
+            time = sum((b - a for a, b in best if first <= a and b <= last), timedelta(0))
+            if time / (last - first) >= policy.min_share:
+                return True
+        return False
+
     def marked(found):
         """(status, is_late, is_left_early) by rule 6."""
         if state == "not_held" or not policy.marks:
@@ -357,6 +373,8 @@ def result_of(world: World, lesson: Lesson) -> dict[str, object]:  # noqa: C901,
         if world.now < end and status in ("absent", "partial", "left_early"):
             return unknown
         if may_hide_more(found, in_class, status) or window_may_move(found, in_class, status):
+            return unknown
+        if status == "partial" and may_be_more_than_partial(found, window):
             return unknown
         return status, late, early
 

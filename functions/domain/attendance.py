@@ -21,7 +21,7 @@ from functions.domain.certainty import (
     taught_time,
     was_searched,
 )
-from functions.domain.intervals import Interval, covered
+from functions.domain.intervals import Interval, covered, gaps
 from functions.domain.marks import Hearing, Pending, verdict
 from functions.domain.model import Conference, EmailUser, Kind, Participant, ParticipantSession, SyncState
 from functions.domain.roster import Assignment, Correction, Override, RosterEntry
@@ -187,6 +187,7 @@ def sheet(session: ClassSession, evidence: Evidence) -> AttendanceSheet:
             unread=_unread(evidence),
             pending=_pending(session, evidence, {key: presences[key] for key in teachers}),
             searched=was_searched(session),
+            unlisted=_unlisted(session, plan.scheduled, read),
             held_long_enough=held_for >= min_held(session),
             everybody_known=everybody_known,
             reported=frozenset(conference.conference_record for conference in read if conference.reported),
@@ -339,6 +340,14 @@ def _unread(evidence: Evidence) -> bool:
     if evidence.stood_in_for.issuperset([*evidence.missing, *failed]):
         return False
     return evidence.unread_from is None or not _was_read_before(evidence.unread_from, evidence)
+
+
+def _unlisted(session: ClassSession, scheduled: Interval, read: Iterable[Conference]) -> tuple[Interval, ...]:
+    """When, during the class, its room may have held a call that nobody knows of: it holds one at a time."""
+    if was_searched(session):
+        return ()
+    known = (conference_time(c) for c in read if c.conference_record not in _attached(session))
+    return tuple(gaps(scheduled, (time for time in known if time)))
 
 
 def _was_read_before(moment: datetime, evidence: Evidence) -> bool:

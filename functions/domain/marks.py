@@ -58,6 +58,7 @@ class Hearing:
         pending: Records that are not final.
         searched: Whether Meet's list of records, begun at or after the scheduled end, was seen to its last page.
         held_long_enough: Whether the class was held for as long as the policy demands.
+        unlisted: The scheduled time during which there may have been a further call, as far as Meet was asked.
         everybody_known: Whether every account that was in the class could be looked up.
         reported: Calls that are known from Google's reports alone, whose rows may come late or never.
     """
@@ -72,6 +73,7 @@ class Hearing:
     pending: tuple[Pending, ...]
     searched: bool
     held_long_enough: bool
+    unlisted: tuple[Interval, ...] = ()
     everybody_known: bool = True
     reported: frozenset[str] = frozenset()
 
@@ -138,7 +140,7 @@ def _doubt(status: Mark | None, presences: Sequence[Presence], hearing: Hearing)
         return "Google Meet's data of the teacher is not final."
     if status in _UNFAVOURABLE and not hearing.reported <= _shown_in(presences, hearing):
         return "the class is known from Google's reports, in which people may be missing."
-    if status is Mark.ABSENT and not hearing.searched:
+    if (status is Mark.ABSENT and not hearing.searched) or _a_further_call_may_help(status, presences, hearing):
         return "Google Meet was not asked since the class for all of its meetings."
     if status is Mark.ABSENT and not hearing.held_long_enough:
         return "it is not certain that the class was held."
@@ -191,6 +193,15 @@ def _window_may_change(status: Mark, presences: Sequence[Presence], hearing: Hea
             return may_end_earlier or (may_grow and hearing.taught is None)
         case _:
             return may_grow and hearing.taught is None
+
+
+def _a_further_call_may_help(status: Mark | None, presences: Sequence[Presence], hearing: Hearing) -> bool:
+    """Whether a part may be more than that, by calls that Meet was not asked for yet."""
+    if status is not Mark.PARTIAL or not hearing.unlisted:
+        return False
+    throughout = [*presences, *(Presence("", "", gap, open=False) for gap in hearing.unlisted)]
+    windows = (replace(hearing, held=held) for held in (hearing.held, None, hearing.taught))
+    return any(_by_the_data(throughout, window).status is not Mark.PARTIAL for window in windows)
 
 
 def _inside(presences: Sequence[Presence], hearing: Hearing) -> list[Interval]:
