@@ -6,9 +6,10 @@ from datetime import timedelta
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from functions.domain.model import SyncState
+from functions.domain.model import Reading, SyncError, SyncSource, SyncState
 from functions.domain.policy import Policy
 from functions.domain.roster import RosterEntry
+from functions.domain.syncing import after_failure, after_reading
 from tests.builders import (
     ADA,
     BOB,
@@ -168,3 +169,58 @@ def test_no_student_fares_worse_by_a_part_of_the_data_than_by_all_of_it(data):
                 # Without a list of all calls, only absent and partial wait for it.
                 if found["status"] in {"absent", "partial"} or (found["status"] != "present" and known <= listed):
                     assert FAVOUR[found["status"]] >= FAVOUR[right], (attendee, found, right)
+
+
+@st.composite
+def messages(draw, conference):
+    """What asking for a call gave, again and again while it went on and after: answers, refusals, an event."""
+    end = minutes_at(conference.snapshot.record.end_time)
+    times = sorted(draw(st.sets(st.sampled_from([end - 5, end, end + 1, end + 5, end + 12, end + 30]), min_size=1)))
+    found = []
+    for minutes in times:
+        event_at = conference.snapshot.record.end_time if draw(st.booleans()) else None
+        said = draw(st.sampled_from(["whole", "unfinished", "refused"]))
+        outcome = Reading(conference.snapshot, at(minutes), 5)
+        if said == "unfinished":
+            outcome = Reading(draw(unfinished(conference)).snapshot, at(minutes), 5)
+        found.append(
+            (SyncError("off", "It is off.", "Switch it on.", at(minutes)) if said == "refused" else outcome, event_at)
+        )
+    return found
+
+
+def told(conference, found):
+    """The conference as stored once some answers have come, in this order."""
+    stored = None
+    for outcome, event_at in found:
+        about = {"organizer": conference.organizer, "ended_event_at": event_at, "source": SyncSource.EVENT}
+        if isinstance(outcome, Reading):
+            stored = after_reading(stored, outcome, settle=SETTLE, **about)
+        else:
+            stored = after_failure(stored, outcome, conference_record=conference.conference_record, **about)
+    return stored
+
+
+def marks_by(world, conferences):
+    spans = tuple(
+        (c.conference_record, c.snapshot.record.start_time, c.snapshot.record.end_time) for c in world.conferences
+    )
+    known = dataclasses.replace(world, conferences=tuple(conferences), listed=spans)
+    return {
+        (session_id, attendee): (one["status"], one["mark"], one["is_late"], one["is_left_early"])
+        for session_id, found in computed(known).items()
+        for attendee, one in found["attendees"].items()
+    }
+
+
+@settings(max_examples=100, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_marks_do_not_depend_on_the_order_in_which_answers_and_calls_come(data):
+    world = data.draw(classes())
+    answers = [data.draw(messages(conference)) for conference in world.conferences]
+    stored = [told(*pair) for pair in zip(world.conferences, answers, strict=True)]
+    mixed = [
+        told(one, data.draw(st.permutations(found))) for one, found in zip(world.conferences, answers, strict=True)
+    ]
+
+    assert marks_by(world, data.draw(st.permutations(mixed))) == marks_by(world, stored)
