@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from functions.domain.attendance import unscheduled_session_id
-from functions.domain.certainty import was_searched
+from functions.domain.certainty import was_listed_since
 from functions.domain.errors import NoConferenceRecord, SessionNotFound, StoreConflict
 from functions.domain.model import Conference, Kind, Organizer, Reading, Sync, SyncError, SyncSource
 from functions.domain.sessions import ClassSession
@@ -87,7 +87,7 @@ async def sync_conference(request: Request, *, deps: Deps) -> Recorded:
         if conference and conference.snapshot:
             sessions = await scheduled_with(conference, deps)
             for session in sessions.values():
-                if outcome or not was_searched(session, [conference]):
+                if outcome or not was_listed_since(session, conference):
                     await look_around(session, found, beside=sessions.values(), strict=False, full=False, deps=deps)
         everybody_known = await look_up_everybody(found, [conference] if conference else [], organizer, deps)
 

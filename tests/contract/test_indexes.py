@@ -69,6 +69,20 @@ async def test_the_search_for_the_room_of_a_meeting_code_has_its_index(tmp_path)
     assert has_index(query)
 
 
+async def test_the_searches_of_the_scheduled_jobs_have_their_indexes(tmp_path):
+    database = Listening(tmp_path / "attendance.db")
+    store = DocumentAttendanceStore(database, clock=lambda: NINE, retention=None)
+    await store.failing_sessions("teacher@school.example", since=NINE)
+    [query] = database.queries
+    assert has_index(query)
+
+    await store.rooms_to_reconcile(NINE, after=None, limit=5)
+    await store.organizers_after("users/1", limit=5)
+    await store.due_sessions(NINE)
+    # Each has one field, which is its range and its first order: an automatic index of the collection will do.
+    assert [(needs(query), query.group) for query in database.queries[1:]] == [(None, False)] * 3
+
+
 def entries(document):
     """How many entries Firestore makes of a document by itself: two for each value, one more for each in a list."""
     group = document.path.split("/")[-2]
