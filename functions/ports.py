@@ -95,11 +95,18 @@ class Identities(Protocol):
     """Who Google accounts are."""
 
     async def look_up(
-        self, users: Collection[str], *, acting_as: Organizer, known_to_directory: Collection[str] = ()
+        self,
+        users: Collection[str],
+        *,
+        acting_as: Organizer,
+        known_to_directory: Collection[str] = (),
+        expected: Collection[str] | None = None,
     ) -> LookUp:
         """Look accounts up (`users/{id}`), within seconds; a service's failure is told, never raised.
 
-        Of those who are known to the Directory, what another service says counts only if the Directory lets nobody ask.
+        For accounts that the Directory knows, other services are used only if the Directory refuses access. Accounts
+        without an address in `expected` (in its compared form) are asked for at the Directory too: it alone knows
+        aliases. None asks it only for those whom no other service knows.
         """
 
     async def account(self, email: str) -> Identity | None:
@@ -341,6 +348,9 @@ class Work(Protocol):
     async def people(self, users: Collection[str]) -> Mapping[str, Person]:
         """What is known of accounts; those of whom nothing is known are not in it."""
 
+    async def people_known_by(self, emails: Collection[str]) -> Mapping[str, Person]:
+        """The accounts that have or had one of these addresses, which are given in their compared form."""
+
     async def organizer(self, user: str) -> TrackedOrganizer | None:
         """A teacher who is tracked."""
 
@@ -422,6 +432,14 @@ class AttendanceStore(Protocol):
 
     async def sessions_of_person(self, person: RosterEntry) -> Sequence[str]:
         """Ids of the class meetings that somebody has attendance in: by account, id of the LMS, or address."""
+
+    async def sessions_holding(
+        self, *, users: Collection[str], emails: Collection[str], since: datetime
+    ) -> Sequence[str]:
+        """Ids of the class meetings since a moment that have attendance of an account, or with an address."""
+
+    async def people_to_remark(self, now: datetime) -> Sequence[str]:
+        """Accounts whose class meetings are to be marked again, because their addresses changed."""
 
     async def space_with_code(self, meeting_code: str, *, until: datetime) -> Space | None:
         """The room that had a meeting code in the last class meeting that began before a moment; None without one."""

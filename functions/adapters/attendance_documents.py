@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from functions.adapters.documents import SCHEMA_VERSION, Fields, check_schema, expiry
+from functions.domain.addresses import searchable
 from functions.domain.attendance import whole_seconds
 from functions.domain.roster import Assignment, Correction, Decision, Mark, Override, Remembered, RoomDevice
 from functions.domain.sessions import Attendance, ClassSession
@@ -28,7 +29,7 @@ def attendance_to_document(person: Attendance, session: ClassSession, *, retenti
         "class_id": (entry and entry.class_id) or plan.class_id,
         "subject": plan.subject,
         "teacher_email": plan.teachers[0] if plan.teachers else None,
-        "teacher_emails": list(plan.teachers),
+        "teacher_emails": searchable(plan.teachers),
         "session_start": session.start,
         "time_zone": session.time_zone,
         "scheduled_start": scheduled.start if scheduled else None,
@@ -39,7 +40,7 @@ def attendance_to_document(person: Attendance, session: ClassSession, *, retenti
         "user": person.user,
         "student_id": entry.student_id if entry else None,
         "email": person.email,
-        "emails": list(person.emails),
+        "emails": searchable(person.emails),
         "email_source": person.email_source.value if person.email_source else None,
         "display_name": person.display_name,
         "role": person.role.value,

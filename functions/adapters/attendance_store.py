@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ from functions.adapters.documents import SCHEMA_VERSION, Fields, check_schema, e
 from functions.adapters.paths import room_path
 from functions.adapters.people_documents import organizer_from_document
 from functions.adapters.work import DocumentWork
+from functions.domain.addresses import mailbox
 from functions.domain.errors import StoreConflict
 from functions.domain.model import Space, SyncState
 from functions.domain.roster import RosterEntry
@@ -27,6 +28,9 @@ PARKED_AT_ONCE = 20
 
 COMMIT_ATTEMPTS = 20
 """How often we decide anew because another process wrote first."""
+
+MAX_REMARKED = 100
+"""For how many accounts one run of `sync-due` has class meetings marked again; the next run takes the rest."""
 
 MAX_DUE = 5000
 """How many class meetings one run of `sync-due` takes on; the next run takes the rest."""
@@ -98,10 +102,31 @@ class DocumentAttendanceStore:
         named = [
             *([Where("user", "==", person.user)] if person.user else []),
             *([Where("student_id", "==", person.student_id)] if person.student_id else []),
-            *([Where("emails", "contains", person.email)] if person.email else []),
+            *([Where("emails", "contains", mailbox(person.email))] if person.email else []),
         ]
         found = [await self._database.find(Query("attendance", where=(where,), group=True)) for where in named]
         return sorted({document.fields["session_id"] for part in found for document in part.documents})
+
+    async def sessions_holding(
+        self, *, users: Collection[str], emails: Collection[str], since: datetime
+    ) -> Sequence[str]:
+        """See the port."""
+        named = [
+            *(Where("user", "==", user) for user in sorted(users)),
+            *(Where("emails", "contains", email) for email in sorted(emails)),
+        ]
+        lately = Where("session_start", ">=", since)
+        order = ("session_start", "attendee_id")
+        session_ids: set[str] = set()
+        for where in named:
+            found = await self._database.find(Query("attendance", where=(where, lately), order=order, group=True))
+            session_ids |= {document.fields["session_id"] for document in found.documents}
+        return sorted(session_ids)
+
+    async def people_to_remark(self, now: datetime) -> Sequence[str]:
+        """See the port."""
+        waiting = Query("people", where=(Where("remark_at", "<=", now),), order=("remark_at",), limit=MAX_REMARKED)
+        return [document.fields["user"] for document in (await self._database.find(waiting)).documents]
 
     async def space_with_code(self, meeting_code: str, *, until: datetime) -> Space | None:
         """See the port."""
@@ -161,7 +186,10 @@ class DocumentAttendanceStore:
 
     async def organizer_with(self, email: str) -> TrackedOrganizer | None:
         """See the port."""
-        found = await self._database.find(Query("organizers", where=(Where("email", "==", email),), limit=1))
+        for named in (Where("email", "==", email), Where("mailbox", "==", mailbox(email))):
+            found = await self._database.find(Query("organizers", where=(named,), limit=1))
+            if found.documents or mailbox(email) == email:
+                break
         return organizer_from_document(found.documents[0].fields) if found.documents else None
 
     async def has_classes(self, teacher_email: str) -> bool:

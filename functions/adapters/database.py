@@ -33,6 +33,10 @@ READABLE_FOR: Final = timedelta(hours=1)
 """How long the past can be read: https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1."""
 
 
+MOST_IN_ANY: Final = 30
+"""How many values one query may ask for: https://firebase.google.com/docs/firestore/query-data/queries#limitations."""
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """A document as it was read. Read again unchanged, it is equal.
@@ -71,12 +75,13 @@ class Where:
 
     Attributes:
         field: The field; dots reach into maps. A document without it does not fit.
-        op: `contains` asks whether the field is a list with this value in it.
+        op: `contains` asks whether the field is a list with this value in it, `contains_any` whether it is a list with
+            one of these values in it: a list of at most MOST_IN_ANY.
         value: What it is held against.
     """
 
     field: str
-    op: Literal["==", "<", "<=", ">", ">=", "contains"]
+    op: Literal["==", "<", "<=", ">", ">=", "contains", "contains_any"]
     value: object
 
 
@@ -108,7 +113,7 @@ class Query:
     @property
     def sorting(self) -> tuple[str, ...]:
         """All fields that the documents are sorted by, before their path."""
-        ranges = (where.field for where in self.where if where.op not in {"==", "contains"})
+        ranges = (where.field for where in self.where if where.op in {"<", "<=", ">", ">="})
         return tuple(dict.fromkeys((*self.order, *ranges)))
 
 

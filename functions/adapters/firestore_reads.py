@@ -30,6 +30,7 @@ _OPERATORS: Final = {
     ">": types.StructuredQuery.FieldFilter.Operator.GREATER_THAN,
     ">=": types.StructuredQuery.FieldFilter.Operator.GREATER_THAN_OR_EQUAL,
     "contains": types.StructuredQuery.FieldFilter.Operator.ARRAY_CONTAINS,
+    "contains_any": types.StructuredQuery.FieldFilter.Operator.ARRAY_CONTAINS_ANY,
 }
 
 

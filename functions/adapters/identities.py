@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 from functions.adapters.credentials import Capability, CredentialsPool
 from functions.adapters.directory import Directory
 from functions.adapters.people import BATCH, People
+from functions.domain.addresses import mailboxes
 from functions.domain.errors import (
     AttendanceError,
     ConsentScopeMissing,
@@ -59,11 +60,17 @@ class GoogleIdentities:
         self._deadline = deadline
 
     async def look_up(
-        self, users: Collection[str], *, acting_as: Organizer, known_to_directory: Collection[str] = ()
+        self,
+        users: Collection[str],
+        *,
+        acting_as: Organizer,
+        known_to_directory: Collection[str] = (),
+        expected: Collection[str] | None = None,
     ) -> LookUp:
         """See the port. Whoever is not answered for when the time is over is unavailable."""
         asked = sorted(frozenset(users))
         search = _Search(asked, acting_as, known_to_directory)
+        search.expected = expected
         try:
             async with asyncio.timeout(self._deadline), asyncio.TaskGroup() as tasks:
                 for first in range(0, len(asked), BATCH):
@@ -108,9 +115,11 @@ class GoogleIdentities:
 
     async def _batch(self, users: Sequence[str], search: _Search) -> None:
         await self._ask_people(users, search)
+        search.to_complete |= search.without_expected_address(users)
+        incomplete = search.known_to_directory | search.to_complete
         async with asyncio.TaskGroup() as tasks:
             for user in users:
-                if user not in search.found or user in search.known_to_directory:
+                if user not in search.found or user in incomplete:
                     tasks.create_task(self._ask_directory(user, search))
 
     async def _ask_people(self, users: Sequence[str], search: _Search) -> None:
@@ -142,7 +151,7 @@ class GoogleIdentities:
                 search.reasons.add(error.reason)
             else:
                 search.directory_answered.add(user)
-                if found is not None:
+                if found is not None and not search.tells_the_same(found):
                     search.found[user] = found
 
     async def _refused(self, user: str, error: NeedsOperator, search: _Search) -> None:
@@ -197,15 +206,37 @@ class _Search:
         self.checked = False
         self.answers_teacher: bool | None = None
         self.reasons: set[str] = set()
+        self.expected: Collection[str] | None = None
+        self.to_complete: set[str] = set()
+
+    def without_expected_address(self, users: Collection[str]) -> set[str]:
+        """Those who were found without an address that is expected: they may have one that only the Directory knows."""
+        if self.expected is None:
+            return set()
+        return {
+            user
+            for user in users
+            if (known := self.found.get(user)) and mailboxes([known.email, *known.aliases]).isdisjoint(self.expected)
+        }
+
+    def tells_the_same(self, found: Identity) -> bool:
+        """Whether the Directory has nothing to add to what People tells, for whom it was asked only because of that."""
+        known = self.found.get(found.user)
+        return (
+            known is not None
+            and found.user not in self.known_to_directory
+            and (known.email, set(known.aliases)) == (found.email, set(found.aliases))
+        )
 
     def outcome(self) -> LookUp:
         """What came of it."""
         final = self.asked if self.directory_refuses else self.directory_answered
+        needed = self.known_to_directory | self.to_complete
         # Which address is the primary one, as which calls may be made, only the Directory can say.
         found = {
             user: identity
             for user, identity in self.found.items()
-            if user in final or user not in self.known_to_directory
+            if user in final or user not in needed
         }
         unknown = self._answered_by_all() - found.keys()
         return LookUp(

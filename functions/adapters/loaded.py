@@ -32,6 +32,11 @@ class Loaded:
             found = await self._database.get_many(wanted)
             self._documents.update({path: found.get(path) for path in wanted})
 
+    def learn(self, documents: Iterable[Document]) -> None:
+        """Note documents that a query found; what was read before stays as it was."""
+        for document in documents:
+            self._documents.setdefault(document.path, document)
+
     async def children(self, collection: str) -> Mapping[str, Document]:
         """All documents directly in a collection, by path."""
         if collection not in self._children:

@@ -12,6 +12,7 @@ from typing import Any
 
 from functions.adapters.attendance_documents import remembered_from_document, remembered_to_document
 from functions.adapters.documents import SCHEMA_VERSION, Fields, check_schema, expiry
+from functions.domain.addresses import KnownAddress, mailbox, mailboxes
 from functions.domain.model import Identity, IdentitySource, Subscription, SubscriptionState, SyncError
 from functions.domain.sessions import Person, TrackedOrganizer
 
@@ -31,6 +32,10 @@ def person_to_document(person: Person, *, retention: timedelta | None) -> Fields
         "unknown": person.unknown,
         "resolved_at": person.resolved_at,
         "student": remembered_to_document(person.student),
+        "addresses": _addresses_to_document(person),
+        "emails": sorted(mailboxes(known.email for known in person.addresses)),
+        "outdated": person.outdated,
+        "remark_at": person.remark_at,
     }
 
 
@@ -52,7 +57,17 @@ def person_from_document(fields: Mapping[str, Any]) -> Person:
         unknown=fields["unknown"],
         resolved_at=fields["resolved_at"],
         student=remembered_from_document(fields["student"]),
+        known_by=tuple(KnownAddress(**known) for known in fields.get("addresses", ())),
+        outdated=fields.get("outdated", False),
+        remark_at=fields.get("remark_at"),
     )
+
+
+def _addresses_to_document(person: Person) -> list[Fields]:
+    """An account's addresses with their times; empty as long as it has those of its first answer, and only those."""
+    addresses = person.addresses
+    plain = len({known.since for known in addresses}) == 1 and all(k.current and not k.counts_from for k in addresses)
+    return [] if plain else [asdict(known) for known in addresses]
 
 
 def organizer_to_document(organizer: TrackedOrganizer) -> Fields:
@@ -62,6 +77,7 @@ def organizer_to_document(organizer: TrackedOrganizer) -> Fields:
         "schema_version": SCHEMA_VERSION,
         "user": organizer.user,
         "email": organizer.email,
+        "mailbox": mailbox(organizer.email),
         "enrolled_at": organizer.enrolled_at,
         "subscription": {
             "name": subscription.name if subscription else None,

@@ -18,6 +18,7 @@ from functions.adapters.documents import (
     sync_from_document,
     sync_to_document,
 )
+from functions.domain.addresses import as_given, searchable
 from functions.domain.intervals import Interval
 from functions.domain.model import Space, SyncError
 from functions.domain.policy import Policy
@@ -49,7 +50,7 @@ def session_to_document(sheet: AttendanceSheet, *, retention: timedelta | None) 
         "class_ids": sorted({plan.class_id, *(entry.class_id for entry in plan.roster)} - {None}),
         "subject": plan.subject,
         "teacher_email": plan.teachers[0] if plan.teachers else None,
-        "teacher_emails": list(plan.teachers),
+        "teacher_emails": searchable(plan.teachers),
         "space": session.space.name,
         "meeting_code": session.space.meeting_code,
         "meeting_uri": session.space.meeting_uri,
@@ -68,6 +69,7 @@ def session_to_document(sheet: AttendanceSheet, *, retention: timedelta | None) 
             "listed_at": progress.listed_at,
             "tried_at": progress.tried_at,
             "failures": progress.failures,
+            "named_at": plan.named_at,
             "error": asdict(progress.error) if progress.error else None,
         },
         "conference_records": list(session.conference_records),
@@ -103,7 +105,7 @@ def session_from_document(fields: Mapping[str, Any]) -> ClassSession:
             class_id=fields["class_id"],
             external_id=fields["external_id"],
             series_id=fields["series_id"],
-            teachers=tuple(fields["teacher_emails"]),
+            teachers=as_given(fields["teacher_emails"]),
             roster=tuple(RosterEntry(**entry) for entry in fields["roster"]),
             policy=Policy(**fields["policy"]),
             attached=tuple(AttachedRecord(**attached) for attached in fields["attached_records"]),
@@ -111,6 +113,7 @@ def session_from_document(fields: Mapping[str, Any]) -> ClassSession:
             tracking_hint=fields["tracking_hint"],
             fingerprint=fields["fingerprint"],
             calendar=_entry_from_document(fields) if fields.get("calendar") else None,
+            named_at=progress.get("named_at"),
         ),
         progress=Progress(
             listed_at=progress["listed_at"],

@@ -49,6 +49,8 @@ def _fits(document: Document, where: Where) -> bool:
     value, wanted = field_value(document.fields, where.field, _MISSING), sort_key(where.value)
     if value is _MISSING:
         return False
+    if where.op == "contains_any":
+        return isinstance(value, list) and not {sort_key(item) for item in value}.isdisjoint(wanted[1:])
     if where.op == "contains":
         return isinstance(value, list) and any(sort_key(item) == wanted for item in value)
     key = sort_key(value)

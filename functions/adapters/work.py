@@ -6,13 +6,14 @@ for all of them; likewise a conference's for the rest of its snapshot.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from functions.adapters.attendance_documents import correction_from_document, correction_id
 from functions.adapters.commit import Commit, Wanted
 from functions.adapters.conference_documents import conference_from_document
-from functions.adapters.database import Database
+from functions.adapters.database import MOST_IN_ANY, Database, Query, Where
 from functions.adapters.documents import check_schema
 from functions.adapters.loaded import Loaded
 from functions.adapters.paths import (
@@ -125,6 +126,17 @@ class DocumentWork:
             if (document := self._stored.known(path))
         }
         return {**found, **{user: self._wanted.people[user] for user in users if user in self._wanted.people}}
+
+    async def people_known_by(self, emails: Collection[str]) -> Mapping[str, Person]:
+        """See the port."""
+        wanted = sorted(emails)
+        parts = [wanted[first : first + MOST_IN_ANY] for first in range(0, len(wanted), MOST_IN_ANY)]
+        queries = [Query("people", where=(Where("emails", "contains_any", part),)) for part in parts]
+        users = set()
+        for found in await asyncio.gather(*(self._database.find(query) for query in queries)):
+            self._stored.learn(found.documents)
+            users |= {document.fields["user"] for document in found.documents}
+        return await self.people(users)
 
     async def organizer(self, user: str) -> TrackedOrganizer | None:
         """See the port."""

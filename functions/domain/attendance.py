@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from functions.domain.addresses import answered_since, mailbox, mailboxes
 from functions.domain.certainty import (
     after_marking,
     held_time,
@@ -38,7 +39,8 @@ from functions.domain.sessions import (
     Suggestion,
     Verdict,
 )
-from functions.domain.syncing import end_of
+from functions.domain.syncing import end_of, is_over
+from functions.domain.timetable import RETENTION
 from functions.domain.who import Match, NameIndex, Seen, Who, account_of, accounts_by_email, corrections_by_kind
 
 
@@ -96,7 +98,7 @@ class Evidence:
         conferences: Those that belong to it and are stored, in order of time.
         missing: Records that belong to it and are not stored: Meet named them, nobody has read them.
         unread_from: When the first of its records began that could not be read; None if that is not known.
-        people: What is known of accounts.
+        people: What is known of accounts: of those who were there, and of those who have an address of the roster.
         corrections: What people decided.
         now: The time of the computation.
         settle: How long after its end a conference may still change.
@@ -156,6 +158,7 @@ def sheet(session: ClassSession, evidence: Evidence) -> AttendanceSheet:
     held_for = held_time(plan.scheduled, teaching, being)
     taught = taught_time(plan.scheduled, owned, teaching)
     everybody_known = not evidence.identities_in_use or not _unidentified(session, people, presences, evidence)
+    teachers_known = everybody_known or _teachers_found(session, people, evidence)
     state = session_state(
         session,
         evidence.conferences,
@@ -190,6 +193,7 @@ def sheet(session: ClassSession, evidence: Evidence) -> AttendanceSheet:
             unlisted=_unlisted(session, plan.scheduled, read),
             held_long_enough=held_for >= min_held(session),
             everybody_known=everybody_known,
+            teachers_known=teachers_known,
             reported=frozenset(conference.conference_record for conference in read if conference.reported),
         )
     attendance = _attendance(done, people, presences, hearing, evidence)
@@ -197,7 +201,8 @@ def sheet(session: ClassSession, evidence: Evidence) -> AttendanceSheet:
         done,
         now=evidence.now,
         settle=evidence.settle,
-        everybody_answered=not evidence.identities_in_use or all(_is_answered(m[0], evidence) for m in people.values()),
+        everybody_answered=not evidence.identities_in_use
+        or all(_is_answered(match, session, evidence) for matches in people.values() for match in matches),
     )
     return AttendanceSheet(done, tuple(sorted(attendance, key=lambda person: person.attendee_id)))
 
@@ -245,8 +250,22 @@ def _people(session: ClassSession, conferences: Sequence[Conference], evidence: 
 
 
 def students_of(session: ClassSession) -> tuple[RosterEntry, ...]:
-    """Who is expected in a class meeting; a teacher who stands on the roster is not."""
-    return tuple(entry for entry in session.plan.roster if entry.email not in session.plan.teachers)
+    """Who is expected in a class meeting, as far as addresses tell without accounts; a teacher on the roster is not."""
+    teachers = mailboxes(session.plan.teachers)
+    return tuple(e for e in session.plan.roster if not e.email or mailbox(e.email) not in teachers)
+
+
+def people_left_at(session: ClassSession, conferences: Iterable[Conference]) -> datetime | None:
+    """When the people of a class meeting were last there; who they were then, only a later answer tells.
+
+    That is the earlier of its scheduled end and the end of its last call; None while an unscheduled one goes on.
+    """
+    scheduled = session.plan.scheduled
+    calls = [(c.snapshot, c.sync) for c in conferences if c.snapshot]
+    if not calls or not all(is_over(snapshot, sync) for snapshot, sync in calls):
+        return scheduled.end if scheduled else None
+    last = max(end_of(snapshot, sync) for snapshot, sync in calls)
+    return min(scheduled.end, last) if scheduled else last
 
 
 def who_is_who(session: ClassSession, evidence: Evidence) -> Who:
@@ -257,6 +276,7 @@ def who_is_who(session: ClassSession, evidence: Evidence) -> Who:
         roster=session.plan.roster,
         people=evidence.people,
         room_names=evidence.room_names,
+        ended_at=people_left_at(session, evidence.conferences),
     )
 
 
@@ -360,23 +380,39 @@ def _was_read_before(moment: datetime, evidence: Evidence) -> bool:
 def _unidentified(
     session: ClassSession, people: People, presences: Mapping[str, tuple[Presence, ...]], evidence: Evidence
 ) -> bool:
-    """Whether a guest was in the class whose account nobody could be asked about yet: it may be any student's."""
+    """Whether an account was in the class that nobody could be asked about since: it may be any student's."""
     scheduled = session.plan.scheduled
     for key, matches in people.items():
-        if _is_answered(matches[0], evidence):
+        if all(_is_answered(match, session, evidence) for match in matches):
             continue
         if scheduled and any(p.interval.clip(scheduled) for p in presences[key]):
             return True
     return False
 
 
-def _is_answered(match: Match, evidence: Evidence) -> bool:
-    """Whether it is known whose account a participant has, or that nobody knows; others have nothing to be asked."""
+def _is_answered(match: Match, session: ClassSession, evidence: Evidence) -> bool:
+    """Whether it is known whose account a participant has, or that nobody knows; others have nothing to be asked.
+
+    Addresses are renamed and given on, so only an answer from the time when the people left the class or later says
+    who they were; while the class goes on, any answer will do. A guest may have an address that the class names only
+    since: then the answer must be younger than that, as long as the class is brought up to date by itself.
+    """
     user = account_of(match.seen.participant.user)
-    if match.role is not Role.GUEST or match.kind is Kind.ROOM or user is None:
+    if match.certain or match.kind is Kind.ROOM or user is None:
         return True
-    person = evidence.people.get(user)
-    return person is not None and (person.identity is not None or person.unknown)
+    left_at = people_left_at(session, evidence.conferences)
+    if left_at is None or left_at > evidence.now:
+        return answered_since(evidence.people.get(user), None)
+    named_at = session.plan.named_at
+    if named_at and match.role is Role.GUEST and evidence.now < left_at + RETENTION:
+        left_at = max(left_at, named_at)
+    return answered_since(evidence.people.get(user), left_at)
+
+
+def _teachers_found(session: ClassSession, people: People, evidence: Evidence) -> bool:
+    """Whether each teacher of the class was in the call, so that nobody else there can be one of them."""
+    there = [m.seen.participant.user for matches in people.values() for m in matches if m.role is Role.TEACHER]
+    return who_is_who(session, evidence).teachers_found(account_of(user) for user in there)
 
 
 def _attendance(
@@ -388,13 +424,14 @@ def _attendance(
 ) -> list[Attendance]:
     """Everybody who was there, and every student who was expected."""
     overrides = [c for c in evidence.corrections if isinstance(c, Override)]
-    expected = {entry.key: entry for entry in who_is_who(session, evidence).students()}
+    who = who_is_who(session, evidence)
+    expected = {entry.key: entry for entry in who.students()}
     found = []
     for key in dict.fromkeys([*expected, *people]):
         entry, there = expected.get(key), presences.get(key, ())
         if not there and entry is None:
             continue
-        one = _one(session, key, entry, people.get(key, []) if there else [], presences=there, hearing=hearing)
+        one = _one(session, key, entry, people.get(key, []) if there else [], presences=there, hearing=hearing, who=who)
         if entry:
             one = replace(one, override=next((o for o in overrides if o.concerns(entry, one.attendee_id)), None))
         found.append(one)
@@ -409,20 +446,24 @@ def _one(
     *,
     presences: tuple[Presence, ...],
     hearing: Hearing | None,
+    who: Who,
 ) -> Attendance:
     """One person's attendance; without any participant, of a student who never came."""
     own = [match for match in matches if match.assigned is None]
     assigned = [match for match in matches if match.assigned is not None]
     face = (own or assigned)[-1] if matches else None  # the latest participant, the person's own if there is one
-    emails = tuple(
-        dict.fromkeys([*([entry.email] if entry and entry.email else []), *(e for m in own for e in m.emails)])
-    )
+    account = who.told_account_of(entry) if entry else None
+    known = [e for m in own for e in m.emails]
+    if entry and account and account != entry.user and not own:
+        known = [*who.emails_of(account)]
+    emails = tuple(dict.fromkeys([*([entry.email] if entry and entry.email else []), *known]))
     scheduled = session.plan.scheduled
     inside = covered(clipped for p in presences if (clipped := p.interval.clip(scheduled) if scheduled else p.interval))
     return Attendance(
         attendee_id=attendee_id(session.session_id, key),
         kind=face.kind if face else Kind.EXPECTED,
-        user=_account(face, own) or (entry.user if entry else None),
+        user=_account(face, own) if face else account,
+        account=next((user for m in own if (user := account_of(m.seen.participant.user))), None) or account,
         # What a guest typed names the guest, also once people said who it is.
         display_name=(entry and entry.display_name) or (own[-1].seen.participant.user.display_name if own else ""),
         role=face.role if face else Role.STUDENT,

@@ -59,7 +59,8 @@ class Hearing:
         searched: Whether Meet's list of records, begun at or after the scheduled end, was seen to its last page.
         held_long_enough: Whether the class was held for as long as the policy demands.
         unlisted: The scheduled time during which there may have been a further call, as far as Meet was asked.
-        everybody_known: Whether every account that was in the class could be looked up.
+        everybody_known: Whether every account that was in the class could be looked up since.
+        teachers_known: Whether each teacher was found, or nobody is left who could be one.
         reported: Calls that are known from Google's reports alone, whose rows may come late or never.
     """
 
@@ -75,6 +76,7 @@ class Hearing:
     held_long_enough: bool
     unlisted: tuple[Interval, ...] = ()
     everybody_known: bool = True
+    teachers_known: bool = True
     reported: frozenset[str] = frozenset()
 
     @property
@@ -144,8 +146,16 @@ def _doubt(status: Mark | None, presences: Sequence[Presence], hearing: Hearing)
         return "Google Meet was not asked since the class for all of its meetings."
     if status is Mark.ABSENT and not hearing.held_long_enough:
         return "it is not certain that the class was held."
+    return _doubt_of_identity(status, hearing)
+
+
+def _doubt_of_identity(status: Mark | None, hearing: Hearing) -> str | None:
+    """Why a mark cannot be given before it is known who everybody was; None if it can."""
     if status is Mark.ABSENT and not hearing.everybody_known:
-        return "somebody was in the class whose account could not be looked up."
+        return "somebody was in the class whose account could not be looked up since."
+    by_teacher = hearing.policy.window == "held" and status in {Mark.LATE, Mark.LEFT_EARLY, Mark.PARTIAL}
+    if by_teacher and not hearing.teachers_known:
+        return "somebody was in the class who may be its teacher, and whose account could not be looked up since."
     return None
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from functions.domain.addresses import mailbox
 from functions.domain.errors import FieldError, InvalidRequest
 
 
@@ -35,15 +36,25 @@ class RosterEntry:
 
     def is_named_by(self, *, student_id: str | None, email: str | None) -> bool:
         """Whether somebody who names a student by either means this one."""
-        return self.student_id == student_id if student_id else bool(email) and self.email == email
+        return self.student_id == student_id if student_id else _same_mailbox(self.email, email)
 
     def is_same_as(self, other: RosterEntry) -> bool:
         """Whether two entries are of one student."""
-        pairs = ((getattr(self, name), getattr(other, name)) for name in _IDENTIFYING)
+        pairs = ((_compared(self, name), _compared(other, name)) for name in _IDENTIFYING)
         return any(one and one == another for one, another in pairs)
 
 
 _IDENTIFYING = ("key", "student_id", "email", "user")
+
+
+def _compared(entry: RosterEntry, attribute: str) -> str | None:
+    """What identifies a student, in the form in which it is compared."""
+    value: str | None = getattr(entry, attribute)
+    return mailbox(value) if value and value == entry.email else value
+
+
+def _same_mailbox(one: str | None, other: str | None) -> bool:
+    return bool(one and other) and mailbox(one or "") == mailbox(other or "")
 
 
 def checked_roster(students: Iterable[RosterEntry]) -> tuple[RosterEntry, ...]:
@@ -57,7 +68,7 @@ def checked_roster(students: Iterable[RosterEntry]) -> tuple[RosterEntry, ...]:
     for attribute in _IDENTIFYING:
         seen: dict[str, int] = {}
         for number, entry in enumerate(roster):
-            value = getattr(entry, attribute)
+            value = _compared(entry, attribute)
             if value and value in seen:
                 problems.setdefault(number, _twice(attribute, seen[value]))
             elif value:
@@ -90,7 +101,7 @@ def _twice(attribute: str, number: int) -> str:
 
 def _is_shared(roster: Sequence[RosterEntry]) -> bool:
     """Whether several entries have one address or account."""
-    values = [[value for entry in roster if (value := getattr(entry, name))] for name in _NAMES]
+    values = [[value for entry in roster if (value := _compared(entry, name))] for name in _NAMES]
     return any(len(set(known)) < len(known) for known in values)
 
 
@@ -131,7 +142,7 @@ class Override:
         if entry and (self.student_id or self.email):
             if self.student_id and entry.student_id:
                 return self.student_id == entry.student_id
-            return bool(self.email) and self.email == entry.email
+            return _same_mailbox(self.email, entry.email)
         return self.attendee_id == attendee_id
 
 

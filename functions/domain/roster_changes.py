@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from functions.domain.addresses import mailbox
 from functions.domain.attendance import attendee_id
 from functions.domain.roster import Assignment, Correction, Decision, Override, RosterEntry
 from functions.domain.sessions import Person
@@ -106,7 +107,7 @@ def _student_of(
         mine = (entry for entry in roster if correction.concerns(entry, attendee_id(session_id, entry.key)))
         return next(mine, None)
     by_id = (entry for entry in roster if correction.student_id and entry.student_id == correction.student_id)
-    by_email = (entry for entry in roster if correction.email and entry.email == correction.email)
+    by_email = (entry for entry in roster if _same(correction.email, entry.email))
     return next(by_id, None) or next(by_email, None)
 
 
@@ -162,3 +163,8 @@ class _Identities:
 def _are_two(entry: RosterEntry, other: RosterEntry) -> bool:
     """Whether two entries are two students, whatever address or account they share: the LMS's own ids say so."""
     return bool(entry.student_id and other.student_id) and entry.student_id != other.student_id
+
+
+def _same(one: str | None, other: str | None) -> bool:
+    """Whether two addresses are one mailbox."""
+    return one is not None and other is not None and mailbox(one) == mailbox(other)

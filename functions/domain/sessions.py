@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from functions.domain.addresses import EARLIEST, KnownAddress
 from functions.domain.intervals import Interval
 from functions.domain.model import Identity, Kind, Space, Subscription, Sync, SyncError
 from functions.domain.policy import Policy
@@ -60,6 +61,9 @@ class Person:
         unknown: Whether Directory and People answered that they know nobody.
         resolved_at: When that was asked; None if never.
         student: The student that people once said this account is.
+        known_by: Every address that it has or had.
+        outdated: Whether the newest answer is known to be wrong, as another account has one of its addresses.
+        remark_at: Since when class meetings are to be marked again because its addresses changed; None if none is.
     """
 
     user: str
@@ -67,6 +71,17 @@ class Person:
     unknown: bool = False
     resolved_at: datetime | None = None
     student: Remembered | None = None
+    known_by: tuple[KnownAddress, ...] = ()
+    outdated: bool = False
+    remark_at: datetime | None = None
+
+    @property
+    def addresses(self) -> tuple[KnownAddress, ...]:
+        """Every address that it has or had; where no history is stored, those of the newest answer."""
+        if self.known_by or self.identity is None:
+            return self.known_by
+        since = self.resolved_at or EARLIEST
+        return tuple(KnownAddress(email, since) for email in (self.identity.email, *self.identity.aliases))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +134,7 @@ class Plan:
         tracking_hint: What to do about a teacher who could not be tracked.
         fingerprint: Of the request that scheduled it, to recognise the same one.
         calendar: Where it stands in Calendar; None if it is in none.
+        named_at: When its teachers and students were last set.
     """
 
     scheduled: Interval | None = None
@@ -135,6 +151,7 @@ class Plan:
     tracking_hint: str | None = None
     fingerprint: str | None = None
     calendar: CalendarEntry | None = None
+    named_at: datetime | None = None
 
     @property
     def takes_place(self) -> Interval | None:
@@ -242,7 +259,12 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Attendance:
-    """One person in one class meeting. `presences` are oldest first and overlap where devices did."""
+    """One person in one class meeting. `presences` are oldest first and overlap where devices did.
+
+    Attributes:
+        user: The account with which the person was there, else the person's own.
+        account: The person's own account; not one that people assigned to a student.
+    """
 
     attendee_id: str
     kind: Kind
@@ -260,6 +282,7 @@ class Attendance:
     override: Override | None = None
     merged: tuple[Merged, ...] = ()
     suggestions: tuple[Suggestion, ...] = ()
+    account: str | None = None
 
     @property
     def mark(self) -> Mark | None:

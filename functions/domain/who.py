@@ -1,17 +1,20 @@
 """Which person a participant is: by account, never by name.
 
-In this order: what people assigned by hand, the account's e-mail, its aliases, the account that the roster names.
+In this order: what people assigned by hand, the account's addresses at the time of the class, the account that the
+roster names. Which account has an address at a time: `functions.domain.addresses`.
 """
 
 from __future__ import annotations
 
 import fnmatch
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import assert_never
 
+from functions.domain.addresses import addresses_at, current_of, mailbox, mailboxes, owners
 from functions.domain.model import (
     AnonymousUser,
     DeviceUser,
@@ -50,6 +53,8 @@ class Match:
         own_key: What the participant is recognised by, whoever they are taken for.
         assigned: What people said, if they did: by whom and when.
         emails: Addresses that are the person's own.
+        certain: Whether it rests on what people, the roster or a report said of the account itself, and so on no
+            answer of Directory or People.
     """
 
     seen: Seen
@@ -61,6 +66,7 @@ class Match:
     assigned: Assignment | Remembered | None = None
     emails: tuple[str, ...] = ()
     email_source: EmailSource | None = None
+    certain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +76,14 @@ class Who:
     Attributes:
         teachers: Addresses of the teachers.
         organizer_teaches: Whether whoever organized a conference is its teacher: of one that nobody scheduled.
-        roster: The students; teachers who stand there too are none.
+        roster: Everybody whom the roster names, teachers too.
         people: What is known of accounts, by `users/{id}`.
         assignments: What people assigned, by the guest's own attendee id.
         rooms: Own attendee ids of devices in rooms.
         room_names: Shell patterns of room devices' names.
         organizers: The e-mail of each account that organized one of the conferences, as far as that is known.
         accounts: By address, the account that has it: for people whom reports name by address alone.
+        ended_at: When the people of the class were last there; None while it goes on.
     """
 
     teachers: frozenset[str]
@@ -88,10 +95,59 @@ class Who:
     room_names: tuple[str, ...] = ()
     organizers: Mapping[str, str] = field(default_factory=dict)
     accounts: Mapping[str, str] = field(default_factory=dict)
+    ended_at: datetime | None = None
+    _owners: Mapping[str, str] = field(init=False, repr=False)
+    _teachers: frozenset[str] = field(init=False, repr=False)
+    _teaching: frozenset[str] = field(init=False, repr=False)
+    _students: tuple[RosterEntry, ...] = field(init=False, repr=False)
+    _by_email: Mapping[str, RosterEntry] = field(init=False, repr=False)
+    _contested: frozenset[str] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Find each address's account once, for all participants."""
+        emails = [entry.email for entry in self.roster if entry.email]
+        found = owners([*self.teachers, *emails], self.people, self.ended_at)
+        teachers = mailboxes(self.teachers)
+        teaching = frozenset(found[box] for box in teachers if box in found)
+        having = Counter(box for p in self.people.values() for box in mailboxes(k.email for k in p.addresses))
+        contested = frozenset(box for box, accounts in having.items() if accounts > 1)
+        hidden = {"_owners": found, "_teachers": teachers, "_teaching": teaching, "_contested": contested}
+        for name, value in hidden.items():
+            object.__setattr__(self, name, value)
+        students = tuple(entry for entry in self.roster if not self._is_teachers(entry))
+        object.__setattr__(self, "_students", students)
+        object.__setattr__(self, "_by_email", {mailbox(e.email): e for e in reversed(students) if e.email})
 
     def students(self) -> tuple[RosterEntry, ...]:
-        """Who is expected: a teacher's address wins over a roster that also lists it."""
-        return tuple(entry for entry in self.roster if entry.email not in self.teachers)
+        """Who is expected: a teacher is a teacher by any address of the account, on the roster too."""
+        return self._students
+
+    def account_of_entry(self, entry: RosterEntry) -> str | None:
+        """The account of a student on the roster, as far as it is known: of the address, else as the roster says."""
+        owner = self._owners.get(mailbox(entry.email)) if entry.email else None
+        return owner or entry.user
+
+    def told_account_of(self, entry: RosterEntry) -> str | None:
+        """The account of a student who was not there, where the address alone does not tell which one it is.
+
+        That is so if the roster says it, and if the address was another account's at another time. Otherwise the
+        address tells as much as the account, whoever of the class's people was in another class before.
+        """
+        contested = entry.email and mailbox(entry.email) in self._contested
+        return self.account_of_entry(entry) if contested else entry.user
+
+    def emails_of(self, user: str | None) -> tuple[str, ...]:
+        """The addresses of an account that count for this class meeting."""
+        person = self.people.get(user) if user else None
+        if person is None:
+            return ()
+        meant = (known.email for known in person.addresses if self._owners.get(mailbox(known.email)) == user)
+        return tuple(dict.fromkeys([*addresses_at(person, self.ended_at), *meant]))
+
+    def teachers_found(self, users: Iterable[str | None]) -> bool:
+        """Whether each teacher of the class is among some accounts."""
+        there = set(users)
+        return all(self._owners.get(box) in there for box in self._teachers)
 
     def own_key_of(self, seen: Seen) -> str:
         """What a participant is recognised by: account, else address, else the participant itself. Never a name."""
@@ -103,15 +159,21 @@ class Who:
         kind, own_key = kind_of(seen.participant.user), self.own_key_of(seen)
         user = self._account_of(seen.participant.user)
         person = self.people.get(user) if user else None
-        emails = _emails(person)
+        emails = self.emails_of(user)
+        told: tuple[str, ...] = ()
         if user and user in self.organizers and not emails:
-            emails = (self.organizers[user],)
+            emails = told = (self.organizers[user],)
         source = EmailSource(person.identity.source.value) if person and person.identity else None
         if isinstance(seen.participant.user, EmailUser):
-            emails = tuple(dict.fromkeys([*emails, seen.participant.user.email]))
+            # A report tells by which address the person was in the call.
+            told = (seen.participant.user.email,)
+            emails = tuple(dict.fromkeys([*emails, *told]))
             source = source or EmailSource.REPORTS
-        if self._teaches(user, emails, seen.organizer):
-            return Match(seen, own_key, own_key, Role.TEACHER, kind, emails=emails, email_source=source)
+        if self._teaches(user, told, seen.organizer):
+            certain = user not in self._teaching
+            return Match(
+                seen, own_key, own_key, Role.TEACHER, kind, emails=emails, email_source=source, certain=certain
+            )
         if assignment := self.assignments.get(own_id):
             entry = self._named(student_id=assignment.student_id, email=assignment.email)
             if entry:
@@ -120,38 +182,71 @@ class Who:
             entry = self._named(student_id=person.student.student_id, email=person.student.email)
             if entry:
                 return self._assigned(seen, own_key, kind, entry, person.student)
-        if entry := self._with_account(user, emails):
-            return Match(seen, entry.key, own_key, Role.STUDENT, kind, entry, emails=emails, email_source=source)
+        if entry := self._with_account(user, told):
+            certain = bool(user and entry.user == user) or mailbox(entry.email or "") in mailboxes(told)
+            return Match(
+                seen,
+                entry.key,
+                own_key,
+                Role.STUDENT,
+                kind,
+                entry,
+                emails=emails,
+                email_source=source,
+                certain=certain,
+            )
         if own_id in self.rooms or (person and person.unknown and self._is_room(seen.participant.user)):
             kind = Kind.ROOM
         return Match(seen, own_key, own_key, Role.GUEST, kind, emails=emails, email_source=source)
 
     def _account_of(self, user: User) -> str | None:
-        return account_of(user) or (self.accounts.get(user.email) if isinstance(user, EmailUser) else None)
+        if isinstance(user, EmailUser) and not user.user:
+            return self.accounts.get(mailbox(user.email))
+        return account_of(user)
 
     def _assigned(
         self, seen: Seen, own_key: str, kind: Kind, entry: RosterEntry, assigned: Assignment | Remembered
     ) -> Match:
         return Match(
-            seen, entry.key, own_key, Role.STUDENT, kind, entry, assigned=assigned, email_source=EmailSource.ASSIGNED
+            seen,
+            entry.key,
+            own_key,
+            Role.STUDENT,
+            kind,
+            entry,
+            assigned=assigned,
+            email_source=EmailSource.ASSIGNED,
+            certain=True,
         )
 
-    def _teaches(self, user: str | None, emails: Sequence[str], organizer: Organizer) -> bool:
-        if not self.teachers.isdisjoint(emails):
+    def _is_teachers(self, entry: RosterEntry) -> bool:
+        """Whether an entry of the roster is a teacher."""
+        if entry.email and mailbox(entry.email) in self._teachers:
+            return True
+        return self.account_of_entry(entry) in self._teaching
+
+    def _teaches(self, user: str | None, told: Sequence[str], organizer: Organizer) -> bool:
+        if user in self._teaching or not self._teachers.isdisjoint(map(mailbox, told)):
             return True
         return self.organizer_teaches and bool(user) and user == organizer.user
 
     def _named(self, *, student_id: str | None, email: str | None) -> RosterEntry | None:
-        by_id = (entry for entry in self.students() if student_id and entry.student_id == student_id)
-        by_email = (entry for entry in self.students() if email and entry.email == email)
-        return next(by_id, None) or next(by_email, None)
+        by_id = (entry for entry in self._students if student_id and entry.student_id == student_id)
+        return next(by_id, None) or (self._by_email.get(mailbox(email)) if email else None)
 
-    def _with_account(self, user: str | None, emails: Sequence[str]) -> RosterEntry | None:
-        students = self.students()
-        for email in emails:
-            if entry := next((entry for entry in students if entry.email == email), None):
+    def _with_account(self, user: str | None, told: Sequence[str]) -> RosterEntry | None:
+        """The student with one of a participant's addresses: those known the longest first, then the primary one."""
+        for email in told:
+            if entry := self._by_email.get(mailbox(email)):
                 return entry
-        return next((entry for entry in students if user and entry.user == user), None)
+        person = self.people.get(user) if user else None
+        rank = {email: number for number, email in enumerate(self.emails_of(user))}
+        known = [address for address in (person.addresses if person else ()) if address.email in rank]
+        for address in sorted(known, key=lambda address: (address.since, rank[address.email])):
+            box = mailbox(address.email)
+            if self._owners.get(box) == user and (entry := self._by_email.get(box)):
+                return entry
+        return next((entry for entry in self._students if user and entry.user == user), None)
 
     def _is_room(self, user: User) -> bool:
         name = user.display_name.casefold()
@@ -170,11 +265,11 @@ def account_of(user: User) -> str | None:
 
 
 def accounts_by_email(people: Mapping[str, Person]) -> dict[str, str]:
-    """By address, the account that has it; an address that two accounts have tells neither."""
+    """By address in its compared form, the account that has it; an address that two accounts have tells neither."""
     found: dict[str, str | None] = {}
     for user in sorted(people):
-        for email in _emails(people[user]):
-            found[email] = user if found.get(email, user) == user else None
+        for box in mailboxes(current_of(people[user])):
+            found[box] = user if found.get(box, user) == user else None
     return {email: user for email, user in found.items() if user}
 
 
@@ -296,7 +391,3 @@ def _is_invisible(mark: str) -> bool:
     """Whether a mark only chooses how the letter before it is drawn, or only holds two letters together."""
     name = unicodedata.name(mark, "")
     return "VARIATION SELECTOR" in name or name == "COMBINING GRAPHEME JOINER"
-
-
-def _emails(person: Person | None) -> tuple[str, ...]:
-    return (person.identity.email, *person.identity.aliases) if person and person.identity else ()

@@ -245,7 +245,7 @@ async def _reading(session_id: str, record: str, from_session_id: str | None, de
         return None
     reading = await deps.conferences.read(record, organizer=teacher)
     users = [u for p in reading.snapshot.participants if (u := getattr(p.user, "user", None))]
-    await resolve_identities(users, acting_as=teacher, deps=deps)
+    await resolve_identities(users, acting_as=teacher, deps=deps, since=reading.snapshot.record.end_time)
     return reading
 
 

@@ -6,11 +6,13 @@ all end here, and so converge on the same documents.
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from functions.domain.addresses import current_of, mailboxes
 from functions.domain.attendance import (
     Evidence,
     conference_time,
@@ -20,7 +22,7 @@ from functions.domain.attendance import (
 )
 from functions.domain.certainty import after_attempt
 from functions.domain.model import Conference, SyncError, SyncState
-from functions.domain.sessions import AttendanceSheet, ClassSession
+from functions.domain.sessions import AttendanceSheet, ClassSession, Person
 from functions.domain.timetable import Room, Span, is_forgotten
 from functions.domain.who import account_of
 from functions.ports import Work
@@ -136,6 +138,8 @@ async def mark(
         attempts: What was tried to bring them up to date.
     """
     changed, attempts = changed or {}, attempts or {}
+    await work.load(sessions=changed)
+    changed = {name: await _named(work, session, now=now) for name, session in changed.items()}
     sheets = {}
     for session_id in sorted({*session_ids, *changed}):
         session = changed.get(session_id) or await work.session(session_id)
@@ -159,12 +163,15 @@ async def mark(
             unread_from = room.first_start(record for record in unread if record not in stood_in_for)
         if attempt := attempts.get(session_id):
             session = _tried(session, attempt, conferences, missing=missing, rules=rules)
+        people, corrections = await asyncio.gather(
+            _who_may_be_meant(work, session, conferences, rules), work.corrections(session_id)
+        )
         evidence = Evidence(
             conferences=conferences,
             missing=missing,
             unread_from=unread_from,
-            people=await work.people(accounts(conferences)),
-            corrections=await work.corrections(session_id),
+            people=people,
+            corrections=corrections,
             now=now,
             settle=rules.settle,
             room_names=rules.room_names,
@@ -174,6 +181,30 @@ async def mark(
         sheets[session_id] = sheet(session, evidence)
         work.put_sheet(sheets[session_id])
     return sheets
+
+
+async def _named(work: Work, session: ClassSession, *, now: datetime) -> ClassSession:
+    """A class meeting as it is planned, with when its teachers and students were set: what was known before is old."""
+    before = await work.session(session.session_id)
+    if before and (before.plan.teachers, before.plan.roster) == (session.plan.teachers, session.plan.roster):
+        return session
+    return dataclasses.replace(session, plan=dataclasses.replace(session.plan, named_at=now))
+
+
+async def _who_may_be_meant(
+    work: Work, session: ClassSession, conferences: Iterable[Conference], rules: Rules
+) -> Mapping[str, Person]:
+    """What is known of the accounts that were there, and of those that have an address of the class."""
+    there = await work.people(accounts(conferences))
+    plan = session.plan
+    if plan.scheduled is None or not rules.identities_in_use:
+        return there
+    emails = mailboxes([*plan.teachers, *(entry.email for entry in plan.roster if entry.email)])
+    # Who is there with an address that the class names was asked for; the others may be missing, or known otherwise.
+    elsewhere = emails - mailboxes(email for person in there.values() for email in current_of(person))
+    named = [entry.user for entry in plan.roster if entry.user and entry.user not in there]
+    by_email, by_user = await asyncio.gather(work.people_known_by(elsewhere), work.people(named))
+    return {**by_email, **by_user, **there}
 
 
 def accounts(conferences: Iterable[Conference]) -> frozenset[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 from dataclasses import dataclass
 
 from functions.domain.errors import (
@@ -16,11 +15,13 @@ from functions.domain.errors import (
     OutOfTime,
 )
 from functions.domain.model import Identity, Organizer, SubscriptionState
-from functions.domain.sessions import AuditEntry, Caller, Person, TrackedOrganizer, Tracking
+from functions.domain.sessions import AuditEntry, Caller, TrackedOrganizer, Tracking
 from functions.ports import Work
 from functions.services.deps import Deps
 from functions.services.impersonation import require_allowed
 from functions.services.keep_subscriptions import keep
+from functions.services.remark_people import remark
+from functions.services.resolve_identities import learn
 from functions.services.tracked import require_subscriptions, tracked_organizer
 
 TRACKING_TIME = 15.0
@@ -84,16 +85,16 @@ async def know(identity: Identity, *, email: str | None = None, deps: Deps) -> t
     """
     now = deps.clock()
 
-    async def decide(work: Work) -> tuple[TrackedOrganizer, bool]:
+    async def decide(work: Work) -> tuple[TrackedOrganizer, bool, frozenset[str]]:
         before = await work.organizer(identity.user)
         organizer = before or TrackedOrganizer(user=identity.user, email=email or identity.email, enrolled_at=now)
         work.put_organizer(organizer)
-        person = (await work.people([identity.user])).get(identity.user) or Person(identity.user)
-        work.put_person(dataclasses.replace(person, identity=identity, unknown=False, resolved_at=now))
-        return organizer, before is None
+        changed = await learn(work, {identity.user: identity}, asked_at=now)
+        return organizer, before is None, changed
 
-    known, _ = await deps.store.transact(decide)
-    return known
+    (organizer, created, changed), _ = await deps.store.transact(decide)
+    await remark(changed, deps=deps)
+    return organizer, created
 
 
 async def track(email: str, *, caller: Caller, deps: Deps) -> tuple[Tracking, str | None]:

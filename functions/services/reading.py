@@ -15,7 +15,7 @@ from functions.domain.errors import ConferenceRecordGone, NeedsOperator, Organiz
 from functions.domain.intervals import Interval
 from functions.domain.model import Conference, Organizer, Reading, Snapshot, SyncError, SyncSource, is_reported
 from functions.domain.sessions import ClassSession
-from functions.domain.syncing import LONGEST_CALL, is_unfinished
+from functions.domain.syncing import LONGEST_CALL, is_over, is_unfinished
 from functions.domain.timetable import MARGIN, Room, Span
 from functions.domain.who import account_of
 from functions.ports import Listing, Work
@@ -245,15 +245,65 @@ async def read_conference(
         return SyncError.of(error, at=began)
 
 
-async def look_up_everybody(found: Found, stored: Iterable[Conference], organizer: Organizer, deps: Deps) -> bool:
-    """Look up everybody who was in what was read or is stored."""
-    users = set(accounts(stored))
-    for outcome in found.outcomes.values():
-        if isinstance(outcome, Reading):
-            users |= users_in(outcome.snapshot)
+async def look_up_everybody(
+    found: Found,
+    stored: Collection[Conference],
+    sessions: Collection[ClassSession],
+    organizer: Organizer,
+    deps: Deps,
+) -> bool:
+    """Look up everybody who was in what was read or is stored.
+
+    Args:
+        found: What Meet said.
+        stored: Conferences that are stored.
+        sessions: The scheduled class meetings that they belong to.
+        organizer: The person as whom Google is asked.
+        deps: The outside world.
+
+    Returns:
+        Whether everybody could be asked for.
+    """
+    users = people_in(found, stored)
     if organizer.user:
         users.add(organizer.user)
-    return await resolve_identities(users, acting_as=organizer, deps=deps)
+    plans = [session.plan for session in sessions if session.plan.scheduled]
+    emails = {email for plan in plans for email in (*plan.teachers, *(e.email for e in plan.roster)) if email}
+    return await resolve_identities(
+        users,
+        acting_as=organizer,
+        deps=deps,
+        since=_left_at(found, stored, sessions, now=deps.clock()),
+        expected=emails if plans else None,
+    )
+
+
+def people_in(found: Found, stored: Iterable[Conference]) -> set[str]:
+    """Every account that was in what was read or is stored."""
+    read = (outcome for outcome in found.outcomes.values() if isinstance(outcome, Reading))
+    return set(accounts(stored)).union(*(users_in(reading.snapshot) for reading in read))
+
+
+def _left_at(
+    found: Found, stored: Iterable[Conference], sessions: Iterable[ClassSession], *, now: datetime
+) -> datetime | None:
+    """When the people of the latest class left it that is over, or when it was said who they are; None if none is.
+
+    As `functions.domain.attendance.people_left_at`, where a call without an end counts as one that goes on.
+    """
+    calls: list[datetime | None] = []
+    for conference in stored:
+        time, snapshot = conference_time(conference), conference.snapshot
+        if conference.conference_record not in found.outcomes and snapshot and time:
+            calls.append(time.end if is_over(snapshot, conference.sync) else None)
+    calls += [o.snapshot.record.end_time for o in found.outcomes.values() if isinstance(o, Reading)]
+    known = [end for end in calls if end]
+    last = max(known) if known and len(known) == len(calls) else None
+    scheduled = [session.plan.scheduled.end for session in sessions if session.plan.scheduled]
+    moments = [min(end, last) if last else end for end in scheduled] if scheduled else [last] if last else []
+    left = [moment for moment in moments if moment <= now]
+    named = [session.plan.named_at for session in sessions if session.plan.named_at]
+    return max([*left, *named]) if left else None
 
 
 def users_in(snapshot: Snapshot) -> set[str]:

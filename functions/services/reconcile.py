@@ -20,6 +20,7 @@ from functions.ports import DueRoom, Job, Listing, Work
 from functions.services.deps import Deps
 from functions.services.fan_out import Item, Pace, fan_out, moment_in
 from functions.services.follow_calendar import JOB as FOLLOW
+from functions.services.remark_people import remark_waiting
 from functions.services.sync import SessionSynced, sync_session
 from functions.services.tracked import tracked_organizer
 
@@ -59,6 +60,7 @@ async def sync_due(*, deps: Deps) -> int:
     now = deps.clock()
     session_ids = await deps.store.due_sessions(now)
     waiting = await deps.store.sessions_to_follow(now)
+    await remark_waiting(deps=deps)
     await deps.jobs.publish([*_syncs(session_ids, now), *(Job(FOLLOW, {"session_id": name}) for name in waiting)])
     return len(session_ids) + len(waiting)
 

@@ -1,6 +1,6 @@
-"""Find out whose accounts were in a conference, and remember it.
+"""Find out whose accounts were in a conference, and remember it with its time.
 
-Attendance never waits for it for long, nor fails with it: whoever cannot be looked up now stands with the account's
+Attendance never waits for it for long, nor fails with it: an account that cannot be looked up now is stored with its
 id, and is looked up again when the class meeting is brought up to date the next time.
 """
 
@@ -9,81 +9,176 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Collection, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from functions.domain.addresses import after_answers, current_of, has_changed, mailboxes
 from functions.domain.errors import AttendanceError
-from functions.domain.model import IdentitySource, Organizer
+from functions.domain.model import Identity, IdentitySource, Organizer
 from functions.domain.sessions import Person
 from functions.ports import LookUp, Work
 from functions.services.deps import Deps
+from functions.services.remark_people import remark
 
 log = logging.getLogger(__name__)
 
 KEPT = timedelta(days=7)
-"""How long an answer is good: addresses change seldom."""
+"""How long an answer is good where no class has ended since: it only names people, and decides nothing for good."""
+
+RIVALS_ASKED = 5
+"""How often in one round further accounts are asked for, because answers took an address from them. Where a whole
+school is renamed, one takes from the next; who is left over is asked for at the next occasion."""
 
 UNKNOWN_KEPT = timedelta(minutes=15)
 """How long nobody is asked again about an account that nobody knew."""
 
 
-async def resolve_identities(users: Collection[str], *, acting_as: Organizer, deps: Deps) -> bool:
-    """Look up whoever is not known yet.
+async def resolve_identities(
+    users: Collection[str],
+    *,
+    acting_as: Organizer,
+    deps: Deps,
+    since: datetime | None = None,
+    expected: Collection[str] | None = None,
+) -> bool:
+    """Look up every account that is not known yet, or not known since a moment.
 
     Args:
         users: Accounts, `users/{id}`.
-        acting_as: As whom Google is asked.
+        acting_as: The person as whom Google is asked.
         deps: The outside world.
+        since: When the people left the class; an older answer does not say who they were then.
+        expected: The addresses that the class names. The Directory is asked for every account without one of them, as
+            only the Directory knows aliases; None if no class names any.
 
     Returns:
         Whether everybody could be asked for; if not, it is worth trying again in some minutes.
     """
-    identities = deps.identities
-    if identities is None or not users or not acting_as.known:
+    if deps.identities is None or not users or not acting_as.known:
         return True
 
     async def known(work: Work) -> Mapping[str, Person]:
         return await work.people(users)
 
     people, _ = await deps.store.transact(known)
-    asked = {user for user in users if _is_stale(people.get(user), deps)}
+    asked = {user for user in users if _is_stale(people.get(user), since, deps)}
     if not asked:
         return True
-    known_to_directory = {
-        user
-        for user in asked
-        if (person := people.get(user)) and person.identity and person.identity.source is IdentitySource.DIRECTORY
-    }
-    answer = await identities.look_up(asked, acting_as=acting_as, known_to_directory=known_to_directory)
-    await _remember(answer, deps)
-    if answer.unavailable:
+    round_ = _Round(acting_as, expected, deps)
+    await round_.ask(asked, people)
+    for _ in range(RIVALS_ASKED):
+        if not await round_.ask_rivals(people):
+            break
+    changed = await round_.remember()
+    if round_.unavailable:
         log.warning(
             "identities.unavailable",
-            extra={"accounts": len(answer.unavailable), "reasons": sorted(answer.reasons)},
+            extra={"accounts": len(round_.unavailable), "reasons": sorted(round_.reasons)},
         )
-    return not answer.unavailable
+    await remark(changed, deps=deps)
+    return not round_.unavailable
 
 
-def _is_stale(person: Person | None, deps: Deps) -> bool:
-    if person is None or person.resolved_at is None:
+async def learn(work: Work, answers: Mapping[str, Identity | None], *, asked_at: datetime) -> frozenset[str]:
+    """Put what Google answered for accounts, and what that means for others who had one of the addresses.
+
+    Returns:
+        The accounts whose class meetings are to be marked again once this is committed.
+    """
+    before = dict(await work.people(answers.keys()))
+    for user in answers:
+        before.setdefault(user, Person(user))
+    gained = _gained(answers, before)
+    before |= {user: person for user, person in (await work.people_known_by(gained)).items() if user not in before}
+    changed = set()
+    for user, person in after_answers(before, answers, asked_at=asked_at).items():
+        if has_changed(before[user], person):
+            changed.add(user)
+        work.put_person(dataclasses.replace(person, remark_at=asked_at) if user in changed else person)
+    return frozenset(changed)
+
+
+class _Round:
+    """One round of looking accounts up."""
+
+    def __init__(self, acting_as: Organizer, expected: Collection[str] | None, deps: Deps) -> None:
+        self._acting_as = acting_as
+        self._expected = None if expected is None else mailboxes(expected)
+        self._deps = deps
+        self._asked_at = deps.clock()
+        self._answers: dict[str, Identity | None] = {}
+        self.unavailable: set[str] = set()
+        self.reasons: set[str] = set()
+
+    async def ask(self, users: Collection[str], people: Mapping[str, Person]) -> None:
+        """Ask Google for accounts."""
+        if self._deps.identities is None or not users:
+            return
+        known_to_directory = {
+            user
+            for user in users
+            if (person := people.get(user)) and person.identity and person.identity.source is IdentitySource.DIRECTORY
+        }
+        answer: LookUp = await self._deps.identities.look_up(
+            users, acting_as=self._acting_as, known_to_directory=known_to_directory, expected=self._expected
+        )
+        self._answers |= {**answer.found, **dict.fromkeys(answer.unknown)}
+        self.unavailable |= answer.unavailable
+        self.reasons |= answer.reasons
+
+    async def ask_rivals(self, people: Mapping[str, Person]) -> bool:
+        """Ask for those who have, by an older answer, an address that another account has now: it is outdated.
+
+        Returns:
+            Whether there were any: what they have now may be another one's by an older answer.
+        """
+        gained = _gained(self._answers, people)
+        if not gained:
+            return False
+
+        async def known(work: Work) -> Mapping[str, Person]:
+            return await work.people_known_by(gained)
+
+        having, _ = await self._deps.store.transact(known)
+        rivals = {
+            user: person
+            for user, person in having.items()
+            if user not in self._answers.keys() | self.unavailable
+            and not gained.isdisjoint(mailboxes(current_of(person)))
+        }
+        await self.ask(rivals.keys(), rivals)
+        return bool(rivals)
+
+    async def remember(self) -> frozenset[str]:
+        """Keep the answers; gives the accounts whose class meetings are to be marked again."""
+
+        async def decide(work: Work) -> frozenset[str]:
+            return await learn(work, self._answers, asked_at=self._asked_at)
+
+        try:
+            changed, _ = await self._deps.store.transact(decide)
+        except AttendanceError as error:
+            # The same answers can be had again; the attendance is worth more than the memory of them.
+            log.warning("identities.not_kept", extra={"reason": error.reason})
+            return frozenset()
+        return changed
+
+
+def _is_stale(person: Person | None, since: datetime | None, deps: Deps) -> bool:
+    if person is None or person.resolved_at is None or person.outdated:
+        return True
+    if since and person.resolved_at < since:
         return True
     # Reports tell an address and no aliases: whoever knows more is asked as if nobody had answered.
     answered = person.identity and person.identity.source is not IdentitySource.REPORTS
     return person.resolved_at + (KEPT if answered else UNKNOWN_KEPT) <= deps.clock()
 
 
-async def _remember(answer: LookUp, deps: Deps) -> None:
-    now = deps.clock()
-
-    async def decide(work: Work) -> None:
-        before = await work.people([*answer.found, *answer.unknown])
-        for user in [*answer.found, *answer.unknown]:
-            person = before.get(user) or Person(user)
-            # An account that is gone was still that person when the class was held.
-            identity = answer.found.get(user) or person.identity
-            work.put_person(dataclasses.replace(person, identity=identity, unknown=identity is None, resolved_at=now))
-
-    try:
-        await deps.store.transact(decide)
-    except AttendanceError as error:
-        # The same answers can be had again; the attendance is worth more than the memory of them.
-        log.warning("identities.not_kept", extra={"reason": error.reason})
+def _gained(answers: Mapping[str, Identity | None], before: Mapping[str, Person]) -> frozenset[str]:
+    """The addresses that accounts have by the answers, and did not have before, in their compared form."""
+    return frozenset(
+        box
+        for user, identity in answers.items()
+        if identity
+        for box in mailboxes([identity.email, *identity.aliases])
+        - (mailboxes(current_of(before[user])) if user in before else frozenset())
+    )

@@ -6,6 +6,7 @@ function of what Meet said and when, and everything is written in one commit or 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -86,10 +87,7 @@ async def sync_conference(request: Request, *, deps: Deps) -> Recorded:
         sessions: Mapping[str, ClassSession] = {}
         if conference and conference.snapshot:
             sessions = await scheduled_with(conference, deps)
-            for session in sessions.values():
-                if outcome or not was_listed_since(session, conference):
-                    await look_around(session, found, beside=sessions.values(), strict=False, full=False, deps=deps)
-        everybody_known = await look_up_everybody(found, [conference] if conference else [], organizer, deps)
+        everybody_known = await _look_around_and_up(conference, sessions, found, organizer, deps)
 
         async def decide(work: Work) -> tuple[Conference, int]:
             now = deps.clock()
@@ -150,7 +148,7 @@ async def sync_session(
                 await read_all([request.conference_record], organizer, found, strict=strict, deps=deps)
         else:
             organizer = await look_around(session, found, strict=strict, full=full, deps=deps)
-        everybody_known = await look_up_everybody(found, stored, organizer, deps)
+        everybody_known = await look_up_everybody(found, stored, [session], organizer, deps)
 
         async def decide(work: Work) -> tuple[frozenset[str], Sync | None]:
             request = Request("", organizer, None, source)
@@ -188,6 +186,35 @@ async def remark_session(session_id: str, *, deps: Deps) -> None:
         await mark(work, [session_id], rules=deps.rules, now=deps.clock())
 
     await deps.store.transact(decide)
+
+
+async def _look_around_and_up(
+    conference: Conference | None,
+    sessions: Mapping[str, ClassSession],
+    found: Found,
+    organizer: Organizer,
+    deps: Deps,
+) -> bool:
+    """Find the rest of a conference's classes, and look up its accounts while Meet is asked for it.
+
+    Returns:
+        Whether everybody could be asked for.
+    """
+    stored = [conference] if conference else []
+    outcome, others = bool(found.outcomes), list(sessions.values())
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            first = tasks.create_task(look_up_everybody(found, stored, others, organizer, deps))
+            for session in others:
+                if outcome or (conference and not was_listed_since(session, conference)):
+                    await look_around(session, found, beside=others, strict=False, full=False, deps=deps)
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from None
+    everybody_known = first.result()
+    if len(found.outcomes) > outcome:
+        # Further calls of the class were read: for people who were in those alone, and for the time at which all left.
+        everybody_known &= await look_up_everybody(found, stored, others, organizer, deps)
+    return everybody_known
 
 
 async def _session(session_id: str, deps: Deps) -> tuple[ClassSession, list[Conference]]:

@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from functions.domain.addresses import KnownAddress
 from functions.domain.errors import NoConferenceRecord, ReportsNotSetUp, SessionNotFound
 from functions.domain.intervals import Interval
 from functions.domain.model import Identity, IdentitySource, Kind, Organizer, Space
@@ -66,7 +67,7 @@ async def sync_session_from_reports(session_id: str, *, deps: Deps) -> SessionSy
             touched: frozenset[str] = frozenset()
             for reported in told:
                 touched |= await store_reported(work, reported, session.space, report.began_at, deps)
-            await _remember_addresses(work, told)
+            await _remember_addresses(work, told, now=moment)
             sheets = await mark(work, touched | {session_id}, rules=deps.rules, now=moment)
             sheet = sheets.get(session_id)
             if sheet is None or not sheet.session.conference_records:
@@ -84,8 +85,9 @@ async def record_reported(reported: ReportedConference, space: Space, *, pulled_
 
     async def decide(work: Work) -> None:
         touched = await store_reported(work, reported, space, pulled_at, deps)
-        await _remember_addresses(work, [reported])
-        await mark(work, touched, rules=deps.rules, now=deps.clock())
+        now = deps.clock()
+        await _remember_addresses(work, [reported], now=now)
+        await mark(work, touched, rules=deps.rules, now=now)
 
     await deps.store.transact(decide)
 
@@ -99,7 +101,10 @@ def require_reports(deps: Deps) -> Reports:
 
 async def resolve_reported(told: Iterable[ReportedConference], *, acting_as: Organizer, deps: Deps) -> None:
     """Look up the accounts that reports name, for their other addresses; without an answer those of the reports do."""
-    await resolve_identities(frozenset(addresses(told)), acting_as=acting_as, deps=deps)
+    reported = list(told)
+    left_at = max((one.time.end for one in reported), default=None)
+    users = frozenset(addresses(reported))
+    await resolve_identities(users, acting_as=acting_as, deps=deps, since=left_at)
 
 
 async def store_reported(
@@ -111,7 +116,7 @@ async def store_reported(
     return await place(work, conference, now=deps.clock())
 
 
-async def _remember_addresses(work: Work, told: Iterable[ReportedConference]) -> None:
+async def _remember_addresses(work: Work, told: Iterable[ReportedConference], *, now: datetime) -> None:
     """Know accounts by the address of the reports where nobody else told one."""
     known = addresses(told)
     people: Mapping[str, Person] = await work.people(known.keys())
@@ -119,7 +124,10 @@ async def _remember_addresses(work: Work, told: Iterable[ReportedConference]) ->
         person = people.get(user, Person(user))
         if person.identity is None:
             identity = Identity(user, email, aliases=(), display_name=None, source=IdentitySource.REPORTS)
-            work.put_person(dataclasses.replace(person, identity=identity, unknown=False))
+            address = KnownAddress(email, since=person.resolved_at or now)
+            work.put_person(
+                dataclasses.replace(person, identity=identity, unknown=False, known_by=(*person.addresses, address))
+            )
 
 
 async def _session(session_id: str, deps: Deps) -> tuple[ClassSession, Room]:

@@ -1,5 +1,7 @@
 """Which person a participant is: by account and by what people said, never by name."""
 
+import dataclasses
+
 import pytest
 
 from functions.domain.attendance import attendee_id
@@ -113,7 +115,7 @@ BOBS_ADDRESS = known("users/50", "bob@school.example")
     ],
 )
 def test_a_student_is_known_by(person, roster, student):
-    people = EVERYBODY | ({"users/50": person} if person else {})
+    people = {TEACHER: EVERYBODY[TEACHER]} | ({"users/50": person} if person else {})
     found = who_was(ACCOUNT, roster=roster, known_people=people)
     here = [one for one in found.attendance if one.role is Role.STUDENT and one.presences]
 
@@ -176,8 +178,9 @@ def test_an_assignment_concerns_one_class_only():
 
 
 def test_two_accounts_of_one_student_are_one_student():
-    people = EVERYBODY | {"users/50": known("users/50", "ada.home@mail.example", "ada@school.example")}
-    found = who_was((ADA, (0, 30)), (ACCOUNT, (20, 60)), known_people=people)
+    people = EVERYBODY | {"users/50": known("users/50", "ada.home@mail.example")}
+    named = dataclasses.replace(ADAS, user="users/50")
+    found = who_was((ADA, (0, 30)), (ACCOUNT, (20, 60)), roster=(named, BOBS), known_people=people)
     ada = of(found, "A1")
 
     assert (len(ada.presences), ada.in_class.total_seconds()) == (2, 3600)
