@@ -5,7 +5,8 @@ Everything that one answer shows, and every page of a list, is read at one momen
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -14,6 +15,8 @@ from functions.adapters.database import Database, Document, Query, Where
 from functions.adapters.documents import Fields, check_schema
 from functions.adapters.register_documents import register_id
 from functions.adapters.sheet_copy import people_from
+from functions.adapters.students import find_student
+from functions.domain.addresses import mailbox
 from functions.domain.model import SyncState
 from functions.domain.sessions import CalendarState
 from functions.ports import AttendanceFilter, Page, Paging, SessionFilter, Troubles
@@ -57,7 +60,7 @@ class DocumentViews:
         equal = {"class_id": wanted.class_id, "external_id": wanted.external_id, "state": wanted.state}
         where = [Where(name, "==", value) for name, value in equal.items() if value is not None]
         if wanted.teacher_email is not None:
-            where.append(Where("teacher_emails", "contains", wanted.teacher_email))
+            where.append(Where("teacher_emails", "contains", mailbox(wanted.teacher_email)))
         where += _between(wanted.since, wanted.until)
         return await self._page(Query("sessions", tuple(where), order=("session_start", "session_id")), paging)
 
@@ -67,15 +70,11 @@ class DocumentViews:
         if wanted.class_id is not None:
             where = (Where("class_id", "==", wanted.class_id), *where)
         everybody = Query("attendance", where, order=_ATTENDANCE_ORDER, group=True)
-        match wanted.student:
-            case None:
-                return await self._page(everybody, paging)
-            case str() as email if "@" in email:
-                named = (Where("emails", "contains", email.lower()), Where("student_id", "==", email))
-                return await self._merged([replace(everybody, where=(name, *where)) for name in named], paging)
-            case student:
-                names = (Where("student_id", "==", student), Where("user", "==", f"users/{student}"))
-                return await self._merged([replace(everybody, where=(name, *where)) for name in names], paging)
+        if wanted.student is None:
+            return await self._page(everybody, paging)
+        student = await find_student(wanted.student, self._database, at=paging.read_at)
+        queries = [replace(everybody, where=(name, *where)) for name in student.names()]
+        return await self._merged(queries, replace(paging, read_at=student.read_at), student.has)
 
     async def register(self, class_id: str, month: str) -> Mapping[str, Any] | None:
         """See the port."""
@@ -151,19 +150,29 @@ class DocumentViews:
         found = await self._database.find(replace(query, limit=paging.size, after=paging.after, at=paging.read_at))
         return Page(tuple(map(_checked, found.documents)), found.read_at, _position(found.next_after))
 
-    async def _merged(self, queries: Iterable[Query], paging: Paging) -> Page:
-        """What fits any of the queries, which have the same order, once."""
-        together: dict[str, Document] = {}
-        read_at, more = paging.read_at, False
-        for query in queries:
-            found = await self._database.find(replace(query, limit=paging.size, after=paging.after, at=read_at))
-            read_at, more = found.read_at, more or found.next_after is not None
-            together.update((document.path, document) for document in found.documents)
-        ordered = sorted(together.values(), key=_place)
-        page = ordered[: paging.size]
-        last = _place(page[-1]) if page and (more or len(ordered) > paging.size) else None
-        assert read_at is not None  # noqa: S101 - there is always a query
-        return Page(tuple(map(_checked, page)), read_at, last)
+    async def _merged(self, queries: Sequence[Query], paging: Paging, wanted: Callable[[Fields], bool]) -> Page:
+        """What fits any of the queries, which have the same order, once, as far as it is wanted."""
+        page: list[Document] = []
+        after: tuple[object, ...] | None = paging.after
+        while True:
+            found = await asyncio.gather(
+                *(
+                    self._database.find(replace(query, limit=paging.size, after=after, at=paging.read_at))
+                    for query in queries
+                )
+            )
+            together = {document.path: document for part in found for document in part.documents}
+            ordered = sorted(together.values(), key=_place)[: paging.size]
+            more = len(together) > paging.size or any(part.next_after is not None for part in found)
+            for number, document in enumerate(ordered):
+                if wanted(document.fields):
+                    page.append(document)
+                if len(page) == paging.size:
+                    rest = more or number + 1 < len(ordered)
+                    return Page(tuple(map(_checked, page)), found[0].read_at, _place(document) if rest else None)
+            if not more:
+                return Page(tuple(map(_checked, page)), found[0].read_at, None)
+            after = _place(ordered[-1])
 
 
 def _between(since: datetime | None, until: datetime | None) -> list[Where]:
