@@ -1,0 +1,190 @@
+"""Two hundred accounts are renamed over a weekend: every mark is held against who was really there, by account."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from infra.local.clock import TurnableClock
+from infra.local.google_apis import RestFault
+from infra.local.school import Account, Attendee, Conference, School, Visit
+from tests.classroom import TEACHER, event, job, sheet
+
+THURSDAY = datetime(2026, 11, 5, 8, tzinfo=UTC)
+DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
+CLASSES, PUPILS_EACH = 5, 40
+BEFORE, AFTER = (0, 1), (4, 5, 6, 7, 8)
+"""Days since Thursday: two before the weekend, and the week after it."""
+
+
+@pytest.fixture
+def clock():
+    return TurnableClock(THURSDAY)
+
+
+@pytest.fixture
+def school(clock):
+    school = School(clock)
+    school.enrol(Account(TEACHER, "teacher@old.example", display_name="The Teacher"))
+    return school
+
+
+@pytest.fixture
+def app(instance, google, workspace_events, clock):
+    return instance(
+        clock=clock,
+        people_api_endpoint=google.endpoint,
+        directory_api_endpoint=google.endpoint,
+        workspace_events_api_endpoint=workspace_events.endpoint,
+        api_callers="*=admin",
+    )
+
+
+@dataclass
+class Pupil:
+    """One pupil, whatever the account is called."""
+
+    number: int
+    group: int
+    emails: tuple[str, ...] = ()
+    marks: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def user(self):
+        return f"users/{1000 + self.number}"
+
+    def comes_on(self, day):
+        return (self.number + day) % 7 != 0
+
+
+def pupils():
+    return [Pupil(n, n // PUPILS_EACH, (f"p{n}@old.example",)) for n in range(CLASSES * PUPILS_EACH)]
+
+
+def enrol(school, everybody):
+    school.enrol(*(Account(p.user, p.emails[0], aliases=p.emails[1:], display_name=f"P {p.number}") for p in everybody))
+
+
+def rename(everybody):
+    """All get new addresses. Of five old ones three stay aliases, and two are given on: to the next pupil of the same
+    class, and to one of another class."""
+    given = {}
+    for pupil in everybody:
+        pupil.emails = (f"p{pupil.number}@new.example",)
+    for pupil in everybody:
+        old = f"p{pupil.number}@old.example"
+        match pupil.number % 5:
+            case 3:
+                given[old] = everybody[pupil.number + 1]
+            case 4:
+                given[old] = everybody[(pupil.number + PUPILS_EACH) % len(everybody)]
+            case _:
+                pupil.emails += (old,)
+    for old, owner in given.items():
+        owner.emails += (old,)
+    return given
+
+
+async def hold(app, api, school, clock, everybody, *, day, group, roster, visitor=None, failing=None):
+    """One class meeting, told by its event and brought up to date when it is due."""
+    start = THURSDAY + day * DAY + group * 10 * MINUTE
+    members = [pupil for pupil in everybody if pupil.group == group]
+    body = {
+        "teacher_email": "teacher@old.example",
+        "student_emails": [roster(pupil) for pupil in members],
+        "subject": "Mathematics",
+        "class_id": f"class-{group}",
+        "start_time": start.isoformat(),
+        "duration_minutes": 60,
+    }
+    made = (await api.post("/api/schedule/class", json=body)).json()
+    session_id = made["session_id"]
+    there = [pupil for pupil in members if pupil.comes_on(day)] + ([visitor] if visitor else [])
+    people = [
+        Attendee(f"p{p.number}", "signed_in", f"P {p.number}", p.user, (Visit(start, start + HOUR),)) for p in there
+    ]
+    people.append(Attendee("t", "signed_in", "T", TEACHER, (Visit(start, start + HOUR),)))
+    conference = Conference(
+        f"rec-{day}-{group}", made["space"], made["meeting_code"], TEACHER, start, start + HOUR, tuple(people)
+    )
+    school.hold(conference)
+    clock.turn_to(max(clock(), start + HOUR + MINUTE / 2))
+    await event(app, conference)
+    if failing:
+        await failing(session_id)
+    for pupil in members:
+        pupil.marks[session_id] = "present" if pupil.comes_on(day) else "absent"
+    return session_id, {roster(pupil): pupil for pupil in members}
+
+
+async def wrong_ones(api, meetings, everybody, *, all_known=True):
+    """Every mark that differs from the truth, in documents, registers and histories."""
+    wrong = []
+    for session_id, roster in meetings.items():
+        found = {p["email"]: p for p in (await sheet(api, session_id))["attendance"] if p["role"] == "student"}
+        assert found.keys() == roster.keys()
+        for email, pupil in roster.items():
+            if found[email]["mark"] != pupil.marks[session_id] or found[email]["user"] not in {pupil.user, None}:
+                wrong.append(("document", session_id, email, found[email]["mark"], found[email]["user"]))
+    for group in range(CLASSES):
+        members = [pupil for pupil in everybody if pupil.group == group]
+        answer = await api.get(f"/api/classes/class-{group}/register?month=2026-11")
+        rows = [row["marks"] for row in answer.json()["students"]]
+        for pupil in members:
+            if pupil.marks not in rows:
+                wrong.append(("register", pupil.number, pupil.marks))
+        if len(rows) != len(members):
+            wrong.append(("rows", group, len(rows)))
+    roster = {pupil.number: email for named in meetings.values() for email, pupil in named.items()}
+    for pupil in everybody[:: len(everybody) // 40]:
+        # Nobody can know an address that no answer and no roster has named yet.
+        for email in pupil.emails if all_known else [roster[pupil.number]]:
+            answer = await api.get(f"/api/students/{email}/attendance?page_size=500")
+            history = {
+                one["session_id"]: one["mark"] for one in answer.json()["attendance"] if one["role"] == "student"
+            }
+            if history != pupil.marks:
+                wrong.append(("history", email, len(history), len(pupil.marks)))
+    return wrong
+
+
+async def test_no_mark_is_wrong_in_the_week_after_a_school_changed_its_domain(app, api, school, clock, google):
+    everybody = pupils()
+    enrol(school, everybody)
+    meetings = {}
+
+    async def classes(day, roster, **more):
+        for group in range(CLASSES):
+            visitor = more.get("visitors", {}).get(group)
+            session_id, named = await hold(
+                app, api, school, clock, everybody, day=day, group=group, roster=roster, visitor=visitor
+            )
+            meetings[session_id] = named
+
+    for day in BEFORE:
+        await classes(day, lambda pupil: pupil.emails[0])
+    clock.turn(HOUR)
+    await job(app, "sync-due")
+    assert await wrong_ones(api, meetings, everybody) == []
+
+    given = rename(everybody)
+    enrol(school, everybody)
+    # Some rosters name pupils by an address that was another one's until the weekend, and some by their old aliases.
+    by_alias = {owner.number: old for old, owner in given.items()}
+    google.fail(RestFault("people.batchGet", 503), RestFault("users.get", 503))
+    await classes(AFTER[0], lambda pupil: by_alias.get(pupil.number, pupil.emails[-1]), visitors={0: everybody[-1]})
+    found = [p for one in meetings for p in (await sheet(api, one))["attendance"] if p["role"] == "student"]
+    assert not [p for p in found if p["mark"] == "absent" and p["session_start"] > (THURSDAY + 3 * DAY).isoformat()]
+
+    google.fail()
+    clock.turn(HOUR)
+    await job(app, "sync-due")
+    assert await wrong_ones(api, meetings, everybody, all_known=False) == []
+
+    for day in AFTER[1:]:
+        await classes(day, lambda pupil: pupil.emails[0] if pupil.number % 2 else pupil.emails[-1])
+    clock.turn(HOUR)
+    await job(app, "sync-due")
+    assert await wrong_ones(api, meetings, everybody) == []
