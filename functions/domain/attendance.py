@@ -202,7 +202,9 @@ def sheet(session: ClassSession, evidence: Evidence) -> AttendanceSheet:
         now=evidence.now,
         settle=evidence.settle,
         everybody_answered=not evidence.identities_in_use
-        or all(_is_answered(match, session, evidence) for matches in people.values() for match in matches),
+        or all(
+            _is_answered(match, session, evidence, to_be_asked=True) for matches in people.values() for match in matches
+        ),
     )
     return AttendanceSheet(done, tuple(sorted(attendance, key=lambda person: person.attendee_id)))
 
@@ -390,12 +392,19 @@ def _unidentified(
     return False
 
 
-def _is_answered(match: Match, session: ClassSession, evidence: Evidence) -> bool:
+def _is_answered(match: Match, session: ClassSession, evidence: Evidence, *, to_be_asked: bool = False) -> bool:
     """Whether it is known whose account a participant has, or that nobody knows; others have nothing to be asked.
 
     Addresses are renamed and given on, so only an answer from the time when the people left the class or later says
     who they were; while the class goes on, any answer will do. A guest may have an address that the class names only
     since: then the answer must be younger than that, as long as the class is brought up to date by itself.
+
+    Args:
+        match: The participant.
+        session: The class meeting.
+        evidence: What there is to know of it.
+        to_be_asked: Whether it is about asking again. A roster that was replaced after the class gives marks at once,
+            by what is known, and the accounts are asked for next.
     """
     user = account_of(match.seen.participant.user)
     if match.certain or match.kind is Kind.ROOM or user is None:
@@ -403,8 +412,9 @@ def _is_answered(match: Match, session: ClassSession, evidence: Evidence) -> boo
     left_at = people_left_at(session, evidence.conferences)
     if left_at is None or left_at > evidence.now:
         return answered_since(evidence.people.get(user), None)
-    named_at = session.plan.named_at
-    if named_at and match.role is Role.GUEST and evidence.now < left_at + RETENTION:
+    named_at, tried_at = session.plan.named_at, session.progress.tried_at
+    in_force = named_at and (to_be_asked or tried_at is None or tried_at >= named_at)
+    if named_at and in_force and match.role is Role.GUEST and evidence.now < left_at + RETENTION:
         left_at = max(left_at, named_at)
     return answered_since(evidence.people.get(user), left_at)
 

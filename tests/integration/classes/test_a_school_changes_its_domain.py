@@ -132,9 +132,7 @@ async def wrong_ones(api, meetings, everybody, *, all_known=True):
         members = [pupil for pupil in everybody if pupil.group == group]
         answer = await api.get(f"/api/classes/class-{group}/register?month=2026-11")
         rows = [row["marks"] for row in answer.json()["students"]]
-        for pupil in members:
-            if pupil.marks not in rows:
-                wrong.append(("register", pupil.number, pupil.marks))
+        wrong += [("register", pupil.number, pupil.marks) for pupil in members if pupil.marks not in rows]
         if len(rows) != len(members):
             wrong.append(("rows", group, len(rows)))
     roster = {pupil.number: email for named in meetings.values() for email, pupil in named.items()}
