@@ -135,7 +135,13 @@ def who_is(world, lesson, conference, person):
     signed_in = not isinstance(person.user, AnonymousUser | PhoneUser)
     account = person.user.user if signed_in else None
     me = world.people.get(account) if account else None
-    addresses = [me.identity.email, *me.identity.aliases] if me and me.identity else []
+    left = people_left(world, lesson) if lesson else None
+    named = [*lesson.teachers, *(entry.email for entry in lesson.roster if entry.email)] if lesson else []
+    meant = {address: holder(world, address, left, named) for address in named}
+    known = sorted(me.addresses, key=lambda one: one.since) if me else []
+    addresses = [one.email for one in known if meant.get(one.email) == account]
+    primary = me.identity.email if me and me.identity else None
+    addresses.sort(key=lambda address: (min(k.since for k in known if k.email == address), address != primary, address))
     own_key = account or person.name
     guest_id = ids(session_id, own_key)
     if lesson is None:
@@ -143,7 +149,7 @@ def who_is(world, lesson, conference, person):
         return own_key, "teacher" if teaches else "guest", is_device(world, me, person, named=False), None
     if set(addresses) & set(lesson.teachers):
         return own_key, "teacher", False, None
-    students = [entry for entry in lesson.roster if entry.email not in lesson.teachers]
+    students = expected(world, lesson)
     wanted = []
     for told in lesson.corrections:
         if isinstance(told, Assignment) and told.attendee_id == guest_id:
@@ -158,6 +164,51 @@ def who_is(world, lesson, conference, person):
                 return entry.student_id or entry.email, "student", False, entry
     named = any(isinstance(told, RoomDevice) and told.attendee_id == guest_id for told in lesson.corrections)
     return own_key, "guest", is_device(world, me, person, named=named), None
+
+
+def people_left(world, lesson):
+    """The scheduled end, or that of the last call if all have ended before."""
+    own = belonging(world, lesson)
+    calls = [c for c in world.conferences if c.snapshot and c.conference_record in own]
+    if calls and all(ended(call) for call in calls):
+        return min(lesson.end, max(record_end(call) for call in calls))
+    return lesson.end
+
+
+def holder(world, address, moment, named):
+    """Whose an address is: of the spans in which it was known, one after the other, the first that reaches the moment.
+
+    If its account is named by another address that it still has, the next one's.
+    """
+    spans = [(one, user) for user, me in world.people.items() for one in me.addresses if one.email == address]
+    spans.sort(key=lambda span: (span[0].until is None, span[0].until or moment, -span[0].since.timestamp(), span[1]))
+    reaching = []
+    for span, user in spans:
+        until = span.until + (span.lost_at - span.until) / 2 if span.until else None
+        if until is None or until >= moment:
+            reaching.append((span, user))
+    reaching = [span for span in reaching if span[0].counts_from is None or span[0].counts_from < moment] and reaching
+    if not reaching:
+        return None
+    (span, user), *later = reaching
+    current = {one.email for one in world.people[user].addresses if one.until is None} - {address}
+    if span.until and later and current & set(named):
+        return later[0][1]
+    return user
+
+
+def expected(world, lesson):
+    """The roster without teachers, by whichever of their addresses it names them."""
+    left = people_left(world, lesson)
+    named = [*lesson.teachers, *(entry.email for entry in lesson.roster if entry.email)]
+    teaching = {holder(world, address, left, named) for address in lesson.teachers} - {None}
+    return [
+        entry
+        for entry in lesson.roster
+        if entry.email not in lesson.teachers
+        and (holder(world, entry.email, left, named) if entry.email else None) not in teaching
+        and not (entry.user in teaching and not (entry.email and holder(world, entry.email, left, named)))
+    ]
 
 
 def is_device(world, me, person, *, named):
@@ -224,7 +275,7 @@ def result_of(world: World, lesson: Lesson) -> dict[str, object]:  # noqa: C901,
             key, role, device, _ = who_is(world, lesson, conference, person)
             visits.setdefault(key, []).append((start, end, is_open, conference))
             facts[key] = (role, device)
-    students = {e.student_id or e.email: e for e in lesson.roster if e.email not in lesson.teachers}
+    students = {e.student_id or e.email: e for e in expected(world, lesson)}
 
     policy, start, end = lesson.policy, lesson.start, lesson.end
     teaching = [v for key, found in visits.items() if facts[key][0] == "teacher" for v in found]

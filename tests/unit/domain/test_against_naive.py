@@ -5,6 +5,7 @@ import dataclasses
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
+from functions.domain.addresses import after_answers
 from functions.domain.attendance import (
     Evidence,
     attendee_id,
@@ -15,7 +16,16 @@ from functions.domain.attendance import (
 )
 from functions.domain.certainty import after_attempt
 from functions.domain.intervals import Interval
-from functions.domain.model import AnonymousUser, Kind, PhoneUser, SignedInUser, Space, SyncState
+from functions.domain.model import (
+    AnonymousUser,
+    Identity,
+    IdentitySource,
+    Kind,
+    PhoneUser,
+    SignedInUser,
+    Space,
+    SyncState,
+)
 from functions.domain.policy import Policy
 from functions.domain.roster import Mark, Remembered, RosterEntry
 from functions.domain.sessions import AttachedRecord, ClassSession, Person, Plan, SessionState
@@ -47,6 +57,8 @@ ROSTER = [
     RosterEntry(email="s3.alias@school.example", student_id="S3"),
     RosterEntry(student_id="S4", user="users/14"),
     RosterEntry(email="s5@school.example", user="users/15"),
+    RosterEntry(email="s1.new@school.example"),
+    RosterEntry(email="ms.t@school.example"),
     RosterEntry(email=CO_TEACHER_EMAIL, student_id="S6"),
 ]
 USERS = [
@@ -70,7 +82,7 @@ PEOPLE = {
     "users/12": known("users/12", "s2@school.example"),
     "users/13": known("users/13", "s3@school.example", "s3.alias@school.example"),
     "users/14": Person("users/14"),
-    "users/15": known("users/15", "s2@school.example"),  # stronger than the account that the roster names
+    "users/15": known("users/15", "s2.alias@school.example"),
     "users/20": nobody("users/20"),
 }
 
@@ -195,10 +207,18 @@ def worlds(draw):
         listed.append(("conferenceRecords/named-only", at(first), at(first + 10)))
     people = dict(PEOPLE)
     if draw(st.booleans()):
+        # One is renamed, and the address given to somebody else.
+        other = draw(st.sampled_from(["users/21", "users/13"]))
+        named = {"users/11": "s1.new@school.example", other: "s1@school.example"}
+        answers = {user: Identity(user, email, (), None, IdentitySource.DIRECTORY) for user, email in named.items()}
+        people |= after_answers(
+            {"users/21": Person("users/21"), **people}, answers, asked_at=at(draw(st.sampled_from([1, 30, 100, 400])))
+        )
+    if draw(st.booleans()):
         student = draw(st.sampled_from([("S1", None), (None, "s2@school.example"), ("gone", None)]))
         for user in ("users/13", "users/21"):
             before = people.get(user, Person(user))
-            people[user] = Person(user, before.identity, before.unknown, student=Remembered(*student, "office", NINE))
+            people[user] = dataclasses.replace(before, student=Remembered(*student, "office", NINE))
     late = 60 * 24 * 40
     ends = [minutes_at(one.end) for one in lessons]
     now = late if plain else draw(st.sampled_from([late, late, late, 0, 30, 60, *ends]))
