@@ -233,11 +233,7 @@ class _Search:
         final = self.asked if self.directory_refuses else self.directory_answered
         needed = self.known_to_directory | self.to_complete
         # Which address is the primary one, as which calls may be made, only the Directory can say.
-        found = {
-            user: identity
-            for user, identity in self.found.items()
-            if user in final or user not in needed
-        }
+        found = {user: identity for user, identity in self.found.items() if user in final or user not in needed}
         unknown = self._answered_by_all() - found.keys()
         return LookUp(
             found=found,
