@@ -13,11 +13,13 @@ from functions.domain.model import (
     ConferenceRecord,
     Identity,
     Organizer,
+    Participant,
     Reading,
     Space,
     Subscription,
 )
 from functions.domain.reported import Endpoint
+from functions.domain.rereading import NOTHING_KNOWN, Known
 from functions.domain.roster import Correction, RosterEntry
 from functions.domain.sessions import (
     Answered,
@@ -46,7 +48,14 @@ class Listing:
 class Conferences(Protocol):
     """Google Meet's conference records."""
 
-    async def read(self, conference_record: str, *, organizer: Organizer) -> Reading:
+    async def read(
+        self,
+        conference_record: str,
+        *,
+        organizer: Organizer,
+        known: Known = NOTHING_KNOWN,
+        keep: Callable[[Participant], None] = lambda _: None,
+    ) -> Reading:
         """Read one conference whole: every participant with every session.
 
         All or nothing: a reading that misses a page is never returned. May be repeated; changes nothing.
@@ -54,6 +63,9 @@ class Conferences(Protocol):
         Args:
             conference_record: `conferenceRecords/{id}`.
             organizer: As whom it is read.
+            known: What earlier reads know: sessions are asked for only where that may have changed.
+            keep: Called with each participant whose sessions were asked for, so that what was read of a conference
+                is not lost if the rest cannot be.
 
         Raises:
             Retryable: Meet could not answer now.

@@ -136,7 +136,11 @@ class DocumentAttendanceStore:
             )
         )
         documents = [document.fields for part in found for document in part.documents]
-        return sorted(fields["conference_record"] for fields in documents if _last_known(fields) >= since)
+        return sorted(
+            fields["conference_record"]
+            for fields in documents
+            if _last_known(fields) >= since and not _is_deferred(fields, now=self._clock())
+        )
 
     async def organizer_subscribed_by(self, subscription: str) -> TrackedOrganizer | None:
         """See the port."""
@@ -223,9 +227,20 @@ class DocumentAttendanceStore:
 
 def _last_known(conference: Fields) -> datetime:
     """When Meet surely still knew a conference that is not read for good."""
-    error = conference["sync"]["error"]
-    moments = (conference["end_time"], conference["sync"]["pulled_at"], error["at"] if error else None)
+    error, interruption = conference["sync"]["error"], conference.get("interruption")
+    moments = (
+        conference["end_time"],
+        conference["sync"]["pulled_at"],
+        error["at"] if error else None,
+        interruption["began_at"] if interruption else None,
+    )
     return next((moment for moment in moments if moment), datetime.max.replace(tzinfo=UTC))
+
+
+def _is_deferred(conference: Fields, *, now: datetime) -> bool:
+    """Whether a conference waits because reads of it did not get to their end."""
+    interruption = conference.get("interruption")
+    return interruption is not None and now < interruption["again_at"]
 
 
 def _parked_path(key: str) -> str:

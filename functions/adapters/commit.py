@@ -136,7 +136,8 @@ class Commit:
         spilled = [
             path
             for path in map(conference_path, self._wanted.conferences)
-            if (document := self._stored.known(path)) and document.fields["snapshot_documents"]
+            if (document := self._stored.known(path))
+            and (document.fields["snapshot_documents"] or document.fields.get("interruption"))
         ]
         # Under a class meeting that does not exist there is nothing.
         there = [session_id for session_id in sessions if self._stored.known(session_path(session_id))]

@@ -15,6 +15,7 @@ from functions.adapters.database import Document, Found, Query, Write, check_rea
 from functions.adapters.firestore_reads import decode_document, decode_time, get_request, query_request
 from functions.adapters.firestore_writes import Message, commit_request
 from functions.adapters.own_credentials import own_credentials_error
+from functions.adapters.patience import limit, watched
 from functions.domain.errors import DocumentsRefused, NeedsOperator, ReadTooOld, StoreConflict, StoreUnavailable
 
 MAX_COMMIT_BYTES = 10 * 1024 * 1024
@@ -35,8 +36,13 @@ def _may_pass(error: Exception) -> bool:
 
 
 # The library's own defaults go on for minutes; a message that comes again is better than one that hangs.
-_RETRY = AsyncRetry(predicate=_may_pass, initial=0.1, maximum=5, multiplier=2, timeout=30)
+_RETRY_FOR = 30.0
 _TIMEOUT = 20.0
+
+
+def _retry() -> AsyncRetry:
+    """How a call is repeated, as long as the message at hand still has patience."""
+    return AsyncRetry(predicate=_may_pass, initial=0.1, maximum=5, multiplier=2, timeout=limit(_RETRY_FOR))
 
 
 class FirestoreDatabase:
@@ -94,8 +100,8 @@ class FirestoreDatabase:
         conflicts: tuple[type[Exception], ...] = (gexc.Conflict,)
         if any(isinstance(write.expecting, Document) for write in writes):
             conflicts += (gexc.FailedPrecondition, gexc.NotFound)
-        with _translated(conflicts=conflicts, refusals=(gexc.InvalidArgument,)):
-            await api.commit(request, retry=_RETRY, timeout=_TIMEOUT, metadata=self._metadata())
+        with _translated(conflicts=conflicts, refusals=(gexc.InvalidArgument,)), watched():
+            await api.commit(request, retry=_retry(), timeout=limit(_TIMEOUT), metadata=self._metadata())
 
     async def _get(self, paths: Sequence[str], *, at: datetime | None) -> tuple[Sequence[Document], datetime]:
         api, database = self._api()
@@ -107,10 +113,11 @@ class FirestoreDatabase:
         """All messages of a streamed answer; broken off in the middle, it is asked for again from the beginning."""
 
         async def read() -> Sequence[Message]:
-            stream = await call(request, retry=None, timeout=_TIMEOUT, metadata=self._metadata())
+            stream = await call(request, retry=None, timeout=limit(_TIMEOUT), metadata=self._metadata())
             return [type(answer).pb(answer) async for answer in stream]
 
-        return await _RETRY(read)()
+        with watched():
+            return await _retry()(read)()
 
     def _documents(
         self, answers: Sequence[Message], field: str, *, at: datetime | None

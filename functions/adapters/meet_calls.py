@@ -13,6 +13,7 @@ from google.api_core import exceptions as gexc
 
 from functions.adapters.credentials import Credentials, Metadata, accepted
 from functions.adapters.pacing import Pacing
+from functions.adapters.patience import limit
 from functions.adapters.repeating import Method, repeated
 from functions.domain.errors import (
     AttendanceError,
@@ -28,9 +29,19 @@ from functions.domain.errors import (
 ATTEMPT_TIMEOUT = 20.0
 """Seconds for one answer."""
 
-ATTEMPTS = 20
-"""How often one call is made, about two minutes of backoff; then Pub/Sub's own takes over. Attempts and not seconds,
-because waiting for a turn is no failure of Meet's."""
+ATTEMPTS = 10
+"""How often one call is made at most: about 50 seconds of backoff, as long as a message waits for failing services."""
+
+STAMINA, WEARY = 50.0, -1.5
+"""How many repetitions a reading may have more than its successes have earned; and one of a conference that could not
+be read to its end before, which tries nothing twice before something has succeeded."""
+
+EARNED = 1.5
+"""What a success adds. A call's second failure costs 1, its third 2, and so on: a Meet that refuses half of all calls
+at random costs 1 for each that succeeds, one that never answers some of them is given up soon."""
+
+FEW_AT_ONCE = 4
+"""Calls under way at once in the reading of a conference that could not be read to its end before."""
 
 MAX_AT_ONCE = 256
 """Calls under way in one instance."""
@@ -53,18 +64,34 @@ class MeetCalls:
         self._places = asyncio.Semaphore(max_at_once)
         self._attempts = attempts
 
-    def as_organizer(self, organizer: str, credentials: Credentials) -> OrganizersCalls:
-        """Calls for one reading, made as one person and counted together."""
-        return OrganizersCalls(organizer, credentials, self._pacing, self._places, self._attempts)
+    def as_organizer(self, organizer: str, credentials: Credentials, *, carefully: bool = False) -> OrganizersCalls:
+        """Calls for one reading, made as one person and counted together.
+
+        Args:
+            organizer: Whose ceiling counts.
+            credentials: As whom calls are made.
+            carefully: Whether Meet failed before, so that few calls go out before the first have succeeded.
+        """
+        places = asyncio.Semaphore(FEW_AT_ONCE) if carefully else self._places
+        stamina = WEARY if carefully else STAMINA
+        return OrganizersCalls(organizer, credentials, self._pacing, places, attempts=self._attempts, stamina=stamina)
 
 
 class OrganizersCalls:
     """The calls of one reading. `count` is how many went out, repeated ones included."""
 
     def __init__(
-        self, organizer: str, credentials: Credentials, pacing: Pacing, places: asyncio.Semaphore, attempts: int
+        self,
+        organizer: str,
+        credentials: Credentials,
+        pacing: Pacing,
+        places: asyncio.Semaphore,
+        *,
+        attempts: int,
+        stamina: float,
     ) -> None:
         self.count = 0
+        self._stamina = stamina
         self._organizer = organizer
         self._credentials = credentials
         self._pacing = pacing
@@ -93,7 +120,9 @@ class OrganizersCalls:
 
         async def once(metadata: Metadata) -> ResponseT:
             self.count += 1
-            return await method(request, retry=None, timeout=ATTEMPT_TIMEOUT, metadata=metadata)
+            answer = await method(request, retry=None, timeout=limit(ATTEMPT_TIMEOUT), metadata=metadata)
+            self._stamina += EARNED
+            return answer
 
         async def attempt() -> ResponseT:
             await self._pacing.turn(self._organizer)
@@ -101,9 +130,17 @@ class OrganizersCalls:
                 return await accepted(self._credentials, once, unless=gexc.Unauthorized)
 
         try:
-            return await repeated(attempt, attempts=attempts or self._attempts)
+            return await repeated(attempt, attempts=attempts or self._attempts, worth_it=self._worth_it)
         except gexc.GoogleAPICallError as error:
             raise named(error, if_missing=if_missing) from error
+
+    def _worth_it(self, failures: int) -> bool:
+        """Whether a call is made once more after so many failures."""
+        cost = failures - 1
+        if cost > self._stamina:
+            return False
+        self._stamina -= cost
+        return True
 
 
 def named(

@@ -81,13 +81,15 @@ class DocumentWork:
             return None
         check_schema(document.fields)
         participants = list(document.fields["participants"])
-        if document.fields["snapshot_documents"]:
+        count = document.fields["participant_count"]
+        interrupted = (document.fields.get("interruption") or {}).get("participant_count", 0)
+        if document.fields["snapshot_documents"] or interrupted:
             parts = await self._stored.children(f"{path}/snapshot")
             for part in sorted(parts.values(), key=lambda part: int(part.path.rpartition("/")[2])):
                 participants += part.fields["participants"]
-        if len(participants) != document.fields["participant_count"]:
+        if len(participants) != count + interrupted:
             raise StoreConflict("The conference changed while it was being loaded.")
-        return conference_from_document(document.fields, participants)
+        return conference_from_document(document.fields, participants[:count], participants[count:])
 
     async def session(self, session_id: str) -> ClassSession | None:
         """See the port."""

@@ -29,6 +29,14 @@ LONGEST_CALL = timedelta(hours=24)
 CLOCK_SKEW = timedelta(minutes=5)
 """How far the clock of whoever sent an event may be ahead of ours."""
 
+FRESH = timedelta(minutes=10)
+"""For how long after an event Meet may not know the conference record that it names. Google says nothing about it."""
+
+
+def may_appear(occurred_at: datetime | None, *, now: datetime) -> bool:
+    """Whether Meet may still show a conference record that it does not know, as the event about it is fresh."""
+    return occurred_at is not None and now - FRESH < occurred_at <= now + CLOCK_SKEW
+
 
 def needs_reading(stored: Conference | None, *, asked_at: datetime, ended_event_at: datetime | None) -> bool:
     """Whether an event at hand is a reason to ask Meet.
@@ -95,11 +103,13 @@ def after_reading(
     )
     if error and state is SyncState.PROVISIONAL:
         state = SyncState.FAILED
+    interruption = stored.interruption if stored else None
     return Conference(
         conference_record=snapshot.record.name,
         organizer=_known(organizer, stored),
         snapshot=snapshot,
         session_ids=stored.session_ids if stored else (),
+        interruption=interruption if interruption and interruption.began_at > pulled_at else None,
         sync=Sync(
             state=state,
             source=source,
@@ -137,6 +147,7 @@ def after_failure(
         organizer=known,
         snapshot=stored.snapshot if stored else None,
         session_ids=stored.session_ids if stored else (),
+        interruption=stored.interruption if stored else None,
         sync=Sync(
             state=SyncState.FAILED,
             source=source,
@@ -185,8 +196,13 @@ def is_over(snapshot: Snapshot, sync: Sync) -> bool:
 
 
 def _state(snapshot: Snapshot, *, pulled_at: datetime, ended_at: datetime, settle: timedelta) -> SyncState:
-    final = _has_settled(snapshot) or pulled_at >= ended_at + settle
+    final = (_has_settled(snapshot) and began_after_end(snapshot, pulled_at)) or pulled_at >= ended_at + settle
     return SyncState.COMPLETE if final else SyncState.PROVISIONAL
+
+
+def began_after_end(snapshot: Snapshot, pulled_at: datetime) -> bool:
+    """Whether a read began once the conference was over: whoever joined while an earlier one went on may be missing."""
+    return snapshot.record.end_time is not None and snapshot.record.end_time <= pulled_at
 
 
 def _ended_at_the_latest(snapshot: Snapshot, first_pulled_at: datetime) -> datetime:

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from functions.domain.certainty import RETENTION
 from functions.domain.errors import NotFound
 from functions.domain.model import Organizer, is_reported
+from functions.domain.rereading import is_deferred
 from functions.domain.sessions import ClassSession
 from functions.domain.syncing import LONGEST_CALL, is_unfinished
 from functions.domain.timetable import Room
@@ -183,8 +184,11 @@ def _syncs(session_ids: Iterable[str]) -> list[Job]:
     return [Job("sync-session", {"session_id": session_id}) for session_id in session_ids]
 
 
-async def unfinished(records: Sequence[str], deps: Deps) -> tuple[str, ...]:
-    """Those of some conference records that are not stored, or of which another read may say more, in their order."""
+async def unfinished(records: Sequence[str], deps: Deps, *, at_once: bool = False) -> tuple[str, ...]:
+    """Those of some conference records that are not stored, or of which another read may say more, in their order.
+
+    Those that wait because Meet kept failing are left out, unless a person wants them `at_once`.
+    """
     wanted: list[str] = []
     for start in range(0, len(records), LOADED_AT_ONCE):
         names = list(dict.fromkeys(records[start : start + LOADED_AT_ONCE]))
@@ -192,7 +196,12 @@ async def unfinished(records: Sequence[str], deps: Deps) -> tuple[str, ...]:
         async def load(work: Work, names: Sequence[str] = names) -> list[str]:
             await work.load(conferences=names)
             stored = {name: await work.conference(name) for name in names if not is_reported(name)}
-            return [name for name, conference in stored.items() if conference is None or is_unfinished(conference)]
+            return [
+                name
+                for name, conference in stored.items()
+                if conference is None
+                or (is_unfinished(conference) and (at_once or not is_deferred(conference, now=deps.clock())))
+            ]
 
         some, _ = await deps.store.transact(load)
         wanted += some

@@ -7,11 +7,13 @@ function of what Meet said and when, and everything is written in one commit or 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
 
 from functions.domain.attendance import unscheduled_session_id
 from functions.domain.certainty import was_searched
-from functions.domain.errors import NoConferenceRecord, SessionNotFound, StoreConflict
+from functions.domain.errors import MeetUnavailable, NoConferenceRecord, Retryable, SessionNotFound, StoreConflict
 from functions.domain.model import Conference, Kind, Organizer, Reading, Sync, SyncError, SyncSource
 from functions.domain.sessions import ClassSession
 from functions.domain.syncing import is_unfinished, needs_reading
@@ -29,6 +31,8 @@ from functions.services.reading import (
     scheduled_with,
     stored_conference,
 )
+
+_PASSING: Final = frozenset(kind.reason for kind in Retryable.__subclasses__())
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +80,10 @@ async def sync_conference(request: Request, *, deps: Deps) -> Recorded:
     asked_at = deps.clock()
     async with deps.turns.of(request.conference_record):
         stored, organizer = await stored_conference(request, deps)
-        found = Found(tried_at=deps.clock())
+        found = Found(tried_at=deps.clock(), at_once=request.source is SyncSource.MANUAL)
         if needs_reading(stored, asked_at=asked_at, ended_event_at=request.ended_event_at):
             found.outcomes[request.conference_record] = await read_conference(
-                request.conference_record, organizer, deps
+                replace(request, organizer=organizer), stored, found, deps
             )
         outcome = found.outcomes.get(request.conference_record)
         conference = decided(stored, outcome, request, organizer, deps) if outcome else stored
@@ -142,7 +146,9 @@ async def sync_session(
     """
     async with deps.turns.of(session_id):
         session, stored = await _session(session_id, deps)
-        found = Found(tried_at=deps.clock())
+        found = Found(tried_at=deps.clock(), at_once=source is SyncSource.MANUAL, full=full)
+        if not found.at_once and waits(session, now=deps.clock()):
+            raise MeetUnavailable("The class meeting could not be brought up to date before; it is not due again yet.")
         if session.plan.scheduled is None:
             request = Request(f"conferenceRecords/{session_id}", Organizer(), None, source)
             conference, organizer = await stored_conference(request, deps)
@@ -188,6 +194,16 @@ async def remark_session(session_id: str, *, deps: Deps) -> None:
         await mark(work, [session_id], rules=deps.rules, now=deps.clock())
 
     await deps.store.transact(decide)
+
+
+def waits(session: ClassSession, *, now: datetime) -> bool:
+    """Whether a class meeting waits for its time after a failure that may pass by itself.
+
+    The message that met the failure comes again within seconds; asking Google each time would cost more than it gives.
+    """
+    progress = session.progress
+    passing = progress.error is not None and progress.error.reason in _PASSING
+    return passing and progress.due_at is not None and now < progress.due_at
 
 
 async def _session(session_id: str, deps: Deps) -> tuple[ClassSession, list[Conference]]:
