@@ -32,13 +32,13 @@ ATTEMPT_TIMEOUT = 20.0
 ATTEMPTS = 10
 """How often one call is made at most: about 50 seconds of backoff, as long as a message waits for failing services."""
 
-STAMINA, WEARY = 50.0, -1.5
-"""How many repetitions a reading may have more than its successes have earned; and one of a conference that could not
-be read to its end before, which tries nothing twice before something has succeeded."""
+STAMINA, WEARY = 50.0, 1.0
+"""How many repetitions a reading may have more than it has earned; and one of a conference that could not be read to
+its end before. Each costs 1, but the first of a call costs a fresh reading nothing."""
 
-EARNED = 1.5
-"""What a success adds. A call's second failure costs 1, its third 2, and so on: a Meet that refuses half of all calls
-at random costs 1 for each that succeeds, one that never answers some of them is given up soon."""
+EARNED, EARNED_AT_ONCE = 2.0, 0.25
+"""What a call adds that succeeds after it failed, and one that succeeds at once. So a Meet that refuses half of all
+calls at random is read to the end, and one that never answers some of them is given up soon, however many they are."""
 
 FEW_AT_ONCE = 4
 """Calls under way at once in the reading of a conference that could not be read to its end before."""
@@ -73,8 +73,9 @@ class MeetCalls:
             carefully: Whether Meet failed before, so that few calls go out before the first have succeeded.
         """
         places = asyncio.Semaphore(FEW_AT_ONCE) if carefully else self._places
-        stamina = WEARY if carefully else STAMINA
-        return OrganizersCalls(organizer, credentials, self._pacing, places, attempts=self._attempts, stamina=stamina)
+        return OrganizersCalls(
+            organizer, credentials, self._pacing, places, attempts=self._attempts, carefully=carefully
+        )
 
 
 class OrganizersCalls:
@@ -88,10 +89,11 @@ class OrganizersCalls:
         places: asyncio.Semaphore,
         *,
         attempts: int,
-        stamina: float,
+        carefully: bool,
     ) -> None:
         self.count = 0
-        self._stamina = stamina
+        self._stamina = WEARY if carefully else STAMINA
+        self._free = 0 if carefully else 1
         self._organizer = organizer
         self._credentials = credentials
         self._pacing = pacing
@@ -117,11 +119,21 @@ class OrganizersCalls:
         Raises:
             AttendanceError: Meet's refusal, by its name in `functions.domain.errors`.
         """
+        failed = False
+
+        def worth_it(failures: int) -> bool:
+            nonlocal failed
+            failed = True
+            cost = 1.0 if failures > self._free else 0.0
+            if cost > self._stamina:
+                return False
+            self._stamina -= cost
+            return True
 
         async def once(metadata: Metadata) -> ResponseT:
             self.count += 1
             answer = await method(request, retry=None, timeout=limit(ATTEMPT_TIMEOUT), metadata=metadata)
-            self._stamina += EARNED
+            self._stamina += EARNED if failed else EARNED_AT_ONCE
             return answer
 
         async def attempt() -> ResponseT:
@@ -130,17 +142,9 @@ class OrganizersCalls:
                 return await accepted(self._credentials, once, unless=gexc.Unauthorized)
 
         try:
-            return await repeated(attempt, attempts=attempts or self._attempts, worth_it=self._worth_it)
+            return await repeated(attempt, attempts=attempts or self._attempts, worth_it=worth_it)
         except gexc.GoogleAPICallError as error:
             raise named(error, if_missing=if_missing) from error
-
-    def _worth_it(self, failures: int) -> bool:
-        """Whether a call is made once more after so many failures."""
-        cost = failures - 1
-        if cost > self._stamina:
-            return False
-        self._stamina -= cost
-        return True
 
 
 def named(

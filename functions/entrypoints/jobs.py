@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic
 
 from cloudevents.http import CloudEvent
@@ -18,7 +18,7 @@ from functions.entrypoints.handling import TIME, answer
 from functions.entrypoints.reports import report, report_kept, report_session, report_survey
 from functions.ports import Job
 from functions.services.keep_subscriptions import Kept
-from functions.services.parking import settle
+from functions.services.parking import PASSED, settle
 from functions.services.run_job import run_job
 from functions.services.survey import survey
 from functions.services.sync import Recorded, SessionSynced
@@ -58,7 +58,7 @@ async def process(message: Message, app: App) -> SyncError | None:
             case Recorded():
                 report(outcome, seconds=seconds)
                 if outcome.read:
-                    await _settle_parked(app, reason=ConferenceRecordGone.reason)
+                    await _settle_parked(app, (ConferenceRecordGone.reason,))
                 if is_settling(outcome.conference):
                     raise NotSettled("Meet may still change the conference.")
                 return outcome.refusal
@@ -79,10 +79,10 @@ async def _survey(app: App) -> None:
         log.warning("survey.failed", extra={"reason": error.reason, "hint": error.hint})
 
 
-async def _settle_parked(app: App, *, reason: str | None = None) -> None:
+async def _settle_parked(app: App, reasons: Sequence[str] = PASSED) -> None:
     """Parked messages whose work was done need nobody; that this fails must not keep anything from being done."""
     try:
-        await settle(concern_of, reason=reason, deps=app.deps)
+        await settle(concern_of, reasons=reasons, deps=app.deps)
     except AttendanceError as error:
         log.warning("parked.not_settled", extra={"reason": error.reason, "hint": error.hint})
 

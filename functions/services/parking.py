@@ -7,10 +7,10 @@ import base64
 import hashlib
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from functions.domain.errors import AttendanceError, Undelivered, UnreadableMessage
+from functions.domain.errors import AttendanceError, ConferenceRecordGone, Undelivered, UnreadableMessage
 from functions.domain.syncing import needs_reading
 from functions.ports import Job, Parked, ParkedEvent, Work
 from functions.services.deps import Deps
@@ -23,6 +23,10 @@ DEAD_LETTERS_JOB = "park-dead-letters"
 
 SHIFT = timedelta(seconds=240)
 """How long one call parks dead letters; the function has 540 seconds."""
+
+
+PASSED = (ConferenceRecordGone.reason, Undelivered.reason)
+"""Why messages were parked whose work another one may have done since."""
 
 
 async def park_dead_letters(*, deps: Deps) -> int:
@@ -50,12 +54,14 @@ async def park_dead_letters(*, deps: Deps) -> int:
     return parked_ones
 
 
-async def settle(concern_of: Callable[[Parked], Request | str | None], *, reason: str | None = None, deps: Deps) -> int:
+async def settle(
+    concern_of: Callable[[Parked], Request | str | None], *, reasons: Sequence[str] = PASSED, deps: Deps
+) -> int:
     """Let parked messages wait no longer whose work was done since without them: they need nobody.
 
     Args:
         concern_of: What a message wants brought up to date: a conference, or a class meeting's id; else None.
-        reason: Only those parked for this reason; None for any.
+        reasons: For which they were parked.
         deps: The outside world.
 
     Returns:
@@ -84,7 +90,9 @@ async def settle(concern_of: Callable[[Parked], Request | str | None], *, reason
         done, _ = await deps.store.transact(load)
         return done
 
-    settled = [parked async for parked in deps.store.parked(reason=reason) if await is_done(parked)]
+    settled = [
+        parked for reason in reasons async for parked in deps.store.parked(reason=reason) if await is_done(parked)
+    ]
     for parked in settled:
         await deps.store.note_replayed(parked)
     if settled:

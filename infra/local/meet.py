@@ -77,6 +77,8 @@ class MeetSimulator(GrpcStandIn):
         self.delay = delay
         self.faults = faults if faults is not None else Faults()
         self.calls = Calls()
+        self.owed = 0
+        """How many calls wait for their answer now."""
         self._meet = Meet(school, page_size_cap=page_size_cap, check_access=check_access)
 
     def _handlers(self) -> list[grpc.GenericRpcHandler]:
@@ -110,6 +112,7 @@ class MeetSimulator(GrpcStandIn):
             resource = getattr(request, "parent", "") or getattr(request, "name", "")
             call = Call(method, resource, 1, None, datetime.now(UTC))
             self.calls.append(call)
+            self.owed += 1
             try:
                 call.acting_as = caller_of(metadata_of(context), self._tokens, accepted=accepted)
                 message = await self._answer(call, request, answer)
@@ -119,6 +122,8 @@ class MeetSimulator(GrpcStandIn):
             except asyncio.CancelledError:
                 call.status = grpc.StatusCode.CANCELLED
                 raise
+            finally:
+                self.owed -= 1
             call.status = grpc.StatusCode.OK
             return message
 
