@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from functions.domain.errors import AttendanceError, ConferenceRecordGone, Undelivered, UnreadableMessage
-from functions.domain.syncing import needs_reading
+from functions.domain.syncing import is_unfinished
 from functions.ports import Job, Parked, ParkedEvent, Work
 from functions.services.deps import Deps
 from functions.services.reading import Request
@@ -75,11 +75,9 @@ async def settle(
             match concern:
                 case Request():
                     stored = await work.conference(concern.conference_record)
-                    return (
-                        stored is not None
-                        and stored.snapshot is not None
-                        and not needs_reading(stored, asked_at=parked.parked_at, ended_event_at=concern.ended_event_at)
-                    )
+                    if stored is None or stored.snapshot is None or stored.sync.pulled_at is None:
+                        return False
+                    return not is_unfinished(stored) or stored.sync.pulled_at >= parked.parked_at
                 case str():
                     session = await work.session(concern)
                     tried_at = session.progress.tried_at if session and not session.progress.failures else None
