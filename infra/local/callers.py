@@ -13,8 +13,14 @@ import grpc.aio
 from infra.local.faults import Refusal
 
 SCOPES = "https://www.googleapis.com/auth/"
-READ_MEETINGS = frozenset({f"{SCOPES}meetings.space.created", f"{SCOPES}meetings.space.readonly"})
+READ_ALL = f"{SCOPES}meetings.space.readonly"
+"""Every room that the person has access to."""
+
+READ_MEETINGS = frozenset({f"{SCOPES}meetings.space.created", READ_ALL})
 """Any of them: https://developers.google.com/workspace/meet/api/guides/authenticate-authorize"""
+
+READ_ROOMS = READ_MEETINGS | {f"{SCOPES}meetings.space.settings"}
+"""Any of them, for a room alone; conference records are not shown by settings."""
 
 MAKE_ROOMS = frozenset({f"{SCOPES}meetings.space.created"})
 SCOPE_MISSING = "ACCESS_TOKEN_SCOPE_INSUFFICIENT"
@@ -57,3 +63,11 @@ def caller_of(carried: Mapping[str, str], tokens: Tokens | None, *, accepted: fr
         message = "Request had insufficient authentication scopes."
         raise Refusal(grpc.StatusCode.PERMISSION_DENIED, message, SCOPE_MISSING)
     return granted[0]
+
+
+def scopes_of(carried: Mapping[str, str], tokens: Tokens | None) -> frozenset[str] | None:
+    """The scopes of a call's token; None where no tokens are issued."""
+    if tokens is None:
+        return None
+    granted = tokens.who(carried.get("authorization", "").partition(" ")[2])
+    return granted[1] if granted else frozenset()

@@ -68,7 +68,7 @@ async def serve(world: World) -> AsyncIterator[Google]:
     school = School(lambda: datetime.now(UTC))
     world.into(school)
     with contextlib.ExitStack() as stack:
-        meet = stack.enter_context(MeetSimulator(school, page_size_cap=3).in_thread())
+        meet = stack.enter_context(MeetSimulator(school, page_size_cap=3, empty_pages=True).in_thread())
         apis = stack.enter_context(GoogleApis(school).in_thread())
         events = stack.enter_context(WorkspaceEventsSimulator(school).in_thread())
         yield Google(school, meet, apis, events)
