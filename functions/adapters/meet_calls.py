@@ -32,6 +32,9 @@ ATTEMPT_TIMEOUT = 20.0
 ATTEMPTS = 10
 """How often one call is made at most: about 50 seconds of backoff, as long as a message waits for failing services."""
 
+LONGEST_PAUSE = 8.0
+"""Seconds between two attempts at the most, so that a call that fails six times in a row is made a seventh time."""
+
 STAMINA, WEARY = 50.0, 1.0
 """How many repetitions a reading may have more than it has earned; and one of a conference that could not be read to
 its end before. Each costs 1, but the first of a call costs a fresh reading nothing."""
@@ -142,7 +145,9 @@ class OrganizersCalls:
                 return await accepted(self._credentials, once, unless=gexc.Unauthorized)
 
         try:
-            return await repeated(attempt, attempts=attempts or self._attempts, worth_it=worth_it)
+            return await repeated(
+                attempt, attempts=attempts or self._attempts, maximum=LONGEST_PAUSE, worth_it=worth_it
+            )
         except gexc.GoogleAPICallError as error:
             raise named(error, if_missing=if_missing) from error
 
