@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from google.api_core import exceptions as gexc
 from google.api_core.retry import AsyncRetry
@@ -19,6 +19,9 @@ from functions.domain.errors import DocumentsRefused, NeedsOperator, ReadTooOld,
 
 MAX_COMMIT_BYTES = 10 * 1024 * 1024
 """The largest request that Firestore takes: https://firebase.google.com/docs/firestore/quotas#limits."""
+
+REFUSALS: Final = (gexc.InvalidArgument,)
+"""What Firestore answers to a commit that it will never take."""
 
 _MAX_GET = 500
 _TRANSIENT = (
@@ -72,7 +75,7 @@ class FirestoreDatabase:
     async def find(self, query: Query) -> Found:
         """See `Database`."""
         api, database = self._api()
-        with _translated(at=query.at):
+        with translated(at=query.at):
             answers = await self._answers(api.run_query, query_request(database, query))
         documents, read_at = self._documents(answers, "document", at=query.at)
         return Found.of(query, documents, read_at=read_at)
@@ -94,12 +97,12 @@ class FirestoreDatabase:
         conflicts: tuple[type[Exception], ...] = (gexc.Conflict,)
         if any(isinstance(write.expecting, Document) for write in writes):
             conflicts += (gexc.FailedPrecondition, gexc.NotFound)
-        with _translated(conflicts=conflicts, refusals=(gexc.InvalidArgument,)):
+        with translated(conflicts=conflicts, refusals=REFUSALS):
             await api.commit(request, retry=_RETRY, timeout=_TIMEOUT, metadata=self._metadata())
 
     async def _get(self, paths: Sequence[str], *, at: datetime | None) -> tuple[Sequence[Document], datetime]:
         api, database = self._api()
-        with _translated(at=at):
+        with translated(at=at):
             answers = await self._answers(api.batch_get_documents, get_request(database, paths, at=at))
         return self._documents(answers, "found", at=at)
 
@@ -138,7 +141,7 @@ class FirestoreDatabase:
 
 
 @contextmanager
-def _translated(
+def translated(
     *,
     at: datetime | None = None,
     conflicts: tuple[type[Exception], ...] = (),

@@ -7,6 +7,9 @@ A second table holds what documents were before: each commit puts there what it 
 document) with its own moment. What stood at a moment is what the first commit after it replaced, or what stands now
 if none did. An hour later it is deleted.
 
+Each query and each commit is announced as an audit event before it is done, for whoever holds them against what
+Firestore takes: https://docs.python.org/3/library/sys.html#sys.audit.
+
 A commit outlives every process, however it ends, and not a power cut: waiting for the disk was most of the time of a
 commit, and nothing that only stands here is meant to be kept.
 """
@@ -16,11 +19,12 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from functions.adapters.database import (
     ABSENT,
@@ -56,6 +60,9 @@ CREATE TABLE IF NOT EXISTS replaced (
 CREATE INDEX IF NOT EXISTS replaced_by_collection ON replaced (collection, until);
 CREATE INDEX IF NOT EXISTS replaced_by_time ON replaced (until);
 """
+QUERY_EVENT: Final = "attendance.store.query"
+COMMIT_EVENT: Final = "attendance.store.commit"
+
 _LOCK_TIMEOUT = 20.0
 _TICK = timedelta(microseconds=1)
 
@@ -97,10 +104,12 @@ class SqliteDatabase:
 
     async def find(self, query: Query) -> Found:
         """See `Database`."""
+        sys.audit(QUERY_EVENT, query)
         return await asyncio.to_thread(self._find, query)
 
     async def commit(self, writes: Sequence[Write]) -> None:
         """See `Database`."""
+        sys.audit(COMMIT_EVENT, tuple(writes))
         await asyncio.to_thread(self._commit, writes)
 
     def _find(self, query: Query) -> Found:

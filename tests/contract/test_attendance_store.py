@@ -1010,12 +1010,13 @@ async def test_only_what_lies_directly_in_a_collection_is_listed(database):
     assert [document.path for document in await database.children("a")] == ["a/1", "a/2"]
 
 
-async def test_what_firestore_will_never_take_is_refused_and_nothing_is_written(firestore_client):
+async def test_what_firestore_will_never_take_is_refused_and_nothing_is_written(firestore_client, firestore_gate):
     database = FirestoreDatabase(firestore_client)
 
     with pytest.raises(DocumentsRefused):
         await database.commit([Write("a/small", {"n": 1}), Write("a/large", {"text": "x" * 1_100_000})])
     assert await database.get("a/small") is None
+    assert [refusal.status for refusal in firestore_gate.take()] == ["INVALID_ARGUMENT"]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from functions.adapters.sqlite import SqliteDatabase
 from functions.domain.errors import DocumentsRefused, DocumentTooNew, ReadTooOld, StoreConflict, StoreUnavailable
 from tests.builders import at
 
+pytestmark = pytest.mark.any_query
+
 
 async def put(database, documents):
     """Write documents, fields by path; None deletes."""

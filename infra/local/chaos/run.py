@@ -81,6 +81,7 @@ async def prove(plan: Plan, using: Emulators, *, folder: Path, say: Say = lambda
     outcome.wrong += differences(calm, shaken)
     outcome.wrong += _never(seen, calm)
     outcome.wrong += _partly_read(world, shaken)
+    outcome.wrong += [f"Firestore would have refused: {refusal}" for refusal in using.gate.take()]
     outcome.documents, outcome.seconds = len(calm), time.monotonic() - began
     return outcome
 
