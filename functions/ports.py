@@ -25,6 +25,7 @@ from functions.domain.sessions import (
     AuditEntry,
     ClassSession,
     Person,
+    Remark,
     TrackedOrganizer,
 )
 from functions.domain.timetable import Room
@@ -356,6 +357,9 @@ class Work(Protocol):
     def put_answered(self, answered: Answered) -> None:
         """Remember a request that was answered, or what became of an event."""
 
+    def put_remark(self, remark: Remark) -> None:
+        """Keep that other class meetings are to be marked again, until `AttendanceStore.forget_remark`."""
+
     def note(self, entry: AuditEntry) -> None:
         """Keep who changed what, with every mark that this work changes."""
 
@@ -401,6 +405,12 @@ class AttendanceStore(Protocol):
 
     async def sessions_of_person(self, person: RosterEntry) -> Sequence[str]:
         """Ids of the class meetings that somebody has attendance in: by account, id of the LMS, or address."""
+
+    async def remarks(self) -> Sequence[Remark]:
+        """What is still to be marked again, by decision; a part of it if that is much."""
+
+    async def forget_remark(self, remark_id: str) -> None:
+        """All jobs of a decision are handed out. Nothing happens if that is known already."""
 
     async def space_with_code(self, meeting_code: str, *, until: datetime) -> Space | None:
         """The room that had a meeting code in the last class meeting that began before a moment; None without one."""

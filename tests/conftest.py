@@ -49,8 +49,9 @@ def firestore_gate(request, firestore_gate_elsewhere):
     A test that is marked `any_query` asks for what the application never does.
     """
     GATE.is_open = request.node.get_closest_marker("any_query") is not None
+    indexes = GATE.indexes
     yield GATE
-    GATE.is_open = False
+    GATE.is_open, GATE.indexes = False, indexes
     if refused := [*map(str, GATE.take()), *firestore_gate_elsewhere.read_text().splitlines()]:
         firestore_gate_elsewhere.write_text("")
         pytest.fail("\n".join(["Firestore would have refused:", *refused]), pytrace=False)

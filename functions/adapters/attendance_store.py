@@ -12,12 +12,13 @@ from typing import TypeVar
 from functions.adapters.database import ABSENT, COMMIT_TIME, Database, Document, Query, Where, Write
 from functions.adapters.documents import SCHEMA_VERSION, Fields, check_schema, expiry
 from functions.adapters.people_documents import organizer_from_document
+from functions.adapters.remark_documents import remark_from_document, remark_path
 from functions.adapters.room_documents import room_from_document
 from functions.adapters.work import DocumentWork
 from functions.domain.errors import StoreConflict
 from functions.domain.model import Space, SyncState
 from functions.domain.roster import RosterEntry
-from functions.domain.sessions import TrackedOrganizer
+from functions.domain.sessions import Remark, TrackedOrganizer
 from functions.domain.timetable import Room
 from functions.ports import Clock, Parked, ParkedEvent, SheetChange, Work
 
@@ -31,6 +32,9 @@ COMMIT_ATTEMPTS = 20
 
 MAX_DUE = 5000
 """How many class meetings one run of `sync-due` takes on; the next run takes the rest."""
+
+MAX_REMARKS = 100
+"""For how many decisions one run of `sync-due` completes what they left; the next run takes the rest."""
 
 T = TypeVar("T")
 
@@ -103,6 +107,15 @@ class DocumentAttendanceStore:
         ]
         found = [await self._database.find(Query("attendance", where=(where,), group=True)) for where in named]
         return sorted({document.fields["session_id"] for part in found for document in part.documents})
+
+    async def remarks(self) -> Sequence[Remark]:
+        """See the port."""
+        found = await self._database.find(Query("remarks", limit=MAX_REMARKS))
+        return [remark_from_document(d.path.rpartition("/")[2], d.fields) for d in found.documents]
+
+    async def forget_remark(self, remark_id: str) -> None:
+        """See the port."""
+        await self._database.commit([Write(remark_path(remark_id), None)])
 
     async def space_with_code(self, meeting_code: str, *, until: datetime) -> Space | None:
         """See the port."""

@@ -32,13 +32,14 @@ from functions.adapters.paths import (
 from functions.adapters.people_documents import organizer_to_document, person_to_document
 from functions.adapters.register_documents import register_keys
 from functions.adapters.register_writes import has_parts, register_writes, registers_before
+from functions.adapters.remark_documents import remark_path, remark_to_document
 from functions.adapters.room_documents import room_to_document
 from functions.adapters.session_documents import session_from_document
 from functions.adapters.sheet_copy import people_from
 from functions.adapters.sheet_writes import StoredSheet, drop_writes, marks_changed, sheet_change, sheet_writes
 from functions.domain.model import Conference
 from functions.domain.roster import Correction
-from functions.domain.sessions import Answered, AttendanceSheet, AuditEntry, Person, TrackedOrganizer
+from functions.domain.sessions import Answered, AttendanceSheet, AuditEntry, Person, Remark, TrackedOrganizer
 from functions.domain.timetable import Room
 from functions.ports import SheetChange
 
@@ -56,6 +57,7 @@ class Wanted:
         people: By account.
         organizers: By account; None shall be gone.
         answered: Requests that were answered.
+        remarks: What is to be marked again elsewhere.
         notes: Who changed what.
     """
 
@@ -67,6 +69,7 @@ class Wanted:
     people: dict[str, Person] = field(default_factory=dict)
     organizers: dict[str, TrackedOrganizer | None] = field(default_factory=dict)
     answered: list[Answered] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
     notes: list[AuditEntry] = field(default_factory=list)
 
 
@@ -118,6 +121,9 @@ class Commit:
         for user, organizer in self._wanted.organizers.items():
             writes += self._replaced(organizer_path(user), organizer_to_document(organizer) if organizer else None)
         writes += self._remembered_writes()
+        for remark in self._wanted.remarks:
+            document = remark_to_document(remark, now=self._now, retention=self._retention)
+            writes.append(Write(remark_path(remark.remark_id), document))
         writes += [Write(f"audit/{note.entry_id}", self._audit(note, marks)) for note in self._wanted.notes]
         return writes, changes
 

@@ -21,6 +21,7 @@ from functions.ports import Job, Work
 from functions.services.deps import Deps
 from functions.services.fan_out import OVER, Continuation, fan_out
 from functions.services.follow_calendar import JOB as FOLLOW
+from functions.services.mark_elsewhere import mark_all_elsewhere
 from functions.services.tracked import tracked_organizer
 
 LOOK_BACK = timedelta(days=1)
@@ -33,7 +34,9 @@ JOB = "reconcile"
 
 
 async def sync_due(*, deps: Deps) -> int:
-    """Hand out one `sync-session` for every class meeting whose time has come, and what Calendar waits for.
+    """Hand out one `sync-session` for every class meeting whose time has come, and what else waits.
+
+    That is what Calendar waits for, and what is still to be marked again after people's decisions.
 
     Returns:
         How many jobs.
@@ -42,6 +45,7 @@ async def sync_due(*, deps: Deps) -> int:
     session_ids = await deps.store.due_sessions(now)
     waiting = await deps.store.sessions_to_follow(now)
     await deps.jobs.publish([*_syncs(session_ids), *(Job(FOLLOW, {"session_id": name}) for name in waiting)])
+    await mark_all_elsewhere(deps=deps)
     return len(session_ids) + len(waiting)
 
 

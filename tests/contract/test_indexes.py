@@ -44,6 +44,7 @@ STORE = {
     "sessions_of_series": lambda store: store.sessions_of_series("series"),
     "sessions_of_external_id": lambda store: store.sessions_of_external_id("lesson"),
     "sessions_of_person": lambda store: store.sessions_of_person(RosterEntry("a@b.example", "4711", user="users/1")),
+    "remarks": lambda store: store.remarks(),
     "space_with_code": lambda store: store.space_with_code("abc-mnop-xyz", until=NINE),
     "failing_sessions": lambda store: store.failing_sessions("teacher@school.example"),
     "rooms_in_use": lambda store: store.rooms_in_use(since=NINE),
@@ -74,7 +75,7 @@ VIEWS = {
 }
 """Every method of the views that looks for documents."""
 
-BY_PATH = {"transact", "park", "parked_event", "note_replayed"} | {
+BY_PATH = {"transact", "forget_remark", "park", "parked_event", "note_replayed"} | {
     "session",
     "sessions_with",
     "attendance",

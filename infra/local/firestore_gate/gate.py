@@ -54,6 +54,7 @@ class Gate:
         log: A file to which refusals are appended, for another process.
 
     Attributes:
+        indexes: Those that there are.
         refusals: What was refused, in order.
         shapes: The queries that came, without their values.
         used: The indexes that they were served from.
@@ -62,7 +63,7 @@ class Gate:
     """
 
     def __init__(self, indexes: Indexes | None = None, *, log: str | None = None) -> None:
-        self._indexes = indexes or Indexes.deployed()
+        self.indexes = indexes or Indexes.deployed()
         self._log = log
         self.refusals: list[Refusal] = []
         self.shapes: set[Shape] = set()
@@ -86,7 +87,7 @@ class Gate:
         try:
             shape = shape_of(structured)
             self.shapes.add(shape)
-            self.used.update(serving(shape, self._indexes))
+            self.used.update(serving(shape, self.indexes))
         except NotServed as error:
             if error.missing is None:
                 raise self.refused(INVALID_ARGUMENT, error.words, f"query of {_collection(structured)}") from None
@@ -103,7 +104,7 @@ class Gate:
         if self.is_open:
             return
         try:
-            measure = measured(request, self._indexes)
+            measure = measured(request, self.indexes)
         except TooLarge as error:
             about = f"commit of {len(request.writes)} writes, {request.ByteSize():,} bytes"
             raise self.refused(INVALID_ARGUMENT, error.words, about) from None
