@@ -12,13 +12,14 @@ from google.api_core.retry import AsyncRetry
 from google.cloud import firestore
 
 from functions.adapters.database import Document, Found, Query, Write, check_readable
+from functions.adapters.firestore_limits import HINT, MAX_COMMIT_BYTES, MAX_DOCUMENT_BYTES, check_commit
 from functions.adapters.firestore_reads import decode_document, decode_time, get_request, query_request
 from functions.adapters.firestore_writes import Message, commit_request
 from functions.adapters.own_credentials import own_credentials_error
 from functions.domain.errors import DocumentsRefused, NeedsOperator, ReadTooOld, StoreConflict, StoreUnavailable
 
-MAX_COMMIT_BYTES = 10 * 1024 * 1024
-"""The largest request that Firestore takes: https://firebase.google.com/docs/firestore/quotas#limits."""
+SURELY_TAKEN = MAX_DOCUMENT_BYTES
+"""A request up to this size holds no document that is too large, nor, as this system indexes them, too many entries."""
 
 REFUSALS: Final = (gexc.InvalidArgument,)
 """What Firestore answers to a commit that it will never take."""
@@ -92,8 +93,10 @@ class FirestoreDatabase:
         if size > MAX_COMMIT_BYTES:
             raise DocumentsRefused(
                 f"{len(writes)} documents at one moment are {size:,} bytes; Firestore takes {MAX_COMMIT_BYTES:,}.",
-                hint="Nothing was written. Split the class meeting: fewer people, or a shorter time, in one.",
+                hint=HINT,
             )
+        if size > SURELY_TAKEN:
+            check_commit(writes)
         conflicts: tuple[type[Exception], ...] = (gexc.Conflict,)
         if any(isinstance(write.expecting, Document) for write in writes):
             conflicts += (gexc.FailedPrecondition, gexc.NotFound)

@@ -7,8 +7,9 @@ A second table holds what documents were before: each commit puts there what it 
 document) with its own moment. What stood at a moment is what the first commit after it replaced, or what stands now
 if none did. An hour later it is deleted.
 
-Each query and each commit is announced as an audit event before it is done, for whoever holds them against what
-Firestore takes: https://docs.python.org/3/library/sys.html#sys.audit.
+A commit that Firestore would refuse as too large is refused here as well. Each query and each commit is announced as
+an audit event before it is done, for those who hold them against what Firestore serves:
+https://docs.python.org/3/library/sys.html#sys.audit.
 
 A commit outlives every process, however it ends, and not a power cut: waiting for the disk was most of the time of a
 commit, and nothing that only stands here is meant to be kept.
@@ -36,6 +37,7 @@ from functions.adapters.database import (
     Write,
     check_readable,
 )
+from functions.adapters.firestore_limits import check_commit
 from functions.adapters.sqlite_queries import answer
 from functions.domain.errors import ReadTooOld, StoreConflict, StoreUnavailable
 from functions.ports import Clock
@@ -109,6 +111,7 @@ class SqliteDatabase:
 
     async def commit(self, writes: Sequence[Write]) -> None:
         """See `Database`."""
+        check_commit(writes)
         sys.audit(COMMIT_EVENT, tuple(writes))
         await asyncio.to_thread(self._commit, writes)
 

@@ -10,8 +10,9 @@ import pytest
 from google.cloud.firestore_v1 import types
 
 from functions import ports
+from functions.adapters import firestore_limits
 from functions.adapters.attendance_store import DocumentAttendanceStore
-from functions.adapters.database import Write
+from functions.adapters.database import Query, Write
 from functions.adapters.sqlite import SqliteDatabase
 from functions.adapters.views import DocumentViews
 from functions.domain.roster import RosterEntry
@@ -177,6 +178,19 @@ def all_served(shapes, indexes):
     return True
 
 
+def test_the_function_knows_the_indexes_that_are_deployed():
+    def known(index):
+        fields = tuple(f"{name}[]" if mode == "CONTAINS" else name for name, mode in index.fields)
+        return firestore_limits.Index(index.group, fields, index.scope == "COLLECTION_GROUP")
+
+    deployed = Indexes(FILE)
+    exempt = {one["collectionGroup"] for one in FILE["fieldOverrides"] if one["fieldPath"] == "*"}
+
+    assert exempt == firestore_limits.EXEMPT
+    assert sorted(map(known, deployed.composite)) == sorted(firestore_limits.COMPOSITE)
+    assert sorted(map(known, deployed.overridden())) == sorted(firestore_limits.SINGLE)
+
+
 def test_a_query_of_a_field_without_an_index_names_the_index_that_is_missing(firestore_gate):
     with pytest.raises(Refused):
         firestore_gate.query(
@@ -198,6 +212,9 @@ def test_a_query_of_a_field_without_an_index_names_the_index_that_is_missing(fir
     }
 
 
+GROUPS = ("sessions", "attendance", "sheet", "registers", "parts", "audit")
+
+
 async def test_no_document_of_a_large_class_has_many_index_entries(tmp_path, firestore_gate):
     database = SqliteDatabase(tmp_path / "attendance.db")
     store = DocumentAttendanceStore(database, clock=lambda: at(100), retention=None)
@@ -214,5 +231,9 @@ async def test_no_document_of_a_large_class_has_many_index_entries(tmp_path, fir
     for day in days:
         await store.transact(lambda work, day=day: decide(work, day))
 
+    documents = [d for name in GROUPS for d in (await database.find(Query(name, group=True))).documents]
+    sizes = [firestore_limits.size_of(document.path, document.fields) for document in documents]
     assert [commit.writes > 600 for commit in firestore_gate.commits] == [True] * 3
+    assert sum(size.entries for size in sizes if size.entries < 50) > 3 * 600 * 10
+    assert max(size.entries for size in sizes) == max(commit.most_entries for commit in firestore_gate.commits)
     assert max(commit.most_entries for commit in firestore_gate.commits) < 50
