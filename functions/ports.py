@@ -333,6 +333,9 @@ class Work(Protocol):
     def put_sheet(self, sheet: AttendanceSheet) -> None:
         """A class meeting with all its attendance. Documents that would not change are not written."""
 
+    def put_session(self, session: ClassSession) -> None:
+        """A class meeting alone: its attendance stands as it is, and so do its counts. Not for one put as a sheet."""
+
     def drop_session(self, session_id: str) -> None:
         """Remove a class meeting with its attendance. Its corrections stay, for the case that it comes back."""
 

@@ -16,6 +16,7 @@ from functions.adapters.sqlite import SqliteDatabase
 from infra.local.emulators import firestore_emulator, pubsub_emulator
 from infra.local.firestore_gate import IN_PROCESSES, embedded
 from infra.local.firestore_gate.gate import Gate
+from infra.local.firestore_gate.measure import MOST_BYTES
 from infra.local.firestore_gate.proxy import gated
 from infra.local.processes import bypass_proxies
 
@@ -51,7 +52,7 @@ def firestore_gate(request, firestore_gate_elsewhere):
     GATE.is_open = request.node.get_closest_marker("any_query") is not None
     indexes = GATE.indexes
     yield GATE
-    GATE.is_open, GATE.indexes = False, indexes
+    GATE.is_open, GATE.indexes, GATE.most_bytes = False, indexes, MOST_BYTES
     if refused := [*map(str, GATE.take()), *firestore_gate_elsewhere.read_text().splitlines()]:
         firestore_gate_elsewhere.write_text("")
         pytest.fail("\n".join(["Firestore would have refused:", *refused]), pytrace=False)

@@ -163,6 +163,10 @@ class DocumentWork:
         self._wanted.sheets[sheet.session.session_id] = sheet
         self._wanted.dropped.discard(sheet.session.session_id)
 
+    def put_session(self, session: ClassSession) -> None:
+        """See the port."""
+        self._wanted.sessions[session.session_id] = session
+
     def drop_session(self, session_id: str) -> None:
         """See the port."""
         self._wanted.sheets.pop(session_id, None)

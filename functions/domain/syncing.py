@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from functions.domain.errors import DocumentsRefused
 from functions.domain.model import (
     Conference,
     Organizer,
@@ -25,6 +26,8 @@ from functions.domain.model import (
 
 LONGEST_CALL = timedelta(hours=24)
 """Meet ends every call after a day: https://support.google.com/meet/answer/7317473."""
+
+_FIRST_WAIT, _LONGEST_WAIT = timedelta(hours=1), timedelta(days=1)
 
 CLOCK_SKEW = timedelta(minutes=5)
 """How far the clock of whoever sent an event may be ahead of ours."""
@@ -147,6 +150,27 @@ def after_failure(
             meet_calls=before.meet_calls if before else 0,
             error=error,
         ),
+    )
+
+
+def wait_after_refusal(attempts: int) -> timedelta:
+    """How long what the store refused as too large is left alone: an hour, twice as long each time, a day at most.
+
+    Reading it again costs a call for each participant, and only a new version of this system, or a class that was
+    split, makes a difference.
+    """
+    doubled: int = 1 << min(max(attempts, 1) - 1, 10)
+    return min(_FIRST_WAIT * doubled, _LONGEST_WAIT)
+
+
+def waits_after_refusal(conference: Conference | None, *, now: datetime) -> bool:
+    """Whether a conference is left alone because the store refused what was read of it, and its time has not come."""
+    error = conference.sync.error if conference else None
+    return (
+        conference is not None
+        and error is not None
+        and error.reason == DocumentsRefused.reason
+        and now < error.at + wait_after_refusal(conference.sync.attempts)
     )
 
 

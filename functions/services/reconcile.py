@@ -15,7 +15,7 @@ from functions.domain.certainty import RETENTION
 from functions.domain.errors import NotFound
 from functions.domain.model import Organizer, is_reported
 from functions.domain.sessions import ClassSession
-from functions.domain.syncing import LONGEST_CALL, is_unfinished
+from functions.domain.syncing import LONGEST_CALL, is_unfinished, waits_after_refusal
 from functions.domain.timetable import Room
 from functions.ports import Job, Work
 from functions.services.deps import Deps
@@ -196,7 +196,12 @@ async def unfinished(records: Sequence[str], deps: Deps) -> tuple[str, ...]:
         async def load(work: Work, names: Sequence[str] = names) -> list[str]:
             await work.load(conferences=names)
             stored = {name: await work.conference(name) for name in names if not is_reported(name)}
-            return [name for name, conference in stored.items() if conference is None or is_unfinished(conference)]
+            now = deps.clock()
+            return [
+                name
+                for name, conference in stored.items()
+                if conference is None or (is_unfinished(conference) and not waits_after_refusal(conference, now=now))
+            ]
 
         some, _ = await deps.store.transact(load)
         wanted += some

@@ -65,8 +65,13 @@ class Measure:
         return self.document_bytes + self.entry_bytes
 
 
-def measured(request: Message, indexes: Indexes) -> Measure:
+def measured(request: Message, indexes: Indexes, *, most_bytes: int = MOST_BYTES) -> Measure:
     """How large a CommitRequest is.
+
+    Args:
+        request: The request.
+        indexes: Those that there are.
+        most_bytes: How much documents and index entries may be together.
 
     Raises:
         TooLarge: Firestore takes no such commit.
@@ -104,7 +109,7 @@ def measured(request: Message, indexes: Indexes) -> Measure:
         entries += len(sizes)
         entry_bytes += sum(sizes)
         most = max(most, len(sizes))
-    if documents + entry_bytes > MOST_BYTES:
+    if documents + entry_bytes > most_bytes:
         raise TooLarge("Transaction too big. Decrease transaction size.")
     return Measure(len(request.writes), request_bytes, documents, entries, entry_bytes, most)
 
