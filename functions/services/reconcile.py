@@ -187,8 +187,11 @@ def _syncs(session_ids: Iterable[str]) -> list[Job]:
     return [Job("sync-session", {"session_id": session_id}) for session_id in session_ids]
 
 
-async def unfinished(records: Sequence[str], deps: Deps) -> tuple[str, ...]:
-    """Those of some conference records that are not stored, or of which another read may say more, in their order."""
+async def unfinished(records: Sequence[str], deps: Deps, *, at_once: bool = False) -> tuple[str, ...]:
+    """Those of some conference records that are not stored, or of which another read may say more, in their order.
+
+    Those that the store refused lately are left out, unless a person wants them `at_once`.
+    """
     wanted: list[str] = []
     for start in range(0, len(records), LOADED_AT_ONCE):
         names = list(dict.fromkeys(records[start : start + LOADED_AT_ONCE]))
@@ -200,7 +203,8 @@ async def unfinished(records: Sequence[str], deps: Deps) -> tuple[str, ...]:
             return [
                 name
                 for name, conference in stored.items()
-                if conference is None or (is_unfinished(conference) and not waits_after_refusal(conference, now=now))
+                if conference is None
+                or (is_unfinished(conference) and (at_once or not waits_after_refusal(conference, now=now)))
             ]
 
         some, _ = await deps.store.transact(load)
