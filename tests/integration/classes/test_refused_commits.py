@@ -107,6 +107,16 @@ async def test_a_class_that_is_too_large_is_failed_with_reason_and_hint(api, app
 
 
 @pytest.mark.usefixtures("little")
+async def test_the_status_tells_what_to_do_about_it(api, app, lesson):
+    await event(app, lesson[1])
+    [failed] = (await api.get("/api/status")).json()["failed_conferences"]["first"]
+
+    assert (failed["id"], failed["reason"]) == ("conferenceRecords/rec-1", "documents-refused")
+    assert "Split the class meeting" in failed["hint"] or "Report it" in failed["hint"]
+    assert "make backfill SINCE=30d" in failed["hint"]
+
+
+@pytest.mark.usefixtures("little")
 async def test_it_is_read_five_times_in_the_first_day_and_once_a_day_later(app, lesson, a_day, meet):
     await event(app, lesson[1])
     await a_day()
