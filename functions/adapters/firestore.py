@@ -18,8 +18,9 @@ from functions.adapters.firestore_writes import Message, commit_request
 from functions.adapters.own_credentials import own_credentials_error
 from functions.domain.errors import DocumentsRefused, NeedsOperator, ReadTooOld, StoreConflict, StoreUnavailable
 
-SURELY_TAKEN = MAX_DOCUMENT_BYTES
-"""A request up to this size holds no document that is too large, nor, as this system indexes them, too many entries."""
+SURELY_TAKEN: Final = 4 * 1024 * 1024
+"""A request up to this size is not estimated: index entries make commits of this system about a quarter larger, and
+the estimate takes as long as the encoding."""
 
 REFUSALS: Final = (gexc.InvalidArgument,)
 """What Firestore answers to a commit that it will never take."""
@@ -89,13 +90,14 @@ class FirestoreDatabase:
         """
         api, database = self._api()
         request = commit_request(database, writes)
-        size = type(request).pb(request).ByteSize()
+        message = type(request).pb(request)
+        size = message.ByteSize()
         if size > MAX_COMMIT_BYTES:
             raise DocumentsRefused(
                 f"{len(writes)} documents at one moment are {size:,} bytes; Firestore takes {MAX_COMMIT_BYTES:,}.",
                 hint=HINT,
             )
-        if size > SURELY_TAKEN:
+        if size > SURELY_TAKEN or any(one.ByteSize() > MAX_DOCUMENT_BYTES for one in message.writes):
             check_commit(writes)
         conflicts: tuple[type[Exception], ...] = (gexc.Conflict,)
         if any(isinstance(write.expecting, Document) for write in writes):
