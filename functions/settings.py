@@ -116,6 +116,9 @@ _ENDPOINTS = (
 _TOKEN_ENDPOINTS = ("oauth_token_endpoint", "iam_credentials_api_endpoint", "secret_manager_api_endpoint")
 """Where they come from."""
 
+_CALLERS_ENDPOINT = "id_token_certificates_endpoint"
+"""What callers' tokens are checked by."""
+
 
 class Settings(BaseSettings):
     """What the environment says. Fields are the variables' names in lower case; `docs/settings.md` explains them."""
@@ -133,6 +136,7 @@ class Settings(BaseSettings):
     allowed_domains: Annotated[tuple[Domain, ...], NoDecode, BeforeValidator(_listed)] = ()
     allowed_teachers: Annotated[tuple[Teacher, ...], NoDecode, BeforeValidator(_listed)] = ()
     api_callers: Annotated[Mapping[str, CallerRole], NoDecode, BeforeValidator(_callers)] = {}
+    api_audience: Annotated[str, Field(pattern=r"^[!-~]{1,500}$")] | None = None
     events_topic: Topic = "workspace-events"
     jobs_topic: Topic = "attendance-jobs"
     meet_api_endpoint: Endpoint = "meet.googleapis.com:443"
@@ -144,6 +148,7 @@ class Settings(BaseSettings):
     oauth_token_endpoint: Endpoint = "oauth2.googleapis.com:443"  # noqa: S105 - an address
     iam_credentials_api_endpoint: Endpoint = "iamcredentials.googleapis.com:443"
     secret_manager_api_endpoint: Endpoint = "secretmanager.googleapis.com:443"  # noqa: S105 - an address
+    id_token_certificates_endpoint: Endpoint = "www.googleapis.com:443"  # noqa: S105 - an address
     reports_admin: Account | None = None
     pubsub_emulator_host: str | None = None
     meet_reads_per_minute: Annotated[int, Field(ge=0, le=1_000_000)] = 600
@@ -174,9 +179,10 @@ class Settings(BaseSettings):
     def _safe_together(self) -> Settings:
         if self.sqlite_path and self.k_service:
             raise ValueError("ATTENDANCE_STORE should be 'firestore' in the cloud: an instance's disk is lost with it")
-        if "*" in self.api_callers and (not self.is_local or self.k_service):
+        if "*" in self.api_callers and (not self.is_local or self.k_service or self._elsewhere):
             raise ValueError(
-                "API_CALLERS should name every caller: '*' is for stand-ins on this machine, with AUTH_MODE 'anonymous'"
+                "API_CALLERS should name every caller: '*' is for stand-ins on this machine, with AUTH_MODE "
+                "'anonymous' and every endpoint at http://127.0.0.1:PORT"
             )
         if self.auth_mode is AuthMode.ANONYMOUS:
             self._require_stand_ins("with AUTH_MODE 'anonymous'", ())
@@ -202,6 +208,10 @@ class Settings(BaseSettings):
                 f"with OAUTH_TOKEN_ENDPOINT on this machine and {mode[5:]}", [keeper] if keeper else []
             )
             return
+        if getattr(self, _CALLERS_ENDPOINT).startswith("http://"):
+            raise ValueError(
+                f"{_CALLERS_ENDPOINT.upper()} should be host:port {mode}: whoever answers there decides who calls"
+            )
         for name in (*_ENDPOINTS, *_TOKEN_ENDPOINTS):
             if getattr(self, name).startswith("http://"):
                 raise ValueError(
@@ -228,6 +238,12 @@ class Settings(BaseSettings):
     def is_local(self) -> bool:
         """Whether everything is on this machine: Google's services are stand-ins, and nobody's data is real."""
         return self.auth_mode is AuthMode.ANONYMOUS or self.oauth_token_endpoint.startswith("http://")
+
+    @property
+    def _elsewhere(self) -> bool:
+        """Whether an endpoint is named that is not on this machine, in use or not."""
+        named = {*_ENDPOINTS, *_TOKEN_ENDPOINTS, _CALLERS_ENDPOINT} & self.model_fields_set
+        return any(not getattr(self, name).startswith("http://") for name in named)
 
     @property
     def _consents_on_file(self) -> bool:

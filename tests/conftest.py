@@ -19,6 +19,7 @@ from infra.local.firestore_gate.gate import Gate
 from infra.local.firestore_gate.measure import MOST_BYTES
 from infra.local.firestore_gate.proxy import gated
 from infra.local.processes import bypass_proxies
+from tests.api import AUDIENCE, ISSUER
 
 bypass_proxies()
 
@@ -77,6 +78,19 @@ def pubsub_address(tmp_path_factory):
     """The Pub/Sub emulator; a missing one fails with the command that installs it."""
     with pubsub_emulator(tmp_path_factory.mktemp("pubsub")) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def issuer():
+    """Who signs the tokens of `tests.api`, and shows its certificates."""
+    with ISSUER.in_thread() as issuer:
+        yield issuer
+
+
+@pytest.fixture(scope="session")
+def checking(issuer):
+    """What a function has to find in its environment to check the tokens of `tests.api`."""
+    return {"API_AUDIENCE": AUDIENCE, "ID_TOKEN_CERTIFICATES_ENDPOINT": issuer.endpoint}
 
 
 @pytest.fixture

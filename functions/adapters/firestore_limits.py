@@ -78,7 +78,7 @@ SINGLE: Final = (
             "updated_at",
         )
     ),
-    Index("spaces", ("used_until",)),
+    Index("spaces", ("reconcile_at",)),
 )
 
 COMPOSITE: Final = (
@@ -89,7 +89,7 @@ COMPOSITE: Final = (
     ),
     *(Index("sessions", (field, *_IN_ORDER)) for field in ("class_ids[]", "series_id", "meeting_code")),
     Index("sessions", ("calendar.state", "session_start")),
-    Index("sessions", ("teacher_email", "progress.failures")),
+    Index("sessions", ("teacher_email", "progress.error.at")),
     Index("conferences", ("sync.state", "end_time")),
     Index("conferences", ("end_time", "sync.state", "sync.pulled_at")),
     Index("conferences", ("organizer.user", "sync.state")),

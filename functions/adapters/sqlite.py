@@ -19,8 +19,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sqlite3
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -64,6 +66,8 @@ CREATE INDEX IF NOT EXISTS replaced_by_time ON replaced (until);
 """
 QUERY_EVENT: Final = "attendance.store.query"
 COMMIT_EVENT: Final = "attendance.store.commit"
+_OTHERS = 0o077
+"""Who must not read the file: it has names, addresses and marks. SQLite gives its files beside it the same rights."""
 
 _LOCK_TIMEOUT = 20.0
 _TICK = timedelta(microseconds=1)
@@ -153,10 +157,32 @@ class SqliteDatabase:
                 _write(connection, write, version=version, now=now)
             connection.execute("COMMIT")
 
+    def _owned_file(self) -> int:
+        """Make the file, or close one that others may read. Gives its size.
+
+        Nothing here opens it: closing it again would end the locks that SQLite holds in this process.
+        https://sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_
+        """
+        if not self._path.exists():
+            made, name = tempfile.mkstemp(prefix=f".{self._path.name}-", dir=self._path.parent)  # for its owner alone
+            os.close(made)
+            try:
+                os.link(name, self._path)
+            except OSError:  # somebody else made it, or there are no links here, and SQLite makes it
+                pass
+            finally:
+                Path(name).unlink()
+        if not self._path.exists():
+            return 0
+        found = self._path.stat()
+        if found.st_mode & _OTHERS and found.st_uid == os.geteuid():
+            self._path.chmod(found.st_mode & ~_OTHERS & 0o777)
+        return found.st_size
+
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
         try:
-            size = self._path.stat().st_size if self._path.exists() else 0
+            size = self._owned_file()
             with closing(sqlite3.connect(self._path, timeout=_LOCK_TIMEOUT, isolation_level=None)) as connection:
                 connection.execute("PRAGMA synchronous = OFF")
                 if not (self._made and size):

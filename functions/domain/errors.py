@@ -4,6 +4,7 @@
     ├── Retryable                may succeed by itself within minutes: answer 503, Pub/Sub delivers again
     │   ├── CredentialsUnavailable
     │   ├── ConsentsUnavailable
+    │   ├── CertificatesUnavailable
     │   ├── MeetUnavailable
     │   ├── IdentitiesUnavailable
     │   ├── SubscriptionsUnavailable
@@ -66,12 +67,15 @@
     │   └── DocumentsRefused     the store will never take them: too large, too many
     ├── Refused                  a caller asked for what cannot be: tell them; nothing was changed
     │   ├── NotFound
+    │   │   ├── SessionNotFound
+    │   │   ├── AttendeeNotFound
     │   │   └── NoConferenceRecord
     │   ├── InvalidRequest       names each field with its reason
     │   ├── OverlappingClass
     │   ├── ExternalIdInUse
     │   ├── AlreadyOnRoster
     │   ├── PreconditionFailed
+    │   ├── TokenRefused
     │   └── DomainNotAllowed
     ├── ReadTooOld               the next page of a list was asked for too late: begin again
     └── WrongSetting             the environment is wrong: nothing can be done or stored until it is mended
@@ -150,6 +154,13 @@ class ConsentsUnavailable(Retryable):
     """What keeps teachers' consents did not answer: Secret Manager, or the disk."""
 
     reason = "consents-unavailable"
+
+
+class CertificatesUnavailable(Retryable):
+    """The certificates did not come by which callers' tokens are checked."""
+
+    reason = "certificates-unavailable"
+    default_hint = "Send the request again. An operator sees to it that this service can reach Google's certificates."
 
 
 class MeetUnavailable(Retryable):
@@ -641,6 +652,26 @@ class NotFound(Refused):
     """There is no such thing."""
 
     reason = "not-found"
+    default_hint = "Check the id: ids are those of earlier answers."
+
+
+class SessionNotFound(NotFound):
+    """There is no such class meeting."""
+
+    default_hint = "GET /api/sessions finds class meetings; each has its session_id."
+
+
+class AttendeeNotFound(NotFound):
+    """Nobody in a class meeting has this attendee_id; `errors` names each place where one was sent."""
+
+    default_hint = (
+        "GET /api/sessions/{session_id}/attendance shows everybody with their attendee_id. An id belongs to one class "
+        "meeting, and changes when the student's student_id does: name students by student_id or email instead."
+    )
+
+    def __init__(self, message: str, *, errors: Sequence[FieldError] = ()) -> None:
+        super().__init__(message)
+        self.errors = tuple(errors)
 
 
 class NoConferenceRecord(NotFound):
@@ -684,10 +715,16 @@ class OverlappingClass(Refused):
 
 
 class ExternalIdInUse(Refused):
-    """The external id belongs to a class that was scheduled with another request."""
+    """The external id belongs to a class that was scheduled with another request; `session_id` is that class."""
 
     reason = "external-id-in-use"
-    default_hint = "Change the class that has this external_id, or use another one."
+    default_hint = (
+        "Change the class that has this external_id (PATCH /api/schedule/class/{session_id}), or use another one."
+    )
+
+    def __init__(self, message: str, *, session_id: str) -> None:
+        super().__init__(message)
+        self.session_id = session_id
 
 
 class AlreadyOnRoster(Refused):
@@ -702,6 +739,16 @@ class PreconditionFailed(Refused):
 
     reason = "precondition-failed"
     default_hint = "Read it again and decide anew."
+
+
+class TokenRefused(Refused):
+    """The caller's ID token is not valid here: forged, expired, for another service, or of no verified e-mail."""
+
+    reason = "not-permitted"
+    default_hint = (
+        "Send an ID token that Google signed for this service, that has not expired, and that names the account's "
+        "verified e-mail (docs/lms.md). An access token is not an ID token."
+    )
 
 
 class DomainNotAllowed(Refused):

@@ -21,10 +21,24 @@ def require_match(if_match: str | None, updated_at: datetime) -> None:
     """Refuse a change by somebody who saw something else; without a tag, or with `*`, everything passes.
 
     Raises:
-        PreconditionFailed: None of the tags is the class meeting's.
+        PreconditionFailed: None of the tags is the class meeting's. A weak one never is, nor one without its quotes.
     """
     if if_match is None:
         return
-    tags = {tag.strip() for tag in if_match.split(",")}
-    if "*" not in tags and etag_of(updated_at) not in tags:
-        raise PreconditionFailed("The class meeting was changed after it was read.")
+    tags = {tag.strip() for tag in if_match.split(",")} - {""}
+    if "*" in tags or etag_of(updated_at) in tags:
+        return
+    if any(tag.upper().startswith("W/") for tag in tags):
+        raise PreconditionFailed(
+            "The tag in If-Match is a weak one (W/), and a change needs a strong one.", hint=_STRONG_TAG
+        )
+    if not all(len(tag) > 1 and tag[0] == tag[-1] == '"' for tag in tags):
+        raise PreconditionFailed("The tag in If-Match is not in double quotes.", hint=_QUOTED_TAG)
+    raise PreconditionFailed("The class meeting was changed after it was read.")
+
+
+_STRONG_TAG = (
+    "Send the ETag of GET /api/sessions/{session_id}. Pages (format=html) have weak tags, and a proxy on the way may "
+    "make one weak."
+)
+_QUOTED_TAG = "Send the ETag as it came, with its quotes."

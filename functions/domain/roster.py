@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -59,14 +59,39 @@ def checked_roster(students: Iterable[RosterEntry]) -> tuple[RosterEntry, ...]:
         for number, entry in enumerate(roster):
             value = getattr(entry, attribute)
             if value and value in seen:
-                problems.setdefault(number, f"is the same student as students.{seen[value]}")
+                problems.setdefault(number, _twice(attribute, seen[value]))
             elif value:
                 seen[value] = number
     problems |= {number: "needs an email or a student_id" for number, entry in enumerate(roster) if not entry.key}
     if problems:
         errors = [FieldError(f"students.{number}", reason) for number, reason in sorted(problems.items())]
-        raise InvalidRequest("The roster cannot be used.", errors=errors)
+        raise InvalidRequest(
+            f"{errors[0].field} {errors[0].reason}.", errors=errors, hint=_SHARED if _is_shared(roster) else None
+        )
     return roster
+
+
+_SHARED = (
+    "Whoever joins with a shared e-mail could be either student. Give each of them a student_id, and leave the e-mail "
+    "(or the user) out of all but one. After the class, assign who came to the right one "
+    "(POST /api/sessions/{session_id}/attendance/{attendee_id}/assign)."
+)
+
+
+_NAMES = {"email": "e-mail", "user": "user"}
+
+
+def _twice(attribute: str, number: int) -> str:
+    """Why an entry is one too many, by what it has in common with an earlier one."""
+    if attribute in _NAMES:
+        return f"has the {_NAMES[attribute]} of students.{number}, so both are one student here"
+    return f"is the same student as students.{number}"
+
+
+def _is_shared(roster: Sequence[RosterEntry]) -> bool:
+    """Whether several entries have one address or account."""
+    values = [[value for entry in roster if (value := getattr(entry, name))] for name in _NAMES]
+    return any(len(set(known)) < len(known) for known in values)
 
 
 class Mark(StrEnum):

@@ -40,7 +40,8 @@ _PARTS = {
 def occurrences(start: datetime, text: str, *, time_zone: str) -> tuple[datetime, ...]:
     """When the classes of a series begin, the first one included, aware UTC.
 
-    Local clock time is kept over changes of the clock; a time that a change skips is that much later on that day.
+    Local clock time is kept over changes of the clock; a time that a change skips is that much later on that day, and
+    of a time that comes twice on a day it is the first, unless the first class says otherwise.
 
     Args:
         start: The first class.
@@ -71,9 +72,30 @@ def occurrences(start: datetime, text: str, *, time_zone: str) -> tuple[datetime
         found = found[:count]
     if len(found) > MOST:
         raise _refusal(_TOO_MANY)
-    if not found or found[0] != first:
+    if not found or found[0] != first or limit < start:
         raise _refusal("should have the class's start_time as its first occurrence")
-    return tuple(moment.astimezone(UTC) for moment in found)
+    # Of an hour that comes twice, only the first class can name the second one; the rule knows clock times alone.
+    return (start.astimezone(UTC), *(moment.astimezone(UTC) for moment in found[1:]))
+
+
+def require_known_clock(start: datetime, *, time_zone: str) -> None:
+    """Refuse a series of which only an offset is known, if that is not the offset of a time zone at that moment.
+
+    Args:
+        start: The first class, with the offset that it was given in.
+        time_zone: The school's, which is meant where none is named.
+
+    Raises:
+        InvalidRequest: The local time to keep is not known; the field is `time_zone`.
+    """
+    usual = start.astimezone(ZoneInfo(time_zone)).utcoffset()
+    if start.utcoffset() != usual:
+        raise InvalidRequest.of(
+            "time_zone",
+            "is required with this recurrence, because start_time has another offset than the school's at that moment",
+            hint='Name the time zone whose clock time the series keeps, such as "time_zone": "Europe/Berlin". Or send '
+            "start_time with the offset that the school has then.",
+        )
 
 
 def counted_rule(text: str, count: int) -> str:
@@ -118,7 +140,8 @@ def _until(text: str, zone: ZoneInfo) -> datetime:
             continue
         if text.endswith("Z"):
             return moment.replace(tzinfo=UTC)
-        return (datetime.combine(moment, time.max) if whole_day else moment).replace(tzinfo=zone)
+        # Of an hour that comes twice, both are before a local time's end.
+        return (datetime.combine(moment, time.max) if whole_day else moment).replace(tzinfo=zone, fold=1)
     raise _refusal("should have an UNTIL such as 20270131 or 20270131T225959Z")
 
 

@@ -168,7 +168,7 @@ class ClassSession:
 
     Attributes:
         owned: The time in its room that is its own.
-        held: From when to when a teacher was there, within the scheduled time.
+        held: From when to when a teacher held the class, within the scheduled time; None if that one counts.
         held_elsewhere: For a class that was not held: whether people were there at another time that it owns.
         sync: How far the reading of its conferences is; None before the first.
     """

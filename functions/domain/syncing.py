@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from functions.domain.backoff import wait_after
 from functions.domain.errors import DocumentsRefused
 from functions.domain.model import (
     Conference,
@@ -181,6 +182,27 @@ def is_unfinished(conference: Conference) -> bool:
         or conference.snapshot is None
         or conference.snapshot.record.end_time is None
     )
+
+
+def read_again_at(conference: Conference, *, listed_end: datetime | None, settle: timedelta) -> datetime | None:
+    """When a scheduled job reads an unfinished conference again; None for at once.
+
+    At once if it has ended since the last try; when Meet's data must have settled if only that is missing; else at
+    growing distances, whoever tried it.
+
+    Args:
+        conference: As it is stored, unfinished.
+        listed_end: When it ended, if Meet's list says so.
+        settle: How long after its end a conference may still change.
+    """
+    sync, snapshot = conference.sync, conference.snapshot
+    tried_at = _latest(sync.pulled_at, sync.error.at if sync.error else None)
+    ended_at = _earliest(snapshot.record.end_time if snapshot else None, listed_end, sync.ended_event_at)
+    if tried_at is None or (ended_at and tried_at < ended_at):
+        return None
+    if ended_at and sync.state is SyncState.PROVISIONAL and tried_at < ended_at + settle:
+        return ended_at + settle
+    return tried_at + wait_after(sync.attempts)
 
 
 def end_of(snapshot: Snapshot, sync: Sync) -> datetime:

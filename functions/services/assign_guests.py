@@ -6,7 +6,7 @@ import dataclasses
 from typing import TypeVar
 
 from functions.domain.attendance import attendee_id as attendee_id_of
-from functions.domain.errors import AlreadyOnRoster, InvalidRequest, NotFound
+from functions.domain.errors import AlreadyOnRoster, AttendeeNotFound, InvalidRequest, NotFound, SessionNotFound
 from functions.domain.roster import Assignment, Decision, Remembered, RoomDevice, RosterEntry
 from functions.domain.sessions import (
     Attendance,
@@ -190,7 +190,7 @@ async def _forget(work: Work, assignment: Assignment) -> tuple[RosterEntry, ...]
 async def _sheet(work: Work, session_id: str, deps: Deps) -> AttendanceSheet:
     sheets = await mark(work, [session_id], rules=deps.rules, now=deps.clock())
     if session_id not in sheets:
-        raise NotFound("There is no such class meeting.")
+        raise SessionNotFound("There is no such class meeting.")
     return sheets[session_id]
 
 
@@ -206,7 +206,7 @@ async def _guest(work: Work, session: ClassSession, attendee_id: str, deps: Deps
         return dataclasses.replace(merged, attendee_id=attendee_id, user=user)
     if person:
         raise AlreadyOnRoster("This person is no guest of the class meeting.")
-    raise NotFound("Nobody of this id was in the class meeting.")
+    raise AttendeeNotFound("Nobody in this class meeting has this attendee_id.")
 
 
 async def _user_of(work: Work, session: ClassSession, attendee_id: str, sheet: AttendanceSheet) -> str | None:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from functions.domain.calendar import to_follow
-from functions.domain.errors import InvalidRequest, NotFound
+from functions.domain.errors import InvalidRequest, SessionNotFound
 from functions.domain.etag import require_match
 from functions.domain.intervals import Interval
 from functions.domain.sessions import AuditEntry, Caller, ClassSession, Progress, Tracking
@@ -150,7 +150,7 @@ async def _candidates(session_id: str, *, following: bool, deps: Deps) -> Sequen
 async def _required(work: Work, session_id: str, *, if_match: str | None) -> ClassSession:
     session = await work.session(session_id)
     if session is None:
-        raise NotFound("There is no such class meeting.")
+        raise SessionNotFound("There is no such class meeting.")
     require_match(if_match, await work.updated_at(session_id))
     if session.plan.scheduled is None:
         raise InvalidRequest.of("session_id", "is of a meeting that nobody scheduled")
@@ -204,4 +204,6 @@ def _moved(start: datetime, first: datetime, wanted: datetime, time_zone: str) -
         return wanted
     zone = ZoneInfo(time_zone)
     by = wanted.astimezone(zone).replace(tzinfo=None) - first.astimezone(zone).replace(tzinfo=None)
+    if not by:
+        return start
     return (start.astimezone(zone).replace(tzinfo=None) + by).replace(tzinfo=zone).astimezone(first.tzinfo)

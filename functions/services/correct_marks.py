@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from functions.domain import roster
 from functions.domain.attendance import attendee_id as attendee_id_of
-from functions.domain.errors import FieldError, InvalidRequest, NotFound
+from functions.domain.errors import AttendeeNotFound, FieldError, InvalidRequest, NotFound
 from functions.domain.roster import Decision, Mark, RosterEntry
 from functions.domain.sessions import (
     Caller,
@@ -17,6 +17,7 @@ from functions.domain.sessions import (
 from functions.ports import Work
 from functions.services.decisions import Changed, carry_out, students_by_id
 from functions.services.deps import Deps
+from functions.services.marking import mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,13 @@ async def set_overrides(
 
     Raises:
         InvalidRequest: Somebody is nobody on the roster, or is named twice.
+        AttendeeNotFound: Somebody is named by an id that nobody in the class meeting has.
         NotFound, PreconditionFailed: Nothing was changed.
     """
 
     async def change(work: Work, session: ClassSession, decision: Decision) -> Changed:
         stored = await work.corrections(session_id)
-        targets = _targets(session, overrides)
+        targets = await _targets(work, session, overrides, deps)
         done = False
         for override, entry in zip(overrides, targets, strict=True):
             attendee_id = attendee_id_of(session_id, entry.key)
@@ -90,15 +92,17 @@ async def remove_override(
     await carry_out(session_id, change, what="override.removed", by=by, caller=caller, if_match=if_match, deps=deps)
 
 
-def _targets(session: ClassSession, overrides: Sequence[Override]) -> list[RosterEntry]:
+async def _targets(work: Work, session: ClassSession, overrides: Sequence[Override], deps: Deps) -> list[RosterEntry]:
     """The student that each override is about.
 
     Raises:
+        AttendeeNotFound: Somebody is named by an id that nobody in the class meeting has.
         InvalidRequest: Somebody is nobody on the roster, or is named twice; each is named by its place.
     """
     students = students_by_id(session)
     targets: list[RosterEntry] = []
     problems: list[FieldError] = []
+    await _require_known(work, session, overrides, students, deps)
     for number, override in enumerate(overrides):
         found = students.get(override.attendee_id) if override.attendee_id else None
         if override.attendee_id is None:
@@ -119,6 +123,28 @@ def _targets(session: ClassSession, overrides: Sequence[Override]) -> list[Roste
             hint="Put the student on the roster, or assign the guest to a student first.",
         )
     return targets
+
+
+async def _require_known(
+    work: Work,
+    session: ClassSession,
+    overrides: Sequence[Override],
+    students: Mapping[str, RosterEntry],
+    deps: Deps,
+) -> None:
+    """Refuse ids that nobody in the class meeting has, neither as a student nor as somebody who came."""
+    named = {number: o.attendee_id for number, o in enumerate(overrides) if o.attendee_id}
+    if not set(named.values()) <= students.keys():
+        sheets = await mark(work, [session.session_id], rules=deps.rules, now=deps.clock())
+        sheet = sheets.get(session.session_id)
+        known = {*students, *(person.attendee_id for person in (sheet.attendance if sheet else ()))}
+        unknown = [number for number, attendee_id in named.items() if attendee_id not in known]
+        if unknown:
+            reason = "is nobody's in this class meeting"
+            raise AttendeeNotFound(
+                "Nobody in this class meeting has this attendee_id.",
+                errors=[FieldError(f"overrides.{number}.attendee_id", reason) for number in unknown],
+            )
 
 
 def _same(one: roster.Override, other: roster.Override) -> bool:

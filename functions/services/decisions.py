@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functions.domain.attendance import attendee_id as attendee_id_of
 from functions.domain.attendance import students_of
 from functions.domain.calendar import to_follow
-from functions.domain.errors import NotFound
+from functions.domain.errors import SessionNotFound
 from functions.domain.etag import require_match
 from functions.domain.roster import Decision, RosterEntry
 from functions.domain.sessions import (
@@ -69,7 +69,7 @@ async def carry_out(
     async def decide(work: Work) -> Changed:
         session = await work.session(session_id)
         if session is None:
-            raise NotFound("There is no such class meeting.")
+            raise SessionNotFound("There is no such class meeting.")
         require_match(if_match, await work.updated_at(session_id))
         changed = await change(work, session, decision)
         if changed.references is not None:

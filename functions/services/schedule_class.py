@@ -7,10 +7,10 @@ import dataclasses
 import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
-from functions.domain.calendar import FIRST_PAUSE, Details, NewEvent, guests_of, require_few
+from functions.domain.calendar import FIRST_PAUSE, Details, NewEvent, guests_of, require_few, shown, to_follow, waits
 from functions.domain.errors import (
     CalendarNotInUse,
     ExternalIdInUse,
@@ -23,7 +23,7 @@ from functions.domain.intervals import Interval
 from functions.domain.model import Organizer, Space
 from functions.domain.policy import Policy
 from functions.domain.roster import RosterEntry, checked_roster
-from functions.domain.series import counted_rule, occurrences
+from functions.domain.series import counted_rule, occurrences, require_known_clock
 from functions.domain.sessions import (
     Answered,
     AuditEntry,
@@ -40,6 +40,7 @@ from functions.services.deps import Deps
 from functions.services.follow_calendar import follow_now
 from functions.services.impersonation import require_allowed
 from functions.services.marking import mark, rearrange
+from functions.services.new_class import NewClass, fingerprint_of, is_same_request
 from functions.services.organizers import track
 
 PAST, AHEAD = timedelta(days=180), timedelta(days=366)
@@ -53,48 +54,38 @@ MOST_ROSTER_BYTES = 6_000_000
 _ENTRY_BYTES = 20
 """What a field of a roster entry takes beside its value, generously."""
 
+EVENT_DELETED = (
+    "The event was deleted from Calendar when the class was cancelled. Invite people to the Meet link by hand, or "
+    "cancel the whole series and schedule it again."
+)
+"""What to do about a class of a series that takes place again."""
+
 REMEMBERED = timedelta(hours=24)
 """How long an idempotency key is remembered."""
 
 
 @dataclass(frozen=True, slots=True)
-class NewClass:
-    """A class to be scheduled; addresses are lower case, times aware UTC.
+class Scheduled:
+    """What came of scheduling.
 
     Attributes:
-        meeting_code: An existing Meet link to use; None has a room made.
-        policy: What differs from the school's own policy.
-        time_zone: Where its clock times are told; the school's if None.
-        recurrence: An RRULE, for a series that begins with this class.
-        calendar: Whether it is put into Calendar, and the students invited.
+        session_ids: The class meetings.
+        created: False for those that had been scheduled before, by the same request or before they were cancelled.
+        repeated: Whether nothing was done, because the same request had been answered before.
     """
-
-    teacher_email: str
-    students: tuple[RosterEntry, ...]
-    subject: str
-    start_time: datetime
-    duration: timedelta
-    co_teacher_emails: tuple[str, ...] = ()
-    class_id: str | None = None
-    external_id: str | None = None
-    meeting_code: str | None = None
-    policy: Mapping[str, object] | None = None
-    time_zone: str | None = None
-    recurrence: str | None = None
-    calendar: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Scheduled:
-    """What came of scheduling; `created` is false for a class that had been scheduled by the same request."""
 
     session_ids: tuple[str, ...]
     created: bool
+    repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """A request to schedule, with what was made of it so far; `plan` lacks only what differs by class meeting."""
+    """A request to schedule, with what was made of it so far; `plan` lacks only what differs by class meeting.
+
+    Attributes:
+        others: Class meetings of the same `external_id` that it does not name any more.
+    """
 
     new: NewClass
     plan: Plan
@@ -104,20 +95,50 @@ class _Request:
     key: str | None
     fingerprint: str
     caller: Caller
+    others: tuple[str, ...] = ()
 
 
-async def schedule_class(
-    new: NewClass, *, caller: Caller, idempotency_key: str | None, fingerprint: str, deps: Deps
-) -> Scheduled:
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What earlier requests of the same key or `external_id` made.
+
+    Attributes:
+        scheduled: All that is asked for now; None if something is to be done.
+        cancelled: The class meetings that were cancelled and are to take place again.
+        kept: Those that are as they are wanted.
+    """
+
+    scheduled: Scheduled | None = None
+    cancelled: Mapping[str, ClassSession] = field(default_factory=dict)
+    kept: frozenset[str] = frozenset()
+
+    @property
+    def space(self) -> Space | None:
+        """The room that the class had."""
+        return next((session.space for session in self.cancelled.values()), None)
+
+    @property
+    def event_id(self) -> str | None:
+        """The event that it had in Calendar."""
+        entries = (session.plan.calendar for session in self.cancelled.values())
+        return next((entry.event_id for entry in entries if entry), None)
+
+    @property
+    def needs_event(self) -> bool:
+        """Whether a new event can stand for all of it: nothing of the old one is left in Calendar, or ever was."""
+        return not self.kept and not any(map(waits, self.cancelled.values()))
+
+
+async def schedule_class(new: NewClass, *, caller: Caller, idempotency_key: str | None, deps: Deps) -> Scheduled:
     """Schedule a class or a series, and make sure that its teacher is tracked.
 
-    Records that are stored already are assigned at once.
+    Records that are stored already are assigned at once. What was cancelled, and is asked for again by its
+    `external_id`, takes place again as it is asked for now: in its old room, with what people decided about it.
 
     Args:
         new: The class.
         caller: Who asks.
-        idempotency_key: With the same key and request again, for a day, nothing new is made.
-        fingerprint: Of the request's content.
+        idempotency_key: With the same key and request again, for a day, nothing is done.
         deps: The outside world.
 
     Raises:
@@ -132,6 +153,7 @@ async def schedule_class(
     times = await asyncio.to_thread(_times, new, time_zone)
     roster, policy = checked_roster(new.students), deps.rules.policy.changed(new.policy or {})
     session_ids = _session_ids(new, len(times))
+    fingerprint = fingerprint_of(new, policy=deps.rules.policy, time_zone=deps.rules.time_zone)
     key = hashlib.sha256(f"{caller.email}\0{idempotency_key}".encode()).hexdigest()[:40] if idempotency_key else None
     plan = Plan(
         subject=new.subject,
@@ -146,13 +168,14 @@ async def schedule_class(
     request = _Request(new, plan, session_ids, times, time_zone, key, fingerprint, caller)
     # Somebody who asks again before the answer has come finds the same, in this process at least.
     async with deps.turns.of(f"scheduling/{key or session_ids[0]}"):
-        scheduled = await _scheduled_before(request, deps) or await _schedule(request, deps)
-    if scheduled.created and new.calendar:
+        request, before = await _look_before(request, deps)
+        scheduled = before.scheduled or await _schedule(request, before, deps)
+    if not scheduled.repeated and (new.calendar or not scheduled.created):
         await follow_now(session_ids, deps=deps)
     return scheduled
 
 
-async def _schedule(request: _Request, deps: Deps) -> Scheduled:
+async def _schedule(request: _Request, before: _Before, deps: Deps) -> Scheduled:
     new = request.new
     require_near(new.start_time, now=deps.clock())
     _require_storable(request.plan.roster, len(request.times))
@@ -160,9 +183,10 @@ async def _schedule(request: _Request, deps: Deps) -> Scheduled:
         _require_calendar(request, deps)
     tracked = await require_allowed(new.teacher_email, caller=request.caller, deps=deps)
     teacher = Organizer(tracked.user if tracked else None, new.teacher_email)
-    if not new.calendar:
-        return await _store(request, await _space(new, teacher, deps), teacher, event_id=None, deps=deps)
-    added = await _add_to_calendar(request, teacher, deps)
+    space = None if new.meeting_code else before.space
+    if not new.calendar or not before.needs_event:
+        return await _store(request, space or await _space(new, teacher, deps), teacher, event_id=None, deps=deps)
+    added = await _add_to_calendar(request, before, teacher, deps)
     try:
         return await _store(request, added.space, teacher, event_id=added.event.event_id, deps=deps)
     finally:
@@ -171,7 +195,7 @@ async def _schedule(request: _Request, deps: Deps) -> Scheduled:
 
 
 async def _store(request: _Request, space: Space, teacher: Organizer, *, event_id: str | None, deps: Deps) -> Scheduled:
-    """Store the classes of a request, each with its place in the room's timetable."""
+    """Store the classes of a request, each with its place in its room's timetable."""
     new, key = request.new, request.key
     tracking, hint = await track(new.teacher_email, caller=request.caller, deps=deps)
     plan = dataclasses.replace(request.plan, tracking=tracking, tracking_hint=hint)
@@ -179,47 +203,57 @@ async def _store(request: _Request, space: Space, teacher: Organizer, *, event_i
 
     async def decide(work: Work) -> Scheduled:
         now = deps.clock()
-        again = await _found_before(work, request)
-        if again:
-            return again
+        before = await _found_before(work, request)
+        if before.scheduled:
+            return before.scheduled
         if event_id and not await keep(work, event_id, request.session_ids, now=now):
             if key or new.external_id:
                 raise StoreConflict("The same was stored since it was looked for; decided anew, it is found.")
             return Scheduled(request.session_ids, created=True)  # by a commit of which the answer was lost
-        room = await work.room(space.name)
-        if not room.owner.known and not new.meeting_code:
-            room = dataclasses.replace(room, owner=teacher)
+        rooms: dict[str, Room] = {}
         sessions = {}
         for session_id, scheduled in zip(request.session_ids, request.times, strict=True):
-            entry = (
-                CalendarEntry(
-                    event_id=event_id,
-                    organizer=new.teacher_email,
-                    occurrence=scheduled.start if new.recurrence else None,
-                    due_at=now + FIRST_PAUSE,
-                )
-                if event_id
-                else None
-            )
-            sessions[session_id] = ClassSession(
+            if session_id in before.kept:
+                continue
+            old = before.cancelled.get(session_id)
+            entry = _entry(new, old, event_id, scheduled, now=now)
+            session = ClassSession(
                 session_id=session_id,
-                space=space,
+                space=old.space if old and not new.meeting_code else space,
                 time_zone=request.time_zone,
                 state=SessionState.SCHEDULED,
                 owned=None,
                 plan=dataclasses.replace(plan, scheduled=scheduled, calendar=entry),
             )
-            room = with_class(room, session_id, scheduled, plan.policy)
-        touched = await rearrange(work, room, now=now)
+            sessions[session_id] = to_follow(old, session, now=now) if old and entry and waits(old) else session
+            room = rooms.get(session.space.name) or await work.room(session.space.name)
+            if not room.owner.known and not new.meeting_code:
+                room = dataclasses.replace(room, owner=teacher)
+            rooms[session.space.name] = with_class(room, session_id, scheduled, plan.policy)
+        touched = {name for room in rooms.values() for name in await rearrange(work, room, now=now)}
         await mark(work, touched, rules=deps.rules, now=now, changed=sessions)
         if key:
             work.put_answered(Answered(key, request.fingerprint, request.session_ids, now + REMEMBERED))
-        references = {"session_id": request.session_ids[0], "sessions": str(len(request.session_ids))}
-        work.note(AuditEntry(entry_id, None, request.caller.email, "class.scheduled", references, {}))
-        return Scheduled(request.session_ids, created=True)
+        references = {"session_id": request.session_ids[0], "sessions": str(len(sessions))}
+        what = "class.restored" if before.cancelled else "class.scheduled"
+        work.note(AuditEntry(entry_id, None, request.caller.email, what, references, {}))
+        return Scheduled(request.session_ids, created=not before.cancelled)
 
     scheduled, _ = await deps.store.transact(decide)
     return scheduled
+
+
+def _entry(
+    new: NewClass, old: ClassSession | None, event_id: str | None, scheduled: Interval, *, now: datetime
+) -> CalendarEntry | None:
+    """Where a class meeting stands in Calendar once it is stored."""
+    if event_id:
+        occurrence = scheduled.start if new.recurrence else None
+        return CalendarEntry(event_id, new.teacher_email, occurrence=occurrence, due_at=now + FIRST_PAUSE)
+    entry = old.plan.calendar if old else None
+    if old is None or entry is None or waits(old):
+        return entry  # of an event that is still there, Calendar shows the class again
+    return dataclasses.replace(shown(entry, there=False), hint=EVENT_DELETED) if new.calendar else None
 
 
 def _require_calendar(request: _Request, deps: Deps) -> None:
@@ -232,10 +266,10 @@ def _require_calendar(request: _Request, deps: Deps) -> None:
     require_few(guests_of(request.plan, organizer=request.new.teacher_email))
 
 
-async def _add_to_calendar(request: _Request, teacher: Organizer, deps: Deps) -> Added:
+async def _add_to_calendar(request: _Request, before: _Before, teacher: Organizer, deps: Deps) -> Added:
     """The event of a request, with its room; nobody is invited yet."""
     new, first = request.new, request.times[0]
-    space = await _space(new, teacher, deps) if new.meeting_code else None
+    space = await _space(new, teacher, deps) if new.meeting_code else before.space
     event = NewEvent(
         session_id=request.session_ids[0],
         series_id=request.plan.series_id,
@@ -246,6 +280,8 @@ async def _add_to_calendar(request: _Request, teacher: Organizer, deps: Deps) ->
     )
     # With neither an id of the LMS nor a key, no two requests are the same.
     same = f"{request.key}/{request.fingerprint}" if request.key and not new.external_id else request.session_ids[0]
+    if before.cancelled:  # deleted events keep their ids
+        same = f"{same}/after/{before.event_id}"
     starts = tuple(time.start for time in request.times)
     return await add_to_calendar(event, seed=same, space=space, starts=starts, teacher=teacher, deps=deps)
 
@@ -253,10 +289,13 @@ async def _add_to_calendar(request: _Request, teacher: Organizer, deps: Deps) ->
 def _times(new: NewClass, time_zone: str) -> tuple[Interval, ...]:
     if not timedelta(minutes=1) <= new.duration <= LONGEST:
         raise InvalidRequest.of("duration_minutes", "should be between 1 and 1440")
-    starts: tuple[datetime, ...] = (new.start_time,)
     try:
+        start = new.start_time.astimezone(UTC)
+        starts: tuple[datetime, ...] = (start,)
         if new.recurrence:
-            starts = occurrences(new.start_time, new.recurrence, time_zone=time_zone)
+            if new.time_zone is None:
+                require_known_clock(new.start_time, time_zone=time_zone)
+            starts = occurrences(start, new.recurrence, time_zone=time_zone)
         return tuple(Interval(start, start + new.duration) for start in starts)
     except OverflowError:
         raise _too_far() from None
@@ -296,29 +335,52 @@ def _series_id(session_ids: Sequence[str]) -> str:
     return hashlib.sha256(f"series/{session_ids[0]}".encode()).hexdigest()[:20]
 
 
-async def _scheduled_before(request: _Request, deps: Deps) -> Scheduled | None:
-    async def look(work: Work) -> Scheduled | None:
+async def _look_before(request: _Request, deps: Deps) -> tuple[_Request, _Before]:
+    """What was made before; the request then knows all class meetings of its `external_id`."""
+
+    async def look(work: Work) -> _Before | None:
+        session = await work.session(request.session_ids[0]) if request.new.external_id else None
+        if session and session.plan.cancelled and not is_same_request(request.fingerprint, session.plan.fingerprint):
+            return None  # of another request, whose other class meetings may take place
         return await _found_before(work, request)
 
-    found, _ = await deps.store.transact(look)
-    return found
+    before, _ = await deps.store.transact(look)
+    if before:
+        return request, before
+    stored = await deps.store.sessions_of_external_id(request.new.external_id or "")
+    others = tuple(session_id for session_id in stored if session_id not in request.session_ids)
+    knowing = dataclasses.replace(request, others=others)
+
+    async def look_at_all(work: Work) -> _Before:
+        return await _found_before(work, knowing)
+
+    found, _ = await deps.store.transact(look_at_all)
+    return knowing, found
 
 
-async def _found_before(work: Work, request: _Request) -> Scheduled | None:
-    """What an earlier request of the same key or `external_id` made."""
+async def _found_before(work: Work, request: _Request) -> _Before:
     answered = await work.answered(request.key) if request.key else None
     if answered:
-        if answered.fingerprint != request.fingerprint:
+        if not is_same_request(request.fingerprint, answered.fingerprint):
             raise InvalidRequest.of("Idempotency-Key", "was used for another request within the last 24 hours")
-        return Scheduled(answered.session_ids, created=False)
-    if request.new.external_id:
-        session = await work.session(request.session_ids[0])
-        if session is None:
-            return None
-        if session.plan.fingerprint != request.fingerprint:
-            raise ExternalIdInUse("This external_id belongs to a class that was scheduled with another request.")
-        return Scheduled(request.session_ids, created=False)
-    return None
+        return _Before(Scheduled(answered.session_ids, created=False, repeated=True))
+    if not request.new.external_id or await work.session(request.session_ids[0]) is None:
+        return _Before()
+    await work.load(sessions=(*request.session_ids, *request.others))
+    found = [await work.session(session_id) for session_id in (*request.session_ids, *request.others)]
+    taking_place = [session for session in found if session and not session.plan.cancelled]
+    for session in taking_place:
+        if not is_same_request(request.fingerprint, session.plan.fingerprint):
+            raise ExternalIdInUse(
+                "This external_id belongs to a class that was scheduled with another request.",
+                session_id=session.session_id,
+            )
+    wanted = [session for session in found if session and session.session_id in request.session_ids]
+    cancelled = {session.session_id: session for session in wanted if session.plan.cancelled}
+    kept = frozenset(session.session_id for session in taking_place)
+    if kept.issuperset(request.session_ids):
+        return _Before(Scheduled(request.session_ids, created=False, repeated=True))
+    return _Before(cancelled=cancelled, kept=kept)
 
 
 async def _space(new: NewClass, teacher: Organizer, deps: Deps) -> Space:

@@ -10,8 +10,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from functions.domain.attendance import unscheduled_session_id
-from functions.domain.certainty import was_searched
-from functions.domain.errors import DocumentsRefused, NoConferenceRecord, NotFound, StoreConflict
+from functions.domain.certainty import was_listed_since
+from functions.domain.errors import DocumentsRefused, NoConferenceRecord, SessionNotFound, StoreConflict
 from functions.domain.model import Conference, Kind, Organizer, Sync, SyncError, SyncSource
 from functions.domain.sessions import ClassSession
 from functions.domain.syncing import is_unfinished, needs_reading, waits_after_refusal
@@ -90,7 +90,7 @@ async def sync_conference(request: Request, *, deps: Deps) -> Recorded:
         if conference and conference.snapshot:
             sessions = await scheduled_with(conference, deps)
             for session in sessions.values():
-                if outcome or not was_searched(session, [conference]):
+                if outcome or not was_listed_since(session, conference):
                     await look_around(session, found, beside=sessions.values(), strict=False, full=False, deps=deps)
         everybody_known = await look_up_everybody(found, [conference] if conference else [], organizer, deps)
 
@@ -234,7 +234,7 @@ async def _session(session_id: str, deps: Deps) -> tuple[ClassSession, list[Conf
     async def load(work: Work) -> tuple[ClassSession, list[Conference]]:
         session = await work.session(session_id)
         if session is None:
-            raise NotFound("There is no such class meeting.")
+            raise SessionNotFound("There is no such class meeting.")
         conferences = [await work.conference(name) for name in session.conference_records]
         return session, [conference for conference in conferences if conference]
 

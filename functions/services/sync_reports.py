@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from functions.domain.errors import NoConferenceRecord, NotFound, ReportsNotSetUp
+from functions.domain.errors import NoConferenceRecord, ReportsNotSetUp, SessionNotFound
 from functions.domain.intervals import Interval
 from functions.domain.model import Identity, IdentitySource, Kind, Organizer, Space
 from functions.domain.reported import REACH, ReportedConference, addresses, after_report, conferences_of
@@ -126,7 +126,7 @@ async def _session(session_id: str, deps: Deps) -> tuple[ClassSession, Room]:
     async def load(work: Work) -> tuple[ClassSession, Room]:
         session = await work.session(session_id)
         if session is None:
-            raise NotFound("There is no such class meeting.")
+            raise SessionNotFound("There is no such class meeting.")
         return session, await work.room(session.space.name)
 
     loaded, _ = await deps.store.transact(load)

@@ -25,6 +25,7 @@ from functions.adapters.credentials import CredentialsPool
 from functions.adapters.database import Database
 from functions.adapters.directory import Directory
 from functions.adapters.firestore import FirestoreDatabase
+from functions.adapters.id_tokens import CheckedByCloudRun, CheckedHere
 from functions.adapters.identities import GoogleIdentities
 from functions.adapters.meet import MeetConferences
 from functions.adapters.meet_calls import MeetCalls
@@ -36,7 +37,7 @@ from functions.adapters.spaces import MeetSpaces
 from functions.adapters.sqlite import SqliteDatabase
 from functions.adapters.views import DocumentViews
 from functions.domain.sessions import CallerRole
-from functions.ports import Clock, Views
+from functions.ports import Clock, IdTokens, Views
 from functions.services.deps import Deps, Rules
 from functions.services.turns import Turns
 from functions.settings import AuthMode, Settings
@@ -59,6 +60,7 @@ class App:
     credentials: CredentialsPool
     consents: Consents | None
     callers: Mapping[str, CallerRole]
+    id_tokens: IdTokens
     close: Callable[[], Awaitable[None]]
 
 
@@ -141,8 +143,15 @@ def _built(configured: Settings, *, clock: Clock, pause: Callable[[float], Await
         credentials=credentials,
         consents=consents,
         callers=configured.api_callers,
+        id_tokens=_id_tokens(configured),
         close=close,
     )
+
+
+def _id_tokens(configured: Settings) -> IdTokens:
+    if configured.k_service:
+        return CheckedByCloudRun()
+    return CheckedHere(configured.id_token_certificates_endpoint, audience=configured.api_audience)
 
 
 def _rules(configured: Settings) -> Rules:
@@ -163,7 +172,7 @@ def _rules(configured: Settings) -> Rules:
 
 def _identities(configured: Settings, credentials: CredentialsPool) -> GoogleIdentities:
     return GoogleIdentities(
-        People(configured.people_api_endpoint),
+        People(configured.people_api_endpoint, domains=configured.allowed_domains),
         Directory(configured.directory_api_endpoint),
         credentials=credentials,
         deadline=IDENTITY_TIME,

@@ -57,3 +57,11 @@ def caller_of(carried: Mapping[str, str], tokens: Tokens | None, *, accepted: fr
         message = "Request had insufficient authentication scopes."
         raise Refusal(grpc.StatusCode.PERMISSION_DENIED, message, SCOPE_MISSING)
     return granted[0]
+
+
+def scopes_of(carried: Mapping[str, str], tokens: Tokens | None) -> frozenset[str] | None:
+    """The scopes of a call's token; None where no tokens are issued."""
+    if tokens is None:
+        return None
+    granted = tokens.who(carried.get("authorization", "").partition(" ")[2])
+    return granted[1] if granted else frozenset()

@@ -58,7 +58,7 @@ def run(folder: Path, *, people: int, seed: int, console: Console) -> None:
     """Schedule a class, hold it, let it end, and show every mark; what was in the folder goes."""
     began = time.monotonic()
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder.mkdir(mode=0o700, parents=True)
     start = datetime.now(UTC) - LENGTH
     teacher, *pupils = demo_accounts(people)
     school = School(lambda: datetime.now(UTC))

@@ -1,25 +1,23 @@
 """A stand-in for the metadata server, which gives programs on Google Cloud their ID tokens.
 
-As in https://cloud.google.com/compute/docs/instances/verifying-instance-identity#request_signature, but that nobody
-signed the tokens: behind Cloud Run, which checks the signature, nobody looks at it any more.
+As in https://cloud.google.com/compute/docs/instances/verifying-instance-identity#request_signature
 """
 
 from __future__ import annotations
 
-import base64
-import json
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from infra.local.gate.calls import Rules
+from infra.local.gate.endpoints import METADATA
+from infra.local.id_tokens import IdTokenIssuer
 from infra.local.serving import HttpStandIn
 
 _FLAVOR = {"Metadata-Flavor": "Google"}
-_LIFETIME = 3600
 _ACCOUNT = "/computeMetadata/v1/instance/service-accounts/default"
 
 
@@ -28,10 +26,12 @@ class MetadataServer(HttpStandIn):
 
     Args:
         email: The service account's.
+        issuer: Who signs the tokens.
     """
 
-    def __init__(self, email: str) -> None:
+    def __init__(self, email: str, issuer: IdTokenIssuer) -> None:
         self._email: str | None = email
+        self._issuer = issuer
 
     def take_account_away(self) -> None:
         """The program's machine has no service account any more."""
@@ -42,6 +42,9 @@ class MetadataServer(HttpStandIn):
         """What Google's libraries have to find in the environment of a program to ask here."""
         address = f"127.0.0.1:{self.port}"
         return {"GCE_METADATA_HOST": address, "GCE_METADATA_IP": address}
+
+    def _rules(self) -> Sequence[Rules]:
+        return (METADATA,)
 
     def _application(self) -> Starlette:
         return Starlette(
@@ -63,15 +66,8 @@ class MetadataServer(HttpStandIn):
         audience = request.query_params.get("audience")
         if not audience:
             return PlainTextResponse("non-empty audience parameter required", 400, _FLAVOR)
-        claims = {
-            "iss": "https://accounts.google.com",
-            "aud": audience,
-            "sub": "1",
-            "exp": int(time.time()) + _LIFETIME,
-        }
-        if request.query_params.get("format") == "full":
-            claims |= {"email": self._email, "email_verified": True}
-        return _answer(request, ".".join((_encoded({"alg": "none"}), _encoded(claims), "")))
+        told = {"email": self._email} if request.query_params.get("format") == "full" else {"email_verified": None}
+        return _answer(request, self._issuer.token(audience, **told))
 
 
 def _no_account() -> Response:
@@ -84,7 +80,3 @@ def _answer(request: Request, content: str | Mapping[str, object]) -> Response:
     if isinstance(content, str):
         return PlainTextResponse(content, headers=_FLAVOR)
     return JSONResponse(content, headers=_FLAVOR)
-
-
-def _encoded(part: Mapping[str, object]) -> str:
-    return base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")

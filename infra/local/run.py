@@ -78,7 +78,8 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8090, help="where the controls listen (default: 8090)")
     parser.add_argument("--settle", type=int, default=30, help="SETTLE_SECONDS of the function (default: 30)")
     arguments = parser.parse_args()
-    FOLDER.mkdir(parents=True, exist_ok=True)
+    FOLDER.mkdir(mode=0o700, parents=True, exist_ok=True)
+    FOLDER.chmod(0o700)  # the embedded store is in it
     terminate_as_interrupt()
     bypass_proxies()
     try:

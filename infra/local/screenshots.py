@@ -18,10 +18,11 @@ from playwright.async_api import Browser
 
 from infra.local.browser import chromium
 from infra.local.function_server import ROOT, function_server
+from infra.local.id_tokens import IdTokenIssuer
 from infra.local.lms_backend import python_backend
 from infra.local.metadata_server import MetadataServer
 from infra.local.month import MONTH, ZONE
-from infra.local.processes import StartError, bypass_proxies, terminate_as_interrupt
+from infra.local.processes import StartError, bypass_proxies, free_port, terminate_as_interrupt
 from infra.local.showcase import CLASS_ID, HOSTILE_CLASS_ID, LARGE_CLASS_ID, Showcase, classes_of, hold_showcase
 
 FOLDER = ROOT / "build" / "screenshots"
@@ -69,16 +70,25 @@ async def take(folder: Path, *, tell: Callable[[str], None]) -> None:
     with tempfile.TemporaryDirectory() as made:
         work = Path(made)
         showcase = await hold_showcase(work)
+        issuer, port = IdTokenIssuer(), free_port()
         env = {
             "AUTH_MODE": "anonymous",
             "API_CALLERS": f"{_LMS}=lms",
+            "API_AUDIENCE": f"http://127.0.0.1:{port}",
             "ATTENDANCE_STORE": showcase.store,
             "MEET_API_ENDPOINT": "http://127.0.0.1:9",  # pages ask Meet nothing
             "SCHOOL_TIME_ZONE": str(ZONE),
         }
         with (
-            function_server("api", env=env, log=work / "api.log", signature="http") as api,
-            MetadataServer(_LMS).in_thread() as metadata,
+            issuer.in_thread(),
+            function_server(
+                "api",
+                env={**env, "ID_TOKEN_CERTIFICATES_ENDPOINT": issuer.endpoint},
+                log=work / "api.log",
+                port=port,
+                signature="http",
+            ) as api,
+            MetadataServer(_LMS, issuer).in_thread() as metadata,
             python_backend(
                 api.url, classes=classes_of(showcase), env=metadata.environment, folder=work / "lms"
             ) as address,

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import json
+import os
 import sqlite3
 from datetime import UTC, datetime, timedelta
 
@@ -445,3 +446,43 @@ async def test_a_file_of_the_older_form_is_read_and_written(tmp_path):
 async def test_a_document_larger_than_firestore_takes_is_refused_before_it_is_sent(firestore_client):
     with pytest.raises(DocumentsRefused, match="1,048,576"):
         await put(FirestoreDatabase(firestore_client), {"conferences/1": {"text": "x" * 1_050_000}})
+
+
+def modes(folder):
+    return {file.name: file.stat().st_mode & 0o777 for file in folder.iterdir()}
+
+
+async def test_sqlite_files_are_for_their_owner_alone_whatever_the_umask_is(tmp_path):
+    database = SqliteDatabase(tmp_path / "attendance.db")
+    before = os.umask(0)
+    try:
+        await database.commit([Write("a/1", {"n": 1})])
+        assert modes(tmp_path) == {"attendance.db": 0o600}
+        with sqlite3.connect(tmp_path / "attendance.db") as other:
+            other.execute("PRAGMA journal_mode = WAL")
+            other.execute("CREATE TABLE something (n INTEGER)")
+            assert set(modes(tmp_path).values()) == {0o600}
+            assert len(modes(tmp_path)) == 3
+            other.execute("PRAGMA journal_mode = DELETE")
+            other.execute("BEGIN IMMEDIATE")
+            other.execute("INSERT INTO something VALUES (1)")
+            assert modes(tmp_path) == {"attendance.db": 0o600, "attendance.db-journal": 0o600}
+    finally:
+        os.umask(before)
+
+
+async def test_a_sqlite_file_that_others_could_read_is_closed_to_them(tmp_path):
+    file = tmp_path / "attendance.db"
+    await SqliteDatabase(file).commit([Write("a/1", {"n": 1})])
+    file.chmod(0o644)
+
+    assert (await SqliteDatabase(file).get("a/1")).fields == {"n": 1}
+    assert modes(tmp_path) == {"attendance.db": 0o600}
+
+
+async def test_of_many_who_make_a_sqlite_file_at_once_nothing_is_lost(tmp_path):
+    databases = [SqliteDatabase(tmp_path / "attendance.db") for _ in range(20)]
+    await asyncio.gather(*(one.commit([Write(f"a/{n}", {"n": n})]) for n, one in enumerate(databases)))
+
+    assert len(await databases[0].children("a")) == 20
+    assert modes(tmp_path) == {"attendance.db": 0o600}

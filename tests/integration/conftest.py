@@ -29,7 +29,7 @@ async def meet(school):
 
 
 @pytest.fixture
-async def instance(meet, tmp_path):
+async def instance(meet, tmp_path, checking):
     """Makes applications as instances of the deployed function are: apart, on one store."""
     started = []
 
@@ -41,6 +41,7 @@ async def instance(meet, tmp_path):
                 "attendance_store": f"sqlite:///{tmp_path / 'attendance.db'}",
                 "meet_reads_per_minute": 0,
                 "meet_project_reads_per_minute": 0,
+                **{name.lower(): value for name, value in checking.items()},
                 **settings,
             }
         )

@@ -131,7 +131,8 @@ async def test_a_class_that_overlaps_names_the_other_one(api, scheduled):
 
 async def test_a_series_names_all_its_meetings(api):
     answer = await api.post(
-        "/api/schedule/class", json=a_class(start_time=iso(at(24 * 60)), recurrence="FREQ=WEEKLY;COUNT=3")
+        "/api/schedule/class",
+        json=a_class(start_time=iso(at(24 * 60)), recurrence="FREQ=WEEKLY;COUNT=3", time_zone="UTC"),
     )
     body = answer.json()
 
@@ -263,7 +264,7 @@ async def test_the_roster_of_a_session_and_of_a_class_is_replaced(api, synced):
     assert [entry["student_id"] for entry in one.json()["roster"]] == ["s3"]
     whole = {"students": [{"student_id": "s4"}], "by": "x", "from": "2026-01-01"}
     answer = await api.put("/api/classes/7b%2Fmaths/roster", json=whole)
-    assert answer.json() == {"status": "success", "session_ids": [synced]}
+    assert answer.json() == {"status": "success", "session_ids": [synced], "unapplied_corrections": []}
     assert set(await people_of(api, synced)) == {"s4", "Ms Teacher", "ada l.", "<b>guest</b>"}
 
 

@@ -63,7 +63,7 @@ def planned(url):
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory):
+def api(tmp_path_factory, checking):
     folder = tmp_path_factory.mktemp("api")
     with MeetSimulator(a_school()).in_thread() as meet:
         env = {
@@ -71,6 +71,7 @@ def api(tmp_path_factory):
             "MEET_API_ENDPOINT": meet.endpoint,
             "ATTENDANCE_STORE": f"sqlite:///{folder}/attendance.db",
             "API_CALLERS": CALLERS,
+            **checking,
         }
         with function_server("api", env=env, log=folder / "api.log", signature="http") as served:
             schema = schemathesis.openapi.from_url(f"{served.url}/openapi.json", headers=HEADERS)

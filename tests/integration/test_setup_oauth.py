@@ -331,6 +331,7 @@ def events(school, oauth, monkeypatch):
     with WorkspaceEventsSimulator(school, tokens=oauth).in_thread() as simulator:
         monkeypatch.setenv("WORKSPACE_EVENTS_API_ENDPOINT", simulator.endpoint)
         yield simulator
+        assert simulator.violations == []
 
 
 def tracked(tmp_path):

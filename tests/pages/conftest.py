@@ -12,6 +12,7 @@ from infra.local.function_server import function_server
 from infra.local.lms_backend import php_backend, python_backend
 from infra.local.metadata_server import MetadataServer
 from infra.local.month import ZONE
+from infra.local.processes import free_port
 from infra.local.showcase import classes_of, hold_showcase
 from tests.api import LMS
 
@@ -23,22 +24,26 @@ def showcase(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def api(showcase, tmp_path_factory):
+def api(showcase, checking, tmp_path_factory):
     """The address of the function; it answers an LMS, and nobody else."""
+    port = free_port()
     env = {
+        **checking,
+        "API_AUDIENCE": f"http://127.0.0.1:{port}",
         "AUTH_MODE": "anonymous",
         "API_CALLERS": f"{LMS}=lms",
         "ATTENDANCE_STORE": showcase.store,
         "MEET_API_ENDPOINT": "http://127.0.0.1:9",  # pages ask Meet nothing
         "SCHOOL_TIME_ZONE": str(ZONE),
     }
-    with function_server("api", env=env, log=tmp_path_factory.mktemp("api") / "api.log", signature="http") as served:
+    log = tmp_path_factory.mktemp("api") / "api.log"
+    with function_server("api", env=env, log=log, port=port, signature="http") as served:
         yield served.url
 
 
 @pytest.fixture(scope="session")
-def metadata_server():
-    with MetadataServer(LMS).in_thread() as server:
+def metadata_server(issuer):
+    with MetadataServer(LMS, issuer).in_thread() as server:
         yield server
 
 

@@ -92,7 +92,7 @@ async def look(browser, lms_in_python, path_of):
 def attendance(api, session_id):
     answer = httpx.get(
         f"{api}/api/sessions/{session_id}/attendance",
-        headers={"Authorization": token()},
+        headers={"Authorization": token(aud=api)},
         trust_env=False,
         timeout=60,
     )

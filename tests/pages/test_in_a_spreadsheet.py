@@ -23,7 +23,7 @@ UTF_8 = "CSV:44,34,76"
 @pytest.fixture(scope="module")
 def ask(api):
     def ask(path):
-        answer = httpx.get(f"{api}{path}", headers={"Authorization": token()}, trust_env=False, timeout=60)
+        answer = httpx.get(f"{api}{path}", headers={"Authorization": token(aud=api)}, trust_env=False, timeout=60)
         assert answer.status_code == 200, answer.text
         return answer
 

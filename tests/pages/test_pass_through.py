@@ -37,7 +37,9 @@ def lms(request):
 @pytest.fixture
 def direct(api):
     """The LMS's back end itself, asking."""
-    with httpx.Client(base_url=f"{api}/api", headers={"Authorization": token()}, trust_env=False, timeout=60) as client:
+    with httpx.Client(
+        base_url=f"{api}/api", headers={"Authorization": token(aud=api)}, trust_env=False, timeout=60
+    ) as client:
         yield client
 
 
@@ -149,10 +151,12 @@ def asked():
 
 
 @pytest.mark.parametrize("backend", [python_backend, php_backend])
-def test_what_the_metadata_server_says_instead_of_a_token_is_not_taken_for_one(backend, asked, showcase, tmp_path):
+def test_what_the_metadata_server_says_instead_of_a_token_is_not_taken_for_one(
+    backend, asked, showcase, issuer, tmp_path
+):
     api, requests = asked
     with (
-        MetadataServer(LMS).in_thread() as metadata,
+        MetadataServer(LMS, issuer).in_thread() as metadata,
         backend(api, classes=classes_of(showcase), env=metadata.environment, folder=tmp_path / "lms") as address,
     ):
         metadata.take_account_away()

@@ -219,6 +219,39 @@ def test_everybody_may_only_call_on_one_machine(environment):
         settings.load()
 
 
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "PEOPLE_API_ENDPOINT",
+        "CALENDAR_API_ENDPOINT",
+        "OAUTH_TOKEN_ENDPOINT",
+        "IAM_CREDENTIALS_API_ENDPOINT",
+        "SECRET_MANAGER_API_ENDPOINT",
+        "ID_TOKEN_CERTIFICATES_ENDPOINT",
+    ],
+)
+def test_everybody_may_not_call_where_one_endpoint_is_elsewhere_in_use_or_not(environment, endpoint):
+    environment(**{"API_CALLERS": "*=admin", endpoint: "service.example:443"})
+
+    with pytest.raises(WrongSetting, match=r"API_CALLERS|should be http://127.0.0.1"):
+        settings.load()
+
+
+def test_where_anything_is_real_callers_are_checked_by_google_and_nobody_else(environment, tmp_path):
+    real = {
+        "AUTH_MODE": "oauth",
+        "OAUTH_TOKEN_FILE": f"{tmp_path}/token.json",
+        "MEET_API_ENDPOINT": None,
+        "GOOGLE_CLOUD_PROJECT": "school-attendance",
+    }
+    environment(**real)
+    assert not settings.load().is_local
+
+    environment(**{**real, "ID_TOKEN_CERTIFICATES_ENDPOINT": "http://127.0.0.1:9000"})
+    with pytest.raises(WrongSetting, match="ID_TOKEN_CERTIFICATES_ENDPOINT"):
+        settings.load()
+
+
 def test_a_service_without_a_stand_in_is_not_in_use(environment):
     environment(PEOPLE_API_ENDPOINT="http://127.0.0.1:9000/")
     loaded = settings.load()

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import Response
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.routing import Match
@@ -54,9 +55,15 @@ async def _attendance_error(_: Request, error: Exception) -> Response:
     return problems.of(cast("AttendanceError", error)).response()
 
 
-async def _invalid(_: Request, error: Exception) -> Response:
+async def _invalid(request: Request, error: Exception) -> Response:
     errors = cast("RequestValidationError", error).errors()
-    return (problems.MALFORMED if problems.malformed(errors) else problems.of(problems.invalid(errors))).response()
+    if problems.malformed(errors):
+        return problems.MALFORMED.response()
+    route = request.scope.get("route")
+    body = route.body_field.field_info.annotation if isinstance(route, APIRoute) and route.body_field else None
+    query = route.dependant.query_params if isinstance(route, APIRoute) else []
+    wanted = query[0].field_info.annotation if query else None
+    return problems.of(problems.invalid(errors, body=body, query=wanted)).response()
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

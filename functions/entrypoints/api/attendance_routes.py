@@ -13,7 +13,7 @@ from functions.entrypoints.api.calls import ClassId, TheApp, also_as, can_end_in
 from functions.entrypoints.api.fields import Student
 from functions.entrypoints.api.name_order import by_letters
 from functions.entrypoints.api.paging import next_token, paging
-from functions.entrypoints.api.requests import AttendanceQuery, RegisterQuery, StudentQuery
+from functions.entrypoints.api.requests import MOST_OF_A_PAGE, AttendanceQuery, RegisterQuery, StudentQuery
 from functions.entrypoints.api.tables.file import csv_file
 from functions.entrypoints.api.tables.register import register_rows
 from functions.entrypoints.api.tables.whole_list import whole_list
@@ -24,7 +24,7 @@ router = APIRouter(tags=["attendance"])
 
 
 @router.get(
-    "/api/students/{student}/attendance",
+    "/api/students/{student:path}/attendance",
     response_model=AttendanceList,
     responses={**can_end_in(404, 410), **also_as("text/csv")},
 )
@@ -73,7 +73,7 @@ async def register(
             return register_html(register_page(WholeRegister.model_validate(whole), time_zone=time_zone))
         case "csv":
             rows = register_rows(WholeRegister.model_validate(whole), time_zone=time_zone)
-            return csv_file(rows, name=f"register-{query.month}", bom=query.bom)
+            return csv_file(rows, name=f"register-{query.month}", bom=query.bom, sep=query.sep)
         case "json":
             return whole
 
@@ -83,11 +83,14 @@ async def _list(
 ) -> Mapping[str, Any] | Response:
     wanted: dict[str, Any] = {**whose, **span_of(query, app)}
     if query.format == "csv":
-        for field in ("page_size", "page_token"):
-            if field in query.model_fields_set:
+        for field, value, default in (
+            ("page_size", query.page_size, MOST_OF_A_PAGE),
+            ("page_token", query.page_token, None),
+        ):
+            if value != default:
                 raise InvalidRequest.of(field, "is not for format=csv, which holds all pages")
         rows = await whole_list(AttendanceFilter(**wanted), views=app.views, time_zone=app.deps.rules.time_zone)
-        return csv_file(rows, name=name, bom=query.bom)
+        return csv_file(rows, name=name, bom=query.bom, sep=query.sep)
     named = {"list": "attendance", **wanted}
     part = paging(query.page_token, size=query.page_size, query=named, now=app.deps.clock())
     page = await app.views.attendances(AttendanceFilter(**wanted), part)

@@ -8,16 +8,18 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Request, Response
 
-from functions.domain.errors import InvalidRequest, NotFound
+from functions.domain.errors import AttendeeNotFound, InvalidRequest, NotFound, SessionNotFound
 from functions.domain.etag import etag_of
 from functions.domain.sessions import Caller, CallerRole
-from functions.entrypoints.api.fields import Line, moment_of
+from functions.entrypoints.api.fields import DOCUMENT_ID, Line, moment_of
 from functions.entrypoints.api.guards import CALLER
 from functions.entrypoints.api.problems import MEDIA_TYPE, NotPermitted
 from functions.entrypoints.api.requests import PagedQuery
 from functions.wiring import App
 
-_ID = re.compile(r"(?!__.*__$)[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,127}")
+_ID = re.compile(DOCUMENT_ID)
+
+_ORGANIZERS = "GET /api/organizers shows every teacher who is tracked, with the user of each."
 
 
 def _app(request: Request) -> App:
@@ -33,31 +35,32 @@ def _caller(request: Request) -> Caller:
 def _admin(request: Request) -> Caller:
     caller = _caller(request)
     if caller.role is not CallerRole.ADMIN:
-        raise NotPermitted("The caller may not do this.")
+        raise NotPermitted(f"This call needs the role admin; the caller has the role {caller.role.value}.")
     return caller
 
 
-def _id(value: str, what: str) -> str:
+def _id(value: str, error: NotFound) -> str:
     """An id that a document may have; whatever else is asked for does not exist."""
     if not _ID.fullmatch(value):
-        raise NotFound(f"There is no such {what}.", hint="Ids are those of earlier answers.")
+        raise error
     return value
 
 
 def _session_id(session_id: Annotated[str, Path()]) -> str:
-    return _id(session_id, "session")
+    return _id(session_id, no_session())
 
 
 def _attendee_id(attendee_id: Annotated[str, Path()]) -> str:
-    return _id(attendee_id, "attendee")
+    return _id(attendee_id, AttendeeNotFound("Nobody in this class meeting has this attendee_id."))
 
 
 def _conference_record_id(conference_record_id: Annotated[str, Path()]) -> str:
-    return _id(conference_record_id, "conference record")
+    record = conference_record_id.removeprefix("conferenceRecords/")
+    return _id(record, NotFound("There is no such conference record."))
 
 
 def _user_id(user_id: Annotated[str, Path()]) -> str:
-    return _id(user_id, "organizer")
+    return _id(user_id.removeprefix("users/"), NotFound("There is no such organizer.", hint=_ORGANIZERS))
 
 
 TheApp = Annotated[App, Depends(_app)]
@@ -91,7 +94,7 @@ async def found_session(session_id: str, app: App) -> Mapping[str, Any]:
 
 def no_session() -> NotFound:
     """The error about a class meeting that does not exist."""
-    return NotFound("There is no such session.", hint="GET /api/sessions finds class meetings.")
+    return SessionNotFound("There is no such class meeting.")
 
 
 def tag(session: Mapping[str, Any]) -> str:
@@ -146,7 +149,8 @@ def span_of(query: PagedQuery, app: App) -> dict[str, Any]:
 
 _PROBLEMS = {
     400: "The body is not JSON: `malformed-request`.",
-    403: "The caller may not do this: `not-permitted`, `domain-not-allowed`.",
+    403: "No token, a token that is not valid, an account without the role: `not-permitted`; a teacher for whom nobody "
+    "may act: `domain-not-allowed`.",
     404: "There is no such thing: `not-found`, `no-conference-record`.",
     409: "Something stands against it: `overlapping-class`, `external-id-in-use`, `already-on-roster`.",
     410: "The page token is too old: `page-token-expired`.",

@@ -15,6 +15,9 @@ from functions.domain.zones import is_time_zone
 
 MAX_STUDENTS = 2000
 
+DOCUMENT_ID = r"(?!__[^/]*__(?:/|$))[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,127}"
+"""An id that a document may have; Firestore keeps ids between two pairs of underscores for itself."""
+
 _EMAIL = re.compile(
     r"[a-z0-9.!#$%&'*+=?^_`{|}~-]{1,64}@(?=.{1,189}$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
     r"(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)+"
@@ -22,6 +25,7 @@ _EMAIL = re.compile(
 _MEETING_CODE = re.compile(
     r"(?:(?:https?://)?meet\.google\.com/)?[a-z]{3}-?[a-z]{4}-?[a-z]{3}(?:[/?#][!-~]*)?", re.IGNORECASE
 )
+_PLUS_AS_BLANK = re.compile(r"(?P<time>.+[Tt ][0-9]{2}(?::?[0-9.,]+)*) (?P<offset>[0-9]{2}(?::?[0-9]{2}){0,2})")
 _MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 _RESOURCE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
@@ -39,10 +43,16 @@ def _one_line(value: str) -> str:
     return value
 
 
-def _without_slash(value: str) -> str:
-    if "/" in value:
-        raise ValueError("should have no '/'")
+def _printable(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError("should have printable characters only")
     return value
+
+
+def _student(value: str) -> str:
+    """A student as the views look for one: of users/123 the number, as a Google account has it."""
+    user = value.removeprefix("users/")
+    return user if _RESOURCE_ID.fullmatch(user) else value
 
 
 def _meeting_code(value: str) -> str:
@@ -82,10 +92,16 @@ def _known_name(value: str) -> str | None:
 
 
 def _moment(value: object) -> datetime:
+    return _moment_as_given(value).astimezone(UTC)
+
+
+def _moment_as_given(value: object) -> datetime:
+    """A moment with the offset that it came with."""
     try:
         moment = datetime.fromisoformat(value.strip().upper()) if isinstance(value, str) else None
         if moment is not None and moment.tzinfo is not None:
-            return moment.astimezone(UTC)
+            moment.astimezone(UTC)  # which is not possible at both ends of the calendar
+            return moment
     except (ValueError, OverflowError):
         pass
     raise ValueError("should be a time with an offset, such as 2026-11-23T09:00:00+01:00")
@@ -96,7 +112,8 @@ def _moment_or_day(value: object) -> datetime | date:
         try:
             return date.fromisoformat(value.strip())
         except ValueError:
-            pass
+            blank = _PLUS_AS_BLANK.fullmatch(value.strip())
+            value = f"{blank['time']}+{blank['offset']}" if blank else value
     try:
         return _moment(value)
     except ValueError:
@@ -109,9 +126,12 @@ _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, ma
 
 Line = Annotated[_Text, AfterValidator(_one_line)]
 Student = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=254), AfterValidator(_one_line)
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=254),
+    AfterValidator(_one_line),
+    AfterValidator(_student),
 ]
-StudentId = Annotated[Line, AfterValidator(_without_slash)]
+StudentId = Annotated[Line, AfterValidator(_printable)]
 Email = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=3, max_length=254),
@@ -126,7 +146,9 @@ ConferenceRecordName = Annotated[_Text, AfterValidator(_conference_record)]
 Recurrence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
 Minutes = Annotated[int, Field(strict=True, ge=1, le=1440)]
 Month = Annotated[str, AfterValidator(_month), Field(json_schema_extra={"pattern": f"^{_MONTH.pattern}$"})]
-Moment = Annotated[datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
+_MOMENT = WithJsonSchema({"type": "string", "format": "date-time"})
+MomentAsGiven = Annotated[datetime, BeforeValidator(_moment_as_given), _MOMENT]
+Moment = Annotated[datetime, BeforeValidator(_moment), _MOMENT]
 MomentOrDay = Annotated[
     datetime | date,
     BeforeValidator(_moment_or_day),

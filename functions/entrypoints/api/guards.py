@@ -13,11 +13,12 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from functions import logs
-from functions.domain.errors import OutOfTime
+from functions.domain.errors import AttendanceError, OutOfTime
 from functions.domain.sessions import CallerRole
 from functions.entrypoints.api import problems
 from functions.entrypoints.api.callers import caller_of
 from functions.entrypoints.api.problems import Problem
+from functions.ports import IdTokens
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ class Edge:
                 "request.answered",
                 extra={
                     "method": scope["method"],
-                    "route": getattr(inner["route"], "path", None),
+                    "route": getattr(inner["route"], "path_format", None),
                     "status": answer.status,
                     "milliseconds": round((monotonic() - began) * 1000),
                 },
@@ -107,19 +108,21 @@ class OnlyCallers:
     Args:
         app: What it guards.
         roles: Roles by e-mail.
+        tokens: What says whose a token is.
     """
 
-    def __init__(self, app: ASGIApp, roles: Mapping[str, CallerRole]) -> None:
+    def __init__(self, app: ASGIApp, roles: Mapping[str, CallerRole], tokens: IdTokens) -> None:
         self._app = app
         self._roles = roles
+        self._tokens = tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        caller = caller_of(Headers(scope=scope), self._roles)
-        if caller is None:
-            await problems.NOT_PERMITTED.response()(scope, receive, send)
+        try:
+            scope[CALLER] = await caller_of(Headers(scope=scope), self._roles, self._tokens)
+        except AttendanceError as error:
+            await problems.of(error).response()(scope, receive, send)
             return
-        scope[CALLER] = caller
         await self._app(scope, receive, send)
 
 

@@ -39,4 +39,4 @@ def serve(build_app: Callable[[], App]) -> ASGIApp:
 
 def guarded(app: App) -> ASGIApp:
     """The routes for this application behind all guards. Who may not call learns nothing from any of them."""
-    return Edge(OnlyCallers(SmallJsonBodies(application(app)), app.callers))
+    return Edge(OnlyCallers(SmallJsonBodies(application(app)), app.callers, app.id_tokens))

@@ -46,7 +46,7 @@ async def tracked(app: TheApp, _admin: AnAdmin, _: Annotated[NoQuery, Query()]) 
     return {"organizers": await app.views.organizers()}
 
 
-@router.delete("/api/organizers/{user_id}", status_code=204, responses=can_end_in(*COMMAND))
+@router.delete("/api/organizers/{user_id:path}", status_code=204, responses=can_end_in(*COMMAND))
 async def untrack(user_id: UserId, app: TheApp, admin: AnAdmin, _: Annotated[NoQuery, Query()]) -> None:
     """Stop tracking a teacher; what is stored stays."""
     await remove(user_id, caller=admin, entry_id=uuid.uuid4().hex, deps=app.deps)

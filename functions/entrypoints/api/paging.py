@@ -10,13 +10,21 @@ import base64
 import binascii
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from functions.domain.errors import InvalidRequest, ReadTooOld
+from functions.entrypoints.api.fields import DOCUMENT_ID
 from functions.ports import Page, PagePosition, Paging
 
 LIFETIME = timedelta(hours=1)
+
+AHEAD = timedelta(minutes=5)
+"""How far the clock that a page was read by may be ahead of this one."""
+
+_ID = re.compile(DOCUMENT_ID)
+_PATH = re.compile(f"sessions/{DOCUMENT_ID}(?:/attendance/{DOCUMENT_ID})?")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -38,7 +46,7 @@ def paging(token: str | None, *, size: int, query: Mapping[str, object], now: da
     if not token:
         return Paging(size=size)
     read_at, position = _decoded(token, query)
-    if read_at > now + LIFETIME:
+    if read_at > now + AHEAD:
         raise InvalidRequest.of("page_token", "is none of this list")
     if read_at < now - LIFETIME:
         raise ReadTooOld("The page_token is more than an hour old.")
@@ -56,10 +64,12 @@ def next_token(page: Page, *, query: Mapping[str, object]) -> str | None:
 def _decoded(token: str, query: Mapping[str, object]) -> tuple[datetime, PagePosition]:
     try:
         match json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))):
-            case [str() as digest, int() as read_at, *position] if digest == _digest([read_at, *position], query):
-                return _moment(read_at), tuple(
-                    _moment(value) if isinstance(value, int) else value for value in position
-                )
+            case [str() as digest, int() as read_at, int() as start, str() as document_id, str() as path] if (
+                digest == _digest([read_at, start, document_id, path], query)
+                and _ID.fullmatch(document_id)
+                and _PATH.fullmatch(path)
+            ):
+                return _moment(read_at), (_moment(start), document_id, path)
     except (binascii.Error, ValueError, OverflowError, RecursionError):
         pass
     raise InvalidRequest.of("page_token", "is none of this list")

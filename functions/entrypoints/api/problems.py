@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from functions.domain.errors import (
     AlreadyOnRoster,
     AttendanceError,
+    AttendeeNotFound,
     ConferenceRecordGone,
     DomainNotAllowed,
     ExternalIdInUse,
@@ -31,8 +32,10 @@ from functions.domain.errors import (
     Refused,
     Retryable,
     TeacherNotAllowed,
+    TokenRefused,
     WrongSetting,
 )
+from functions.entrypoints.api.spelling import meant
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +53,17 @@ class NotPermitted(Refused):
 
     reason = "not-permitted"
     default_hint = "An operator lists who may call, and in which role, in API_CALLERS."
+
+
+class NoToken(Refused):
+    """The request names nobody."""
+
+    reason = "not-permitted"
+    default_hint = "Send the header Authorization: Bearer TOKEN, with an ID token of Google's (docs/lms.md)."
+
+
+class NoRole(NotPermitted):
+    """The account of the token is not in API_CALLERS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +95,6 @@ class Problem:
         )
 
 
-NOT_PERMITTED = Problem(
-    403,
-    "not-permitted",
-    "Not permitted",
-    "The caller may not do this.",
-    NotPermitted.default_hint,
-)
 UNKNOWN_PATH = Problem(
     404, "not-found", "Not found", "There is no such call.", "The calls are described at /openapi.json."
 )
@@ -156,7 +163,7 @@ def _status(error: AttendanceError) -> tuple[int, str]:  # noqa: PLR0911 - one l
             return 404, error.reason
         case InvalidRequest():
             return 422, error.reason
-        case NotPermitted() | DomainNotAllowed() | TeacherNotAllowed():
+        case NotPermitted() | NoToken() | TokenRefused() | DomainNotAllowed() | TeacherNotAllowed():
             return 403, error.reason
         case PreconditionFailed():
             return 412, error.reason
@@ -174,9 +181,9 @@ def _status(error: AttendanceError) -> tuple[int, str]:  # noqa: PLR0911 - one l
 
 def _more(error: AttendanceError) -> Mapping[str, Any]:
     match error:
-        case InvalidRequest():
+        case InvalidRequest() | AttendeeNotFound() if error.errors:
             return {"errors": [{"field": one.field, "reason": one.reason} for one in error.errors[:MAX_ERRORS]]}
-        case OverlappingClass():
+        case OverlappingClass() | ExternalIdInUse():
             return {"session_id": error.session_id}
         case _:
             return {"cause": error.cause} if error.cause else {}
@@ -199,17 +206,37 @@ def malformed(errors: Sequence[Any]) -> bool:
     return any(error["type"] == "json_invalid" for error in errors)
 
 
-def invalid(errors: Sequence[Any]) -> InvalidRequest:
-    """The request cannot be used, for these reasons of pydantic's."""
-    return InvalidRequest("The request cannot be used.", errors=tuple(_field_errors(errors)))
+def invalid(errors: Sequence[Any], *, body: object = None, query: object = None) -> InvalidRequest:
+    """The request cannot be used, for these reasons of pydantic's.
+
+    Args:
+        errors: As pydantic tells them.
+        body: What the body should have been, a model.
+        query: Likewise the query.
+    """
+    found = tuple(_field_errors(errors, {"body": body, "query": query}))
+    return InvalidRequest(_in_one_line(found), errors=found)
 
 
-def _field_errors(errors: Iterable[Any]) -> Iterator[FieldError]:
+def _in_one_line(errors: Sequence[FieldError]) -> str:
+    """What is wrong, by its first field."""
+    if not errors:
+        return "The request cannot be used."
+    more = f" (and {len(errors) - 1} more in errors)" if len(errors) > 1 else ""
+    text = f"{errors[0].field} {errors[0].reason}{more}"
+    return text if text.endswith("?") else f"{text}."
+
+
+def _field_errors(errors: Iterable[Any], models: Mapping[str, object]) -> Iterator[FieldError]:
     for error in errors:
-        kind, path = error["type"], [str(part) for part in error["loc"][1:]]
-        if kind == "extra_forbidden" and not _OWN_NAME.fullmatch(path[-1]):
-            path[-1] = "…"  # a name of the caller's making may hold anything, an address for one
-        yield FieldError(".".join(path) or "body", _REASONS.get(kind) or _reason(error["msg"]))
+        kind, where, path = error["type"], error["loc"][0], [str(part) for part in error["loc"][1:]]
+        reason = _REASONS.get(kind) or _reason(error["msg"])
+        if kind == "extra_forbidden":
+            known = meant(error["loc"][1:], models.get(where))
+            reason = f"{reason}: did you mean {known}?" if known else reason
+            if not _OWN_NAME.fullmatch(path[-1]):
+                path[-1] = "…"  # a name of the caller's making may hold anything, an address for one
+        yield FieldError(".".join(path) or "body", reason)
 
 
 def _reason(message: str) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
@@ -21,6 +19,7 @@ from functions.entrypoints.api.fields import (
     Line,
     Minutes,
     Moment,
+    MomentAsGiven,
     MomentOrDay,
     Month,
     Recurrence,
@@ -29,17 +28,28 @@ from functions.entrypoints.api.fields import (
     TypedMeetingCode,
 )
 
+T = TypeVar("T")
+
+MOST_OF_A_PAGE = 100
+"""How many documents a page has at most where nothing is said."""
+
 StrictBool = Annotated[bool, Field(strict=True)]
 Flag = Annotated[bool, BeforeValidator(lambda value: value if value in {"1", "0", "true", "false"} else None)]
 
 
-def _only_of_a_file(value: bool, of: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic passes it so
-    if of.data.get("format", "csv") != "csv":
+def _only_of_a_file(value: T, of: ValidationInfo) -> T:
+    """Clients that were generated send every default: it is fine with any format."""
+    if of.data.get("format", "csv") != "csv" and value not in {False, ","}:
         raise ValueError("is only for format=csv")
     return value
 
 
 Bom = Annotated[Flag, AfterValidator(_only_of_a_file), Field(description="Of a file: begins with the mark of UTF-8.")]
+Separator = Annotated[
+    Literal[",", ";"],
+    AfterValidator(_only_of_a_file),
+    Field(description="Of a file: what stands between its cells. With ; shares have a decimal comma."),
+]
 MinutesOfRule = Annotated[float, Field(strict=True, ge=0, le=1440, allow_inf_nan=False)]
 
 
@@ -47,12 +57,6 @@ class Body(BaseModel):
     """A body of which every field is known."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @property
-    def fingerprint(self) -> str:
-        """The same for two bodies that say the same."""
-        canonical = json.dumps(self.model_dump(mode="json", by_alias=True), sort_keys=True)
-        return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 class StudentBody(Body):
@@ -107,11 +111,11 @@ class ScheduleRequest(Body):
     """A class to be scheduled; exactly one of `student_emails` and `students` is needed."""
 
     teacher_email: Email
-    co_teacher_emails: Annotated[list[Email], Field(max_length=50)] = []
+    co_teacher_emails: Annotated[list[Email], Field(max_length=50)] | None = []
     student_emails: Annotated[list[Email], Field(max_length=MAX_STUDENTS)] | None = None
     students: Students | None = None
     subject: Line
-    start_time: Moment
+    start_time: MomentAsGiven
     duration_minutes: Minutes
     class_id: Line | None = None
     external_id: Line | None = None
@@ -119,7 +123,7 @@ class ScheduleRequest(Body):
     policy: PolicyBody | None = None
     time_zone: TimeZone | None = None
     recurrence: Recurrence | None = None
-    calendar: StrictBool = False
+    calendar: StrictBool | None = False
 
     @property
     def roster(self) -> tuple[RosterEntry, ...]:
@@ -143,7 +147,7 @@ class ScheduleRequest(Body):
                 )
                 for one in error.errors
             ]
-            raise InvalidRequest(error.message, errors=renamed) from None
+            raise InvalidRequest(f"{renamed[0].field} {renamed[0].reason}.", errors=renamed) from None
 
 
 class ChangeRequest(Body):
@@ -237,6 +241,7 @@ class FormatQuery(NoQuery):
 
     format: Literal["json", "csv", "html"] = "json"
     bom: Bom = False
+    sep: Separator = ","
 
 
 class PagedQuery(NoQuery):
@@ -244,7 +249,7 @@ class PagedQuery(NoQuery):
 
     since: MomentOrDay | None = Field(default=None, alias="from")
     until: MomentOrDay | None = Field(default=None, alias="to")
-    page_size: Annotated[int, Field(ge=1, le=500)] = 100
+    page_size: Annotated[int, Field(ge=1, le=500)] = MOST_OF_A_PAGE
     page_token: Annotated[str, Field(max_length=4000)] | None = None
 
 
@@ -262,6 +267,7 @@ class AttendanceQuery(PagedQuery):
 
     format: Literal["json", "csv"] = "json"
     bom: Bom = False
+    sep: Separator = ","
 
 
 class StudentQuery(AttendanceQuery):

@@ -25,9 +25,15 @@ from functions.entrypoints.api.calls import (
 )
 from functions.entrypoints.api.requests import ChangeRequest, NoQuery, ScheduleRequest, ScopeQuery
 from functions.services.change_class import ClassChange, cancel_class, change_class
-from functions.services.schedule_class import NewClass, schedule_class
+from functions.services.new_class import NewClass
+from functions.services.schedule_class import schedule_class
 
 router = APIRouter(tags=["schedule"])
+
+CANCELLED_SINCE = (
+    "The class was cancelled after this request was answered the first time. To schedule it again, send the request "
+    "with another Idempotency-Key."
+)
 
 
 @router.post(
@@ -37,7 +43,10 @@ router = APIRouter(tags=["schedule"])
     response_model_exclude_none=True,
     responses={
         **can_end_in(*WITH_BODY, *COMMAND),
-        200: {"model": Scheduled, "description": "It was scheduled before."},
+        200: {
+            "model": Scheduled,
+            "description": "It was scheduled before; if it was cancelled since, it is scheduled again.",
+        },
     },
 )
 async def schedule(
@@ -51,7 +60,7 @@ async def schedule(
     """Schedule a class, or a series of them, and see to it that the teacher is tracked."""
     new = NewClass(
         teacher_email=body.teacher_email,
-        co_teacher_emails=_others(body.teacher_email, body.co_teacher_emails),
+        co_teacher_emails=_others(body.teacher_email, body.co_teacher_emails or []),
         students=body.roster,
         subject=body.subject,
         start_time=body.start_time,
@@ -62,11 +71,9 @@ async def schedule(
         policy=body.policy.wanted if body.policy else None,
         time_zone=body.time_zone,
         recurrence=body.recurrence,
-        calendar=body.calendar,
+        calendar=bool(body.calendar),
     )
-    done = await schedule_class(
-        new, caller=caller, idempotency_key=idempotency_key, fingerprint=body.fingerprint, deps=app.deps
-    )
+    done = await schedule_class(new, caller=caller, idempotency_key=idempotency_key, deps=app.deps)
     if not done.created:
         response.status_code = 200
     sessions = await app.views.sessions_with(done.session_ids)
@@ -78,7 +85,7 @@ async def schedule(
         **_times(first),
         "space": first["space"],
         "tracking": first["tracking"],
-        "hint": first.get("tracking_hint"),
+        "hint": CANCELLED_SINCE if first["state"] == "cancelled" else first.get("tracking_hint"),
         "calendar": first.get("calendar"),
         "series_id": first["series_id"],
         "sessions": [_times(session) for session in sessions] if first["series_id"] else None,
@@ -149,6 +156,7 @@ def _others(teacher: str | None, emails: list[str]) -> tuple[str, ...]:
 def _times(session: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "session_id": session["session_id"],
+        "state": session["state"],
         "meeting_code": session["meeting_code"],
         "meeting_uri": session["meeting_uri"],
         "start_time": session["scheduled_start"],

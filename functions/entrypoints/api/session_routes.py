@@ -112,7 +112,7 @@ async def session_attendance(
         case "csv":
             rows = attendance_rows(people, time_zone=session["time_zone"])
             name = f"attendance-{session['local_date']}-{session_id}"
-            return csv_file([attendance_head(), *rows], name=name, bom=query.bom, etag=etag)
+            return csv_file([attendance_head(), *rows], name=name, bom=query.bom, sep=query.sep, etag=etag)
         case "json":
             response.headers["ETag"] = etag
             return {"session": session, "attendance": people}

@@ -35,6 +35,7 @@ class ClassInCalendar:
             "start_time": self.first.isoformat(),
             "duration_minutes": 60,
             "calendar": True,
+            "time_zone": "Europe/Berlin" if changes.get("recurrence") else None,
             **changes,
         }
         return {name: value for name, value in body.items() if value is not None}

@@ -23,16 +23,29 @@ def test_students_who_can_be_told_apart_are_a_roster():
 
 
 @pytest.mark.parametrize(
-    "twin",
+    ("twin", "reason"),
     [
-        RosterEntry(student_id="A1"),
-        RosterEntry(email="ada@school.example"),
-        RosterEntry(student_id="other", user="users/2"),
+        (RosterEntry(student_id="A1"), "is the same student as students.0"),
+        (RosterEntry(email="ada@school.example"), "has the e-mail of students.0, so both are one student here"),
+        (
+            RosterEntry(student_id="other", email="ada@school.example"),
+            "has the e-mail of students.0, so both are one student here",
+        ),
+        (RosterEntry(student_id="other", user="users/2"), "has the user of students.0, so both are one student here"),
     ],
-    ids=["by student id", "by e-mail", "by account"],
+    ids=["by student id", "by e-mail", "siblings with one e-mail", "by account"],
 )
-def test_nobody_stands_there_twice(twin):
-    assert problems_with(ADA, BOB, twin) == [("students.2", "is the same student as students.0")]
+def test_nobody_stands_there_twice(twin, reason):
+    assert problems_with(ADA, BOB, twin) == [("students.2", reason)]
+
+
+def test_who_sends_siblings_with_one_address_is_told_what_to_do():
+    with pytest.raises(InvalidRequest) as refused:
+        checked_roster([RosterEntry("a@b.example", "1"), RosterEntry("a@b.example", "2")])
+
+    assert refused.value.message == "students.1 has the e-mail of students.0, so both are one student here."
+    assert "Give each of them a student_id" in refused.value.hint
+    assert "leave the e-mail" in refused.value.hint
 
 
 def test_everybody_has_an_address_or_an_id():

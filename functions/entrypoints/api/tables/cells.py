@@ -12,12 +12,19 @@ import re
 import unicodedata
 
 _BEGINNINGS = frozenset("=+-@\t\r\n\u2212")  # the last is a minus sign that is no hyphen
+_COMMA = re.compile(r"(?<=,)")
 _SEPARATORS = re.compile(r"(?<=[;\t\r\n])")
 
 
 def text_cell(text: str | None) -> str:
     """The text, with an apostrophe wherever a formula would begin; empty for None."""
     return "".join(f"'{part}" if _begins_formula(part) else part for part in _SEPARATORS.split(text or ""))
+
+
+def safe_after_commas(text: str) -> str:
+    """Safe text of a file without commas between its cells, for a program that looks for commas nevertheless."""
+    first, *others = _COMMA.split(text)
+    return "".join([first, *(f"'{part}" if _begins_formula(part) else part for part in others)])
 
 
 def _begins_formula(text: str) -> bool:

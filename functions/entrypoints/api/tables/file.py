@@ -11,20 +11,33 @@ from collections.abc import Iterable, Sequence
 
 from starlette.responses import Response
 
+from functions.entrypoints.api.tables.cells import safe_after_commas
+
 MEDIA_TYPE = "text/csv"
 
 
-def csv_file(rows: Iterable[Sequence[str | int | float]], *, name: str, bom: bool, etag: str | None = None) -> Response:
+def _with_comma(cell: str | float) -> str | float:
+    """A cell for a spreadsheet that is set to a decimal comma."""
+    if isinstance(cell, str):
+        return safe_after_commas(cell)
+    return cell if isinstance(cell, int) else str(cell).replace(".", ",")
+
+
+def csv_file(
+    rows: Iterable[Sequence[str | int | float]], *, name: str, bom: bool, sep: str = ",", etag: str | None = None
+) -> Response:
     """A file to be saved.
 
     Args:
         rows: Cells, in which text is safe already.
         name: Of the file, without its ending; it stands in logs of others, and holds nobody's name or address.
         bom: Whether it begins with the mark by which spreadsheets tell UTF-8.
+        sep: What stands between cells. With a semicolon it is for spreadsheets that are set to a decimal comma.
         etag: The version that it shows.
     """
     text = io.StringIO(newline="")
-    csv.writer(text).writerows(rows)
+    local = sep == ";"
+    csv.writer(text, delimiter=sep).writerows([[_with_comma(cell) for cell in row] for row in rows] if local else rows)
     body = (("\ufeff" if bom else "") + text.getvalue()).encode(errors="replace")
     headers = {
         "Content-Disposition": f'attachment; filename="{name}.csv"',

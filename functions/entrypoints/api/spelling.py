@@ -1,0 +1,69 @@
+"""Which field somebody meant who sent one that is not known here."""
+
+from __future__ import annotations
+
+import difflib
+import typing
+from collections.abc import Sequence
+
+from pydantic import BaseModel
+
+_OTHER_WORDS = {
+    "course_id": ("class_id",),
+    "course": ("class_id",),
+    "group_id": ("class_id",),
+    "duration": ("duration_minutes",),
+    "emails": ("student_emails",),
+    "end_time": ("duration_minutes",),
+    "id": ("student_id", "external_id"),
+    "mark": ("status",),
+    "name": ("display_name", "subject"),
+    "participants": ("students",),
+    "roster": ("students",),
+    "rrule": ("recurrence",),
+    "since": ("from",),
+    "start": ("start_time", "from"),
+    "students_emails": ("student_emails",),
+    "teacher": ("teacher_email",),
+    "timezone": ("time_zone",),
+    "title": ("subject",),
+    "until": ("to",),
+    "user_id": ("user",),
+}
+"""Words that people expect, with ours."""
+
+
+def meant(path: Sequence[str | int], model: object) -> str | None:
+    """The field that is most like the last part of a path, if one is like it.
+
+    Args:
+        path: Where it stood, from the body or the query on.
+        model: What the body or the query should have been.
+    """
+    *outer, name = path
+    for part in outer:
+        model = _field(model, str(part)) if isinstance(part, str) else model
+    known = _names(model)
+    own = str(name).lower().replace("-", "_")
+    found = [one for one in _OTHER_WORDS.get(own, ()) if one in known]
+    found += [one for one in known if one.startswith(f"{own}_")]
+    return next(iter(found or difflib.get_close_matches(own, known, n=1, cutoff=0.75)), None)
+
+
+def _field(model: object, name: str) -> object:
+    """The type of a field, in any model that a type is made of."""
+    for one in _models(model):
+        for field, info in one.model_fields.items():
+            if name in {field, info.alias}:
+                return info.annotation
+    return None
+
+
+def _names(model: object) -> list[str]:
+    return [info.alias or name for one in _models(model) for name, info in one.model_fields.items()]
+
+
+def _models(kind: object) -> list[type[BaseModel]]:
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return [kind]
+    return [model for part in typing.get_args(kind) for model in _models(part)]
