@@ -27,6 +27,7 @@ from functions.domain.sessions import (
     AuditEntry,
     ClassSession,
     Person,
+    Remark,
     TrackedOrganizer,
 )
 from functions.domain.timetable import Room
@@ -172,6 +173,8 @@ class Subscriptions(Protocol):
     async def ensure(self, *, organizer: Organizer) -> Subscription:
         """The organizer's subscription, made if there is none; may be repeated.
 
+        One that is there already may publish elsewhere: its state says so.
+
         Raises:
             Retryable: The service could not answer now.
             NeedsOperator: It will not until a person mends something.
@@ -182,6 +185,12 @@ class Subscriptions(Protocol):
 
     async def renew(self, name: str, *, organizer: Organizer) -> Subscription | None:
         """Give a subscription the longest life that there is, None if it is gone; raises as `ensure` does."""
+
+    async def replace(self, name: str, *, organizer: Organizer) -> Subscription:
+        """Have a subscription that publishes elsewhere report to us; raises as `ensure` does.
+
+        Google changes neither topic nor target and allows one for each target: it is ended, and another one made.
+        """
 
     async def reactivate(self, name: str, *, organizer: Organizer) -> Subscription | None:
         """Have a suspended subscription tell events again, None if it is gone. Its end stays where it was.
@@ -357,6 +366,9 @@ class Work(Protocol):
     def put_sheet(self, sheet: AttendanceSheet) -> None:
         """A class meeting with all its attendance. Documents that would not change are not written."""
 
+    def put_session(self, session: ClassSession) -> None:
+        """A class meeting alone: its attendance stands as it is, and so do its counts. Not for one put as a sheet."""
+
     def drop_session(self, session_id: str) -> None:
         """Remove a class meeting with its attendance. Its corrections stay, for the case that it comes back."""
 
@@ -380,6 +392,9 @@ class Work(Protocol):
 
     def put_answered(self, answered: Answered) -> None:
         """Remember a request that was answered, or what became of an event."""
+
+    def put_remark(self, remark: Remark) -> None:
+        """Keep that other class meetings are to be marked again, until `AttendanceStore.forget_remark`."""
 
     def note(self, entry: AuditEntry) -> None:
         """Keep who changed what, with every mark that this work changes."""
@@ -427,14 +442,29 @@ class AttendanceStore(Protocol):
     async def sessions_of_person(self, person: RosterEntry) -> Sequence[str]:
         """Ids of the class meetings that somebody has attendance in: by account, id of the LMS, or address."""
 
+    async def remarks(self) -> Sequence[Remark]:
+        """What is still to be marked again, by decision; a part of it if that is much."""
+
+    async def forget_remark(self, remark_id: str) -> None:
+        """All jobs of a decision are handed out. Nothing happens if that is known already."""
+
     async def space_with_code(self, meeting_code: str, *, until: datetime) -> Space | None:
         """The room that had a meeting code in the last class meeting that began before a moment; None without one."""
 
-    async def failing_sessions(self, teacher_email: str) -> Sequence[str]:
-        """Ids of a teacher's class meetings whose last attempt to be brought up to date failed, and that are due."""
+    async def failing_sessions(self, teacher_email: str, *, since: datetime) -> Sequence[str]:
+        """Ids of a teacher's class meetings that are due again because Meet does not list their room's records.
 
-    async def rooms_in_use(self, *, since: datetime) -> Sequence[Room]:
-        """The rooms with a class at a moment or later."""
+        Only those of which that is so since a moment or later; what else may be wrong with a class is left out.
+        """
+
+    async def rooms_to_reconcile(self, now: datetime, *, after: DueRoom | None, limit: int) -> Sequence[DueRoom]:
+        """The rooms that are to be looked into by now, the longest due first.
+
+        Args:
+            now: The time.
+            after: The last one of the part before; None for the first part.
+            limit: How many at most.
+        """
 
     async def unfinished_conferences(self, organizer: str, *, since: datetime) -> Sequence[str]:
         """Conference records of an account (`users/{id}`) that are stored as provisional or failed.
@@ -444,6 +474,9 @@ class AttendanceStore(Protocol):
 
     async def organizers(self) -> Sequence[TrackedOrganizer]:
         """Every teacher who is tracked."""
+
+    async def organizers_after(self, user: str, *, limit: int) -> Sequence[str]:
+        """The accounts (`users/{id}`) of teachers who are tracked, in order, from behind one on."""
 
     async def organizer_subscribed_by(self, subscription: str) -> TrackedOrganizer | None:
         """The tracked teacher whose subscription has this name."""
@@ -474,6 +507,14 @@ class AttendanceStore(Protocol):
 
     async def note_replayed(self, parked: Parked) -> None:
         """Let a message wait no longer. One that was parked again since goes on waiting."""
+
+
+@dataclass(frozen=True, slots=True)
+class DueRoom:
+    """A room (`spaces/{space}`) that is to be looked into, and since when."""
+
+    space: str
+    due_at: datetime
 
 
 PagePosition = tuple[datetime | str, ...]

@@ -30,7 +30,17 @@ ODD = [
     "sync-due", "x" * 257, "conferenceRecords/" + "x" * 300,
 ]  # fmt: skip
 HUGE = ["x" * 300_000, "🎓" * 100_000, ["x"] * 50_000, {str(number): number for number in range(10_000)}]
-KEYS = ["name", "Name", "conferenceRecord", "participantSession", "organizer", "session_id", "space", "after", "until"]
+KEYS = [
+    "name",
+    "Name",
+    "conferenceRecord",
+    "participantSession",
+    "organizer",
+    "session_id",
+    "space",
+    "after",
+    "handed_out_at",
+]
 KEYS += ["job", "ce-type", "ce-subject", "data", "message", "attributes", "", "\0", "\ud800", "é", "a.b", "$time"]
 
 
@@ -88,7 +98,7 @@ def job_seeds(*, now, class_id, space):
     """Every job, about everything in the world that it can be about."""
     soon = (now + timedelta(minutes=5)).isoformat()
     organizers = [{"organizer": name} for name in (TEACHER, "Teacher@school.example", "users/404")]
-    going_on = [{}, {"after": TEACHER, "until": soon}, {"after": "users/0"}]
+    going_on = [{}, {"after": TEACHER}, {"after": "users/0"}, {"after": f"{soon} spaces/a"}]
     sessions = [{"session_id": session_id} for session_id in (class_id, "mine", "nothing-of-ours")]
     conferences = [
         {"conference_record": f"conferenceRecords/{record}", **who}

@@ -229,29 +229,35 @@ def result_of(world: World, lesson: Lesson) -> dict[str, object]:  # noqa: C901,
     policy, start, end = lesson.policy, lesson.start, lesson.end
     teaching = [v for key, found in visits.items() if facts[key][0] == "teacher" for v in found]
     moments = [start, end, *own, *(m for found in visits.values() for v in found for m in v[:2])]
-    held = None
+    taught = None
     if teaching:
         near = [(max(v[0], own[0]), min(v[1], own[1])) for v in teaching if v[0] < own[1] and v[1] > own[0]]
         near += [(v[0], v[1]) for v in teaching if v[0] == v[1] and own[0] <= v[0] < own[1]]
         if near:
             first, last = max(start, min(v[0] for v in near)), min(end, max(v[1] for v in near))
-            held = (first, last) if first < last else None
+            taught = (first, last) if first < last else None
             moments += [first, last]
     grid = pieces(moments)
 
-    held_for = timedelta(0)
+    held_for = together = together_taught = timedelta(0)
     people = [found for key, found in visits.items() if not facts[key][1]]
     for piece in grid:
         if start <= piece[0] and piece[1] <= end:
             at_once = sum(there(found, piece) for found in people)
             if there(teaching, piece) or at_once > 1:
                 held_for += piece[1] - piece[0]
+            if at_once > 1:
+                together += piece[1] - piece[0]
+                if taught and taught[0] <= piece[0] and piece[1] <= taught[1]:
+                    together_taught += piece[1] - piece[0]
+    # The teacher's time counts unless people were together for longer outside it than within.
+    held = taught if together_taught >= together - together_taught else None
 
     complete = all(c.sync.state == "complete" for c in known) and not unread
     listed_at = lesson.listed_at
     if listed_at is not None and listed_at >= own[0] + timedelta(days=30):
         listed_at = None
-    enough = held_for >= timedelta(minutes=policy.min_held_minutes)
+    enough = held_for >= timedelta(minutes=policy.min_held_minutes) or held_for >= end - start
     decided = listed_at is not None and listed_at >= end + world.settle and complete
     going_on = any(not ended(c) for c in read)
     synced = bool(records) or listed_at is not None
@@ -264,9 +270,7 @@ def result_of(world: World, lesson: Lesson) -> dict[str, object]:  # noqa: C901,
     else:
         state = "ended"
 
-    over = [record_end(c) for c in read if ended(c) and c.conference_record not in lesson.attached]
-    class_end = min([end, max(over)]) if over else end
-    searched = listed_at is not None and listed_at >= class_end
+    searched = listed_at is not None and listed_at >= end
     failed = bool(unread) or any(c.sync.state == "failed" for c in known)
     starts = {name: first for name, first, _ in spans(world)}
     failing = [*unread, *(c.conference_record for c in known if c.sync.state == "failed")]
@@ -274,7 +278,81 @@ def result_of(world: World, lesson: Lesson) -> dict[str, object]:  # noqa: C901,
     first_reads = [c.sync.first_pulled_at for c in known if c.sync.state == "complete"]
     if failed and None not in began and any(moment <= min(began) for moment in first_reads):
         failed = False
-    window = held if held and policy.window == "held" else (start, end)
+
+    def measured(found, in_class, window):
+        late = in_class[0][0] - window[0] > timedelta(minutes=policy.late_after_minutes)
+        early = window[1] - in_class[-1][1] > timedelta(minutes=policy.left_early_minutes)
+        if time_of(found, grid, *window) / (window[1] - window[0]) < policy.min_share:
+            return "partial", late, early
+        return "late" if late else "left_early" if early else "present", late, early
+
+    # What is not final, by record: when it began (at the earliest), when it ended, each None if that is not known.
+    # What began after the class, when marks had been given already, changes none of them.
+    open_questions = {}
+    for name in records:
+        (conference,) = [c for c in known if c.conference_record == name] or [None]
+        if conference and conference.sync.state == "complete":
+            continue
+        told = conference.snapshot.record if conference and conference.snapshot else None
+        from_when = told.start_time if told else None if None in began else min(began)
+        if from_when is None or from_when < end or not any(moment <= from_when for moment in first_reads):
+            open_questions[name] = from_when, told.end_time if told else None
+
+    def in_record(found, name):
+        return [v for v in found if v[3].conference_record == name]
+
+    def may_hide_more(found, in_class, status):
+        """Whether a record that is not final may hold time of a student who does not show in it, for the better."""
+        for name, (from_when, until_when) in open_questions.items():
+            if any(there(in_record(found, name), p) for p in in_class):
+                continue
+            if status == "absent":
+                return True
+            touches = (from_when is None or from_when < end) and (until_when is None or until_when > start)
+            helps = {
+                "partial": True,
+                "late": from_when is None or from_when < in_class[0][0] if in_class else True,
+                "left_early": until_when is None or until_when > in_class[-1][1] if in_class else True,
+                "present": False,
+            }
+            if touches and helps[status]:
+                return True
+        return False
+
+    def window_may_move(found, in_class, status):
+        """Whether the teacher's time, or whether it is what counts, may still change so that the mark does."""
+        if status in ("present", "absent") or policy.window == "scheduled" or not open_questions:
+            return False
+        better = {"partial": ["late", "left_early", "present"], "late": ["present"], "left_early": ["present"]}[status]
+        if any(measured(found, in_class, other)[0] in better for other in [(start, end), taught or (start, end)]):
+            return True
+        teachers = [found for key, found in visits.items() if facts[key][0] == "teacher"]
+        leaves_open = unseen = False
+        for name, (_, until_when) in open_questions.items():
+            shown = [own for one in teachers if (own := in_record(one, name))]
+            unseen = unseen or len(shown) < len(lesson.teachers)
+            leaves_open = leaves_open or any(until_when is None or any(v[2] for v in own) for own in shown)
+        if status == "late":
+            return unseen and taught is None
+        if status == "left_early":
+            return leaves_open or (unseen and taught is None)
+        return leaves_open or (unseen and taught != (start, end))
+
+    def may_be_more_than_partial(found, window):
+        """Whether a call that Meet was not asked for may lift a part: if the student was in it all the time."""
+        if searched:
+            return False
+        calls = [
+            (c.snapshot.record.start_time, record_end(c)) for c in read if c.conference_record not in lesson.attached
+        ]
+        fine = pieces([start, end, *moments, *(m for call in calls for m in call)])
+        inside = [p for p in fine if start <= p[0] and p[1] <= end]
+        best = [p for p in inside if there(found, p) or not any(a <= p[0] and p[1] <= b for a, b in calls)]
+        for first, last in (window, (start, end), taught or (start, end)):
+            time = sum((b - a for a, b in best if first <= a and b <= last), timedelta(0))
+            if time / (last - first) >= policy.min_share:
+                return True
+        return False
 
     def marked(found):
         """(status, is_late, is_left_early) by rule 6."""
@@ -283,22 +361,20 @@ def result_of(world: World, lesson: Lesson) -> dict[str, object]:  # noqa: C901,
         unknown = "unknown", False, False
         if failed:
             return unknown
+        for name, (_, until_when) in open_questions.items():
+            mine = in_record(found, name)
+            if mine and (until_when is None or any(v[2] for v in mine)):
+                return unknown
         in_class = [p for p in grid if start <= p[0] and p[1] <= end and there(found, p)]
-        if not complete and (
-            not in_class or any(v[2] for v in found) or any(v[3].snapshot.record.end_time is None for v in found)
-        ):
+        window = held if held and policy.window == "held" else (start, end)
+        status, late, early = measured(found, in_class, window) if in_class else ("absent", False, False)
+        if status == "absent" and not (searched and enough):
             return unknown
-        if not in_class:
-            return ("absent", False, False) if world.now >= end and searched and enough else unknown
-        late = in_class[0][0] - window[0] > timedelta(minutes=policy.late_after_minutes)
-        early = window[1] - in_class[-1][1] > timedelta(minutes=policy.left_early_minutes)
-        if time_of(found, grid, *window) / (window[1] - window[0]) < policy.min_share:
-            status = "partial"
-        elif late:
-            status = "late"
-        else:
-            status = "left_early" if early else "present"
-        if world.now < end and status in ("partial", "left_early"):
+        if world.now < end and status in ("absent", "partial", "left_early"):
+            return unknown
+        if may_hide_more(found, in_class, status) or window_may_move(found, in_class, status):
+            return unknown
+        if status == "partial" and may_be_more_than_partial(found, window):
             return unknown
         return status, late, early
 

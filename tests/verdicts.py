@@ -9,7 +9,7 @@ import base64
 import json
 import string
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from tests.classroom import PUPILS, TEACHER
 
@@ -108,6 +108,8 @@ def _job_verdict(job, data, class_id):
         case "sync-conference":
             return _sync_conference(data.get("conference_record"), data.get("organizer"))
         case "sync-session" | "remark-session":
+            if job == "sync-session" and not (data.get("handed_out_at") is None or _is_time(data["handed_out_at"])):
+                return PARKED
             return _about_session(job, data.get("session_id"), class_id)
         case "sync-due":
             return Verdict("done", {"lesson": "told"}, may=frozenset(TEACHERS_OWN), asks_meet=True)
@@ -137,11 +139,12 @@ def _about_session(job, session_id, class_id):
 
 def _about_organizers(job, data):
     who = data.get("organizer")
-    if not _is_organizer(who) or (who is None and not _goes_on(data)):
+    if not _is_organizer(who) or (who is None and not _goes_on({**data, "job": job})):
         return PARKED
     if job == "renew-subscriptions":
         return Verdict("done", {}, may=frozenset(TEACHERS_OWN))
-    concerns_teacher = data.get("after", "") < TEACHER if who is None else _account(who) == TEACHER
+    after = data.get("after", "")
+    concerns_teacher = " " not in after and after < TEACHER if who is None else _account(who) == TEACHER
     return Verdict("done", TEACHERS_OWN, asks_meet=True) if concerns_teacher else NOTHING
 
 
@@ -175,12 +178,20 @@ def _is_organizer(name):
 
 
 def _goes_on(data):
-    until = data.get("until")
+    """Whether a job about everybody says where it goes on: after a teacher, or after a room that was due at a time."""
+    after = data.get("after", "")
+    if not isinstance(after, str):
+        return False
+    due_at, parted, space = after.partition(" ")
+    return not parted or data["job"] != "reconcile" or (_is_time(due_at) and space.startswith("spaces/"))
+
+
+def _is_time(text):
     try:
-        whole = until is None or datetime.fromisoformat(until).tzinfo is not None
-    except (ValueError, TypeError):
-        whole = False
-    return whole and isinstance(data.get("after", ""), str)
+        moment = datetime.fromisoformat(text)
+        return moment.tzinfo is not None and moment.astimezone(UTC) is not None
+    except (ValueError, TypeError, OverflowError):
+        return False
 
 
 def _is_named(name, shape):

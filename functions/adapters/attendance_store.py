@@ -11,15 +11,15 @@ from typing import TypeVar
 
 from functions.adapters.database import ABSENT, COMMIT_TIME, Database, Document, Query, Where, Write
 from functions.adapters.documents import SCHEMA_VERSION, Fields, check_schema, expiry
+from functions.adapters.paths import room_path
 from functions.adapters.people_documents import organizer_from_document
-from functions.adapters.room_documents import room_from_document
+from functions.adapters.remark_documents import remark_from_document, remark_path
 from functions.adapters.work import DocumentWork
 from functions.domain.errors import StoreConflict
 from functions.domain.model import Space, SyncState
 from functions.domain.roster import RosterEntry
-from functions.domain.sessions import TrackedOrganizer
-from functions.domain.timetable import Room
-from functions.ports import Clock, Parked, ParkedEvent, SheetChange, Work
+from functions.domain.sessions import Remark, TrackedOrganizer
+from functions.ports import Clock, DueRoom, Parked, ParkedEvent, SheetChange, Work
 
 MAX_PARKED_BYTES = 256 * 1024
 
@@ -31,6 +31,9 @@ COMMIT_ATTEMPTS = 20
 
 MAX_DUE = 5000
 """How many class meetings one run of `sync-due` takes on; the next run takes the rest."""
+
+MAX_REMARKS = 100
+"""For how many decisions one run of `sync-due` completes what they left; the next run takes the rest."""
 
 T = TypeVar("T")
 
@@ -104,6 +107,15 @@ class DocumentAttendanceStore:
         found = [await self._database.find(Query("attendance", where=(where,), group=True)) for where in named]
         return sorted({document.fields["session_id"] for part in found for document in part.documents})
 
+    async def remarks(self) -> Sequence[Remark]:
+        """See the port."""
+        found = await self._database.find(Query("remarks", limit=MAX_REMARKS))
+        return [remark_from_document(d.path.rpartition("/")[2], d.fields) for d in found.documents]
+
+    async def forget_remark(self, remark_id: str) -> None:
+        """See the port."""
+        await self._database.commit([Write(remark_path(remark_id), None)])
+
     async def space_with_code(self, meeting_code: str, *, until: datetime) -> Space | None:
         """See the port."""
         where = (Where("meeting_code", "==", meeting_code), Where("session_start", "<=", until))
@@ -115,16 +127,23 @@ class DocumentAttendanceStore:
             return Space(document.fields["space"], meeting_code, document.fields["meeting_uri"])
         return None
 
-    async def failing_sessions(self, teacher_email: str) -> Sequence[str]:
+    async def failing_sessions(self, teacher_email: str, *, since: datetime) -> Sequence[str]:
         """See the port."""
-        failing = (Where("teacher_email", "==", teacher_email), Where("progress.failures", ">", 0))
-        found = await self._database.find(Query("sessions", where=failing, order=("progress.failures",)))
+        failing = (Where("teacher_email", "==", teacher_email), Where("progress.error.at", ">=", since))
+        found = await self._database.find(Query("sessions", where=failing, order=("progress.error.at",)))
         return sorted(d.fields["session_id"] for d in found.documents if d.fields["due_at"] is not None)
 
-    async def rooms_in_use(self, *, since: datetime) -> Sequence[Room]:
+    async def rooms_to_reconcile(self, now: datetime, *, after: DueRoom | None, limit: int) -> Sequence[DueRoom]:
         """See the port."""
-        wanted = Query("spaces", where=(Where("used_until", ">=", since),), order=("used_until",))
-        return [room_from_document(document.fields) for document in (await self._database.find(wanted)).documents]
+        due = Query(
+            "spaces",
+            where=(Where("reconcile_at", "<=", now),),
+            order=("reconcile_at",),
+            after=(after.due_at, room_path(after.space)) if after else None,
+            limit=limit,
+        )
+        found = (await self._database.find(due)).documents
+        return [DueRoom(document.fields["space"], document.fields["reconcile_at"]) for document in found]
 
     async def unfinished_conferences(self, organizer: str, *, since: datetime) -> Sequence[str]:
         """See the port."""
@@ -151,6 +170,11 @@ class DocumentAttendanceStore:
     async def organizers(self) -> Sequence[TrackedOrganizer]:
         """See the port."""
         return [organizer_from_document(document.fields) for document in await self._database.children("organizers")]
+
+    async def organizers_after(self, user: str, *, limit: int) -> Sequence[str]:
+        """See the port."""
+        wanted = Query("organizers", where=(Where("user", ">", user),), order=("user",), limit=limit)
+        return [document.fields["user"] for document in (await self._database.find(wanted)).documents]
 
     async def organizer_with(self, email: str) -> TrackedOrganizer | None:
         """See the port."""

@@ -23,7 +23,9 @@ API = Api(
     errors=IDENTITY_ERRORS,
 )
 
-_FIELDS = "id,primaryEmail,aliases,nonEditableAliases,emails(address),name(fullName,givenName,familyName)"
+_FIELDS = "id,primaryEmail,aliases,nonEditableAliases,name(fullName,givenName,familyName)"
+"""Not `emails`: anybody who may edit the account can type any address into it. The aliases are Google's own:
+https://developers.google.com/workspace/admin/directory/reference/rest/v1/users#User"""
 
 
 class Directory:
@@ -62,11 +64,7 @@ def _identity(answer: Mapping[str, Any]) -> Identity | None:
     email = answer.get("primaryEmail", "").strip().lower()
     if not email or not answer.get("id"):
         return None
-    others = [
-        *answer.get("aliases", ()),
-        *answer.get("nonEditableAliases", ()),
-        *(entry.get("address", "") for entry in answer.get("emails", ())),
-    ]
+    others = [*answer.get("aliases", ()), *answer.get("nonEditableAliases", ())]
     return Identity(
         user=f"users/{answer['id']}",
         email=email,

@@ -118,9 +118,11 @@ class RestApi:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix=api.name)
         self._own = threading.local()
         self._connections: list[httplib2.Http] = []
+        self._closed = False
 
     def close(self) -> None:
         """Let go of threads and connections; a call that is under way may fail."""
+        self._closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
         for connections in self._connections:
             connections.close()
@@ -180,6 +182,9 @@ class RestApi:
             self._http().close()
             kind = type(error).__name__
             raise self._api.errors.unavailable(f"The {self._api.title} does not answer ({kind}).") from None
+        finally:
+            if self._closed:
+                self._http().close()  # the client may have connected again
         if made.method == "DELETE" and not answer:
             return {}  # 204, which has no content
         if not isinstance(answer, dict):

@@ -1,4 +1,8 @@
-"""Who Google accounts are: the People API first, two hundred at a time, then the Directory for the others."""
+"""Who Google accounts are: the People API first, two hundred at a time, then the Directory for the others.
+
+The Directory may answer 403 `forbidden` for an account that is not the school's. That is documented nowhere; widely
+used clients take it for "no such user". So do we, as long as the Directory answers for the teacher who asks.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from functions.domain.errors import (
     ConsentScopeMissing,
     DelegationNotGranted,
     IdentitiesUnavailable,
+    IdentityAccessDenied,
     IdentityScopeMissing,
     NeedsOperator,
     Permanent,
@@ -112,17 +117,16 @@ class GoogleIdentities:
         try:
             async with asyncio.timeout(self._deadline / 2):
                 credentials = self._credentials.of(search.acting_as, Capability.PEOPLE)
-                told = await self._people.look_up(users, credentials)
+                answer = await self._people.look_up(users, credentials)
         except TimeoutError:
             search.reasons.add(IdentitiesUnavailable.reason)
         except AttendanceError as error:
             search.reasons.add(error.reason)
             search.people_in_use = not isinstance(error, _NOT_GRANTED)
         else:
-            search.found.update(told.found)
-            search.typed.update(told.typed)
-            search.people_answered.update(set(users) - told.failed)
-            if told.failed:
+            search.found.update(answer.found)
+            search.people_answered.update(set(users) - answer.failed)
+            if answer.failed:
                 search.reasons.add(IdentitiesUnavailable.reason)
 
     async def _ask_directory(self, user: str, search: _Search) -> None:
@@ -133,16 +137,46 @@ class GoogleIdentities:
                 credentials = self._credentials.of(search.acting_as, Capability.DIRECTORY)
                 found = await self._directory.get(user.removeprefix("users/"), credentials)
             except NeedsOperator as error:
-                # As it refuses one, it refuses all.
-                search.directory_refuses = True
-                search.directory_in_use = not isinstance(error, _NOT_GRANTED)
-                search.reasons.add(error.reason)
+                await self._refused(user, error, search)
             except AttendanceError as error:
                 search.reasons.add(error.reason)
             else:
                 search.directory_answered.add(user)
                 if found is not None:
                     search.found[user] = found
+
+    async def _refused(self, user: str, error: NeedsOperator, search: _Search) -> None:
+        """A refusal is about this account alone if the Directory answers for the teacher who asks, else about all."""
+        about_person = isinstance(error, IdentityAccessDenied) and not isinstance(error, IdentityScopeMissing)
+        answers = await self._answers_teacher(search) if about_person else False
+        if answers:
+            search.directory_answered.add(user)
+        elif answers is False:
+            search.directory_refuses = True
+            search.directory_in_use = not isinstance(error, _NOT_GRANTED)
+            search.reasons.add(error.reason)
+
+    async def _answers_teacher(self, search: _Search) -> bool | None:
+        """Whether the Directory answers for the teacher who asks; None if that cannot be said now.
+
+        It is asked once for a look-up.
+        """
+        async with search.checking:
+            if not search.checked:
+                search.checked = True
+                teacher = search.acting_as
+                key = teacher.user.removeprefix("users/") if teacher.user else teacher.email
+                try:
+                    credentials = self._credentials.of(teacher, Capability.DIRECTORY)
+                    # Not to know the teacher is an answer too: only administrators see every profile.
+                    await self._directory.get(key or "", credentials)
+                except NeedsOperator:
+                    search.answers_teacher = False
+                except AttendanceError as error:
+                    search.reasons.add(error.reason)
+                else:
+                    search.answers_teacher = True
+            return search.answers_teacher
 
 
 class _Search:
@@ -154,21 +188,25 @@ class _Search:
         self.known_to_directory = frozenset(known_to_directory)
         self.places = asyncio.Semaphore(DIRECTORY_AT_ONCE)
         self.found: dict[str, Identity] = {}
-        self.typed: dict[str, Identity] = {}
         self.people_answered: set[str] = set()
         self.directory_answered: set[str] = set()
         self.people_in_use = True
         self.directory_in_use = True
         self.directory_refuses = False
+        self.checking = asyncio.Lock()
+        self.checked = False
+        self.answers_teacher: bool | None = None
         self.reasons: set[str] = set()
 
     def outcome(self) -> LookUp:
         """What came of it."""
-        # An address out of somebody's contacts counts where the Directory, which knows better, has none to give.
         final = self.asked if self.directory_refuses else self.directory_answered
-        found = {user: identity for user, identity in self.typed.items() if user in final} | self.found
-        # The primary address, as which calls may be made, is the Directory's to tell.
-        found = {user: found[user] for user in found if user in final or user not in self.known_to_directory}
+        # Which address is the primary one, as which calls may be made, only the Directory can say.
+        found = {
+            user: identity
+            for user, identity in self.found.items()
+            if user in final or user not in self.known_to_directory
+        }
         unknown = self._answered_by_all() - found.keys()
         return LookUp(
             found=found,

@@ -23,12 +23,21 @@ from functions.domain.model import Identity, IdentitySource, clean_display_name
 BATCH = 200
 """The most accounts that people.getBatchGet takes."""
 
-SOURCES = ("READ_SOURCE_TYPE_PROFILE", "READ_SOURCE_TYPE_CONTACT", "READ_SOURCE_TYPE_OTHER_CONTACT")
+SOURCES = ["READ_SOURCE_TYPE_PROFILE", "READ_SOURCE_TYPE_CONTACT", "READ_SOURCE_TYPE_OTHER_CONTACT"]
 """All three, so that people outside the school are found as well:
-https://developers.google.com/workspace/meet/api/guides/participants#participant-details-people-api"""
+https://developers.google.com/workspace/meet/api/guides/participants#participant-details-people-api
+
+A list, because the client repeats a parameter only for a list: it sends a tuple as one text, which Google refuses."""
 
 _FIELDS = "names,emailAddresses"
-_TYPED_IN = frozenset({"CONTACT", "OTHER_CONTACT", "DOMAIN_CONTACT"})
+_OF_THE_ACCOUNT = frozenset({"ACCOUNT", "DOMAIN_PROFILE"})
+"""Addresses of these sources are the account's own, whether Google marks them as verified or not."""
+
+_OF_THE_SCHOOL = "DOMAIN_PROFILE"
+_OWN_NAMES = frozenset({"ACCOUNT", "DOMAIN_PROFILE", "PROFILE"})
+"""Names of other sources are what somebody else has noted, such as a contact's private name."""
+
+_FIRST = ("DOMAIN_PROFILE", "ACCOUNT")
 _ANSWERED = frozenset({0, 5, 7})
 """google.rpc.Code of one person's answer that will not change by itself: OK, NOT_FOUND, PERMISSION_DENIED."""
 
@@ -51,42 +60,45 @@ API = Api(
 
 
 @dataclass(slots=True)
-class Told:
-    """What the People API told of a batch.
+class PeopleAnswer:
+    """What the People API answered for a batch.
 
     Attributes:
-        found: Whose own account names an address.
-        typed: Whose address stands only in a contact: what somebody once typed, so anybody else's word is better.
-        failed: Whom it could not look up now.
+        found: Accounts with an address that Google vouches for.
+        failed: Accounts that it could not look up now.
     """
 
     found: dict[str, Identity] = field(default_factory=dict)
-    typed: dict[str, Identity] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
 
 
 class People:
     """The People API, called as one person.
 
+    Only addresses that Google vouches for count. Anybody can write any address into a profile or a contact: a pupil
+    who writes another pupil's would be that pupil.
+
     Args:
         endpoint: `host:port` of the real service, or `http://127.0.0.1:PORT` of a stand-in.
+        domains: The school's domains, lower case. Their addresses count only from a profile of the domain itself.
     """
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, *, domains: Collection[str] = ()) -> None:
         self._rest = RestApi(API, endpoint)
+        self._domains = frozenset(domains)
 
     def close(self) -> None:
-        """Let go of threads and connections."""
+        """Close threads and connections."""
         self._rest.close()
 
-    async def look_up(self, users: Collection[str], credentials: Credentials) -> Told:
+    async def look_up(self, users: Collection[str], credentials: Credentials) -> PeopleAnswer:
         """Ask for up to 200 accounts at once; raises as `RestApi.call` does."""
         names = [f"people/{user.removeprefix('users/')}" for user in users]
         answer = await self._rest.call(
             lambda service: service.people().getBatchGet(resourceNames=names, personFields=_FIELDS, sources=SOURCES),
             credentials,
         )
-        told = Told()
+        result = PeopleAnswer()
         for response in answer.get("responses", ()):
             person = response.get("person", {})
             name = response.get("requestedResourceName") or person.get("resourceName", "")
@@ -94,12 +106,10 @@ class People:
             if user not in users:
                 continue
             if response.get("status", {}).get("code", 0) not in _ANSWERED:
-                told.failed.add(user)
-            elif own := _identity(user, person, _own(person)):
-                told.found[user] = own
-            elif typed := _identity(user, person, person.get("emailAddresses", ())):
-                told.typed[user] = typed
-        return told
+                result.failed.add(user)
+            elif identity := _identity(user, person, self._domains):
+                result.found[user] = identity
+        return result
 
     async def me(self, credentials: Credentials) -> Identity | None:
         """The account that asks; raises as `RestApi.call` does."""
@@ -110,21 +120,18 @@ class People:
         except Missing:
             return None
         user = f"users/{person.get('resourceName', '').removeprefix('people/')}"
-        return _identity(user, person, _own(person)) if user != "users/" else None
+        # Who signs in with an address is asked as that address: the source says nothing more.
+        return _identity(user, person, frozenset()) if user != "users/" else None
 
 
-def _own(person: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The addresses that belong to the account itself, and not to somebody's contact."""
-    addresses = person.get("emailAddresses", ())
-    return [each for each in addresses if each.get("metadata", {}).get("source", {}).get("type") not in _TYPED_IN]
-
-
-def _identity(user: str, person: Mapping[str, Any], addresses: Collection[Mapping[str, Any]]) -> Identity | None:
-    """Who somebody is, if an address is known; the primary address first."""
-    values = list(dict.fromkeys(_primary_first(addresses, "value")))
+def _identity(user: str, person: Mapping[str, Any], domains: Collection[str]) -> Identity | None:
+    """Who somebody is, if Google vouches for an address; the primary address first."""
+    vouched = [entry for entry in person.get("emailAddresses", ()) if _is_vouched(entry, domains)]
+    values = list(dict.fromkeys(_in_order(vouched, "value")))
     if not values:
         return None
-    names = [clean_display_name(name) for name in _primary_first(person.get("names", ()), "displayName")]
+    own = [name for name in person.get("names", ()) if _source(name) in _OWN_NAMES]
+    names = [clean_display_name(name) for name in _in_order(own, "displayName")]
     return Identity(
         user=user,
         email=values[0].lower(),
@@ -134,6 +141,26 @@ def _identity(user: str, person: Mapping[str, Any], addresses: Collection[Mappin
     )
 
 
-def _primary_first(entries: Collection[Mapping[str, Any]], key: str) -> Iterator[str]:
-    ordered = sorted(entries, key=lambda entry: not entry.get("metadata", {}).get("primary", False))
-    return (entry[key].strip() for entry in ordered if entry.get(key, "").strip())
+def _is_vouched(entry: Mapping[str, Any], domains: Collection[str]) -> bool:
+    """Whether an address is the account's by Google's word.
+
+    https://developers.google.com/people/api/rest/v1/people#fieldmetadata
+    """
+    if str(entry.get("value", "")).strip().lower().rpartition("@")[2] in domains:
+        return _source(entry) == _OF_THE_SCHOOL
+    return _source(entry) in _OF_THE_ACCOUNT or entry.get("metadata", {}).get("verified") is True
+
+
+def _source(entry: Mapping[str, Any]) -> str | None:
+    source: str | None = entry.get("metadata", {}).get("source", {}).get("type")
+    return source
+
+
+def _in_order(entries: Collection[Mapping[str, Any]], key: str) -> Iterator[str]:
+    """The values: the person's primary one first, then those of the account, each source's primary one first."""
+
+    def place(entry: Mapping[str, Any]) -> tuple[bool, bool, bool]:
+        metadata = entry.get("metadata", {})
+        return not metadata.get("primary"), _source(entry) not in _FIRST, not metadata.get("sourcePrimary")
+
+    return (entry[key].strip() for entry in sorted(entries, key=place) if entry.get(key, "").strip())

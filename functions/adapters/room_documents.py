@@ -22,8 +22,10 @@ def room_to_document(room: Room) -> Fields:
         "schema_version": SCHEMA_VERSION,
         "space": room.space,
         "owner": {"user": room.owner.user, "email": room.owner.email},
-        "used_until": max((slot.scheduled.end for slot in room.slots), default=None),
         "reconciled_until": room.reconciled_until,
+        "looked_at": room.looked_at,
+        "tracked_at": room.tracked_at,
+        "reconcile_at": room.reconcile_at,
         "sessions": [
             {
                 "session_id": slot.session_id,
@@ -66,4 +68,6 @@ def room_from_document(fields: Mapping[str, Any]) -> Room:
             for span in fields["conferences"]
         ),
         reconciled_until=fields.get("reconciled_until"),
+        looked_at=fields.get("looked_at"),
+        tracked_at=fields.get("tracked_at"),
     )

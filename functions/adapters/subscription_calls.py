@@ -50,7 +50,7 @@ class OrganizersCalls:
     """
 
     def __init__(self, organizer: str, credentials: Credentials, pacing: Pacing, attempts: int) -> None:
-        self._organizer = organizer
+        self.organizer = organizer
         self._credentials = credentials
         self._pacing = pacing
         self._attempts = attempts
@@ -69,7 +69,7 @@ class OrganizersCalls:
 
         async def attempt() -> ResponseT:
             if is_write:
-                await self._pacing.turn(self._organizer)
+                await self._pacing.turn(self.organizer)
             return await accepted(self._credentials, once, unless=gexc.Unauthorized)
 
         return await repeated(attempt, attempts=self._attempts)

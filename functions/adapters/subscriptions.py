@@ -36,11 +36,23 @@ EVENT_TYPES = (
     "google.workspace.meet.participant.v2.left",
 )
 
+MEET_EVENT_TYPES = (
+    *EVENT_TYPES,
+    *(
+        f"google.workspace.meet.{artifact}.v2.{what}"
+        for artifact in ("recording", "transcript", "smartNote")
+        for what in ("started", "ended", "fileGenerated")
+    ),
+)
+"""All that a subscription to a user may report; one that somebody else made need not have any of ours.
+https://developers.google.com/workspace/events/guides/events-meet"""
+
 GRACE = 5.0
 """Seconds for a change to take effect; then it is told as it is, and a later call finds it done."""
 
 PAGE_SIZE = 100
 
+_ACCOUNTS = "//cloudidentity.googleapis.com/"
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 RequestT = TypeVar("RequestT")
@@ -79,14 +91,29 @@ class WorkspaceEventsSubscriptions:
         self._grace = grace
 
     async def ensure(self, *, organizer: Organizer) -> Subscription:
-        """See the port. One that exists is taken as it is, whatever topic and types of events it was made with."""
-        target = _target(organizer)
-        call = self._calls(organizer)
+        """See the port."""
         with naming():
-            try:
-                return await self._created(target, call)
-            except gexc.AlreadyExists:
-                return await self._adopted(target, call)
+            return await self._ensured(_target(organizer), self._calls(organizer))
+
+    async def replace(self, name: str, *, organizer: Organizer) -> Subscription:
+        """See the port. If only event types are missing they are added, without a moment in which no event comes.
+
+        https://developers.google.com/workspace/events/guides/update-subscription
+        """
+        target, call = _target(organizer), self._calls(organizer)
+        with naming():
+            before = await self._found(name, call)
+            if before and before.target_resource == target and self._is_our_topic(before):
+                request = events.UpdateSubscriptionRequest(
+                    subscription=events.Subscription(name=name, event_types=EVENT_TYPES),
+                    update_mask=field_mask_pb2.FieldMask(paths=["event_types"]),
+                )
+                changed = await self._changed(name, self._client.update_subscription, request, call)
+                return changed or await self._ensured(target, call)
+            others = {found.name async for found in self._listed(target, call) if not self._fits(found, call)}
+            for other in sorted({name, *others} if before else others):
+                await self._removed(other, call)
+            return await self._ensured(target, call)
 
     async def get(self, name: str, *, organizer: Organizer) -> Subscription | None:
         """See the port.
@@ -144,6 +171,20 @@ class WorkspaceEventsSubscriptions:
         who = organizer.user or organizer.email or ""
         return OrganizersCalls(who, self._credentials.of(organizer, Capability.MEETINGS), self._pacing, self._attempts)
 
+    async def _ensured(self, target: str, call: OrganizersCalls) -> Subscription:
+        try:
+            return await self._created(target, call)
+        except gexc.AlreadyExists:
+            return await self._adopted(target, call)
+
+    async def _removed(self, name: str, call: OrganizersCalls) -> None:
+        """End a subscription, and wait within the grace until it is gone: before that no other one can be made."""
+        request = events.DeleteSubscriptionRequest(name=name, allow_missing=True)
+        try:
+            await self._outcome(await call.write(self._client.delete_subscription, request), call)
+        except gexc.NotFound:
+            return
+
     async def _created(self, target: str, call: OrganizersCalls) -> Subscription:
         """A new subscription, of the longest life that there is."""
         request = events.CreateSubscriptionRequest(
@@ -158,17 +199,19 @@ class WorkspaceEventsSubscriptions:
         return await self._outcome(answer, call) or Subscription(name=None, state=SubscriptionState.PENDING)
 
     async def _adopted(self, target: str, call: OrganizersCalls) -> Subscription:
-        """The subscription that is there already, which may be still in the making."""
-        types = " OR ".join(f'event_types:"{each}"' for each in EVENT_TYPES)
-        wanted = f'( {types} ) AND target_resource="{target}"'
+        """The subscription that is there already, which may be still in the making; one that fits, if there is one."""
 
         async def existing() -> Subscription | None:
-            shown = (_subscription(found) async for found in self._listed(wanted, call))
-            return await anext((subscription async for subscription in shown if subscription), None)
+            shown = [self._subscription(found, call) async for found in self._listed(target, call)]
+            there = [subscription for subscription in shown if subscription]
+            return min(there, key=lambda one: one.state is SubscriptionState.ELSEWHERE, default=None)
 
         return await self._awaited(existing) or Subscription(name=None, state=SubscriptionState.PENDING)
 
-    async def _listed(self, wanted: str, call: OrganizersCalls) -> AsyncIterator[events.Subscription]:
+    async def _listed(self, target: str, call: OrganizersCalls) -> AsyncIterator[events.Subscription]:
+        """The subscriptions to a target that this application made for the caller, whatever they report."""
+        types = " OR ".join(f'event_types:"{each}"' for each in MEET_EVENT_TYPES)
+        wanted = f'( {types} ) AND target_resource="{target}"'
         token = ""
         while True:
             request = events.ListSubscriptionsRequest(filter=wanted, page_size=PAGE_SIZE, page_token=token)
@@ -180,12 +223,39 @@ class WorkspaceEventsSubscriptions:
             token = page.next_page_token
 
     async def _shown(self, name: str, call: OrganizersCalls) -> Subscription | None:
+        found = await self._found(name, call)
+        return self._subscription(found, call) if found else None
+
+    async def _found(self, name: str, call: OrganizersCalls) -> events.Subscription | None:
         try:
-            return _subscription(
-                await call.read(self._client.get_subscription, events.GetSubscriptionRequest(name=name))
-            )
+            return await call.read(self._client.get_subscription, events.GetSubscriptionRequest(name=name))
         except gexc.NotFound:
             return None
+
+    def _subscription(self, answer: events.Subscription, call: OrganizersCalls) -> Subscription | None:
+        """A subscription in our words; None for a deleted one, which Google may show for a while and never revives."""
+        message = events.Subscription.pb(answer)
+        if message.state == events.Subscription.State.DELETED:
+            return None
+        suspended = message.state == events.Subscription.State.SUSPENDED
+        state = SubscriptionState.SUSPENDED if suspended else SubscriptionState.ACTIVE
+        return Subscription(
+            name=message.name,
+            state=state if self._fits(answer, call) else SubscriptionState.ELSEWHERE,
+            expire_time=_time(message.expire_time) if message.HasField("expire_time") else None,
+            suspension_reason=_reason(message.suspension_reason) if suspended and message.suspension_reason else None,
+        )
+
+    def _fits(self, answer: events.Subscription, call: OrganizersCalls) -> bool:
+        """Whether a subscription reports to us all that we need of the organizer; more does no harm."""
+        is_target = answer.target_resource == f"{_ACCOUNTS}{call.organizer}"
+        return is_target and self._is_our_topic(answer) and set(EVENT_TYPES) <= set(answer.event_types)
+
+    def _is_our_topic(self, answer: events.Subscription) -> bool:
+        """Whether it publishes to our topic. Google may show the project by its number: it is always its own."""
+        _, project, _, topic = _parts(answer.notification_endpoint.pubsub_topic)
+        _, our_project, _, our_topic = _parts(self._topic)
+        return topic == our_topic and (project == our_project or project.isdecimal())
 
     async def _changed(
         self,
@@ -227,7 +297,7 @@ class WorkspaceEventsSubscriptions:
             return None
         raise_failure(done)
         made = events.Subscription()
-        return _subscription(made) if done.response.Unpack(events.Subscription.pb(made)) else None
+        return self._subscription(made, call) if done.response.Unpack(events.Subscription.pb(made)) else None
 
     async def _awaited(self, look: Callable[[], Awaitable[FoundT | None]]) -> FoundT | None:
         """What a look finds within the grace; looks come ever more rarely."""
@@ -247,21 +317,13 @@ def _target(organizer: Organizer) -> str:
             "Nobody can be subscribed to without the account's id.",
             hint="Enrol the teacher again by e-mail, so that the id is looked up.",
         )
-    return f"//cloudidentity.googleapis.com/{organizer.user}"
+    return f"{_ACCOUNTS}{organizer.user}"
 
 
-def _subscription(answer: events.Subscription) -> Subscription | None:
-    """A subscription in our words; None for a deleted one, which Google may show for a while and never revives."""
-    message = events.Subscription.pb(answer)
-    if message.state == events.Subscription.State.DELETED:
-        return None
-    suspended = message.state == events.Subscription.State.SUSPENDED
-    return Subscription(
-        name=message.name,
-        state=SubscriptionState.SUSPENDED if suspended else SubscriptionState.ACTIVE,
-        expire_time=_time(message.expire_time) if message.HasField("expire_time") else None,
-        suspension_reason=_reason(message.suspension_reason) if suspended and message.suspension_reason else None,
-    )
+def _parts(topic: str) -> tuple[str, str, str, str]:
+    """The four parts of `projects/{project}/topics/{topic}`; empty ones if it has another form."""
+    parts = topic.split("/")
+    return (parts[0], parts[1], parts[2], parts[3]) if len(parts) == 4 else ("", "", "", "")  # noqa: PLR2004
 
 
 def _reason(number: int) -> str:

@@ -30,7 +30,15 @@ from functions.adapters.session_documents import session_from_document
 from functions.domain.errors import StoreConflict
 from functions.domain.model import Conference
 from functions.domain.roster import Correction
-from functions.domain.sessions import Answered, AttendanceSheet, AuditEntry, ClassSession, Person, TrackedOrganizer
+from functions.domain.sessions import (
+    Answered,
+    AttendanceSheet,
+    AuditEntry,
+    ClassSession,
+    Person,
+    Remark,
+    TrackedOrganizer,
+)
 from functions.domain.timetable import Room
 from functions.ports import Clock, SheetChange
 
@@ -157,6 +165,10 @@ class DocumentWork:
         self._wanted.sheets[sheet.session.session_id] = sheet
         self._wanted.dropped.discard(sheet.session.session_id)
 
+    def put_session(self, session: ClassSession) -> None:
+        """See the port."""
+        self._wanted.sessions[session.session_id] = session
+
     def drop_session(self, session_id: str) -> None:
         """See the port."""
         self._wanted.sheets.pop(session_id, None)
@@ -190,6 +202,10 @@ class DocumentWork:
     def put_answered(self, answered: Answered) -> None:
         """See the port."""
         self._wanted.answered.append(answered)
+
+    def put_remark(self, remark: Remark) -> None:
+        """See the port."""
+        self._wanted.remarks.append(remark)
 
     def note(self, entry: AuditEntry) -> None:
         """See the port."""

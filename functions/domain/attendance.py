@@ -11,9 +11,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from functions.domain.certainty import after_marking, held_time, session_state, session_sync, was_searched
-from functions.domain.intervals import Interval, covered
-from functions.domain.marks import Hearing, verdict
+from functions.domain.certainty import (
+    after_marking,
+    held_time,
+    held_window,
+    min_held,
+    session_state,
+    session_sync,
+    taught_time,
+    was_searched,
+)
+from functions.domain.intervals import Interval, covered, gaps
+from functions.domain.marks import Hearing, Pending, verdict
 from functions.domain.model import Conference, EmailUser, Kind, Participant, ParticipantSession, SyncState
 from functions.domain.roster import Assignment, Correction, Override, RosterEntry
 from functions.domain.sessions import (
@@ -141,10 +150,11 @@ def sheet(session: ClassSession, evidence: Evidence) -> AttendanceSheet:
         if (whole := conference_time(conference)) and (belonging := _time_in(session, conference))
     }
     presences = {key: _presences(matches, times) for key, matches in people.items()}
-    teaching = [p for key, found in presences.items() if people[key][0].role is Role.TEACHER for p in found]
+    teachers = [key for key, matches in people.items() if matches[0].role is Role.TEACHER]
+    teaching = [presence for key in teachers for presence in presences[key]]
     being = [found for key, found in presences.items() if people[key][0].kind is not Kind.ROOM]
     held_for = held_time(plan.scheduled, teaching, being)
-    searched = was_searched(session, evidence.conferences)
+    taught = taught_time(plan.scheduled, owned, teaching)
     everybody_known = not evidence.identities_in_use or not _unidentified(session, people, presences, evidence)
     state = session_state(
         session,
@@ -161,26 +171,26 @@ def sheet(session: ClassSession, evidence: Evidence) -> AttendanceSheet:
         conference_records=(*(c.conference_record for c in evidence.conferences), *evidence.missing),
         actual_start=min((part.start for _, part in times.values()), default=None),
         actual_end=max((part.end for _, part in times.values()), default=None),
-        held=_held(plan.scheduled, owned, teaching),
+        held=held_window(plan.scheduled, taught, being),
         held_elsewhere=state is SessionState.NOT_HELD and any(being),
         sync=sync,
     )
     hearing = None
     if plan.scheduled and state is not SessionState.NOT_HELD:
-        unsettled = [c for c in evidence.conferences if c.sync.state is not SyncState.COMPLETE]
         hearing = Hearing(
             scheduled=plan.scheduled,
+            taught=taught,
             held=done.held,
             policy=plan.policy,
             time_zone=session.time_zone,
             now=evidence.now,
             unread=_unread(evidence),
-            unsettled=frozenset([*(c.conference_record for c in unsettled), *evidence.missing]),
-            endless=frozenset(c.conference_record for c in read if c.snapshot and c.snapshot.record.end_time is None),
-            searched=searched,
-            held_long_enough=held_for >= plan.policy.min_held,
+            pending=_pending(session, evidence, {key: presences[key] for key in teachers}),
+            searched=was_searched(session),
+            unlisted=_unlisted(session, plan.scheduled, read),
+            held_long_enough=held_for >= min_held(session),
             everybody_known=everybody_known,
-            reported=any(conference.reported for conference in read),
+            reported=frozenset(conference.conference_record for conference in read if conference.reported),
         )
     attendance = _attendance(done, people, presences, hearing, evidence)
     done = after_marking(
@@ -283,15 +293,42 @@ def _presences(matches: Iterable[Match], times: Mapping[str, tuple[Interval, Int
     return tuple(sorted(found, key=lambda presence: (presence.interval, presence.participant_session)))
 
 
-def _held(scheduled: Interval | None, owned: Interval, teaching: Sequence[Presence]) -> Interval | None:
-    """From when to when a teacher held the class; None without a teacher, or if nothing of it is left."""
-    there = [clipped for presence in teaching if (clipped := presence.interval.clip(owned))]
-    if scheduled is None or not there:
-        return None
-    held = Interval(
-        max(scheduled.start, min(time.start for time in there)), min(scheduled.end, max(time.end for time in there))
-    )
-    return held if held.start < held.end else None
+def _pending(
+    session: ClassSession, evidence: Evidence, teaching: Mapping[str, Sequence[Presence]]
+) -> tuple[Pending, ...]:
+    """The records that are not read for good, as far as they may still change a mark.
+
+    Args:
+        session: The class meeting.
+        evidence: What there is to know of it.
+        teaching: By teacher, the teacher's presences.
+    """
+    scheduled = session.plan.scheduled
+    found = []
+    unsettled = {c.conference_record: c for c in evidence.conferences if c.sync.state is not SyncState.COMPLETE}
+    for record in (*unsettled, *evidence.missing):
+        if record in evidence.stood_in_for:
+            continue
+        snapshot = unsettled[record].snapshot if record in unsettled else None
+        start = snapshot.record.start_time if snapshot else evidence.unread_from
+        if scheduled and start and start >= scheduled.end and _was_read_before(start, evidence):
+            continue
+        there = {
+            key: own
+            for key, all_of_them in teaching.items()
+            if (own := [p for p in all_of_them if p.conference_record == record])
+        }
+        end = snapshot.record.end_time if snapshot else None
+        found.append(
+            Pending(
+                record,
+                start,
+                end,
+                teacher_open=any(end is None or any(p.open for p in own) for own in there.values()),
+                teacher_unseen=len(there) < len(session.plan.teachers),
+            )
+        )
+    return tuple(found)
 
 
 def _unread(evidence: Evidence) -> bool:
@@ -302,10 +339,22 @@ def _unread(evidence: Evidence) -> bool:
     failed = (c.conference_record for c in evidence.conferences if c.sync.state is SyncState.FAILED)
     if evidence.stood_in_for.issuperset([*evidence.missing, *failed]):
         return False
+    return evidence.unread_from is None or not _was_read_before(evidence.unread_from, evidence)
+
+
+def _unlisted(session: ClassSession, scheduled: Interval, read: Iterable[Conference]) -> tuple[Interval, ...]:
+    """When, during the class, its room may have held a call that nobody knows of: it holds one at a time."""
+    if was_searched(session):
+        return ()
+    known = (conference_time(c) for c in read if c.conference_record not in _attached(session))
+    return tuple(gaps(scheduled, (time for time in known if time)))
+
+
+def _was_read_before(moment: datetime, evidence: Evidence) -> bool:
+    """Whether one of the class's conferences had been read for good by then, so that marks were given."""
     # Reports are no reading of Meet's: what they leave out, they leave out for good.
     read = [c.sync for c in evidence.conferences if c.sync.state is SyncState.COMPLETE and not c.reported]
-    given = [sync.first_pulled_at for sync in read if sync.first_pulled_at]
-    return evidence.unread_from is None or all(moment > evidence.unread_from for moment in given)
+    return any(sync.first_pulled_at and sync.first_pulled_at <= moment for sync in read)
 
 
 def _unidentified(

@@ -11,16 +11,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from functions.domain.backoff import wait_after
 from functions.domain.intervals import Interval, covered, union
 from functions.domain.model import Conference, Sync, SyncError, SyncSource, SyncState
 from functions.domain.sessions import ClassSession, Presence, SessionState
 from functions.domain.syncing import end_of, is_over
-
-RETENTION = timedelta(days=30)
-"""How long Meet keeps a conference record after its end:
-https://developers.google.com/workspace/meet/api/reference/rest/v2/conferenceRecords (expireTime)."""
-
-_FIRST_WAIT, _LONGEST_WAIT = timedelta(minutes=2), timedelta(hours=6)
+from functions.domain.timetable import RETENTION
 
 
 def after_attempt(
@@ -32,12 +28,14 @@ def after_attempt(
         session: As it stood.
         began_at: When the attempt began, and its list of the room's records with it.
         listed: Whether that list was seen to its last page.
-        error: Why the attempt failed, if it did.
+        error: Why the list failed, if it did. It keeps the time at which that began.
         certain: Whether nothing is left that another attempt could find.
     """
     before = session.progress
     if before.tried_at and before.tried_at > began_at:
         return session  # somebody has tried later, and knows better
+    if error and before.error:
+        error = replace(error, at=before.error.at)  # since when it fails: see `failing_sessions` of the store
     # Once Meet may have forgotten a record of the class, a list without it is no evidence.
     evidence = listed and session.owned is not None and began_at < session.owned.start + RETENTION
     return replace(
@@ -52,6 +50,32 @@ def after_attempt(
     )
 
 
+def after_refusal(
+    session: ClassSession, error: SyncError, *, wait: timedelta, source: SyncSource, now: datetime
+) -> ClassSession:
+    """The class meeting once the store refused for good what it was to hold; its attendance stands as it was.
+
+    Args:
+        session: As it stood.
+        error: Why; `at` is when the attempt began.
+        wait: How long it is left alone.
+        source: What made us look.
+        now: The time.
+    """
+    tried = after_attempt(session, began_at=error.at, listed=False, error=error, certain=False)
+    time = None if session.plan.cancelled else session.plan.scheduled or session.owned
+    due = error.at + wait
+    progress = replace(tried.progress, due_at=due if time and due < time.end + RETENTION else None)
+    blank = Sync(SyncState.FAILED, source, None, None, None, attempts=0, meet_calls=0)
+    is_over_now = time is not None and time.end <= now and session.state in {SessionState.SCHEDULED, SessionState.LIVE}
+    return replace(
+        tried,
+        progress=progress,
+        state=SessionState.ENDED if is_over_now else session.state,
+        sync=replace(session.sync or blank, state=SyncState.FAILED, error=error),
+    )
+
+
 def due_at(session: ClassSession, *, settle: timedelta) -> datetime | None:
     """When a class meeting is to be brought up to date again; None if that is not needed.
 
@@ -62,12 +86,12 @@ def due_at(session: ClassSession, *, settle: timedelta) -> datetime | None:
     due: datetime | None = None
     if scheduled is None:
         if session.owned and progress.failures and progress.tried_at and not session.plan.cancelled:
-            due = progress.tried_at + _wait(progress.failures)
+            due = progress.tried_at + wait_after(progress.failures)
         return due if due and session.owned and due < session.owned.end + RETENTION else None
     if progress.tried_at is None or progress.tried_at < scheduled.end:
         due = scheduled.end
     elif progress.failures:
-        due = progress.tried_at + _wait(progress.failures)
+        due = progress.tried_at + wait_after(progress.failures)
     elif progress.listed_at is None or progress.listed_at < scheduled.end + settle:
         due = scheduled.end + settle
         if progress.tried_at >= due:
@@ -96,19 +120,30 @@ def after_marking(
     return replace(session, progress=replace(progress, due_at=due, failures=progress.failures if due else 0))
 
 
-def was_searched(session: ClassSession, conferences: Iterable[Conference]) -> bool:
-    """Whether Meet was asked for all the class's records at or after its end.
+def was_searched(session: ClassSession) -> bool:
+    """Whether Meet was asked for all the class's records at or after its scheduled end.
 
-    That is the earlier of its scheduled end and the end of its last record.
+    An earlier list proves nothing, even if every call in it has ended: a call that dropped may be made again.
+    """
+    listed_at, scheduled = session.progress.listed_at, session.plan.scheduled
+    return listed_at is not None and scheduled is not None and listed_at >= scheduled.end
+
+
+def was_listed_since(session: ClassSession, conference: Conference) -> bool:
+    """Whether Meet was asked for the room's records since one of the class's conferences ended, or the class did.
+
+    Then the same message about that conference again is not a reason to ask. It is no proof that the class has no
+    further conferences (`was_searched`): its due time asks for those.
     """
     listed_at, scheduled = session.progress.listed_at, session.plan.scheduled
     if listed_at is None or scheduled is None:
         return False
-    # What people attached may have been on another day: it says nothing of when this class ended.
     attached = {record.conference_record for record in session.plan.attached}
-    own = [c for c in conferences if c.conference_record not in attached]
-    ends = [end_of(c.snapshot, c.sync) for c in own if c.snapshot and is_over(c.snapshot, c.sync)]
-    return listed_at >= min(scheduled.end, max(ends, default=scheduled.end))
+    snapshot = conference.snapshot
+    # What people attached may have been on another day: it does not say when this class ended.
+    if snapshot and conference.conference_record not in attached and is_over(snapshot, conference.sync):
+        return listed_at >= min(scheduled.end, end_of(snapshot, conference.sync))
+    return listed_at >= scheduled.end
 
 
 def is_decided(
@@ -131,13 +166,58 @@ def held_time(
     """For how long of the scheduled time a teacher, or at least two people at once, were there."""
     if scheduled is None:
         return timedelta(0)
-    times = [
-        *(clipped for presence in teaching if (clipped := presence.interval.clip(scheduled))),
-        *_together(
-            union(clipped for p in presences if (clipped := p.interval.clip(scheduled))) for presences in people
-        ),
-    ]
-    return covered(times)
+    taught = (clipped for presence in teaching if (clipped := presence.interval.clip(scheduled)))
+    return covered([*taught, *together(scheduled, people)])
+
+
+def min_held(session: ClassSession) -> timedelta:
+    """For how long a class meeting must be held to count as held: never longer than it was to be."""
+    wanted, scheduled = session.plan.policy.min_held, session.plan.scheduled
+    return min(wanted, scheduled.length) if scheduled else wanted
+
+
+def taught_time(scheduled: Interval | None, owned: Interval, teaching: Iterable[Presence]) -> Interval | None:
+    """From a teacher's coming to a teacher's going, within the scheduled time; None if nothing of that is left.
+
+    Args:
+        scheduled: From when to when the class was to be.
+        owned: The time that the class owns: where the coming and the going are looked for.
+        teaching: The teachers' presences.
+    """
+    there = [clipped for presence in teaching if (clipped := presence.interval.clip(owned))]
+    if scheduled is None or not there:
+        return None
+    taught = Interval(
+        max(scheduled.start, min(time.start for time in there)), min(scheduled.end, max(time.end for time in there))
+    )
+    return taught if taught.start < taught.end else None
+
+
+def held_window(
+    scheduled: Interval | None, taught: Interval | None, people: Iterable[Iterable[Presence]]
+) -> Interval | None:
+    """The time that a teacher held the class; None if the scheduled time counts.
+
+    A teacher who was there for less than half of the time that people were together did not hold the class alone:
+    the teacher's own connection failed, or somebody else took over.
+
+    Args:
+        scheduled: From when to when the class was to be.
+        taught: From a teacher's coming to a teacher's going, within that.
+        people: The presences of everybody but devices in rooms, person by person.
+    """
+    if scheduled is None or taught is None:
+        return None
+    meeting = together(scheduled, people)
+    within = covered(clipped for time in meeting if (clipped := time.clip(taught)))
+    return None if within * 2 < covered(meeting) else taught
+
+
+def together(scheduled: Interval, people: Iterable[Iterable[Presence]]) -> list[Interval]:
+    """When, within the scheduled time, at least two people were there at once."""
+    return _together(
+        union(clipped for p in presences if (clipped := p.interval.clip(scheduled))) for presences in people
+    )
 
 
 def session_state(
@@ -156,7 +236,7 @@ def session_state(
     """
     scheduled = session.plan.scheduled
     decided = everybody_known and is_decided(session, conferences, missing=missing, settle=settle)
-    if decided and held_for < session.plan.policy.min_held:
+    if decided and held_for < min_held(session):
         return SessionState.NOT_HELD
     if any(c.snapshot and not is_over(c.snapshot, c.sync) for c in conferences):
         return SessionState.LIVE
@@ -213,8 +293,3 @@ def _together(people: Iterable[Sequence[Interval]]) -> list[Interval]:
         if there > 1:
             together.append(Interval(moment, following))
     return together
-
-
-def _wait(failures: int) -> timedelta:
-    doubled: int = 1 << min(failures - 1, 10)
-    return min(_FIRST_WAIT * doubled, _LONGEST_WAIT)

@@ -45,6 +45,16 @@ def union(intervals: Iterable[Interval]) -> list[Interval]:
     return merged
 
 
+def gaps(window: Interval, intervals: Iterable[Interval]) -> list[Interval]:
+    """What of a window the intervals leave out, oldest first."""
+    left, start = [], window.start
+    for interval in union(intervals):
+        left.append(Interval(start, min(interval.start, window.end)))
+        start = max(start, interval.end)
+    left.append(Interval(start, window.end))
+    return [gap for gap in left if gap.length]
+
+
 def covered(intervals: Iterable[Interval]) -> timedelta:
     """How much time the intervals cover together; time covered twice counts once."""
     return sum((interval.length for interval in union(intervals)), timedelta(0))

@@ -1,13 +1,13 @@
 """Marks: what a student gets for a class meeting, each with its reason.
 
-Exact times are compared: exactly at a limit is not late, not early and not a part. A mark that missing data could
-still change against the student is not given: it is `unknown` until the data is complete.
+Exact times are compared: exactly at a limit is not late, not early and not a part. An unfavourable mark that data
+which is not final could still turn into a better one is not given: it is `unknown` until the data is complete.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,30 @@ from functions.domain.roster import Mark
 from functions.domain.sessions import Presence, Verdict
 
 _UNDECIDED = "Not decided yet"
+_NOT_FINAL = "Google Meet's data of this class is not final."
+_FAVOUR = {Mark.ABSENT: 0, Mark.PARTIAL: 1, Mark.LATE: 2, Mark.LEFT_EARLY: 2, Mark.PRESENT: 3}
+_UNFAVOURABLE = frozenset(mark for mark, favour in _FAVOUR.items() if favour < _FAVOUR[Mark.PRESENT])
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A record that belongs to the class and is not read for good.
+
+    One that began after the class, and after another one had been read for good, is none: it cannot hold anybody's
+    time in the class, and takes back no mark that was given before it began.
+
+    Attributes:
+        start: When it began, or the earliest moment at which it may have; None if that is not known.
+        end: When it ended; None if that is not known.
+        teacher_open: Whether Meet does not say when a teacher who was in it left.
+        teacher_unseen: Whether a teacher may have been in it who does not show in it yet.
+    """
+
+    conference_record: str
+    start: datetime | None
+    end: datetime | None
+    teacher_open: bool
+    teacher_unseen: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,31 +49,33 @@ class Hearing:
 
     Attributes:
         scheduled: From when to when the class was to be.
-        held: From when to when a teacher was there, within that; None without a teacher.
+        taught: From a teacher's coming to a teacher's going, within that; None without a teacher.
+        held: The same if the class was held by a teacher alone; None if the scheduled time counts (`held_window`).
         policy: The class's rules.
         time_zone: Where its clock times are told, an IANA name.
         now: The time of the computation.
         unread: Whether a record could not be read, and none was read for good before: nothing can be said of anybody.
-        unsettled: Records that belong to the class and are not complete.
-        endless: Records that belong to the class and whose end Meet does not tell.
-        searched: Whether Meet's list of records, made after the class's end, was seen to its last page.
+        pending: Records that are not final.
+        searched: Whether Meet's list of records, begun at or after the scheduled end, was seen to its last page.
         held_long_enough: Whether the class was held for as long as the policy demands.
+        unlisted: The scheduled time during which there may have been a further call, as far as Meet was asked.
         everybody_known: Whether every account that was in the class could be looked up.
-        reported: Whether one of its calls is known from Google's reports alone, whose rows may come late or never.
+        reported: Calls that are known from Google's reports alone, whose rows may come late or never.
     """
 
     scheduled: Interval
+    taught: Interval | None
     held: Interval | None
     policy: Policy
     time_zone: str
     now: datetime
     unread: bool
-    unsettled: frozenset[str]
-    endless: frozenset[str]
+    pending: tuple[Pending, ...]
     searched: bool
     held_long_enough: bool
+    unlisted: tuple[Interval, ...] = ()
     everybody_known: bool = True
-    reported: bool = False
+    reported: frozenset[str] = frozenset()
 
     @property
     def window(self) -> Interval:
@@ -75,7 +101,7 @@ def verdict(presences: Sequence[Presence], hearing: Hearing) -> Verdict:
 
 def _by_the_data(presences: Sequence[Presence], hearing: Hearing) -> Verdict:
     """The mark if the data is all there is."""
-    inside = union(clipped for p in presences if (clipped := p.interval.clip(hearing.scheduled)))
+    inside = _inside(presences, hearing)
     if not inside:
         span = _span(hearing.scheduled, hearing)
         if any(presence.interval.length for presence in presences):
@@ -105,25 +131,87 @@ def _by_the_data(presences: Sequence[Presence], hearing: Hearing) -> Verdict:
 
 def _doubt(status: Mark | None, presences: Sequence[Presence], hearing: Hearing) -> str | None:
     """Why a mark cannot be given yet; None if it can."""
-    unfavourable = status in {Mark.ABSENT, Mark.PARTIAL, Mark.LEFT_EARLY}
-    if hearing.now < hearing.scheduled.end and unfavourable:
+    if hearing.now < hearing.scheduled.end and status in _UNFAVOURABLE - {Mark.LATE}:
         return f"the class goes on until {_clock(hearing.scheduled.end, hearing)}."
-    if hearing.unsettled:
-        if status is Mark.ABSENT:
-            return "Google Meet's data of this class is not final."
-        if any(presence.open for presence in presences):
-            return "Google Meet does not say when this person left."
-        if any(presence.conference_record in hearing.endless for presence in presences):
-            return "Google Meet does not say when the meeting ended."
-    if status is Mark.ABSENT and hearing.reported:
+    for record in hearing.pending:
+        if doubt := _doubt_by(record, status, presences, hearing):
+            return doubt
+    if status and status in _UNFAVOURABLE and _window_may_change(status, presences, hearing):
+        return "Google Meet's data of the teacher is not final."
+    if status in _UNFAVOURABLE and not hearing.reported <= _shown_in(presences, hearing):
         return "the class is known from Google's reports, in which people may be missing."
-    if status is Mark.ABSENT and not hearing.searched:
+    if (status is Mark.ABSENT and not hearing.searched) or _a_further_call_may_help(status, presences, hearing):
         return "Google Meet was not asked since the class for all of its meetings."
     if status is Mark.ABSENT and not hearing.held_long_enough:
         return "it is not certain that the class was held."
     if status is Mark.ABSENT and not hearing.everybody_known:
         return "somebody was in the class whose account could not be looked up."
     return None
+
+
+def _doubt_by(record: Pending, status: Mark | None, presences: Sequence[Presence], hearing: Hearing) -> str | None:
+    """What a record that is not final may still show of a student, so that a mark cannot be given yet."""
+    own = [presence for presence in presences if presence.conference_record == record.conference_record]
+    if any(presence.open for presence in own):
+        return "Google Meet does not say when this person left."
+    if own and record.end is None:
+        return "Google Meet does not say when the meeting ended."
+    if status not in _UNFAVOURABLE or record.conference_record in _shown_in(own, hearing):
+        return None
+    if status is Mark.ABSENT:
+        return _NOT_FINAL
+    # The student does not show in it: it may hold any time between its start and its end.
+    first = min((inside.start for inside in _inside(presences, hearing)), default=hearing.scheduled.end)
+    last = max((inside.end for inside in _inside(presences, hearing)), default=hearing.scheduled.start)
+    changes_nothing = (
+        (record.start is not None and record.start >= hearing.scheduled.end)
+        or (record.end is not None and record.end <= hearing.scheduled.start)
+        or (status is Mark.LATE and record.start is not None and record.start >= first)
+        or (status is Mark.LEFT_EARLY and record.end is not None and record.end <= last)
+    )
+    return None if changes_nothing else _NOT_FINAL
+
+
+def _window_may_change(status: Mark, presences: Sequence[Presence], hearing: Hearing) -> bool:
+    """Whether a record that is not final may still move the window so that the mark becomes a better one.
+
+    More of a teacher's time makes it longer. More of other people's time decides whether it is the teacher's time or
+    the scheduled one, so the mark must be no better by either.
+    """
+    if hearing.policy.window != "held" or not hearing.pending or status is Mark.ABSENT:
+        return False
+    for held in (None, hearing.taught):
+        other = _by_the_data(presences, replace(hearing, held=held)).status
+        if other and _FAVOUR[other] > _FAVOUR[status]:
+            return True
+    may_end_earlier = any(record.teacher_open for record in hearing.pending)
+    may_grow = any(record.teacher_unseen for record in hearing.pending) and hearing.taught != hearing.scheduled
+    match status:
+        case Mark.PARTIAL:
+            return may_end_earlier or may_grow
+        case Mark.LEFT_EARLY:
+            return may_end_earlier or (may_grow and hearing.taught is None)
+        case _:
+            return may_grow and hearing.taught is None
+
+
+def _a_further_call_may_help(status: Mark | None, presences: Sequence[Presence], hearing: Hearing) -> bool:
+    """Whether a part may be more than that, by calls that Meet was not asked for yet."""
+    if status is not Mark.PARTIAL or not hearing.unlisted:
+        return False
+    throughout = [*presences, *(Presence("", "", gap, open=False) for gap in hearing.unlisted)]
+    windows = (replace(hearing, held=held) for held in (hearing.held, None, hearing.taught))
+    return any(_by_the_data(throughout, window).status is not Mark.PARTIAL for window in windows)
+
+
+def _inside(presences: Sequence[Presence], hearing: Hearing) -> list[Interval]:
+    """A student's time in the class, as disjoint intervals."""
+    return union(clipped for p in presences if (clipped := p.interval.clip(hearing.scheduled)))
+
+
+def _shown_in(presences: Sequence[Presence], hearing: Hearing) -> frozenset[str]:
+    """The records that show some of a student's time in the class."""
+    return frozenset(presence.conference_record for presence in presences if _inside([presence], hearing))
 
 
 def _beginning(hearing: Hearing) -> str:

@@ -208,6 +208,8 @@ class SubscriptionState(StrEnum):
     ACTIVE = "active"
     SUSPENDED = "suspended"
     PENDING = "pending"
+    ELSEWHERE = "elsewhere"
+    """It publishes to another topic, reports another target, or lacks event types that we need."""
 
 
 @dataclass(frozen=True, slots=True)

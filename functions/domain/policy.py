@@ -19,11 +19,12 @@ class Policy:
 
     Attributes:
         marks: Whether there are marks at all, or times only.
-        window: `held`: from the teacher's coming to the teacher's going; `scheduled`: as planned.
+        window: `held`: from the teacher's coming to the teacher's going, if the teacher held the class alone;
+            `scheduled`: as planned.
         late_after_minutes: How long after the window's start somebody may come without being late.
         left_early_minutes: How long before the window's end somebody may go without having left early.
         min_share: Which share of the window somebody must be there for to have more than a part.
-        min_held_minutes: How long a class must be held to count as held.
+        min_held_minutes: How long a class must be held to count as held; a shorter class, for all of its time.
         open_before_minutes: How long before the class a call may begin and end and still be part of it.
         open_after_minutes: How long after the class a call may begin and still be part of it.
     """

@@ -168,7 +168,7 @@ class ClassSession:
 
     Attributes:
         owned: The time in its room that is its own.
-        held: From when to when a teacher was there, within the scheduled time.
+        held: From when to when a teacher held the class, within the scheduled time; None if that one counts.
         held_elsewhere: For a class that was not held: whether people were there at another time that it owns.
         sync: How far the reading of its conferences is; None before the first.
     """
@@ -347,6 +347,21 @@ class AuditEntry:
     what: str
     references: Mapping[str, str]
     marks: Mapping[str, tuple[str | None, str | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What is still to be marked again after a decision about a class meeting: all others that some people were in.
+
+    Attributes:
+        remark_id: Which decision.
+        session_id: The class meeting that it was about.
+        accounts: The people, by account and by the students that they are taken for.
+    """
+
+    remark_id: str
+    session_id: str
+    accounts: tuple[RosterEntry, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,7 @@ class Action(StrEnum):
     RENEW = "renew"
     REACTIVATE = "reactivate"
     MAKE = "make"
+    REPLACE = "replace"
 
 
 def next_action(subscription: Subscription | None, *, now: datetime) -> Action:
@@ -83,6 +84,8 @@ def next_action(subscription: Subscription | None, *, now: datetime) -> Action:
         return Action.MAKE
     if subscription.expire_time and subscription.expire_time <= now:
         return Action.MAKE
+    if subscription.state is SubscriptionState.ELSEWHERE:
+        return Action.REPLACE
     if subscription.state is SubscriptionState.SUSPENDED:
         return Action.REACTIVATE
     if subscription.expire_time and subscription.expire_time - now <= RENEW_BEFORE:
@@ -92,7 +95,7 @@ def next_action(subscription: Subscription | None, *, now: datetime) -> Action:
 
 def has_missed_events(action: Action) -> bool:
     """Whether events may have been missed before this was done: Google repeats none."""
-    return action in {Action.MAKE, Action.REACTIVATE}
+    return action in {Action.MAKE, Action.REPLACE, Action.REACTIVATE}
 
 
 def suspension_hint(reason: str | None) -> str:

@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from functions.domain.backoff import wait_after
+from functions.domain.errors import DocumentsRefused
 from functions.domain.model import (
     Conference,
     Organizer,
@@ -25,6 +27,8 @@ from functions.domain.model import (
 
 LONGEST_CALL = timedelta(hours=24)
 """Meet ends every call after a day: https://support.google.com/meet/answer/7317473."""
+
+_FIRST_WAIT, _LONGEST_WAIT = timedelta(hours=1), timedelta(days=1)
 
 CLOCK_SKEW = timedelta(minutes=5)
 """How far the clock of whoever sent an event may be ahead of ours."""
@@ -161,6 +165,27 @@ def after_failure(
     )
 
 
+def wait_after_refusal(attempts: int) -> timedelta:
+    """How long what the store refused as too large is left alone: an hour, twice as long each time, a day at most.
+
+    Reading it again costs a call for each participant, and only a new version of this system, or a class that was
+    split, makes a difference.
+    """
+    doubled: int = 1 << min(max(attempts, 1) - 1, 10)
+    return min(_FIRST_WAIT * doubled, _LONGEST_WAIT)
+
+
+def waits_after_refusal(conference: Conference | None, *, now: datetime) -> bool:
+    """Whether a conference is left alone because the store refused what was read of it, and its time has not come."""
+    error = conference.sync.error if conference else None
+    return (
+        conference is not None
+        and error is not None
+        and error.reason == DocumentsRefused.reason
+        and now < error.at + wait_after_refusal(conference.sync.attempts)
+    )
+
+
 def is_unfinished(conference: Conference) -> bool:
     """Whether another read may say more: also of one that was taken for complete while Meet knew no end of it."""
     return (
@@ -168,6 +193,27 @@ def is_unfinished(conference: Conference) -> bool:
         or conference.snapshot is None
         or conference.snapshot.record.end_time is None
     )
+
+
+def read_again_at(conference: Conference, *, listed_end: datetime | None, settle: timedelta) -> datetime | None:
+    """When a scheduled job reads an unfinished conference again; None for at once.
+
+    At once if it has ended since the last try; when Meet's data must have settled if only that is missing; else at
+    growing distances, whoever tried it.
+
+    Args:
+        conference: As it is stored, unfinished.
+        listed_end: When it ended, if Meet's list says so.
+        settle: How long after its end a conference may still change.
+    """
+    sync, snapshot = conference.sync, conference.snapshot
+    tried_at = _latest(sync.pulled_at, sync.error.at if sync.error else None)
+    ended_at = _earliest(snapshot.record.end_time if snapshot else None, listed_end, sync.ended_event_at)
+    if tried_at is None or (ended_at and tried_at < ended_at):
+        return None
+    if ended_at and sync.state is SyncState.PROVISIONAL and tried_at < ended_at + settle:
+        return ended_at + settle
+    return tried_at + wait_after(sync.attempts)
 
 
 def end_of(snapshot: Snapshot, sync: Sync) -> datetime:

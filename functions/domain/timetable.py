@@ -18,6 +18,16 @@ MARGIN = timedelta(hours=2)
 KEPT = timedelta(days=200)
 """How long a room remembers what was in it: longer than a class may be entered afterwards."""
 
+LOOKED_AT_AGAIN = timedelta(minutes=15), timedelta(days=1)
+"""How soon a room is looked into again at the earliest, and at the latest as long as Meet may know of a class in it."""
+
+TRACKED_FOR = timedelta(days=7)
+"""For how long nobody looks into the room of a teacher who is tracked: the teacher's conferences are looked for."""
+
+RETENTION = timedelta(days=30)
+"""How long Meet keeps a conference record after its end:
+https://developers.google.com/workspace/meet/api/reference/rest/v2/conferenceRecords (expireTime)."""
+
 _ROUNDING = timedelta(seconds=1)
 
 _BESIDE = timedelta(days=2)
@@ -66,6 +76,8 @@ class Room:
         spans: The conference records in it, in order of time.
         reconciled_until: Up to when all its conferences are known to have been seen; None if nobody looked yet, or
             its teacher's conferences are looked for instead.
+        looked_at: When somebody last looked into it, whatever came of it.
+        tracked_at: When its teacher was last found to be tracked; None if the last look found otherwise.
     """
 
     space: str
@@ -73,6 +85,29 @@ class Room:
     slots: tuple[Slot, ...] = ()
     spans: tuple[Span, ...] = ()
     reconciled_until: datetime | None = None
+    looked_at: datetime | None = None
+    tracked_at: datetime | None = None
+
+    @property
+    def reconcile_at(self) -> datetime | None:
+        """When a scheduled job looks into it next, should nobody track its teacher; None for never.
+
+        First when a class in it begins, then the more rarely the longer the last one is over, until Meet has forgotten
+        that one too.
+        """
+        looked_at = self.looked_at
+        coming = next(
+            (s.scheduled.start for s in self.slots if looked_at is None or looked_at < s.scheduled.start), None
+        )
+        if looked_at is None:
+            return coming
+        over_at = max((s.scheduled.end for s in self.slots if s.scheduled.start <= looked_at), default=None)
+        again = None
+        if over_at and looked_at < over_at + RETENTION:
+            shortest, longest = LOOKED_AT_AGAIN
+            again = looked_at + min(max((looked_at - over_at) / 2, shortest), longest)
+        due = min((moment for moment in (coming, again) if moment), default=None)
+        return max(due, self.tracked_at + TRACKED_FOR) if due and self.tracked_at else due
 
     def overlapping(self, scheduled: Interval, *, but: Iterable[str] = ()) -> Slot | None:
         """A class that has the room at that time already."""

@@ -196,7 +196,8 @@ def kind_of(user: User) -> Kind:
 class NameIndex:
     """Finds students whose names are like a guest's, to be offered and never taken.
 
-    Names are the same if they have the same words, and similar if one has all words of the other.
+    Names are the same if they have the same words. They are similar if one has all words of the other, or if a single
+    word of four letters or more differs by a single letter.
 
     Args:
         names: Each student's attendee id with every name that is known.
@@ -207,6 +208,7 @@ class NameIndex:
     def __init__(self, names: Iterable[tuple[str, str]]) -> None:
         self._students: dict[str, set[tuple[str, ...]]] = {}
         self._by_word: dict[str, set[str]] = {}
+        self._by_spelling: dict[str, set[str]] = {}
         for attendee_id, name in names:
             words = _words(name)
             if words:
@@ -218,20 +220,82 @@ class NameIndex:
         """Attendee ids of students with such a name, and `same` or `similar`; the same ones first."""
         words = _words(name) if self._by_word else ()
         found: list[tuple[str, str]] = []
-        for attendee_id in sorted({one for word in words for one in self._by_word.get(word, ())}):
+        for attendee_id in sorted({one for word in self._alike(words) for one in self._by_word.get(word, ())}):
             names = self._students[attendee_id]
             if words in names:
                 found.append(("same", attendee_id))
-            elif any(set(words) <= set(other) or set(other) <= set(words) for other in names):
+            elif any(_are_similar(words, other) for other in names):
                 found.append(("similar", attendee_id))
         return [(attendee_id, match) for match, attendee_id in sorted(found)[: self.MOST]]
 
+    def _alike(self, words: Iterable[str]) -> set[str]:
+        """The words of students' names that are some words, or may differ from one of them by a letter."""
+        if not self._by_spelling:
+            for word in self._by_word:
+                for spelling in _spellings(word):
+                    self._by_spelling.setdefault(spelling, set()).add(word)
+        wanted = {spelling for word in words for spelling in _spellings(word)}
+        return {word for spelling in wanted for word in self._by_spelling.get(spelling, ())}
+
+
+def _are_similar(words: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether one name has all words of the other, or all but one that is spelled with a single other letter."""
+    one, other = set(words), set(others)
+    if one <= other or other <= one:
+        return True
+    alone, left = one - other, other - one
+    if len(alone) != 1 or len(left) != 1 or len(words) != len(others):
+        return False
+    return _differ_by_a_letter(alone.pop(), left.pop())
+
+
+def _differ_by_a_letter(one: str, other: str) -> bool:
+    """Whether a letter less, more or another one makes one word of the other; never in short words."""
+    shorter, longer = sorted((one, other), key=len)
+    if len(longer) < _LONG or len(longer) - len(shorter) > 1:
+        return False
+    first = next((n for n, (a, b) in enumerate(zip(shorter, longer, strict=False)) if a != b), len(shorter))
+    return shorter[first + (len(shorter) == len(longer)) :] == longer[first + 1 :]
+
+
+def _spellings(word: str) -> set[str]:
+    """A word, and what is left of it without any single letter: two words that differ by a letter share one."""
+    shorter = {word[:n] + word[n + 1 :] for n in range(len(word))} if len(word) >= _LONG - 1 else set()
+    return {word, *shorter}
+
+
+_LONG = 4
+"""How many letters a word has of which one may differ: of shorter ones it makes another name."""
+
 
 def _words(name: str) -> tuple[str, ...]:
-    """A name's words without case and accents, in order of the alphabet."""
-    plain = unicodedata.normalize("NFKD", name.casefold())
-    letters = "".join(c if c.isalnum() else " " for c in plain if not unicodedata.combining(c))
-    return tuple(sorted(letters.split()))
+    """A name's words without case, and without the accents that people leave out, in order of the alphabet.
+
+    That is done in Latin, Greek and Cyrillic alone. In other scripts a mark is as good as a letter: a vowel in
+    Devanagari or Thai, another consonant in Japanese. https://www.unicode.org/reports/tr44/#General_Category_Values
+    """
+    letters, marks_count = [], False
+    for character in unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold()):
+        category = unicodedata.category(character)
+        if character.isalnum():
+            letters.append(character)
+            marks_count = not unicodedata.name(character, "").startswith(_ACCENTED)
+        elif category.startswith("M"):
+            if marks_count and not _is_invisible(character):
+                letters.append(character)
+        elif category != "Cf":  # joiners and marks of direction stand within words
+            letters.append(" ")
+            marks_count = False
+    return tuple(sorted(unicodedata.normalize("NFC", "".join(letters)).split()))
+
+
+_ACCENTED = ("LATIN ", "GREEK ", "CYRILLIC ")
+
+
+def _is_invisible(mark: str) -> bool:
+    """Whether a mark only chooses how the letter before it is drawn, or only holds two letters together."""
+    name = unicodedata.name(mark, "")
+    return "VARIATION SELECTOR" in name or name == "COMBINING GRAPHEME JOINER"
 
 
 def _emails(person: Person | None) -> tuple[str, ...]:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from functions.domain.certainty import RETENTION
 from functions.domain.errors import AttendanceError
 from functions.domain.model import Organizer, SyncError, SyncSource, SyncState
 from functions.domain.sessions import TrackedOrganizer
+from functions.domain.timetable import RETENTION
 from functions.services.deps import Deps
 from functions.services.reading import Request
 from functions.services.reconcile import unfinished

@@ -6,9 +6,11 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from functions.domain.attendance import students_of
 from functions.domain.errors import InvalidRequest, NotFound, SessionNotFound
 from functions.domain.model import Organizer, Reading, SyncSource
-from functions.domain.roster import Decision, RosterEntry, checked_roster
+from functions.domain.roster import Assignment, Decision, Override, RosterEntry, checked_roster
+from functions.domain.roster_changes import corrections_after
 from functions.domain.sessions import (
     AttachedRecord,
     Caller,
@@ -16,11 +18,12 @@ from functions.domain.sessions import (
 )
 from functions.domain.syncing import after_reading
 from functions.domain.timetable import Slot
+from functions.domain.who import accounts_by_email
 from functions.ports import Work
 from functions.services.decisions import Changed, carry_out
 from functions.services.deps import Deps
 from functions.services.follow_calendar import follow_now
-from functions.services.marking import place, rearrange
+from functions.services.marking import accounts, place, rearrange
 from functions.services.resolve_identities import resolve_identities
 
 
@@ -113,6 +116,14 @@ async def detach_record(
     await carry_out(session_id, change, what="record.detached", by=by, caller=caller, if_match=if_match, deps=deps)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Unapplied:
+    """A correction of a class meeting that applies to nobody on its roster."""
+
+    session_id: str
+    correction: Override | Assignment
+
+
 async def set_roster(
     session_id: str,
     students: tuple[RosterEntry, ...],
@@ -121,20 +132,27 @@ async def set_roster(
     caller: Caller,
     if_match: str | None,
     deps: Deps,
-) -> None:
+) -> tuple[Unapplied, ...]:
     """Replace who is expected in a class meeting.
+
+    Returns:
+        The corrections that apply to nobody on the roster now.
 
     Raises:
         InvalidRequest: A student stands there twice.
         NotFound, PreconditionFailed: Nothing was changed.
     """
     checked = checked_roster(students)
+    unapplied: tuple[Unapplied, ...] = ()
 
-    async def change(_: Work, session: ClassSession, __: Decision) -> Changed:
-        return _with_roster(session, checked)
+    async def change(work: Work, session: ClassSession, _: Decision) -> Changed:
+        nonlocal unapplied
+        changed, unapplied = await with_roster(work, session, checked)
+        return changed
 
     await carry_out(session_id, change, what="roster.set", by=by, caller=caller, if_match=if_match, deps=deps)
     await follow_now([session_id], deps=deps)
+    return unapplied
 
 
 async def set_class_roster(
@@ -145,36 +163,39 @@ async def set_class_roster(
     by: str,
     caller: Caller,
     deps: Deps,
-) -> tuple[str, ...]:
+) -> tuple[tuple[str, ...], tuple[Unapplied, ...]]:
     """Replace who is expected in all meetings of a class that begin from a moment on; from now on by default.
 
     Students of another section in the same room stay. The class meetings are changed one after the other: if it
     fails on the way, asking for the same again completes it.
 
     Returns:
-        Ids of the class meetings.
+        Ids of the class meetings, and the corrections in them that apply to nobody on their rosters now.
 
     Raises:
         InvalidRequest: A student stands there twice.
         NotFound: The class has no such meeting.
     """
     checked = checked_roster(students)
+    unapplied: dict[str, tuple[Unapplied, ...]] = {}
     session_ids = await deps.store.sessions_of_class(class_id, since=since or deps.clock())
     if not session_ids:
         raise NotFound("The class has no meeting from this moment on.")
 
-    async def change(_: Work, session: ClassSession, __: Decision) -> Changed:
+    async def change(work: Work, session: ClassSession, _: Decision) -> Changed:
         own = session.plan.class_id
         others = [entry for entry in session.plan.roster if (entry.class_id or own) != class_id]
         theirs = [entry if own == class_id else dataclasses.replace(entry, class_id=class_id) for entry in checked]
         # Whoever stands in another section there has moved to this one.
-        return _with_roster(session, (*theirs, *(o for o in others if not any(o.is_same_as(t) for t in theirs))))
+        wanted = (*theirs, *(o for o in others if not any(o.is_same_as(t) for t in theirs)))
+        changed, unapplied[session.session_id] = await with_roster(work, session, wanted)
+        return changed
 
     for session_id in session_ids:
         await carry_out(session_id, change, what="roster.set", by=by, caller=caller, if_match=None, deps=deps)
     # All at once, so that the guests of a series are written to once.
     await follow_now(session_ids, deps=deps)
-    return tuple(session_ids)
+    return tuple(session_ids), tuple(one for session_id in session_ids for one in unapplied.get(session_id, ()))
 
 
 async def set_policy(
@@ -228,9 +249,31 @@ async def _reading(session_id: str, record: str, from_session_id: str | None, de
     return reading
 
 
-def _with_roster(session: ClassSession, students: Iterable[RosterEntry]) -> Changed:
+async def with_roster(
+    work: Work, session: ClassSession, students: Iterable[RosterEntry]
+) -> tuple[Changed, tuple[Unapplied, ...]]:
+    """A class meeting with another roster. What people corrected follows its students.
+
+    Returns:
+        The change, and the corrections that apply to nobody on the roster now.
+    """
     wanted = tuple(students)
-    if wanted == session.plan.roster:
-        return Changed(session)
-    plan = dataclasses.replace(session.plan, roster=wanted)
-    return Changed(dataclasses.replace(session, plan=plan), references={"students": str(len(wanted))})
+    changed = dataclasses.replace(session, plan=dataclasses.replace(session.plan, roster=wanted))
+    conferences = [await work.conference(record) for record in session.conference_records]
+    people = await work.people(accounts(conference for conference in conferences if conference))
+    found = corrections_after(
+        await work.corrections(session.session_id),
+        session_id=session.session_id,
+        before=session.plan.roster,
+        after=students_of(changed),
+        people=people,
+        accounts_by_email=accounts_by_email(people),
+    )
+    unapplied = tuple(Unapplied(session.session_id, correction) for correction in found.unapplied)
+    if wanted == session.plan.roster and not found.put:
+        return Changed(session), unapplied
+    for correction in found.dropped:
+        work.drop_correction(session.session_id, correction)
+    for correction in found.put:
+        work.put_correction(session.session_id, correction)
+    return Changed(changed, references={"students": str(len(wanted))}), unapplied

@@ -1,69 +1,79 @@
 """Hand out one job for each of many, spread over time, so that what they ask of Google comes evenly.
 
-One call of the jobs' function lasts minutes at most, so it hands out what it can and leaves the rest to another.
+One call of the jobs' function lasts minutes at most, so it hands out what it can and leaves the rest to another. It
+reads no more names than it can hand out: what is left is read by whoever goes on.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from functions.ports import Job
 from functions.services.deps import Deps
 
-AT_ONCE = 5
-"""How many a second are handed out at least: with five calls a second nobody's quota is felt."""
-
 SHIFT = 240
 """Seconds that one call hands out jobs for; the function has 540."""
 
-SOON = 60.0
-"""Seconds that the rest is spread over at least when it is late."""
 
-OVER = timedelta(minutes=10)
-"""Over which time so many are spread that more than five a second are needed."""
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How many jobs a second are handed out: at least `slowest`, and up to `fastest` if there are many."""
+
+    slowest: int
+    fastest: int
+
+    @property
+    def most(self) -> int:
+        """How many one call hands out at most."""
+        return self.fastest * SHIFT
 
 
 @dataclass(frozen=True, slots=True)
-class Continuation:
-    """Where a fan-out goes on: after whom, and by when it is to be done; empty for one that begins."""
+class Item:
+    """One job to hand out, and its place in the order of all: a fan-out goes on after the place where it stopped."""
 
-    after: str = ""
-    until: datetime | None = None
+    place: str
+    job: Job
+
+
+Source = Callable[[str, int], Awaitable[Sequence[Item]]]
+"""Gives the items after a place, in order, and at most so many. The empty place comes before all others."""
+
+
+def moment_in(text: object) -> datetime | None:
+    """The time that a job's data names, in UTC; None if it is none, or bears no offset."""
+    try:
+        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
+        return moment.astimezone(UTC) if moment and moment.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
 
 
 async def fan_out(
-    names: Sequence[str],
-    job: Callable[[str], Job],
-    *,
-    again: Callable[[Mapping[str, object]], Job],
-    going_on: Continuation,
-    deps: Deps,
-    over: timedelta | None = None,
+    source: Source, *, again: Callable[[Mapping[str, object]], Job], after: str, pace: Pace, deps: Deps
 ) -> int:
-    """Hand out one job for each name, in order of the names. Done twice, everybody has two: jobs bear that.
+    """Hand out one job for each item, in order. Done twice, everybody has two: jobs bear that.
 
     Args:
-        names: All of them; those up to `going_on.after` were handed out before.
-        job: The job for one.
+        source: All of them.
         again: The job that goes on with the rest, given its data.
-        going_on: Where an earlier call stopped.
+        after: The place where an earlier call stopped; empty for the first call.
+        pace: How fast.
         deps: The outside world.
-        over: Over which time they are spread, however many; None hands out five a second however long it takes.
 
     Returns:
         How many were handed out.
 
     Raises:
-        Retryable: The jobs' topic does not take them; some were handed out.
+        Retryable: The store does not answer, or the jobs' topic does not take them; some were handed out.
     """
-    left = sorted(name for name in names if name > going_on.after)
-    until = going_on.until or (deps.clock() + over if over else None)
-    seconds = max((until - deps.clock()).total_seconds(), SOON) if until else math.inf
-    per_second = max(AT_ONCE, math.ceil(len(left) / seconds))
-    done, ends_at = 0, deps.clock() + timedelta(seconds=SHIFT)
+    ends_at = deps.clock() + timedelta(seconds=SHIFT)
+    left = await source(after, pace.most + 1)
+    per_second = min(max(pace.slowest, math.ceil(len(left) / SHIFT)), pace.fastest)
+    done = 0
     # Both count: handing out may itself take its time, and a clock that stands still must not keep it going for ever.
     for second in range(SHIFT):
         if done == len(left):
@@ -73,9 +83,8 @@ async def fan_out(
         if deps.clock() >= ends_at:
             break
         batch = left[done : done + per_second]
-        await deps.jobs.publish([job(name) for name in batch])
+        await deps.jobs.publish([item.job for item in batch])
         done += len(batch)
     if done < len(left):
-        data: dict[str, object] = {"after": left[done - 1]}
-        await deps.jobs.publish([again(data | ({"until": until.isoformat()} if until else {}))])
+        await deps.jobs.publish([again({"after": left[done - 1].place if done else after})])
     return done

@@ -7,7 +7,7 @@ a hint may come twice, late or never. https://developers.google.com/workspace/ev
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,10 +17,14 @@ from functions.domain.sessions import TrackedOrganizer
 from functions.domain.subscriptions import Action, has_missed_events, next_action, suspension_hint
 from functions.ports import Job, Subscriptions, Work
 from functions.services.deps import Deps
-from functions.services.fan_out import Continuation, fan_out
+from functions.services.fan_out import Item, Pace, fan_out
 from functions.services.tracked import require_subscriptions, tracked_organizer
 
 JOB = "renew-subscriptions"
+
+PACE = Pace(slowest=5, fastest=5)
+"""A look may take two writes, of which Google takes 600 a minute:
+https://developers.google.com/workspace/events/guides/limits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +44,27 @@ class _Progress:
     actions: list[Action] = dataclasses.field(default_factory=list)
 
 
-async def keep_all(*, going_on: Continuation, deps: Deps) -> int:
+async def keep_all(*, after: str = "", deps: Deps) -> int:
     """Hand out one `renew-subscriptions` for every teacher who is tracked, five a second.
 
-    Every one is looked at, because a suspended subscription does not tell of it. Writes stay below Google's 600 a
-    minute: https://developers.google.com/workspace/events/guides/limits.
+    Every one is looked at, because a suspended subscription may not report its suspension.
+
+    Args:
+        after: The place where an earlier call stopped.
+        deps: The outside world.
 
     Returns:
         How many.
     """
-    users = [organizer.user for organizer in await deps.store.organizers()]
+
+    async def teachers(after: str, limit: int) -> Sequence[Item]:
+        users = await deps.store.organizers_after(after, limit=limit)
+        return [Item(user, Job(JOB, {"organizer": user})) for user in users]
 
     def again(data: Mapping[str, object]) -> Job:
         return Job(JOB, data)
 
-    return await fan_out(users, lambda user: Job(JOB, {"organizer": user}), again=again, going_on=going_on, deps=deps)
+    return await fan_out(teachers, again=again, after=after, pace=PACE, deps=deps)
 
 
 async def keep_named(subscription: str, *, deps: Deps) -> Kept | None:
@@ -141,6 +151,8 @@ async def _step(
     name = subscription.name if subscription else None
     if name is None or action is Action.MAKE:
         return await subscriptions.ensure(organizer=organizer)
+    if action is Action.REPLACE:
+        return await subscriptions.replace(name, organizer=organizer)
     if action is Action.RENEW:
         return await subscriptions.renew(name, organizer=organizer)
     return await subscriptions.reactivate(name, organizer=organizer)

@@ -34,7 +34,7 @@ from functions.domain.model import (
 )
 from functions.domain.rereading import NOTHING_KNOWN, after_interruption, is_deferred, known_of
 from functions.domain.sessions import ClassSession
-from functions.domain.syncing import LONGEST_CALL, is_unfinished
+from functions.domain.syncing import LONGEST_CALL, is_unfinished, waits_after_refusal
 from functions.domain.timetable import MARGIN, Room, Span
 from functions.domain.who import account_of
 from functions.ports import Listing, Work
@@ -90,6 +90,11 @@ class Found:
     tried_at: datetime | None = None
     at_once: bool = False
     full: bool = False
+
+    @property
+    def meet_calls(self) -> int:
+        """How many calls the conferences took that were read."""
+        return sum(outcome.meet_calls for outcome in self.outcomes.values() if isinstance(outcome, Reading))
 
 
 async def stored_conference(request: Request, deps: Deps) -> tuple[Conference | None, Organizer]:
@@ -190,7 +195,7 @@ async def look_around(
                 found.later = found.later or error
         found.looks[space] = Look(reach, organizer, listing)
     room = with_listing(room, found.looks[space].listing)
-    wanted = await _unfinished({*room.records_of(session.session_id), *attached}, full=full, deps=deps)
+    wanted = await _unfinished({*room.records_of(session.session_id), *attached}, full=full, strict=strict, deps=deps)
     await read_all(wanted - found.outcomes.keys(), organizer, found, strict=strict, deps=deps)
     return organizer
 
@@ -209,8 +214,8 @@ async def _room_and_attached(session: ClassSession, deps: Deps) -> tuple[Room, l
     return room, [record.conference_record for record in session.plan.attached]
 
 
-async def _unfinished(records: Collection[str], *, full: bool, deps: Deps) -> set[str]:
-    """Those of some records that are to be read."""
+async def _unfinished(records: Collection[str], *, full: bool, strict: bool, deps: Deps) -> set[str]:
+    """Those of some records that are to be read; if not `strict`, without those that the store refused lately."""
 
     async def load(work: Work) -> set[str]:
         wanted = set()
@@ -218,7 +223,8 @@ async def _unfinished(records: Collection[str], *, full: bool, deps: Deps) -> se
             if is_reported(record):
                 continue
             conference = await work.conference(record)
-            if full or conference is None or is_unfinished(conference):
+            waits = not strict and waits_after_refusal(conference, now=deps.clock())
+            if full or conference is None or (is_unfinished(conference) and not waits):
                 wanted.add(record)
         return wanted
 

@@ -12,12 +12,12 @@ from functions.domain.model import Organizer, SyncSource
 from functions.ports import Job
 from functions.services import keep_subscriptions, reconcile
 from functions.services.deps import Deps
-from functions.services.fan_out import Continuation
+from functions.services.fan_out import moment_in
 from functions.services.follow_calendar import follow
 from functions.services.keep_subscriptions import Kept
 from functions.services.parking import DEAD_LETTERS_JOB, park_dead_letters
 from functions.services.reading import Request
-from functions.services.sync import Recorded, SessionSynced, remark_session, sync_conference, sync_session
+from functions.services.sync import Recorded, SessionSynced, remark_session, sync_conference
 
 _SESSION_ID = re.compile(STORABLE_ID)
 _SPACE = re.compile(rf"spaces/{STORABLE_ID}")
@@ -47,7 +47,7 @@ async def run_job(job: Job, *, deps: Deps) -> Outcome:
             )
             return await sync_conference(request, deps=deps)
         case "sync-session":
-            return await sync_session(_session_id(job.data), source=SyncSource.RECONCILE, deps=deps)
+            return await reconcile.sync_unless_tried(_session_id(job.data), since=_handed_out_at(job.data), deps=deps)
         case "remark-session" | "follow-calendar":
             do = remark_session if job.name == "remark-session" else follow
             await do(_session_id(job.data), deps=deps)
@@ -70,12 +70,14 @@ async def run_job(job: Job, *, deps: Deps) -> Outcome:
 
 async def _about_everybody(job: Job, deps: Deps) -> int:
     """Hand out the job for each teacher, or go on with that."""
-    going_on = _continuation(job.data)
+    after = job.data.get("after", "")
+    if not isinstance(after, str):
+        raise UnreadableMessage("The job's data does not say where it goes on ({after: …}).")
     if job.name == "renew-subscriptions":
-        return await keep_subscriptions.keep_all(going_on=going_on, deps=deps)
-    if not going_on.after:
+        return await keep_subscriptions.keep_all(after=after, deps=deps)
+    if not after:
         await deps.jobs.publish([Job(DEAD_LETTERS_JOB)])
-    return await reconcile.reconcile_all(going_on=going_on, deps=deps)
+    return await reconcile.reconcile_all(after=after, deps=deps)
 
 
 def _session_id(data: Mapping[str, object]) -> str:
@@ -98,16 +100,14 @@ def _named_organizer(data: Mapping[str, object]) -> str | None:
     return organizer.user or organizer.email
 
 
-def _continuation(data: Mapping[str, object]) -> Continuation:
-    """Where a job about all of them goes on."""
-    after, until = data.get("after", ""), data.get("until")
-    try:
-        moment = datetime.fromisoformat(until) if isinstance(until, str) else None
-    except ValueError:
-        moment = None
-    if not isinstance(after, str) or (until is not None and (moment is None or moment.tzinfo is None)):
-        raise UnreadableMessage("The job's data does not say where it goes on ({after: …, until: a time}).")
-    return Continuation(after, moment)
+def _handed_out_at(data: Mapping[str, object]) -> datetime | None:
+    """When a scheduled job handed this job out; None for one that somebody else asks for."""
+    moment = moment_in(data.get("handed_out_at"))
+    if moment is None and data.get("handed_out_at") is not None:
+        raise UnreadableMessage(
+            "The job's data does not say when it was handed out ({handed_out_at: 2026-11-27T09:00:00Z})."
+        )
+    return moment
 
 
 def _organizer(data: Mapping[str, object]) -> Organizer:

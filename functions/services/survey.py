@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from functions.domain.certainty import RETENTION
-from functions.domain.errors import Retryable
+from functions.domain.errors import DocumentsRefused, Retryable
 from functions.domain.model import SubscriptionState
 from functions.domain.sessions import CalendarState
 from functions.domain.subscriptions import suspension_hint
+from functions.domain.timetable import RETENTION
 from functions.ports import Views
 
 SHOWN: Final = 20
@@ -41,6 +41,12 @@ CALENDAR_ATTEMPTS: Final = 6
 
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
+_ELSEWHERE: Final = (
+    "The teacher's subscription publishes to another topic, or lacks event types: no event of theirs comes here. The "
+    "scheduled job attendance-renew-subscriptions replaces it within six hours; at once: make enroll TEACHER=…. If it "
+    "comes back, another installation in the same Google Cloud project tracks the same teacher: remove the teacher "
+    "there."
+)
 _NOT_RECONCILED: Final = (
     "What events do not bring of this teacher's conferences is not found. Look in the log of the function "
     "meet-attendance-jobs for job.failed with this organizer, and whether the scheduler job attendance-reconcile runs; "
@@ -59,7 +65,10 @@ _NOT_SETTLED: Final = (
     "It should have been read for good by now: make backfill SINCE=30d. If it stays, look whether the scheduled job "
     "attendance-reconcile runs and whether the functions meet-attendance-events and meet-attendance-jobs fail."
 )
-_READ_AGAIN: Final = "Once that is mended it is read again within half an hour; at once: make backfill SINCE=30d."
+_READ_AGAIN: Final = (
+    "Once that is fixed it is read again by itself, within six hours at the latest; at once: make backfill SINCE=30d."
+)
+_READ_LATER: Final = "It is read again after some hours, later once a day; at once: make backfill SINCE=30d."
 _NOT_HANDED_OUT: Final = (
     "Look whether the scheduled job attendance-sync-due runs (gcloud scheduler jobs list) and whether the function "
     "meet-attendance-jobs (on_job) fails: what is due is handed out every five minutes."
@@ -204,6 +213,8 @@ def _organizer(organizer: Mapping[str, Any], now: datetime) -> Trouble | None:
         told = (error.get("reason") or "subscription-failed", error.get("hint") or _RENEWAL, error.get("at") or seen_to)
     elif state == SubscriptionState.ACTIVE:
         told = ("subscription-expired", _RENEWAL, expire_time)
+    elif state == SubscriptionState.ELSEWHERE:
+        told = ("subscription-elsewhere", _ELSEWHERE, seen_to)
     elif state == SubscriptionState.PENDING:
         told = ("subscription-pending", _RENEWAL, seen_to)
     else:
@@ -228,7 +239,8 @@ def _is_active(organizer: Mapping[str, Any], now: datetime) -> bool:
 
 def _failed(conference: Mapping[str, Any]) -> Trouble:
     error = conference["sync"].get("error") or {}
-    hint = f"{error.get('hint') or _UNKNOWN_REASON} {_READ_AGAIN}"
+    again = _READ_LATER if error.get("reason") == DocumentsRefused.reason else _READ_AGAIN
+    hint = f"{error.get('hint') or _UNKNOWN_REASON} {again}"
     return Trouble(_record(conference), error.get("reason") or "failed", hint, _open_since(conference))
 
 

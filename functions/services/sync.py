@@ -6,17 +6,15 @@ function of what Meet said and when, and everything is written in one commit or 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Final
 
 from functions.domain.attendance import unscheduled_session_id
-from functions.domain.certainty import was_searched
-from functions.domain.errors import MeetUnavailable, NoConferenceRecord, Retryable, SessionNotFound, StoreConflict
-from functions.domain.model import Conference, Kind, Organizer, Reading, Sync, SyncError, SyncSource
+from functions.domain.certainty import was_listed_since
+from functions.domain.errors import DocumentsRefused, NoConferenceRecord, SessionNotFound, StoreConflict
+from functions.domain.model import Conference, Kind, Organizer, Sync, SyncError, SyncSource
 from functions.domain.sessions import ClassSession
-from functions.domain.syncing import is_unfinished, needs_reading
+from functions.domain.syncing import is_unfinished, needs_reading, waits_after_refusal
 from functions.ports import SheetChange, Work
 from functions.services.deps import Deps
 from functions.services.findings import attempts_at, decided, load_what_is_stored, store_findings
@@ -31,8 +29,7 @@ from functions.services.reading import (
     scheduled_with,
     stored_conference,
 )
-
-_PASSING: Final = frozenset(kind.reason for kind in Retryable.__subclasses__())
+from functions.services.refusals import store_refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +40,7 @@ class Recorded:
         conference: As it is stored now.
         people: How many people have an attendance document by it.
         read: Whether Meet was asked; not for a message that came again.
-        refusal: Why Meet refused, if it did; what was read before stands all the same.
+        refusal: Why Meet refused, or the store what Meet said, if one did; what was read before stands all the same.
     """
 
     conference: Conference
@@ -81,6 +78,8 @@ async def sync_conference(request: Request, *, deps: Deps) -> Recorded:
     async with deps.turns.of(request.conference_record):
         stored, organizer = await stored_conference(request, deps)
         found = Found(tried_at=deps.clock(), at_once=request.source is SyncSource.MANUAL)
+        if stored and not found.at_once and waits_after_refusal(stored, now=asked_at):
+            return Recorded(conference=stored, people=0, read=False, refusal=stored.sync.error)
         if needs_reading(stored, asked_at=asked_at, ended_event_at=request.ended_event_at):
             found.outcomes[request.conference_record] = await read_conference(
                 replace(request, organizer=organizer), stored, found, deps
@@ -91,7 +90,7 @@ async def sync_conference(request: Request, *, deps: Deps) -> Recorded:
         if conference and conference.snapshot:
             sessions = await scheduled_with(conference, deps)
             for session in sessions.values():
-                if outcome or not was_searched(session, [conference]):
+                if outcome or not was_listed_since(session, conference):
                     await look_around(session, found, beside=sessions.values(), strict=False, full=False, deps=deps)
         everybody_known = await look_up_everybody(found, [conference] if conference else [], organizer, deps)
 
@@ -114,7 +113,10 @@ async def sync_conference(request: Request, *, deps: Deps) -> Recorded:
                 raise StoreConflict("The conference was removed while it was being recorded.")
             return done, sum(len(sheet.attendance) for sheet in sheets.values())
 
-        (done, people), _ = await deps.store.transact(decide)
+        try:
+            (done, people), _ = await deps.store.transact(decide)
+        except DocumentsRefused as refused:
+            return await _refused(refused, sessions, found=found, request=request, organizer=organizer, deps=deps)
     if found.later:
         raise found.later
     return Recorded(
@@ -123,6 +125,24 @@ async def sync_conference(request: Request, *, deps: Deps) -> Recorded:
         read=outcome is not None,
         refusal=outcome if isinstance(outcome, SyncError) else None,
     )
+
+
+async def _refused(
+    refused: DocumentsRefused,
+    sessions: Collection[str],
+    *,
+    found: Found,
+    request: Request,
+    organizer: Organizer,
+    deps: Deps,
+) -> Recorded:
+    """What comes of a conference that the store refuses for good: it failed, and that is stored."""
+    session_ids = sessions or [unscheduled_session_id(request.conference_record)]
+    error = await store_refusal(refused, session_ids, found=found, request=request, organizer=organizer, deps=deps)
+    conference, _ = await stored_conference(request, deps)
+    if conference is None:
+        raise refused
+    return Recorded(conference=conference, people=0, read=bool(found.outcomes), refusal=error)
 
 
 async def sync_session(
@@ -147,12 +167,11 @@ async def sync_session(
     async with deps.turns.of(session_id):
         session, stored = await _session(session_id, deps)
         found = Found(tried_at=deps.clock(), at_once=source is SyncSource.MANUAL, full=full)
-        if not found.at_once and waits(session, now=deps.clock()):
-            raise MeetUnavailable("The class meeting could not be brought up to date before; it is not due again yet.")
         if session.plan.scheduled is None:
             request = Request(f"conferenceRecords/{session_id}", Organizer(), None, source)
             conference, organizer = await stored_conference(request, deps)
-            if full or conference is None or is_unfinished(conference):
+            waits = not found.at_once and waits_after_refusal(conference, now=deps.clock())
+            if full or conference is None or (is_unfinished(conference) and not waits):
                 await read_all([request.conference_record], organizer, found, strict=strict, deps=deps)
         else:
             organizer = await look_around(session, found, strict=strict, full=full, deps=deps)
@@ -174,7 +193,15 @@ async def sync_session(
             joined = frozenset(p.attendee_id for p in people if p.presences and p.kind is not Kind.ROOM)
             return joined, sheet.session.sync if sheet else None
 
-        (joined, sync), changes = await deps.store.transact(decide)
+        try:
+            (joined, sync), changes = await deps.store.transact(decide)
+        except DocumentsRefused as refused:
+            request = Request("", organizer, None, source)
+            await store_refusal(refused, [session_id], found=found, request=request, organizer=organizer, deps=deps)
+            if strict:
+                raise
+            session, _ = await _session(session_id, deps)
+            return SessionSynced(session_id, created=0, updated=0, meet_calls=found.meet_calls, sync=session.sync)
     if found.later:
         raise found.later
     change = changes.get(session_id, SheetChange())
@@ -182,7 +209,7 @@ async def sync_session(
         session_id=session_id,
         created=len(change.created & joined),
         updated=len(change.updated & joined),
-        meet_calls=sum(o.meet_calls for o in found.outcomes.values() if isinstance(o, Reading)),
+        meet_calls=found.meet_calls,
         sync=sync,
     )
 
@@ -193,17 +220,12 @@ async def remark_session(session_id: str, *, deps: Deps) -> None:
     async def decide(work: Work) -> None:
         await mark(work, [session_id], rules=deps.rules, now=deps.clock())
 
-    await deps.store.transact(decide)
-
-
-def waits(session: ClassSession, *, now: datetime) -> bool:
-    """Whether a class meeting waits for its time after a failure that may pass by itself.
-
-    The message that met the failure comes again within seconds; asking Google each time would cost more than it gives.
-    """
-    progress = session.progress
-    passing = progress.error is not None and progress.error.reason in _PASSING
-    return passing and progress.due_at is not None and now < progress.due_at
+    try:
+        await deps.store.transact(decide)
+    except DocumentsRefused as refused:
+        request = Request("", Organizer(), None, SyncSource.RECONCILE)
+        found = Found(tried_at=deps.clock())
+        await store_refusal(refused, [session_id], found=found, request=request, organizer=Organizer(), deps=deps)
 
 
 async def _session(session_id: str, deps: Deps) -> tuple[ClassSession, list[Conference]]:

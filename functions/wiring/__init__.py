@@ -180,7 +180,7 @@ def _rules(configured: Settings) -> Rules:
 
 def _identities(configured: Settings, credentials: CredentialsPool) -> GoogleIdentities:
     return GoogleIdentities(
-        People(configured.people_api_endpoint),
+        People(configured.people_api_endpoint, domains=configured.allowed_domains),
         Directory(configured.directory_api_endpoint),
         credentials=credentials,
         deadline=IDENTITY_TIME,

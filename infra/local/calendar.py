@@ -6,7 +6,7 @@ whoever the token is of; the school must know them.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from starlette.applications import Starlette
@@ -16,6 +16,8 @@ from starlette.routing import Route
 
 from infra.local.calendars import Calendars, Refused
 from infra.local.callers import SCOPES, Tokens
+from infra.local.gate.calls import Rules
+from infra.local.gate.discovery import discovered
 from infra.local.google_apis import GoogleApis
 from infra.local.school import School
 
@@ -45,6 +47,9 @@ class CalendarSimulator(GoogleApis):
         super().__init__(school, tokens=tokens)
         self.calendars = Calendars(school)
         self.page_size = MOST_ON_PAGE
+
+    def _rules(self) -> Sequence[Rules]:
+        return (discovered("calendar.v3"),)
 
     def _application(self) -> Starlette:
         return Starlette(

@@ -1,8 +1,9 @@
 """Stand-ins for the People, the Directory and the Reports API, for the official client over HTTP on loopback.
 
-They tell of a `School`'s accounts as documented in https://developers.google.com/people/api/rest/v1/people and
+They answer from a `School`'s accounts as documented in https://developers.google.com/people/api/rest/v1/people and
 https://developers.google.com/workspace/admin/directory/reference/rest/v1/users, and fail where a fault plan says so.
-The caller is whoever the header `x-acting-as` names, or, where tokens are issued, whoever the token is of.
+Calls and answers are held to the discovery documents on the way (`infra.local.gate`). The caller is the account that
+the header `x-acting-as` names, or, where tokens are issued, the account of the token.
 """
 
 import asyncio
@@ -11,16 +12,19 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs
 
 import grpc
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from infra.local.callers import SCOPES, Tokens, caller_of
+from infra.local.callers import SCOPES, Tokens, caller_of, scopes_of
 from infra.local.faults import Refusal
+from infra.local.gate.calls import Rules
+from infra.local.gate.discovery import discovered
+from infra.local.gate.middleware import PLANNED
+from infra.local.people_answers import Question, person
 from infra.local.reports import BadRequest, Reports
 from infra.local.school import Account, School
 from infra.local.serving import HttpStandIn
@@ -40,7 +44,8 @@ class RestFault:
     """One way for calls of `method` to go wrong: `people.batchGet`, `people.get`, `users.get` or `activities.list`.
 
     The first `times` of them (None: always) are answered with `status` and Google's `reason`, after `delay` seconds.
-    Without a status the right answer comes late.
+    Without a status the right answer comes late. With `page` a proxy's page comes instead, and with `hangs` nothing
+    until the stand-in stops. `key` is the account that the call is about; None: any.
     """
 
     method: str
@@ -48,6 +53,9 @@ class RestFault:
     reason: str = "backendError"
     times: int | None = None
     delay: float = 0.0
+    page: bool = False
+    hangs: bool = False
+    key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +78,10 @@ class RestCalls(list[RestCall]):
 class GoogleApis(HttpStandIn):
     """Serves a school's accounts as People and Directory, and its calls as Reports.
 
-    `fail`, `calls` and `reports` may be used from any thread.
+    `fail`, `calls`, `reports` and `not_now` may be used from any thread.
+
+    Attributes:
+        not_now: Accounts that the People API cannot look up at the moment, though it answers for others.
     """
 
     def __init__(self, school: School, *, tokens: Tokens | None = None) -> None:
@@ -78,6 +89,8 @@ class GoogleApis(HttpStandIn):
         self._tokens = tokens
         self.calls = RestCalls()
         self.reports = Reports(school)
+        self.not_now: frozenset[str] = frozenset()
+        self._stopping = threading.Event()
         self._faults: list[tuple[RestFault, list[None]]] = []
         self._lock = threading.Lock()
 
@@ -86,54 +99,62 @@ class GoogleApis(HttpStandIn):
         with self._lock:
             self._faults = [(fault, []) for fault in faults]
 
+    def _rules(self) -> Sequence[Rules]:
+        return discovered("people.v1"), discovered("admin.directory_v1"), discovered("admin.reports_v1")
+
+    def _before_stop(self) -> None:
+        self._stopping.set()
+
     def _application(self) -> Starlette:
         return Starlette(
             routes=[
-                Route("/v1/people:batchGet", self._batch_get, methods=["GET", "POST"]),
+                Route("/v1/people:batchGet", self._batch_get),
                 Route("/v1/people/{id}", self._get),
                 Route("/admin/directory/v1/users/{key}", self._directory_get),
                 Route("/admin/reports/v1/activity/users/{key}/applications/{application}", self._activities),
             ]
         )
 
-    async def _batch_get(self, request: Request) -> JSONResponse:
-        # The client posts what is too long for an address, with the method that it means in a header.
-        body = (await request.body()).decode()
-        query = parse_qs(request.url.query or body)
-        names = query.get("resourceNames", [])
-        _, refusal = await self._arrived("people.batchGet", request, len(names), accepted=PEOPLE)
+    async def _batch_get(self, request: Request) -> Response:
+        names = request.query_params.getlist("resourceNames")
+        asking, refusal = await self._arrived("people.batchGet", request, len(names), accepted=PEOPLE)
         if refusal:
             return refusal
-        if not 1 <= len(names) <= MOST_IN_BATCH or not query.get("personFields"):
-            return _error(400, "badRequest", "resourceNames and personFields are needed")
-        return JSONResponse({"responses": [self._response(name) for name in names]})
+        if len(names) > MOST_IN_BATCH:
+            return _error(400, "badRequest", f"resourceNames (at most {MOST_IN_BATCH}), {len(names)} came")
+        question = self._question(request, asking)
+        return JSONResponse({"responses": [self._response(name, question) for name in names]})
 
-    async def _get(self, request: Request) -> JSONResponse:
+    async def _get(self, request: Request) -> Response:
         wanted = request.path_params["id"]
         scopes = OWN_ACCOUNT if wanted == "me" else PEOPLE
         asking, refusal = await self._arrived("people.get", request, 1, accepted=scopes)
         if refusal:
             return refusal
-        caller = self.school.user(asking or "")
-        account = self.school.account(caller or "" if wanted == "me" else f"users/{wanted}")
-        if account is None or not (account.in_people or wanted == "me"):
+        user = (self.school.user(asking or "") or "") if wanted == "me" else f"users/{wanted}"
+        shown = person(self.school.account(user), user, self._question(request, asking))
+        if shown is None:
             return _error(404, "notFound", "Requested entity was not found.")
-        return JSONResponse(_person(account))
+        return JSONResponse(shown)
 
-    async def _directory_get(self, request: Request) -> JSONResponse:
-        _, refusal = await self._arrived("users.get", request, 1, accepted=DIRECTORY)
+    async def _directory_get(self, request: Request) -> Response:
+        key = request.path_params["key"]
+        asking, refusal = await self._arrived("users.get", request, 1, accepted=DIRECTORY, key=key)
         if refusal:
             return refusal
-        if request.query_params.get("viewType", "admin_view") != "domain_public":
+        caller = self.school.account(self.school.user(asking or "") or "")
+        everybody = request.query_params.get("viewType", "admin_view") == "domain_public"
+        if not everybody or (caller is not None and not caller.in_directory):
             return _error(403, "forbidden", "Not Authorized to access this resource/api")
-        key = request.path_params["key"]
         user = self.school.user(key) if "@" in key else f"users/{key}"
         account = self.school.account(user or "")
-        if account is None or not account.in_directory:
-            return _error(404, "notFound", "Resource Not Found: userKey")
-        return JSONResponse(_user(account))
+        if account is not None and account.in_directory:
+            return JSONResponse(_user(account))
+        if "@" not in key and self.school.strangers == "forbidden":
+            return _error(403, "forbidden", "Not Authorized to access this resource/api")
+        return _error(404, "notFound", "Resource Not Found: userKey")
 
-    async def _activities(self, request: Request) -> JSONResponse:
+    async def _activities(self, request: Request) -> Response:
         caller, refusal = await self._arrived("activities.list", request, 1, accepted=REPORTS)
         if refusal:
             return refusal
@@ -145,16 +166,30 @@ class GoogleApis(HttpStandIn):
         except BadRequest as error:
             return _error(400, "invalid", str(error))
 
-    def _response(self, name: str) -> Mapping[str, object]:
-        account = self.school.account(name.replace("people/", "users/", 1))
-        if account is None or not account.in_people:
+    def _question(self, request: Request, asking: str | None) -> Question:
+        query = request.query_params
+        return Question(
+            fields=query.get("personFields", ""),
+            sources=query.getlist("sources"),
+            scopes=scopes_of(request.headers, self._tokens),
+            caller=self.school.account(self.school.user(asking or "") or ""),
+            with_aliases=self.school.people_tells_aliases,
+        )
+
+    def _response(self, name: str, question: Question) -> Mapping[str, object]:
+        user = name.replace("people/", "users/", 1)
+        if user in self.not_now:
+            status = {"code": 14, "message": "The service is currently unavailable."}
+            return {"requestedResourceName": name, "httpStatusCode": 503, "status": status}
+        shown = person(self.school.account(user), user, question)
+        if shown is None:
             status = {"code": 5, "message": "Requested entity was not found."}
             return {"requestedResourceName": name, "httpStatusCode": 404, "status": status}
-        return {"requestedResourceName": name, "httpStatusCode": 200, "person": _person(account)}
+        return {"requestedResourceName": name, "httpStatusCode": 200, "person": shown}
 
     async def _arrived(
-        self, method: str, request: Request, asked_for: int, *, accepted: frozenset[str]
-    ) -> tuple[str | None, JSONResponse | None]:
+        self, method: str, request: Request, asked_for: int, *, accepted: frozenset[str], key: str | None = None
+    ) -> tuple[str | None, Response | None]:
         """Log a call; gives as whom it is made, and the error that is due or planned for it."""
         try:
             caller = caller_of(request.headers, self._tokens, accepted=accepted)
@@ -167,7 +202,9 @@ class GoogleApis(HttpStandIn):
                 (
                     (fault, done)
                     for fault, done in self._faults
-                    if fault.method == method and (fault.times is None or len(done) < fault.times)
+                    if fault.method == method
+                    and fault.key in {None, key}
+                    and (fault.times is None or len(done) < fault.times)
                 ),
                 None,
             )
@@ -176,34 +213,42 @@ class GoogleApis(HttpStandIn):
             fault, done = struck
             done.append(None)
         await asyncio.sleep(fault.delay)
-        return caller, _error(fault.status, fault.reason, "Planned fault") if fault.status else None
+        if fault.hangs:
+            await asyncio.to_thread(self._stopping.wait)
+        return caller, _planned(fault)
 
 
-def _person(account: Account) -> dict[str, Any]:
-    """A Person as far as names and addresses go."""
-    metadata = {"source": {"type": "DOMAIN_PROFILE", "id": account.user.removeprefix("users/")}}
-    addresses: Sequence[dict[str, Any]] = [
-        {"value": email, "metadata": {**metadata, "primary": email == account.email}}
-        for email in (account.email, *account.aliases)
-    ]
-    return {
-        "resourceName": account.user.replace("users/", "people/", 1),
-        "etag": "%EgUBAj03Lg==",
-        "names": [{"displayName": account.display_name, "metadata": {**metadata, "primary": True}}],
-        "emailAddresses": addresses,
-    }
+def _planned(fault: RestFault) -> Response | None:
+    """The answer that a fault plans, if it plans one."""
+    answer: Response
+    if fault.page:
+        answer = HTMLResponse("<html>")
+    elif fault.status:
+        answer = _error(fault.status, fault.reason, "Planned fault")
+    else:
+        return None
+    answer.headers[PLANNED] = "1"
+    return answer
 
 
 def _user(account: Account) -> dict[str, Any]:
-    """A User as `viewType=domain_public` shows it."""
+    """A User as `viewType=domain_public` shows it: "a standard set of core fields", which is listed nowhere.
+
+    https://developers.google.com/workspace/admin/directory/v1/guides/manage-users#retrieve_users_non_admin
+    """
+    given, _, family = account.display_name.rpartition(" ")
     return {
         "kind": "admin#directory#user",
         "id": account.user.removeprefix("users/"),
         "primaryEmail": account.email,
-        "name": {"fullName": account.display_name},
-        "emails": [{"address": account.email, "primary": True}],
-        "aliases": list(account.aliases),
-        "suspended": False,
+        "name": {"fullName": account.display_name, "givenName": given, "familyName": family},
+        "emails": [
+            {"address": account.email, "primary": True},
+            *({"address": address} for address in (*account.aliases, *account.non_editable_aliases)),
+            *({"address": address, "type": "home"} for address in account.typed_addresses),
+        ],
+        **({"aliases": list(account.aliases)} if account.aliases else {}),
+        **({"nonEditableAliases": list(account.non_editable_aliases)} if account.non_editable_aliases else {}),
     }
 
 

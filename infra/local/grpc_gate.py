@@ -9,45 +9,12 @@ field masks: https://cloud.google.com/apis/docs/system-parameters, errors: https
 """
 
 import re
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
 Message = Any  # protobuf makes its classes at run time, so the type checker knows nothing of them
-
-
-class CallsRefused(AssertionError):
-    """A stand-in refused calls as Google would, and nobody expected it."""
-
-
-class Refusals:
-    """The sentence of every refusal until a test takes it; for any thread."""
-
-    def __init__(self) -> None:
-        self._refusals: list[str] = []
-        self._lock = threading.Lock()
-
-    def add(self, sentence: str) -> None:
-        """Record one."""
-        with self._lock:
-            self._refusals.append(sentence)
-
-    def take(self) -> list[str]:
-        """All so far, in their order. Who takes them has expected them: they fail nothing any more."""
-        with self._lock:
-            taken, self._refusals = self._refusals, []
-        return taken
-
-    def check(self, where: str) -> None:
-        """Raise CallsRefused if there are any that nobody took."""
-        if taken := self.take():
-            told = "\n".join(f"  {sentence}" for sentence in dict.fromkeys(taken))
-            raise CallsRefused(
-                f"{where} refused {len(taken)} calls as Google would:\n{told}\n"
-                "Correct the call. A test that expects refusals takes them: stand_in.refusals.take()"
-            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ https://www.googleapis.com/oauth2/v1/certs answers an object: the id of a key, t
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
@@ -20,6 +20,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from infra.local.gate.calls import Rules
+from infra.local.gate.endpoints import CERTIFICATES
 from infra.local.serving import HttpStandIn
 
 LIFETIME = 3600
@@ -80,6 +82,9 @@ class IdTokenIssuer(HttpStandIn):
     @cached_property
     def _key(self) -> rsa.RSAPrivateKey:
         return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+    def _rules(self) -> Sequence[Rules]:
+        return (CERTIFICATES,)
 
     def _application(self) -> Starlette:
         return Starlette(routes=[Route("/oauth2/v1/certs", self._certificates)])

@@ -34,6 +34,7 @@ from infra.local.callers import (
 )
 from infra.local.classes import believable_class
 from infra.local.faults import Fault, Faults, Refusal, Request
+from infra.local.gate.calls import Refusal as Recorded
 from infra.local.grpc_gate import Rule, applied, broken_by, masked
 from infra.local.meet_answers import Asked, Malformed, Meet, Message, listing
 from infra.local.school import School
@@ -154,7 +155,7 @@ class MeetSimulator(GrpcStandIn):
                 message = await self._answer(call, request, answer, made_alone=made_alone, mask=masked(metadata))
             except Malformed as malformed:
                 call.status = malformed.status
-                self.refusals.add(f"{method} {resource}: {malformed.message}")
+                self.refusals.add(Recorded(f"{method} {resource}", malformed.message))
                 await context.abort(malformed.status, malformed.message, malformed.trailing_metadata())
             except Refusal as refusal:
                 call.status = refusal.status

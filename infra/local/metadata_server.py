@@ -5,13 +5,15 @@ As in https://cloud.google.com/compute/docs/instances/verifying-instance-identit
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from infra.local.gate.calls import Rules
+from infra.local.gate.endpoints import METADATA
 from infra.local.id_tokens import IdTokenIssuer
 from infra.local.serving import HttpStandIn
 
@@ -40,6 +42,9 @@ class MetadataServer(HttpStandIn):
         """What Google's libraries have to find in the environment of a program to ask here."""
         address = f"127.0.0.1:{self.port}"
         return {"GCE_METADATA_HOST": address, "GCE_METADATA_IP": address}
+
+    def _rules(self) -> Sequence[Rules]:
+        return (METADATA,)
 
     def _application(self) -> Starlette:
         return Starlette(

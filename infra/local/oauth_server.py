@@ -13,7 +13,7 @@ import html
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -27,12 +27,15 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from infra.local.gate.calls import Rules
+from infra.local.gate.discovery import discovered
+from infra.local.gate.endpoints import JWT_BEARER, OAUTH
+from infra.local.gate.middleware import PLANNED
 from infra.local.google_apis import RestFault
 from infra.local.grants import Asking, Granted, GrantRefused, Grants
 from infra.local.school import School
 from infra.local.serving import HttpStandIn
 
-JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _GRPC_STATUS = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND"}
 
 
@@ -106,6 +109,9 @@ class OAuthServer(HttpStandIn):
         with self._lock:
             self._faults = [(fault, []) for fault in faults]
 
+    def _rules(self) -> Sequence[Rules]:
+        return (discovered("iamcredentials.v1"), OAUTH)
+
     def _application(self) -> Starlette:
         return Starlette(
             routes=[
@@ -164,7 +170,7 @@ class OAuthServer(HttpStandIn):
         self.calls["token"] += 1
         fault = await self._struck("token")
         if fault is not None and fault.status:
-            return _refused(GrantRefused(fault.reason, "Planned fault", status=fault.status))
+            return _planned(_refused(GrantRefused(fault.reason, "Planned fault", status=fault.status)))
         form = {**dict(parse_qsl((await request.body()).decode())), **_basic(request.headers.get("authorization", ""))}
         by: Mapping[str, Callable[[Mapping[str, str]], dict[str, Any]]] = {
             "authorization_code": self.grants.by_code,
@@ -185,7 +191,7 @@ class OAuthServer(HttpStandIn):
         self.calls["signBlob"] += 1
         fault = await self._struck("signBlob")
         if fault is not None and fault.status:
-            return _error(fault.status, "Planned fault", fault.reason)
+            return _planned(_error(fault.status, "Planned fault", fault.reason))
         if request.path_params["email"] not in self.grants.delegations:
             return _error(404, "Not found; Gaia id not found for the service account.", "NOT_FOUND")
         try:
@@ -243,6 +249,11 @@ def _basic(header: str) -> dict[str, str]:
 
 def _refused_page(status: int, code: str, words: str) -> HTMLResponse:
     return HTMLResponse(f"<!doctype html><title>Error {status}: {code}</title><p>{html.escape(words)}</p>", status)
+
+
+def _planned(answer: JSONResponse) -> JSONResponse:
+    answer.headers[PLANNED] = "1"
+    return answer
 
 
 def _refused(refusal: GrantRefused) -> JSONResponse:

@@ -30,10 +30,43 @@ def _require_aware(*moments: datetime | None) -> None:
 
 
 @dataclass(frozen=True)
+class ProfileAddress:
+    """An address that somebody wrote into their own Google profile; Google has confirmed that it is theirs, or not."""
+
+    value: str
+    verified: bool = False
+
+
+@dataclass(frozen=True)
+class Contact:
+    """An entry in somebody's contacts: an account, and the address and the name that they noted for it.
+
+    `kind` says where: their contacts, the addresses that Google noted for them when they wrote to somebody, or the
+    contacts that an administrator shares with everybody.
+    """
+
+    user: str
+    email: str
+    display_name: str = ""
+    kind: Literal["CONTACT", "OTHER_CONTACT", "DOMAIN_CONTACT"] = "CONTACT"
+    verified: bool = False
+
+
+@dataclass(frozen=True)
 class Account:
-    """A Google account: "users/ID", its addresses and name, and which services tell of it.
+    """A Google account: "users/ID", its addresses and name, and which services know it.
 
     Devices in rooms have none. An account of somebody outside the school is in neither service.
+
+    Attributes:
+        aliases: Further addresses of the account, as the Directory has them.
+        in_directory: Whether it is one of the school's.
+        in_people: Whether the People API shows it.
+        people_shows_address: Whether the People API shows its address, or nothing but the name.
+        non_editable_aliases: Addresses that Google gives the account by itself.
+        typed_addresses: What somebody typed into the account's `emails` in the Directory, such as a private address.
+        profile_addresses: What the person wrote into their own profile.
+        contacts: What the person has noted about others.
     """
 
     user: str
@@ -42,6 +75,11 @@ class Account:
     display_name: str = ""
     in_directory: bool = True
     in_people: bool = True
+    people_shows_address: bool = True
+    non_editable_aliases: tuple[str, ...] = ()
+    typed_addresses: tuple[str, ...] = ()
+    profile_addresses: tuple[ProfileAddress, ...] = ()
+    contacts: tuple[Contact, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -187,10 +225,18 @@ class School:
 
     One thread may change it while another reads. `people` maps e-mail addresses to "users/ID", so that a
     caller known by address is recognised as organizer or attendee.
+
+    Attributes:
+        strangers: What the Directory answers for the number of an account that is not the school's: 403 `forbidden`,
+            or 404. Which one is documented nowhere; widely used clients take both for "no such user".
+        people_tells_aliases: Whether the People API shows all addresses of the school's accounts, or the primary alone.
+            Which one is documented nowhere.
     """
 
     def __init__(self, clock: Callable[[], datetime], people: Mapping[str, str] | None = None) -> None:
         self.clock = clock
+        self.strangers: Literal["forbidden", "missing"] = "forbidden"
+        self.people_tells_aliases = True
         self._people = dict(people or {})
         self._accounts: dict[str, Account] = {}
         self._conferences: dict[str, Conference] = {}

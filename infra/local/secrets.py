@@ -23,6 +23,7 @@ from google.iam.v1 import (  # type: ignore[import-untyped]  # the package has n
 from infra.local import filters
 from infra.local.callers import metadata_of
 from infra.local.faults import Faults, Refusal, Request
+from infra.local.gate.calls import Refusal as Malformed
 from infra.local.grpc_gate import broken_by
 from infra.local.secret_rules import RULES, refused
 from infra.local.serving import GrpcStandIn
@@ -107,7 +108,7 @@ class SecretManagerSimulator(GrpcStandIn):
         try:
             page, begin = self._tokens.read(listing, request.page_token)
         except filters.PageError as error:
-            self.refusals.add(f"ListSecretVersions: {error}")
+            self.refusals.add(Malformed("ListSecretVersions", str(error)))
             raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, str(error)) from error
         end = begin + min(request.page_size or 2, 2)
         return secret_manager.ListSecretVersionsResponse.pb()(
@@ -216,7 +217,7 @@ class SecretManagerSimulator(GrpcStandIn):
         """Refuse a request that Google would refuse whatever is stored, and record it."""
         broken = [*broken_by(RULES[method], request, metadata, deadline=remaining), *refused(request)]
         if broken:
-            self.refusals.add(f"{method}: {' '.join(broken)}")
+            self.refusals.add(Malformed(method, " ".join(broken)))
             raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, "\n".join(broken))
 
     async def _strike(self, request: Request) -> None:

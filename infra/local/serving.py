@@ -1,22 +1,25 @@
 """How stand-ins serve: gRPC or HTTP on loopback, on a thread of their own if the caller wants to block.
 
-A stand-in says what it answers; where and how long it runs is the same for all.
+A stand-in says what it answers; where and how long it runs is the same for all. Those of HTTP answer through a gate
+that holds every call to what Google documents (`infra.local.gate`); none of them can be served around it.
 """
 
 import asyncio
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Self
+from pathlib import Path
+from typing import Self, final
 
 import grpc
 import grpc.aio
 import uvicorn
 from starlette.applications import Starlette
 
-from infra.local.grpc_gate import Refusals
+from infra.local.gate.calls import Refusals, Rules
+from infra.local.gate.middleware import Gate
 from infra.local.processes import free_port
 
 
@@ -105,27 +108,71 @@ class GrpcStandIn(ABC):
 
 
 class HttpStandIn(ABC):
-    """A stand-in that is called over HTTP on loopback, by official clients that block or by anybody."""
+    """A stand-in that is called over HTTP on loopback, by official clients that block or by anybody.
+
+    Calls that Google would refuse are refused and recorded. Serving ends with `CallsRefused` then, so that a test does
+    not stay green because the code takes a refusal for an outage. A test that wants to be refused takes what was
+    recorded.
+
+    Attributes:
+        tls: A certificate and its key, for https.
+    """
 
     port: int | None = None
+    tls: tuple[Path, Path] | None = None
 
     @abstractmethod
     def _application(self) -> Starlette:
         """What it answers."""
+
+    @abstractmethod
+    def _rules(self) -> Sequence[Rules]:
+        """What calls are held to: every path that is served is in one of them."""
+
+    def _before_stop(self) -> None:  # noqa: B027 - most have nothing to do
+        """End calls that would go on for ever; called on the thread that serves it."""
+
+    @cached_property
+    def refusals(self) -> Refusals:
+        """The calls that were refused as Google would; any thread may take them."""
+        return Refusals()
 
     @property
     def endpoint(self) -> str:
         """The address as a URL."""
         if self.port is None:
             raise RuntimeError("A stand-in has no address before it has started")
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
+    @final
     @contextmanager
     def in_thread(self, port: int = 0) -> Iterator[Self]:
-        """Serve on a thread with an event loop of its own."""
+        """Serve on a thread with an event loop of its own.
+
+        Raises:
+            CallsRefused: At the end, if it refused calls and nobody took `refusals`.
+        """
+        try:
+            with self._served(port):
+                yield self
+        except BaseException as error:
+            for refusal in self.refusals.take():
+                error.add_note(f"{type(self).__name__} refused, as Google would: {refusal}")
+            raise
+        self.refusals.check(type(self).__name__)
+
+    @contextmanager
+    def _served(self, port: int) -> Iterator[None]:
         self.port = port or free_port()
+        certificate, key = self.tls or (None, None)
         config = uvicorn.Config(
-            self._application(), host="127.0.0.1", port=self.port, log_level="warning", lifespan="off"
+            Gate(self._application(), self._rules(), self.refusals),
+            host="127.0.0.1",
+            port=self.port,
+            log_level="warning",
+            lifespan="off",
+            ssl_certfile=certificate,
+            ssl_keyfile=key,
         )
         server, ready = uvicorn.Server(config), threading.Event()
         thread = threading.Thread(target=asyncio.run, args=(_serve(server, ready),), name=type(self).__name__)
@@ -133,8 +180,9 @@ class HttpStandIn(ABC):
         try:
             if not ready.wait(30) or not server.started:
                 raise RuntimeError(f"{type(self).__name__} did not start")
-            yield self
+            yield
         finally:
+            self._before_stop()
             server.should_exit = True
             thread.join()
 

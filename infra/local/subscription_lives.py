@@ -14,9 +14,6 @@ from google.apps import events_subscriptions_v1 as events
 
 from infra.local.workspace_events import Message, lifecycle_event, rfc3339
 
-LIFE = timedelta(days=7)
-"""https://developers.google.com/workspace/events#lifetime: the most without resource data."""
-
 REMINDERS = (timedelta(hours=12), timedelta(hours=1))
 """How long before the end Google reminds of it."""
 
@@ -79,6 +76,7 @@ class Lives:
         self._causes: dict[str, _Cause] = {}
         self._told: list[tuple[datetime, Message]] = []
         self._begun = 0
+        self._changes = 0
         self._looked_at: datetime | None = None
 
     def alive(self) -> list[Life]:
@@ -109,11 +107,26 @@ class Lives:
         """A new one, active, of a name that none ever had."""
         self._begun += 1
         subscription.name = f"subscriptions/meet-users-{self._begun}"
+        subscription.uid = str(self._begun)
         subscription.state = _State.ACTIVE
+        subscription.authority = owner or ""
+        subscription.create_time = self._clock()
+        self.touch(subscription)
         life = Life(subscription, owner, end)
         self.renew(life, end=end)
         self._lives[life.name] = life
         return life
+
+    def touch(self, subscription: Subscription) -> None:
+        """It was changed: it has another etag from now on."""
+        self._changes += 1
+        subscription.etag = f"etag-{self._changes}"
+        subscription.update_time = self._clock()
+
+    def about(self, target: str, *, owner: str | None) -> Life | None:
+        """The one to this target that this user made, if it is alive."""
+        of_target = (life for life in self.alive() if life.subscription.target_resource == target)
+        return next((life for life in of_target if owner is None or life.owner == owner), None)
 
     def renew(self, life: Life, *, end: datetime) -> None:
         """Move its end; reminders of the old one that have not come will not."""

@@ -1,16 +1,15 @@
 """A stand-in for the Workspace Events API, for the official gRPC client over loopback without TLS.
 
 Subscriptions to users as documented in https://developers.google.com/workspace/events/reference/rest: one for each
-target, made by the user whom it is about, seven days of life by the school's clock. The caller is whoever the metadata
-`x-acting-as` names.
+target, made by the user that it is about, seven days of life by the school's clock. The caller is whoever the metadata
+`x-acting-as` names. What Google refuses of a request is refused here: `subscription_rules`.
 """
 
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import grpc
@@ -24,14 +23,31 @@ from infra.local.faults import Fault, Faults, Refusal, Request
 from infra.local.quotas import Quotas
 from infra.local.school import School
 from infra.local.serving import GrpcStandIn
-from infra.local.subscription_lives import LIFE, TARGET, Life, Lives
+from infra.local.subscription_lives import Life, Lives
+from infra.local.subscription_rules import (
+    Malformed,
+    check_name,
+    check_new,
+    end_of,
+    page_size,
+    parsed_filter,
+    updated_field,
+)
 from infra.local.workspace_events import Message as Published
 
 Message = Any  # protobuf makes its classes at run time, so the type checker knows nothing of them
 Context = grpc.aio.ServicerContext[Message, Message]
-Method = Callable[[Message, str | None], Message]
+Method = Callable[[Message, str], Message]
 
-_UPDATABLE = {"ttl", "expire_time", "event_types"}
+
+@dataclass
+class _Begun:
+    """An operation that takes its time: after so many further calls it is done."""
+
+    change: Callable[[], Message]
+    calls_left: int
+    target: str | None
+    done: Message | None = None
 
 
 @dataclass(frozen=True)
@@ -57,17 +73,34 @@ class WorkspaceEventsSimulator(GrpcStandIn):
         school: Who there is, and what time it is.
         faults: Which calls fail.
         quotas: Whether calls are refused that are more than Google's quotas allow.
-        tokens: Who issues tokens; without, a call is made as whom it says.
+        tokens: Who issues tokens; without, a call is made as whoever it names.
+        project: Where the application lives; its topic has to be there too. Left out, any project will do.
+
+    Attributes:
+        calls_until_done: How many further calls it takes until an operation is done. Google's guide says that
+            operations are complete at once, its reference that they need not be.
+        violations: What malformed requests were refused for. A test that does not expect any holds it empty.
     """
 
     def __init__(
-        self, school: School, *, faults: Faults | None = None, quotas: bool = False, tokens: Tokens | None = None
+        self,
+        school: School,
+        *,
+        faults: Faults | None = None,
+        quotas: bool = False,
+        tokens: Tokens | None = None,
+        project: str | None = None,
     ) -> None:
         self.school = school
         self._tokens = tokens
         self.faults = faults if faults is not None else Faults()
         self.calls = SubscriptionCalls()
         self._quotas = Quotas(school.clock) if quotas else None
+        self.calls_until_done = 0
+        self.violations: list[str] = []
+        self._project = project
+        self._begun: dict[str, _Begun] = {}
+        self._pages: dict[str, tuple[str, str | None, int]] = {}
         self._lives = Lives(school.clock)
         self._lock = threading.RLock()
 
@@ -82,6 +115,20 @@ class WorkspaceEventsSimulator(GrpcStandIn):
         with self._lock:
             life = self._lives.of(user)
             return life is not None and not life.is_suspended
+
+    def plant(self, user: str, *, topic: str, event_types: Sequence[str]) -> str:
+        """A subscription that the application made for this user before, perhaps one of several; its name.
+
+        Nothing is checked: Google may still hold what it would not take any more.
+        """
+        with self._lock:
+            subscription = events.Subscription(
+                target_resource=f"//cloudidentity.googleapis.com/{user}",
+                event_types=event_types,
+                notification_endpoint=events.NotificationEndpoint(pubsub_topic=topic),
+            )
+            end = end_of(subscription, now=self.school.clock())
+            return self._lives.begin(subscription, owner=user, end=end).name
 
     def suspend(self, user: str, reason: str, *, is_told: bool = True) -> None:
         """Suspend this user's subscription for a cause that persists until it is mended.
@@ -112,87 +159,128 @@ class WorkspaceEventsSimulator(GrpcStandIn):
         with self._lock:
             return self._lives.told()
 
-    def _create(self, request: Message, caller: str | None) -> Message:
+    def _create(self, request: Message, caller: str) -> Message:
         wanted: Message = events.CreateSubscriptionRequest(request).subscription
-        target = TARGET.fullmatch(wanted.target_resource)
-        if target is None or not wanted.event_types or not wanted.notification_endpoint.pubsub_topic:
-            raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, "A target, event types and a topic are needed")
-        user = caller and self.school.user(caller)
-        if caller is not None and target["user"] != user:
-            raise Refusal(grpc.StatusCode.PERMISSION_DENIED, "The target is another user")
-        if self._lives.of(target["user"]):
-            raise Refusal(grpc.StatusCode.ALREADY_EXISTS, "There is a subscription to this target")
+        check_new(wanted, project=self._project)
+        user, target = self.school.user(caller), wanted.target_resource
+        end = end_of(wanted, now=self.school.clock())
+        if target != f"//cloudidentity.googleapis.com/{user}":
+            raise Refusal(grpc.StatusCode.PERMISSION_DENIED, "The subscriber has to be the user of the target")
+        is_begun = any(begun.target == target and begun.done is None for begun in self._begun.values())
+        if is_begun or self._lives.about(target, owner=user):
+            raise Refusal(
+                grpc.StatusCode.ALREADY_EXISTS,
+                "A user can only authorize your app to create one subscription for a given target resource",
+            )
         if self._lives.has_cause(wanted):
-            raise Refusal(grpc.StatusCode.PERMISSION_DENIED, "What suspended the last one is not mended")
-        life = self._lives.begin(wanted, owner=user or None, end=self._end(wanted))
-        return _done(events.Subscription.pb(life.subscription))
+            raise Refusal(grpc.StatusCode.PERMISSION_DENIED, "The cause of the last one's suspension is still there")
+        if request.validate_only:
+            return _done(events.Subscription.pb(wanted))
+        return self._operation_of(
+            lambda: events.Subscription.pb(self._lives.begin(wanted, owner=user, end=end).subscription), target=target
+        )
 
-    def _update(self, request: Message, caller: str | None) -> Message:
+    def _update(self, request: Message, caller: str) -> Message:
         wanted: Message = events.Subscription(request.subscription)
+        check_name(wanted.name)
+        path = updated_field(request, wanted)
+        end = None if path == "event_types" else end_of(wanted, now=self.school.clock())
         life = self._of(wanted.name, caller)
-        paths = set(request.update_mask.paths)
-        if not paths or paths - _UPDATABLE or {"ttl", "expire_time"} <= paths:
-            raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, "The mask should name ttl, expire_time or event_types")
-        if "event_types" in paths and not wanted.event_types:
-            raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, "Event types are needed")
-        if "expire_time" in paths and not request.subscription.HasField("expire_time"):
-            raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, "An expiration time is needed")
-        if paths & {"ttl", "expire_time"}:
-            self._lives.renew(life, end=self._end(wanted))
-        if "event_types" in paths:
-            life.subscription.event_types = wanted.event_types
-        return _done(events.Subscription.pb(life.subscription))
+        _check_etag(wanted.etag, life)
 
-    def _reactivate(self, request: Message, caller: str | None) -> Message:
+        def change() -> Message:
+            if end:
+                self._lives.renew(life, end=end)
+            else:
+                life.subscription.event_types = wanted.event_types
+            self._lives.touch(life.subscription)
+            return events.Subscription.pb(life.subscription)
+
+        return _done(events.Subscription.pb(life.subscription)) if request.validate_only else self._operation_of(change)
+
+    def _reactivate(self, request: Message, caller: str) -> Message:
+        check_name(request.name)
         life = self._of(request.name, caller)
         if not life.is_suspended:
             raise Refusal(grpc.StatusCode.FAILED_PRECONDITION, "The subscription is not suspended")
         if self._lives.has_cause(life.subscription):
-            raise Refusal(grpc.StatusCode.FAILED_PRECONDITION, "What it was suspended for is not mended")
-        self._lives.reactivate(life)
-        return _done(events.Subscription.pb(life.subscription))
+            raise Refusal(grpc.StatusCode.FAILED_PRECONDITION, "The cause of the suspension is still there")
 
-    def _get(self, request: Message, caller: str | None) -> Message:
+        def change() -> Message:
+            self._lives.reactivate(life)
+            self._lives.touch(life.subscription)
+            return events.Subscription.pb(life.subscription)
+
+        return self._operation_of(change)
+
+    def _get(self, request: Message, caller: str) -> Message:
+        check_name(request.name)
         return events.Subscription.pb(self._of(request.name, caller).subscription)
 
-    def _list(self, request: Message, caller: str | None) -> Message:
-        if "event_types" not in request.filter:
-            raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, "The filter should name an event type")
-        target = TARGET.search(request.filter)
-        user = caller and self.school.user(caller)
+    def _list(self, request: Message, caller: str) -> Message:
+        wanted, size = parsed_filter(request.filter), page_size(request.page_size)
+        start = 0
+        if request.page_token:
+            asked, of_caller, start = self._pages.get(request.page_token, ("", None, 0))
+            if (asked, of_caller) != (request.filter, caller):
+                raise Malformed("page_token", "The filter value should match the call that provided the page token.")
+        user = self.school.user(caller)
         found = [
             life.subscription
             for life in self._lives.alive()
-            if (caller is None or life.owner == user)
-            and (target is None or life.subscription.target_resource == target[0])
-            and any(f'"{kind}"' in request.filter for kind in life.subscription.event_types)
+            if life.owner == user
+            and wanted.target in (None, life.subscription.target_resource)
+            and not wanted.event_types.isdisjoint(life.subscription.event_types)
         ]
-        return events.ListSubscriptionsResponse.pb(events.ListSubscriptionsResponse(subscriptions=found))
+        answer = events.ListSubscriptionsResponse(subscriptions=found[start : start + size])
+        if len(found) > start + size:
+            answer.next_page_token = f"page-{len(self._pages) + 1}"
+            self._pages[answer.next_page_token] = (request.filter, caller, start + size)
+        return events.ListSubscriptionsResponse.pb(answer)
 
-    def _delete(self, request: Message, caller: str | None) -> Message:
+    def _delete(self, request: Message, caller: str) -> Message:
+        check_name(request.name)
         try:
-            self._lives.remove(self._of(request.name, caller))
+            life = self._of(request.name, caller)
         except Refusal:
             if not request.allow_missing:
                 raise
-        return _done(empty_pb2.Empty())
+            return _done(empty_pb2.Empty())
+        _check_etag(request.etag, life)
 
-    def _of(self, name: str, caller: str | None) -> Life:
+        def change() -> Message:
+            if self._lives.named(life.name):
+                self._lives.remove(life)
+            return empty_pb2.Empty()
+
+        return _done(empty_pb2.Empty()) if request.validate_only else self._operation_of(change)
+
+    def _of(self, name: str, caller: str) -> Life:
         life = self._lives.named(name)
-        if life is None or (caller is not None and life.owner != self.school.user(caller)):
+        if life is None or life.owner != self.school.user(caller):
             raise Refusal(grpc.StatusCode.NOT_FOUND, "There is no such subscription")
         return life
 
-    def _end(self, wanted: Message) -> datetime:
-        """When a subscription that is asked for ends; without a word about it, as late as may be."""
-        now = self.school.clock()
-        end: datetime = wanted.expire_time or now + (wanted.ttl or LIFE)
-        if not now < end <= now + LIFE:
-            raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, "A subscription lives seven days at most")
-        return end
+    def _operation_of(self, change: Callable[[], Message], *, target: str | None = None) -> Message:
+        """The operation that makes a change: now, or after as many further calls as it takes."""
+        if self.calls_until_done == 0:
+            return _done(change())
+        name = f"operations/{len(self._begun) + 1}"
+        self._begun[name] = _Begun(change, self.calls_until_done, target)
+        return operations_pb2.Operation(name=name, done=False)
 
-    def _operation(self, _request: Message, _caller: str | None) -> Message:
-        raise Refusal(grpc.StatusCode.NOT_FOUND, "Every operation was answered as done")
+    def _go_on(self) -> None:
+        """One more call has come: operations that take their time are one step further."""
+        for name, begun in self._begun.items():
+            begun.calls_left -= 1
+            if begun.calls_left <= 0 and begun.done is None:
+                begun.done = _done(begun.change(), name)
+
+    def _operation(self, request: Message, _caller: str) -> Message:
+        begun = self._begun.get(request.name)
+        if begun is None:
+            raise Refusal(grpc.StatusCode.NOT_FOUND, "There is no such operation")
+        return begun.done or operations_pb2.Operation(name=request.name, done=False)
 
     def _handlers(self) -> list[grpc.GenericRpcHandler]:
         service: dict[str, tuple[Method, Message]] = {
@@ -221,23 +309,31 @@ class WorkspaceEventsSimulator(GrpcStandIn):
     ) -> "grpc.RpcMethodHandler[Message, Message]":  # quoted: generic only in its stubs
         async def handle(request: Message, context: Context) -> Message:
             try:
-                caller = caller_of(metadata_of(context), self._tokens, accepted=READ_MEETINGS)
+                caller = self._caller(context)
                 self.calls.append(SubscriptionCall(name, caller))
                 self._count(name, caller)
                 resource = request.subscription.name if name == "UpdateSubscription" else getattr(request, "name", "")
                 await self._strike(Request(name, resource, 1, caller, ""))
                 with self._lock:
+                    self._go_on()
                     return method(request, caller)
             except Refusal as refusal:
+                if isinstance(refusal, Malformed):
+                    self.violations.append(f"{name}: {refusal.message}")
                 await context.abort(refusal.status, refusal.message, refusal.trailing_metadata())
 
         handler: Callable[[Message, Context], Awaitable[Message]] = handle
         return grpc.unary_unary_rpc_method_handler(handler, request_type.FromString, lambda m: m.SerializeToString())
 
-    def _count(self, name: str, caller: str | None) -> None:
+    def _caller(self, context: Context) -> str:
+        caller = caller_of(metadata_of(context), self._tokens, accepted=READ_MEETINGS)
+        if caller is None:
+            raise Refusal(grpc.StatusCode.UNAUTHENTICATED, "Only a user can subscribe, and the call names nobody")
+        return caller
+
+    def _count(self, name: str, caller: str) -> None:
         if self._quotas is not None:
-            user = caller and self.school.user(caller)
-            self._quotas.take(name, user or caller or "")
+            self._quotas.take(name, self.school.user(caller) or caller)
 
     async def _strike(self, request: Request) -> None:
         fault: Fault | None = self.faults.strike(request)
@@ -251,7 +347,13 @@ class WorkspaceEventsSimulator(GrpcStandIn):
             raise Refusal(fault.status, f"Planned fault: {fault.status.name}", fault.reason)
 
 
-def _done(response: Message) -> Message:
-    operation = operations_pb2.Operation(name="operations/done", done=True)
+def _check_etag(etag: str, life: Life) -> None:
+    """If present, it must match with the server's etag. Otherwise, request fails with the status `ABORTED`."""
+    if etag and etag != life.subscription.etag:
+        raise Refusal(grpc.StatusCode.ABORTED, "The etag is not that of the subscription as it is now")
+
+
+def _done(response: Message, name: str = "operations/done") -> Message:
+    operation = operations_pb2.Operation(name=name, done=True)
     operation.response.Pack(response)
     return operation

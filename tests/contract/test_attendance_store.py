@@ -16,6 +16,7 @@ from functions.adapters.firestore import FirestoreDatabase
 from functions.adapters.sqlite import SqliteDatabase
 from functions.domain.attendance import attendee_id, unscheduled_session
 from functions.domain.errors import DocumentsRefused, DocumentTooNew, NotFound, Retryable, StoreConflict
+from functions.domain.intervals import Interval
 from functions.domain.model import (
     DeviceUser,
     EmailUser,
@@ -31,6 +32,7 @@ from functions.domain.roster import Assignment, Mark, Remembered, RosterEntry
 from functions.domain.sessions import (
     Answered,
     AttachedRecord,
+    AttendanceSheet,
     AuditEntry,
     CalendarEntry,
     CalendarState,
@@ -805,6 +807,30 @@ async def test_class_meetings_are_due_the_longest_due_first(store):
     assert list(await store.due_sessions(at(60))) == ["third", "second", "first"]
 
 
+async def test_class_meetings_whose_room_is_not_listed_are_found_by_since_when(store):
+    def failing(session_id, since, *, due=True, teacher="teacher@school.example"):
+        session = lesson(session_id=session_id, listed=None)
+        error = None if since is None else SyncError("meet-unavailable", "No answer.", "Wait.", at(since))
+        progress = dataclasses.replace(session.progress, failures=3, error=error, due_at=at(90) if due else None)
+        plan = dataclasses.replace(session.plan, teachers=(teacher,))
+        return AttendanceSheet(dataclasses.replace(session, progress=progress, plan=plan))
+
+    async def put(work):
+        for session in [
+            failing("long", 10),
+            failing("new", 50),
+            failing("for-another-reason", None),
+            failing("given-up", 50, due=False),
+            failing("of-a-colleague", 50, teacher="colleague@school.example"),
+        ]:
+            work.put_sheet(session)
+
+    await store.transact(put)
+
+    assert list(await store.failing_sessions("teacher@school.example", since=at(50))) == ["new"]
+    assert list(await store.failing_sessions("teacher@school.example", since=at(0))) == ["long", "new"]
+
+
 async def test_class_meetings_that_calendar_waits_for_are_found_one_of_each_event(store):
     def meeting(session_id, start, event_id, due):
         session = lesson(start=start, end=start + 30, session_id=session_id)
@@ -1048,12 +1074,14 @@ async def test_only_what_lies_directly_in_a_collection_is_listed(database):
     assert [document.path for document in await database.children("a")] == ["a/1", "a/2"]
 
 
-async def test_what_firestore_will_never_take_is_refused_and_nothing_is_written(firestore_client):
+async def test_what_firestore_will_never_take_is_refused_and_nothing_is_written(firestore_client, firestore_gate):
+    firestore_gate.most_bytes = 1_000_000  # less than is known of
     database = FirestoreDatabase(firestore_client)
 
     with pytest.raises(DocumentsRefused):
-        await database.commit([Write("a/small", {"n": 1}), Write("a/large", {"text": "x" * 1_100_000})])
+        await database.commit([Write("a/small", {"n": 1}), Write("a/large", {"text": "x" * 1_000_000})])
     assert await database.get("a/small") is None
+    assert [refusal.status for refusal in firestore_gate.take()] == ["INVALID_ARGUMENT"]
 
 
 @pytest.mark.parametrize(
@@ -1099,3 +1127,32 @@ async def test_a_teacher_has_classes_once_one_is_stored_and_a_co_teacher_has_non
 
     assert await store.has_classes("teacher@school.example")
     assert not await store.has_classes("co-teacher@school.example")
+
+
+async def test_teachers_are_given_in_order_from_behind_one_on(store):
+    async def track(work):
+        for number in (3, 1, 2, 10):
+            work.put_organizer(TrackedOrganizer(f"users/{number}", f"t{number}@school.example", enrolled_at=at(0)))
+
+    await store.transact(track)
+
+    assert await store.organizers_after("", limit=2) == ["users/1", "users/10"]
+    assert await store.organizers_after("users/10", limit=5) == ["users/2", "users/3"]
+
+
+async def test_rooms_are_given_by_when_they_are_to_be_looked_into_and_page_by_page(store):
+    def room(number, **about):
+        slot = Slot(f"s{number}", Interval(at(number), at(number + 60)), timedelta(0), timedelta(0))
+        return Room(f"spaces/r{number}", slots=(slot,), **about)
+
+    async def put(work):
+        for stored in [*map(room, (1, 2, 3)), room(4, looked_at=at(4)), Room("spaces/empty")]:
+            work.put_room(stored)
+
+    await store.transact(put)
+    first = await store.rooms_to_reconcile(at(10), after=None, limit=2)
+    rest = await store.rooms_to_reconcile(at(10), after=first[-1], limit=2)
+
+    assert [one.space for one in (*first, *rest)] == ["spaces/r1", "spaces/r2", "spaces/r3"]
+    assert [one.due_at for one in first] == [at(1), at(2)]
+    assert [one.space for one in await store.rooms_to_reconcile(at(19), after=rest[-1], limit=2)] == ["spaces/r4"]

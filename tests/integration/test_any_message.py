@@ -134,6 +134,7 @@ def log():
 async def workspace_events(school):
     async with WorkspaceEventsSimulator(school) as simulator:
         yield simulator
+        assert simulator.violations == []
 
 
 @pytest.fixture

@@ -264,7 +264,7 @@ async def test_the_roster_of_a_session_and_of_a_class_is_replaced(api, synced):
     assert [entry["student_id"] for entry in one.json()["roster"]] == ["s3"]
     whole = {"students": [{"student_id": "s4"}], "by": "x", "from": "2026-01-01"}
     answer = await api.put("/api/classes/7b%2Fmaths/roster", json=whole)
-    assert answer.json() == {"status": "success", "session_ids": [synced]}
+    assert answer.json() == {"status": "success", "session_ids": [synced], "unapplied_corrections": []}
     assert set(await people_of(api, synced)) == {"s4", "Ms Teacher", "ada l.", "<b>guest</b>"}
 
 

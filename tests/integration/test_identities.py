@@ -1,13 +1,9 @@
-"""Accounts looked up by the official client over the wire, from services that answer as their reference says."""
+"""Accounts looked up by the official client over the wire, from stand-ins that are as strict as the services."""
 
 import asyncio
 import json
 import logging
-import threading
-import time
 from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
@@ -16,104 +12,20 @@ from functions.adapters.credentials import AnonymousCredentials, CredentialsPool
 from functions.adapters.directory import Directory
 from functions.adapters.identities import GoogleIdentities
 from functions.adapters.people import People
-from functions.domain.errors import IdentitiesApiDisabled, IdentitiesUnavailable, IdentityScopeMissing
+from functions.domain.errors import (
+    IdentitiesApiDisabled,
+    IdentitiesUnavailable,
+    IdentityAccessDenied,
+    IdentityScopeMissing,
+)
 from functions.domain.model import Identity, IdentitySource, Organizer
+from infra.local.google_apis import GoogleApis, RestFault
+from infra.local.school import Account, Contact, ProfileAddress, School
+from tests.builders import NINE
 
 TEACHER = Organizer(user="users/1", email="teacher@school.example")
-
-
-class Google(ThreadingHTTPServer):
-    """What the two services know, how they fail, and which calls came: (service, as whom, for how many)."""
-
-    daemon_threads = True
-    request_queue_size = 64
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), _Answers)
-        self.people = {}
-        self.directory = {}
-        self.failures = {}
-        self.calls = []
-        self.released = threading.Event()
-
-    @property
-    def endpoint(self):
-        return f"http://127.0.0.1:{self.server_port}"
-
-    def people_knows(self, number, *addresses, name="Ada"):
-        """Each address is itself, or itself and its metadata."""
-        entries = [{"value": each} if isinstance(each, str) else {"value": each[0], **each[1]} for each in addresses]
-        self.people[str(number)] = {"emailAddresses": entries, "names": [{"displayName": name}]}
-
-    def directory_knows(self, number, email, **fields):
-        user = {"id": str(number), "primaryEmail": email, "name": {"fullName": "Ada"}, **fields}
-        self.directory[str(number)] = self.directory[email] = user
-
-    def fails(self, service, status, *, reason="backendError", times=10**9):
-        self.failures[service] = (status, reason, times)
-
-    def asked(self):
-        return Counter(service for service, _, _ in self.calls)
-
-
-class _Answers(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Google
-
-    def log_message(self, *_):
-        """Say nothing."""
-
-    def do_POST(self):
-        # As the client asks where the address would be too long: with the method that it means.
-        assert self.headers["x-http-method-override"] == "GET"
-        self.do_GET()
-
-    def do_GET(self):
-        url = urlsplit(self.path)
-        body = self.rfile.read(int(self.headers["content-length"] or 0)).decode()
-        query = parse_qs(url.query or body)
-        service = "directory" if url.path.startswith("/admin/directory/v1/users/") else "people"
-        self.server.calls.append((service, self.headers["x-acting-as"], len(query.get("resourceNames", "1"))))
-        status, reason, times = self.server.failures.get(service, (200, "", 0))
-        if times:
-            self.server.failures[service] = (status, reason, times - 1)
-            if status == "hang":
-                self.server.released.wait(30)
-                return
-            if status == "page":
-                self.answer(200, "<html>", "text/html")
-                return
-            self.answer(status, {"error": {"code": status, "message": "no", "errors": [{"reason": reason}]}})
-        elif service == "directory":
-            user = self.server.directory.get(unquote(url.path.rpartition("/")[2]))
-            self.answer(200, user) if user else self.answer(404, {"error": {"code": 404, "message": "not found"}})
-        elif url.path == "/v1/people:batchGet":
-            assert len(query["resourceNames"]) <= 200
-            assert query["personFields"] == ["names,emailAddresses"]
-            self.answer(200, {"responses": [self.person(name) for name in query["resourceNames"]]})
-        else:
-            mine = next((id_ for id_, person in self.server.people.items() if self.is_of(person)), None)
-            person = {"resourceName": f"people/{mine}", **self.server.people[mine]} if mine else {}
-            self.answer(200 if mine else 404, person)
-
-    def is_of(self, person):
-        return any(entry["value"] == self.headers["x-acting-as"] for entry in person["emailAddresses"])
-
-    def person(self, name):
-        known = self.server.people.get(name.removeprefix("people/"))
-        if known is None:
-            return {"requestedResourceName": name, "status": {"code": 5}, "httpStatusCode": 404}
-        if "status" in known:
-            return {"requestedResourceName": name, **known}
-        return {"requestedResourceName": name, "httpStatusCode": 200, "person": {"resourceName": name, **known}}
-
-    def answer(self, status, message, kind="application/json"):
-        content = (message if isinstance(message, str) else json.dumps(message)).encode()
-        self.send_response(status)
-        self.send_header("content-type", kind)
-        self.send_header("content-length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+PEOPLE, DIRECTORY = "people.batchGet", "users.get"
+ADA = "ada@school.example"
 
 
 @pytest.fixture
@@ -127,23 +39,25 @@ def _as_it_was():
 
 
 @pytest.fixture
-def google():
-    with Google() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield server
-        server.released.set()
-        server.shutdown()
-        thread.join()
+def school():
+    school = School(lambda: NINE)
+    school.enrol(Account("users/1", "teacher@school.example", display_name="The Teacher"))
+    return school
+
+
+@pytest.fixture
+def google(school):
+    with GoogleApis(school).in_thread() as apis:
+        yield apis
 
 
 @pytest.fixture
 def identities(google):
     started = []
 
-    def start(**settings):
+    def start(*, domains=(), **settings):
         made = GoogleIdentities(
-            People(google.endpoint),
+            People(google.endpoint, domains=domains),
             Directory(google.endpoint),
             credentials=CredentialsPool(AnonymousCredentials),
             **settings,
@@ -152,67 +66,85 @@ def identities(google):
         return made
 
     yield start
-    google.released.set()
     for made in started:
         made.close()
+
+
+@pytest.fixture
+def asked(google):
+    """How often each service was asked."""
+
+    def asked():
+        counted = google.calls.by_method()
+        return {"people": counted[PEOPLE], "directory": counted[DIRECTORY]}
+
+    return asked
 
 
 def users(*numbers):
     return [f"users/{number}" for number in numbers]
 
 
-def contact(address, **metadata):
-    return address, {"metadata": {"source": {"type": "CONTACT"}, **metadata}}
-
-
-def profile(address, **metadata):
-    return address, {"metadata": {"source": {"type": "DOMAIN_PROFILE"}, **metadata}}
-
-
-async def test_people_tells_who_somebody_is_with_all_their_addresses(google, identities):
-    google.people_knows(
-        2, profile("Second@School.example"), profile("Ada@School.example", primary=True), name="Ada\nL."
+def notes(school, *contacts):
+    """The teacher has these contacts."""
+    school.enrol(
+        Account("users/1", "teacher@school.example", display_name="The Teacher", contacts=tuple(contacts)),
     )
+
+
+def emails(look_up):
+    return {user: (identity.email, identity.aliases) for user, identity in look_up.found.items()}
+
+
+async def test_people_says_who_somebody_is_with_all_their_addresses(school, identities):
+    school.people_tells_aliases = True
+    school.enrol(Account("users/2", "Ada@School.example", ("Second@School.example",), "Ada\nL."))
 
     look_up = await identities().look_up(users(2), acting_as=TEACHER)
 
-    assert look_up.found == {
-        "users/2": Identity(
-            "users/2", "ada@school.example", ("second@school.example",), "Ada L.", IdentitySource.PEOPLE
-        )
-    }
+    assert look_up.found == {"users/2": Identity("users/2", ADA, ("second@school.example",), "Ada L.", "people")}
     assert (look_up.unknown, look_up.unavailable, look_up.reasons) == (frozenset(), frozenset(), frozenset())
 
 
-async def test_the_directory_tells_of_those_whom_people_gives_no_address_for(google, identities):
-    google.people_knows(2)
-    for number in (2, 3):
-        google.directory_knows(
-            number,
-            f"S{number}@school.example",
-            aliases=[f"Alias{number}@school.example"],
-            emails=[{"address": f"s{number}@school.example"}, {"address": "home@mail.example"}],
-        )
+async def test_the_directory_is_asked_for_accounts_of_which_people_shows_no_address(school, identities):
+    school.enrol(
+        Account("users/2", "S2@school.example", people_shows_address=False),
+        Account(
+            "users/3",
+            "S3@school.example",
+            aliases=("Alias3@school.example",),
+            non_editable_aliases=("S3@school.example.test-google-a.com",),
+            display_name="Ada L.",
+            in_people=False,
+        ),
+    )
 
     look_up = await identities().look_up(users(2, 3), acting_as=TEACHER)
 
     assert look_up.found["users/3"] == Identity(
         "users/3",
         "s3@school.example",
-        ("alias3@school.example", "home@mail.example"),
-        "Ada",
+        ("alias3@school.example", "s3@school.example.test-google-a.com"),
+        "Ada L.",
         IdentitySource.DIRECTORY,
     )
-    assert look_up.found.keys() == {"users/2", "users/3"}
+    assert look_up.found["users/2"].source is IdentitySource.DIRECTORY
 
 
-async def test_the_directory_is_not_asked_for_whom_people_knows(google, identities):
-    google.people_knows(2, "ada@school.example")
-    google.directory_knows(2, "ada@school.example")
+async def test_an_address_that_somebody_typed_into_the_directory_is_not_the_accounts(school, identities):
+    school.enrol(Account("users/2", ADA, ("a@school.example",), in_people=False, typed_addresses=("bo@mail.example",)))
+
+    look_up = await identities().look_up(users(2), acting_as=TEACHER)
+
+    assert emails(look_up) == {"users/2": (ADA, ("a@school.example",))}
+
+
+async def test_the_directory_is_not_asked_for_accounts_that_people_knows(school, identities, asked):
+    school.enrol(Account("users/2", ADA))
 
     await identities().look_up(users(2), acting_as=TEACHER)
 
-    assert google.asked() == {"people": 1}
+    assert asked() == {"people": 1, "directory": 0}
 
 
 @pytest.mark.parametrize(
@@ -220,60 +152,204 @@ async def test_the_directory_is_not_asked_for_whom_people_knows(google, identiti
     [(None, "new@school.example", set()), (503, None, {"users/2"}), (403, "old@school.example", set())],
     ids=["answers", "does not answer", "refuses"],
 )
-async def test_whom_the_directory_knew_it_is_asked_for_again_whatever_people_tells(
-    *, google, identities, status, email, unavailable
+async def test_accounts_that_the_directory_knew_are_asked_for_there_again_whatever_people_says(
+    *, school, google, identities, status, email, unavailable
 ):
-    """Only the Directory tells which address is the primary one."""
-    google.people_knows(2, "old@school.example")
-    google.directory_knows(2, "new@school.example", aliases=["old@school.example"])
+    """Only the Directory says which address is the primary one."""
+    school.people_tells_aliases = False
+    school.enrol(Account("users/2", "old@school.example" if status else "new@school.example"))
     if status:
-        google.fails("directory", status)
+        google.fail(RestFault(DIRECTORY, status, "forbidden" if status == 403 else "backendError"))
 
     look_up = await identities().look_up(users(2), acting_as=TEACHER, known_to_directory=users(2))
 
-    assert {one.email for one in look_up.found.values()} == ({email} if email else set())
+    assert {identity.email for identity in look_up.found.values()} == ({email} if email else set())
     assert look_up.unavailable == unavailable
 
 
-async def test_an_address_out_of_a_contact_gives_way_to_the_directorys(google, identities):
-    """A teacher's contacts may name a parent's address; it is no alias of the account either."""
-    google.people_knows(2, contact("parent@mail.example", primary=True))
-    google.directory_knows(2, "ada@school.example")
-    google.people_knows(3, contact("parent@mail.example", primary=True), profile("bo@school.example"))
-    google.people_knows(4, contact("guest@mail.example"))
+async def test_every_source_is_asked_for_as_a_parameter_of_its_own(school, identities):
+    """Addresses out of contacts that Google has verified: each comes only if its source was understood."""
+    kinds = ["CONTACT", "OTHER_CONTACT", "DOMAIN_CONTACT"]
+    notes(
+        school,
+        *(
+            Contact(f"users/{n}", f"p{n}@mail.example", kind=kind, verified=True)
+            for n, kind in enumerate(kinds, start=2)
+        ),
+    )
+    school.enrol(Account("users/5", "p5@mail.example", in_directory=False))
 
-    look_up = await identities().look_up(users(2, 3, 4), acting_as=TEACHER)
+    look_up = await identities().look_up(users(2, 3, 4, 5), acting_as=TEACHER)
 
-    assert {user: (one.email, one.aliases) for user, one in look_up.found.items()} == {
-        "users/2": ("ada@school.example", ()),
+    assert look_up.found.keys() == set(users(2, 3, 5))
+
+
+async def test_what_somebody_wrote_into_their_profile_counts_only_if_google_has_verified_it(school, identities):
+    stranger = {"in_directory": False, "people_shows_address": False}
+    school.enrol(
+        Account("users/2", "x@x.example", profile_addresses=(ProfileAddress(ADA),), **stranger),
+        Account("users/3", "x@x.example", profile_addresses=(ProfileAddress("teacher@school.example"),), **stranger),
+        Account("users/4", "x@x.example", profile_addresses=(ProfileAddress("bo@mail.example", True),), **stranger),
+        Account("users/5", "cy@school.example", profile_addresses=(ProfileAddress(ADA),)),
+    )
+
+    look_up = await identities().look_up(users(2, 3, 4, 5), acting_as=TEACHER)
+
+    assert emails(look_up) == {"users/4": ("bo@mail.example", ()), "users/5": ("cy@school.example", ())}
+    assert look_up.unknown == {"users/2", "users/3"}
+
+
+@pytest.mark.parametrize("kind", ["CONTACT", "OTHER_CONTACT"])
+async def test_what_a_teacher_has_noted_for_somebody_is_neither_their_address_nor_their_name(school, identities, kind):
+    """Though it is the person's primary entry for this teacher."""
+    noted = [Contact(f"users/{n}", "parent@mail.example", "Noisy boy, row 3", kind=kind) for n in (2, 3, 4)]
+    notes(school, *noted, Contact("users/5", "dee@mail.example", "Noisy girl", kind=kind, verified=True))
+    school.enrol(
+        Account("users/2", ADA, display_name="Ada", in_people=False),
+        Account("users/3", "bo@school.example", display_name="Bo"),
+    )
+
+    look_up = await identities().look_up(users(2, 3, 4, 5), acting_as=TEACHER)
+
+    assert emails(look_up) == {
+        "users/2": (ADA, ()),
         "users/3": ("bo@school.example", ()),
-        "users/4": ("guest@mail.example", ()),
+        "users/5": ("dee@mail.example", ()),
     }
+    assert {user: one.display_name for user, one in look_up.found.items()} == {
+        "users/2": "Ada",
+        "users/3": "Bo",
+        "users/5": None,
+    }
+    assert look_up.unknown == {"users/4"}
 
 
-async def test_an_address_out_of_a_contact_does_not_count_while_the_directory_cannot_be_asked(google, identities):
-    google.people_knows(2, contact("parent@mail.example"))
-    google.fails("directory", 503)
+async def test_what_a_teacher_has_noted_counts_no_more_while_the_directory_cannot_be_asked(school, google, identities):
+    notes(school, Contact("users/2", "parent@mail.example"))
+    google.fail(RestFault(DIRECTORY, 503))
 
     look_up = await identities().look_up(users(2), acting_as=TEACHER)
 
     assert (look_up.found, look_up.unavailable) == ({}, {"users/2"})
 
 
-async def test_nobody_knows_whom_neither_service_knows(identities):
+@pytest.mark.parametrize(
+    ("domains", "found"),
+    [((), {"users/2", "users/3", "users/4", "users/5"}), (("school.example",), {"users/5"})],
+    ids=["domains not configured", "domains configured"],
+)
+async def test_an_address_of_the_school_counts_only_from_the_schools_own_profile(*, school, identities, domains, found):
+    """A private account can have an address of the school, and Google can have verified it."""
+    notes(school, Contact("users/4", "C@School.Example", verified=True))
+    school.enrol(
+        Account("users/2", "A@School.Example", in_directory=False),
+        Account(
+            "users/3",
+            "x@x.example",
+            in_directory=False,
+            people_shows_address=False,
+            profile_addresses=(ProfileAddress("b@school.example", verified=True),),
+        ),
+        Account("users/5", "d@school.example"),
+    )
+
+    look_up = await identities(domains=domains).look_up(users(2, 3, 4, 5), acting_as=TEACHER)
+
+    assert look_up.found.keys() == found
+
+
+async def test_an_address_of_another_domain_counts_from_any_account(school, identities):
+    school.enrol(
+        Account("users/2", "a@gmail.example", in_directory=False),
+        Account("users/3", "b@other.school.example", in_directory=False),
+    )
+
+    look_up = await identities(domains=["school.example"]).look_up(users(2, 3), acting_as=TEACHER)
+
+    assert look_up.found.keys() == {"users/2", "users/3"}
+
+
+@pytest.mark.parametrize("strangers", ["forbidden", "missing"])
+async def test_nobody_knows_accounts_that_neither_service_knows(school, identities, strangers):
+    school.strangers = strangers
+
     look_up = await identities().look_up(users(2), acting_as=TEACHER)
 
     assert (look_up.found, look_up.unknown, look_up.unavailable) == ({}, {"users/2"}, frozenset())
+    assert look_up.reasons == frozenset()
 
 
-async def test_five_hundred_accounts_take_three_calls_to_people(google, identities):
-    for number in range(500):
-        google.people_knows(number, f"s{number}@school.example")
+@pytest.mark.parametrize(("strangers", "more"), [("forbidden", 1), ("missing", 0)])
+async def test_strangers_that_the_directory_forbids_cost_one_call_more_in_all(
+    *, school, identities, asked, strangers, more
+):
+    """The Directory is asked whether it answers for the teacher: if so, it does not know the strangers."""
+    school.strangers = strangers
+    school.enrol(Account("users/2", ADA, in_people=False))
+
+    look_up = await identities().look_up(users(2, *range(300, 530)), acting_as=TEACHER)
+
+    assert emails(look_up) == {"users/2": (ADA, ())}
+    assert len(look_up.unknown) == 230
+    assert asked() == {"people": 2, "directory": 231 + more}
+
+
+@pytest.mark.parametrize("acting_as", [Organizer(user="users/1"), Organizer(email="teacher@school.example")])
+async def test_the_teacher_may_be_known_by_the_account_or_by_the_address_alone(identities, acting_as):
+    assert (await identities().look_up(users(2), acting_as=acting_as)).unknown == {"users/2"}
+
+
+async def test_a_directory_that_forbids_the_teachers_own_account_knows_nobody_and_calls_nobody_unknown(
+    school, identities
+):
+    school.enrol(
+        Account("users/1", "teacher@elsewhere.example", in_directory=False),
+        Account("users/3", "bo@school.example"),
+    )
+
+    look_up = await identities().look_up(users(1, 2, 3), acting_as=TEACHER)
+
+    assert look_up.found.keys() == {"users/1", "users/3"}  # as People says
+    assert (look_up.unknown, look_up.unavailable) == (frozenset(), {"users/2"})
+    assert look_up.reasons == {"identity-access-denied"}
+
+
+async def test_strangers_are_left_open_while_the_directory_cannot_say_whether_it_answers_for_the_teacher(
+    google, identities, asked
+):
+    google.fail(RestFault(DIRECTORY, 503, key="1"))
+
+    look_up = await identities().look_up(users(2, 3), acting_as=TEACHER)
+
+    assert (look_up.unknown, look_up.unavailable) == (frozenset(), {"users/2", "users/3"})
+    assert look_up.reasons == {"identities-unavailable"}
+    assert asked()["directory"] == 2 + 4  # one question, as often as any other is repeated
+
+    google.fail()
+    assert (await identities().look_up(users(2, 3), acting_as=TEACHER)).unknown == {"users/2", "users/3"}
+
+
+async def test_a_teacher_whose_profile_is_hidden_may_ask_for_others(google, identities):
+    google.fail(RestFault(DIRECTORY, 404, "notFound", key="1"))
+
+    assert (await identities().look_up(users(2), acting_as=TEACHER)).unknown == {"users/2"}
+
+
+async def test_an_account_that_left_the_school_is_known_by_what_people_says(school, identities):
+    school.enrol(Account("users/2", "ada@mail.example", in_directory=False))
+
+    look_up = await identities().look_up(users(2), acting_as=TEACHER, known_to_directory=users(2))
+
+    assert emails(look_up) == {"users/2": ("ada@mail.example", ())}
+
+
+async def test_five_hundred_accounts_take_three_calls_to_people(school, google, identities):
+    school.enrol(*(Account(f"users/{number}", f"s{number}@school.example") for number in range(500)))
 
     look_up = await identities().look_up(users(*range(500), 7, 7), acting_as=TEACHER)
 
     assert look_up.found.keys() == set(users(*range(500)))
-    assert sorted(count for _, _, count in google.calls) == [100, 200, 200]
+    assert sorted(call.asked_for for call in google.calls) == [100, 200, 200]
 
 
 async def test_looking_nobody_up_asks_nobody(google, identities):
@@ -285,28 +361,37 @@ async def test_every_call_is_made_as_the_teacher(google, identities):
     await identities().look_up(users(2), acting_as=TEACHER)
     await identities().look_up(users(2), acting_as=Organizer(user="users/1"))
 
-    assert Counter(acting_as for _, acting_as, _ in google.calls) == {"teacher@school.example": 2, "users/1": 2}
+    assert Counter(call.acting_as for call in google.calls) == {"teacher@school.example": 3, "users/1": 3}
 
 
-@pytest.mark.parametrize("service", ["people", "directory"])
+@pytest.mark.parametrize("service", [PEOPLE, DIRECTORY])
 @pytest.mark.parametrize(
-    ("status", "reason"), [(429, "rateLimitExceeded"), (500, ""), (503, ""), (403, "quotaExceeded"), ("page", "")]
+    "fault",
+    [
+        {"status": 429, "reason": "rateLimitExceeded"},
+        {"status": 500},
+        {"status": 503},
+        {"status": 403, "reason": "quotaExceeded"},
+        {"page": True},
+    ],
+    ids=str,
 )
-async def test_what_may_pass_by_itself_is_asked_again(google, identities, service, status, reason):
-    google.directory_knows(2, "ada@school.example")
-    google.fails(service, status, reason=reason, times=1)
+async def test_what_may_pass_by_itself_is_asked_again(school, google, identities, service, fault):
+    school.enrol(Account("users/2", ADA, in_people=False))
+    google.fail(RestFault(service, times=1, **fault))
 
     look_up = await identities().look_up(users(2), acting_as=TEACHER)
 
     assert look_up.found.keys() == {"users/2"}
-    assert google.asked()[service] == 2
+    assert google.calls.by_method()[service] == 2
 
 
-@pytest.mark.parametrize(("service", "other"), [("people", "directory"), ("directory", "people")])
-async def test_one_service_that_fails_leaves_open_whom_the_other_does_not_know(google, identities, service, other):
-    google.people_knows(2, "ada@school.example")
-    google.directory_knows(2, "ada@school.example")
-    google.fails(service, 403, reason="forbidden")
+@pytest.mark.parametrize(("service", "other"), [(PEOPLE, "directory"), (DIRECTORY, "people")])
+async def test_one_service_that_refuses_leaves_open_accounts_that_the_other_does_not_know(
+    school, google, identities, service, other
+):
+    school.enrol(Account("users/2", ADA))
+    google.fail(RestFault(service, 403, "forbidden"))
 
     look_up = await identities().look_up(users(2, 3), acting_as=TEACHER)
 
@@ -314,11 +399,12 @@ async def test_one_service_that_fails_leaves_open_whom_the_other_does_not_know(g
     assert (look_up.unknown, look_up.unavailable) == (frozenset(), {"users/3"})
 
 
-@pytest.mark.parametrize(("service", "other"), [("people", "directory"), ("directory", "people")])
-async def test_a_service_that_the_school_does_not_let_us_ask_is_not_waited_for(google, identities, service, other):
-    google.people_knows(2, "ada@school.example")
-    google.directory_knows(2, "ada@school.example")
-    google.fails(service, 403, reason="insufficientPermissions")
+@pytest.mark.parametrize(("service", "other"), [(PEOPLE, "directory"), (DIRECTORY, "people")])
+async def test_a_service_that_the_school_does_not_let_us_ask_is_not_waited_for(
+    school, google, identities, service, other
+):
+    school.enrol(Account("users/2", ADA))
+    google.fail(RestFault(service, 403, "insufficientPermissions"))
 
     look_up = await identities().look_up(users(2, 3), acting_as=TEACHER)
 
@@ -327,8 +413,7 @@ async def test_a_service_that_the_school_does_not_let_us_ask_is_not_waited_for(g
 
 
 async def test_without_any_service_that_may_be_asked_nobody_is_called_unknown(google, identities):
-    for service in ("people", "directory"):
-        google.fails(service, 403, reason="insufficientPermissions")
+    google.fail(*(RestFault(service, 403, "insufficientPermissions") for service in (PEOPLE, DIRECTORY)))
 
     look_up = await identities().look_up(users(2), acting_as=TEACHER)
 
@@ -336,18 +421,28 @@ async def test_without_any_service_that_may_be_asked_nobody_is_called_unknown(go
     assert look_up.reasons == {"identity-access-denied"}
 
 
-async def test_a_directory_that_refuses_the_teacher_is_not_asked_for_everybody(google, identities):
-    google.fails("directory", 403, reason="accessNotConfigured")
+@pytest.mark.parametrize(
+    ("reason", "slug"),
+    [
+        ("accessNotConfigured", "identities-api-disabled"),
+        ("insufficientPermissions", "identity-access-denied"),
+        ("forbidden", "identity-access-denied"),
+    ],
+)
+async def test_a_directory_that_refuses_the_teacher_is_not_asked_for_everybody(
+    *, google, identities, asked, reason, slug
+):
+    google.fail(RestFault(DIRECTORY, 403, reason))
 
-    look_up = await identities().look_up(users(*range(100)), acting_as=TEACHER)
+    look_up = await identities().look_up(users(*range(100, 200)), acting_as=TEACHER)
 
-    assert len(look_up.unavailable) == 100
-    assert look_up.reasons == {"identities-api-disabled"}
-    assert google.asked()["directory"] <= 10
+    assert look_up.reasons == {slug}
+    assert look_up.found == {}
+    assert asked()["directory"] <= 10 + (reason == "forbidden")
 
 
 async def test_one_person_whom_people_could_not_look_up_is_left_open(google, identities):
-    google.people["2"] = {"status": {"code": 14}, "httpStatusCode": 503}
+    google.not_now = frozenset({"users/2"})
 
     look_up = await identities().look_up(users(2, 3), acting_as=TEACHER)
 
@@ -355,22 +450,21 @@ async def test_one_person_whom_people_could_not_look_up_is_left_open(google, ide
     assert look_up.reasons == {"identities-unavailable"}
 
 
-@pytest.mark.parametrize("service", ["people", "directory"])
-async def test_a_service_that_hangs_costs_no_more_than_the_deadline(google, identities, service):
-    google.people_knows(2, "ada@school.example")
-    google.directory_knows(2, "ada@school.example")
-    google.fails(service, "hang")
-    began = time.monotonic()
+@pytest.mark.parametrize("service", [PEOPLE, DIRECTORY])
+async def test_a_service_that_hangs_is_given_up_at_the_deadline(school, google, identities, service):
+    """And not when the connection times out, after which it would be asked again."""
+    school.enrol(Account("users/2", ADA, in_people=service == DIRECTORY))
+    google.fail(RestFault(service, hangs=True))
 
-    look_up = await identities(deadline=0.6).look_up(users(2, 3), acting_as=TEACHER)
+    look_up = await identities(deadline=1.0).look_up(users(2, 3), acting_as=TEACHER)
 
-    assert time.monotonic() - began < 5
     assert (look_up.found.keys(), look_up.unavailable) == ({"users/2"}, {"users/3"})
     assert look_up.reasons == {"identities-unavailable"}
+    assert google.calls.by_method()[service] == 1
 
 
 async def test_other_work_goes_on_while_services_are_waited_for(google, identities):
-    google.fails("people", "hang")
+    google.fail(RestFault(PEOPLE, hangs=True))
     looking = asyncio.create_task(identities(deadline=0.6).look_up(users(2), acting_as=TEACHER))
     turns = 0
     while not looking.done():
@@ -393,38 +487,44 @@ async def test_services_out_of_reach_are_told_and_not_raised():
 
 
 async def test_an_account_is_found_by_its_address_as_that_person(google, identities):
-    google.directory_knows(1, "teacher@school.example")
-
     account = await identities().account(" Teacher@School.example")
 
     assert (account.user, account.email) == ("users/1", "teacher@school.example")
-    assert google.calls == [("directory", "teacher@school.example", 1)]
+    assert [(call.method, call.acting_as) for call in google.calls] == [(DIRECTORY, "teacher@school.example")]
 
 
 @pytest.mark.usefixtures("_as_it_was")
 async def test_no_address_is_logged_however_much_is(google, identities, caplog):
     logs.configure("DEBUG")
     logging.getLogger().addHandler(caplog.handler)
-    google.directory_knows(1, "teacher@school.example")
 
     await identities().account("teacher@school.example")
-    google.fails("directory", 403, reason="<p>teacher@school.example may not</p>")
-    google.people_knows(1, "teacher@school.example")
+    google.fail(RestFault(DIRECTORY, 403, "<p>teacher@school.example may not</p>"))
     await identities().account("teacher@school.example")
+    await identities().look_up(users(2), acting_as=Organizer(email="teacher@school.example"))
 
-    assert google.asked() == {"directory": 2, "people": 1}
+    assert google.calls.by_method() == {DIRECTORY: 4, "people.get": 1, PEOPLE: 1}
     told = json.dumps([record.__dict__ for record in caplog.records], default=str)
     assert "@school.example" not in told
     assert "%40school.example" not in told
 
 
 async def test_an_account_that_the_directory_may_not_tell_is_told_by_the_person(google, identities):
-    google.people_knows(1, "teacher@school.example")
-    google.fails("directory", 403, reason="insufficientPermissions")
+    google.fail(RestFault(DIRECTORY, 403, "insufficientPermissions"))
 
-    account = await identities().account("teacher@school.example")
+    account = await identities(domains=["school.example"]).account("teacher@school.example")
 
     assert (account.user, account.source) == ("users/1", IdentitySource.PEOPLE)
+
+
+async def test_nobody_becomes_somebody_else_by_an_address_in_their_own_profile(school, identities):
+    """As the account itself: what it wrote into its profile is not its address."""
+    written = (ProfileAddress("head@school.example"),)
+    school.enrol(Account("users/2", "x@x.example", in_directory=False, profile_addresses=written))
+    school.know("head@school.example", "users/2")
+
+    with pytest.raises(IdentityAccessDenied):
+        await identities().account("head@school.example")
 
 
 async def test_an_address_without_an_account_is_nobodys(identities):
@@ -438,8 +538,8 @@ async def test_an_address_without_an_account_is_nobodys(identities):
         ("accessNotConfigured", IdentitiesApiDisabled, "admin.googleapis.com"),
     ],
 )
-async def test_an_account_that_nobody_may_tell_says_what_to_mend(google, identities, reason, error, hint):
-    google.fails("directory", 403, reason=reason)
+async def test_an_account_that_nobody_may_tell_says_what_to_fix(google, identities, reason, error, hint):
+    google.fail(RestFault(DIRECTORY, 403, reason), RestFault("people.get", 403, reason))
 
     with pytest.raises(error) as caught:
         await identities().account("teacher@school.example")
@@ -449,7 +549,7 @@ async def test_an_account_that_nobody_may_tell_says_what_to_mend(google, identit
 
 
 async def test_an_account_that_cannot_be_told_now_may_be_asked_for_later(google, identities):
-    google.fails("directory", 503)
+    google.fail(RestFault(DIRECTORY, 503))
 
     with pytest.raises(IdentitiesUnavailable):
         await identities().account("teacher@school.example")

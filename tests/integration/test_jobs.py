@@ -4,7 +4,7 @@ import json
 
 import grpc.aio
 import pytest
-from google.pubsub_v1 import PublisherAsyncClient, PullRequest, SubscriberAsyncClient
+from google.pubsub_v1 import PublisherAsyncClient, PublishRequest, PublishResponse, PullRequest, SubscriberAsyncClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcAsyncIOTransport
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcAsyncIOTransport
 
@@ -12,6 +12,7 @@ from functions.adapters.jobs import PubsubJobs
 from functions.domain.errors import JobsUnavailable
 from functions.ports import Job
 from infra.local.processes import free_port
+from infra.local.pubsub_rules import wrong_in_publish
 
 
 @pytest.fixture
@@ -82,6 +83,48 @@ async def test_jobs_larger_together_than_one_request_takes_all_arrive(publisher,
     await PubsubJobs(publisher, topic=topic).publish([Job("big", {"x": "x" * 4_000_000}) for _ in range(3)])
 
     assert [len(message.data) for message in await pulled(3)] == [4_000_008] * 3
+
+
+@pytest.fixture
+async def strict():
+    """A publisher in front of a server that writes down what Pub/Sub itself would refuse of each request."""
+    broken, taken = [], []
+
+    async def publish(request, _):
+        broken.extend(wrong_in_publish(request))
+        taken.extend(request.messages)
+        return PublishResponse.pb(PublishResponse(message_ids=[str(n) for n in range(len(request.messages))]))
+
+    handler = grpc.unary_unary_rpc_method_handler(
+        publish, PublishRequest.pb().FromString, lambda message: message.SerializeToString()
+    )
+    server = grpc.aio.server(options=[("grpc.max_receive_message_length", -1)])
+    server.add_generic_rpc_handlers(
+        [grpc.method_handlers_generic_handler("google.pubsub.v1.Publisher", {"Publish": handler})]
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield PublisherAsyncClient(transport=PublisherGrpcAsyncIOTransport(channel=channel)), taken
+    await server.stop(0.1)
+    assert broken == []
+
+
+@pytest.mark.parametrize(
+    "jobs",
+    [
+        [Job("sync-session", {"session_id": "x" * 100})] * 2500,
+        [Job("big", {"x": "x" * 900_000})] * 25,
+        [Job("big", {"x": "é" * 3_000_000})] * 3,
+        [Job("sync-due")],
+    ],
+    ids=["many", "large", "larger", "without-data"],
+)
+async def test_no_request_breaks_a_limit_that_the_emulator_does_not_know(strict, jobs):
+    publisher, taken = strict
+    await PubsubJobs(publisher, topic="projects/p-1/topics/attendance-jobs").publish(jobs)
+
+    assert len(taken) == len(jobs)
 
 
 async def test_no_jobs_need_no_topic(publisher):

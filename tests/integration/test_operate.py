@@ -77,6 +77,7 @@ def environment(school, meet, tmp_path, monkeypatch):
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
         yield
+        assert subscriptions.violations == []
 
 
 @pytest.fixture

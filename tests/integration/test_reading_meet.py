@@ -29,7 +29,7 @@ from functions.domain.errors import (
 from functions.domain.model import AnonymousUser, Organizer, PhoneUser, SignedInUser
 from infra.local.classes import believable_class
 from infra.local.faults import Fault
-from infra.local.grpc_gate import CallsRefused
+from infra.local.gate.calls import CallsRefused
 from infra.local.meet import MeetSimulator
 from infra.local.school import Attendee, Conference, Visit
 from tests.builders import until

@@ -18,7 +18,7 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from functions.adapters.credentials import AnonymousCredentials, CredentialsPool
 from functions.adapters.pacing import Pacing
 from functions.adapters.subscription_calls import named
-from functions.adapters.subscriptions import WorkspaceEventsSubscriptions
+from functions.adapters.subscriptions import EVENT_TYPES, WorkspaceEventsSubscriptions
 from functions.domain.errors import (
     NeedsOperator,
     OrganizerUnknown,
@@ -37,7 +37,7 @@ from infra.local.subscriptions import WorkspaceEventsSimulator
 
 STATUS = grpc.StatusCode
 TEACHER = Organizer(user="users/1", email="teacher@school.example")
-TOPIC = "projects/p/topics/workspace-events"
+TOPIC = "projects/p-1/topics/workspace-events"
 EXPIRES = datetime(2026, 11, 30, 9, tzinfo=UTC)
 RENEWED = datetime(2026, 12, 4, 9, tzinfo=UTC)
 OLD = "subscriptions/old"
@@ -70,6 +70,10 @@ class Events:
         return self._begin(wanted)
 
     async def update_subscription(self, request, _):
+        if list(request.update_mask.paths) == ["event_types"]:
+            changed = events.Subscription(self._of(request.subscription.name))
+            changed.event_types = list(request.subscription.event_types)
+            return self._begin(changed)
         assert list(request.update_mask.paths) == ["ttl"]
         assert request.subscription.HasField("ttl")
         assert request.subscription.ttl == duration_pb2.Duration()
@@ -185,9 +189,89 @@ def subscriptions(channel):
 def existing(**about):
     return events.Subscription(
         name=OLD,
-        target_resource="//cloudidentity.googleapis.com/users/1",
-        **{"state": events.Subscription.State.ACTIVE, "expire_time": EXPIRES, **about},
+        **{
+            "target_resource": "//cloudidentity.googleapis.com/users/1",
+            "event_types": EVENT_TYPES,
+            "notification_endpoint": events.NotificationEndpoint(pubsub_topic=TOPIC),
+            "state": events.Subscription.State.ACTIVE,
+            "expire_time": EXPIRES,
+            **about,
+        },
     )
+
+
+def publishing_to(topic):
+    return {"notification_endpoint": events.NotificationEndpoint(pubsub_topic=topic)}
+
+
+ELSEWHERE = [
+    publishing_to("projects/p-1/topics/old"),
+    publishing_to("projects/other/topics/workspace-events"),
+    publishing_to("_deleted-topic_"),
+    {"event_types": EVENT_TYPES[:2]},
+    {"event_types": ["google.workspace.meet.recording.v2.ended"]},
+    {"target_resource": "//cloudidentity.googleapis.com/users/12"},
+]
+
+
+@pytest.mark.parametrize("about", ELSEWHERE, ids=str)
+async def test_one_that_reports_elsewhere_or_less_is_told_as_such_and_never_as_active(subscriptions, api, about):
+    api.subscriptions[OLD] = existing(**about)
+    shown = await subscriptions.get(OLD, organizer=TEACHER)
+
+    assert shown.state is SubscriptionState.ELSEWHERE
+
+
+@pytest.mark.parametrize("topic", [TOPIC, "projects/123456789012/topics/workspace-events"])
+async def test_one_that_reports_more_or_names_the_project_by_its_number_is_ours(subscriptions, api, topic):
+    types = [*EVENT_TYPES, "google.workspace.meet.recording.v2.ended"]
+    api.subscriptions[OLD] = existing(event_types=types, **publishing_to(topic))
+
+    assert (await subscriptions.ensure(organizer=TEACHER)).state is SubscriptionState.ACTIVE
+
+
+@pytest.mark.parametrize("about", ELSEWHERE, ids=str)
+async def test_one_that_reports_elsewhere_is_replaced_and_no_other_is_left(subscriptions, api, about):
+    api.subscriptions[OLD] = existing(**about)
+    made = await subscriptions.replace(OLD, organizer=TEACHER)
+
+    assert made.state is SubscriptionState.ACTIVE
+    [left] = api.subscriptions.values()
+    assert left.name == made.name
+    assert left.notification_endpoint.pubsub_topic == TOPIC
+    assert sorted(left.event_types) == sorted(EVENT_TYPES)
+
+
+async def test_missing_event_types_are_added_without_a_moment_without_subscription(subscriptions, api):
+    api.subscriptions[OLD] = existing(event_types=EVENT_TYPES[:2])
+    await subscriptions.replace(OLD, organizer=TEACHER)
+
+    assert not api.asked().keys() & {"DeleteSubscription", "CreateSubscription"}
+
+
+async def test_several_of_old_versions_are_all_replaced_by_one(subscriptions, api):
+    for number in range(3):
+        name = f"subscriptions/old-{number}"
+        api.subscriptions[name] = existing(**publishing_to(f"projects/p-1/topics/old-{number}"))
+        api.subscriptions[name].name = name
+    await subscriptions.replace("subscriptions/old-1", organizer=TEACHER)
+
+    assert [one.notification_endpoint.pubsub_topic for one in api.subscriptions.values()] == [TOPIC]
+
+
+async def test_of_several_the_one_that_reports_to_us_is_taken_over(subscriptions, api):
+    api.subscriptions["subscriptions/other"] = existing(**publishing_to("projects/p-1/topics/old"))
+    api.subscriptions[OLD] = existing()
+
+    assert (await subscriptions.ensure(organizer=TEACHER)).name == OLD
+
+
+async def test_one_that_another_instance_replaced_meanwhile_is_taken_over(subscriptions, api):
+    api.subscriptions["subscriptions/new"] = existing()
+    api.subscriptions["subscriptions/new"].name = "subscriptions/new"
+    made = await subscriptions.replace(OLD, organizer=TEACHER)
+
+    assert (made.name, made.state) == ("subscriptions/new", SubscriptionState.ACTIVE)
 
 
 def suspended(**about):

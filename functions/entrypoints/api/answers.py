@@ -11,8 +11,9 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from functions.domain.model import Kind, SyncState
-from functions.domain.roster import Mark
+from functions.domain.roster import Mark, Override
 from functions.domain.sessions import CalendarState, Role, SessionState, Tracking
+from functions.services.correct_class import Unapplied
 from functions.services.survey import Survey
 
 
@@ -348,11 +349,63 @@ class Overridden(Answer):
     attendance: list[AttendanceAnswer]
 
 
+class UnappliedAnswer(Answer):
+    """A correction that applies to nobody on the roster of its class meeting."""
+
+    session_id: str
+    kind: Literal["override", "assignment"]
+    attendee_id: str
+    student_id: str | None = None
+    email: str | None = None
+    status: Mark | None = None
+    reason: str | None = None
+    by: str
+    at: datetime
+    hint: str = Field(description="What to do.")
+
+    @classmethod
+    def of(cls, unapplied: Unapplied) -> Self:
+        """The same for the LMS."""
+        told = unapplied.correction
+        by_hand = isinstance(told, Override)
+        return cls(
+            session_id=unapplied.session_id,
+            kind="override" if by_hand else "assignment",
+            attendee_id=told.attendee_id,
+            student_id=told.student_id,
+            email=told.email,
+            status=told.mark if isinstance(told, Override) else None,
+            reason=told.reason if isinstance(told, Override) else None,
+            by=told.decision.by,
+            at=told.decision.at,
+            hint=_OVERRIDE_UNAPPLIED if by_hand else _ASSIGNMENT_UNAPPLIED,
+        )
+
+
+_OVERRIDE_UNAPPLIED = (
+    "The roster has no entry with the student_id, address or account of this mark's student. If the student is there "
+    "under another address, set the mark again (PUT …/overrides). If the student left, nothing is to be done: the "
+    "mark is kept, and counts again if the student returns."
+)
+_ASSIGNMENT_UNAPPLIED = (
+    "The roster has no entry with the student_id or address of the student that this guest was assigned to, so the "
+    "guest is a guest again. If the student is there under another address, assign the guest again "
+    "(POST …/attendance/{attendee_id}/assign)."
+)
+
+
+class SessionWithRoster(SessionAnswer):
+    """A class meeting once its roster was replaced."""
+
+    unapplied_corrections: list[UnappliedAnswer] = []
+
+
 class SessionIds(Answer):
     """Which class meetings were changed."""
 
     status: Literal["success"] = "success"
     session_ids: list[str]
+    unapplied_corrections: list[UnappliedAnswer] = []
 
 
 class SubscriptionAnswer(Answer):

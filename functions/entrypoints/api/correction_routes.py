@@ -8,7 +8,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 
 from functions.domain.errors import InvalidRequest
-from functions.entrypoints.api.answers import AttendanceAnswer, Overridden, SessionAnswer, SessionIds
+from functions.entrypoints.api.answers import (
+    AttendanceAnswer,
+    Overridden,
+    SessionAnswer,
+    SessionIds,
+    SessionWithRoster,
+    UnappliedAnswer,
+)
 from functions.entrypoints.api.calls import (
     COMMAND,
     WITH_BODY,
@@ -196,7 +203,7 @@ async def detach(  # noqa: PLR0917 - FastAPI passes by name
 
 @router.put(
     "/api/sessions/{session_id}/roster",
-    response_model=SessionAnswer,
+    response_model=SessionWithRoster,
     responses=can_end_in(*WITH_BODY, *COMMAND, etag=True),
 )
 async def roster(  # noqa: PLR0917 - FastAPI passes by name
@@ -208,9 +215,12 @@ async def roster(  # noqa: PLR0917 - FastAPI passes by name
     _: Annotated[NoQuery, Query()],
     if_match: IfMatch = None,
 ) -> Mapping[str, Any]:
-    """Say who is expected in a class meeting; marks are made again."""
-    await set_roster(session_id, roster_of(body.students), by=body.by, caller=caller, if_match=if_match, deps=app.deps)
-    return await answer_session(session_id, app, response)
+    """Say who is expected in a class meeting; marks are made again. Corrections follow their students."""
+    unapplied = await set_roster(
+        session_id, roster_of(body.students), by=body.by, caller=caller, if_match=if_match, deps=app.deps
+    )
+    session = await answer_session(session_id, app, response)
+    return {**session, "unapplied_corrections": [UnappliedAnswer.of(one) for one in unapplied]}
 
 
 @router.put(
@@ -221,15 +231,15 @@ async def roster(  # noqa: PLR0917 - FastAPI passes by name
 async def class_roster(
     class_id: ClassId, body: ClassRosterRequest, app: TheApp, caller: TheCaller, _: Annotated[NoQuery, Query()]
 ) -> Mapping[str, Any]:
-    """Say who is expected in a class from some day on; marks are made again."""
+    """Say who is expected in a class from some day on; marks are made again. Corrections follow their students."""
     try:
         since = moment_of(body.since, time_zone=app.deps.rules.time_zone)
     except OverflowError:
         raise InvalidRequest.of("from", "is out of reach") from None
-    changed = await set_class_roster(
+    changed, unapplied = await set_class_roster(
         class_id, roster_of(body.students), since=since, by=body.by, caller=caller, deps=app.deps
     )
-    return {"session_ids": changed}
+    return {"session_ids": changed, "unapplied_corrections": [UnappliedAnswer.of(one) for one in unapplied]}
 
 
 @router.put(

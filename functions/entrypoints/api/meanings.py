@@ -32,6 +32,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "student_emails": "Who is expected, by address.",
     "students": "Who is expected.",
     "roster": "Who is expected.",
+    "unapplied_corrections": "Marks set by hand and guests assigned whose student is not on the roster. All are kept.",
     "by": "Who decides, as the LMS says; kept in `audit` beside the caller.",
     "at": "When it was decided.",
     # Class meetings
@@ -52,8 +53,8 @@ MEANINGS: Final[Mapping[str, str]] = {
     "session_state": "The state of the class meeting.",
     "actual_start": "When its first call began, within its own time.",
     "actual_end": "When its last call ended, within its own time.",
-    "held_start": "From when a teacher was there, within the planned time.",
-    "held_end": "Until when a teacher was there, within the planned time.",
+    "held_start": "From when a teacher held the class, within the planned time; null where the planned time counts.",
+    "held_end": "Until when a teacher held the class, within the planned time; null where the planned time counts.",
     "held_elsewhere": "Of a class that was not held: people were there at another time near it.",
     "time_zone": "The IANA name of the zone in which it is held.",
     "local_date": "The day on which it begins there.",
@@ -111,11 +112,13 @@ MEANINGS: Final[Mapping[str, str]] = {
     "guests": "How many people are neither on the roster nor teachers; devices in rooms are not among them.",
     "erased": "How many people were erased; 0 in this version.",
     # Rules
-    "window": "`held`: the planned time, shortened to that of the teacher; `scheduled`: the planned time.",
+    "window": "`held`: the planned time, shortened to the teacher's if that holds half of the time that people were "
+    "together; `scheduled`: the planned time.",
     "late_after_minutes": "Whoever comes longer than this after the window's start is late.",
     "left_early_minutes": "Whoever goes longer than this before the window's end has left early.",
     "min_share": "Whoever is there for less of the window than this gets partial; from 0 to 1.",
-    "min_held_minutes": "Less than this with a teacher, or with two people at once, is a class that was not held.",
+    "min_held_minutes": "Less than this with a teacher, or with two people at once, is a class that was not held. "
+    "Of a shorter class it is the whole planned time.",
     "open_before_minutes": "A call that ended longer than this before the class does not belong to it.",
     "open_after_minutes": "A call that began longer than this after the class does not belong to it.",
     # Lists and queries
@@ -200,6 +203,10 @@ MEANINGS: Final[Mapping[str, str]] = {
     "Scheduled.status": _SUCCESS,
     "SessionIds.status": _SUCCESS,
     "StudentBody.display_name": "What the LMS calls the student.",
+    "UnappliedAnswer.attendee_id": "Of a mark: the student as the roster named them. Of an assignment: the guest.",
+    "UnappliedAnswer.email": "The student's address when it was decided.",
+    "UnappliedAnswer.kind": "`override`: a mark set by hand; `assignment`: a guest who was said to be this student.",
+    "UnappliedAnswer.status": "The mark that was set; null for an assignment.",
     "SubscriptionAnswer.state": "`active`, or why it does not tell of calls.",
     "SyncAnswer.state": "`complete`, `provisional` (it is read again) or `failed` (see `error`).",
     "SyncQuery.source": "Whom to ask: Google Meet, or Google's reports.",

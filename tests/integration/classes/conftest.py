@@ -30,9 +30,16 @@ def google(school):
 
 
 @pytest.fixture
-async def workspace_events(school):
-    async with WorkspaceEventsSimulator(school) as simulator:
+def home():
+    """The Google Cloud project in which the application lives, and its topics with it."""
+    return "local"
+
+
+@pytest.fixture
+async def workspace_events(school, home):
+    async with WorkspaceEventsSimulator(school, project=home) as simulator:
         yield simulator
+        assert simulator.violations == []
 
 
 @pytest.fixture

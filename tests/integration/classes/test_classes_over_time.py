@@ -197,9 +197,7 @@ async def test_a_class_whose_call_another_ones_sync_brought_is_due_again_until_e
     assert await marks(api, second["session_id"]) == {"punctual": "present", "late": "absent"}
 
 
-async def test_a_second_call_that_cannot_be_read_takes_no_mark_back_and_makes_nobody_absent(
-    api, app, school, clock, meet
-):
+async def test_a_call_after_the_class_that_cannot_be_read_takes_no_mark_back(api, app, school, clock, meet):
     made = await scheduled(api, at(9))
     school.hold(held(made, at(9), at(9, 50), the_teacher((at(9), at(9, 50))), there(ADA, (at(9), at(9, 50)))))
     await run_due(app, clock, at(10))
@@ -208,7 +206,105 @@ async def test_a_second_call_that_cannot_be_read_takes_no_mark_back_and_makes_no
     school.hold(held(made, at(10, 2), at(10, 9), there(BOB, (at(10, 2), at(10, 9))), record="second"))
     meet.faults.set(Fault("ListParticipants", status=grpc.StatusCode.PERMISSION_DENIED, resource="second"))
     await run_due(app, clock, at(10, 10))
+    assert await marks(api, made["session_id"]) == {"punctual": "present", "late": "absent"}
+
+
+async def test_after_a_call_that_dropped_nobody_is_absent_before_meet_was_asked_for_further_calls(
+    api, app, school, clock, meet
+):
+    made = await scheduled(api, at(9))
+    dropped = held(made, at(9), at(9, 10), the_teacher((at(9), at(9, 10))), there(ADA, (at(9), at(9, 10))))
+    school.hold(dropped)
+    clock.turn_to(at(9, 11))
+    await job(app, "sync-conference", conference_record=dropped.name, organizer=TEACHER)
+    everybody = [there(one, (at(9, 12), at(10))) for one in (ADA, BOB)]
+    school.hold(held(made, at(9, 12), at(10), the_teacher((at(9, 12), at(10))), *everybody, record="again"))
+
+    meet.faults.set(Fault("ListConferenceRecords", status=grpc.StatusCode.PERMISSION_DENIED))
+    await run_due(app, clock, at(10), at(10, 10), at(14), at(20))
     assert await marks(api, made["session_id"]) == {"punctual": "present", "late": "unknown"}
+    assert await state(api, made) == "ended"
+
+    meet.faults.clear()
+    await run_due(app, clock, at(9, days=1))
+    assert await marks(api, made["session_id"]) == {"punctual": "present", "late": "late"}
+
+
+async def test_a_list_for_the_class_before_makes_nobody_absent_in_the_class_after(api, app, school, clock, meet):
+    first = await scheduled(api, at(9))
+    second = await scheduled(api, at(10), meeting_code=first["meeting_code"])
+    school.hold(held(first, at(9), at(10), the_teacher((at(9), at(10))), there(ADA, (at(9), at(10)))))
+    school.hold(
+        held(first, at(10, 1), at(10, 20), the_teacher((at(10, 1), at(10, 20))), there(ADA, (at(10, 1), at(10, 20))),
+             record="two")
+    )  # fmt: skip
+    clock.turn_to(at(10, 30))
+    for name in ("rec", "two"):
+        await job(app, "sync-conference", conference_record=f"conferenceRecords/{name}", organizer=TEACHER)
+    assert await marks(api, first["session_id"]) == {"punctual": "present", "late": "absent"}
+
+    meet.faults.set(Fault("ListConferenceRecords", status=grpc.StatusCode.PERMISSION_DENIED))
+    await run_due(app, clock, at(11), at(12))
+    assert await marks(api, second["session_id"]) == {"punctual": "present", "late": "unknown"}
+
+
+async def test_a_class_that_was_moved_to_end_later_needs_another_list(api, app, school, clock, meet):
+    made = await scheduled(api, at(9))
+    school.hold(held(made, at(9), at(9, 50), the_teacher((at(9), at(9, 50))), there(ADA, (at(9), at(9, 50)))))
+    await run_due(app, clock, at(10))
+    assert await marks(api, made["session_id"]) == {"punctual": "present", "late": "absent"}
+
+    meet.faults.set(Fault("ListConferenceRecords", status=grpc.StatusCode.PERMISSION_DENIED))
+    answer = await api.patch(f"/api/schedule/class/{made['session_id']}", json={"duration_minutes": 62})
+    assert answer.is_success
+    await run_due(app, clock, at(10, 3))
+    assert await marks(api, made["session_id"]) == {"punctual": "present", "late": "unknown"}
+
+    meet.faults.clear()
+    await run_due(app, clock, at(10, 30))
+    assert await marks(api, made["session_id"]) == {"punctual": "present", "late": "absent"}
+
+
+async def test_a_call_made_again_that_is_not_final_makes_nobody_a_part(api, app, school, clock):
+    """Both pupils are in the second call. Of Bob Meet knows nothing yet, nor when a guest in it has left."""
+    made = await scheduled(api, at(9))
+    first = [there(one, (at(9), at(9, 20))) for one in (ADA, BOB)]
+    school.hold(held(made, at(9), at(9, 20), the_teacher((at(9), at(9, 20))), *first))
+    everybody = the_teacher((at(9, 25), at(10))), there(ADA, (at(9, 25), at(10)))
+    stays = Attendee("guest", "anonymous", "Somebody", None, (Visit(at(9, 25), None),))
+    school.hold(held(made, at(9, 25), at(10), *everybody, stays, record="again"))
+    await run_due(app, clock, at(10))
+    assert await marks(api, made["session_id"]) == {"punctual": "present", "late": "unknown"}
+
+    bob = there(BOB, (at(9, 25), at(10)))
+    school.hold(held(made, at(9, 25), at(10), *everybody, bob, stays, record="again"))
+    await run_due(app, clock, at(10, 10))
+    assert await marks(api, made["session_id"]) == {"punctual": "present", "late": "present"}
+
+
+async def test_a_class_whose_teacher_lost_the_connection_is_measured_by_the_planned_time(api, app, school, clock):
+    made = await scheduled(api, at(9))
+    pupils = there(ADA, (at(9, 6), at(10))), there(BOB, (at(9), at(9, 5)))
+    stays = Attendee("guest", "anonymous", "Somebody", None, (Visit(at(9, 5), at(10)),))
+    school.hold(held(made, at(9), at(10), the_teacher((at(9), at(9, 5))), *pupils, stays))
+    await run_due(app, clock, at(10))
+
+    answer = await sheet(api, made["session_id"])
+    reasons = {p["email"]: p["status_reason"] for p in answer["attendance"] if p["role"] == "student"}
+    assert (answer["session"]["held_start"], answer["session"]["held_end"]) == (None, None)
+    assert await marks(api, made["session_id"]) == {"punctual": "late", "late": "partial"}
+    assert reasons[ADA.email] == "Joined 6 min after the class began at 09:00; the limit is 5 min."
+    assert reasons[BOB.email].startswith("Was there for 5 min of the class, 09:00 to 10:00 (8 %)")
+
+
+async def test_a_class_of_three_minutes_is_held(api, app, school, clock):
+    made = await scheduled(api, at(9), duration_minutes=3)
+    everybody = the_teacher((at(9), at(9, 3))), there(ADA, (at(9), at(9, 3)))
+    school.hold(held(made, at(9), at(9, 3), *everybody))
+    await run_due(app, clock, at(9, 3), at(9, 13))
+
+    assert await state(api, made) == "ended"
+    assert await marks(api, made["session_id"]) == {"punctual": "present", "late": "absent"}
 
 
 async def test_what_a_class_was_stays_when_its_room_has_forgotten_it(api, app, school, clock, database):

@@ -27,6 +27,12 @@ from tests.classroom import (
 )
 
 BY = {"by": "Mrs Head"}
+IDS = [{"email": "second@school.example", "student_id": "2"}, {"email": "third@schol.example"}]
+DANA = Attendee("dana", "signed_in", "Dana", "users/77", visits((0, 60)))
+
+
+async def students(api, made):
+    return [one for one in (await sheet(api, made["session_id"]))["attendance"] if one["role"] == "student"]
 
 
 @pytest.fixture
@@ -238,6 +244,85 @@ async def test_who_cannot_be_looked_up_now_is_looked_up_when_the_class_is_due_ag
 
     session = await database.get(f"sessions/{made['session_id']}")
     assert session.fields["due_at"] is not None
+
+
+async def test_a_mark_follows_a_student_whose_address_is_corrected(api, app, school):
+    school.enrol(Account("users/77", "dana@school.example", aliases=("dana.d@school.example",)))
+    made = await scheduled(api, student_emails=None, students=[{"email": "dana.d@school.example"}, *IDS])
+    conference = held(made["space"], made["meeting_code"], teacher((0, 60)), pupil(0, (0, 60)), DANA)
+    school.hold(conference)
+    await event(app, conference)
+    url = f"/api/sessions/{made['session_id']}"
+    decided = [
+        {"email": "dana.d@school.example", "status": "excused", "reason": "Doctor"},
+        {"student_id": "2", "status": "excused", "reason": "Choir"},
+        {"email": "third@schol.example", "status": "absent", "reason": "Left"},
+    ]
+    answer = await api.put(f"{url}/overrides", json={"overrides": decided, **BY})
+    assert answer.status_code == 200, answer.text
+
+    roster = [{"email": "dana@school.example"}, {"email": "new@school.example", "student_id": "2"}]
+    roster += [{"email": "third@school.example"}]
+    for _ in range(2):  # the answer is the same when the call is made again
+        answer = await api.put(f"{url}/roster", json={"students": roster, **BY})
+        assert answer.status_code == 200, answer.text
+        (lost,) = answer.json()["unapplied_corrections"]
+        assert (lost["kind"], lost["email"], lost["status"]) == ("override", "third@schol.example", "absent")
+        assert (lost["reason"], lost["by"], lost["session_id"]) == ("Left", "Mrs Head", made["session_id"])
+        assert "set the mark again" in lost["hint"]
+        found = {p["email"]: (p["mark"], p["override"] and p["override"]["reason"]) for p in await students(api, made)}
+        assert found == {
+            "dana@school.example": ("excused", "Doctor"),
+            "new@school.example": ("excused", "Choir"),
+            "third@school.example": ("absent", None),
+        }
+
+    gone = await api.delete(f"{url}/attendance/{lost['attendee_id']}/override", params=BY)
+    assert gone.is_success
+    assert (await api.put(f"{url}/roster", json={"students": roster, **BY})).json()["unapplied_corrections"] == []
+
+
+async def test_the_roster_of_a_whole_class_takes_its_corrections_along_or_says_which_it_does_not(api, database):
+    series = await scheduled(
+        api,
+        student_emails=None,
+        students=[{"email": "second@schol.example", "student_id": "2"}, {"email": "third@schol.example"}],
+        start_time=at(24 * 60).isoformat(),
+        recurrence="FREQ=DAILY;COUNT=2",
+    )
+    first, second = (one["session_id"] for one in series["sessions"])
+    for session_id in (first, second):
+        decided = [{"email": f"{name}@schol.example", "status": "excused"} for name in ("second", "third")]
+        assert (await api.put(f"/api/sessions/{session_id}/overrides", json={"overrides": decided, **BY})).is_success
+
+    roster = [{"email": "second@school.example", "student_id": "2"}, {"email": "third@school.example"}]
+    answer = await api.put("/api/classes/7b/roster", json={"students": roster, **BY})
+    assert answer.json()["session_ids"] == [first, second]
+    assert [(one["session_id"], one["email"]) for one in answer.json()["unapplied_corrections"]] == [
+        (first, "third@schol.example"),
+        (second, "third@schol.example"),
+    ]
+    for session_id in (first, second):
+        kept = [document.fields for document in await database.children(f"sessions/{session_id}/corrections")]
+        assert {one["email"] for one in kept} == {"second@school.example", "third@schol.example"}
+
+
+async def test_a_guest_who_was_assigned_stays_the_student_whose_entry_changes(api, app, school):
+    made = await scheduled(api, student_emails=None, students=[{"email": "dana@schol.example", "student_id": "1"}])
+    conference = held(made["space"], made["meeting_code"], teacher((0, 60)), guest("Dana", (0, 60)))
+    school.hold(conference)
+    await event(app, conference)
+    stranger = await person(api, made["session_id"], role="guest")
+    url = f"/api/sessions/{made['session_id']}"
+    assigned = f"{url}/attendance/{stranger['attendee_id']}/assign"
+    assert (await api.post(assigned, json={"email": "dana@schol.example", **BY})).is_success
+
+    answer = await api.put(f"{url}/roster", json={"students": [{"email": "d@x.example", "student_id": "1"}], **BY})
+    assert answer.json()["unapplied_corrections"] == []
+    assert (await marks(api, made["session_id"])) == {"d": "present"}
+    answer = await api.put(f"{url}/roster", json={"students": [{"email": "dana@school.example"}], **BY})
+    (lost,) = answer.json()["unapplied_corrections"]
+    assert (lost["kind"], lost["attendee_id"], lost["student_id"]) == ("assignment", stranger["attendee_id"], "1")
 
 
 async def test_an_alias_on_the_roster_is_the_students_account(api, app, school):

@@ -9,15 +9,17 @@ from datetime import UTC, datetime, timedelta
 import grpc
 import pytest
 
+from functions.adapters.subscriptions import EVENT_TYPES
 from functions.domain.errors import JobsUnavailable, NeedsOperator, NotFound, Retryable, StoreUnavailable
 from functions.domain.model import SubscriptionState, SyncState
 from functions.domain.sessions import Caller, CallerRole
 from functions.entrypoints import events, jobs
 from functions.entrypoints.envelope import Message, unwrap
 from functions.ports import Job
-from functions.services import fan_out, reconcile
+from functions.services import fan_out, keep_subscriptions, reconcile
 from functions.services.organizers import enrol, remove
 from functions.services.run_job import run_job
+from functions.services.survey import survey
 from infra.local.clock import TurnableClock
 from infra.local.faults import Fault
 from infra.local.school import Account, Attendee, Conference, School, Visit
@@ -190,6 +192,83 @@ async def test_what_google_says_of_a_subscription_of_nobody_tracked_is_noted(app
     await hear(app, workspace_events)
 
     assert not workspace_events.subscriptions
+
+
+OURS = "projects/local/topics/workspace-events"
+OLD = {"topic": "projects/local/topics/of-old", "event_types": EVENT_TYPES}
+FEW = {"topic": OURS, "event_types": EVENT_TYPES[:1]}
+
+
+async def reports_to_us(workspace_events):
+    [subscription] = workspace_events.subscriptions
+    assert subscription.notification_endpoint.pubsub_topic == OURS
+    assert set(EVENT_TYPES) <= set(subscription.event_types)
+    return subscription.name
+
+
+@pytest.mark.parametrize("planted", [[OLD], [FEW], [OLD, FEW, OLD]], ids=["topic", "types", "several"])
+@pytest.mark.parametrize("slow", [0, 1], ids=["at-once", "operations-take-time"])
+async def test_a_subscription_of_before_that_reports_elsewhere_is_replaced_when_its_teacher_is_enrolled(
+    app, workspace_events, planted, slow
+):
+    for about in planted:
+        workspace_events.plant(TEACHER, **about)
+    workspace_events.calls_until_done = slow
+    enrolled = await enrol("teacher@school.example", caller=ADMIN, deps=app.deps)
+
+    assert enrolled.organizer.subscription.state is SubscriptionState.ACTIVE
+    assert enrolled.organizer.subscription.name == await reports_to_us(workspace_events)
+
+
+@pytest.mark.usefixtures("teacher")
+@pytest.mark.parametrize("by", ["renew-subscriptions", "lifecycle"])
+async def test_one_that_somebody_made_report_elsewhere_is_replaced_by_the_next_look_and_what_was_missed_is_read(
+    app, clock, school, workspace_events, by
+):
+    [before] = workspace_events.subscriptions
+    before.notification_endpoint.pubsub_topic = OLD["topic"]
+    school.hold(call("missed", clock() - 2 * HOUR))
+    if by == "lifecycle":
+        clock.turn(7 * DAY - 12 * HOUR)
+        await hear(app, workspace_events)
+    else:
+        await job(app, by)
+
+    assert (await organizer(app)).subscription.name == await reports_to_us(workspace_events) != before.name
+    assert await stored(app, "missed") == ["missed"]
+
+
+@pytest.mark.usefixtures("teacher")
+async def test_one_that_reports_elsewhere_is_shown_until_it_is_replaced_and_is_never_green(
+    app, clock, workspace_events
+):
+    [before] = workspace_events.subscriptions
+    before.notification_endpoint.pubsub_topic = OLD["topic"]
+    workspace_events.faults.set(Fault("DeleteSubscription", status=UNAVAILABLE))
+    with pytest.raises(Retryable):
+        await job(app, "renew-subscriptions", organizer=TEACHER)
+    seen = await survey(views=app.views, now=clock())
+    assert (seen.active_organizers, seen.organizers_without_subscription.count) == (0, 1)
+    assert seen.needs_a_person
+
+    workspace_events.faults.clear()
+    await job(app, "renew-subscriptions", organizer=TEACHER)
+    seen = await survey(views=app.views, now=clock())
+    assert (seen.active_organizers, seen.organizers_without_subscription.count) == (1, 0)
+
+
+@pytest.mark.usefixtures("teacher")
+async def test_a_replacement_that_fails_half_way_is_made_good_by_the_next_look(app, workspace_events):
+    [before] = workspace_events.subscriptions
+    before.notification_endpoint.pubsub_topic = OLD["topic"]
+    workspace_events.faults.set(Fault("CreateSubscription", status=UNAVAILABLE))
+    with pytest.raises(Retryable):
+        await job(app, "renew-subscriptions", organizer=TEACHER)
+    assert (await organizer(app)).subscription.state is SubscriptionState.ELSEWHERE
+
+    workspace_events.faults.clear()
+    await job(app, "renew-subscriptions", organizer=TEACHER)
+    assert await reports_to_us(workspace_events)
 
 
 # --- Reconcile ---
@@ -474,54 +553,71 @@ class Handed:
         return [one for _, batch in self.batches for one in batch]
 
 
-THE_FIRST_CALL = fan_out.Continuation()
+async def _fan_out(app, handed, names, *, after="", pace=reconcile.PACE):
+    async def source(after, limit):
+        return [fan_out.Item(name, Job("reconcile", {"organizer": name})) for name in names if name > after][:limit]
 
-
-async def _fan_out(app, pauses, users, going_on=THE_FIRST_CALL, over=reconcile.OVER):
-    handed = Handed(pauses)
-    done = await fan_out.fan_out(
-        users,
-        lambda user: Job("reconcile", {"organizer": user}),
+    return await fan_out.fan_out(
+        source,
         again=lambda data: Job("reconcile", data),
-        going_on=going_on,
-        over=over,
+        after=after,
+        pace=pace,
         deps=dataclasses.replace(app.deps, jobs=handed),
     )
-    return done, handed
+
+
+def _many(count):
+    return [f"users/{number:05}" for number in range(count)]
 
 
 async def test_few_are_handed_out_at_once(app, pauses):
-    done, handed = await _fan_out(app, pauses, ["users/3", "users/1", "users/2"])
+    handed = Handed(pauses)
+    done = await _fan_out(app, handed, ["users/1", "users/2", "users/3"])
 
     assert done == 3
     assert [one.data["organizer"] for one in handed.jobs] == ["users/1", "users/2", "users/3"]
     assert pauses == []
 
 
-async def test_thousands_are_spread_over_ten_minutes_by_several_calls_and_everybody_is_handed_out_once(
-    app, pauses, clock
-):
-    users = [f"users/{number:05}" for number in range(9000)]
-    going_on, handed, seconds = fan_out.Continuation(), [], 0
+async def test_thousands_are_spread_over_several_calls_and_everybody_is_handed_out_once(app, pauses, clock):
+    handed, after = [], ""
     while True:
         pauses.clear()
-        _, part = await _fan_out(app, pauses, users, going_on)
+        part = Handed(pauses)
+        await _fan_out(app, part, _many(9000), after=after)
         handed += [one.data["organizer"] for one in part.jobs if "organizer" in one.data]
-        assert max(len(batch) for _, batch in part.batches) <= 16
+        assert max(len(batch) for _, batch in part.batches) <= 20
         assert len(pauses) < fan_out.SHIFT
         clock.turn(timedelta(seconds=len(pauses)))
-        seconds += len(pauses)
         last = part.jobs[-1].data
         if "organizer" in last:
             break
-        going_on = fan_out.Continuation(last["after"], datetime.fromisoformat(last["until"]))
+        after = last["after"]
 
-    assert handed == users
-    assert 550 <= seconds <= 610
+    assert handed == _many(9000)
+
+
+async def test_a_call_asks_for_no_more_names_than_it_can_hand_out(app, pauses):
+    asked = []
+
+    async def source(after, limit):
+        asked.append((after, limit))
+        return [fan_out.Item(f"users/{number:05}", Job("reconcile")) for number in range(limit)]
+
+    await fan_out.fan_out(
+        source,
+        again=lambda data: Job("reconcile", data),
+        after="users/0",
+        pace=reconcile.PACE,
+        deps=dataclasses.replace(app.deps, jobs=Handed(pauses)),
+    )
+
+    assert asked == [("users/0", 20 * fan_out.SHIFT + 1)]
 
 
 async def test_subscriptions_are_looked_after_five_a_second_however_many(app, pauses):
-    _, handed = await _fan_out(app, pauses, [f"users/{number:05}" for number in range(2000)], over=None)
+    handed = Handed(pauses)
+    await _fan_out(app, handed, _many(2000), pace=keep_subscriptions.PACE)
 
     assert max(len(batch) for _, batch in handed.batches) == 5
     assert handed.jobs[-1].data == {"after": "users/01199"}
@@ -534,24 +630,10 @@ async def test_a_shift_ends_in_time_also_when_handing_out_takes_long_and_goes_on
             await super().publish(jobs)
 
     began, handed = clock(), Slow(pauses)
-    await fan_out.fan_out(
-        [f"users/{number:05}" for number in range(9000)],
-        lambda user: Job("reconcile", {"organizer": user}),
-        again=lambda data: Job("reconcile", data),
-        going_on=THE_FIRST_CALL,
-        over=reconcile.OVER,
-        deps=dataclasses.replace(app.deps, jobs=handed),
-    )
+    await _fan_out(app, handed, _many(9000))
 
     assert clock() - began < timedelta(seconds=fan_out.SHIFT + 10)
-    assert "after" in handed.jobs[-1].data
-
-
-async def test_what_is_late_is_not_handed_out_all_at_once(app, pauses, clock):
-    late = fan_out.Continuation("users/00000", clock() - HOUR)
-    _, handed = await _fan_out(app, pauses, [f"users/{number:05}" for number in range(6001)], late)
-
-    assert max(len(batch) for _, batch in handed.batches) == 100
+    assert handed.jobs[-1].data == {"after": handed.jobs[-2].data["organizer"]}
 
 
 # --- A month ---

@@ -45,6 +45,11 @@ def database(firestore_client):
 
 
 @pytest.fixture
+def home(project):
+    return project
+
+
+@pytest.fixture
 def firestore(firestore_address, project, monkeypatch):
     """Settings that name the emulator."""
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_address)  # the client's own variable

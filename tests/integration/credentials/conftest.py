@@ -63,6 +63,7 @@ def google(school, oauth):
 def workspace_events(school, oauth):
     with WorkspaceEventsSimulator(school, tokens=oauth).in_thread() as simulator:
         yield simulator
+        assert simulator.violations == []
 
 
 @pytest.fixture

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import socket
-import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -19,6 +17,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from infra.local.gate.calls import Rules
+from infra.local.gate.endpoints import OAUTH
+from infra.local.serving import HttpStandIn
 
 TOKENS = "oauth2.googleapis.com"
 
@@ -41,9 +46,9 @@ def googles_hosts(folder: Path, *, status: int, answer: dict[str, object]) -> It
     """
     certificate, key = _certificate(folder)
     with ExitStack() as running:
-        tokens = running.enter_context(_token_endpoint(certificate, key, status, answer))
+        tokens = running.enter_context(_TokenEndpoint(certificate, key, status, answer).in_thread())
         services = running.enter_context(_services(certificate, key))
-        proxy = running.enter_context(_proxy({TOKENS: tokens}, otherwise=services))
+        proxy = running.enter_context(_proxy({TOKENS: int(tokens.port or 0)}, otherwise=services))
         yield GooglesHosts(
             {
                 "https_proxy": f"http://127.0.0.1:{proxy}",
@@ -76,28 +81,19 @@ def _certificate(folder: Path) -> tuple[Path, Path]:
     return paths
 
 
-@contextmanager
-def _token_endpoint(certificate: Path, key: Path, status: int, answer: dict[str, object]) -> Iterator[int]:
-    body = json.dumps(answer).encode()
+class _TokenEndpoint(HttpStandIn):
+    """The token endpoint, which has one answer to every request that is well formed."""
 
-    class Answers(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def __init__(self, certificate: Path, key: Path, status: int, answer: dict[str, object]) -> None:
+        self.tls = (certificate, key)
+        self._status = status
+        self._answer = answer
 
-        def log_message(self, *_: object) -> None:
-            pass
+    def _rules(self) -> Sequence[Rules]:
+        return (OAUTH,)
 
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    with _in_thread(server):
-        yield server.server_address[1]
+    def _application(self) -> Starlette:
+        return Starlette(routes=[Route("/token", lambda _: JSONResponse(self._answer, self._status), methods=["POST"])])
 
 
 @contextmanager

@@ -80,6 +80,16 @@ def test_how_long_is_the_schools_rule(minutes, there, state):
     assert sheet_of(session, call((TEACHING, (0, there)))).session.state is state
 
 
+@pytest.mark.parametrize(("there", "state"), [(3, ENDED), (3 - TICK, NOT_HELD)])
+def test_a_class_shorter_than_that_is_held_when_it_is_held_throughout(there, state):
+    session = lesson(end=3, listed=13, roster=expected(ADA, BOB))
+    found = sheet_of(session, call((TEACHING, (0, there)), (ADA, (0, 2)), end=there), now=14)
+
+    marks = {one.mark and one.mark.value for one in found.attendance if one.entry}
+    assert found.session.state is state
+    assert marks == ({"absent", "present"} if state is ENDED else {None})
+
+
 @pytest.mark.parametrize(
     ("listed", "state"),
     [(None, ENDED), (60, ENDED), (70 - TICK, ENDED), (70, NOT_HELD), (70 + TICK, NOT_HELD), (10 * DAYS, NOT_HELD)],

@@ -6,7 +6,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.domain.intervals import Interval, covered, union
+from functions.domain.intervals import Interval, covered, gaps, union
 from tests.builders import NINE, during
 
 SECONDS = st.integers(min_value=0, max_value=300)
@@ -97,3 +97,14 @@ def test_a_visit_that_only_touches_a_window_lies_outside():
 def test_a_visit_without_length_lies_in_the_window_that_holds_its_instant():
     assert during(10, 10).clip(during(10, 20)) == during(10, 10)
     assert during(20, 20).clip(during(10, 20)) is None
+
+
+@given(intervals)
+def test_the_gaps_of_a_window_are_what_is_left_of_it(times):
+    window = seconds(50, 250)
+    left = gaps(window, times)
+    inside = [clipped for time in times if (clipped := time.clip(window))]
+
+    assert covered([*inside, *left]) == window.length
+    assert covered(inside) + covered(left) == window.length
+    assert all(one.end < other.start for one, other in itertools.pairwise(left))

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from functions.domain.model import Kind, SyncState
+from functions.domain.model import Kind, SignedInUser, SyncState
 from functions.domain.roster import Mark
 from functions.domain.sessions import Role, SessionState
 from tests.builders import (
@@ -13,6 +13,7 @@ from tests.builders import (
     CAT,
     CO_TEACHING,
     EMAILS,
+    EVERYBODY,
     SECOND,
     TEACHING,
     TICK,
@@ -20,8 +21,10 @@ from tests.builders import (
     call,
     during,
     expected,
+    guest,
     lesson,
     minutes_at,
+    nobody,
     of,
     override,
     sheet_of,
@@ -167,7 +170,16 @@ def test_teachers_and_guests_get_no_mark():
             ("over a time without either", {TEACHING: [(0, 10)], CO_TEACHING: [(50, 60)]}, during(0, 60)),
             ("by nobody", {}, None),
             ("by nobody if the teacher went before", {TEACHING: [(-30, 0)]}, None),
-            ("for one microsecond", {TEACHING: [(-30, TICK)]}, during(0, TICK)),
+            ("by nobody if the teacher stayed for a moment and the others for all of it", {TEACHING: [(-30, TICK)]},
+             None),
+            ("by a teacher for half of the time that the others were together", {TEACHING: [(0, 30)]}, during(0, 30)),
+            ("not by a teacher for a microsecond less than half", {TEACHING: [(0, 30 - TICK)]}, None),
+            ("by two teachers for half of it between them", {TEACHING: [(10, 12)], CO_TEACHING: [(38, 40)]},
+             during(10, 40)),
+            ("not by two teachers for less than half of it",
+             {TEACHING: [(10, 12)], CO_TEACHING: [(38, 40 - TICK)]}, None),
+            ("by a teacher who left in the first minutes and returned in the last", {TEACHING: [(0, 5), (55, 60)]},
+             during(0, 60)),
         ]
     ),
 )  # fmt: skip
@@ -178,6 +190,46 @@ def test_a_class_is_held(teachers, held):
 
     assert session.state is SessionState.ENDED
     assert session.held == held
+
+
+DEVICE = SignedInUser("users/80", "Room 12")
+
+
+@pytest.mark.parametrize(
+    ("others", "held"),
+    sentences(
+        [
+            ("alone", [], during(0, 5)),
+            ("with one student, who stayed alone", [(ADA, (0, 60))], during(0, 5)),
+            ("with students who came one after the other", [(ADA, (6, 30)), (BOB, (30, 60))], during(0, 5)),
+            ("with a student and a device in a room, which is nobody", [(ADA, (6, 60)), (DEVICE, (0, 60))],
+             during(0, 5)),
+            ("with two devices of one student", [(ADA, (6, 60), (20, 40))], during(0, 5)),
+            ("with others who were together before and after the class", [(ADA, (-30, 0), (60, 80)),
+             (BOB, (-30, 0), (60, 80))], during(0, 5)),
+            ("with others who were together for as long without the teacher",
+             [(ADA, (0, 5), (10, 15)), (BOB, (10, 15))], during(0, 5)),
+            ("with others who were together a microsecond longer without the teacher",
+             [(ADA, (0, 5), (10, 15 + TICK)), (BOB, (10, 16))], None),
+            ("with a guest who stayed with a student", [(ADA, (6, 60)), (guest(), (6, 60))], None),
+        ]
+    ),
+)  # fmt: skip
+def test_a_teacher_who_left_after_five_minutes_holds_the_class(others, held):
+    people = EVERYBODY | {"users/80": nobody("users/80")}
+    conference = call((TEACHING, (0, 5)), *others, start=-30, end=80)
+    found = sheet_of(lesson(roster=expected(ADA, BOB)), conference, people=people, room_names=("Room *",))
+
+    assert (found.session.state, found.session.held) == (SessionState.ENDED, held)
+
+
+def test_a_class_whose_teacher_lost_the_connection_is_measured_by_its_planned_time():
+    conference = call((TEACHING, (0, 5)), (ADA, (6, 60)), (BOB, (0, 5)), (CAT, (6, 50)))
+    found = sheet_of(lesson(roster=expected(ADA, BOB, CAT)), conference)
+
+    assert [of(found, one).mark for one in (ADA, BOB, CAT)] == [LATE, PARTIAL, LATE]
+    assert of(found, ADA).verdict.reason == "Joined 6 min after the class began at 09:00; the limit is 5 min."
+    assert of(found, CAT).verdict.is_left_early is True
 
 
 # --- What is not known ----------------------------------------------------------------------------------------
@@ -211,12 +263,18 @@ def teaching(*who, **about):
              [teaching(*ALL_OF_THEM)], {"listed": 60 - TICK, "now": 61}, [PRESENT, PARTIAL, UNKNOWN]),
             ("no list shows nobody absent", [teaching(*ALL_OF_THEM)], {"listed": None, "now": 61},
              [PRESENT, PARTIAL, UNKNOWN]),
-            ("a list since the call ended is enough, even before the class does",
-             [call((TEACHING, (0, 50)), (ADA, (0, 50)), (BOB, (0, 20)), end=50)], {"listed": 50, "now": 60},
-             [PRESENT, PARTIAL, ABSENT]),
-            ("a list before the call ended is not",
-             [call((TEACHING, (0, 50)), (ADA, (0, 50)), (BOB, (0, 20)), end=50)], {"listed": 50 - TICK, "now": 60},
+            ("a list since the call ended is not enough before the class does: the call may be made again",
+             [call((TEACHING, (0, 50)), (ADA, (0, 50)), (BOB, (0, 19)), end=50)], {"listed": 60 - TICK, "now": 60},
              [PRESENT, PARTIAL, UNKNOWN]),
+            ("without it a part that a further call may make more of is not given",
+             [call((TEACHING, (0, 50)), (ADA, (0, 50)), (BOB, (0, 20)), end=50)], {"listed": 60 - TICK, "now": 60},
+             [PRESENT, UNKNOWN, UNKNOWN]),
+            ("nor one that counts for the time until the call dropped, while the class went on",
+             [call((TEACHING, (0, 10)), (ADA, (0, 10)), (BOB, (6, 10)), end=10)], {"listed": 11, "now": 60},
+             [PRESENT, UNKNOWN, UNKNOWN]),
+            ("a list since the class ended is enough, though the call ended before",
+             [call((TEACHING, (0, 50)), (ADA, (0, 50)), (BOB, (0, 20)), end=50)], {"listed": 60, "now": 60},
+             [PRESENT, PARTIAL, ABSENT]),
             ("a list since the first of two calls is not enough",
              [call((TEACHING, (0, 20)), (ADA, (0, 20)), end=20),
               call((TEACHING, (30, 60)), (ADA, (30, 60)), (BOB, (30, 49)), start=30, name="two")],
@@ -237,10 +295,45 @@ def teaching(*who, **about):
             ("of a call that goes on nothing is known",
              [teaching((ADA, (0, None)), (BOB, (0, 20)), end=None, state=SyncState.PROVISIONAL, pulled=65)],
              {"listed": 65, "now": 65}, [UNKNOWN, UNKNOWN, UNKNOWN]),
-            ("a second call whose data is not final leaves everybody of the first marked",
+            ("a second call whose data is not final may still show everybody",
              [call((TEACHING, (0, 50)), (ADA, (0, 50)), (BOB, (0, 20)), end=50),
               call((TEACHING, (55, 60)), start=55, name="two", state=SyncState.PROVISIONAL)], BY_THE_END,
-             [LEFT_EARLY, PARTIAL, UNKNOWN]),
+             [UNKNOWN, UNKNOWN, UNKNOWN]),
+            ("who was there for long enough already is marked, whatever a second call shows",
+             [call((TEACHING, (0, 50)), (ADA, (0, 50)), (BOB, (6, 50)), end=50),
+              call(start=55, name="two", state=SyncState.PROVISIONAL)], BY_THE_END,
+             [PRESENT, LATE, UNKNOWN]),
+            ("who shows in a second call that is not final, and has left it, is marked",
+             [call((TEACHING, (0, 20)), (ADA, (0, 20)), (BOB, (0, 5)), end=20),
+              call((TEACHING, (25, 60)), (ADA, (25, 60)), (BOB, (25, 30)), (CAT, (40, 60)), start=25, name="two",
+                   state=SyncState.PROVISIONAL)], BY_THE_END, [PRESENT, PARTIAL, PARTIAL]),
+            ("who shows in a second call only after the class may still show in it before",
+             [call((TEACHING, (0, 20)), (ADA, (0, 20)), (BOB, (0, 5)), end=20),
+              call((TEACHING, (25, 70)), (ADA, (25, 70)), (BOB, (62, 70)), start=25, end=70, name="two",
+                   state=SyncState.PROVISIONAL)], {"listed": 70, "now": 71}, [PRESENT, UNKNOWN, UNKNOWN]),
+            ("an earlier call that is not final may show that nobody was late",
+             [call((TEACHING, (0, 20)), end=20, state=SyncState.PROVISIONAL),
+              call((TEACHING, (25, 60)), (ADA, (3, 60)), (BOB, (25, 60)), (CAT, (25, 50)), start=3, name="two")],
+             BY_THE_END, [PRESENT, UNKNOWN, UNKNOWN]),
+            ("an earlier call that is not final cannot show that somebody stayed longer",
+             [call((TEACHING, (0, 20)), end=20, state=SyncState.PROVISIONAL),
+              call((TEACHING, (25, 60)), (ADA, (3, 50)), (BOB, (3, 28)), start=3, name="two")],
+             BY_THE_END, [LEFT_EARLY, UNKNOWN, UNKNOWN]),
+            ("a call after the class that is not final changes no mark that was given before it began",
+             [teaching(*ALL_OF_THEM), call(start=61, end=65, name="two", state=SyncState.PROVISIONAL)],
+             {"listed": 70, "now": 71}, [PRESENT, PARTIAL, ABSENT]),
+            ("a call after the class that is not final makes nobody absent who was not before",
+             [teaching(*ALL_OF_THEM, pulled=66), call(start=61, end=65, name="two", state=SyncState.PROVISIONAL)],
+             {"listed": 70, "now": 71}, [PRESENT, PARTIAL, UNKNOWN]),
+            ("while Meet does not say when the teacher left, nobody is a part",
+             [call((TEACHING, (0, None)), (ADA, (0, 60)), (BOB, (0, 20)), (CAT, (6, 60)),
+                   state=SyncState.PROVISIONAL)], BY_THE_END, [PRESENT, UNKNOWN, LATE]),
+            ("while the teacher does not show yet, nobody is late by the planned time",
+             [call((ADA, (0, 60)), (BOB, (0, 60)), (CAT, (6, 60)), state=SyncState.PROVISIONAL)], BY_THE_END,
+             [PRESENT, PRESENT, UNKNOWN]),
+            ("while others may still show, it is open whether a teacher's short time counts",
+             [call((TEACHING, (0, 5)), (BOB, (6, 60)), state=SyncState.PROVISIONAL)],
+             BY_THE_END, [UNKNOWN, UNKNOWN, UNKNOWN]),
             ("a call that could not be read says nothing of anybody: it may hold most of the class",
              [teaching(*ALL_OF_THEM), unread_call("two")], BY_THE_END, [UNKNOWN, UNKNOWN, UNKNOWN]),
             ("a call that could not be read says nothing of anybody while no other one is final",
@@ -260,14 +353,24 @@ def test_what_is_known(conferences, when, marks):
     [
         ({}, [UNKNOWN, UNKNOWN, UNKNOWN]),
         ({"unread_from": 60}, [UNKNOWN, UNKNOWN, UNKNOWN]),
-        ({"unread_from": 61}, [PRESENT, PARTIAL, UNKNOWN]),
+        ({"unread_from": 61}, [PRESENT, PARTIAL, ABSENT]),
     ],
-    ids=["whenever it was", "it began before the other one was read", "it began after marks were given"],
+    ids=["whenever it was", "it began before the other one was read", "it began after the class and its marks"],
 )
-def test_a_listed_call_that_nobody_has_read_takes_no_mark_back_and_makes_nobody_absent(unread, marks):
+def test_a_listed_call_that_nobody_has_read_takes_no_mark_back(unread, marks):
     held = teaching(*ALL_OF_THEM, pulled=61)
 
     assert marks_of(held, missing=["conferenceRecords/two"], listed=70, now=71, **unread) == marks
+
+
+def test_a_call_made_again_that_could_not_be_read_lets_only_good_marks_stand():
+    dropped = call((TEACHING, (0, 20)), (ADA, (0, 20)), (BOB, (6, 20)), end=20, pulled=20)
+    again = call((TEACHING, (30, 60)), (BOB, (30, 40)), (CAT, (30, 60)), start=30, name="three")
+    failed = {"missing": ["conferenceRecords/two"], "unread_from": 25, "listed": 60, "now": 61}
+
+    assert marks_of(dropped, **failed) == [PRESENT, LATE, UNKNOWN]
+    # Who was not there for long enough, or came late, may have been in the call between.
+    assert marks_of(dropped, again, **failed) == [UNKNOWN, UNKNOWN, UNKNOWN]
 
 
 def test_what_is_unknown_is_neither_late_nor_early():
@@ -372,6 +475,8 @@ def test_a_share_just_below_an_odd_limit_does_not_look_like_the_limit():
          "Google Meet does not say when this person left."),
         (call((TEACHING, (0, 60)), (ADA, (0, 10)), end=None, state=SyncState.PROVISIONAL), BY_THE_END,
          "Google Meet does not say when the meeting ended."),
+        (call((TEACHING, (0, None)), (ADA, (0, 10)), state=SyncState.PROVISIONAL), BY_THE_END,
+         "Google Meet's data of the teacher is not final."),
         (call((TEACHING, (0, 60))), {"listed": None, "now": 61},
          "Google Meet was not asked since the class for all of its meetings."),
         (call((BOB, (0, 60))), {"listed": 61, "now": 61}, "it is not certain that the class was held."),

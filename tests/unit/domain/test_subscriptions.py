@@ -69,7 +69,17 @@ def test_one_that_tells_no_end_has_none_to_be_renewed_before(state, action):
 
 
 def test_events_may_have_been_missed_where_none_could_come():
-    assert {action for action in Action if has_missed_events(action)} == {Action.MAKE, Action.REACTIVATE}
+    assert {action for action in Action if has_missed_events(action)} == {
+        Action.MAKE,
+        Action.REPLACE,
+        Action.REACTIVATE,
+    }
+
+
+def test_one_that_reports_elsewhere_is_replaced_whenever_it_ends_and_made_again_once_it_has_ended():
+    elsewhere = Subscription("subscriptions/s", SubscriptionState.ELSEWHERE, NOW + LIFE, "OTHER")
+    assert next_action(elsewhere, now=NOW) is Action.REPLACE
+    assert next_action(elsewhere, now=NOW + LIFE) is Action.MAKE
 
 
 @pytest.mark.parametrize(

@@ -368,10 +368,49 @@ def test_a_guest_with_a_known_address_has_it():
         ("", "", None),
         ("...", "...", None),
         ("李雷", "李雷", "same"),
+        ("राम", "रोमी", None),  # vowel signs are letters: Hindi,
+        ("रामा", "रोमी", None),
+        ("रोमा", "रोमी", "similar"),
+        ("राम", "राम", "same"),
+        ("র", "রা", None),
+        ("রাম", "রুমা", None),  # Bengali,
+        ("ราม", "ริม", None),  # Thai,
+        ("שָׂרָה", "שְׂרֶה", None),  # Hebrew with points,
+        ("عَلِي", "عُلَا", None),  # Arabic with points,
+        ("かな", "がな", None),  # and the two dots that make another syllable in Japanese
+        ("ज़", "ज", None),
+        ("\u095b\u093e\u092b\u093c\u0930", "\u091c\u093c\u093e\u095e\u0930", "same"),  # a nukta in both forms
+        ("がなこ", "か\u3099なこ", "same"),
+        ("김민수", "\u1100\u1175\u11b7\u1106\u1175\u11ab\u1109\u116e", "same"),
+        ("김민수", "김민서", None),
+        ("क्\u200dष", "क्ष", "same"),
+        ("葛󠄀城", "葛城", "same"),  # a variation selector
+        ("Ada \u2764\ufe0f", "Ada", "same"),
+        ("ὈΔΥΣΣΕΎΣ", "οδυσσευς", "same"),
+        ("Андрей", "Андреи\u0306", "same"),
+        ("Семён", "Семен", "same"),
+        ("Nguyễn", "nguyen", "same"),
+        ("Straße", "STRASSE", "same"),
+        ("İpek", "ipek", "same"),
+        ("\uff21\uff44\uff41", "ada", "same"),
+        ("A", "B", None),
+        ("A", "A B", "similar"),
+        ("Tim", "Tom", None),
+        ("John Doe", "Jon Doe", "similar"),
+        ("Lena", "Lina", "similar"),
+        ("Lena Roth", "Lina Rath", None),
+        ("Sofia", "Soffia", "similar"),
+        ("Maria", "Mario Rossi", None),
     ],
 )
 def test_names_are_like_each_other(student, guest, match):
     assert NameIndex([("id", student)]).like(guest) == ([("id", match)] if match else [])
+
+
+def test_of_names_that_differ_in_their_vowel_signs_only_the_nearest_is_offered():
+    names = [("a", "राम"), ("b", "रामा"), ("c", "रोमा")]
+
+    assert NameIndex(names).like("रोमी") == [("c", "similar")]
 
 
 def test_the_same_names_are_offered_first_and_never_more_than_five():

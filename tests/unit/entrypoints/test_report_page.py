@@ -168,6 +168,7 @@ def test_a_teacher_who_stands_on_the_roster_is_no_student_who_is_expected():
     ("teacher", "policy", "said"),
     [
         ((-20, -2), {}, ("not seen during the class", "marks go by the planned time")),
+        ((-20, 5), {}, ("there for too little of the class", "marks go by the planned time")),
         (None, {}, ("not seen in the call", "marks go by the planned time")),
         (None, {"marks": False}, ("not seen in the call", "")),
     ],

@@ -20,7 +20,7 @@ from google.apps.meet_v2.services.spaces_service.transports import SpacesService
 
 from infra.local.classes import believable_class
 from infra.local.faults import Fault
-from infra.local.grpc_gate import CallsRefused
+from infra.local.gate.calls import CallsRefused
 from infra.local.meet import MeetSimulator
 from infra.local.school import Attendee, Conference, School, Space, Visit
 
@@ -479,7 +479,7 @@ async def test_a_call_that_is_not_made_as_google_asks_is_refused_and_recorded(me
 
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert words in refused.value.details()
-    assert words in recorded[0]
+    assert words in str(recorded[0])
 
 
 async def test_a_refusal_that_nobody_expected_fails_whoever_serves():

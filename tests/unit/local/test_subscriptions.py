@@ -22,6 +22,7 @@ NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 WEEK = timedelta(days=7)
 MOMENT = timedelta(microseconds=1)
+ENDED = ["google.workspace.meet.conference.v2.ended"]
 SAMPLES = Path(__file__).parents[2] / "samples"
 
 
@@ -39,6 +40,15 @@ def quotas():
 def google(clock, quotas):
     with WorkspaceEventsSimulator(School(clock), quotas=quotas).in_thread() as simulator:
         yield simulator
+        assert simulator.violations == []
+
+
+@pytest.fixture
+def violations(google):
+    """What malformed requests are refused for; who asks for this expects some."""
+    yield google.violations
+    assert google.violations
+    google.violations.clear()
 
 
 QUOTAS = pytest.mark.parametrize("quotas", [True], ids=["quotas"])
@@ -52,15 +62,24 @@ class User:
         self._as = {"metadata": (("x-acting-as", user),), "retry": None}
         self.target = f"//cloudidentity.googleapis.com/{user}"
 
-    def create(self, **about):
-        subscription = events.Subscription(
-            target_resource=self.target,
-            event_types=["google.workspace.meet.conference.v2.ended"],
-            notification_endpoint=events.NotificationEndpoint(pubsub_topic="projects/p/topics/t"),
-            **about,
+    def wanted(self, *, topic="projects/p-1/topics/topic", **about):
+        return events.Subscription(
+            **{
+                "target_resource": self.target,
+                "event_types": ENDED,
+                "notification_endpoint": events.NotificationEndpoint(pubsub_topic=topic),
+                **about,
+            }
         )
-        request = events.CreateSubscriptionRequest(subscription=subscription)
+
+    def create(self, **about):
+        request = events.CreateSubscriptionRequest(subscription=self.wanted(**about))
         return made(self._client.create_subscription(request, **self._as))
+
+    def list(self, wanted, **about):
+        request = events.ListSubscriptionsRequest(filter=wanted, **about)
+        pager = self._client.list_subscriptions(request, **self._as)
+        return next(iter(pager.pages))
 
     def update(self, name, *paths, **about):
         request = events.UpdateSubscriptionRequest(
@@ -212,10 +231,13 @@ def test_event_types_may_be_changed_and_leave_the_end(teacher, clock):
         (["ttl", "expire_time"], {"ttl": HOUR}),
         (["event_types"], {}),
         (["target_resource"], {"target_resource": "//cloudidentity.googleapis.com/users/2"}),
-        ([], {"ttl": HOUR}),
+        ([], {"ttl": HOUR, "event_types": ENDED}),
+        ([], {"target_resource": "//cloudidentity.googleapis.com/users/2"}),
+        (["event_types"], {"event_types": ["google.workspace.meet.participant.v2.waved"]}),
     ],
     ids=str,
 )
+@pytest.mark.usefixtures("violations")
 def test_an_update_that_cannot_be_is_refused_and_changes_nothing(teacher, paths, about):
     before = teacher.create()
 
@@ -223,6 +245,133 @@ def test_an_update_that_cannot_be_is_refused_and_changes_nothing(teacher, paths,
         teacher.update(before.name, *paths, **about)
 
     assert teacher.get(before.name) == before
+
+
+def test_an_update_without_a_mask_changes_what_it_holds(teacher):
+    name = teacher.create().name
+
+    assert teacher.update(name, ttl=HOUR).expire_time == NINE + HOUR
+
+
+@pytest.mark.parametrize(
+    ("field", "about"),
+    [
+        ("target_resource", {"target_resource": "//cloudidentity.googleapis.com/users/teacher@school.example"}),
+        ("target_resource", {"target_resource": "users/1"}),
+        ("target_resource", {"target_resource": "//chat.googleapis.com/spaces/1"}),
+        ("event_types", {"event_types": []}),
+        ("event_types", {"event_types": ["google.workspace.meet.conference.v2.begun"]}),
+        ("event_types", {"event_types": ["google.workspace.events.subscription.v1.expired"]}),
+        ("pubsub_topic", {"topic": "workspace-events"}),
+        ("pubsub_topic", {"topic": "projects/p-1/topics/1st"}),
+        ("pubsub_topic", {"topic": "projects/p-1/topics/google-events"}),
+        ("ttl", {"ttl": WEEK + MOMENT}),
+        ("expire_time", {"expire_time": NINE}),
+        ("payload_options", {"payload_options": events.PayloadOptions(include_resource=True)}),
+    ],
+    ids=str,
+)
+def test_a_malformed_subscription_is_refused_by_field_and_rule_and_is_a_violation(teacher, violations, field, about):
+    with pytest.raises(exceptions.InvalidArgument, match=field):
+        teacher.create(**about)
+
+    assert [field in violation for violation in violations] == [True]
+
+
+def test_the_topic_has_to_be_in_the_applications_own_project(clock):
+    with (
+        WorkspaceEventsSimulator(School(clock), project="p-1").in_thread() as google,
+        grpc.insecure_channel(google.address) as channel,
+    ):
+        teacher = User(events.SubscriptionsServiceClient(transport=SubscriptionsServiceGrpcTransport(channel=channel)))
+        with pytest.raises(exceptions.InvalidArgument, match="same Google Cloud project"):
+            teacher.create(topic="projects/p-2/topics/events")
+        assert teacher.create(topic="projects/p-1/topics/events").name
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        "",
+        'target_resource="//cloudidentity.googleapis.com/users/1"',
+        'event_types:"google.workspace.meet.conference.v2.ended" OR target_resource="//meet.googleapis.com/spaces/a"',
+        'event_types:"a" OR event_types:"b" AND target_resource="//cloudidentity.googleapis.com/users/1"',
+        'event_types:"google.workspace.meet.conference.v2.paused"',
+        'event_types:"google.workspace.meet.conference.v2.ended" AND target_resource="users/1"',
+    ],
+)
+@pytest.mark.usefixtures("violations")
+def test_a_list_needs_a_filter_with_an_event_type_in_googles_own_grammar(teacher, wanted):
+    with pytest.raises(exceptions.InvalidArgument, match=r"filter|target_resource"):
+        teacher.list(wanted)
+
+
+def test_a_list_gives_fifty_a_page_unless_asked_and_a_hundred_at_most(google, teacher):
+    for number in range(120):
+        google.plant("users/1", topic=f"projects/p-1/topics/topic-{number}", event_types=ENDED)
+    wanted = f'event_types:"{ENDED[0]}" AND target_resource="{teacher.target}"'
+
+    assert [len(teacher.list(wanted, page_size=size).subscriptions) for size in (0, 7, 500)] == [50, 7, 100]
+    first = teacher.list(wanted)
+    rest = teacher.list(wanted, page_size=100, page_token=first.next_page_token)
+    assert len({one.name for one in (*first.subscriptions, *rest.subscriptions)}) == 120
+
+
+@pytest.mark.usefixtures("violations")
+def test_a_page_belongs_to_the_filter_that_it_was_asked_for_with(google, teacher):
+    for number in range(3):
+        google.plant("users/1", topic=f"projects/p-1/topics/topic-{number}", event_types=ENDED)
+    token = teacher.list(f'event_types:"{ENDED[0]}"', page_size=1).next_page_token
+
+    with pytest.raises(exceptions.InvalidArgument, match="filter value should match"):
+        teacher.list(f'event_types:"{ENDED[0]}" AND target_resource="{teacher.target}"', page_token=token)
+
+
+@pytest.mark.usefixtures("violations")
+def test_what_has_no_form_of_a_name_is_refused(teacher):
+    for change in (teacher.get, teacher.renew, teacher.reactivate, teacher.delete):
+        with pytest.raises(exceptions.InvalidArgument, match=r"subscriptions/{subscription}"):
+            change("meet-users-1")
+
+
+def test_only_the_user_of_the_target_may_subscribe_to_it(client):
+    with pytest.raises(exceptions.PermissionDenied):
+        User(client, "users/1").create(target_resource="//cloudidentity.googleapis.com/users/2")
+
+
+def test_an_etag_of_before_a_change_deletes_nothing(client, teacher):
+    made = teacher.create()
+    teacher.renew(made.name)
+    request = events.DeleteSubscriptionRequest(name=made.name, etag=made.etag)
+
+    with pytest.raises(exceptions.Aborted):
+        client.delete_subscription(request, metadata=(("x-acting-as", "users/1"),), retry=None)
+    assert teacher.get(made.name)
+
+
+def test_a_request_that_is_only_validated_changes_nothing(google, client):
+    subscription = events.Subscription(
+        target_resource="//cloudidentity.googleapis.com/users/1",
+        event_types=ENDED,
+        notification_endpoint=events.NotificationEndpoint(pubsub_topic="projects/p-1/topics/topic"),
+    )
+    request = events.CreateSubscriptionRequest(subscription=subscription, validate_only=True)
+    made(client.create_subscription(request, metadata=(("x-acting-as", "users/1"),), retry=None))
+
+    assert google.subscriptions == []
+
+
+def test_an_operation_may_take_its_time_and_its_target_is_taken_meanwhile(google, client, teacher):
+    google.calls_until_done = 2
+    request = events.CreateSubscriptionRequest(subscription=teacher.wanted())
+    operation = client.create_subscription(request, metadata=(("x-acting-as", "users/1"),), retry=None).operation
+    assert not operation.done
+    assert google.subscriptions == []
+
+    with pytest.raises(exceptions.AlreadyExists):
+        teacher.create()
+    assert client.get_operation({"name": operation.name}, metadata=(("x-acting-as", "users/1"),)).done
+    assert google.is_active("users/1")
 
 
 def test_nobody_else_may_change_it(google, client, teacher):
@@ -255,7 +404,8 @@ def test_it_is_reactivated_once_the_cause_is_mended_and_keeps_its_end(google, te
 
     google.mend("users/1")
     assert not google.is_active("users/1")
-    assert teacher.reactivate(made.name) == made
+    mended = teacher.reactivate(made.name)
+    assert (mended.state, mended.expire_time) == (events.Subscription.State.ACTIVE, made.expire_time)
     assert google.is_active("users/1")
 
 

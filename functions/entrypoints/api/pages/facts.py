@@ -38,10 +38,8 @@ def facts_of(session: SessionAnswer, people: Sequence[AttendanceAnswer], clock: 
         held, length = clock.span(session.held_start, session.held_end), _length(session.held_start, session.held_end)
         found.append(Fact("Held by the teacher", (held,), f"{length} so far" if live else length))
     elif session.scheduled_start and session.state is SessionState.ENDED and _is_complete(session):
-        came = any(person.role is Role.TEACHER and person.sessions for person in people)
-        not_seen = "not seen during the class" if came else "not seen in the call"
         beside = "" if session.policy.marks is False else "marks go by the planned time"
-        found.append(Fact("Held by the teacher", (not_seen,), beside))
+        found.append(Fact("Held by the teacher", (_not_held_by_teacher(people),), beside))
     found += _calls(session, clock)
     if expected := number_expected(session):
         found.append(Fact("Expected", (counted(expected, "student", "students"),)))
@@ -79,3 +77,11 @@ def _length(start: datetime | None, end: datetime | None) -> str:
 def number_expected(session: SessionAnswer) -> int:
     """How many students are expected: a teacher who stands on the roster is none."""
     return sum(entry.email not in session.teacher_emails for entry in session.roster)
+
+
+def _not_held_by_teacher(people: Sequence[AttendanceAnswer]) -> str:
+    """Why the planned time counts and not that of a teacher."""
+    teachers = [person for person in people if person.role is Role.TEACHER and person.sessions]
+    if any(person.in_class_seconds for person in teachers):
+        return "there for too little of the class"
+    return "not seen during the class" if teachers else "not seen in the call"
