@@ -28,6 +28,10 @@ _Write = firestore_types.Write.pb()
 _RECORDS = "/google.apps.meet.v2.ConferenceRecordsService"
 
 
+DEADLINE = 60.0
+"""Seconds for one answer of Meet's."""
+
+
 class Floor:
     """Bare clients. Build it in the loop that it runs in.
 
@@ -72,17 +76,19 @@ class Floor:
         await self._firestore.close()
 
     async def _record_and_space(self, conference_record: str) -> None:
-        record = await self._get_record(_GetRecord(name=conference_record))
-        await self._get_space(_GetSpace(name=record.space))
+        record = await self._get_record(_GetRecord(name=conference_record), **_routed("name", conference_record))
+        await self._get_space(_GetSpace(name=record.space), **_routed("name", record.space))
 
     async def _participants(self, conference_record: str) -> None:
         """Each page's sessions are asked for as soon as the page is there, together with the next page."""
         sessions: list[asyncio.Future[list[Message]]] = []
         request = _ListParticipants(parent=conference_record, page_size=PAGE_SIZE)
         while True:
-            page = await self._list_participants(request)
+            page = await self._list_participants(request, **_routed("parent", conference_record))
             calls = (
-                self._list_sessions(_ListSessions(parent=participant.name, page_size=PAGE_SIZE))
+                self._list_sessions(
+                    _ListSessions(parent=participant.name, page_size=PAGE_SIZE), **_routed("parent", participant.name)
+                )
                 for participant in page.participants
             )
             sessions.append(asyncio.gather(*calls))
@@ -95,3 +101,8 @@ class Floor:
         return self._meet.unary_unary(
             path, request_serializer=request.SerializeToString, response_deserializer=response.FromString
         )
+
+
+def _routed(field: str, name: str) -> dict[str, Any]:
+    """What a call to Meet cannot do without, whoever makes it: a deadline and the header that routes it."""
+    return {"timeout": DEADLINE, "metadata": (("x-goog-request-params", f"{field}={name}"),)}

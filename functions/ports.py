@@ -13,11 +13,13 @@ from functions.domain.model import (
     ConferenceRecord,
     Identity,
     Organizer,
+    Participant,
     Reading,
     Space,
     Subscription,
 )
 from functions.domain.reported import Endpoint
+from functions.domain.rereading import NOTHING_KNOWN, Known
 from functions.domain.roster import Correction, RosterEntry
 from functions.domain.sessions import (
     Answered,
@@ -25,6 +27,7 @@ from functions.domain.sessions import (
     AuditEntry,
     ClassSession,
     Person,
+    Remark,
     TrackedOrganizer,
 )
 from functions.domain.timetable import Room
@@ -46,7 +49,14 @@ class Listing:
 class Conferences(Protocol):
     """Google Meet's conference records."""
 
-    async def read(self, conference_record: str, *, organizer: Organizer) -> Reading:
+    async def read(
+        self,
+        conference_record: str,
+        *,
+        organizer: Organizer,
+        known: Known = NOTHING_KNOWN,
+        keep: Callable[[Participant], None] = lambda _: None,
+    ) -> Reading:
         """Read one conference whole: every participant with every session.
 
         All or nothing: a reading that misses a page is never returned. May be repeated; changes nothing.
@@ -54,6 +64,9 @@ class Conferences(Protocol):
         Args:
             conference_record: `conferenceRecords/{id}`.
             organizer: As whom it is read.
+            known: What earlier reads know: sessions are asked for only where that may have changed.
+            keep: Called with each participant whose sessions were asked for, so that what was read of a conference
+                is not lost if the rest cannot be.
 
         Raises:
             Retryable: Meet could not answer now.
@@ -363,6 +376,9 @@ class Work(Protocol):
     def put_sheet(self, sheet: AttendanceSheet) -> None:
         """A class meeting with all its attendance. Documents that would not change are not written."""
 
+    def put_session(self, session: ClassSession) -> None:
+        """A class meeting alone: its attendance stands as it is, and so do its counts. Not for one put as a sheet."""
+
     def drop_session(self, session_id: str) -> None:
         """Remove a class meeting with its attendance. Its corrections stay, for the case that it comes back."""
 
@@ -386,6 +402,9 @@ class Work(Protocol):
 
     def put_answered(self, answered: Answered) -> None:
         """Remember a request that was answered, or what became of an event."""
+
+    def put_remark(self, remark: Remark) -> None:
+        """Keep that other class meetings are to be marked again, until `AttendanceStore.forget_remark`."""
 
     def note(self, entry: AuditEntry) -> None:
         """Keep who changed what, with every mark that this work changes."""
@@ -440,6 +459,12 @@ class AttendanceStore(Protocol):
 
     async def people_to_remark(self, now: datetime) -> Sequence[str]:
         """Accounts whose class meetings are to be marked again, because their addresses changed."""
+
+    async def remarks(self) -> Sequence[Remark]:
+        """What is still to be marked again, by decision; a part of it if that is much."""
+
+    async def forget_remark(self, remark_id: str) -> None:
+        """All jobs of a decision are handed out. Nothing happens if that is known already."""
 
     async def space_with_code(self, meeting_code: str, *, until: datetime) -> Space | None:
         """The room that had a meeting code in the last class meeting that began before a moment; None without one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +14,10 @@ from hypothesis import settings
 from functions.adapters.firestore import FirestoreDatabase
 from functions.adapters.sqlite import SqliteDatabase
 from infra.local.emulators import firestore_emulator, pubsub_emulator
+from infra.local.firestore_gate import IN_PROCESSES, embedded
+from infra.local.firestore_gate.gate import Gate
+from infra.local.firestore_gate.measure import MOST_BYTES
+from infra.local.firestore_gate.proxy import gated
 from infra.local.processes import bypass_proxies
 from tests.api import AUDIENCE, ISSUER
 
@@ -23,10 +28,48 @@ settings.register_profile("project", deadline=timedelta(seconds=5))
 settings.load_profile("project")
 
 
+GATE = Gate()
+embedded.install(GATE)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def firestore_gate_elsewhere(tmp_path_factory):
+    """Puts the gate into the processes that tests start too; gives the file in which they tell of what they refuse."""
+    log = tmp_path_factory.mktemp("firestore-gate") / "refused"
+    log.touch()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("FIRESTORE_GATE_LOG", str(log))
+        environment.setenv("PYTHONPATH", str(IN_PROCESSES), prepend=os.pathsep)
+        yield log
+
+
+@pytest.fixture(autouse=True)
+def firestore_gate(request, firestore_gate_elsewhere):
+    """Fails the test if Firestore would not have answered one of its queries, or not have taken one of its commits.
+
+    Whatever the application made of it: `firestore_gate.take()` gives what was refused to a test that expects it.
+    A test that is marked `any_query` asks for what the application never does.
+    """
+    GATE.is_open = request.node.get_closest_marker("any_query") is not None
+    indexes = GATE.indexes
+    yield GATE
+    GATE.is_open, GATE.indexes, GATE.most_bytes = False, indexes, MOST_BYTES
+    if refused := [*map(str, GATE.take()), *firestore_gate_elsewhere.read_text().splitlines()]:
+        firestore_gate_elsewhere.write_text("")
+        pytest.fail("\n".join(["Firestore would have refused:", *refused]), pytrace=False)
+
+
 @pytest.fixture(scope="session")
-def firestore_address(tmp_path_factory):
-    """The Firestore emulator; a missing one fails with the command that installs it."""
+def emulated_firestore(tmp_path_factory):
+    """The Firestore emulator as it is; a missing one fails with the command that installs it."""
     with firestore_emulator(tmp_path_factory.mktemp("firestore")) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def firestore_address(emulated_firestore):
+    """The Firestore emulator behind the gate, which refuses what Firestore refuses."""
+    with gated(emulated_firestore, GATE) as address:
         yield address
 
 

@@ -19,6 +19,7 @@ from google.auth import transport
 from google.auth.exceptions import GoogleAuthError
 
 from functions.adapters.credentials import Capability, Metadata
+from functions.adapters.patience import limit, watched
 from functions.adapters.repeating import passes
 from functions.domain.errors import (
     AttendanceError,
@@ -51,6 +52,9 @@ YOUNG = timedelta(seconds=30)
 
 ANSWER_TIMEOUT = 10.0
 """Seconds for one answer of the token endpoint or the IAM Credentials API."""
+
+FETCH_TIMEOUT = 30.0
+"""Seconds for one token, with the requests behind it and what Google's library tries again."""
 
 THREADS = 16
 """Tokens fetched at once in one instance; further ones wait."""
@@ -132,7 +136,7 @@ class TokenCredentials:
             # Anew, because a traceback would grow with everybody who is told.
             raise type(self._failure)(self._failure.message, hint=self._failure.hint)
         try:
-            token = await self._fetch()
+            token = await self._fetched_in_time()
         except NeedsOperator as error:
             # Kept from now on, because it may have been long in coming.
             self._failure, self._token, self._fetched_at = error, None, self._now()
@@ -145,6 +149,15 @@ class TokenCredentials:
             return held
         self._failure, self._token, self._fetched_at, self._allowed_at = None, token, asked_at, asked_at
         return token
+
+    async def _fetched_in_time(self) -> AccessToken:
+        """A new token; a service that does not give one in time is in the way of everything that this message wants."""
+        with watched():
+            try:
+                async with asyncio.timeout(limit(FETCH_TIMEOUT)):
+                    return await self._fetch()
+            except TimeoutError:
+                raise CredentialsUnavailable("Google did not give an access token in time.") from None
 
 
 class TokenPool:

@@ -13,12 +13,13 @@ from functions.adapters.database import ABSENT, COMMIT_TIME, Database, Document,
 from functions.adapters.documents import SCHEMA_VERSION, Fields, check_schema, expiry
 from functions.adapters.paths import room_path
 from functions.adapters.people_documents import organizer_from_document
+from functions.adapters.remark_documents import remark_from_document, remark_path
 from functions.adapters.work import DocumentWork
 from functions.domain.addresses import mailbox
 from functions.domain.errors import StoreConflict
 from functions.domain.model import Space, SyncState
 from functions.domain.roster import RosterEntry
-from functions.domain.sessions import TrackedOrganizer
+from functions.domain.sessions import Remark, TrackedOrganizer
 from functions.ports import Clock, DueRoom, Parked, ParkedEvent, SheetChange, Work
 
 MAX_PARKED_BYTES = 256 * 1024
@@ -34,6 +35,9 @@ MAX_REMARKED = 100
 
 MAX_DUE = 5000
 """How many class meetings one run of `sync-due` takes on; the next run takes the rest."""
+
+MAX_REMARKS = 100
+"""For how many decisions one run of `sync-due` completes what they left; the next run takes the rest."""
 
 T = TypeVar("T")
 
@@ -128,6 +132,15 @@ class DocumentAttendanceStore:
         waiting = Query("people", where=(Where("remark_at", "<=", now),), order=("remark_at",), limit=MAX_REMARKED)
         return [document.fields["user"] for document in (await self._database.find(waiting)).documents]
 
+    async def remarks(self) -> Sequence[Remark]:
+        """See the port."""
+        found = await self._database.find(Query("remarks", limit=MAX_REMARKS))
+        return [remark_from_document(d.path.rpartition("/")[2], d.fields) for d in found.documents]
+
+    async def forget_remark(self, remark_id: str) -> None:
+        """See the port."""
+        await self._database.commit([Write(remark_path(remark_id), None)])
+
     async def space_with_code(self, meeting_code: str, *, until: datetime) -> Space | None:
         """See the port."""
         where = (Where("meeting_code", "==", meeting_code), Where("session_start", "<=", until))
@@ -167,7 +180,11 @@ class DocumentAttendanceStore:
             )
         )
         documents = [document.fields for part in found for document in part.documents]
-        return sorted(fields["conference_record"] for fields in documents if _last_known(fields) >= since)
+        return sorted(
+            fields["conference_record"]
+            for fields in documents
+            if _last_known(fields) >= since and not _is_deferred(fields, now=self._clock())
+        )
 
     async def organizer_subscribed_by(self, subscription: str) -> TrackedOrganizer | None:
         """See the port."""
@@ -262,9 +279,20 @@ class DocumentAttendanceStore:
 
 def _last_known(conference: Fields) -> datetime:
     """When Meet surely still knew a conference that is not read for good."""
-    error = conference["sync"]["error"]
-    moments = (conference["end_time"], conference["sync"]["pulled_at"], error["at"] if error else None)
+    error, interruption = conference["sync"]["error"], conference.get("interruption")
+    moments = (
+        conference["end_time"],
+        conference["sync"]["pulled_at"],
+        error["at"] if error else None,
+        interruption["began_at"] if interruption else None,
+    )
     return next((moment for moment in moments if moment), datetime.max.replace(tzinfo=UTC))
+
+
+def _is_deferred(conference: Fields, *, now: datetime) -> bool:
+    """Whether a conference waits because reads of it did not get to their end."""
+    interruption = conference.get("interruption")
+    return interruption is not None and now < interruption["again_at"]
 
 
 def _parked_path(key: str) -> str:

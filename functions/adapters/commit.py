@@ -32,13 +32,29 @@ from functions.adapters.paths import (
 from functions.adapters.people_documents import organizer_to_document, person_to_document
 from functions.adapters.register_documents import register_keys
 from functions.adapters.register_writes import has_parts, register_writes, registers_before
+from functions.adapters.remark_documents import remark_path, remark_to_document
 from functions.adapters.room_documents import room_to_document
 from functions.adapters.session_documents import session_from_document
 from functions.adapters.sheet_copy import people_from
-from functions.adapters.sheet_writes import StoredSheet, drop_writes, marks_changed, sheet_change, sheet_writes
+from functions.adapters.sheet_writes import (
+    StoredSheet,
+    drop_writes,
+    marks_changed,
+    session_writes,
+    sheet_change,
+    sheet_writes,
+)
 from functions.domain.model import Conference
 from functions.domain.roster import Correction
-from functions.domain.sessions import Answered, AttendanceSheet, AuditEntry, Person, TrackedOrganizer
+from functions.domain.sessions import (
+    Answered,
+    AttendanceSheet,
+    AuditEntry,
+    ClassSession,
+    Person,
+    Remark,
+    TrackedOrganizer,
+)
 from functions.domain.timetable import Room
 from functions.ports import SheetChange
 
@@ -50,23 +66,27 @@ class Wanted:
     Attributes:
         conferences: By resource name.
         sheets: Class meetings with their attendance, by id.
+        sessions: Class meetings without their attendance, by id.
         dropped: Ids of class meetings that shall be gone.
         rooms: By resource name.
         corrections: By class meeting, all that people decided, by id of the document.
         people: By account.
         organizers: By account; None shall be gone.
         answered: Requests that were answered.
+        remarks: What is to be marked again elsewhere.
         notes: Who changed what.
     """
 
     conferences: dict[str, Conference] = field(default_factory=dict)
     sheets: dict[str, AttendanceSheet] = field(default_factory=dict)
+    sessions: dict[str, ClassSession] = field(default_factory=dict)
     dropped: set[str] = field(default_factory=set)
     rooms: dict[str, Room] = field(default_factory=dict)
     corrections: dict[str, dict[str, Correction]] = field(default_factory=dict)
     people: dict[str, Person] = field(default_factory=dict)
     organizers: dict[str, TrackedOrganizer | None] = field(default_factory=dict)
     answered: list[Answered] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
     notes: list[AuditEntry] = field(default_factory=list)
 
 
@@ -103,6 +123,9 @@ class Commit:
             writes += on_sheet
             if on_sheet:
                 written[session_id] = sheet
+        for session_id, session in self._wanted.sessions.items():
+            before = self._stored.known(session_path(session_id))
+            writes += session_writes(session, stored=before, retention=self._retention)
         for session_id in self._wanted.dropped:
             writes += drop_writes(self._stored_sheet(session_id))
         on_sheets = bool(writes)
@@ -118,6 +141,9 @@ class Commit:
         for user, organizer in self._wanted.organizers.items():
             writes += self._replaced(organizer_path(user), organizer_to_document(organizer) if organizer else None)
         writes += self._remembered_writes()
+        for remark in self._wanted.remarks:
+            document = remark_to_document(remark, now=self._now, retention=self._retention)
+            writes.append(Write(remark_path(remark.remark_id), document))
         writes += [Write(f"audit/{note.entry_id}", self._audit(note, marks)) for note in self._wanted.notes]
         return writes, changes
 
@@ -126,7 +152,7 @@ class Commit:
         sessions = [*self._wanted.sheets, *self._wanted.dropped]
         await self._stored.load(
             [
-                *map(session_path, sessions),
+                *map(session_path, [*sessions, *self._wanted.sessions]),
                 *map(conference_path, self._wanted.conferences),
                 *map(room_path, self._wanted.rooms),
                 *map(person_path, self._wanted.people),
@@ -136,7 +162,8 @@ class Commit:
         spilled = [
             path
             for path in map(conference_path, self._wanted.conferences)
-            if (document := self._stored.known(path)) and document.fields["snapshot_documents"]
+            if (document := self._stored.known(path))
+            and (document.fields["snapshot_documents"] or document.fields.get("interruption"))
         ]
         # Under a class meeting that does not exist there is nothing.
         there = [session_id for session_id in sessions if self._stored.known(session_path(session_id))]

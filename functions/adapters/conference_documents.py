@@ -23,6 +23,7 @@ from functions.domain.model import (
     ConferenceRecord,
     DeviceUser,
     EmailUser,
+    Interruption,
     Kind,
     Organizer,
     Participant,
@@ -37,13 +38,14 @@ from functions.domain.who import kind_of
 
 
 def conference_to_document(conference: Conference, *, retention: timedelta | None) -> Fields:
-    """`conferences/{conference_record_id}`, its `participants` not included."""
+    """`conferences/{conference_record_id}`, its `participants` and those of interrupted reads not included."""
     snapshot = conference.snapshot
     record = snapshot.record if snapshot else None
-    error_at = conference.sync.error.at if conference.sync.error else None
+    interruption = conference.interruption
+    tried_at = conference.sync.error.at if conference.sync.error else interruption.began_at if interruption else None
     return {
         "schema_version": SCHEMA_VERSION,
-        "expire_at": expiry(record.start_time if record else error_at, retention),
+        "expire_at": expiry(record.start_time if record else tried_at, retention),
         "conference_record": conference.conference_record,
         "space": snapshot.space.name if snapshot else None,
         "meeting_code": snapshot.space.meeting_code if snapshot else None,
@@ -58,11 +60,27 @@ def conference_to_document(conference: Conference, *, retention: timedelta | Non
         "participant_count": len(snapshot.participants) if snapshot else 0,
         "participant_session_count": sum(len(p.sessions) for p in snapshot.participants) if snapshot else 0,
         "sync": sync_to_document(conference.sync),
+        "interruption": {
+            "began_at": interruption.began_at,
+            "failures": interruption.failures,
+            "again_at": interruption.again_at,
+            "participant_count": len(interruption.participants),
+        }
+        if interruption
+        else None,
     }
 
 
-def conference_from_document(fields: Mapping[str, Any], participants: Sequence[Mapping[str, Any]]) -> Conference:
-    """The conference that `conference_to_document` wrote, with all its participants."""
+def conference_from_document(
+    fields: Mapping[str, Any], participants: Sequence[Mapping[str, Any]], interrupted: Sequence[Mapping[str, Any]] = ()
+) -> Conference:
+    """The conference that `conference_to_document` wrote.
+
+    Args:
+        fields: Its document.
+        participants: All its participants.
+        interrupted: Those whom reads that did not get to their end have read.
+    """
     check_schema(fields)
     snapshot = None
     if fields["start_time"]:
@@ -85,6 +103,25 @@ def conference_from_document(fields: Mapping[str, Any], participants: Sequence[M
         sync=sync_from_document(fields["sync"]),
         attached_to=tuple(fields["attached_to"]),
         superseded_by=fields.get("superseded_by"),
+        interruption=_interruption(fields, interrupted),
+    )
+
+
+def interrupted_to_documents(conference: Conference) -> list[Fields]:
+    """Those whom reads that did not get to their end have read."""
+    read = conference.interruption.participants if conference.interruption else ()
+    return [{**participant_to_document(participant), "read_at": read_at} for participant, read_at in read]
+
+
+def _interruption(fields: Mapping[str, Any], interrupted: Sequence[Mapping[str, Any]]) -> Interruption | None:
+    stored = fields.get("interruption")
+    if stored is None:
+        return None
+    return Interruption(
+        began_at=stored["began_at"],
+        failures=stored["failures"],
+        again_at=stored["again_at"],
+        participants=tuple((_participant_from_document(read), read["read_at"]) for read in interrupted),
     )
 
 

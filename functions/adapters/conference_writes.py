@@ -8,7 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
-from functions.adapters.conference_documents import conference_to_document, participant_to_document
+from functions.adapters.conference_documents import (
+    conference_to_document,
+    interrupted_to_documents,
+    participant_to_document,
+)
 from functions.adapters.database import ABSENT, Document, Write
 from functions.adapters.differences import changed, contents
 from functions.adapters.documents import SCHEMA_VERSION
@@ -38,11 +42,14 @@ def conference_writes(
     snapshot = conference.snapshot
     documents = [participant_to_document(p) for p in snapshot.participants] if snapshot else []
     inline, *spilled = chunks(documents)
+    interrupted = interrupted_to_documents(conference)
     fields = {
         **conference_to_document(conference, retention=retention),
         "participants": inline,
         "snapshot_documents": len(spilled),
     }
+    # Behind the rest of the snapshot, where everything that knows of these documents finds them too.
+    spilled += chunks(interrupted) if interrupted else []
     wanted = {
         f"{path}/snapshot/{number}": {
             "schema_version": SCHEMA_VERSION,

@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from google.api_core import exceptions as gexc
 from google.api_core.retry import AsyncRetry
 from google.cloud import firestore
 
 from functions.adapters.database import Document, Found, Query, Write, check_readable
+from functions.adapters.firestore_limits import HINT, MAX_COMMIT_BYTES, MAX_DOCUMENT_BYTES, check_commit
 from functions.adapters.firestore_reads import decode_document, decode_time, get_request, query_request
 from functions.adapters.firestore_writes import Message, commit_request
 from functions.adapters.own_credentials import own_credentials_error
+from functions.adapters.patience import limit, watched
 from functions.domain.errors import DocumentsRefused, NeedsOperator, ReadTooOld, StoreConflict, StoreUnavailable
 
-MAX_COMMIT_BYTES = 10 * 1024 * 1024
-"""The largest request that Firestore takes: https://firebase.google.com/docs/firestore/quotas#limits."""
+SURELY_TAKEN: Final = 4 * 1024 * 1024
+"""A request up to this size is not estimated: index entries make commits of this system about a quarter larger, and
+the estimate takes as long as the encoding."""
+
+REFUSALS: Final = (gexc.InvalidArgument,)
+"""What Firestore answers to a commit that it will never take."""
 
 _MAX_GET = 500
 _TRANSIENT = (
@@ -35,8 +41,13 @@ def _may_pass(error: Exception) -> bool:
 
 
 # The library's own defaults go on for minutes; a message that comes again is better than one that hangs.
-_RETRY = AsyncRetry(predicate=_may_pass, initial=0.1, maximum=5, multiplier=2, timeout=30)
+_RETRY_FOR = 30.0
 _TIMEOUT = 20.0
+
+
+def _retry() -> AsyncRetry:
+    """How a call is repeated, as long as the message at hand still has patience."""
+    return AsyncRetry(predicate=_may_pass, initial=0.1, maximum=5, multiplier=2, timeout=limit(_RETRY_FOR))
 
 
 class FirestoreDatabase:
@@ -72,7 +83,7 @@ class FirestoreDatabase:
     async def find(self, query: Query) -> Found:
         """See `Database`."""
         api, database = self._api()
-        with _translated(at=query.at):
+        with translated(at=query.at):
             answers = await self._answers(api.run_query, query_request(database, query))
         documents, read_at = self._documents(answers, "document", at=query.at)
         return Found.of(query, documents, read_at=read_at)
@@ -85,21 +96,24 @@ class FirestoreDatabase:
         """
         api, database = self._api()
         request = commit_request(database, writes)
-        size = type(request).pb(request).ByteSize()
+        message = type(request).pb(request)
+        size = message.ByteSize()
         if size > MAX_COMMIT_BYTES:
             raise DocumentsRefused(
                 f"{len(writes)} documents at one moment are {size:,} bytes; Firestore takes {MAX_COMMIT_BYTES:,}.",
-                hint="Nothing was written. Split the class meeting: fewer people, or a shorter time, in one.",
+                hint=HINT,
             )
+        if size > SURELY_TAKEN or any(one.ByteSize() > MAX_DOCUMENT_BYTES for one in message.writes):
+            check_commit(writes)
         conflicts: tuple[type[Exception], ...] = (gexc.Conflict,)
         if any(isinstance(write.expecting, Document) for write in writes):
             conflicts += (gexc.FailedPrecondition, gexc.NotFound)
-        with _translated(conflicts=conflicts, refusals=(gexc.InvalidArgument,)):
-            await api.commit(request, retry=_RETRY, timeout=_TIMEOUT, metadata=self._metadata())
+        with translated(conflicts=conflicts, refusals=REFUSALS), watched():
+            await api.commit(request, retry=_retry(), timeout=limit(_TIMEOUT), metadata=self._metadata())
 
     async def _get(self, paths: Sequence[str], *, at: datetime | None) -> tuple[Sequence[Document], datetime]:
         api, database = self._api()
-        with _translated(at=at):
+        with translated(at=at):
             answers = await self._answers(api.batch_get_documents, get_request(database, paths, at=at))
         return self._documents(answers, "found", at=at)
 
@@ -107,10 +121,11 @@ class FirestoreDatabase:
         """All messages of a streamed answer; broken off in the middle, it is asked for again from the beginning."""
 
         async def read() -> Sequence[Message]:
-            stream = await call(request, retry=None, timeout=_TIMEOUT, metadata=self._metadata())
+            stream = await call(request, retry=None, timeout=limit(_TIMEOUT), metadata=self._metadata())
             return [type(answer).pb(answer) async for answer in stream]
 
-        return await _RETRY(read)()
+        with watched():
+            return await _retry()(read)()
 
     def _documents(
         self, answers: Sequence[Message], field: str, *, at: datetime | None
@@ -138,7 +153,7 @@ class FirestoreDatabase:
 
 
 @contextmanager
-def _translated(
+def translated(
     *,
     at: datetime | None = None,
     conflicts: tuple[type[Exception], ...] = (),

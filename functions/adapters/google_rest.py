@@ -16,6 +16,7 @@ from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
 from functions.adapters.credentials import Credentials, Metadata, accepted
+from functions.adapters.patience import limit
 from functions.adapters.repeating import passes, repeated
 from functions.domain.errors import AttendanceError, NeedsOperator, Permanent, Retryable
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 ATTEMPT_TIMEOUT = 10.0
 """Seconds that a connection may be silent."""
+
+ANSWER_TIMEOUT = 20.0
+"""Seconds for one answer, waiting for a thread included."""
 
 ATTEMPTS = 4
 """How often one call is made, with pauses of at most two seconds."""
@@ -140,7 +144,12 @@ class RestApi:
             work: Awaitable[Mapping[str, Any]] = loop.run_in_executor(
                 self._threads, partial(self._answer, request, dict(metadata))
             )
-            return await work
+            try:
+                async with asyncio.timeout(limit(ANSWER_TIMEOUT)):
+                    return await work
+            except TimeoutError:
+                # Its thread ends by the timeout of its connection.
+                raise self._api.errors.unavailable(f"The {self._api.title} does not answer (in time).") from None
 
         async def attempt() -> Mapping[str, Any]:
             try:

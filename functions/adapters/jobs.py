@@ -13,6 +13,7 @@ from google.auth.exceptions import GoogleAuthError
 from google.pubsub_v1 import PublisherAsyncClient, PublishRequest, PublishResponse, PubsubMessage
 
 from functions.adapters.own_credentials import own_credentials_error
+from functions.adapters.patience import limit
 from functions.adapters.repeating import repeated
 from functions.domain.errors import JobsUnavailable
 from functions.ports import Job
@@ -52,7 +53,7 @@ class PubsubJobs:
 
     async def _publish(self, request: PublishRequest) -> None:
         async def attempt() -> PublishResponse:
-            return await self._publisher.publish(request, retry=None, timeout=ATTEMPT_TIMEOUT)
+            return await self._publisher.publish(request, retry=None, timeout=limit(ATTEMPT_TIMEOUT))
 
         try:
             await repeated(attempt, attempts=self._attempts)

@@ -6,7 +6,8 @@ https://developers.google.com/workspace/meet/api/guides/conferences
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,7 @@ from functions.domain.model import (
     User,
     clean_display_name,
 )
+from functions.domain.rereading import NOTHING_KNOWN, Known
 from functions.ports import Clock, Listing
 
 if TYPE_CHECKING:
@@ -85,18 +87,39 @@ class MeetConferences:
         self._credentials = credentials
         self._clock = clock
 
-    async def read(self, conference_record: str, *, organizer: Organizer) -> Reading:
+    async def read(
+        self,
+        conference_record: str,
+        *,
+        organizer: Organizer,
+        known: Known = NOTHING_KNOWN,
+        keep: Callable[[Participant], None] = lambda _: None,
+    ) -> Reading:
         """See the port."""
         pulled_at = self._clock()
-        call = self._as(organizer)
+        call = self._as(organizer, carefully=known.interrupted)
         try:
-            async with asyncio.TaskGroup() as tasks:
-                about = tasks.create_task(self._record_and_space(conference_record, call))
-                people = tasks.create_task(self._participants(conference_record, call))
+            if known.interrupted:
+                snapshot = await self._carefully(conference_record, call, known, keep)
+            else:
+                async with asyncio.TaskGroup() as tasks:
+                    about = tasks.create_task(self._record_and_space(conference_record, call))
+                    people = tasks.create_task(
+                        self._participants(conference_record, call, known, keep, ended_at=known.ended_at)
+                    )
+                record, space = about.result()
+                snapshot = Snapshot(record, space, people.result())
         except ExceptionGroup as group:
             raise _first(group) from None
-        record, space = about.result()
-        return Reading(Snapshot(record, space, people.result()), pulled_at=pulled_at, meet_calls=call.count)
+        return Reading(snapshot, pulled_at=pulled_at, meet_calls=call.count)
+
+    async def _carefully(
+        self, conference_record: str, call: OrganizersCalls, known: Known, keep: Callable[[Participant], None]
+    ) -> Snapshot:
+        """One thing after the other, what may be missing last: Meet failed before, and may fail again."""
+        record = await self._record(conference_record, call)
+        people = await self._participants(conference_record, call, known, keep, ended_at=record.end_time)
+        return Snapshot(record, await self._space(record.space, call), people)
 
     async def list(
         self, *, space: str | None, since: datetime, until: datetime | None, organizer: Organizer
@@ -117,15 +140,17 @@ class MeetConferences:
                 break
         return Listing(began_at, tuple(sorted(records.values(), key=lambda record: (record.start_time, record.name))))
 
-    def _as(self, organizer: Organizer) -> OrganizersCalls:
+    def _as(self, organizer: Organizer, *, carefully: bool = False) -> OrganizersCalls:
         credentials = self._credentials.of(organizer, Capability.MEETINGS)
-        return self._calls.as_organizer(organizer.user or organizer.email or "", credentials)
+        return self._calls.as_organizer(organizer.user or organizer.email or "", credentials, carefully=carefully)
 
     async def _record_and_space(self, conference_record: str, call: OrganizersCalls) -> tuple[ConferenceRecord, Space]:
-        request = meet_v2.GetConferenceRecordRequest(name=conference_record)
-        answer = await call(self._records.get_conference_record, request)
-        record = _conference_record(answer)
+        record = await self._record(conference_record, call)
         return record, await self._space(record.space, call)
+
+    async def _record(self, conference_record: str, call: OrganizersCalls) -> ConferenceRecord:
+        request = meet_v2.GetConferenceRecordRequest(name=conference_record)
+        return _conference_record(await call(self._records.get_conference_record, request))
 
     async def _space(self, name: str, call: OrganizersCalls) -> Space:
         """The room of a conference. Its code is a convenience: without it the attendance is as good."""
@@ -138,14 +163,36 @@ class MeetConferences:
             return Space(name, meeting_code=None, meeting_uri=None)
         return Space(name, answer.meeting_code or None, answer.meeting_uri or None)
 
-    async def _participants(self, conference_record: str, call: OrganizersCalls) -> tuple[Participant, ...]:
+    async def _participants(
+        self,
+        conference_record: str,
+        call: OrganizersCalls,
+        known: Known,
+        keep: Callable[[Participant], None],
+        *,
+        ended_at: datetime | None,
+    ) -> tuple[Participant, ...]:
         readings: dict[str, asyncio.Task[Participant]] = {}
+        people: dict[str, Participant] = {}
+
+        async def read(listed: Participant) -> Participant:
+            participant = replace(listed, sessions=await self._sessions(listed.name, call))
+            keep(participant)
+            return participant
+
         async with asyncio.TaskGroup() as tasks:
-            async for participant in self._listed(conference_record, call):
+            async for message in self._listed(conference_record, call):
                 # Pages move while people join, so that one may come twice.
-                if participant.name not in readings:
-                    readings[participant.name] = tasks.create_task(self._participant(participant, call))
-        return tuple(readings[name].result() for name in sorted(readings))
+                if message.name in readings or message.name in people:
+                    continue
+                listed = _participant(message)
+                sessions = known.sessions_of(listed, ended_at=ended_at)
+                if sessions is None:
+                    readings[listed.name] = tasks.create_task(read(listed))
+                else:
+                    people[listed.name] = replace(listed, sessions=sessions)
+        people |= {name: reading.result() for name, reading in readings.items()}
+        return tuple(people[name] for name in sorted(people))
 
     async def _listed(self, parent: str, call: OrganizersCalls) -> AsyncIterator[Message]:
         """The participants, page by page. The client's own pager would turn pages without pacing."""
@@ -159,12 +206,12 @@ class MeetConferences:
             if not token:
                 return
 
-    async def _participant(self, participant: Message, call: OrganizersCalls) -> Participant:
-        """A participant with all sessions."""
+    async def _sessions(self, participant: str, call: OrganizersCalls) -> tuple[ParticipantSession, ...]:
+        """All sessions of a participant."""
         sessions: dict[str, ParticipantSession] = {}
         token = ""
         while True:
-            request = _SessionsRequest(parent=participant.name, page_size=PAGE_SIZE, page_token=token)
+            request = _SessionsRequest(parent=participant, page_size=PAGE_SIZE, page_token=token)
             # Who was listed a moment ago may be missing, but only the record itself tells that all of it is gone.
             page = await call(self._session_pages, request, if_missing=MeetUnavailable)
             for session in page.participant_sessions:
@@ -174,13 +221,7 @@ class MeetConferences:
             token = _next(page.next_page_token, after=token)
             if not token:
                 break
-        return Participant(
-            name=participant.name,
-            user=_user(participant),
-            earliest_start_time=_optional_time(participant, "earliest_start_time"),
-            latest_end_time=_optional_time(participant, "latest_end_time"),
-            sessions=tuple(sorted(sessions.values(), key=lambda s: (s.start_time, s.name))),
-        )
+        return tuple(sorted(sessions.values(), key=lambda s: (s.start_time, s.name)))
 
 
 def _records_filter(space: str | None, since: datetime, until: datetime | None) -> str:
@@ -216,6 +257,17 @@ def _conference_record(answer: meet_v2.ConferenceRecord) -> ConferenceRecord:
         start_time=_time(message.start_time),
         end_time=_optional_time(message, "end_time"),
         expire_time=_optional_time(message, "expire_time"),
+    )
+
+
+def _participant(message: Message) -> Participant:
+    """A participant as the list shows them: without sessions."""
+    return Participant(
+        name=message.name,
+        user=_user(message),
+        earliest_start_time=_optional_time(message, "earliest_start_time"),
+        latest_end_time=_optional_time(message, "latest_end_time"),
+        sessions=(),
     )
 
 

@@ -13,6 +13,7 @@ from google.api_core import exceptions as gexc
 
 from functions.adapters.credentials import Credentials, Metadata, accepted
 from functions.adapters.pacing import Pacing
+from functions.adapters.patience import limit
 from functions.adapters.repeating import Method, repeated
 from functions.domain.errors import (
     AttendanceError,
@@ -28,9 +29,22 @@ from functions.domain.errors import (
 ATTEMPT_TIMEOUT = 20.0
 """Seconds for one answer."""
 
-ATTEMPTS = 20
-"""How often one call is made, about two minutes of backoff; then Pub/Sub's own takes over. Attempts and not seconds,
-because waiting for a turn is no failure of Meet's."""
+ATTEMPTS = 10
+"""How often one call is made at most: about 50 seconds of backoff, as long as a message waits for failing services."""
+
+LONGEST_PAUSE = 8.0
+"""Seconds between two attempts at the most, so that a call that fails six times in a row is made a seventh time."""
+
+STAMINA, WEARY = 50.0, 1.0
+"""How many repetitions a reading may have more than it has earned; and one of a conference that could not be read to
+its end before. Each costs 1, but the first of a call costs a fresh reading nothing."""
+
+EARNED, EARNED_AT_ONCE = 2.0, 0.25
+"""What a call adds that succeeds after it failed, and one that succeeds at once. So a Meet that refuses half of all
+calls at random is read to the end, and one that never answers some of them is given up soon, however many they are."""
+
+FEW_AT_ONCE = 4
+"""Calls under way at once in the reading of a conference that could not be read to its end before."""
 
 MAX_AT_ONCE = 256
 """Calls under way in one instance."""
@@ -53,18 +67,36 @@ class MeetCalls:
         self._places = asyncio.Semaphore(max_at_once)
         self._attempts = attempts
 
-    def as_organizer(self, organizer: str, credentials: Credentials) -> OrganizersCalls:
-        """Calls for one reading, made as one person and counted together."""
-        return OrganizersCalls(organizer, credentials, self._pacing, self._places, self._attempts)
+    def as_organizer(self, organizer: str, credentials: Credentials, *, carefully: bool = False) -> OrganizersCalls:
+        """Calls for one reading, made as one person and counted together.
+
+        Args:
+            organizer: Whose ceiling counts.
+            credentials: As whom calls are made.
+            carefully: Whether Meet failed before, so that few calls go out before the first have succeeded.
+        """
+        places = asyncio.Semaphore(FEW_AT_ONCE) if carefully else self._places
+        return OrganizersCalls(
+            organizer, credentials, self._pacing, places, attempts=self._attempts, carefully=carefully
+        )
 
 
 class OrganizersCalls:
     """The calls of one reading. `count` is how many went out, repeated ones included."""
 
     def __init__(
-        self, organizer: str, credentials: Credentials, pacing: Pacing, places: asyncio.Semaphore, attempts: int
+        self,
+        organizer: str,
+        credentials: Credentials,
+        pacing: Pacing,
+        places: asyncio.Semaphore,
+        *,
+        attempts: int,
+        carefully: bool,
     ) -> None:
         self.count = 0
+        self._stamina = WEARY if carefully else STAMINA
+        self._free = 0 if carefully else 1
         self._organizer = organizer
         self._credentials = credentials
         self._pacing = pacing
@@ -90,10 +122,22 @@ class OrganizersCalls:
         Raises:
             AttendanceError: Meet's refusal, by its name in `functions.domain.errors`.
         """
+        failed = False
+
+        def worth_it(failures: int) -> bool:
+            nonlocal failed
+            failed = True
+            cost = 1.0 if failures > self._free else 0.0
+            if cost > self._stamina:
+                return False
+            self._stamina -= cost
+            return True
 
         async def once(metadata: Metadata) -> ResponseT:
             self.count += 1
-            return await method(request, retry=None, timeout=ATTEMPT_TIMEOUT, metadata=metadata)
+            answer = await method(request, retry=None, timeout=limit(ATTEMPT_TIMEOUT), metadata=metadata)
+            self._stamina += EARNED if failed else EARNED_AT_ONCE
+            return answer
 
         async def attempt() -> ResponseT:
             await self._pacing.turn(self._organizer)
@@ -101,7 +145,9 @@ class OrganizersCalls:
                 return await accepted(self._credentials, once, unless=gexc.Unauthorized)
 
         try:
-            return await repeated(attempt, attempts=attempts or self._attempts)
+            return await repeated(
+                attempt, attempts=attempts or self._attempts, maximum=LONGEST_PAUSE, worth_it=worth_it
+            )
         except gexc.GoogleAPICallError as error:
             raise named(error, if_missing=if_missing) from error
 

@@ -7,6 +7,8 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
 
+from functions.adapters.patience import patience
+
 WINDOW = 60.0
 
 
@@ -69,11 +71,12 @@ class Pacing:
         who waits for their own ceiling takes nothing from the others'.
         """
         ceiling, line = self._of(organizer)
-        async with line:
-            while (wait := max(ceiling.wait(), self._overall.wait())) > 0:
-                await self._sleep(wait)
-            ceiling.record()
-            self._overall.record()
+        with patience().queueing():
+            async with line:
+                while (wait := max(ceiling.wait(), self._overall.wait())) > 0:
+                    await self._sleep(wait)
+                ceiling.record()
+                self._overall.record()
 
     def _of(self, organizer: str) -> tuple[Ceiling, asyncio.Lock]:
         if organizer not in self._organizers:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
 from google.api_core import exceptions as gexc
 from google.api_core.retry import exponential_sleep_generator
+from google.rpc import error_details_pb2  # type: ignore[import-untyped]  # the package ships stubs but no py.typed
 
 from functions.adapters.credentials import Metadata
 from functions.adapters.own_credentials import own_credentials_error
+from functions.adapters.patience import patience
 from functions.domain.errors import NeedsOperator
 
 RequestT_contra = TypeVar("RequestT_contra", contravariant=True)
@@ -54,22 +55,44 @@ async def repeated(
     initial: float = 0.25,
     maximum: float = 16.0,
     if_error: Callable[[Exception], bool] = may_pass,
+    worth_it: Callable[[int], bool] = lambda _: True,
 ) -> ResponseT:
-    """Make an attempt until it succeeds, fails for good, or was made often enough; the last error is raised.
+    """Make an attempt until it succeeds, fails for good, was made often enough, or the message's patience is over.
+
+    The last error is raised.
 
     Args:
         attempt: What is done.
-        attempts: How often at most. Attempts and not seconds, because waiting for a turn is no failure.
+        attempts: How often at most.
         initial: About how many seconds the first pause takes; each is up to twice as long as the one before.
-        maximum: The longest pause.
+        maximum: The longest pause; a service that names a longer one is not asked again before it is over.
         if_error: After which errors it is done again.
+        worth_it: Whether it is done again after so many failures.
     """
     pauses = exponential_sleep_generator(initial, maximum, multiplier=2.0)
-    while True:
-        attempts -= 1
-        try:
-            return await attempt()
-        except Exception as error:
-            if attempts <= 0 or not if_error(error):
-                raise
-        await asyncio.sleep(next(pauses))
+    mine = patience()
+    failures = 0
+    with mine.watching() as trouble:
+        while True:
+            began = mine.now()
+            try:
+                return await attempt()
+            except Exception as error:
+                trouble.failed(began)
+                failures += 1
+                pause = max(next(pauses), asked_to_wait(error))
+                if failures >= attempts or not if_error(error) or pause >= mine.left or not worth_it(failures):
+                    raise
+            await mine.sleep(pause)
+
+
+def asked_to_wait(error: Exception) -> float:
+    """How many seconds a service asks to wait before the next attempt; 0 if it does not.
+
+    google.rpc.RetryInfo: https://google.aip.dev/193#retryinfo
+    """
+    for detail in error.details if isinstance(error, gexc.GoogleAPICallError) else ():
+        if isinstance(detail, error_details_pb2.RetryInfo):
+            seconds: float = detail.retry_delay.seconds + detail.retry_delay.nanos / 1e9
+            return max(seconds, 0.0)
+    return 0.0

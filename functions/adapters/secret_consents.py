@@ -19,6 +19,7 @@ from google.iam.v1 import (  # type: ignore[import-untyped]  # the package has n
 
 from functions.adapters.consents import Consent, UnreadableConsent, from_text, to_json
 from functions.adapters.own_credentials import own_credentials_error
+from functions.adapters.patience import limit
 from functions.adapters.repeating import Method, repeated
 from functions.domain.errors import (
     AttendanceError,
@@ -189,7 +190,9 @@ class SecretConsents:
     ) -> ResponseT:
         """Make a call; raises Google's errors. The client's own way to repeat would last minutes."""
         return await repeated(
-            lambda: method(request, retry=None, timeout=self._patience, metadata=()), attempts=attempts, maximum=2.0
+            lambda: method(request, retry=None, timeout=limit(self._patience), metadata=()),
+            attempts=attempts,
+            maximum=2.0,
         )
 
     def _named(self, error: gexc.GoogleAPICallError, *, to_do: str) -> AttendanceError:

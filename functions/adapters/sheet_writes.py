@@ -88,6 +88,14 @@ def sheet_writes(
     return [Write(session_path(session.session_id), fields, expecting=stored.session or ABSENT), *below]
 
 
+def session_writes(session: ClassSession, *, stored: Document | None, retention: timedelta | None) -> list[Write]:
+    """The write of a class meeting's document alone: what it says of its attendance stays."""
+    before = stored.fields if stored else {"created_at": COMMIT_TIME, "sheet_parts": 0}
+    kept = {name: before[name] for name in ("created_at", "counts", "sheet_parts") if name in before}
+    fields = {**session_to_document(AttendanceSheet(session), retention=retention), **kept, "updated_at": COMMIT_TIME}
+    return [Write(session_path(session.session_id), fields, expecting=stored or ABSENT)]
+
+
 def drop_writes(stored: StoredSheet) -> list[Write]:
     """The writes that remove a class meeting with its attendance; its corrections stay."""
     if stored.session is None:

@@ -12,6 +12,7 @@ from google.apps import meet_v2
 
 from functions.adapters.credentials import Capability, CredentialsPool, Metadata, accepted
 from functions.adapters.meet_calls import ATTEMPT_TIMEOUT, MeetCalls, named
+from functions.adapters.patience import limit
 from functions.adapters.repeating import repeated
 from functions.domain.errors import MeetRequestRefused, MeetScopeMissing
 from functions.domain.model import Organizer, Space
@@ -56,7 +57,9 @@ class MeetSpaces:
 
         async def once(metadata: Metadata) -> meet_v2.Space:
             request = meet_v2.CreateSpaceRequest()
-            return await self._spaces.create_space(request, retry=None, timeout=ATTEMPT_TIMEOUT, metadata=metadata)
+            return await self._spaces.create_space(
+                request, retry=None, timeout=limit(ATTEMPT_TIMEOUT), metadata=metadata
+            )
 
         async def attempt() -> meet_v2.Space:
             return await accepted(credentials, once, unless=gexc.Unauthorized)

@@ -7,6 +7,10 @@ A second table holds what documents were before: each commit puts there what it 
 document) with its own moment. What stood at a moment is what the first commit after it replaced, or what stands now
 if none did. An hour later it is deleted.
 
+A commit that Firestore would refuse as too large is refused here as well. Each query and each commit is announced as
+an audit event before it is done, for those who hold them against what Firestore serves:
+https://docs.python.org/3/library/sys.html#sys.audit.
+
 A commit outlives every process, however it ends, and not a power cut: waiting for the disk was most of the time of a
 commit, and nothing that only stands here is meant to be kept.
 """
@@ -17,12 +21,13 @@ import asyncio
 import json
 import os
 import sqlite3
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from functions.adapters.database import (
     ABSENT,
@@ -34,6 +39,7 @@ from functions.adapters.database import (
     Write,
     check_readable,
 )
+from functions.adapters.firestore_limits import check_commit
 from functions.adapters.sqlite_queries import answer
 from functions.domain.errors import ReadTooOld, StoreConflict, StoreUnavailable
 from functions.ports import Clock
@@ -58,6 +64,8 @@ CREATE TABLE IF NOT EXISTS replaced (
 CREATE INDEX IF NOT EXISTS replaced_by_collection ON replaced (collection, until);
 CREATE INDEX IF NOT EXISTS replaced_by_time ON replaced (until);
 """
+QUERY_EVENT: Final = "attendance.store.query"
+COMMIT_EVENT: Final = "attendance.store.commit"
 _OTHERS = 0o077
 """Who must not read the file: it has names, addresses and marks. SQLite gives its files beside it the same rights."""
 
@@ -102,10 +110,13 @@ class SqliteDatabase:
 
     async def find(self, query: Query) -> Found:
         """See `Database`."""
+        sys.audit(QUERY_EVENT, query)
         return await asyncio.to_thread(self._find, query)
 
     async def commit(self, writes: Sequence[Write]) -> None:
         """See `Database`."""
+        check_commit(writes)
+        sys.audit(COMMIT_EVENT, tuple(writes))
         await asyncio.to_thread(self._commit, writes)
 
     def _find(self, query: Query) -> Found:

@@ -18,6 +18,7 @@ from google.longrunning import (  # type: ignore[import-untyped]  # the package 
 
 from functions.adapters.credentials import Credentials, Metadata, accepted
 from functions.adapters.pacing import Pacing
+from functions.adapters.patience import limit
 from functions.adapters.repeating import Method, repeated
 from functions.domain.errors import (
     AttendanceError,
@@ -64,7 +65,7 @@ class OrganizersCalls:
 
     async def _repeated(self, method: Method[RequestT, ResponseT], request: RequestT, *, is_write: bool) -> ResponseT:
         async def once(metadata: Metadata) -> ResponseT:
-            return await method(request, retry=None, timeout=ATTEMPT_TIMEOUT, metadata=metadata)
+            return await method(request, retry=None, timeout=limit(ATTEMPT_TIMEOUT), metadata=metadata)
 
         async def attempt() -> ResponseT:
             if is_write:

@@ -31,7 +31,15 @@ from functions.adapters.session_documents import session_from_document
 from functions.domain.errors import StoreConflict
 from functions.domain.model import Conference
 from functions.domain.roster import Correction
-from functions.domain.sessions import Answered, AttendanceSheet, AuditEntry, ClassSession, Person, TrackedOrganizer
+from functions.domain.sessions import (
+    Answered,
+    AttendanceSheet,
+    AuditEntry,
+    ClassSession,
+    Person,
+    Remark,
+    TrackedOrganizer,
+)
 from functions.domain.timetable import Room
 from functions.ports import Clock, SheetChange
 
@@ -82,13 +90,15 @@ class DocumentWork:
             return None
         check_schema(document.fields)
         participants = list(document.fields["participants"])
-        if document.fields["snapshot_documents"]:
+        count = document.fields["participant_count"]
+        interrupted = (document.fields.get("interruption") or {}).get("participant_count", 0)
+        if document.fields["snapshot_documents"] or interrupted:
             parts = await self._stored.children(f"{path}/snapshot")
             for part in sorted(parts.values(), key=lambda part: int(part.path.rpartition("/")[2])):
                 participants += part.fields["participants"]
-        if len(participants) != document.fields["participant_count"]:
+        if len(participants) != count + interrupted:
             raise StoreConflict("The conference changed while it was being loaded.")
-        return conference_from_document(document.fields, participants)
+        return conference_from_document(document.fields, participants[:count], participants[count:])
 
     async def session(self, session_id: str) -> ClassSession | None:
         """See the port."""
@@ -167,6 +177,10 @@ class DocumentWork:
         self._wanted.sheets[sheet.session.session_id] = sheet
         self._wanted.dropped.discard(sheet.session.session_id)
 
+    def put_session(self, session: ClassSession) -> None:
+        """See the port."""
+        self._wanted.sessions[session.session_id] = session
+
     def drop_session(self, session_id: str) -> None:
         """See the port."""
         self._wanted.sheets.pop(session_id, None)
@@ -200,6 +214,10 @@ class DocumentWork:
     def put_answered(self, answered: Answered) -> None:
         """See the port."""
         self._wanted.answered.append(answered)
+
+    def put_remark(self, remark: Remark) -> None:
+        """See the port."""
+        self._wanted.remarks.append(remark)
 
     def note(self, entry: AuditEntry) -> None:
         """See the port."""

@@ -50,6 +50,32 @@ def after_attempt(
     )
 
 
+def after_refusal(
+    session: ClassSession, error: SyncError, *, wait: timedelta, source: SyncSource, now: datetime
+) -> ClassSession:
+    """The class meeting once the store refused for good what it was to hold; its attendance stands as it was.
+
+    Args:
+        session: As it stood.
+        error: Why; `at` is when the attempt began.
+        wait: How long it is left alone.
+        source: What made us look.
+        now: The time.
+    """
+    tried = after_attempt(session, began_at=error.at, listed=False, error=error, certain=False)
+    time = None if session.plan.cancelled else session.plan.scheduled or session.owned
+    due = error.at + wait
+    progress = replace(tried.progress, due_at=due if time and due < time.end + RETENTION else None)
+    blank = Sync(SyncState.FAILED, source, None, None, None, attempts=0, meet_calls=0)
+    is_over_now = time is not None and time.end <= now and session.state in {SessionState.SCHEDULED, SessionState.LIVE}
+    return replace(
+        tried,
+        progress=progress,
+        state=SessionState.ENDED if is_over_now else session.state,
+        sync=replace(session.sync or blank, state=SyncState.FAILED, error=error),
+    )
+
+
 def due_at(session: ClassSession, *, settle: timedelta) -> datetime | None:
     """When a class meeting is to be brought up to date again; None if that is not needed.
 

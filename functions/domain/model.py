@@ -281,6 +281,23 @@ class Sync:
 
 
 @dataclass(frozen=True, slots=True)
+class Interruption:
+    """Reads of a conference that did not get to their end, since the last one that did.
+
+    Attributes:
+        began_at: When the last of them began.
+        failures: How many they are.
+        again_at: Before that time it is not read again by itself.
+        participants: Those who were read whole, each with the time at which that read began.
+    """
+
+    began_at: datetime
+    failures: int
+    again_at: datetime
+    participants: tuple[tuple[Participant, datetime], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Conference:
     """One conference as stored: what Meet said of it, once, and how far we are.
 
@@ -292,6 +309,7 @@ class Conference:
         sync: How far the reading is.
         attached_to: The class meetings that people made it part of; stronger than any timetable.
         superseded_by: Of a conference that reports tell of: the conference record in whose place it does not count.
+        interruption: What came of reads that did not get to their end; no mark is ever made of it.
     """
 
     conference_record: str
@@ -301,6 +319,7 @@ class Conference:
     sync: Sync
     attached_to: tuple[str, ...] = ()
     superseded_by: str | None = None
+    interruption: Interruption | None = None
 
     @property
     def reported(self) -> bool:

@@ -373,6 +373,21 @@ class AuditEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """What is still to be marked again after a decision about a class meeting: all others that some people were in.
+
+    Attributes:
+        remark_id: Which decision.
+        session_id: The class meeting that it was about.
+        accounts: The people, by account and by the students that they are taken for.
+    """
+
+    remark_id: str
+    session_id: str
+    accounts: tuple[RosterEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Answered:
     """A request that was answered before, by its idempotency key: what it asked, and what came of it.
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from functions.domain.backoff import wait_after
+from functions.domain.errors import DocumentsRefused
 from functions.domain.model import (
     Conference,
     Organizer,
@@ -27,8 +28,18 @@ from functions.domain.model import (
 LONGEST_CALL = timedelta(hours=24)
 """Meet ends every call after a day: https://support.google.com/meet/answer/7317473."""
 
+_FIRST_WAIT, _LONGEST_WAIT = timedelta(hours=1), timedelta(days=1)
+
 CLOCK_SKEW = timedelta(minutes=5)
 """How far the clock of whoever sent an event may be ahead of ours."""
+
+FRESH = timedelta(minutes=10)
+"""For how long after an event Meet may not know the conference record that it names. Google says nothing about it."""
+
+
+def may_appear(occurred_at: datetime | None, *, now: datetime) -> bool:
+    """Whether Meet may still show a conference record that it does not know, as the event about it is fresh."""
+    return occurred_at is not None and now - FRESH < occurred_at <= now + CLOCK_SKEW
 
 
 def needs_reading(stored: Conference | None, *, asked_at: datetime, ended_event_at: datetime | None) -> bool:
@@ -96,11 +107,13 @@ def after_reading(
     )
     if error and state is SyncState.PROVISIONAL:
         state = SyncState.FAILED
+    interruption = stored.interruption if stored else None
     return Conference(
         conference_record=snapshot.record.name,
         organizer=_known(organizer, stored),
         snapshot=snapshot,
         session_ids=stored.session_ids if stored else (),
+        interruption=interruption if interruption and interruption.began_at > pulled_at else None,
         sync=Sync(
             state=state,
             source=source,
@@ -138,6 +151,7 @@ def after_failure(
         organizer=known,
         snapshot=stored.snapshot if stored else None,
         session_ids=stored.session_ids if stored else (),
+        interruption=stored.interruption if stored else None,
         sync=Sync(
             state=SyncState.FAILED,
             source=source,
@@ -148,6 +162,27 @@ def after_failure(
             meet_calls=before.meet_calls if before else 0,
             error=error,
         ),
+    )
+
+
+def wait_after_refusal(attempts: int) -> timedelta:
+    """How long what the store refused as too large is left alone: an hour, twice as long each time, a day at most.
+
+    Reading it again costs a call for each participant, and only a new version of this system, or a class that was
+    split, makes a difference.
+    """
+    doubled: int = 1 << min(max(attempts, 1) - 1, 10)
+    return min(_FIRST_WAIT * doubled, _LONGEST_WAIT)
+
+
+def waits_after_refusal(conference: Conference | None, *, now: datetime) -> bool:
+    """Whether a conference is left alone because the store refused what was read of it, and its time has not come."""
+    error = conference.sync.error if conference else None
+    return (
+        conference is not None
+        and error is not None
+        and error.reason == DocumentsRefused.reason
+        and now < error.at + wait_after_refusal(conference.sync.attempts)
     )
 
 
@@ -207,8 +242,13 @@ def is_over(snapshot: Snapshot, sync: Sync) -> bool:
 
 
 def _state(snapshot: Snapshot, *, pulled_at: datetime, ended_at: datetime, settle: timedelta) -> SyncState:
-    final = _has_settled(snapshot) or pulled_at >= ended_at + settle
+    final = (_has_settled(snapshot) and began_after_end(snapshot, pulled_at)) or pulled_at >= ended_at + settle
     return SyncState.COMPLETE if final else SyncState.PROVISIONAL
+
+
+def began_after_end(snapshot: Snapshot, pulled_at: datetime) -> bool:
+    """Whether a read began once the conference was over: whoever joined while an earlier one went on may be missing."""
+    return snapshot.record.end_time is not None and snapshot.record.end_time <= pulled_at
 
 
 def _ended_at_the_latest(snapshot: Snapshot, first_pulled_at: datetime) -> datetime:

@@ -10,8 +10,9 @@ from cloudevents.http import CloudEvent
 
 from functions import logs
 from functions.domain import events
-from functions.domain.errors import NeedsOperator, NotFound, NotSettled
+from functions.domain.errors import ConferenceRecordGone, NeedsOperator, NotFound, NotSettled
 from functions.domain.model import SyncError, SyncSource, SyncState
+from functions.domain.syncing import may_appear
 from functions.entrypoints.envelope import Message
 from functions.entrypoints.handling import TIME, answer
 from functions.entrypoints.reports import report, report_kept
@@ -55,15 +56,19 @@ async def process(message: Message, app: App) -> SyncError | None:
 
 async def _record(event: events.ConferenceEnded, app: App) -> SyncError | None:
     began = monotonic()
-    recorded = await sync_conference(
-        Request(
-            conference_record=event.conference_record,
-            organizer=event.origin.organizer,
-            ended_event_at=event.origin.occurred_at,
-            source=SyncSource.EVENT,
-        ),
-        deps=app.deps,
+    request = Request(
+        conference_record=event.conference_record,
+        organizer=event.origin.organizer,
+        ended_event_at=event.origin.occurred_at,
+        source=SyncSource.EVENT,
     )
+    try:
+        recorded = await sync_conference(request, deps=app.deps)
+    except ConferenceRecordGone:
+        if not may_appear(event.origin.occurred_at, now=app.deps.clock()):
+            raise
+        log.info("event.early")
+        raise NotSettled("Meet does not show the conference record yet.") from None
     report(recorded, seconds=monotonic() - began)
     if recorded.conference.sync.state is SyncState.PROVISIONAL:
         raise NotSettled("Meet may still change the conference.")

@@ -51,8 +51,9 @@ async def answer(event: CloudEvent, build_app: Callable[[], App], process: Proce
     with logs.context(traceparent=event.get("traceparent"), message_id=event.get("id")):
         try:
             app = build_app()
-            async with asyncio.timeout(within):
-                await _process(body, app, process)
+            with app.patience().started():
+                async with asyncio.timeout(within):
+                    await _process(body, app, process)
         except TimeoutError:
             raise _again(OutOfTime(f"Not done within {within:.0f} seconds.")) from None
         except (Retryable, WrongSetting, OwnCredentialsMissing) as error:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic
 
 from cloudevents.http import CloudEvent
 
 from functions import logs
-from functions.domain.errors import AttendanceError, NeedsOperator, NotFound, NotSettled
+from functions.domain.errors import AttendanceError, ConferenceRecordGone, NeedsOperator, NotFound, NotSettled
 from functions.domain.model import SyncError
 from functions.domain.syncing import is_settling
+from functions.entrypoints.concerns import concern_of
 from functions.entrypoints.envelope import Message
 from functions.entrypoints.handling import TIME, answer
 from functions.entrypoints.reports import report, report_kept, report_session, report_survey
 from functions.ports import Job
 from functions.services.keep_subscriptions import Kept
+from functions.services.parking import PASSED, settle
 from functions.services.run_job import run_job
 from functions.services.survey import survey
 from functions.services.sync import Recorded, SessionSynced
@@ -41,6 +43,7 @@ async def process(message: Message, app: App) -> SyncError | None:
     with logs.context(job=job.name[:64], **_about(job)):
         try:
             if job.name == "reconcile" and not job.data:
+                await _settle_parked(app)
                 await _survey(app)
             outcome = await run_job(job, deps=app.deps)
         except NotFound:
@@ -54,6 +57,8 @@ async def process(message: Message, app: App) -> SyncError | None:
         match outcome:
             case Recorded():
                 report(outcome, seconds=seconds)
+                if outcome.read:
+                    await _settle_parked(app, (ConferenceRecordGone.reason,))
                 if is_settling(outcome.conference):
                     raise NotSettled("Meet may still change the conference.")
                 return outcome.refusal
@@ -72,6 +77,14 @@ async def _survey(app: App) -> None:
         report_survey(await survey(views=app.views, now=app.deps.clock(), limit=SURVEYED))
     except AttendanceError as error:
         log.warning("survey.failed", extra={"reason": error.reason, "hint": error.hint})
+
+
+async def _settle_parked(app: App, reasons: Sequence[str] = PASSED) -> None:
+    """Parked messages whose work was done need nobody; that this fails must not keep anything from being done."""
+    try:
+        await settle(concern_of, reasons=reasons, deps=app.deps)
+    except AttendanceError as error:
+        log.warning("parked.not_settled", extra={"reason": error.reason, "hint": error.hint})
 
 
 def _about(job: Job) -> dict[str, str]:

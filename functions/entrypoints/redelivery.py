@@ -32,7 +32,8 @@ async def redeliver(parked: Parked, app: App) -> SyncError | None:
     else:
         raise UnreadableMessage("The message's attributes name neither a job (job) nor an event (ce-type).")
     try:
-        async with asyncio.timeout(TIME):
-            return await process(message, app)
+        with app.patience().started():
+            async with asyncio.timeout(TIME):
+                return await process(message, app)
     except TimeoutError:
         raise OutOfTime(f"Not done within {TIME:.0f} seconds.") from None

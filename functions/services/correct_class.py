@@ -238,7 +238,7 @@ async def _reading(session_id: str, record: str, from_session_id: str | None, de
         if from_session_id and known is None:
             raise SessionNotFound("There is no such class meeting to attach.")
         teacher = Organizer(email=session.plan.teachers[0]) if session.plan.teachers else Organizer()
-        return known is not None, teacher
+        return known is not None and (known.snapshot is not None or known.interruption is None), teacher
 
     (stored, teacher), _ = await deps.store.transact(load)
     if stored:

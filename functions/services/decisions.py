@@ -7,7 +7,7 @@ asking Meet.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from functions.domain.attendance import attendee_id as attendee_id_of
@@ -20,9 +20,11 @@ from functions.domain.sessions import (
     AuditEntry,
     Caller,
     ClassSession,
+    Remark,
 )
-from functions.ports import Job, Work
+from functions.ports import Work
 from functions.services.deps import Deps
+from functions.services.mark_elsewhere import mark_elsewhere
 from functions.services.marking import mark
 
 Change = Callable[[Work, ClassSession, Decision], Awaitable["Changed"]]
@@ -57,7 +59,10 @@ async def carry_out(
     if_match: str | None,
     deps: Deps,
 ) -> tuple[str, ...]:
-    """Do what a person decided about a class meeting, in one commit with its marks and the audit."""
+    """Do what a person decided about a class meeting, in one commit with its marks and the audit.
+
+    In the same commit stands what is still to be marked elsewhere, so that nothing after the commit can lose it.
+    """
     entry_id = uuid.uuid4().hex
     decision = Decision(by, caller.email, deps.clock())
 
@@ -73,19 +78,16 @@ async def carry_out(
             await mark(work, changed.touched, rules=deps.rules, now=now, changed={session_id: planned})
             references = {"session_id": session_id, **changed.references}
             work.note(AuditEntry(entry_id, by, caller.email, what, references, {}))
+        if changed.accounts:
+            work.put_remark(Remark(entry_id, session_id, changed.accounts))
         return changed
 
     # Many marks are set at once, one call each: in this process they need not fight for the class meeting.
     async with deps.turns.of(f"decisions/{session_id}"):
         changed, _ = await deps.store.transact(decide)
-    await _mark_elsewhere(changed.accounts, but=session_id, deps=deps)
+    if changed.accounts:
+        await mark_elsewhere(Remark(entry_id, session_id, changed.accounts), deps=deps)
     return changed.result
-
-
-async def _mark_elsewhere(accounts: Iterable[RosterEntry], *, but: str, deps: Deps) -> None:
-    """Have the other class meetings marked again that somebody was in who is remembered as another student now."""
-    found = {session_id for account in accounts for session_id in await deps.store.sessions_of_person(account)}
-    await deps.jobs.publish([Job("remark-session", {"session_id": name}) for name in sorted(found - {but})])
 
 
 def students_by_id(session: ClassSession) -> dict[str, RosterEntry]:

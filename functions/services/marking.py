@@ -238,7 +238,7 @@ async def _belonging(work: Work, session: ClassSession, room: Room) -> tuple[lis
     conferences, missing = [], []
     for name in dict.fromkeys([*room.records_of(session.session_id), *attached]):
         conference = await work.conference(name)
-        if conference is None:
+        if conference is None or (conference.snapshot is None and conference.interruption):
             missing.append(name)
         elif not conference.attached_to or session.session_id in conference.attached_to:
             conferences.append(conference)

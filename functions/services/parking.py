@@ -7,11 +7,14 @@ import base64
 import hashlib
 import json
 import logging
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from functions.domain.errors import AttendanceError, Undelivered, UnreadableMessage
-from functions.ports import Job, Parked, ParkedEvent
+from functions.domain.errors import AttendanceError, ConferenceRecordGone, Undelivered, UnreadableMessage
+from functions.domain.syncing import is_unfinished
+from functions.ports import Job, Parked, ParkedEvent, Work
 from functions.services.deps import Deps
+from functions.services.reading import Request
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +23,10 @@ DEAD_LETTERS_JOB = "park-dead-letters"
 
 SHIFT = timedelta(seconds=240)
 """How long one call parks dead letters; the function has 540 seconds."""
+
+
+PASSED = (ConferenceRecordGone.reason, Undelivered.reason)
+"""Why messages were parked whose work another one may have done since."""
 
 
 async def park_dead_letters(*, deps: Deps) -> int:
@@ -45,6 +52,50 @@ async def park_dead_letters(*, deps: Deps) -> int:
             await deps.jobs.publish([Job(DEAD_LETTERS_JOB)])
             break
     return parked_ones
+
+
+async def settle(
+    concern_of: Callable[[Parked], Request | str | None], *, reasons: Sequence[str] = PASSED, deps: Deps
+) -> int:
+    """Let parked messages wait no longer whose work was done since without them: they need nobody.
+
+    Args:
+        concern_of: What a message wants brought up to date: a conference, or a class meeting's id; else None.
+        reasons: For which they were parked.
+        deps: The outside world.
+
+    Returns:
+        How many.
+    """
+
+    async def is_done(parked: Parked) -> bool:
+        concern = concern_of(parked)
+
+        async def load(work: Work) -> bool:
+            match concern:
+                case Request():
+                    stored = await work.conference(concern.conference_record)
+                    if stored is None or stored.snapshot is None or stored.sync.pulled_at is None:
+                        return False
+                    return not is_unfinished(stored) or stored.sync.pulled_at >= parked.parked_at
+                case str():
+                    session = await work.session(concern)
+                    tried_at = session.progress.tried_at if session and not session.progress.failures else None
+                    return tried_at is not None and tried_at >= parked.parked_at
+                case None:
+                    return False
+
+        done, _ = await deps.store.transact(load)
+        return done
+
+    settled = [
+        parked for reason in reasons async for parked in deps.store.parked(reason=reason) if await is_done(parked)
+    ]
+    for parked in settled:
+        await deps.store.note_replayed(parked)
+    if settled:
+        log.info("parked.settled", extra={"messages": len(settled)})
+    return len(settled)
 
 
 def parked(body: object, error: AttendanceError) -> ParkedEvent:

@@ -6,22 +6,43 @@ Nothing is written here: what Meet said is gathered, to be stored in one commit.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from functions.domain.attendance import conference_time
-from functions.domain.errors import ConferenceRecordGone, NeedsOperator, OrganizerUnknown, Permanent, Retryable
+from functions.domain.errors import (
+    AttendanceError,
+    ConferenceRecordGone,
+    MeetUnavailable,
+    NeedsOperator,
+    OrganizerUnknown,
+    Permanent,
+    Retryable,
+)
 from functions.domain.intervals import Interval
-from functions.domain.model import Conference, Organizer, Reading, Snapshot, SyncError, SyncSource, is_reported
+from functions.domain.model import (
+    Conference,
+    Organizer,
+    Participant,
+    Reading,
+    Snapshot,
+    SyncError,
+    SyncSource,
+    is_reported,
+)
+from functions.domain.rereading import NOTHING_KNOWN, after_interruption, is_deferred, known_of
 from functions.domain.sessions import ClassSession
-from functions.domain.syncing import LONGEST_CALL, is_over, is_unfinished
+from functions.domain.syncing import LONGEST_CALL, is_over, is_unfinished, waits_after_refusal
 from functions.domain.timetable import MARGIN, Room, Span
 from functions.domain.who import account_of
 from functions.ports import Listing, Work
 from functions.services.deps import Deps
 from functions.services.marking import accounts
 from functions.services.resolve_identities import resolve_identities
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +80,21 @@ class Found:
         looks: By space, its conference records, or why they could not be listed.
         later: The first error that may pass by itself: raised once everything else is stored.
         tried_at: When that began.
+        at_once: Whether a person waits for it, so that conferences are read that wait because Meet kept failing.
+        full: Whether everything is asked for, whatever is known of it.
     """
 
     outcomes: dict[str, Reading | SyncError] = field(default_factory=dict)
     looks: dict[str, Look] = field(default_factory=dict)
     later: Retryable | None = None
     tried_at: datetime | None = None
+    at_once: bool = False
+    full: bool = False
+
+    @property
+    def meet_calls(self) -> int:
+        """How many calls the conferences took that were read."""
+        return sum(outcome.meet_calls for outcome in self.outcomes.values() if isinstance(outcome, Reading))
 
 
 async def stored_conference(request: Request, deps: Deps) -> tuple[Conference | None, Organizer]:
@@ -165,7 +195,7 @@ async def look_around(
                 found.later = found.later or error
         found.looks[space] = Look(reach, organizer, listing)
     room = with_listing(room, found.looks[space].listing)
-    wanted = await _unfinished({*room.records_of(session.session_id), *attached}, full=full, deps=deps)
+    wanted = await _unfinished({*room.records_of(session.session_id), *attached}, full=full, strict=strict, deps=deps)
     await read_all(wanted - found.outcomes.keys(), organizer, found, strict=strict, deps=deps)
     return organizer
 
@@ -184,8 +214,8 @@ async def _room_and_attached(session: ClassSession, deps: Deps) -> tuple[Room, l
     return room, [record.conference_record for record in session.plan.attached]
 
 
-async def _unfinished(records: Collection[str], *, full: bool, deps: Deps) -> set[str]:
-    """Those of some records that are to be read."""
+async def _unfinished(records: Collection[str], *, full: bool, strict: bool, deps: Deps) -> set[str]:
+    """Those of some records that are to be read; if not `strict`, without those that the store refused lately."""
 
     async def load(work: Work) -> set[str]:
         wanted = set()
@@ -193,7 +223,8 @@ async def _unfinished(records: Collection[str], *, full: bool, deps: Deps) -> se
             if is_reported(record):
                 continue
             conference = await work.conference(record)
-            if full or conference is None or is_unfinished(conference):
+            waits = not strict and waits_after_refusal(conference, now=deps.clock())
+            if full or conference is None or (is_unfinished(conference) and not waits):
                 wanted.add(record)
         return wanted
 
@@ -212,9 +243,8 @@ async def read_all(records: Iterable[str], organizer: Organizer, found: Found, *
         began_at = deps.clock()
         try:
             stored, known = await stored_conference(Request(record, Organizer(), None, SyncSource.MANUAL), deps)
-            found.outcomes[record] = await read_conference(
-                record, known if stored and known.known else organizer, deps, strict=strict
-            )
+            request = Request(record, known if stored and known.known else organizer, None, SyncSource.RECONCILE)
+            found.outcomes[record] = await read_conference(request, stored, found, deps, strict=strict)
         except Retryable as error:
             if strict:
                 raise
@@ -229,20 +259,65 @@ async def read_all(records: Iterable[str], organizer: Organizer, found: Found, *
 
 
 async def read_conference(
-    conference_record: str, organizer: Organizer, deps: Deps, *, strict: bool = False
+    request: Request, stored: Conference | None, found: Found, deps: Deps, *, strict: bool = False
 ) -> Reading | SyncError:
-    """What Meet says, or why it will not say it before a person mends something."""
+    """What Meet says, or why it does not say it before a person has done something.
+
+    Args:
+        request: Which conference, and as whom it is read.
+        stored: The conference as it is stored.
+        found: What is wanted: at once or when it is time, and whether everything.
+        deps: The outside world.
+        strict: Whether any error is raised, and nothing is stored about it.
+
+    Raises:
+        Retryable: Meet could not answer now. What it did answer is stored, so that the next read needs less.
+        Permanent: Meet can never answer.
+    """
     began = deps.clock()
-    if is_reported(conference_record):
+    if is_reported(request.conference_record):
         raise ConferenceRecordGone("This conference is known from Google's reports alone: Meet has no record of it.")
+    if not (strict or found.at_once) and is_deferred(stored, now=began):
+        raise MeetUnavailable("Meet did not answer for this conference before; it is not asked again yet.")
+    read: list[Participant] = []
     try:
-        if not organizer.known:
+        if not request.organizer.known:
             raise OrganizerUnknown("Nobody says whose conference it is, and nothing of it is stored.")
-        return await deps.conferences.read(conference_record, organizer=organizer)
+        known = NOTHING_KNOWN if found.full else known_of(stored)
+        return await deps.conferences.read(
+            request.conference_record, organizer=request.organizer, known=known, keep=read.append
+        )
+    except Retryable:
+        if not strict:
+            await _keep(read, began, request, deps)
+        raise
     except NeedsOperator as error:
         if strict:
             raise
         return SyncError.of(error, at=began)
+
+
+async def _keep(read: Iterable[Participant], began: datetime, request: Request, deps: Deps) -> None:
+    """Store what was read of a conference that could not be read to its end, and when it is read again."""
+
+    async def decide(work: Work) -> None:
+        interrupted = after_interruption(
+            await work.conference(request.conference_record),
+            read,
+            began_at=began,
+            conference_record=request.conference_record,
+            organizer=request.organizer,
+            ended_event_at=request.ended_event_at,
+            source=request.source,
+        )
+        if interrupted:
+            work.put_conference(interrupted)
+
+    try:
+        await deps.store.transact(decide)
+    except AttendanceError as error:
+        # It can all be read again; Meet's error says more about what is wrong.
+        log.warning("interruption.not_kept", extra={"reason": error.reason})
 
 
 async def look_up_everybody(

@@ -12,14 +12,16 @@ from datetime import UTC, datetime, timedelta
 
 from functions.domain.errors import NeedsOperator, NotFound, UnreadableMessage
 from functions.domain.intervals import Interval
-from functions.domain.model import ConferenceRecord, Organizer, SyncSource, is_reported
+from functions.domain.model import Conference, ConferenceRecord, Organizer, SyncSource, is_reported
+from functions.domain.rereading import is_deferred
 from functions.domain.sessions import ClassSession
-from functions.domain.syncing import LONGEST_CALL, is_unfinished, read_again_at
+from functions.domain.syncing import LONGEST_CALL, is_unfinished, read_again_at, waits_after_refusal
 from functions.domain.timetable import RETENTION, Room
 from functions.ports import DueRoom, Job, Listing, Work
 from functions.services.deps import Deps
 from functions.services.fan_out import Item, Pace, fan_out, moment_in
 from functions.services.follow_calendar import JOB as FOLLOW
+from functions.services.mark_elsewhere import mark_all_elsewhere
 from functions.services.remark_people import remark_waiting
 from functions.services.sync import SessionSynced, sync_session
 from functions.services.tracked import tracked_organizer
@@ -52,7 +54,9 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 async def sync_due(*, deps: Deps) -> int:
-    """Hand out one `sync-session` for every class meeting whose time has come, and what Calendar waits for.
+    """Hand out one `sync-session` for every class meeting whose time has come, and what else waits.
+
+    That is what Calendar waits for, and what is still to be marked again after people's decisions.
 
     Returns:
         How many jobs.
@@ -62,6 +66,7 @@ async def sync_due(*, deps: Deps) -> int:
     waiting = await deps.store.sessions_to_follow(now)
     await remark_waiting(deps=deps)
     await deps.jobs.publish([*_syncs(session_ids, now), *(Job(FOLLOW, {"session_id": name}) for name in waiting)])
+    await mark_all_elsewhere(deps=deps)
     return len(session_ids) + len(waiting)
 
 
@@ -297,7 +302,7 @@ async def _due_reads(
                 if conference is None:
                     if is_back or record is None or not await waits_with_its_class(work, record):
                         due.append(name)
-                elif is_unfinished(conference):
+                elif is_unfinished(conference) and not is_left_alone(conference, now=now):
                     end = record.end_time if record else None
                     again_at = read_again_at(conference, listed_end=end, settle=deps.rules.settle)
                     if is_back or again_at is None or again_at <= now:
@@ -352,8 +357,17 @@ def _syncs(session_ids: Iterable[str], now: datetime) -> list[Job]:
     ]
 
 
-async def unfinished(records: Sequence[str], deps: Deps) -> tuple[str, ...]:
-    """Those of some conference records that are not stored, or of which another read may say more, in their order."""
+def is_left_alone(conference: Conference, *, now: datetime) -> bool:
+    """Whether no job reads a conference before its time: Meet kept failing, or the store refused what was read."""
+    return is_deferred(conference, now=now) or waits_after_refusal(conference, now=now)
+
+
+async def unfinished(records: Sequence[str], deps: Deps, *, at_once: bool = False) -> tuple[str, ...]:
+    """Those of some conference records that are not stored, or of which another read may say more, in their order.
+
+    Those that wait, because Meet kept failing or the store refused them, are left out, unless a person wants them
+    `at_once`.
+    """
     wanted: list[str] = []
     for start in range(0, len(records), LOADED_AT_ONCE):
         names = list(dict.fromkeys(records[start : start + LOADED_AT_ONCE]))
@@ -361,7 +375,13 @@ async def unfinished(records: Sequence[str], deps: Deps) -> tuple[str, ...]:
         async def load(work: Work, names: Sequence[str] = names) -> list[str]:
             await work.load(conferences=names)
             stored = {name: await work.conference(name) for name in names if not is_reported(name)}
-            return [name for name, conference in stored.items() if conference is None or is_unfinished(conference)]
+            now = deps.clock()
+            return [
+                name
+                for name, conference in stored.items()
+                if conference is None
+                or (is_unfinished(conference) and (at_once or not is_left_alone(conference, now=now)))
+            ]
 
         some, _ = await deps.store.transact(load)
         wanted += some

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from functions.domain.errors import Retryable
+from functions.domain.errors import DocumentsRefused, Retryable
 from functions.domain.model import SubscriptionState
 from functions.domain.sessions import CalendarState
 from functions.domain.subscriptions import suspension_hint
@@ -68,6 +68,7 @@ _NOT_SETTLED: Final = (
 _READ_AGAIN: Final = (
     "Once that is fixed it is read again by itself, within six hours at the latest; at once: make backfill SINCE=30d."
 )
+_READ_LATER: Final = "It is read again after some hours, later once a day; at once: make backfill SINCE=30d."
 _NOT_HANDED_OUT: Final = (
     "Look whether the scheduled job attendance-sync-due runs (gcloud scheduler jobs list) and whether the function "
     "meet-attendance-jobs (on_job) fails: what is due is handed out every five minutes."
@@ -238,7 +239,8 @@ def _is_active(organizer: Mapping[str, Any], now: datetime) -> bool:
 
 def _failed(conference: Mapping[str, Any]) -> Trouble:
     error = conference["sync"].get("error") or {}
-    hint = f"{error.get('hint') or _UNKNOWN_REASON} {_READ_AGAIN}"
+    again = _READ_LATER if error.get("reason") == DocumentsRefused.reason else _READ_AGAIN
+    hint = f"{error.get('hint') or _UNKNOWN_REASON} {again}"
     return Trouble(_record(conference), error.get("reason") or "failed", hint, _open_since(conference))
 
 

@@ -7,15 +7,15 @@ function of what Meet said and when, and everything is written in one commit or 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 from functions.domain.attendance import unscheduled_session_id
 from functions.domain.certainty import was_listed_since
-from functions.domain.errors import NoConferenceRecord, SessionNotFound, StoreConflict
-from functions.domain.model import Conference, Kind, Organizer, Reading, Sync, SyncError, SyncSource
+from functions.domain.errors import DocumentsRefused, NoConferenceRecord, SessionNotFound, StoreConflict
+from functions.domain.model import Conference, Kind, Organizer, Sync, SyncError, SyncSource
 from functions.domain.sessions import ClassSession
-from functions.domain.syncing import is_unfinished, needs_reading
+from functions.domain.syncing import is_unfinished, needs_reading, waits_after_refusal
 from functions.ports import SheetChange, Work
 from functions.services.deps import Deps
 from functions.services.findings import attempts_at, decided, load_what_is_stored, store_findings
@@ -30,6 +30,7 @@ from functions.services.reading import (
     scheduled_with,
     stored_conference,
 )
+from functions.services.refusals import store_refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Recorded:
         conference: As it is stored now.
         people: How many people have an attendance document by it.
         read: Whether Meet was asked; not for a message that came again.
-        refusal: Why Meet refused, if it did; what was read before stands all the same.
+        refusal: Why Meet refused, or the store what Meet said, if one did; what was read before stands all the same.
     """
 
     conference: Conference
@@ -77,10 +78,12 @@ async def sync_conference(request: Request, *, deps: Deps) -> Recorded:
     asked_at = deps.clock()
     async with deps.turns.of(request.conference_record):
         stored, organizer = await stored_conference(request, deps)
-        found = Found(tried_at=deps.clock())
+        found = Found(tried_at=deps.clock(), at_once=request.source is SyncSource.MANUAL)
+        if stored and not found.at_once and waits_after_refusal(stored, now=asked_at):
+            return Recorded(conference=stored, people=0, read=False, refusal=stored.sync.error)
         if needs_reading(stored, asked_at=asked_at, ended_event_at=request.ended_event_at):
             found.outcomes[request.conference_record] = await read_conference(
-                request.conference_record, organizer, deps
+                replace(request, organizer=organizer), stored, found, deps
             )
         outcome = found.outcomes.get(request.conference_record)
         conference = decided(stored, outcome, request, organizer, deps) if outcome else stored
@@ -108,7 +111,10 @@ async def sync_conference(request: Request, *, deps: Deps) -> Recorded:
                 raise StoreConflict("The conference was removed while it was being recorded.")
             return done, sum(len(sheet.attendance) for sheet in sheets.values())
 
-        (done, people), _ = await deps.store.transact(decide)
+        try:
+            (done, people), _ = await deps.store.transact(decide)
+        except DocumentsRefused as refused:
+            return await _refused(refused, sessions, found=found, request=request, organizer=organizer, deps=deps)
     if found.later:
         raise found.later
     return Recorded(
@@ -117,6 +123,24 @@ async def sync_conference(request: Request, *, deps: Deps) -> Recorded:
         read=outcome is not None,
         refusal=outcome if isinstance(outcome, SyncError) else None,
     )
+
+
+async def _refused(
+    refused: DocumentsRefused,
+    sessions: Collection[str],
+    *,
+    found: Found,
+    request: Request,
+    organizer: Organizer,
+    deps: Deps,
+) -> Recorded:
+    """What comes of a conference that the store refuses for good: it failed, and that is stored."""
+    session_ids = sessions or [unscheduled_session_id(request.conference_record)]
+    error = await store_refusal(refused, session_ids, found=found, request=request, organizer=organizer, deps=deps)
+    conference, _ = await stored_conference(request, deps)
+    if conference is None:
+        raise refused
+    return Recorded(conference=conference, people=0, read=bool(found.outcomes), refusal=error)
 
 
 async def sync_session(
@@ -140,11 +164,12 @@ async def sync_session(
     """
     async with deps.turns.of(session_id):
         session, stored = await _session(session_id, deps)
-        found = Found(tried_at=deps.clock())
+        found = Found(tried_at=deps.clock(), at_once=source is SyncSource.MANUAL, full=full)
         if session.plan.scheduled is None:
             request = Request(f"conferenceRecords/{session_id}", Organizer(), None, source)
             conference, organizer = await stored_conference(request, deps)
-            if full or conference is None or is_unfinished(conference):
+            waits = not found.at_once and waits_after_refusal(conference, now=deps.clock())
+            if full or conference is None or (is_unfinished(conference) and not waits):
                 await read_all([request.conference_record], organizer, found, strict=strict, deps=deps)
         else:
             organizer = await look_around(session, found, strict=strict, full=full, deps=deps)
@@ -166,7 +191,15 @@ async def sync_session(
             joined = frozenset(p.attendee_id for p in people if p.presences and p.kind is not Kind.ROOM)
             return joined, sheet.session.sync if sheet else None
 
-        (joined, sync), changes = await deps.store.transact(decide)
+        try:
+            (joined, sync), changes = await deps.store.transact(decide)
+        except DocumentsRefused as refused:
+            request = Request("", organizer, None, source)
+            await store_refusal(refused, [session_id], found=found, request=request, organizer=organizer, deps=deps)
+            if strict:
+                raise
+            session, _ = await _session(session_id, deps)
+            return SessionSynced(session_id, created=0, updated=0, meet_calls=found.meet_calls, sync=session.sync)
     if found.later:
         raise found.later
     change = changes.get(session_id, SheetChange())
@@ -174,7 +207,7 @@ async def sync_session(
         session_id=session_id,
         created=len(change.created & joined),
         updated=len(change.updated & joined),
-        meet_calls=sum(o.meet_calls for o in found.outcomes.values() if isinstance(o, Reading)),
+        meet_calls=found.meet_calls,
         sync=sync,
     )
 
@@ -185,7 +218,12 @@ async def remark_session(session_id: str, *, deps: Deps) -> None:
     async def decide(work: Work) -> None:
         await mark(work, [session_id], rules=deps.rules, now=deps.clock())
 
-    await deps.store.transact(decide)
+    try:
+        await deps.store.transact(decide)
+    except DocumentsRefused as refused:
+        request = Request("", Organizer(), None, SyncSource.RECONCILE)
+        found = Found(tried_at=deps.clock())
+        await store_refusal(refused, [session_id], found=found, request=request, organizer=Organizer(), deps=deps)
 
 
 async def _look_around_and_up(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,6 +32,7 @@ from functions.adapters.meet import MeetConferences
 from functions.adapters.meet_calls import MeetCalls
 from functions.adapters.own_credentials import no_own_credentials
 from functions.adapters.pacing import Pacing
+from functions.adapters.patience import Patience
 from functions.adapters.people import People
 from functions.adapters.reports import QUERIES_PER_MINUTE, GoogleReports
 from functions.adapters.spaces import MeetSpaces
@@ -62,6 +64,7 @@ class App:
     callers: Mapping[str, CallerRole]
     id_tokens: IdTokens
     close: Callable[[], Awaitable[None]]
+    patience: Callable[[], Patience] = Patience
 
 
 def utc_now() -> datetime:
@@ -70,7 +73,11 @@ def utc_now() -> datetime:
 
 
 def build(
-    configured: Settings, *, clock: Clock = utc_now, pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+    configured: Settings,
+    *,
+    clock: Clock = utc_now,
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    patience: Callable[[], Patience] = Patience,
 ) -> App:
     """The application for these settings. Call it within the event loop that it will run in.
 
@@ -80,12 +87,13 @@ def build(
         configured: What the environment says.
         clock: The time.
         pause: Waits for so many seconds, where work is spread over time.
+        patience: How long one message, or one request, waits for services that fail.
 
     Raises:
         OwnCredentialsMissing: This process has none.
     """
     try:
-        return _built(configured, clock=clock, pause=pause)
+        return dataclasses.replace(_built(configured, clock=clock, pause=pause), patience=patience)
     except DefaultCredentialsError:
         raise no_own_credentials() from None
 

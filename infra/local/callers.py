@@ -13,8 +13,14 @@ import grpc.aio
 from infra.local.faults import Refusal
 
 SCOPES = "https://www.googleapis.com/auth/"
-READ_MEETINGS = frozenset({f"{SCOPES}meetings.space.created", f"{SCOPES}meetings.space.readonly"})
+READ_ALL = f"{SCOPES}meetings.space.readonly"
+"""Every room that the person has access to."""
+
+READ_MEETINGS = frozenset({f"{SCOPES}meetings.space.created", READ_ALL})
 """Any of them: https://developers.google.com/workspace/meet/api/guides/authenticate-authorize"""
+
+READ_ROOMS = READ_MEETINGS | {f"{SCOPES}meetings.space.settings"}
+"""Any of them, for a room alone; conference records are not shown by settings."""
 
 MAKE_ROOMS = frozenset({f"{SCOPES}meetings.space.created"})
 SCOPE_MISSING = "ACCESS_TOKEN_SCOPE_INSUFFICIENT"

@@ -22,7 +22,10 @@ class ListError(ValueError):
 
 
 class FilterError(ListError):
-    """The text is no filter of this list."""
+    """The text is not a filter of this list."""
+
+    def __init__(self, rule: str) -> None:
+        super().__init__(f"Invalid value at 'filter': {rule}")
 
 
 class PageError(ListError):
@@ -149,7 +152,7 @@ class PageSize(NamedTuple):
     def granted(self, asked: int, cap: int | None = None) -> int:
         """Return the size for a request; too much is coerced, less than nothing is refused."""
         if asked < 0:
-            raise PageError(f"page_size must not be negative, not {asked}")
+            raise PageError(f"Invalid value at 'page_size': it must not be negative, and is {asked}")
         return min(asked or self.default, self.maximum, cap or self.maximum)
 
 
@@ -177,7 +180,7 @@ class PageTokens:
             page, offset, _ = urlsafe_b64decode(token).split(b".")
             place = int(page), int(offset)
         except ValueError as error:
-            raise PageError("page_token is not one of ours") from error
+            raise PageError("Invalid value at 'page_token': no list has given it") from error
         if token != self.issue(listing, *place):
-            raise PageError("page_token belongs to another request")
+            raise PageError("Invalid value at 'page_token': it belongs to another request")
         return place

@@ -13,7 +13,7 @@ import asyncio
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -22,14 +22,42 @@ import grpc.aio
 from google.apps.meet_v2 import types
 
 from infra.local import filters
-from infra.local.callers import MAKE_ROOMS, READ_MEETINGS, Tokens, caller_of, metadata_of
+from infra.local.callers import (
+    MAKE_ROOMS,
+    READ_ALL,
+    READ_MEETINGS,
+    READ_ROOMS,
+    Tokens,
+    caller_of,
+    metadata_of,
+    scopes_of,
+)
 from infra.local.classes import believable_class
 from infra.local.faults import Fault, Faults, Refusal, Request
-from infra.local.meet_answers import Asked, Meet, Message, listing
+from infra.local.gate.calls import Refusal as Recorded
+from infra.local.grpc_gate import Rule, applied, broken_by, masked
+from infra.local.meet_answers import Asked, Malformed, Meet, Message, listing
 from infra.local.school import School
 from infra.local.serving import GrpcStandIn
 
 Context = grpc.aio.ServicerContext[Message, Message]
+
+RECORD, SPACE = "conferenceRecords/{}", "spaces/{}"
+PARTICIPANT = f"{RECORD}/participants/{{}}"
+RULES = {
+    "GetConferenceRecord": Rule("name", RECORD, types.ConferenceRecord.pb()),
+    "ListConferenceRecords": Rule(answer=types.ListConferenceRecordsResponse.pb()),
+    "GetParticipant": Rule("name", PARTICIPANT, types.Participant.pb()),
+    "ListParticipants": Rule("parent", RECORD, types.ListParticipantsResponse.pb()),
+    "GetParticipantSession": Rule("name", f"{PARTICIPANT}/participantSessions/{{}}", types.ParticipantSession.pb()),
+    "ListParticipantSessions": Rule("parent", PARTICIPANT, types.ListParticipantSessionsResponse.pb()),
+    "CreateSpace": Rule(answer=types.Space.pb()),
+    "GetSpace": Rule("name", SPACE, types.Space.pb()),
+}
+"""Resource names: https://developers.google.com/workspace/meet/api/reference/rpc/google.apps.meet.v2"""
+
+ACCEPTED = {"CreateSpace": MAKE_ROOMS, "GetSpace": READ_ROOMS}
+"""The scopes of which a token needs one, where they are not those for conference records."""
 
 
 @dataclass(slots=True)
@@ -59,7 +87,11 @@ class MeetSimulator(GrpcStandIn):
     """Serves a school as ConferenceRecordsService and SpacesService.
 
     Every call takes at least `delay`; `page_size_cap` serves smaller pages than asked, as "the service might
-    return fewer" allows. `faults`, `delay` and `calls` may be used from any thread while it runs.
+    return fewer" allows, and with `empty_pages` every other page is empty, which does not end a list.
+    `faults`, `delay` and `calls` may be used from any thread while it runs.
+
+    A request that Google would refuse is refused, in words that name the field and the rule, and recorded in
+    `refusals`.
     """
 
     def __init__(
@@ -69,6 +101,7 @@ class MeetSimulator(GrpcStandIn):
         delay: timedelta = timedelta(0),
         faults: Faults | None = None,
         page_size_cap: int | None = None,
+        empty_pages: bool = False,
         check_access: bool = True,
         tokens: Tokens | None = None,
     ) -> None:
@@ -77,7 +110,9 @@ class MeetSimulator(GrpcStandIn):
         self.delay = delay
         self.faults = faults if faults is not None else Faults()
         self.calls = Calls()
-        self._meet = Meet(school, page_size_cap=page_size_cap, check_access=check_access)
+        self.owed = 0
+        """How many calls wait for their answer now."""
+        self._meet = Meet(school, page_size_cap=page_size_cap, empty_pages=empty_pages, check_access=check_access)
 
     def _handlers(self) -> list[grpc.GenericRpcHandler]:
         services: Mapping[str, Mapping[str, Callable[[Message, Asked], Message]]] = {
@@ -104,21 +139,32 @@ class MeetSimulator(GrpcStandIn):
     def _handler(
         self, method: str, answer: Callable[[Message, Asked], Message]
     ) -> "grpc.RpcMethodHandler[Message, Message]":  # quoted: generic only in its stubs
-        accepted = MAKE_ROOMS if method == "CreateSpace" else READ_MEETINGS
+        accepted = ACCEPTED.get(method, READ_MEETINGS)
 
         async def handle(request: Message, context: Context) -> Message:
             resource = getattr(request, "parent", "") or getattr(request, "name", "")
             call = Call(method, resource, 1, None, datetime.now(UTC))
             self.calls.append(call)
+            self.owed += 1
             try:
-                call.acting_as = caller_of(metadata_of(context), self._tokens, accepted=accepted)
-                message = await self._answer(call, request, answer)
+                metadata, remaining = metadata_of(context), context.time_remaining()
+                call.acting_as = caller_of(metadata, self._tokens, accepted=accepted)
+                _check(broken_by(RULES[method], request, metadata, deadline=remaining))
+                scopes = scopes_of(metadata, self._tokens)
+                made_alone = scopes is not None and not scopes & {READ_ALL}
+                message = await self._answer(call, request, answer, made_alone=made_alone, mask=masked(metadata))
+            except Malformed as malformed:
+                call.status = malformed.status
+                self.refusals.add(Recorded(f"{method} {resource}", malformed.message))
+                await context.abort(malformed.status, malformed.message, malformed.trailing_metadata())
             except Refusal as refusal:
                 call.status = refusal.status
                 await context.abort(refusal.status, refusal.message, refusal.trailing_metadata())
             except asyncio.CancelledError:
                 call.status = grpc.StatusCode.CANCELLED
                 raise
+            finally:
+                self.owed -= 1
             call.status = grpc.StatusCode.OK
             return message
 
@@ -127,7 +173,15 @@ class MeetSimulator(GrpcStandIn):
             handle, request_type.FromString, lambda message: message.SerializeToString()
         )
 
-    async def _answer(self, call: Call, request: Message, method: Callable[[Message, Asked], Message]) -> Message:
+    async def _answer(
+        self,
+        call: Call,
+        request: Message,
+        method: Callable[[Message, Asked], Message],
+        *,
+        made_alone: bool,
+        mask: list[str] | None,
+    ) -> Message:
         if self.delay:
             await asyncio.sleep(self.delay.total_seconds())
         asked = Request(call.method, call.resource, 1, call.acting_as, getattr(request, "filter", ""))
@@ -137,9 +191,15 @@ class MeetSimulator(GrpcStandIn):
             fault = self.faults.strike(asked)
             if fault is not None:
                 await _suffer(fault)
-            return method(request, Asked(asked, offset, self.school.clock()))
+            asked_for = Asked(asked, offset, self.school.clock(), made_alone=made_alone, mask=mask)
+            return applied(mask, method(request, asked_for))
         except filters.ListError as error:
-            raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, str(error)) from error
+            raise Malformed(str(error)) from error
+
+
+def _check(broken: Iterable[str]) -> None:
+    if sentences := list(broken):
+        raise Malformed("\n".join(sentences))
 
 
 async def _suffer(fault: Fault) -> None:

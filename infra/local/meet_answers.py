@@ -25,7 +25,6 @@ _ID = "[A-Za-z0-9_-]+"
 _RECORD_NAME = re.compile(f"(?P<record>conferenceRecords/{_ID})")
 _PARTICIPANT_NAME = re.compile(f"{_RECORD_NAME.pattern}/participants/(?P<participant>{_ID})")
 _SESSION_NAME = re.compile(f"{_PARTICIPANT_NAME.pattern}/participantSessions/{_ID}")
-_SPACE_NAME = re.compile(f"spaces/{_ID}")
 
 _RECORDS_PAGE = filters.PageSize(default=25, maximum=100)
 _CHILDREN_PAGE = filters.PageSize(default=100, maximum=250)
@@ -40,19 +39,34 @@ _Participants = types.ListParticipantsResponse.pb()
 _Sessions = types.ListParticipantSessionsResponse.pb()
 
 
+class Malformed(Refusal):
+    """No request of Google's clients, whatever is stored: INVALID_ARGUMENT, in words that name the field."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(grpc.StatusCode.INVALID_ARGUMENT, message)
+
+
 class Asked(NamedTuple):
-    """What every method needs to know besides the request itself."""
+    """What every method needs to know besides the request itself.
+
+    `made_alone`: the token shows only rooms that this application made. `mask`: the fields that are wanted.
+    """
 
     request: Request
     offset: int
     now: datetime
+    made_alone: bool = False
+    mask: list[str] | None = None
 
 
 class Meet:
     """One method for each of the API's; a Refusal is Meet's error."""
 
-    def __init__(self, school: School, *, page_size_cap: int | None, check_access: bool) -> None:
+    def __init__(self, school: School, *, page_size_cap: int | None, empty_pages: bool, check_access: bool) -> None:
         self.school = school
+        self.made: set[str] = set()
+        """The rooms that were made here: the application's own."""
+        self._empty_pages = empty_pages
         self.tokens = filters.PageTokens()
         self._page_size_cap = page_size_cap
         self._check_access = check_access
@@ -67,6 +81,7 @@ class Meet:
             # "The result is filtered to the conference organizer":
             # https://developers.google.com/workspace/meet/api/guides/conferences
             if (asked.request.acting_as is None or conference.organizer == organizer)
+            and not (asked.made_alone and conference.space not in self.made)
             and chosen.passes(
                 {
                     "space.name": conference.space,
@@ -100,6 +115,8 @@ class Meet:
         return _Participants(
             participants=[_participant(conference, attendee, asked.now) for attendee in page],
             next_page_token=token,
+            # "By default, the total size is not included in the response"; a field mask asks for it.
+            total_size=len(attendees) if {"*", "total_size"} & set(asked.mask or ()) else 0,
         )
 
     def list_participant_sessions(self, request: Message, asked: Asked) -> Message:
@@ -123,13 +140,16 @@ class Meet:
         """One conference record."""
         return _record(self._conference(request.name, _RECORD_NAME, asked), asked.now)
 
-    def create_space(self, _: Message, asked: Asked) -> Message:
+    def create_space(self, request: Message, asked: Asked) -> Message:
         """A new room that belongs to the caller."""
+        if sent := [field.name for field, _ in request.space.ListFields() if field.name != "config"]:
+            raise Malformed(f"Invalid value at 'space.{sent[0]}': Google sets it itself (output only).")
         owner = asked.request.acting_as and self.school.user(asked.request.acting_as)
         letters = "".join(random.choices(string.ascii_lowercase, k=10))
         code = f"{letters[:3]}-{letters[3:7]}-{letters[7:]}"
         space = Space(f"spaces/{''.join(random.choices(string.ascii_letters, k=12))}", code, owner)
         self.school.open(space)
+        self.made.add(space.name)
         return _space(space, None)
 
     def get_participant(self, request: Message, asked: Asked) -> Message:
@@ -146,12 +166,13 @@ class Meet:
                 return _session(request.name, visit, asked.now)
         raise _not_found(request.name)
 
-    def get_space(self, request: Message, _asked: Asked) -> Message:
+    def get_space(self, request: Message, asked: Asked) -> Message:
         """One space, by its name or by its meeting code."""
-        _parse(request.name, _SPACE_NAME)
         space = self.school.space(request.name)
         if space is None:
             raise _not_found(request.name)
+        if asked.made_alone and space.name not in self.made:
+            raise _not_shown(request.name)
         active = self.school.active_conference(space.name)
         return _space(space, active)
 
@@ -164,7 +185,9 @@ class Meet:
         caller = asked.request.acting_as
         # https://developers.google.com/workspace/meet/api/guides/participants: owners and participants.
         if self._check_access and caller and not conference.admits(self.school.user(caller), asked.now):
-            raise Refusal(grpc.StatusCode.PERMISSION_DENIED, f"{caller} has no part in {record}")
+            raise _not_shown(record)
+        if asked.made_alone and conference.space not in self.made:
+            raise _not_shown(record)
         return conference
 
     def _attendee(self, name: str, pattern: re.Pattern[str], asked: Asked) -> Attendee:
@@ -179,6 +202,8 @@ class Meet:
         self, rows: Sequence[Row], size: filters.PageSize, request: Message, asked: Asked
     ) -> tuple[Sequence[Row], str]:
         """Cut one page out of the rows; with it the token of the next, empty after the last."""
+        if self._empty_pages and asked.request.page % 2 == 0:
+            return [], self.tokens.issue(listing(asked.request), asked.request.page + 1, asked.offset)
         end = asked.offset + size.granted(request.page_size, self._page_size_cap)
         more = end < len(rows)
         token = self.tokens.issue(listing(asked.request), asked.request.page + 1, end) if more else ""
@@ -192,13 +217,17 @@ def listing(request: Request) -> str:
 
 def _parse(name: str, pattern: re.Pattern[str]) -> re.Match[str]:
     parsed = pattern.fullmatch(name)
-    if parsed is None:
-        raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, f"{name!r} is no resource name of this method")
+    assert parsed is not None, "the gate has looked at it"  # noqa: S101 - see infra.local.meet.RULES
     return parsed
 
 
 def _not_found(name: str) -> Refusal:
     return Refusal(grpc.StatusCode.NOT_FOUND, f"{name} was not found")
+
+
+def _not_shown(name: str) -> Refusal:
+    """Who may not see something is not told whether it is there: https://google.aip.dev/193#permission-denied ."""
+    return Refusal(grpc.StatusCode.PERMISSION_DENIED, f"Permission denied on resource {name} (or it might not exist).")
 
 
 def _set(timestamp: Message, moment: datetime | None) -> None:

@@ -154,7 +154,10 @@ class Space:
 
 @dataclass(frozen=True)
 class Conference:
-    """One conference record with everyone in it. `settles` is the moment from which Meet shows its end."""
+    """One conference record with everyone in it.
+
+    `settles` is the moment from which Meet shows its end, `appears` the one from which Meet knows it at all.
+    """
 
     id: str
     space: str
@@ -164,9 +167,10 @@ class Conference:
     end: datetime | None
     attendees: tuple[Attendee, ...] = ()
     settles: datetime | None = None
+    appears: datetime | None = None
 
     def __post_init__(self) -> None:
-        _require_aware(self.start, self.end, self.settles)
+        _require_aware(self.start, self.end, self.settles, self.appears)
         if len(self.attendees_by_id) != len(self.attendees):
             raise ValueError(f"Two attendees of {self.name} share an id")
 
@@ -200,8 +204,8 @@ class Conference:
         return [attendee for attendee in self.attendees_by_arrival if attendee.earliest_start(now)]
 
     def exists(self, now: datetime) -> bool:
-        """Tell whether Meet has a record of it: it has begun and ended no more than 30 days ago."""
-        return self.start <= now and (self.end is None or now < self.end + RETENTION)
+        """Tell whether Meet has a record of it: it has begun, and ended no more than 30 days ago."""
+        return (self.appears or self.start) <= now and (self.end is None or now < self.end + RETENTION)
 
     def admits(self, user: str | None, now: datetime) -> bool:
         """Tell whether this user may read it: the organizer, or someone who has been in it."""

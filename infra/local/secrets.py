@@ -8,7 +8,7 @@ everything; refusals are planned as faults.
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,12 @@ from google.iam.v1 import (  # type: ignore[import-untyped]  # the package has n
     policy_pb2,
 )
 
+from infra.local import filters
+from infra.local.callers import metadata_of
 from infra.local.faults import Faults, Refusal, Request
+from infra.local.gate.calls import Refusal as Malformed
+from infra.local.grpc_gate import broken_by
+from infra.local.secret_rules import RULES, refused
 from infra.local.serving import GrpcStandIn
 
 Message = Any  # protobuf makes its classes at run time, so the type checker knows nothing of them
@@ -63,11 +68,10 @@ class SecretManagerSimulator(GrpcStandIn):
         self.secrets: dict[str, Secret] = {}
         self.calls: Counter[str] = Counter()
         self._lock = threading.RLock()
+        self._tokens = filters.PageTokens()
 
     def _create_secret(self, request: Message) -> Message:
         name = f"{request.parent}/secrets/{request.secret_id}"
-        if not request.secret.replication.WhichOneof("replication"):
-            raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, "The secret must have a replication policy.")
         if name in self.secrets:
             raise Refusal(grpc.StatusCode.ALREADY_EXISTS, f"Secret [{name}] already exists.")
         self.secrets[name] = Secret(dict(request.secret.labels))
@@ -100,11 +104,16 @@ class SecretManagerSimulator(GrpcStandIn):
         """The newest first, in pages of at most two so that nobody forgets the next one."""
         secret = self._named(request.parent)
         numbers = range(len(secret.versions), 0, -1)
-        begin = int(request.page_token or 0)
+        listing = f"{request.parent} {request.filter}"
+        try:
+            page, begin = self._tokens.read(listing, request.page_token)
+        except filters.PageError as error:
+            self.refusals.add(Malformed("ListSecretVersions", str(error)))
+            raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, str(error)) from error
         end = begin + min(request.page_size or 2, 2)
         return secret_manager.ListSecretVersionsResponse.pb()(
             versions=[self._shown(request.parent, number) for number in numbers[begin:end]],
-            next_page_token=str(end) if end < len(numbers) else "",
+            next_page_token=self._tokens.issue(listing, page + 1, end) if end < len(numbers) else "",
             total_size=len(numbers),
         )
 
@@ -194,6 +203,7 @@ class SecretManagerSimulator(GrpcStandIn):
             )
             try:
                 self.calls[name] += 1
+                self._hold(name, request, metadata_of(context), context.time_remaining())
                 await self._strike(Request(name, resource))
                 with self._lock:
                     return method(request)
@@ -202,6 +212,13 @@ class SecretManagerSimulator(GrpcStandIn):
 
         handler: Callable[[Message, Context], Awaitable[Message]] = handle
         return grpc.unary_unary_rpc_method_handler(handler, request_type.FromString, lambda m: m.SerializeToString())
+
+    def _hold(self, method: str, request: Message, metadata: Mapping[str, str], remaining: float | None) -> None:
+        """Refuse a request that Google would refuse whatever is stored, and record it."""
+        broken = [*broken_by(RULES[method], request, metadata, deadline=remaining), *refused(request)]
+        if broken:
+            self.refusals.add(Malformed(method, " ".join(broken)))
+            raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, "\n".join(broken))
 
     async def _strike(self, request: Request) -> None:
         fault = self.faults.strike(request)

@@ -24,7 +24,11 @@ from infra.local.processes import free_port
 
 
 class GrpcStandIn(ABC):
-    """A stand-in that official gRPC clients call, over loopback without TLS."""
+    """A stand-in that official gRPC clients call, over loopback without TLS.
+
+    Whoever serves it fails with `CallsRefused` at the end if it refused calls as Google would and nobody took
+    `refusals`.
+    """
 
     _server: grpc.aio.Server | None = None
     _address: str | None = None
@@ -32,6 +36,11 @@ class GrpcStandIn(ABC):
     @abstractmethod
     def _handlers(self) -> list[grpc.GenericRpcHandler]:
         """What it answers."""
+
+    @cached_property
+    def refusals(self) -> Refusals:
+        """The calls that were refused as Google would; any thread may take them."""
+        return Refusals()
 
     @property
     def address(self) -> str:
@@ -64,8 +73,17 @@ class GrpcStandIn(ABC):
         await self.start()
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         await self.stop()
+        self._check(error)
+
+    def _check(self, error: BaseException | None) -> None:
+        """Fail with what was refused, or tell it with what failed anyway."""
+        if error is None:
+            self.refusals.check(type(self).__name__)
+            return
+        for refusal in self.refusals.take():
+            error.add_note(f"{type(self).__name__} refused, as Google would: {refusal}")
 
     @contextmanager
     def in_thread(self, host: str = "127.0.0.1", port: int = 0) -> Iterator[Self]:
@@ -77,8 +95,12 @@ class GrpcStandIn(ABC):
             asyncio.run_coroutine_threadsafe(self.start(host, port), loop).result()
             try:
                 yield self
+            except BaseException as error:
+                self._check(error)
+                raise
             finally:
                 asyncio.run_coroutine_threadsafe(self.stop(), loop).result()
+            self._check(None)
         finally:
             loop.call_soon_threadsafe(loop.stop)
             thread.join()

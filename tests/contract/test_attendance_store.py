@@ -20,6 +20,7 @@ from functions.domain.intervals import Interval
 from functions.domain.model import (
     DeviceUser,
     EmailUser,
+    Interruption,
     Organizer,
     PhoneUser,
     Subscription,
@@ -717,6 +718,43 @@ async def test_a_snapshot_too_large_for_one_document_is_stored_whole_and_shrinks
     assert await stored_conference(store) == read_at(62, ADA)
 
 
+@pytest.mark.parametrize("people", [1, 300])
+async def test_what_an_interrupted_read_has_read_is_kept_apart_and_goes_with_the_next_snapshot(store, database, people):
+    """Next to a snapshot that is itself too large for one document."""
+    crowd = [
+        participant(student(number), *[(m / 10, m / 10 + 0.05) for m in range(30)]) for number in range(2, 2 + people)
+    ]
+    read = tuple((person, at(62 + number)) for number, person in enumerate(crowd))
+    interrupted = dataclasses.replace(
+        read_at(61, *crowd), interruption=Interruption(at(63), failures=2, again_at=at(65), participants=read)
+    )
+    await do(store, lambda work: work.put_conference(interrupted))
+
+    assert await stored_conference(store) == interrupted
+
+    await do(store, lambda work: work.put_conference(read_at(66, *crowd[:1])))
+    assert await database.children("conferences/abc/snapshot") == []
+    assert await stored_conference(store) == read_at(66, *crowd[:1])
+
+
+async def test_a_conference_that_waits_is_not_handed_out_before_its_time(database):
+    moments = [at(62)]
+    store = DocumentAttendanceStore(database, clock=lambda: moments[-1], retention=None)
+    waiting = dataclasses.replace(
+        read_at(61, participant(student(2), (0, None))),
+        interruption=Interruption(at(61.5), failures=1, again_at=at(63)),
+    )
+    waiting = dataclasses.replace(waiting, sync=dataclasses.replace(waiting.sync, state=SyncState.PROVISIONAL))
+    await do(store, lambda work: work.put_conference(waiting))
+    early = await store.unfinished_conferences(builders.TEACHER, since=at(0))
+    moments.append(at(63))
+
+    assert (early, await store.unfinished_conferences(builders.TEACHER, since=at(0))) == (
+        [],
+        [waiting.conference_record],
+    )
+
+
 # --- What is found ----------------------------------------------------------------------------------------------
 
 
@@ -1036,12 +1074,14 @@ async def test_only_what_lies_directly_in_a_collection_is_listed(database):
     assert [document.path for document in await database.children("a")] == ["a/1", "a/2"]
 
 
-async def test_what_firestore_will_never_take_is_refused_and_nothing_is_written(firestore_client):
+async def test_what_firestore_will_never_take_is_refused_and_nothing_is_written(firestore_client, firestore_gate):
+    firestore_gate.most_bytes = 1_000_000  # less than is known of
     database = FirestoreDatabase(firestore_client)
 
     with pytest.raises(DocumentsRefused):
-        await database.commit([Write("a/small", {"n": 1}), Write("a/large", {"text": "x" * 1_100_000})])
+        await database.commit([Write("a/small", {"n": 1}), Write("a/large", {"text": "x" * 1_000_000})])
     assert await database.get("a/small") is None
+    assert [refusal.status for refusal in firestore_gate.take()] == ["INVALID_ARGUMENT"]
 
 
 @pytest.mark.parametrize(

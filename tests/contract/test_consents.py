@@ -9,6 +9,7 @@ import os
 
 import grpc
 import pytest
+from google.api_core import exceptions as gexc
 from google.cloud import secretmanager_v1 as secret_manager
 from google.cloud.secretmanager_v1.services.secret_manager_service.transports import (
     SecretManagerServiceGrpcAsyncIOTransport,
@@ -362,3 +363,44 @@ async def test_a_directory_that_is_missing_is_found_before_anybody_is_asked(tmp_
     for use in (consents.check(), consents.put(ADA)):
         with pytest.raises(ConsentsUnavailable, match="cannot be written"):
             await use
+
+
+# --- What Secret Manager would refuse ---
+
+
+def new_secret(**changes):
+    replication = secret_manager.Replication(automatic=secret_manager.Replication.Automatic())
+    about = {"parent": f"projects/{PROJECT}", "secret_id": "a", "secret": {"replication": replication, "labels": {}}}
+    return secret_manager.CreateSecretRequest({**about, **changes})
+
+
+@pytest.mark.parametrize(
+    ("method", "request_", "field"),
+    [
+        ("create_secret", new_secret(parent=PROJECT), "parent"),
+        ("create_secret", new_secret(secret_id="a/b"), "secret_id"),  # noqa: S106 - a name
+        ("create_secret", new_secret(secret_id="a" * 256), "secret_id"),
+        ("create_secret", new_secret(secret={"labels": {}}), "secret.replication"),
+        ("create_secret", new_secret(secret={"replication": {"automatic": {}}, "labels": {"App": "x"}}), "labels"),
+        ("get_secret", secret_manager.GetSecretRequest(name="meet-attendance-token-11"), "name"),
+        ("access_secret_version", secret_manager.AccessSecretVersionRequest(name=STORED), "name"),
+        ("add_secret_version", secret_manager.AddSecretVersionRequest(parent=STORED), "payload.data"),
+        (
+            "add_secret_version",
+            secret_manager.AddSecretVersionRequest(parent=STORED, payload={"data": b"x" * 65_537}),
+            "payload.data",
+        ),
+        ("list_secret_versions", secret_manager.ListSecretVersionsRequest(parent=STORED, page_size=-1), "page_size"),
+        (
+            "destroy_secret_version",
+            secret_manager.DestroySecretVersionRequest(name=f"{STORED}/versions/latest"),
+            "name",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_what_secret_manager_refuses_is_refused_and_recorded(client, simulator, *, method, request_, field):
+    with pytest.raises(gexc.InvalidArgument, match=field):
+        await getattr(client, method)(request_, retry=None, timeout=5.0)
+
+    assert len(simulator.refusals.take()) == 1

@@ -13,10 +13,13 @@ from google.cloud import firestore
 from google.cloud.firestore_v1 import types
 
 from functions.adapters.database import ABSENT, COMMIT_TIME, Query, Where, Write
-from functions.adapters.firestore import MAX_COMMIT_BYTES, FirestoreDatabase
+from functions.adapters.firestore import FirestoreDatabase
+from functions.adapters.firestore_limits import MAX_COMMIT_BYTES
 from functions.adapters.sqlite import SqliteDatabase
 from functions.domain.errors import DocumentsRefused, DocumentTooNew, ReadTooOld, StoreConflict, StoreUnavailable
 from tests.builders import at
+
+pytestmark = pytest.mark.any_query
 
 
 async def put(database, documents):
@@ -438,6 +441,11 @@ async def test_a_file_of_the_older_form_is_read_and_written(tmp_path):
     await database.commit([Write("a/b", {"n": 2}, expecting=old)])
 
     assert ((await database.get("a/b")).fields, await database.get("a/b", at=old.seen_at)) == ({"n": 2}, old)
+
+
+async def test_a_document_larger_than_firestore_takes_is_refused_before_it_is_sent(firestore_client):
+    with pytest.raises(DocumentsRefused, match="1,048,576"):
+        await put(FirestoreDatabase(firestore_client), {"conferences/1": {"text": "x" * 1_050_000}})
 
 
 def modes(folder):

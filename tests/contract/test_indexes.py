@@ -1,116 +1,240 @@
-"""That Firestore gets the indexes which queries need: its emulator answers without them, the service does not."""
+"""That Firestore has an index for every query, none too many, and that no document outgrows what they cost."""
 
 import dataclasses
+import inspect
 import json
 from datetime import UTC, datetime
-from pathlib import Path
+from itertools import product
 
+import pytest
+from google.cloud.firestore_v1 import types
+
+from functions import ports
+from functions.adapters import firestore_limits
 from functions.adapters.attendance_store import DocumentAttendanceStore
 from functions.adapters.database import Query, Write
 from functions.adapters.sqlite import SqliteDatabase
 from functions.adapters.views import DocumentViews
 from functions.domain.roster import RosterEntry
 from functions.domain.sessions import AuditEntry
+from functions.ports import AttendanceFilter, Paging, SessionFilter
+from infra.local.firestore_gate.gate import Refused
+from infra.local.firestore_gate.indexes import DEPLOYED, Indexes
+from infra.local.firestore_gate.planner import NotServed, serving
 from tests.builders import TEACHING, at, call, lesson, sheet_of
 
 NINE = datetime(2026, 11, 23, 9, tzinfo=UTC)
-_FILE = json.loads((Path(__file__).parents[2] / "infra" / "firestore.indexes.json").read_text())
-DEPLOYED = _FILE["indexes"]
-EXEMPT = {(one["collectionGroup"], one["fieldPath"]) for one in _FILE["fieldOverrides"] if not one["indexes"]}
-MOST_ENTRIES = 40_000
-"""Of one document: https://firebase.google.com/docs/firestore/quotas#indexes ."""
+FILE = json.loads(DEPLOYED.read_text())
+FIRST = Paging(size=1)
+
+SESSION_FILTERS = [
+    SessionFilter(**dict(zip(("class_id", "external_id", "state", "teacher_email"), chosen, strict=True)))
+    for chosen in product((None, "this"), repeat=4)
+]
+ATTENDANCE_FILTERS = [
+    AttendanceFilter(class_id=class_id, student=student)
+    for class_id, student in product((None, "7b"), ("4711", "ada@school.example"))
+]
+
+STORE = {
+    "due_sessions": lambda store: store.due_sessions(NINE),
+    "sessions_to_follow": lambda store: store.sessions_to_follow(NINE),
+    "sessions_of_event": lambda store: store.sessions_of_event("event"),
+    "sessions_with": lambda store: store.sessions_with("conferenceRecords/1"),
+    "sessions_of_class": lambda store: store.sessions_of_class("7b", since=NINE),
+    "sessions_of_series": lambda store: store.sessions_of_series("series"),
+    "sessions_of_external_id": lambda store: store.sessions_of_external_id("lesson"),
+    "sessions_of_person": lambda store: store.sessions_of_person(RosterEntry("a@b.example", "4711", user="users/1")),
+    "remarks": lambda store: store.remarks(),
+    "space_with_code": lambda store: store.space_with_code("abc-mnop-xyz", until=NINE),
+    "failing_sessions": lambda store: store.failing_sessions("teacher@school.example", since=NINE),
+    "rooms_to_reconcile": lambda store: store.rooms_to_reconcile(NINE, after=None, limit=5),
+    "organizers_after": lambda store: store.organizers_after("users/1", limit=5),
+    "unfinished_conferences": lambda store: store.unfinished_conferences("users/1", since=NINE),
+    "organizers": lambda store: store.organizers(),
+    "organizer_subscribed_by": lambda store: store.organizer_subscribed_by("subscriptions/1"),
+    "organizer_with": lambda store: store.organizer_with("teacher@school.example"),
+    "has_classes": lambda store: store.has_classes("teacher@school.example"),
+    "parked": lambda store: all_of(store.parked(), store.parked(reason="unreadable-message")),
+}
+"""Every method of the store that looks for documents, with an argument of each kind that it takes."""
+
+VIEWS = {
+    "sessions": lambda views: [views.sessions(wanted, FIRST) for wanted in SESSION_FILTERS],
+    "sessions from and to": lambda views: [
+        views.sessions(dataclasses.replace(wanted, since=NINE, until=NINE), FIRST) for wanted in SESSION_FILTERS
+    ],
+    "attendances": lambda views: [
+        *(views.attendances(wanted, FIRST) for wanted in ATTENDANCE_FILTERS),
+        views.attendances(AttendanceFilter(class_id="7b"), FIRST),
+    ],
+    "attendances from and to": lambda views: [
+        views.attendances(dataclasses.replace(wanted, since=NINE, until=NINE), FIRST)
+        for wanted in [*ATTENDANCE_FILTERS, AttendanceFilter(class_id="7b")]
+    ],
+    "organizers": lambda views: [views.organizers()],
+    "troubles": lambda views: [views.troubles(due_before=NINE, ended_since=NINE, limit=1)],
+}
+"""Every method of the views that looks for documents."""
+
+BY_PATH = {"transact", "forget_remark", "park", "parked_event", "note_replayed"} | {
+    "session",
+    "sessions_with",
+    "attendance",
+    "attendee",
+    "register",
+    "organizer",
+}
+"""Methods that read documents whose path they know, and those directly below them."""
+
+LMS = {
+    "docs/lms.md: a listener on what has changed in class meetings": {
+        "from": [{"collectionId": "sessions"}],
+        "orderBy": [{"field": {"fieldPath": "updated_at"}, "direction": "ASCENDING"}],
+        "where": {
+            "fieldFilter": {
+                "field": {"fieldPath": "updated_at"},
+                "op": "GREATER_THAN",
+                "value": {"timestampValue": "2026-11-23T09:00:00Z"},
+            }
+        },
+    },
+    "docs/lms.md: a listener on a student's own attendance": {
+        "from": [{"collectionId": "attendance", "allDescendants": True}],
+        "where": {
+            "fieldFilter": {
+                "field": {"fieldPath": "student_id"},
+                "op": "EQUAL",
+                "value": {"stringValue": "4711"},
+            }
+        },
+    },
+}
+"""The queries that the documentation offers to an LMS that reads Firestore itself."""
 
 
-class Listening(SqliteDatabase):
-    """A database that remembers what it was asked."""
-
-    def __init__(self, path):
-        super().__init__(path)
-        self.queries = []
-
-    async def find(self, query):
-        self.queries.append(query)
-        return await super().find(query)
+async def all_of(*several):
+    for parked in several:
+        async for _ in parked:
+            pass
 
 
-def needs(query):
-    """The fields of the composite index that a query needs: those of equality in any order, then the sorted ones.
-
-    https://firebase.google.com/docs/firestore/query-data/index-overview
-    """
-    equal = {where.field for where in query.where if where.op in {"==", "contains"}}
-    return (equal, list(query.sorting)) if len(equal) + len(query.sorting) > 1 else None
+def structured(query):
+    return types.StructuredQuery.pb(types.StructuredQuery.from_json(json.dumps(query)))
 
 
-def has_index(query):
-    equal, order = needs(query)
-    indexes = [[one["fieldPath"] for one in i["fields"]] for i in DEPLOYED if i["collectionGroup"] == query.collection]
-    return any(set(names[: len(equal)]) == equal and names[len(equal) :] == order for names in indexes)
-
-
-async def test_the_search_for_what_needs_a_person_has_its_indexes(tmp_path):
-    database = Listening(tmp_path / "attendance.db")
-    for state in ("provisional", "failed"):
+async def ask_everything(database):
+    """Ask whatever the application ever asks."""
+    for state in ("provisional", "failed"):  # several, so that those that have waited the longest are looked for
         many = [Write(f"conferences/{state}{n}", {"sync": {"state": state, "pulled_at": None}}) for n in range(3)]
         await database.commit(many)
-    await DocumentViews(database).troubles(due_before=NINE, ended_since=NINE, limit=1)
-    composite = [query for query in database.queries if needs(query)]
-
-    assert len(composite) == 6
-    assert [query for query in composite if not has_index(query)] == []
-
-
-async def test_the_search_for_the_room_of_a_meeting_code_has_its_index(tmp_path):
-    database = Listening(tmp_path / "attendance.db")
     store = DocumentAttendanceStore(database, clock=lambda: NINE, retention=None)
-    await store.space_with_code("abc-mnop-xyz", until=NINE)
-    [query] = database.queries
-
-    assert has_index(query)
-
-
-async def test_the_searches_of_the_scheduled_jobs_have_their_indexes(tmp_path):
-    database = Listening(tmp_path / "attendance.db")
-    store = DocumentAttendanceStore(database, clock=lambda: NINE, retention=None)
-    await store.failing_sessions("teacher@school.example", since=NINE)
-    [query] = database.queries
-    assert has_index(query)
-
-    await store.rooms_to_reconcile(NINE, after=None, limit=5)
-    await store.organizers_after("users/1", limit=5)
-    await store.due_sessions(NINE)
-    # Each has one field, which is its range and its first order: an automatic index of the collection will do.
-    assert [(needs(query), query.group) for query in database.queries[1:]] == [(None, False)] * 3
+    for ask in STORE.values():
+        await ask(store)
+    for asked in VIEWS.values():
+        for one in asked(DocumentViews(database)):
+            await one
 
 
-def entries(document):
-    """How many entries Firestore makes of a document by itself: two for each value, one more for each in a list."""
-    group = document.path.split("/")[-2]
-
-    def count(value):
-        if isinstance(value, dict):
-            return sum(map(count, value.values()))
-        return 2 + (len(value) if isinstance(value, list) else 0)
-
-    return sum(count(value) for name, value in document.fields.items() if (group, name) not in EXEMPT)
+def methods(protocol):
+    return {name for name, member in inspect.getmembers(protocol, callable) if not name.startswith("_")}
 
 
-async def test_no_document_of_a_large_class_has_more_index_entries_than_firestore_takes(tmp_path):
+@pytest.fixture
+async def everything(tmp_path, firestore_gate):
+    """A gate that has seen every query of the application and of an LMS."""
+    firestore_gate.used.clear()
+    firestore_gate.shapes.clear()
+    await ask_everything(SqliteDatabase(tmp_path / "attendance.db"))
+    for query in LMS.values():
+        firestore_gate.query(structured(query))
+    return firestore_gate
+
+
+def test_every_method_that_looks_for_documents_is_asked_here():
+    assert methods(ports.AttendanceStore) - BY_PATH <= STORE.keys()
+    assert methods(ports.Views) - BY_PATH <= {name.partition(" ")[0] for name in VIEWS}
+
+
+def test_no_index_is_deployed_that_no_query_needs(everything):
+    deployed = Indexes(FILE)
+
+    assert {*deployed.composite, *deployed.overridden()} - everything.used == set()
+
+
+def test_without_any_one_index_some_query_is_not_answered(everything):
+    composite, overrides = FILE["indexes"], FILE["fieldOverrides"]
+    fewer = [{**FILE, "indexes": [o for o in composite if o is not one]} for one in composite]
+    fewer += [{**FILE, "fieldOverrides": [o for o in overrides if o is not one]} for one in overrides if one["indexes"]]
+
+    assert [definition for definition in fewer if all_served(everything.shapes, Indexes(definition))] == []
+
+
+def all_served(shapes, indexes):
+    try:
+        for shape in shapes:
+            serving(shape, indexes)
+    except NotServed:
+        return False
+    return True
+
+
+def test_the_function_knows_the_indexes_that_are_deployed():
+    def known(index):
+        fields = tuple(f"{name}[]" if mode == "CONTAINS" else name for name, mode in index.fields)
+        return firestore_limits.Index(index.group, fields, index.scope == "COLLECTION_GROUP")
+
+    deployed = Indexes(FILE)
+    exempt = {one["collectionGroup"] for one in FILE["fieldOverrides"] if one["fieldPath"] == "*"}
+
+    assert exempt == firestore_limits.EXEMPT
+    assert sorted(map(known, deployed.composite)) == sorted(firestore_limits.COMPOSITE)
+    assert sorted(map(known, deployed.overridden())) == sorted(firestore_limits.SINGLE)
+
+
+def test_a_query_of_a_field_without_an_index_names_the_index_that_is_missing(firestore_gate):
+    with pytest.raises(Refused):
+        firestore_gate.query(
+            structured(
+                {
+                    "from": [{"collectionId": "attendance", "allDescendants": True}],
+                    "where": {
+                        "fieldFilter": {"field": {"fieldPath": "mark"}, "op": "EQUAL", "value": {"stringValue": "late"}}
+                    },
+                }
+            )
+        )
+    [refusal] = firestore_gate.take()
+
+    assert json.loads(refusal.about.partition("\n")[2]) == {
+        "collectionGroup": "attendance",
+        "fieldPath": "mark",
+        "indexes": [{"order": "ASCENDING", "queryScope": "COLLECTION_GROUP"}],
+    }
+
+
+GROUPS = ("sessions", "attendance", "sheet", "registers", "parts", "audit")
+
+
+async def test_no_document_of_a_large_class_has_many_index_entries(tmp_path, firestore_gate):
     database = SqliteDatabase(tmp_path / "attendance.db")
     store = DocumentAttendanceStore(database, clock=lambda: at(100), retention=None)
     students = [RosterEntry(email=f"student{number}@school.example") for number in range(600)]
     days = [lesson(roster=students, session_id=f"day-{day}", start=day * 1440, end=day * 1440 + 60) for day in range(3)]
     entry = AuditEntry("entry", "office", "lms@school.example", "marks.made", {}, {})
 
-    async def decide(work):
-        for day in days:
-            planned = dataclasses.replace(day, plan=dataclasses.replace(day.plan, class_id="maths-a"))
-            work.put_sheet(sheet_of(planned, call((TEACHING, (0, 60)))))
+    async def decide(work, day):
+        planned = dataclasses.replace(day, plan=dataclasses.replace(day.plan, class_id="maths-a"))
+        work.put_sheet(sheet_of(planned, call((TEACHING, (0, 60)))))
         work.note(entry)
 
-    await store.transact(decide)
+    firestore_gate.commits.clear()
+    for day in days:
+        await store.transact(lambda work, day=day: decide(work, day))
 
-    collections = ("sessions", "attendance", "sheet", "registers", "parts", "audit")
-    written = [d for name in collections for d in (await database.find(Query(name, group=True))).documents]
-    assert len(written) > 1800
-    assert max(map(entries, written)) < 500 < MOST_ENTRIES
+    documents = [d for name in GROUPS for d in (await database.find(Query(name, group=True))).documents]
+    sizes = [firestore_limits.size_of(document.path, document.fields) for document in documents]
+    assert [commit.writes > 600 for commit in firestore_gate.commits] == [True] * 3
+    assert sum(size.entries for size in sizes if size.entries < 50) > 3 * 600 * 10
+    assert max(size.entries for size in sizes) == max(commit.most_entries for commit in firestore_gate.commits)
+    assert max(commit.most_entries for commit in firestore_gate.commits) < 50

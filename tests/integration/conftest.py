@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from functions import wiring
+from functions.adapters.patience import Patience
 from functions.domain.model import Organizer, SyncSource
 from functions.services.reading import Request
 from functions.services.sync import sync_conference
@@ -33,7 +34,7 @@ async def instance(meet, tmp_path, checking):
     """Makes applications as instances of the deployed function are: apart, on one store."""
     started = []
 
-    def start(*, clock=wiring.utc_now, pause=asyncio.sleep, **settings) -> wiring.App:
+    def start(*, clock=wiring.utc_now, pause=asyncio.sleep, patience=Patience, **settings) -> wiring.App:
         configured = Settings(
             **{
                 "auth_mode": "anonymous",
@@ -45,7 +46,7 @@ async def instance(meet, tmp_path, checking):
                 **settings,
             }
         )
-        app = wiring.build(configured, clock=clock, pause=pause)
+        app = wiring.build(configured, clock=clock, pause=pause, patience=patience)
         started.append(app)
         return app
 

@@ -6,10 +6,10 @@ from functions.adapters.firestore import FirestoreDatabase
 
 
 async def test_found_and_missing_documents_are_counted_and_writes_are_not(
-    firestore_address, firestore_client, project, monkeypatch
+    emulated_firestore, firestore_client, project, monkeypatch
 ):
     await FirestoreDatabase(firestore_client).commit([Write(f"things/{n}", {"n": n}) for n in range(5)])
-    async with CountedReads.serving(firestore_address) as (counter, address):
+    async with CountedReads.serving(emulated_firestore) as (counter, address):
         monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", address)
         counted = FirestoreDatabase(type(firestore_client)(project=project))
 

@@ -153,8 +153,8 @@ def a_class_that_ends_now(seed):
     return dataclasses.replace(held, attendees=(still_there, *others))
 
 
-def ended(conference):
-    return conference_ended(conference.name, organizer=conference.organizer, at=conference.end)
+def ended(conference, *, ago=timedelta(0)):
+    return conference_ended(conference.name, organizer=conference.organizer, at=conference.end - ago)
 
 
 def state_of(fields):
@@ -450,7 +450,7 @@ def test_a_message_of_which_only_a_part_was_kept_stays_parked(command, delivered
 
 def test_what_is_stored_but_not_settled_is_left_to_the_scheduled_jobs(command, delivered, school, stored):
     held = a_class_that_ends_now(1)
-    delivered(ended(held))
+    delivered(ended(held, ago=timedelta(minutes=15)))  # a fresh one comes again, and is not parked
     school.hold(held)
     result = command("replay")
 

@@ -1,6 +1,7 @@
 """One conference read whole, by the official client over the wire."""
 
 import asyncio
+import contextlib
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +13,7 @@ from google.apps.meet_v2.services.conference_records_service.transports import (
 )
 from google.apps.meet_v2.services.spaces_service.transports import SpacesServiceGrpcAsyncIOTransport
 
-from functions.adapters.credentials import AnonymousCredentials, CredentialsPool
+from functions.adapters.credentials import AnonymousCredentials, Capability, CredentialsPool
 from functions.adapters.meet import MeetConferences
 from functions.adapters.meet_calls import MeetCalls
 from functions.adapters.pacing import Pacing
@@ -28,6 +29,8 @@ from functions.domain.errors import (
 from functions.domain.model import AnonymousUser, Organizer, PhoneUser, SignedInUser
 from infra.local.classes import believable_class
 from infra.local.faults import Fault
+from infra.local.gate.calls import CallsRefused
+from infra.local.meet import MeetSimulator
 from infra.local.school import Attendee, Conference, Visit
 from tests.builders import until
 
@@ -361,14 +364,47 @@ async def test_a_meet_that_gives_the_same_page_for_ever_is_asked_again_later(ins
 async def test_sessions_are_asked_for_while_later_pages_are_still_to_come(app, school, meet):
     conference = held(*(somebody(n) for n in range(2, 302)))
     school.hold(conference)
-    meet.faults.set(Fault("ListParticipants", page=2, delay=timedelta(seconds=0.5)))
-    await read(app, conference)
+    meet.faults.set(Fault("ListParticipants", page=2, drop=True))
+    reading = asyncio.create_task(read(app, conference))
 
-    calls = list(meet.calls)
-    second = next(call for call in calls if call.method == "ListParticipants" and call.page == 2)
-    early = [
-        call
-        for call in calls
-        if call.method == "ListParticipantSessions" and call.at < second.at + timedelta(seconds=0.4)
-    ]
-    assert len(early) == 250
+    await until(lambda: meet.calls.by_method()["ListParticipantSessions"] == 250)
+    reading.cancel()
+
+
+async def test_empty_pages_end_no_list(school, instance):
+    conference = held(*(somebody(n) for n in range(2, 22)))
+    school.hold(conference)
+    async with MeetSimulator(school, page_size_cap=3, empty_pages=True) as sparse:
+        app = instance(meet_api_endpoint=sparse.endpoint)
+
+        assert len((await read(app, conference)).snapshot.participants) == 20
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        {"parent": "conferenceRecords/abc/"},
+        {"page_size": -1},
+        {"page_token": "another"},
+        {"filter": 'latestEndTime > "2026-01-01T00:00:00Z"'},
+    ],
+    ids=lambda spoiled: next(iter(spoiled)),
+)
+async def test_a_request_that_google_would_refuse_fails_the_test_whatever_the_code_makes_of_it(school, spoiled):
+    """The errors that we name for Google's say nothing of the cause, so that code may go on after them."""
+    school.hold(held(somebody(2)))
+
+    async def ask():
+        async with MeetSimulator(school) as strict, grpc.aio.insecure_channel(strict.address) as channel:
+            client = meet_v2.ConferenceRecordsServiceAsyncClient(
+                transport=ConferenceRecordsServiceGrpcAsyncIOTransport(channel=channel)
+            )
+            call = MeetCalls(Pacing(per_organizer=0, overall=0)).as_organizer(
+                TEACHER, AnonymousCredentials(Organizer(user=TEACHER), Capability.MEETINGS)
+            )
+            request = meet_v2.ListParticipantsRequest({"parent": "conferenceRecords/abc", **spoiled})
+            with contextlib.suppress(MeetRequestRefused):
+                await call(client.list_participants, request)
+
+    with pytest.raises(CallsRefused, match=next(iter(spoiled))):
+        await ask()

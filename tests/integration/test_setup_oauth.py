@@ -222,7 +222,7 @@ def test_a_computer_without_a_browser_is_told_how_the_answer_reaches_it_and_ctrl
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, **environment, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, **environment, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ["PYTHONPATH"]])},
         cwd=tmp_path,
     ) as process:
         (page,) = itertools.islice((line for line in process.stdout if "/o/oauth2/v2/auth?" in line), 1)
@@ -244,7 +244,12 @@ def test_a_browser_with_a_window_of_its_own_is_opened(environment, tmp_path, sec
     with subprocess.Popen(  # noqa: S603 - our own command
         [*COMMAND, "--meet"],
         stdout=subprocess.DEVNULL,
-        env={**os.environ, **environment, "PYTHONPATH": str(ROOT), "BROWSER": f"{script} %s &"},
+        env={
+            **os.environ,
+            **environment,
+            "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ["PYTHONPATH"]]),
+            "BROWSER": f"{script} %s &",
+        },
         cwd=tmp_path,
     ) as process:
         consent((tmp_path / "opened").read_text().strip())

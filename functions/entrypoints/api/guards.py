@@ -6,13 +6,14 @@ import asyncio
 import logging
 import re
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import monotonic
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from functions import logs
+from functions.adapters.patience import Patience
 from functions.domain.errors import AttendanceError, OutOfTime
 from functions.domain.sessions import CallerRole
 from functions.entrypoints.api import problems
@@ -42,11 +43,13 @@ class Edge:
     Args:
         app: What it guards.
         within: Seconds that a request may take.
+        patience: How long a request waits for services that fail.
     """
 
-    def __init__(self, app: ASGIApp, *, within: float = TIME) -> None:
+    def __init__(self, app: ASGIApp, *, within: float = TIME, patience: Callable[[], Patience] = Patience) -> None:
         self._app = app
         self._within = within
+        self._patience = patience
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -57,8 +60,9 @@ class Edge:
         answer = _Answer(send, without_body=head)
         with logs.context(traceparent=_traceparent(Headers(scope=scope))):
             try:
-                async with asyncio.timeout(self._within):
-                    await self._app(inner, receive, answer.send)
+                with self._patience().started():
+                    async with asyncio.timeout(self._within):
+                        await self._app(inner, receive, answer.send)
             except TimeoutError:
                 late = OutOfTime(f"Not done within {self._within:.0f} seconds.")
                 await answer.end_with(problems.of(late), scope, receive)

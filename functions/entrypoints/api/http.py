@@ -39,4 +39,5 @@ def serve(build_app: Callable[[], App]) -> ASGIApp:
 
 def guarded(app: App) -> ASGIApp:
     """The routes for this application behind all guards. Who may not call learns nothing from any of them."""
-    return Edge(OnlyCallers(SmallJsonBodies(application(app)), app.callers, app.id_tokens))
+    inner = OnlyCallers(SmallJsonBodies(application(app)), app.callers, app.id_tokens)
+    return Edge(inner, patience=app.patience)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from infra.local.chaos.world import World
 from infra.local.emulators import firestore_program, pubsub_emulator
+from infra.local.firestore_gate.gate import Gate
+from infra.local.firestore_gate.proxy import gated
 from infra.local.google_apis import GoogleApis
 from infra.local.meet import MeetSimulator
 from infra.local.processes import Program
@@ -22,18 +24,24 @@ SETTLE = 8
 
 @dataclass(frozen=True, slots=True)
 class Emulators:
-    """The real emulators that both runs use, each with a project of its own."""
+    """The real emulators that both runs use, each with a project of its own; Firestore's is behind a gate."""
 
     firestore: str
     firestore_program: Program
     pubsub: str
+    gate: Gate
 
 
 @contextlib.contextmanager
 def emulators(folder: Path) -> Iterator[Emulators]:
     """Firestore and Pub/Sub of the Google Cloud SDK, for this alone: they are made to stand still."""
-    with firestore_program(folder) as (address, program), pubsub_emulator(folder) as pubsub:
-        yield Emulators(address, program, pubsub)
+    gate = Gate()
+    with (
+        firestore_program(folder) as (address, program),
+        gated(address, gate) as firestore,
+        pubsub_emulator(folder) as pubsub,
+    ):
+        yield Emulators(firestore, program, pubsub, gate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +76,7 @@ async def serve(world: World) -> AsyncIterator[Google]:
     school = School(lambda: datetime.now(UTC))
     world.into(school)
     with contextlib.ExitStack() as stack:
-        meet = stack.enter_context(MeetSimulator(school, page_size_cap=3).in_thread())
+        meet = stack.enter_context(MeetSimulator(school, page_size_cap=3, empty_pages=True).in_thread())
         apis = stack.enter_context(GoogleApis(school).in_thread())
         events = stack.enter_context(WorkspaceEventsSimulator(school).in_thread())
         yield Google(school, meet, apis, events)

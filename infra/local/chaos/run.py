@@ -16,7 +16,6 @@ from pathlib import Path
 
 import httpx
 from google.cloud import firestore
-from google.cloud.firestore_v1.base_query import FieldFilter
 
 from functions import wiring
 from functions.domain.model import Organizer, SyncSource
@@ -81,6 +80,7 @@ async def prove(plan: Plan, using: Emulators, *, folder: Path, say: Say = lambda
     outcome.wrong += differences(calm, shaken)
     outcome.wrong += _never(seen, calm)
     outcome.wrong += _partly_read(world, shaken)
+    outcome.wrong += [f"Firestore would have refused: {refusal}" for refusal in using.gate.take()]
     outcome.documents, outcome.seconds = len(calm), time.monotonic() - began
     return outcome
 
@@ -212,10 +212,12 @@ async def _watch(client: firestore.AsyncClient, seen: _Seen) -> None:
     """Look again and again for who is called absent and what not held."""
     while True:
         with contextlib.suppress(Exception):  # the store stands still now and then
-            absent = client.collection_group("attendance").where(filter=FieldFilter("status", "==", "absent"))
-            seen.absent |= {document.reference.path async for document in absent.stream(timeout=5)}
-            not_held = client.collection("sessions").where(filter=FieldFilter("state", "==", "not_held"))
-            seen.not_held |= {document.reference.path async for document in not_held.stream(timeout=5)}
+            people = client.collection_group("attendance").select(["status"])
+            found = {one.reference.path: one.get("status") async for one in people.stream(timeout=5)}
+            seen.absent |= {path for path, status in found.items() if status == "absent"}
+            classes = client.collection("sessions").select(["state"])
+            found = {one.reference.path: one.get("state") async for one in classes.stream(timeout=5)}
+            seen.not_held |= {path for path, state in found.items() if state == "not_held"}
             seen.looks += 1
         await asyncio.sleep(0.3)
 

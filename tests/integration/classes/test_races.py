@@ -120,8 +120,8 @@ class InterruptedListing(Interrupted):
 
 
 class InterruptedReading(Interrupted):
-    async def read(self, record, *, organizer):
-        reading = await self._inner.read(record, organizer=organizer)
+    async def read(self, record, **wanted):
+        reading = await self._inner.read(record, **wanted)
         await self._interrupt()
         return reading
 

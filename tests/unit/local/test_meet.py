@@ -1,6 +1,7 @@
 """The simulator as the official clients see it, over a loopback channel."""
 
 import asyncio
+import contextlib
 import subprocess
 import sys
 from contextlib import asynccontextmanager
@@ -18,6 +19,8 @@ from google.apps.meet_v2.services.conference_records_service.transports import (
 from google.apps.meet_v2.services.spaces_service.transports import SpacesServiceGrpcAsyncIOTransport
 
 from infra.local.classes import believable_class
+from infra.local.faults import Fault
+from infra.local.gate.calls import CallsRefused
 from infra.local.meet import MeetSimulator
 from infra.local.school import Attendee, Conference, School, Space, Visit
 
@@ -204,12 +207,15 @@ async def test_a_page_token_is_refused_with_another_request_and_when_made_up():
             with pytest.raises(exceptions.InvalidArgument):
                 await records.list_participants(request)
 
+        assert len(simulator.refusals.take()) == 4
+
         second = await records.list_participants({"parent": LESSON.name, "page_token": first, "page_size": 7})
         assert [one.name[-5:] for one in second.participants] == ["p0001"]
 
 
 async def test_negative_page_sizes_are_refused():
-    async with records_of(meet(LESSON)) as records:
+    simulator = meet(LESSON)
+    async with records_of(simulator) as records:
         for call in (
             records.list_conference_records({"page_size": -1}),
             records.list_participants({"parent": LESSON.name, "page_size": -1}),
@@ -217,6 +223,7 @@ async def test_negative_page_sizes_are_refused():
         ):
             with pytest.raises(exceptions.InvalidArgument):
                 await call
+        assert len(simulator.refusals.take()) == 3
 
 
 async def test_lists_are_filtered():
@@ -243,7 +250,8 @@ async def test_lists_are_filtered():
 
 @pytest.mark.parametrize("condition", ['startTime > "2026-03-02T09:00:00Z"', "start_time > 2026", "nonsense"])
 async def test_filters_in_any_other_form_are_refused(condition):
-    async with records_of(meet(LESSON)) as records:
+    simulator = meet(LESSON)
+    async with records_of(simulator) as records:
         for call in (
             records.list_conference_records({"filter": condition}),
             records.list_participants({"parent": LESSON.name, "filter": condition}),
@@ -251,6 +259,7 @@ async def test_filters_in_any_other_form_are_refused(condition):
         ):
             with pytest.raises(exceptions.InvalidArgument):
                 await call
+        assert len(simulator.refusals.take()) == 3
 
 
 async def test_a_record_is_gone_thirty_days_after_its_end():
@@ -263,7 +272,8 @@ async def test_a_record_is_gone_thirty_days_after_its_end():
 
 
 async def test_malformed_resource_names_are_refused():
-    async with records_of(meet(LESSON)) as records:
+    simulator = meet(LESSON)
+    async with records_of(simulator) as records:
         for call in (
             records.get_conference_record(name="lesson"),
             records.get_conference_record(name=""),
@@ -274,6 +284,7 @@ async def test_malformed_resource_names_are_refused():
         ):
             with pytest.raises(exceptions.InvalidArgument):
                 await call
+        assert len(simulator.refusals.take()) == 6
 
 
 async def test_the_organizer_and_those_who_came_may_read_and_nobody_else():
@@ -336,6 +347,7 @@ async def test_a_quiet_space_has_no_active_conference_and_an_unknown_one_is_not_
             await spaces.get_space(name="spaces/JQCFFUBODN5Z")
         with pytest.raises(exceptions.InvalidArgument):
             await spaces.get_space(name="abc-mnop-xyz")
+        assert len(simulator.refusals.take()) == 1
 
 
 async def test_every_call_is_on_record_with_its_page_caller_and_status():
@@ -427,3 +439,133 @@ def test_as_a_command_it_says_so_where_its_port_is_taken():
     assert refused.returncode == 1
     assert f"Port {port} of 127.0.0.1 cannot be listened on" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+# --- What Google would refuse ---
+
+
+BARE = "/google.apps.meet.v2.ConferenceRecordsService/ListParticipants"
+ROUTED = ("x-goog-request-params", f"parent={LESSON.name}")
+
+
+async def bare(simulator, *metadata, seconds=10.0, **request):
+    """A call past the client, which would put right what is wrong."""
+    async with grpc.aio.insecure_channel(simulator.address) as channel:
+        message = meet_v2.ListParticipantsRequest.pb()(**{"parent": LESSON.name, **request})
+        call = channel.unary_unary(
+            BARE,
+            request_serializer=type(message).SerializeToString,
+            response_deserializer=meet_v2.ListParticipantsResponse.pb().FromString,
+        )
+        return await call(message, timeout=seconds, metadata=metadata)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "seconds", "words"),
+    [
+        ([ROUTED], None, "no deadline"),
+        ([], 10.0, "x-goog-request-params has not parent=conferenceRecords/lesson"),
+        ([("x-goog-request-params", "parent=conferenceRecords/other")], 10.0, "cannot be routed"),
+        ([ROUTED, ("x-goog-fieldmask", "participants.email")], 10.0, "'participants.email' names no field ('email')"),
+        ([ROUTED, ("x-goog-fieldmask", "nextPageToken")], 10.0, "'nextPageToken' names no field"),
+    ],
+    ids=["no deadline", "not routed", "routed elsewhere", "a mask of a field that there is not", "a mask in camelCase"],
+)
+async def test_a_call_that_is_not_made_as_google_asks_is_refused_and_recorded(metadata, seconds, words):
+    async with meet(LESSON) as simulator:
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await bare(simulator, *metadata, seconds=seconds)
+        recorded = simulator.refusals.take()
+
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert words in refused.value.details()
+    assert words in str(recorded[0])
+
+
+async def test_a_refusal_that_nobody_expected_fails_whoever_serves():
+    async def ask():
+        async with records_of(meet(LESSON)) as records:
+            with contextlib.suppress(exceptions.InvalidArgument):
+                await records.list_participants(parent="lesson")
+
+    with pytest.raises(CallsRefused, match="'parent': 'lesson' has not the form conferenceRecords"):
+        await ask()
+
+
+async def test_a_planned_refusal_fails_nobody():
+    simulator = meet(LESSON)
+    simulator.faults.set(Fault("ListParticipants", grpc.StatusCode.INVALID_ARGUMENT))
+    async with records_of(simulator) as records:
+        with pytest.raises(exceptions.InvalidArgument):
+            await records.list_participants(parent=LESSON.name)
+
+
+async def test_a_field_mask_chooses_fields_and_the_total_size_comes_only_with_one():
+    async with meet(LESSON) as simulator:
+        plain = await bare(simulator, ROUTED)
+        masked = await bare(simulator, ROUTED, ("x-goog-fieldmask", "participants.name,total_size"))
+
+    assert (plain.total_size, len(plain.participants)) == (0, 4)
+    assert (masked.total_size, masked.participants[0].name) == (4, f"{LESSON.name}/participants/guest")
+    assert not masked.participants[0].HasField("earliest_start_time")
+
+
+async def test_an_empty_page_does_not_end_a_list():
+    async with records_of(meet(crowd(5), page_size_cap=2, empty_pages=True)) as records:
+        pages = [page async for page in (await records.list_participants(parent=LESSON.name)).pages]
+
+    assert [len(page.participants) for page in pages] == [2, 0, 2, 0, 1]
+
+
+async def test_a_record_may_appear_late():
+    late = replace(LESSON, appears=at(53))
+    async with records_of(meet(late, now=at(52))) as records:
+        with pytest.raises(exceptions.NotFound):
+            await records.get_conference_record(name=LESSON.name)
+        assert await names(records.list_conference_records()) == []
+    async with records_of(meet(late, now=at(53))) as records:
+        assert (await records.get_conference_record(name=LESSON.name)).name == LESSON.name
+
+
+class Tokens:
+    """Tokens that are called by their scopes, all of the organizer's."""
+
+    def who(self, access_token):
+        return "users/1", frozenset(f"https://www.googleapis.com/auth/{name}" for name in access_token.split("+"))
+
+
+async def test_a_token_for_created_rooms_shows_only_rooms_that_this_application_made():
+    simulator = meet(LESSON, tokens=Tokens())
+    created, both = (
+        [("authorization", f"Bearer {scopes}")]
+        for scopes in ("meetings.space.created", "meetings.space.created+meetings.space.readonly")
+    )
+    async with records_of(simulator) as records:
+        assert await names(records.list_conference_records(metadata=created)) == []
+        assert await names(records.list_conference_records(metadata=both)) == ["lesson"]
+        with pytest.raises(exceptions.PermissionDenied):
+            await records.get_conference_record(name=LESSON.name, metadata=created)
+
+    async with spaces_of(simulator) as spaces:
+        own = await spaces.create_space(metadata=created)
+        assert (await spaces.get_space(name=own.name, metadata=created)).name == own.name
+        with pytest.raises(exceptions.PermissionDenied):
+            await spaces.get_space(name=LESSON.space, metadata=created)
+
+
+async def test_settings_show_a_room_and_no_conference_record():
+    simulator = meet(LESSON, tokens=Tokens())
+    settings = [("authorization", "Bearer meetings.space.settings")]
+    async with records_of(simulator) as records:
+        with pytest.raises(exceptions.PermissionDenied) as refused:
+            await records.get_conference_record(name=LESSON.name, metadata=settings)
+
+    assert refused.value.reason == "ACCESS_TOKEN_SCOPE_INSUFFICIENT"
+
+
+async def test_what_google_sets_itself_is_not_sent():
+    simulator = meet(LESSON)
+    async with spaces_of(simulator) as spaces:
+        with pytest.raises(exceptions.InvalidArgument, match=r"space.meeting_code"):
+            await spaces.create_space(space=meet_v2.Space(meeting_code="abc-mnop-xyz"))
+        assert len(simulator.refusals.take()) == 1

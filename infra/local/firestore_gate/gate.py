@@ -1,0 +1,129 @@
+"""Queries and commits, held against what Firestore serves and takes, with everything that was seen."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from infra.local.firestore_gate.indexes import Index, Indexes
+from infra.local.firestore_gate.measure import MOST_BYTES, Measure, TooLarge, measured
+from infra.local.firestore_gate.planner import NotServed, Shape, serving, shape_of
+
+Message = Any  # protobuf makes its classes at run time
+
+FAILED_PRECONDITION: Final = "FAILED_PRECONDITION"
+INVALID_ARGUMENT: Final = "INVALID_ARGUMENT"
+UNIMPLEMENTED: Final = "UNIMPLEMENTED"
+
+_LINK: Final = "You can create it here: https://console.firebase.google.com/project/_/firestore/indexes"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What Firestore would have refused.
+
+    Attributes:
+        status: The name of the gRPC status.
+        words: What Firestore says.
+        about: For people who read a failed test: the query, and the index that it needs; or the commit.
+    """
+
+    status: str
+    words: str
+    about: str
+
+    def __str__(self) -> str:
+        return f"{self.status}: {self.words}\n  {self.about}"
+
+
+class Refused(Exception):
+    """Something is refused."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.words)
+        self.refusal = refusal
+
+
+class Gate:
+    """Holds whatever comes against the indexes.
+
+    Args:
+        indexes: Those that there are; those of the deployment if left out.
+        log: A file to which refusals are appended, for another process.
+
+    Attributes:
+        indexes: Those that there are.
+        refusals: What was refused, in order.
+        shapes: The queries that came, without their values.
+        used: The indexes that they were served from.
+        commits: How large each commit was.
+        is_open: Whether everything passes, unseen.
+        most_bytes: How much one commit may be with its index entries: Google publishes no figure, so it may be less
+            than we assume.
+    """
+
+    def __init__(self, indexes: Indexes | None = None, *, log: str | None = None) -> None:
+        self.indexes = indexes or Indexes.deployed()
+        self._log = log
+        self.refusals: list[Refusal] = []
+        self.shapes: set[Shape] = set()
+        self.used: set[Index] = set()
+        self.commits: list[Measure] = []
+        self.is_open = False
+        self.most_bytes = MOST_BYTES
+
+    def take(self) -> list[Refusal]:
+        """What was refused since the last time."""
+        taken, self.refusals = self.refusals, []
+        return taken
+
+    def query(self, structured: Message) -> None:
+        """Hold a StructuredQuery against the indexes.
+
+        Raises:
+            Refused: Firestore does not answer it.
+        """
+        if self.is_open:
+            return
+        try:
+            shape = shape_of(structured)
+            self.shapes.add(shape)
+            self.used.update(serving(shape, self.indexes))
+        except NotServed as error:
+            if error.missing is None:
+                raise self.refused(INVALID_ARGUMENT, error.words, f"query of {_collection(structured)}") from None
+            about = f"query of {_collection(structured)} needs, in infra/firestore.indexes.json:\n  "
+            about += json.dumps(error.missing)
+            raise self.refused(FAILED_PRECONDITION, f"{error.words} {_LINK}", about) from None
+
+    def commit(self, request: Message) -> None:
+        """Measure a CommitRequest.
+
+        Raises:
+            Refused: Firestore takes no such commit.
+        """
+        if self.is_open:
+            return
+        try:
+            measure = measured(request, self.indexes, most_bytes=self.most_bytes)
+        except TooLarge as error:
+            about = f"commit of {len(request.writes)} writes, {request.ByteSize():,} bytes"
+            raise self.refused(INVALID_ARGUMENT, error.words, about) from None
+        self.commits.append(measure)
+
+    def refused(self, status: str, words: str, about: str) -> Refused:
+        """Remember a refusal; it is still to be raised."""
+        refusal = Refusal(status, words, about)
+        self.refusals.append(refusal)
+        if self._log:
+            with Path(self._log).open("a") as log:
+                log.write(f"{refusal}\n")
+        return Refused(refusal)
+
+
+def _collection(structured: Message) -> str:
+    if not structured.from_:
+        return "nothing"
+    return ("all collections " if structured.from_[0].all_descendants else "") + str(structured.from_[0].collection_id)

@@ -1,0 +1,210 @@
+"""One query -> the indexes that serve it, or the one that is missing, in the form of the file.
+
+Only what Firestore documents counts as served (https://firebase.google.com/docs/firestore/query-data/index-overview):
+
+- equality and `in` stand before the sorted fields, in any order and either mode; what a list contains needs the mode
+  CONTAINS; sorted fields come in the query's order and direction, and the document's name in the direction of the
+  last of them unless the index says otherwise. No index is read backwards: that is documented nowhere.
+- an index holds only documents that have all of its fields, so one with further fields serves nothing.
+- several indexes are merged only for equality filters, with one `orderBy` at most that all of them end with ("Use
+  index merging"). Never for a range, nor for what a list contains: that is documented for Datastore mode alone
+  (https://cloud.google.com/datastore/docs/concepts/optimize-indexes).
+- fields with a range or an inequality come first among the sorted ones
+  (https://firebase.google.com/docs/firestore/query-data/order-limit-data).
+- a whole collection, or collection group, by name upwards needs no index.
+
+What this planner does not know (OR, vectors, sums) it refuses, so that whoever writes such a query teaches it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Final
+
+from google.cloud.firestore_v1 import types
+
+from infra.local.firestore_gate.indexes import ASCENDING, COLLECTION, CONTAINS, DESCENDING, GROUP, NAME, Index, Indexes
+
+Message = Any  # protobuf makes its classes at run time
+
+_FIELD: Final = types.StructuredQuery.FieldFilter.Operator
+_UNARY: Final = types.StructuredQuery.UnaryFilter.Operator
+_EQUAL: Final = {_FIELD.EQUAL, _FIELD.IN}
+_LISTS: Final = {_FIELD.ARRAY_CONTAINS, _FIELD.ARRAY_CONTAINS_ANY}
+_NULLS: Final = {_UNARY.IS_NULL, _UNARY.IS_NAN}
+_AND: Final = types.StructuredQuery.CompositeFilter.Operator.AND
+
+
+class NotServed(Exception):
+    """Firestore would not answer a query.
+
+    Args:
+        words: What it says.
+        missing: The index that would serve it, in the form of the file; None if no index would.
+    """
+
+    def __init__(self, words: str, missing: dict[str, Any] | None = None) -> None:
+        super().__init__(words)
+        self.words = words
+        self.missing = missing
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A query without its values.
+
+    Attributes:
+        group: The name of the collection.
+        scope: Whether one collection is asked, or all of the name.
+        equal: Fields that are held against one value, or several.
+        contains: Lists that are to contain a value.
+        ranges: Fields with a range or an inequality.
+        order: Fields to sort by, each with its direction, without the document's name.
+        name: The direction of the document's name.
+    """
+
+    group: str
+    scope: str
+    equal: frozenset[str]
+    contains: tuple[str, ...]
+    ranges: frozenset[str]
+    order: tuple[tuple[str, str], ...]
+    name: str
+
+
+def shape_of(query: Message) -> Shape:
+    """What a StructuredQuery asks for.
+
+    Raises:
+        NotServed: Something that this planner does not know, or that Firestore refuses without looking for an index.
+    """
+    if len(query.from_) != 1 or query.HasField("find_nearest"):
+        raise NotServed("The gate knows only queries of one collection or collection group.")
+    equal: set[str] = set()
+    ranges: set[str] = set()
+    contains: list[str] = []
+    for one in _conditions(query.where):
+        if one.WhichOneof("filter_type") == "unary_filter":
+            field = one.unary_filter.field.field_path
+            (equal if one.unary_filter.op in _NULLS else ranges).add(field)
+            continue
+        field, op = one.field_filter.field.field_path, one.field_filter.op
+        if op in _EQUAL:
+            equal.add(field)
+        elif op in _LISTS:
+            contains.append(field)
+        else:
+            ranges.add(field)
+    order = [(one.field.field_path, DESCENDING if one.direction == 2 else ASCENDING) for one in query.order_by]  # noqa: PLR2004 - DESCENDING
+    last = order[-1][1] if order else ASCENDING
+    order += [(field, last) for field in sorted(ranges - {NAME} - {field for field, _ in order})]
+    name = next((direction for field, direction in order if field == NAME), last)
+    names = [field for field, _ in order]
+    if NAME in names[:-1]:
+        raise NotServed("The document's name is the last to sort by: nothing sorts documents of the same name.")
+    sorted_by = tuple(one for one in order if one[0] != NAME)
+    first = {field for field, _ in sorted_by[: len(ranges - {NAME})]}
+    if (ranges - {NAME}) != first and ranges - {NAME}:
+        raise NotServed("inequality filter property and first sort order must be the same")
+    if len(contains) > 1:
+        raise NotServed("A query may contain only one array-contains filter.")
+    scope = GROUP if query.from_[0].all_descendants else COLLECTION
+    return Shape(
+        query.from_[0].collection_id,
+        scope,
+        frozenset(equal),
+        tuple(contains),
+        frozenset(ranges),
+        sorted_by,
+        name,
+    )
+
+
+def _conditions(where: Message) -> Iterable[Message]:
+    """The conditions that all hold."""
+    match where.WhichOneof("filter_type"):
+        case None:
+            return ()
+        case "composite_filter" if where.composite_filter.op == _AND:
+            return chain.from_iterable(map(_conditions, where.composite_filter.filters))
+        case "composite_filter":
+            raise NotServed("The gate knows no OR: teach it what Firestore needs for one.")
+        case _:
+            return (where,)
+
+
+def serving(shape: Shape, indexes: Indexes) -> tuple[Index, ...]:
+    """The indexes that Firestore answers a query from; none for what needs none.
+
+    Raises:
+        NotServed: An index is missing.
+    """
+    fields = [*sorted(shape.equal), *shape.contains]
+    if not fields and not shape.order and shape.name == ASCENDING:
+        return ()
+    if shape.equal == {NAME} and not shape.contains and not shape.order:
+        return ()  # documents by name
+    candidates = [index for index in _candidates(shape, indexes) if _ends_with_order(index, shape)]
+    for index in candidates:
+        if _holds(index, shape) == (shape.equal, frozenset(shape.contains)):
+            return (index,)
+    merged = _merged(shape, candidates)
+    if merged:
+        return merged
+    raise NotServed("The query requires an index.", _missing(shape))
+
+
+def _candidates(shape: Shape, indexes: Indexes) -> list[Index]:
+    named = dict.fromkeys([*sorted(shape.equal), *shape.contains, *(field for field, _ in shape.order)])
+    single = [one for name in named for one in indexes.single(shape.group, name) if one.scope == shape.scope]
+    return [*indexes.of(shape.group, shape.scope), *single]
+
+
+def _ends_with_order(index: Index, shape: Shape) -> bool:
+    """Whether entries of the same prefix are sorted as the query wants them."""
+    length = len(shape.order)
+    return index.name == shape.name and index.fields[len(index.fields) - length :] == shape.order
+
+
+def _holds(index: Index, shape: Shape) -> tuple[frozenset[str], frozenset[str]]:
+    """The fields before the sorted ones: those of one value, and those that contain one."""
+    prefix: Sequence[tuple[str, str]] = index.fields[: len(index.fields) - len(shape.order)]
+    return (
+        frozenset(field for field, mode in prefix if mode != CONTAINS),
+        frozenset(field for field, mode in prefix if mode == CONTAINS),
+    )
+
+
+def _merged(shape: Shape, candidates: Iterable[Index]) -> tuple[Index, ...]:
+    """Indexes that together hold every equality filter and end alike; none if that is not documented to work."""
+    if shape.contains or shape.ranges or len(shape.order) > 1 or not shape.equal:
+        return ()
+    used: list[Index] = []
+    left = set(shape.equal)
+    parts = [(index, *_holds(index, shape)) for index in candidates]
+    fitting = [(index, equal) for index, equal, contains in parts if equal and equal <= shape.equal and not contains]
+    for index, equal in sorted(fitting, key=lambda one: -len(one[1])):
+        if left & equal:
+            used.append(index)
+            left -= equal
+    return () if left else tuple(used)
+
+
+def _missing(shape: Shape) -> dict[str, Any]:
+    """The index that serves a query by itself, in the form of the file."""
+    fields = [
+        *({"fieldPath": name, "order": ASCENDING} for name in sorted(shape.equal - {NAME})),
+        *({"fieldPath": name, "arrayConfig": CONTAINS} for name in shape.contains),
+        *({"fieldPath": name, "order": direction} for name, direction in shape.order),
+    ]
+    last = shape.order[-1][1] if shape.order else ASCENDING
+    if len(fields) == 1 and (shape.name == last or shape.equal):
+        [field] = fields
+        path = field.pop("fieldPath")
+        mode = field if shape.contains else {"order": shape.name}
+        return {"collectionGroup": shape.group, "fieldPath": path, "indexes": [{**mode, "queryScope": shape.scope}]}
+    if shape.name != last or not fields:
+        fields.append({"fieldPath": NAME, "order": shape.name})
+    return {"collectionGroup": shape.group, "queryScope": shape.scope, "fields": fields}

@@ -1,0 +1,89 @@
+"""What Secret Manager refuses of a request: names, limits and states as documented.
+
+https://cloud.google.com/secret-manager/docs/reference/rpc/google.cloud.secretmanager.v1 and
+https://cloud.google.com/secret-manager/quotas .
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from google.cloud import secretmanager_v1 as secret_manager
+from google.iam.v1 import (  # type: ignore[import-untyped]  # the package has no py.typed
+    iam_policy_pb2,
+)
+
+from infra.local.grpc_gate import Rule
+
+Message = Any  # protobuf makes its classes at run time, so the type checker knows nothing of them
+
+MAX_PAYLOAD = 65_536
+MAX_LABELS = 64
+MAX_PAGE = 25_000
+
+SECRET = "projects/{}/secrets/{}"  # noqa: S105 - a form of names
+VERSION = f"{SECRET}/versions/{{}}"
+
+RULES = {
+    "CreateSecret": Rule("parent", "projects/{}"),
+    "GetSecret": Rule("name", SECRET),
+    "AddSecretVersion": Rule("parent", SECRET),
+    "AccessSecretVersion": Rule("name", VERSION),
+    "ListSecretVersions": Rule("parent", SECRET),
+    "DisableSecretVersion": Rule("name", VERSION),
+    "DestroySecretVersion": Rule("name", VERSION),
+    "GetIamPolicy": Rule("resource", SECRET),
+    "SetIamPolicy": Rule("resource", SECRET),
+}
+
+_SECRET_ID = re.compile(r"[A-Za-z0-9_-]{1,255}")
+_LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
+
+
+def refused(request: Message) -> Iterator[str]:
+    """Each rule that a request breaks, beside those about the name of what it is about."""
+    match request:
+        case _ if isinstance(request, secret_manager.CreateSecretRequest.pb()):
+            yield from _of_new(request)
+        case _ if isinstance(request, secret_manager.AddSecretVersionRequest.pb()):
+            size = len(request.payload.data)
+            if not 1 <= size <= MAX_PAYLOAD:
+                yield f"Invalid value at 'payload.data': from 1 to {MAX_PAYLOAD} bytes, not {size}."
+        case _ if isinstance(request, secret_manager.ListSecretVersionsRequest.pb()):
+            if not 0 <= request.page_size <= MAX_PAGE:
+                yield f"Invalid value at 'page_size': from 0 to {MAX_PAGE}, not {request.page_size}."
+        case _ if isinstance(request, iam_policy_pb2.SetIamPolicyRequest):
+            yield from _of_policy(request.policy)
+        case _ if isinstance(
+            request,
+            secret_manager.DisableSecretVersionRequest.pb() | secret_manager.DestroySecretVersionRequest.pb(),
+        ):
+            if not request.name.rpartition("/")[2].isdecimal():
+                yield "Invalid value at 'name': a version is changed by its number; latest is for reading."
+
+
+def _of_new(request: Message) -> Iterator[str]:
+    if not _SECRET_ID.fullmatch(request.secret_id):
+        yield "Invalid value at 'secret_id': up to 255 letters, digits, hyphens and underscores."
+    if not request.secret.replication.WhichOneof("replication"):
+        yield "Missing required field 'secret.replication': The secret must have a replication policy."
+    if request.secret.name:
+        yield "Invalid value at 'secret.name': Google sets it itself (output only)."
+    labels = request.secret.labels
+    if len(labels) > MAX_LABELS:
+        yield f"Invalid value at 'secret.labels': at most {MAX_LABELS}, not {len(labels)}."
+    for key, value in labels.items():
+        if not _LABEL_KEY.fullmatch(key) or not _LABEL_VALUE.fullmatch(value):
+            yield f"Invalid value at 'secret.labels': {key!r} is up to 63 lower-case letters, digits, - and _."
+
+
+def _of_policy(policy: Message) -> Iterator[str]:
+    for binding in policy.bindings:
+        if not binding.role.startswith(("roles/", "projects/", "organizations/")):
+            yield f"Invalid value at 'policy.bindings.role': {binding.role!r} is not a role's name."
+        if binding.HasField("condition") and policy.version != 3:  # noqa: PLR2004 - the version that knows conditions
+            yield "Invalid value at 'policy.version': a policy with a condition has version 3."
+        for member in binding.members:
+            if ":" not in member and member not in {"allUsers", "allAuthenticatedUsers"}:
+                yield f"Invalid value at 'policy.bindings.members': {member!r} says not what kind of member it is."

@@ -1,0 +1,308 @@
+"""A Meet that keeps failing: what one message waits for it, what a day of it costs, and that nothing is lost."""
+
+import asyncio
+import base64
+import dataclasses
+import heapq
+from datetime import UTC, datetime, timedelta
+
+import grpc
+import pytest
+from cloudevents.http import CloudEvent
+from starlette.exceptions import HTTPException
+
+from functions.adapters.patience import Patience
+from functions.entrypoints import events, jobs
+from infra.local.clock import TurnableClock
+from infra.local.faults import Fault
+from infra.local.meet import MeetSimulator
+from infra.local.school import Attendee, Conference, School, Visit
+from infra.local.workspace_events import Message, conference_ended
+
+STATUS = grpc.StatusCode
+START = datetime(2026, 11, 2, 9, tzinfo=UTC)
+LENGTH = timedelta(minutes=50)
+DAY, MINUTE, SECOND = timedelta(days=1), timedelta(minutes=1), timedelta(seconds=1)
+TEACHER = "users/1"
+
+
+class Waits:
+    """Waiting by a turned clock: it moves to the next moment for which somebody waits once Meet owes no answer."""
+
+    def __init__(self, clock, meet):
+        self._clock, self._meet = clock, meet
+        self._moments = []
+
+    def seconds(self):
+        return (self._clock() - START).total_seconds()
+
+    async def sleep(self, seconds):
+        moment = (self._clock() + timedelta(seconds=seconds), object())
+        self._moments.append(moment)
+        try:
+            while self._clock() < moment[0]:
+                await asyncio.sleep(0.001)
+                if not self._meet.owed and min(self._moments, key=lambda m: m[0]) is moment:
+                    self._clock.turn_to(max(self._clock(), moment[0]))
+        finally:
+            self._moments.remove(moment)
+
+
+@pytest.fixture
+def clock():
+    return TurnableClock(START)
+
+
+@pytest.fixture
+def school(clock):
+    return School(clock)
+
+
+@pytest.fixture
+async def failing(instance, clock, school):
+    """Makes an application with a Meet of its own, both of which wait by the turned clock."""
+    started = []
+
+    async def start(*faults, page_size_cap=None):
+        meet = MeetSimulator(school, page_size_cap=page_size_cap)
+        await meet.start()
+        started.append(meet)
+        meet.faults.set(*faults)
+        waits = Waits(clock, meet)
+        app = instance(
+            meet_api_endpoint=meet.endpoint,
+            clock=clock,
+            patience=lambda: Patience(clock=waits.seconds, sleep=waits.sleep),
+        )
+        return app, meet
+
+    yield start
+    for meet in started:
+        await meet.stop()
+
+
+def held(people, name="abc"):
+    attendees = [Attendee("t", "signed_in", "T", TEACHER, (Visit(START, START + LENGTH),))]
+    attendees += [
+        Attendee(f"p{n:04}", "signed_in", "P", f"users/{n + 2}", (Visit(START + n * SECOND, START + LENGTH),))
+        for n in range(people - 1)
+    ]
+    return Conference(name, f"spaces/{name}", "abc-mnop-xyz", TEACHER, START, START + LENGTH, tuple(attendees))
+
+
+def as_cloud_event(message):
+    body = {"message": {"data": base64.b64encode(message.data).decode(), "attributes": message.attributes}}
+    return CloudEvent({"type": "google.cloud.pubsub.topic.v1.messagePublished", "source": "//pubsub"}, body)
+
+
+async def delivered(app, clock, message, *, handle=events.handle):
+    """Whether a message is acknowledged, and how long its answer took by the clock."""
+    began = clock()
+    try:
+        await handle(as_cloud_event(message), lambda: app)
+    except HTTPException as answered:
+        status = answered.status_code
+    else:
+        status = 204
+    assert status in {204, 503}
+    return status == 204, clock() - began
+
+
+async def redelivered_for_a_day(app, clock, held):
+    """As Pub/Sub does: 10 to 600 seconds between two deliveries of the event, and `reconcile` every half hour.
+
+    Returns how long each answer took.
+    """
+    ended = conference_ended(held.name, organizer=held.organizer, at=held.end)
+    queue, number, took = [(clock(), 0, "event", 0)], 0, []
+    queue += [(clock() + half * 30 * MINUTE, half, "reconcile", 0) for half in range(1, 48)]
+    ends_at = clock() + DAY
+    heapq.heapify(queue)
+    while queue and queue[0][0] < ends_at:
+        moment, _, kind, attempt = heapq.heappop(queue)
+        clock.turn_to(max(moment, clock()))
+        if kind == "event":
+            done, seconds = await delivered(app, clock, ended)
+        else:
+            records = await app.deps.store.unfinished_conferences(TEACHER, since=START)
+            if kind == "reconcile":
+                for _ in records:
+                    number += 1
+                    heapq.heappush(queue, (clock(), 1000 + number, "job", 0))
+                continue
+            job = Message({"job": "sync-conference"}, f'{{"conference_record": "{held.name}"}}'.encode())
+            done, seconds = await delivered(app, clock, job, handle=jobs.handle)
+        took.append(seconds)
+        if not done:
+            number += 1
+            pause = min(10 * 2**attempt, 600) * SECOND
+            heapq.heappush(queue, (clock() + pause, 1000 + number, kind, attempt + 1))
+    clock.turn_to(max(clock(), ends_at))
+    return took
+
+
+async def conference_of(app, held):
+    async def load(work):
+        return await work.conference(held.name)
+
+    conference, _ = await app.deps.store.transact(load)
+    return conference
+
+
+SECOND_PAGE = Fault("ListParticipants", STATUS.UNAVAILABLE, page=2)
+HALF_OF_THE_PEOPLE = [
+    Fault("ListParticipantSessions", STATUS.UNAVAILABLE, resource=f"/p{number:04}") for number in range(0, 300, 2)
+]
+
+
+@pytest.mark.parametrize(
+    ("people", "cap", "faults"),
+    [(300, None, [SECOND_PAGE]), (30, 10, [SECOND_PAGE]), (300, None, HALF_OF_THE_PEOPLE)],
+    ids=["300 people", "30 people on pages of 10", "the sessions of every second person"],
+)
+async def test_a_day_of_failing_pages_costs_less_than_two_full_reads(failing, clock, school, *, people, cap, faults):
+    """Each message is answered within a minute, and once Meet recovers everybody is read."""
+    conference = held(people)
+    school.hold(conference)
+    clock.turn_to(conference.end + MINUTE)
+    app, meet = await failing(*faults, page_size_cap=cap)
+    took = await redelivered_for_a_day(app, clock, conference)
+    full_read = people + 2 + -(-people // (cap or 250))
+
+    assert max(took) < MINUTE
+    assert len(meet.calls) < 2 * full_read
+
+    meet.faults.clear()
+    calls = len(meet.calls)
+    await redelivered_for_a_day(app, clock, conference)
+    stored = await conference_of(app, conference)
+    assert (len(stored.snapshot.participants), stored.sync.state, stored.interruption) == (people, "complete", None)
+    assert len(meet.calls) < calls + full_read
+
+
+async def test_a_meet_that_fails_at_random_is_read_at_once(failing, clock, school):
+    """Half of all pages: each message within a minute, nothing waits, and hardly more than twice the calls."""
+    conference = held(300)
+    school.hold(conference)
+    clock.turn_to(conference.end + MINUTE)
+    methods = ("GetConferenceRecord", "GetSpace", "ListParticipants", "ListParticipantSessions")
+    app, meet = await failing(
+        *(Fault(method, STATUS.RESOURCE_EXHAUSTED, share=0.5, at_most_in_a_row=6) for method in methods)
+    )
+    ended = conference_ended(conference.name, organizer=TEACHER, at=conference.end)
+
+    done, took = await delivered(app, clock, ended)
+
+    assert done
+    assert took < MINUTE
+    assert len(meet.calls) <= 2.5 * 304
+
+
+async def test_a_meet_that_never_answers_costs_a_message_less_than_a_minute(failing, clock, school):
+    conference = held(30)
+    school.hold(conference)
+    clock.turn_to(conference.end + MINUTE)
+    app, meet = await failing(
+        *(Fault(method, STATUS.UNAVAILABLE) for method in ("GetConferenceRecord", "ListParticipants"))
+    )
+    done, took = await delivered(app, clock, conference_ended(conference.name, organizer=TEACHER, at=conference.end))
+
+    assert not done
+    assert took < MINUTE
+    assert len(meet.calls) < 30
+
+
+async def test_a_message_that_comes_again_before_its_time_asks_meet_nothing(failing, clock, school):
+    conference = held(30)
+    school.hold(conference)
+    clock.turn_to(conference.end + MINUTE)
+    app, meet = await failing(Fault("ListParticipants", STATUS.UNAVAILABLE))
+    ended = conference_ended(conference.name, organizer=TEACHER, at=conference.end)
+    await delivered(app, clock, ended)
+    calls = len(meet.calls)
+    clock.turn(10 * SECOND)
+
+    assert await delivered(app, clock, ended) == (False, timedelta(0))
+    assert len(meet.calls) == calls
+
+
+async def test_what_was_read_before_meet_failed_is_not_asked_for_again(failing, clock, school):
+    """Also by another instance: it is stored."""
+    conference = held(20)
+    school.hold(conference)
+    clock.turn_to(conference.end + MINUTE)
+    app, meet = await failing(Fault("ListParticipantSessions", STATUS.UNAVAILABLE, resource="/p0007"))
+    ended = conference_ended(conference.name, organizer=TEACHER, at=conference.end)
+    await delivered(app, clock, ended)
+    interruption = (await conference_of(app, conference)).interruption
+    other, meet = await failing()
+    clock.turn_to(interruption.again_at)
+
+    assert len(interruption.participants) == 19
+    assert await delivered(other, clock, ended) == (True, timedelta(0))
+    assert meet.calls.by_method() == {
+        "GetConferenceRecord": 1, "ListParticipants": 1, "ListParticipantSessions": 1, "GetSpace": 1,
+    }  # fmt: skip
+
+
+async def test_what_was_read_before_meet_failed_makes_no_mark(failing, clock, school):
+    conference = held(20)
+    school.hold(conference)
+    clock.turn_to(conference.end + MINUTE)
+    app, _ = await failing(Fault("ListParticipantSessions", STATUS.UNAVAILABLE, resource="/p0007"))
+    await delivered(app, clock, conference_ended(conference.name, organizer=TEACHER, at=conference.end))
+
+    assert await app.views.attendance(conference.id) is None
+
+
+async def test_a_second_read_of_a_conference_asks_only_for_those_who_were_open(failing, clock, school):
+    """The record, its space, the pages, and the sessions of the one whose end Meet did not know."""
+    late = Attendee("late", "signed_in", "L", "users/999", (Visit(START, START + LENGTH, settles=START + 2 * LENGTH),))
+    conference = held(20)
+    conference = dataclasses.replace(conference, attendees=(*conference.attendees, late))
+    school.hold(conference)
+    clock.turn_to(conference.end + MINUTE)
+    app, meet = await failing()
+    ended = conference_ended(conference.name, organizer=TEACHER, at=conference.end)
+    await delivered(app, clock, ended)
+    assert len(meet.calls) == 21 + 3
+    clock.turn_to(START + 2 * LENGTH)
+    await delivered(app, clock, ended)
+
+    assert len(meet.calls) == 21 + 3 + 4
+    stored = await conference_of(app, conference)
+    assert stored.sync.state == "complete"
+    assert all(session.end_time for person in stored.snapshot.participants for session in person.sessions)
+
+
+def test_waiting_for_our_own_ceiling_takes_no_patience():
+    """Meet fails for ten seconds, and meanwhile another call waits for its turn for ten minutes."""
+    seconds = 0.0
+    mine = Patience(60.0, clock=lambda: seconds)
+    with mine.watching() as trouble:
+        trouble.failed(mine.now())
+        seconds += 4
+        with mine.queueing():
+            seconds += 600
+        seconds += 6
+        assert mine.left == pytest.approx(50.0)
+
+
+def test_calls_that_are_in_trouble_at_once_take_their_time_together():
+    seconds = 0.0
+    mine = Patience(60.0, clock=lambda: seconds)
+    with mine.watching() as one, mine.watching() as other:
+        seconds += 20
+        one.failed(0.0)
+        other.failed(10.0)
+        seconds += 5
+        assert mine.left == pytest.approx(35.0)
+
+
+def test_work_that_goes_well_takes_no_patience():
+    seconds = 0.0
+    mine = Patience(60.0, clock=lambda: seconds)
+    with mine.watching():
+        seconds += 300
+
+    assert mine.left == pytest.approx(60.0)
