@@ -67,6 +67,8 @@ SINGLE: Final = (
     *(Index("attendance", (field,), is_group=True) for field in _WHOSE),
     *(Index("conferences", (field,)) for field in ("sync.pulled_at", "sync.state")),
     Index("parked_events", ("replayed_at",)),
+    Index("people", ("emails[]",)),
+    Index("people", ("remark_at",)),
     *(
         Index("sessions", (field,))
         for field in (
