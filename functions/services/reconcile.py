@@ -299,8 +299,9 @@ async def _due_reads(
             due = []
             for name in some:
                 conference, record = await work.conference(name), records.get(name)
-                if conference is None:
-                    if is_back or record is None or not await waits_with_its_class(work, record):
+                if conference is None or (conference.snapshot is None and conference.interruption):
+                    alone = conference is not None and is_left_alone(conference, now=now)
+                    if is_back or not (alone or (record is not None and await waits_with_its_class(work, record))):
                         due.append(name)
                 elif is_unfinished(conference) and not is_left_alone(conference, now=now):
                     end = record.end_time if record else None

@@ -14,6 +14,7 @@ from functions.domain.attendance import unscheduled_session_id
 from functions.domain.certainty import was_listed_since
 from functions.domain.errors import DocumentsRefused, NoConferenceRecord, SessionNotFound, StoreConflict
 from functions.domain.model import Conference, Kind, Organizer, Sync, SyncError, SyncSource
+from functions.domain.rereading import is_deferred
 from functions.domain.sessions import ClassSession
 from functions.domain.syncing import is_unfinished, needs_reading, waits_after_refusal
 from functions.ports import SheetChange, Work
@@ -81,6 +82,9 @@ async def sync_conference(request: Request, *, deps: Deps) -> Recorded:
         found = Found(tried_at=deps.clock(), at_once=request.source is SyncSource.MANUAL)
         if stored and not found.at_once and waits_after_refusal(stored, now=asked_at):
             return Recorded(conference=stored, people=0, read=False, refusal=stored.sync.error)
+        if stored and request.source is SyncSource.RECONCILE and is_deferred(stored, now=asked_at):
+            # The job hands it out again when its time has come: a message that comes back until then helps nobody.
+            return Recorded(conference=stored, people=0, read=False, refusal=None)
         if needs_reading(stored, asked_at=asked_at, ended_event_at=request.ended_event_at):
             found.outcomes[request.conference_record] = await read_conference(
                 replace(request, organizer=organizer), stored, found, deps

@@ -141,10 +141,10 @@ class Failing:
         self._conferences = conferences
         self._errors = errors
 
-    async def read(self, conference_record, *, organizer):
+    async def read(self, conference_record, **how):
         if error := self._errors.get("read"):
             raise error
-        return await self._conferences.read(conference_record, organizer=organizer)
+        return await self._conferences.read(conference_record, **how)
 
     async def list(self, *, space, **wanted):
         if error := self._errors.get("list_of_room" if space else "list_of_teacher"):

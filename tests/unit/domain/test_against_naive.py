@@ -325,7 +325,7 @@ def essence(made):
     }
 
 
-@settings(max_examples=400, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(worlds())
 def test_the_code_and_a_naive_reading_of_the_rules_agree(world):
     naive, ours = results(world), computed(world)
