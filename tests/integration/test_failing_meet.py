@@ -4,6 +4,7 @@ import asyncio
 import base64
 import dataclasses
 import heapq
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import grpc
@@ -24,28 +25,70 @@ START = datetime(2026, 11, 2, 9, tzinfo=UTC)
 LENGTH = timedelta(minutes=50)
 DAY, MINUTE, SECOND = timedelta(days=1), timedelta(minutes=1), timedelta(seconds=1)
 TEACHER = "users/1"
+MOST_STEPS = 50
+"""Within so many steps of the event loop whoever has an answer makes the next call, if there is one to make."""
 
 
 class Waits:
-    """Waiting by a turned clock: it moves to the next moment for which somebody waits once Meet owes no answer."""
+    """Waiting by a turned clock: it moves to the next moment that is waited for once every call waits for its moment.
 
-    def __init__(self, clock, meet):
-        self._clock, self._meet = clock, meet
-        self._moments = []
+    As long as a call is on its way, or its answer is worked on, no time passes, however slow this machine is.
+    """
+
+    def __init__(self, clock):
+        self._clock = clock
+        self._under_way = 0
+        self._moments = {}
+        self._turning = None
+
+    def patience(self):
+        return WatchedPatience(self)
 
     def seconds(self):
         return (self._clock() - START).total_seconds()
 
-    async def sleep(self, seconds):
-        moment = (self._clock() + timedelta(seconds=seconds), object())
-        self._moments.append(moment)
+    @contextmanager
+    def call(self):
+        self._under_way += 1
         try:
-            while self._clock() < moment[0]:
-                await asyncio.sleep(0.001)
-                if not self._meet.owed and min(self._moments, key=lambda m: m[0]) is moment:
-                    self._clock.turn_to(max(self._clock(), moment[0]))
+            yield
         finally:
-            self._moments.remove(moment)
+            self._under_way -= 1
+
+    async def sleep(self, seconds):
+        woken = asyncio.Event()
+        self._moments[woken] = self._clock() + timedelta(seconds=seconds)
+        if self._turning is None or self._turning.done():
+            self._turning = asyncio.create_task(self._turn())
+        try:
+            await woken.wait()
+        finally:
+            self._moments.pop(woken, None)
+
+    async def _turn(self):
+        turns = 0
+        while self._moments:
+            is_busy = self._under_way > len(self._moments)
+            turns = 0 if is_busy else turns + 1
+            if turns > MOST_STEPS:
+                turns = 0
+                woken = min(self._moments, key=self._moments.get)
+                self._clock.turn_to(max(self._clock(), self._moments.pop(woken)))
+                woken.set()
+            await asyncio.sleep(0.001 if is_busy else 0)
+
+
+class WatchedPatience(Patience):
+    """A message's patience that tells how many calls are under way, those that wait for another attempt included."""
+
+    def __init__(self, waits):
+        super().__init__(clock=waits.seconds, sleep=waits.sleep)
+        self._waits = waits
+
+    @contextmanager
+    def watching(self):
+        with self._waits.call(), super().watching() as trouble:
+            yield trouble
 
 
 @pytest.fixture
@@ -68,12 +111,7 @@ async def failing(instance, clock, school):
         await meet.start()
         started.append(meet)
         meet.faults.set(*faults)
-        waits = Waits(clock, meet)
-        app = instance(
-            meet_api_endpoint=meet.endpoint,
-            clock=clock,
-            patience=lambda: Patience(clock=waits.seconds, sleep=waits.sleep),
-        )
+        app = instance(meet_api_endpoint=meet.endpoint, clock=clock, patience=Waits(clock).patience)
         return app, meet
 
     yield start

@@ -17,6 +17,7 @@ from functions.adapters.credentials import AnonymousCredentials, Capability, Cre
 from functions.adapters.meet import MeetConferences
 from functions.adapters.meet_calls import MeetCalls
 from functions.adapters.pacing import Pacing
+from functions.adapters.patience import Patience
 from functions.domain.errors import (
     ConferenceRecordGone,
     MeetAccessDenied,
@@ -287,10 +288,13 @@ async def test_somebody_who_joins_between_two_pages_makes_nobody_come_twice(app,
         somebody(n, Visit(LONG_AGO + timedelta(seconds=n), LONG_AGO + timedelta(minutes=30))) for n in range(2, 302)
     ]
     school.hold(held(*people))
-    meet.faults.set(Fault("ListParticipants", page=2, delay=timedelta(seconds=0.3)))
-    reading = asyncio.create_task(read(app, held(*people)))
+    meet.faults.set(Fault("ListParticipants", STATUS.UNAVAILABLE, page=2, times=1))
+    joined = asyncio.Event()
+    with Patience(clock=lambda: 0.0, sleep=lambda _: joined.wait()).started():
+        reading = asyncio.create_task(read(app, held(*people)))
     await until(lambda: meet.calls.by_method()["ListParticipantSessions"] == 250)
     school.hold(held(*people, somebody(302, Visit(LONG_AGO + timedelta(seconds=400), LONG_AGO + timedelta(minutes=9)))))
+    joined.set()
     names = [participant.name for participant in (await reading).snapshot.participants]
 
     assert len(names) == len(set(names)) == 300
