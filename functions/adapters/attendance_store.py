@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -30,14 +30,11 @@ PARKED_AT_ONCE = 20
 COMMIT_ATTEMPTS = 20
 """How often we decide anew because another process wrote first."""
 
-MAX_REMARKED = 100
-"""For how many accounts one run of `sync-due` has class meetings marked again; the next run takes the rest."""
-
 MAX_DUE = 5000
 """How many class meetings one run of `sync-due` takes on; the next run takes the rest."""
 
 MAX_REMARKS = 100
-"""For how many decisions one run of `sync-due` completes what they left; the next run takes the rest."""
+"""How many remarks one run of `sync-due` completes; the next run takes the rest."""
 
 T = TypeVar("T")
 
@@ -101,36 +98,18 @@ class DocumentAttendanceStore:
         """See the port."""
         return await self._session_ids(Where("external_id", "==", external_id), order=("session_start", "session_id"))
 
-    async def sessions_of_person(self, person: RosterEntry) -> Sequence[str]:
+    async def sessions_of_person(self, person: RosterEntry, *, since: datetime | None = None) -> Sequence[str]:
         """See the port."""
+        lately = (Where("session_start", ">=", since),) if since else ()
+        order = ("session_start", "attendee_id") if since else ()
         named = [
             *([Where("user", "==", person.user)] if person.user else []),
             *([Where("student_id", "==", person.student_id)] if person.student_id else []),
             *([Where("emails", "contains", mailbox(person.email))] if person.email else []),
         ]
-        found = [await self._database.find(Query("attendance", where=(where,), group=True)) for where in named]
+        wanted = [Query("attendance", where=(where, *lately), order=order, group=True) for where in named]
+        found = [await self._database.find(query) for query in wanted]
         return sorted({document.fields["session_id"] for part in found for document in part.documents})
-
-    async def sessions_holding(
-        self, *, users: Collection[str], emails: Collection[str], since: datetime
-    ) -> Sequence[str]:
-        """See the port."""
-        named = [
-            *(Where("user", "==", user) for user in sorted(users)),
-            *(Where("emails", "contains", email) for email in sorted(emails)),
-        ]
-        lately = Where("session_start", ">=", since)
-        order = ("session_start", "attendee_id")
-        session_ids: set[str] = set()
-        for where in named:
-            found = await self._database.find(Query("attendance", where=(where, lately), order=order, group=True))
-            session_ids |= {document.fields["session_id"] for document in found.documents}
-        return sorted(session_ids)
-
-    async def people_to_remark(self, now: datetime) -> Sequence[str]:
-        """See the port."""
-        waiting = Query("people", where=(Where("remark_at", "<=", now),), order=("remark_at",), limit=MAX_REMARKED)
-        return [document.fields["user"] for document in (await self._database.find(waiting)).documents]
 
     async def remarks(self) -> Sequence[Remark]:
         """See the port."""

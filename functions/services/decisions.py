@@ -79,14 +79,14 @@ async def carry_out(
             references = {"session_id": session_id, **changed.references}
             work.note(AuditEntry(entry_id, by, caller.email, what, references, {}))
         if changed.accounts:
-            work.put_remark(Remark(entry_id, session_id, changed.accounts))
+            work.put_remark(Remark(entry_id, changed.accounts, session_id=session_id))
         return changed
 
     # Many marks are set at once, one call each: in this process they need not fight for the class meeting.
     async with deps.turns.of(f"decisions/{session_id}"):
         changed, _ = await deps.store.transact(decide)
     if changed.accounts:
-        await mark_elsewhere(Remark(entry_id, session_id, changed.accounts), deps=deps)
+        await mark_elsewhere(Remark(entry_id, changed.accounts, session_id=session_id), deps=deps)
     return changed.result
 
 
