@@ -59,6 +59,7 @@ class DocumentWork:
         self._clock = clock
         self._retention = retention
         self._wanted = Wanted()
+        self._known_by: dict[str, set[str]] = {}
 
     # --- What is stored ---
 
@@ -139,14 +140,17 @@ class DocumentWork:
 
     async def people_known_by(self, emails: Collection[str]) -> Mapping[str, Person]:
         """See the port."""
-        wanted = sorted(emails)
+        wanted = sorted(set(emails) - self._known_by.keys())
         parts = [wanted[first : first + MOST_IN_ANY] for first in range(0, len(wanted), MOST_IN_ANY)]
         queries = [Query("people", where=(Where("emails", "contains_any", part),)) for part in parts]
-        users = set()
+        known_by: dict[str, set[str]] = {email: set() for email in wanted}
         for found in await asyncio.gather(*(self._database.find(query) for query in queries)):
             self._stored.learn(found.documents)
-            users |= {document.fields["user"] for document in found.documents}
-        return await self.people(users)
+            for document in found.documents:
+                for email in known_by.keys() & set(document.fields["emails"]):
+                    known_by[email].add(document.fields["user"])
+        self._known_by |= known_by
+        return await self.people({user for email in emails for user in self._known_by[email]})
 
     async def organizer(self, user: str) -> TrackedOrganizer | None:
         """See the port."""
