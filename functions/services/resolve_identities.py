@@ -43,6 +43,7 @@ async def resolve_identities(
     deps: Deps,
     since: datetime | None = None,
     expected: Collection[str] | None = None,
+    loaded: Mapping[str, Person | None] | None = None,
 ) -> bool:
     """Look up every account that is not known yet, or not known since a moment.
 
@@ -53,6 +54,7 @@ async def resolve_identities(
         since: When the people left the class; an older answer does not say who they were then.
         expected: The addresses that the class names. The Directory is asked for every account without one of them, as
             only the Directory knows aliases; None if no class names any.
+        loaded: What is known of accounts, if that was loaded a moment ago; None for those of whom nothing is.
 
     Returns:
         Whether everybody could be asked for; if not, it is worth trying again in some minutes.
@@ -60,10 +62,7 @@ async def resolve_identities(
     if deps.identities is None or not users or not acting_as.known:
         return True
 
-    async def known(work: Work) -> Mapping[str, Person]:
-        return await work.people(users)
-
-    people, _ = await deps.store.transact(known)
+    people = await _people(users, loaded or {}, deps)
     asked = {user for user in users if _is_stale(people.get(user), since, deps)}
     if not asked:
         return True
@@ -170,6 +169,19 @@ class _Round:
             log.warning("identities.not_kept", extra={"reason": error.reason})
             return None
         return remark
+
+
+async def _people(users: Collection[str], loaded: Mapping[str, Person | None], deps: Deps) -> Mapping[str, Person]:
+    """What is known of accounts, from the store where it was not loaded yet."""
+    missing = [user for user in users if user not in loaded]
+
+    async def load(work: Work) -> Mapping[str, Person]:
+        return await work.people(missing)
+
+    found: Mapping[str, Person] = {}
+    if missing:
+        found, _ = await deps.store.transact(load)
+    return {**{user: person for user in users if (person := loaded.get(user))}, **found}
 
 
 def _is_stale(person: Person | None, since: datetime | None, deps: Deps) -> bool:
