@@ -495,7 +495,7 @@ class AttendanceStore(Protocol):
         """The tracked teacher whose subscription has this name."""
 
     async def organizer_with(self, email: str) -> TrackedOrganizer | None:
-        """The tracked teacher with this address."""
+        """The tracked teacher with this address: enrolled by it, or else known to have it now."""
 
     async def has_classes(self, teacher_email: str) -> bool:
         """Whether a class meeting is stored whose teacher this is; co-teachers do not count."""

@@ -11,11 +11,11 @@ from typing import TypeVar
 
 from functions.adapters.database import ABSENT, COMMIT_TIME, Database, Document, Query, Where, Write
 from functions.adapters.documents import SCHEMA_VERSION, Fields, check_schema, expiry
-from functions.adapters.paths import room_path
-from functions.adapters.people_documents import organizer_from_document
+from functions.adapters.paths import organizer_path, room_path
+from functions.adapters.people_documents import organizer_from_document, person_from_document
 from functions.adapters.remark_documents import remark_from_document, remark_path
 from functions.adapters.work import DocumentWork
-from functions.domain.addresses import mailbox
+from functions.domain.addresses import current_of, mailbox, mailboxes
 from functions.domain.errors import StoreConflict
 from functions.domain.model import Space, SyncState
 from functions.domain.roster import RosterEntry
@@ -184,9 +184,19 @@ class DocumentAttendanceStore:
         """See the port."""
         for named in (Where("email", "==", email), Where("mailbox", "==", mailbox(email))):
             found = await self._database.find(Query("organizers", where=(named,), limit=1))
-            if found.documents or mailbox(email) == email:
+            if found.documents:
+                return organizer_from_document(found.documents[0].fields)
+            if mailbox(email) == email:
                 break
-        return organizer_from_document(found.documents[0].fields) if found.documents else None
+        return await self._organizer_known_by(mailbox(email))
+
+    async def _organizer_known_by(self, box: str) -> TrackedOrganizer | None:
+        """A tracked teacher who has an address by now under which nobody was enrolled."""
+        found = await self._database.find(Query("people", where=(Where("emails", "contains", box),)))
+        people = [person_from_document(document.fields) for document in found.documents]
+        paths = [organizer_path(person.user) for person in people if box in mailboxes(current_of(person))]
+        tracked = await self._database.get_many(paths) if paths else {}
+        return next((organizer_from_document(tracked[path].fields) for path in paths if path in tracked), None)
 
     async def has_classes(self, teacher_email: str) -> bool:
         """See the port."""

@@ -99,8 +99,9 @@ def moved(conference, record, minutes):
     )
 
 
-async def hold(api, app, school, watched, record, start):
+async def hold(parts, record, start):
     """The round trips, one after the other, of the ended event of a new class."""
+    api, app, school, watched = parts
     made = await scheduled(api, start_time=at(start).isoformat())
     conference = moved(the_class(made["space"], made["meeting_code"]), record, start)
     school.hold(conference)
@@ -112,10 +113,10 @@ async def hold(api, app, school, watched, record, start):
 async def test_an_event_on_a_scheduled_class_of_known_people_waits_for_the_store_six_times_at_most(
     api, app, school, watched, clock
 ):
-    await hold(api, app, school, watched, "before", -DAY)
+    await hold((api, app, school, watched), "before", -DAY)
     clock.turn(at(61) - clock())
-    await hold(api, app, school, watched, "first", 0)
-    trips = await hold(api, app, school, watched, "second", 0)
+    await hold((api, app, school, watched), "first", 0)
+    trips = await hold((api, app, school, watched), "second", 0)
 
     assert len(trips) <= MOST, trips
 
@@ -123,14 +124,14 @@ async def test_an_event_on_a_scheduled_class_of_known_people_waits_for_the_store
 async def test_people_who_are_asked_for_again_after_a_class_add_two_round_trips_at_most(
     api, app, school, watched, clock
 ):
-    await hold(api, app, school, watched, "before", -DAY)
+    await hold((api, app, school, watched), "before", -DAY)
     clock.turn(at(61) - clock())
-    trips = await hold(api, app, school, watched, "now", 0)
+    trips = await hold((api, app, school, watched), "now", 0)
 
     assert len(trips) <= MOST + 2, trips
 
 
-async def test_the_same_event_again_waits_for_the_store_six_times_at_most(api, app, school, watched, clock):
+async def test_the_same_event_again_waits_for_the_store_six_times_at_most(api, app, school, watched):
     made = await scheduled(api, start_time=at(-DAY).isoformat())
     conference = moved(the_class(made["space"], made["meeting_code"]), "before", -DAY)
     school.hold(conference)
