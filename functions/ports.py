@@ -404,7 +404,7 @@ class Work(Protocol):
         """Remember a request that was answered, or what became of an event."""
 
     def put_remark(self, remark: Remark) -> None:
-        """Keep that other class meetings are to be marked again, until `AttendanceStore.forget_remark`."""
+        """Keep that class meetings are to be marked again, until `AttendanceStore.forget_remark`."""
 
     def note(self, entry: AuditEntry) -> None:
         """Keep who changed what, with every mark that this work changes."""
@@ -449,22 +449,17 @@ class AttendanceStore(Protocol):
     async def sessions_of_external_id(self, external_id: str) -> Sequence[str]:
         """Ids of the class meetings that the LMS knows by an id of its own, in order of time."""
 
-    async def sessions_of_person(self, person: RosterEntry) -> Sequence[str]:
-        """Ids of the class meetings that somebody has attendance in: by account, id of the LMS, or address."""
+    async def sessions_of_person(self, person: RosterEntry, *, since: datetime | None = None) -> Sequence[str]:
+        """Ids of the class meetings that somebody has attendance in: by account, id of the LMS, or address.
 
-    async def sessions_holding(
-        self, *, users: Collection[str], emails: Collection[str], since: datetime
-    ) -> Sequence[str]:
-        """Ids of the class meetings since a moment that have attendance of an account, or with an address."""
-
-    async def people_to_remark(self, now: datetime) -> Sequence[str]:
-        """Accounts whose class meetings are to be marked again, because their addresses changed."""
+        Only those that begin at a moment or later, if one is given.
+        """
 
     async def remarks(self) -> Sequence[Remark]:
-        """What is still to be marked again, by decision; a part of it if that is much."""
+        """What is still to be marked again; a part of it if that is much."""
 
     async def forget_remark(self, remark_id: str) -> None:
-        """All jobs of a decision are handed out. Nothing happens if that is known already."""
+        """All jobs of a remark are handed out. Nothing happens if that is known already."""
 
     async def space_with_code(self, meeting_code: str, *, until: datetime) -> Space | None:
         """The room that had a meeting code in the last class meeting that began before a moment; None without one."""
@@ -500,7 +495,7 @@ class AttendanceStore(Protocol):
         """The tracked teacher whose subscription has this name."""
 
     async def organizer_with(self, email: str) -> TrackedOrganizer | None:
-        """The tracked teacher with this address."""
+        """The tracked teacher with this address: enrolled by it, or else known to have it now."""
 
     async def has_classes(self, teacher_email: str) -> bool:
         """Whether a class meeting is stored whose teacher this is; co-teachers do not count."""

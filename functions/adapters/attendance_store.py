@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from functions.adapters.database import ABSENT, COMMIT_TIME, Database, Document, Query, Where, Write
 from functions.adapters.documents import SCHEMA_VERSION, Fields, check_schema, expiry
-from functions.adapters.paths import room_path
-from functions.adapters.people_documents import organizer_from_document
+from functions.adapters.paths import organizer_path, room_path
+from functions.adapters.people_documents import organizer_from_document, person_from_document
 from functions.adapters.remark_documents import remark_from_document, remark_path
 from functions.adapters.work import DocumentWork
-from functions.domain.addresses import mailbox
+from functions.domain.addresses import current_of, mailbox, mailboxes
 from functions.domain.errors import StoreConflict
 from functions.domain.model import Space, SyncState
 from functions.domain.roster import RosterEntry
@@ -30,14 +30,11 @@ PARKED_AT_ONCE = 20
 COMMIT_ATTEMPTS = 20
 """How often we decide anew because another process wrote first."""
 
-MAX_REMARKED = 100
-"""For how many accounts one run of `sync-due` has class meetings marked again; the next run takes the rest."""
-
 MAX_DUE = 5000
 """How many class meetings one run of `sync-due` takes on; the next run takes the rest."""
 
 MAX_REMARKS = 100
-"""For how many decisions one run of `sync-due` completes what they left; the next run takes the rest."""
+"""How many remarks one run of `sync-due` completes; the next run takes the rest."""
 
 T = TypeVar("T")
 
@@ -101,36 +98,18 @@ class DocumentAttendanceStore:
         """See the port."""
         return await self._session_ids(Where("external_id", "==", external_id), order=("session_start", "session_id"))
 
-    async def sessions_of_person(self, person: RosterEntry) -> Sequence[str]:
+    async def sessions_of_person(self, person: RosterEntry, *, since: datetime | None = None) -> Sequence[str]:
         """See the port."""
+        lately = (Where("session_start", ">=", since),) if since else ()
+        order = ("session_start", "attendee_id") if since else ()
         named = [
             *([Where("user", "==", person.user)] if person.user else []),
             *([Where("student_id", "==", person.student_id)] if person.student_id else []),
             *([Where("emails", "contains", mailbox(person.email))] if person.email else []),
         ]
-        found = [await self._database.find(Query("attendance", where=(where,), group=True)) for where in named]
+        wanted = [Query("attendance", where=(where, *lately), order=order, group=True) for where in named]
+        found = [await self._database.find(query) for query in wanted]
         return sorted({document.fields["session_id"] for part in found for document in part.documents})
-
-    async def sessions_holding(
-        self, *, users: Collection[str], emails: Collection[str], since: datetime
-    ) -> Sequence[str]:
-        """See the port."""
-        named = [
-            *(Where("user", "==", user) for user in sorted(users)),
-            *(Where("emails", "contains", email) for email in sorted(emails)),
-        ]
-        lately = Where("session_start", ">=", since)
-        order = ("session_start", "attendee_id")
-        session_ids: set[str] = set()
-        for where in named:
-            found = await self._database.find(Query("attendance", where=(where, lately), order=order, group=True))
-            session_ids |= {document.fields["session_id"] for document in found.documents}
-        return sorted(session_ids)
-
-    async def people_to_remark(self, now: datetime) -> Sequence[str]:
-        """See the port."""
-        waiting = Query("people", where=(Where("remark_at", "<=", now),), order=("remark_at",), limit=MAX_REMARKED)
-        return [document.fields["user"] for document in (await self._database.find(waiting)).documents]
 
     async def remarks(self) -> Sequence[Remark]:
         """See the port."""
@@ -205,9 +184,19 @@ class DocumentAttendanceStore:
         """See the port."""
         for named in (Where("email", "==", email), Where("mailbox", "==", mailbox(email))):
             found = await self._database.find(Query("organizers", where=(named,), limit=1))
-            if found.documents or mailbox(email) == email:
+            if found.documents:
+                return organizer_from_document(found.documents[0].fields)
+            if mailbox(email) == email:
                 break
-        return organizer_from_document(found.documents[0].fields) if found.documents else None
+        return await self._organizer_known_by(mailbox(email))
+
+    async def _organizer_known_by(self, box: str) -> TrackedOrganizer | None:
+        """A tracked teacher who has an address by now under which nobody was enrolled."""
+        found = await self._database.find(Query("people", where=(Where("emails", "contains", box),)))
+        people = [person_from_document(document.fields) for document in found.documents]
+        paths = [organizer_path(person.user) for person in people if box in mailboxes(current_of(person))]
+        tracked = await self._database.get_many(paths) if paths else {}
+        return next((organizer_from_document(tracked[path].fields) for path in paths if path in tracked), None)
 
     async def has_classes(self, teacher_email: str) -> bool:
         """See the port."""

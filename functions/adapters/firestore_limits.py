@@ -68,7 +68,6 @@ SINGLE: Final = (
     *(Index("conferences", (field,)) for field in ("sync.pulled_at", "sync.state")),
     Index("parked_events", ("replayed_at",)),
     Index("people", ("emails[]",)),
-    Index("people", ("remark_at",)),
     *(
         Index("sessions", (field,))
         for field in (

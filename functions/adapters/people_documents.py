@@ -35,7 +35,6 @@ def person_to_document(person: Person, *, retention: timedelta | None) -> Fields
         "addresses": _addresses_to_document(person),
         "emails": sorted(mailboxes(known.email for known in person.addresses)),
         "outdated": person.outdated,
-        "remark_at": person.remark_at,
     }
 
 
@@ -59,7 +58,6 @@ def person_from_document(fields: Mapping[str, Any]) -> Person:
         student=remembered_from_document(fields["student"]),
         known_by=tuple(KnownAddress(**known) for known in fields.get("addresses", ())),
         outdated=fields.get("outdated", False),
-        remark_at=fields.get("remark_at"),
     )
 
 

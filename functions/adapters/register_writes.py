@@ -26,6 +26,12 @@ def registers_before(stored: StoredSheet) -> frozenset[str]:
     return frozenset(register_id(class_id, month) for class_id in classes if class_id)
 
 
+def registers_to_come(session: Document) -> frozenset[str]:
+    """The registers that a class meeting will stand in, as far as its own document tells; read early, nothing waits."""
+    month = session.fields["local_date"][:7]
+    return frozenset(register_id(class_id, month) for class_id in session.fields.get("class_ids", ()))
+
+
 def has_parts(stored: Document | None) -> bool:
     """Whether a register's document says that it does not hold all of it."""
     return stored is not None and bool(stored.fields["parts"])

@@ -1,7 +1,4 @@
-"""`remarks/{id}`: whose other class meetings are still to be marked again after a decision of a person.
-
-Domain <-> documents, pure.
-"""
+"""`remarks/{id}`: whose class meetings are still to be marked again. Domain <-> documents, pure."""
 
 from __future__ import annotations
 
@@ -26,6 +23,7 @@ def remark_to_document(remark: Remark, *, now: datetime, retention: timedelta | 
         "schema_version": SCHEMA_VERSION,
         "expire_at": expiry(now, retention),
         "session_id": remark.session_id,
+        "since": remark.since,
         "accounts": [roster_entry_to_document(account) for account in remark.accounts],
     }
 
@@ -34,4 +32,4 @@ def remark_from_document(remark_id: str, fields: Mapping[str, Any]) -> Remark:
     """What `remark_to_document` wrote."""
     check_schema(fields)
     accounts = tuple(RosterEntry(**account) for account in fields["accounts"])
-    return Remark(remark_id, fields["session_id"], accounts)
+    return Remark(remark_id, accounts, session_id=fields["session_id"], since=fields.get("since"))

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functions.adapters.attendance_documents import correction_from_document, correction_id
 from functions.adapters.commit import Commit, Wanted
 from functions.adapters.conference_documents import conference_from_document
-from functions.adapters.database import MOST_IN_ANY, Database, Query, Where
+from functions.adapters.database import MOST_IN_ANY, Database, Document, Query, Where
 from functions.adapters.documents import check_schema
 from functions.adapters.loaded import Loaded
 from functions.adapters.paths import (
@@ -22,10 +22,12 @@ from functions.adapters.paths import (
     corrections_path,
     organizer_path,
     person_path,
+    register_path,
     room_path,
     session_path,
 )
 from functions.adapters.people_documents import organizer_from_document, person_from_document
+from functions.adapters.register_writes import registers_to_come
 from functions.adapters.room_documents import room_from_document
 from functions.adapters.session_documents import session_from_document
 from functions.domain.errors import StoreConflict
@@ -59,6 +61,7 @@ class DocumentWork:
         self._clock = clock
         self._retention = retention
         self._wanted = Wanted()
+        self._known_by: dict[str, set[str]] = {}
 
     # --- What is stored ---
 
@@ -139,14 +142,17 @@ class DocumentWork:
 
     async def people_known_by(self, emails: Collection[str]) -> Mapping[str, Person]:
         """See the port."""
-        wanted = sorted(emails)
+        wanted = sorted(set(emails) - self._known_by.keys())
         parts = [wanted[first : first + MOST_IN_ANY] for first in range(0, len(wanted), MOST_IN_ANY)]
         queries = [Query("people", where=(Where("emails", "contains_any", part),)) for part in parts]
-        users = set()
+        known_by: dict[str, set[str]] = {email: set() for email in wanted}
         for found in await asyncio.gather(*(self._database.find(query) for query in queries)):
             self._stored.learn(found.documents)
-            users |= {document.fields["user"] for document in found.documents}
-        return await self.people(users)
+            for document in found.documents:
+                for email in known_by.keys() & set(document.fields["emails"]):
+                    known_by[email].add(document.fields["user"])
+        self._known_by |= known_by
+        return await self.people({user for email in emails for user in self._known_by[email]})
 
     async def organizer(self, user: str) -> TrackedOrganizer | None:
         """See the port."""
@@ -235,12 +241,17 @@ class DocumentWork:
             await self._database.commit(writes)
         return changes
 
+    async def _known_corrections(self, session_id: str, known: Document | None) -> Mapping[str, Document]:
+        return await self._stored.children(corrections_path(session_id)) if known else {}
+
     async def _load_corrections(self, session_id: str) -> dict[str, Correction]:
         if session_id not in self._wanted.corrections:
             # Read after the class meeting, whose version stands for them. Under one that does not exist there is
             # nothing, unless its conference belonged elsewhere for a while: what people decided is waiting then.
             known = await self._stored.get(session_path(session_id)) or self._stored.known(conference_path(session_id))
-            found = await self._stored.children(corrections_path(session_id)) if known else {}
+            session = self._stored.known(session_path(session_id))
+            coming = map(register_path, registers_to_come(session)) if session else ()
+            found, _ = await asyncio.gather(self._known_corrections(session_id, known), self._stored.load(coming))
             corrections = [correction_from_document(document.fields) for document in found.values()]
             self._wanted.corrections[session_id] = {correction_id(correction): correction for correction in corrections}
         return self._wanted.corrections[session_id]

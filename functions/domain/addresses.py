@@ -2,7 +2,7 @@
 
 People are renamed, get aliases, and leave addresses that others get. So what is known of an account has an age: each
 address has the time span in which it was known, and a class meeting counts the addresses of its own time.
-Why it is so: docs/adr/0015-an-address-belongs-to-an-account-for-a-time.md.
+Why it is so: docs/adr/0022-an-address-belongs-to-an-account-for-a-time.md.
 """
 
 from __future__ import annotations

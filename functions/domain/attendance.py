@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from functions.domain.addresses import answered_since, mailbox, mailboxes
+from functions.domain.addresses import answered_since
 from functions.domain.certainty import (
     after_marking,
     held_time,
@@ -251,10 +251,23 @@ def _people(session: ClassSession, conferences: Sequence[Conference], evidence: 
     return people
 
 
-def students_of(session: ClassSession) -> tuple[RosterEntry, ...]:
-    """Who is expected in a class meeting, as far as addresses tell without accounts; a teacher on the roster is not."""
-    teachers = mailboxes(session.plan.teachers)
-    return tuple(e for e in session.plan.roster if not e.email or mailbox(e.email) not in teachers)
+def students_of(
+    session: ClassSession, conferences: Iterable[Conference], people: Mapping[str, Person]
+) -> tuple[RosterEntry, ...]:
+    """Who is expected in a class meeting; a teacher is not, by whatever address of the account the roster names one.
+
+    Args:
+        session: The class meeting.
+        conferences: What belongs to it.
+        people: What is known of the accounts that were there, and of those that have an address of the class.
+    """
+    return Who(
+        teachers=frozenset(session.plan.teachers),
+        organizer_teaches=session.plan.scheduled is None,
+        roster=session.plan.roster,
+        people=people,
+        ended_at=people_left_at(session, conferences),
+    ).students()
 
 
 def people_left_at(session: ClassSession, conferences: Iterable[Conference]) -> datetime | None:

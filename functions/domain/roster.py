@@ -38,6 +38,12 @@ class RosterEntry:
         """Whether somebody who names a student by either means this one."""
         return self.student_id == student_id if student_id else _same_mailbox(self.email, email)
 
+    def may_be(self, *, student_id: str | None, email: str | None) -> bool:
+        """Whether somebody who was named by both is this one: different ids are never one student, whatever else."""
+        if student_id and self.student_id:
+            return self.student_id == student_id
+        return _same_mailbox(self.email, email)
+
     def is_same_as(self, other: RosterEntry) -> bool:
         """Whether two entries are of one student."""
         pairs = ((_compared(self, name), _compared(other, name)) for name in _IDENTIFYING)
@@ -140,9 +146,7 @@ class Override:
     def concerns(self, entry: RosterEntry | None, attendee_id: str) -> bool:
         """Whether it is about this student, under whatever id the attendance stands now."""
         if entry and (self.student_id or self.email):
-            if self.student_id and entry.student_id:
-                return self.student_id == entry.student_id
-            return _same_mailbox(self.email, entry.email)
+            return entry.may_be(student_id=self.student_id, email=self.email)
         return self.attendee_id == attendee_id
 
 

@@ -91,7 +91,7 @@ def _naming_it(
     entry: RosterEntry, remembered: Sequence[Assignment], accounts_by_email: Mapping[str, str]
 ) -> list[Assignment]:
     """Those of the remembered assignments by which, or without which, an account is an entry's student anyway."""
-    own = {entry.user, accounts_by_email.get(entry.email or "")}
+    own = {entry.user, accounts_by_email.get(mailbox(entry.email or ""))}
     return [one for one in remembered if one.user in own or _student_of(one, [entry], "")]
 
 
@@ -107,8 +107,8 @@ def _student_of(
         mine = (entry for entry in roster if correction.concerns(entry, attendee_id(session_id, entry.key)))
         return next(mine, None)
     by_id = (entry for entry in roster if correction.student_id and entry.student_id == correction.student_id)
-    by_email = (entry for entry in roster if _same(correction.email, entry.email))
-    return next(by_id, None) or next(by_email, None)
+    told = {"student_id": correction.student_id, "email": correction.email}
+    return next(by_id, None) or next((entry for entry in roster if entry.may_be(**told)), None)
 
 
 def _naming(correction: Override | Assignment, entry: RosterEntry, session_id: str) -> Override | Assignment:
@@ -148,12 +148,12 @@ class _Identities:
     @staticmethod
     def _addresses(entry: RosterEntry) -> Iterator[str]:
         if entry.email:
-            yield entry.email
+            yield mailbox(entry.email)
 
     def _accounts(self, entry: RosterEntry) -> Iterator[str]:
         if entry.user:
             yield entry.user
-        if entry.email and (user := self.accounts_by_email.get(entry.email)):
+        if entry.email and (user := self.accounts_by_email.get(mailbox(entry.email))):
             yield user
         for assignment in self.assignments:
             if assignment.user and _student_of(assignment, [entry], ""):
@@ -163,8 +163,3 @@ class _Identities:
 def _are_two(entry: RosterEntry, other: RosterEntry) -> bool:
     """Whether two entries are two students, whatever address or account they share: the LMS's own ids say so."""
     return bool(entry.student_id and other.student_id) and entry.student_id != other.student_id
-
-
-def _same(one: str | None, other: str | None) -> bool:
-    """Whether two addresses are one mailbox."""
-    return one is not None and other is not None and mailbox(one) == mailbox(other)

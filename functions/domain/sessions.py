@@ -63,7 +63,6 @@ class Person:
         student: The student that people once said this account is.
         known_by: Every address that it has or had.
         outdated: Whether the newest answer is known to be wrong, as another account has one of its addresses.
-        remark_at: Since when class meetings are to be marked again because its addresses changed; None if none is.
     """
 
     user: str
@@ -73,7 +72,6 @@ class Person:
     student: Remembered | None = None
     known_by: tuple[KnownAddress, ...] = ()
     outdated: bool = False
-    remark_at: datetime | None = None
 
     @property
     def addresses(self) -> tuple[KnownAddress, ...]:
@@ -374,17 +372,21 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """What is still to be marked again after a decision about a class meeting: all others that some people were in.
+    """What is still to be marked again: the class meetings of some people.
+
+    That is so after a decision about one class meeting, and once accounts turn out to have other addresses.
 
     Attributes:
-        remark_id: Which decision.
-        session_id: The class meeting that it was about.
-        accounts: The people, by account and by the students that they are taken for.
+        remark_id: Its own id; of a decision, the decision's.
+        accounts: The people: by account, and by the students or addresses that they are taken for.
+        session_id: The class meeting that a decision was about, which is marked already; None without one.
+        since: Which class meetings: those that begin then or later; None for all.
     """
 
     remark_id: str
-    session_id: str
     accounts: tuple[RosterEntry, ...]
+    session_id: str | None = None
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -232,7 +232,9 @@ class Who:
 
     def _named(self, *, student_id: str | None, email: str | None) -> RosterEntry | None:
         by_id = (entry for entry in self._students if student_id and entry.student_id == student_id)
-        return next(by_id, None) or (self._by_email.get(mailbox(email)) if email else None)
+        by_email = self._by_email.get(mailbox(email)) if email else None
+        meant = by_email if by_email and by_email.may_be(student_id=student_id, email=email) else None
+        return next(by_id, None) or meant
 
     def _with_account(self, user: str | None, told: Sequence[str]) -> RosterEntry | None:
         """The student with one of a participant's addresses: those known the longest first, then the primary one."""

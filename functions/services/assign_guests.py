@@ -62,9 +62,8 @@ async def assign(
     async def change(work: Work, session: ClassSession, decision: Decision) -> Changed:
         guest = await _guest(work, session, attendee_id, deps)
         named = RosterEntry(email, student_id)
-        entry = next(
-            (e for e in students_by_id(session).values() if e.is_named_by(student_id=student_id, email=email)), None
-        )
+        students = (await students_by_id(work, session, deps=deps)).values()
+        entry = next((e for e in students if e.is_named_by(student_id=student_id, email=email)), None)
         if entry is None:
             raise InvalidRequest.of(
                 "student_id" if named.student_id else "email", "is nobody on this class meeting's roster"

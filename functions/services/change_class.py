@@ -18,6 +18,7 @@ from functions.domain.timetable import Room
 from functions.ports import Work
 from functions.services.deps import Deps
 from functions.services.follow_calendar import follow_now
+from functions.services.follow_students import Unapplied, follow_students
 from functions.services.impersonation import require_allowed
 from functions.services.marking import mark, place, rearrange
 from functions.services.organizers import track
@@ -37,10 +38,13 @@ class ClassChange:
 
 async def change_class(
     session_id: str, change: ClassChange, *, following: bool, caller: Caller, if_match: str | None, deps: Deps
-) -> tuple[str, ...]:
+) -> tuple[tuple[str, ...], tuple[Unapplied, ...]]:
     """Move or rename a class, or give it other teachers; with `following` all later ones of its series as well.
 
     Those move by as much local clock time as this one.
+
+    Returns:
+        The class meetings. Once they have other teachers also the corrections that apply to nobody who is expected now.
 
     Raises:
         NotFound, PreconditionFailed, OverlappingClass, InvalidRequest, DomainNotAllowed: Nothing was changed.
@@ -54,9 +58,10 @@ async def change_class(
     entry_id = uuid.uuid4().hex
     candidates = await _candidates(session_id, following=following, deps=deps)
 
-    async def decide(work: Work) -> tuple[str, ...]:
+    async def decide(work: Work) -> tuple[tuple[str, ...], tuple[Unapplied, ...]]:
         now = deps.clock()
         first, sessions = await _planned(work, session_id, candidates, if_match=if_match)
+        unapplied: list[Unapplied] = []
         changed: dict[str, ClassSession] = {}
         rooms: dict[str, Room] = {}
         for session in sessions:
@@ -70,14 +75,19 @@ async def change_class(
                 room = rooms[moved.space.name]
                 rooms[moved.space.name] = with_class(room, moved.session_id, scheduled, moved.plan.policy)
         touched = {name for room in rooms.values() for name in await rearrange(work, room, now=now)}
+        for session in sessions:
+            after = changed[session.session_id]
+            if after.plan.teachers != session.plan.teachers:
+                followed = await follow_students(work, session, after, rules=deps.rules, now=now)
+                unapplied += followed.unapplied
         await mark(work, touched, rules=deps.rules, now=now, changed=changed)
         references = {"session_id": session_id, "sessions": str(len(changed))}
         work.note(AuditEntry(entry_id, None, caller.email, "class.changed", references, {}))
-        return tuple(changed)
+        return tuple(changed), tuple(unapplied)
 
-    changed_ids, _ = await deps.store.transact(decide)
+    (changed_ids, unapplied), _ = await deps.store.transact(decide)
     await follow_now(changed_ids, deps=deps)
-    return changed_ids
+    return changed_ids, unapplied
 
 
 async def cancel_class(

@@ -6,11 +6,9 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from functions.domain.attendance import students_of
 from functions.domain.errors import InvalidRequest, NotFound, SessionNotFound
 from functions.domain.model import Organizer, Reading, SyncSource
-from functions.domain.roster import Assignment, Decision, Override, RosterEntry, checked_roster
-from functions.domain.roster_changes import corrections_after
+from functions.domain.roster import Decision, RosterEntry, checked_roster
 from functions.domain.sessions import (
     AttachedRecord,
     Caller,
@@ -18,12 +16,12 @@ from functions.domain.sessions import (
 )
 from functions.domain.syncing import after_reading
 from functions.domain.timetable import Slot
-from functions.domain.who import accounts_by_email
 from functions.ports import Work
 from functions.services.decisions import Changed, carry_out
 from functions.services.deps import Deps
 from functions.services.follow_calendar import follow_now
-from functions.services.marking import accounts, place, rearrange
+from functions.services.follow_students import Unapplied, follow_students
+from functions.services.marking import place, rearrange
 from functions.services.resolve_identities import resolve_identities
 
 
@@ -116,14 +114,6 @@ async def detach_record(
     await carry_out(session_id, change, what="record.detached", by=by, caller=caller, if_match=if_match, deps=deps)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Unapplied:
-    """A correction of a class meeting that applies to nobody on its roster."""
-
-    session_id: str
-    correction: Override | Assignment
-
-
 async def set_roster(
     session_id: str,
     students: tuple[RosterEntry, ...],
@@ -147,7 +137,7 @@ async def set_roster(
 
     async def change(work: Work, session: ClassSession, _: Decision) -> Changed:
         nonlocal unapplied
-        changed, unapplied = await with_roster(work, session, checked)
+        changed, unapplied = await with_roster(work, session, checked, deps=deps)
         return changed
 
     await carry_out(session_id, change, what="roster.set", by=by, caller=caller, if_match=if_match, deps=deps)
@@ -188,7 +178,7 @@ async def set_class_roster(
         theirs = [entry if own == class_id else dataclasses.replace(entry, class_id=class_id) for entry in checked]
         # Whoever stands in another section there has moved to this one.
         wanted = (*theirs, *(o for o in others if not any(o.is_same_as(t) for t in theirs)))
-        changed, unapplied[session.session_id] = await with_roster(work, session, wanted)
+        changed, unapplied[session.session_id] = await with_roster(work, session, wanted, deps=deps)
         return changed
 
     for session_id in session_ids:
@@ -250,7 +240,7 @@ async def _reading(session_id: str, record: str, from_session_id: str | None, de
 
 
 async def with_roster(
-    work: Work, session: ClassSession, students: Iterable[RosterEntry]
+    work: Work, session: ClassSession, students: Iterable[RosterEntry], *, deps: Deps
 ) -> tuple[Changed, tuple[Unapplied, ...]]:
     """A class meeting with another roster. What people corrected follows its students.
 
@@ -259,21 +249,7 @@ async def with_roster(
     """
     wanted = tuple(students)
     changed = dataclasses.replace(session, plan=dataclasses.replace(session.plan, roster=wanted))
-    conferences = [await work.conference(record) for record in session.conference_records]
-    people = await work.people(accounts(conference for conference in conferences if conference))
-    found = corrections_after(
-        await work.corrections(session.session_id),
-        session_id=session.session_id,
-        before=session.plan.roster,
-        after=students_of(changed),
-        people=people,
-        accounts_by_email=accounts_by_email(people),
-    )
-    unapplied = tuple(Unapplied(session.session_id, correction) for correction in found.unapplied)
-    if wanted == session.plan.roster and not found.put:
-        return Changed(session), unapplied
-    for correction in found.dropped:
-        work.drop_correction(session.session_id, correction)
-    for correction in found.put:
-        work.put_correction(session.session_id, correction)
-    return Changed(changed, references={"students": str(len(wanted))}), unapplied
+    followed = await follow_students(work, session, changed, rules=deps.rules, now=deps.clock())
+    if wanted == session.plan.roster and not followed.changed:
+        return Changed(session), followed.unapplied
+    return Changed(changed, references={"students": str(len(wanted))}), followed.unapplied

@@ -77,7 +77,7 @@ async def remove_override(
     """
 
     async def change(work: Work, session: ClassSession, _: Decision) -> Changed:
-        entry = students_by_id(session).get(attendee_id)
+        entry = (await students_by_id(work, session, deps=deps)).get(attendee_id)
         found = [
             correction
             for correction in await work.corrections(session_id)
@@ -99,7 +99,7 @@ async def _targets(work: Work, session: ClassSession, overrides: Sequence[Overri
         AttendeeNotFound: Somebody is named by an id that nobody in the class meeting has.
         InvalidRequest: Somebody is nobody on the roster, or is named twice; each is named by its place.
     """
-    students = students_by_id(session)
+    students = await students_by_id(work, session, deps=deps)
     targets: list[RosterEntry] = []
     problems: list[FieldError] = []
     await _require_known(work, session, overrides, students, deps)

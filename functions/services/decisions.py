@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from functions.domain.attendance import attendee_id as attendee_id_of
-from functions.domain.attendance import students_of
 from functions.domain.calendar import to_follow
 from functions.domain.errors import SessionNotFound
 from functions.domain.etag import require_match
@@ -25,7 +24,7 @@ from functions.domain.sessions import (
 from functions.ports import Work
 from functions.services.deps import Deps
 from functions.services.mark_elsewhere import mark_elsewhere
-from functions.services.marking import mark
+from functions.services.marking import expected_in, mark
 
 Change = Callable[[Work, ClassSession, Decision], Awaitable["Changed"]]
 
@@ -79,17 +78,18 @@ async def carry_out(
             references = {"session_id": session_id, **changed.references}
             work.note(AuditEntry(entry_id, by, caller.email, what, references, {}))
         if changed.accounts:
-            work.put_remark(Remark(entry_id, session_id, changed.accounts))
+            work.put_remark(Remark(entry_id, changed.accounts, session_id=session_id))
         return changed
 
     # Many marks are set at once, one call each: in this process they need not fight for the class meeting.
     async with deps.turns.of(f"decisions/{session_id}"):
         changed, _ = await deps.store.transact(decide)
     if changed.accounts:
-        await mark_elsewhere(Remark(entry_id, session_id, changed.accounts), deps=deps)
+        await mark_elsewhere(Remark(entry_id, changed.accounts, session_id=session_id), deps=deps)
     return changed.result
 
 
-def students_by_id(session: ClassSession) -> dict[str, RosterEntry]:
+async def students_by_id(work: Work, session: ClassSession, *, deps: Deps) -> dict[str, RosterEntry]:
     """The students of a class meeting by attendee id."""
-    return {attendee_id_of(session.session_id, entry.key): entry for entry in students_of(session)}
+    students = await expected_in(work, session, rules=deps.rules, now=deps.clock())
+    return {attendee_id_of(session.session_id, entry.key): entry for entry in students}

@@ -1,7 +1,7 @@
-"""Mark the other class meetings again that somebody was in who is remembered as another student from now on.
+"""Mark class meetings again whose people turned out to be others: by a decision, or because addresses changed.
 
-That it is still to be done is stored in the commit of the decision (`Remark`) and forgotten once the jobs are handed
-out. The decision is stored by then, so whatever fails here does not fail it: `sync-due` completes it.
+That it is still to be done is stored in the commit that makes it so (`Remark`), and forgotten once the jobs are handed
+out. The reason is stored by then, so whatever fails here does not fail it: `sync-due` completes it.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from functions.services.deps import Deps
 log = logging.getLogger(__name__)
 
 
-async def mark_elsewhere(remark: Remark, *, deps: Deps) -> None:
-    """Hand out the jobs now; if that fails, `mark_all_elsewhere` does it later."""
+async def mark_elsewhere(remark: Remark | None, *, deps: Deps) -> None:
+    """Hand out the jobs now; if that fails, `mark_all_elsewhere` does it later. Nothing is done for None."""
+    if remark is None:
+        return
     try:
         await _hand_out(remark, deps)
     except Retryable as error:
@@ -29,7 +31,7 @@ async def mark_all_elsewhere(*, deps: Deps) -> int:
     """Hand out all jobs that are still to be handed out.
 
     Returns:
-        For how many decisions.
+        For how many remarks.
 
     Raises:
         Retryable: The store or the jobs' topic did not answer; what is left stays stored.
@@ -47,5 +49,9 @@ async def _hand_out(remark: Remark, deps: Deps) -> None:
 
 
 async def _sessions(remark: Remark, deps: Deps) -> Iterable[str]:
-    found = {session_id for account in remark.accounts for session_id in await deps.store.sessions_of_person(account)}
+    found = {
+        session_id
+        for account in remark.accounts
+        for session_id in await deps.store.sessions_of_person(account, since=remark.since)
+    }
     return found - {remark.session_id}

@@ -17,11 +17,13 @@ from functions.domain.attendance import (
     Evidence,
     conference_time,
     sheet,
+    students_of,
     unscheduled_session,
     unscheduled_session_id,
 )
 from functions.domain.certainty import after_attempt
 from functions.domain.model import Conference, SyncError, SyncState
+from functions.domain.roster import RosterEntry
 from functions.domain.sessions import AttendanceSheet, ClassSession, Person
 from functions.domain.timetable import Room, Span, is_forgotten
 from functions.domain.who import account_of
@@ -181,6 +183,20 @@ async def mark(
         sheets[session_id] = sheet(session, evidence)
         work.put_sheet(sheets[session_id])
     return sheets
+
+
+async def expected_in(work: Work, session: ClassSession, *, rules: Rules, now: datetime) -> tuple[RosterEntry, ...]:
+    """The students of a class meeting, as its sheet has them."""
+    conferences = await conferences_of(work, session, now=now)
+    return students_of(session, conferences, await _who_may_be_meant(work, session, conferences, rules))
+
+
+async def conferences_of(work: Work, session: ClassSession, *, now: datetime) -> list[Conference]:
+    """What belongs to a class meeting and was read."""
+    if session.plan.scheduled:
+        return (await _with_its_own(work, session, now=now))[1]
+    stored = [await work.conference(name) for name in session.conference_records]
+    return [conference for conference in stored if conference]
 
 
 async def _named(work: Work, session: ClassSession, *, now: datetime) -> ClassSession:

@@ -15,12 +15,12 @@ from functions.domain.errors import (
     OutOfTime,
 )
 from functions.domain.model import Identity, Organizer, SubscriptionState
-from functions.domain.sessions import AuditEntry, Caller, TrackedOrganizer, Tracking
+from functions.domain.sessions import AuditEntry, Caller, Remark, TrackedOrganizer, Tracking
 from functions.ports import Work
 from functions.services.deps import Deps
 from functions.services.impersonation import require_allowed
 from functions.services.keep_subscriptions import keep
-from functions.services.remark_people import remark
+from functions.services.mark_elsewhere import mark_elsewhere
 from functions.services.resolve_identities import learn
 from functions.services.tracked import require_subscriptions, tracked_organizer
 
@@ -85,15 +85,15 @@ async def know(identity: Identity, *, email: str | None = None, deps: Deps) -> t
     """
     now = deps.clock()
 
-    async def decide(work: Work) -> tuple[TrackedOrganizer, bool, frozenset[str]]:
+    async def decide(work: Work) -> tuple[TrackedOrganizer, bool, Remark | None]:
         before = await work.organizer(identity.user)
         organizer = before or TrackedOrganizer(user=identity.user, email=email or identity.email, enrolled_at=now)
         work.put_organizer(organizer)
-        changed = await learn(work, {identity.user: identity}, asked_at=now)
-        return organizer, before is None, changed
+        remark = await learn(work, {identity.user: identity}, asked_at=now)
+        return organizer, before is None, remark
 
-    (organizer, created, changed), _ = await deps.store.transact(decide)
-    await remark(changed, deps=deps)
+    (organizer, created, remark), _ = await deps.store.transact(decide)
+    await mark_elsewhere(remark, deps=deps)
     return organizer, created
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -33,7 +33,7 @@ from functions.domain.model import (
     is_reported,
 )
 from functions.domain.rereading import NOTHING_KNOWN, after_interruption, is_deferred, known_of
-from functions.domain.sessions import ClassSession
+from functions.domain.sessions import ClassSession, Person
 from functions.domain.syncing import LONGEST_CALL, is_over, is_unfinished, waits_after_refusal
 from functions.domain.timetable import MARGIN, Room, Span
 from functions.domain.who import account_of
@@ -101,8 +101,15 @@ async def stored_conference(request: Request, deps: Deps) -> tuple[Conference | 
     """A conference as it is stored, and as whom it is to be read."""
 
     async def load(work: Work) -> tuple[Conference | None, Organizer]:
-        conference = await work.conference(request.conference_record)
         organizer = request.organizer
+        if organizer.user and not organizer.email:  # whatever is stored: read all of it in one round trip
+            conference, _, _ = await asyncio.gather(
+                work.conference(request.conference_record),
+                work.organizer(organizer.user),
+                work.people([organizer.user]),
+            )
+        else:
+            conference = await work.conference(request.conference_record)
         if not organizer.known and conference:
             organizer = conference.organizer
         if not organizer.known:
@@ -134,20 +141,43 @@ async def _account_of(email: str, deps: Deps) -> Organizer:
     return Organizer(tracked.user if tracked else None, email)
 
 
-async def scheduled_with(conference: Conference, deps: Deps) -> dict[str, ClassSession]:
-    """The scheduled class meetings that a conference belongs to."""
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What is stored around a conference, read in as few round trips as possible.
 
-    async def load(work: Work) -> dict[str, ClassSession]:
+    Attributes:
+        sessions: The scheduled class meetings that it belongs to.
+        rooms: Its room.
+        people: What is known of its accounts and of its teacher; None for those of whom nothing is.
+    """
+
+    sessions: Mapping[str, ClassSession] = field(default_factory=dict)
+    rooms: Mapping[str, Room] = field(default_factory=dict)
+    people: Mapping[str, Person | None] = field(default_factory=dict)
+
+
+async def surroundings_of(conference: Conference, organizer: Organizer, deps: Deps) -> Surroundings:
+    """What is stored around a conference."""
+
+    async def load(work: Work) -> Surroundings:
         time = conference_time(conference)
         if conference.snapshot is None or time is None:
-            return {}
-        room = await work.room(conference.snapshot.space.name)
+            return Surroundings()
+        space = conference.snapshot.space.name
+        users = {*accounts([conference]), *([organizer.user] if organizer.user else [])} if deps.identities else set()
+        await work.load(rooms=[space], people=users)
+        room, people = await work.room(space), await work.people(users)
         session_ids = conference.attached_to or room.sessions_of(time)
+        await work.load(sessions=session_ids)
         sessions = {session_id: await work.session(session_id) for session_id in session_ids}
-        return {session_id: session for session_id, session in sessions.items() if session and session.plan.takes_place}
+        return Surroundings(
+            {name: session for name, session in sessions.items() if session and session.plan.takes_place},
+            {space: room},
+            {user: people.get(user) for user in users},
+        )
 
-    sessions, _ = await deps.store.transact(load)
-    return sessions
+    surroundings, _ = await deps.store.transact(load)
+    return surroundings
 
 
 async def look_around(
@@ -158,6 +188,7 @@ async def look_around(
     full: bool,
     deps: Deps,
     beside: Iterable[ClassSession] = (),
+    rooms: Mapping[str, Room] | None = None,
 ) -> Organizer:
     """List a scheduled class meeting's records and read those that are not read for good.
 
@@ -168,12 +199,14 @@ async def look_around(
         full: Whether records that were read for good are read again.
         deps: The outside world.
         beside: Further class meetings for which the same look is to do.
+        rooms: Rooms that were loaded already.
 
     Returns:
         As whom that was done.
     """
     space, scheduled = session.space.name, session.plan.takes_place
-    room, attached = await _room_and_attached(session, deps)
+    room = (rooms or {}).get(space) or await _room(space, deps)
+    attached = [record.conference_record for record in session.plan.attached]
     # Meet lists records only to the owner of their space.
     organizer = room.owner
     if organizer.user is None and (email := organizer.email or next(iter(session.plan.teachers), None)):
@@ -195,8 +228,9 @@ async def look_around(
                 found.later = found.later or error
         found.looks[space] = Look(reach, organizer, listing)
     room = with_listing(room, found.looks[space].listing)
-    wanted = await _unfinished({*room.records_of(session.session_id), *attached}, full=full, strict=strict, deps=deps)
-    await read_all(wanted - found.outcomes.keys(), organizer, found, strict=strict, deps=deps)
+    others = {*room.records_of(session.session_id), *attached} - found.outcomes.keys()
+    wanted = await _unfinished(others, full=full, strict=strict, deps=deps)
+    await read_all(wanted, organizer, found, strict=strict, deps=deps)
     return organizer
 
 
@@ -206,18 +240,19 @@ def reach_of(sessions: Iterable[ClassSession]) -> Interval:
     return Interval(min(t.start for t in times) - MARGIN - LONGEST_CALL, max(t.end for t in times) + MARGIN)
 
 
-async def _room_and_attached(session: ClassSession, deps: Deps) -> tuple[Room, list[str]]:
+async def _room(space: str, deps: Deps) -> Room:
     async def load(work: Work) -> Room:
-        return await work.room(session.space.name)
+        return await work.room(space)
 
     room, _ = await deps.store.transact(load)
-    return room, [record.conference_record for record in session.plan.attached]
+    return room
 
 
 async def _unfinished(records: Collection[str], *, full: bool, strict: bool, deps: Deps) -> set[str]:
     """Those of some records that are to be read; if not `strict`, without those that the store refused lately."""
 
     async def load(work: Work) -> set[str]:
+        await work.load(conferences=records)
         wanted = set()
         for record in records:
             if is_reported(record):
@@ -326,6 +361,8 @@ async def look_up_everybody(
     sessions: Collection[ClassSession],
     organizer: Organizer,
     deps: Deps,
+    *,
+    people: Mapping[str, Person | None] | None = None,
 ) -> bool:
     """Look up everybody who was in what was read or is stored.
 
@@ -335,6 +372,7 @@ async def look_up_everybody(
         sessions: The scheduled class meetings that they belong to.
         organizer: The person as whom Google is asked.
         deps: The outside world.
+        people: What is known of accounts, as far as it was loaded already.
 
     Returns:
         Whether everybody could be asked for.
@@ -350,6 +388,7 @@ async def look_up_everybody(
         deps=deps,
         since=_left_at(found, stored, sessions, now=deps.clock()),
         expected=emails if plans else None,
+        loaded=people,
     )
 
 

@@ -22,7 +22,6 @@ from functions.services.deps import Deps
 from functions.services.fan_out import Item, Pace, fan_out, moment_in
 from functions.services.follow_calendar import JOB as FOLLOW
 from functions.services.mark_elsewhere import mark_all_elsewhere
-from functions.services.remark_people import remark_waiting
 from functions.services.sync import SessionSynced, sync_session
 from functions.services.tracked import tracked_organizer
 
@@ -56,7 +55,7 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 async def sync_due(*, deps: Deps) -> int:
     """Hand out one `sync-session` for every class meeting whose time has come, and what else waits.
 
-    That is what Calendar waits for, and what is still to be marked again after people's decisions.
+    That is what Calendar waits for, and what is still to be marked again.
 
     Returns:
         How many jobs.
@@ -64,7 +63,6 @@ async def sync_due(*, deps: Deps) -> int:
     now = deps.clock()
     session_ids = await deps.store.due_sessions(now)
     waiting = await deps.store.sessions_to_follow(now)
-    await remark_waiting(deps=deps)
     await deps.jobs.publish([*_syncs(session_ids, now), *(Job(FOLLOW, {"session_id": name}) for name in waiting)])
     await mark_all_elsewhere(deps=deps)
     return len(session_ids) + len(waiting)

@@ -6,23 +6,27 @@ id, and is looked up again when the class meeting is brought up to date the next
 
 from __future__ import annotations
 
-import dataclasses
 import logging
+import uuid
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from functions.domain.addresses import after_answers, current_of, has_changed, mailboxes
 from functions.domain.errors import AttendanceError
 from functions.domain.model import Identity, IdentitySource, Organizer
-from functions.domain.sessions import Person
+from functions.domain.roster import RosterEntry
+from functions.domain.sessions import Person, Remark
 from functions.ports import LookUp, Work
 from functions.services.deps import Deps
-from functions.services.remark_people import remark
+from functions.services.mark_elsewhere import mark_elsewhere
 
 log = logging.getLogger(__name__)
 
 KEPT = timedelta(days=7)
 """How long an answer is good where no class has ended since: it only names people, and decides nothing for good."""
+
+REACH = timedelta(days=200)
+"""How far back class meetings are marked again: a school year's half, and further than reports reach."""
 
 RIVALS_ASKED = 5
 """How often in one round further accounts are asked for, because answers took an address from them. Where a whole
@@ -39,6 +43,7 @@ async def resolve_identities(
     deps: Deps,
     since: datetime | None = None,
     expected: Collection[str] | None = None,
+    loaded: Mapping[str, Person | None] | None = None,
 ) -> bool:
     """Look up every account that is not known yet, or not known since a moment.
 
@@ -49,6 +54,7 @@ async def resolve_identities(
         since: When the people left the class; an older answer does not say who they were then.
         expected: The addresses that the class names. The Directory is asked for every account without one of them, as
             only the Directory knows aliases; None if no class names any.
+        loaded: What is known of accounts, if that was loaded a moment ago; None for those of whom nothing is.
 
     Returns:
         Whether everybody could be asked for; if not, it is worth trying again in some minutes.
@@ -56,10 +62,7 @@ async def resolve_identities(
     if deps.identities is None or not users or not acting_as.known:
         return True
 
-    async def known(work: Work) -> Mapping[str, Person]:
-        return await work.people(users)
-
-    people, _ = await deps.store.transact(known)
+    people = await _people(users, loaded or {}, deps)
     asked = {user for user in users if _is_stale(people.get(user), since, deps)}
     if not asked:
         return True
@@ -68,33 +71,38 @@ async def resolve_identities(
     for _ in range(RIVALS_ASKED):
         if not await round_.ask_rivals(people):
             break
-    changed = await round_.remember()
+    remark = await round_.remember()
     if round_.unavailable:
         log.warning(
             "identities.unavailable",
             extra={"accounts": len(round_.unavailable), "reasons": sorted(round_.reasons)},
         )
-    await remark(changed, deps=deps)
+    await mark_elsewhere(remark, deps=deps)
     return not round_.unavailable
 
 
-async def learn(work: Work, answers: Mapping[str, Identity | None], *, asked_at: datetime) -> frozenset[str]:
+async def learn(work: Work, answers: Mapping[str, Identity | None], *, asked_at: datetime) -> Remark | None:
     """Put what Google answered for accounts, and what that means for others who had one of the addresses.
 
     Returns:
-        The accounts whose class meetings are to be marked again once this is committed.
+        What is to be marked again once this is committed; None if no known account has other addresses now.
     """
     before = dict(await work.people(answers.keys()))
     for user in answers:
         before.setdefault(user, Person(user))
     gained = _gained(answers, before)
     before |= {user: person for user, person in (await work.people_known_by(gained)).items() if user not in before}
-    changed = set()
-    for user, person in after_answers(before, answers, asked_at=asked_at).items():
-        if has_changed(before[user], person):
-            changed.add(user)
-        work.put_person(dataclasses.replace(person, remark_at=asked_at) if user in changed else person)
-    return frozenset(changed)
+    after = after_answers(before, answers, asked_at=asked_at)
+    for person in after.values():
+        work.put_person(person)
+    changed = {user: person for user, person in after.items() if has_changed(before[user], person)}
+    if not changed:
+        return None
+    emails = mailboxes(known.email for person in changed.values() for known in person.addresses)
+    accounts = (*(RosterEntry(user=user) for user in sorted(changed)), *map(RosterEntry, sorted(emails)))
+    remark = Remark(uuid.uuid4().hex, accounts, since=asked_at - REACH)
+    work.put_remark(remark)
+    return remark
 
 
 class _Round:
@@ -148,19 +156,32 @@ class _Round:
         await self.ask(rivals.keys(), rivals)
         return bool(rivals)
 
-    async def remember(self) -> frozenset[str]:
-        """Keep the answers; gives the accounts whose class meetings are to be marked again."""
+    async def remember(self) -> Remark | None:
+        """Keep the answers; gives what is to be marked again because of them."""
 
-        async def decide(work: Work) -> frozenset[str]:
+        async def decide(work: Work) -> Remark | None:
             return await learn(work, self._answers, asked_at=self._asked_at)
 
         try:
-            changed, _ = await self._deps.store.transact(decide)
+            remark, _ = await self._deps.store.transact(decide)
         except AttendanceError as error:
             # The same answers can be had again; the attendance is worth more than the memory of them.
             log.warning("identities.not_kept", extra={"reason": error.reason})
-            return frozenset()
-        return changed
+            return None
+        return remark
+
+
+async def _people(users: Collection[str], loaded: Mapping[str, Person | None], deps: Deps) -> Mapping[str, Person]:
+    """What is known of accounts, from the store where it was not loaded yet."""
+    missing = [user for user in users if user not in loaded]
+
+    async def load(work: Work) -> Mapping[str, Person]:
+        return await work.people(missing)
+
+    found: Mapping[str, Person] = {}
+    if missing:
+        found, _ = await deps.store.transact(load)
+    return {**{user: person for user in users if (person := loaded.get(user))}, **found}
 
 
 def _is_stale(person: Person | None, since: datetime | None, deps: Deps) -> bool:

@@ -38,6 +38,7 @@ from functions.ports import Work
 from functions.services.add_to_calendar import Added, add_to_calendar, keep, take_back
 from functions.services.deps import Deps
 from functions.services.follow_calendar import follow_now
+from functions.services.follow_students import Unapplied, follow_students
 from functions.services.impersonation import require_allowed
 from functions.services.marking import mark, rearrange
 from functions.services.new_class import NewClass, fingerprint_of, is_same_request
@@ -72,11 +73,13 @@ class Scheduled:
         session_ids: The class meetings.
         created: False for those that had been scheduled before, by the same request or before they were cancelled.
         repeated: Whether nothing was done, because the same request had been answered before.
+        unapplied: Corrections, made before classes were cancelled, that apply to nobody who is expected in them now.
     """
 
     session_ids: tuple[str, ...]
     created: bool
     repeated: bool = False
+    unapplied: tuple[Unapplied, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,16 +234,28 @@ async def _store(request: _Request, space: Space, teacher: Organizer, *, event_i
                 room = dataclasses.replace(room, owner=teacher)
             rooms[session.space.name] = with_class(room, session_id, scheduled, plan.policy)
         touched = {name for room in rooms.values() for name in await rearrange(work, room, now=now)}
+        unapplied = await _follow_students(work, before, sessions, deps=deps, now=now)
         await mark(work, touched, rules=deps.rules, now=now, changed=sessions)
         if key:
             work.put_answered(Answered(key, request.fingerprint, request.session_ids, now + REMEMBERED))
         references = {"session_id": request.session_ids[0], "sessions": str(len(sessions))}
         what = "class.restored" if before.cancelled else "class.scheduled"
         work.note(AuditEntry(entry_id, None, request.caller.email, what, references, {}))
-        return Scheduled(request.session_ids, created=not before.cancelled)
+        return Scheduled(request.session_ids, created=not before.cancelled, unapplied=unapplied)
 
     scheduled, _ = await deps.store.transact(decide)
     return scheduled
+
+
+async def _follow_students(
+    work: Work, before: _Before, sessions: Mapping[str, ClassSession], *, deps: Deps, now: datetime
+) -> tuple[Unapplied, ...]:
+    """Let corrections of classes that take place again follow their students; gives those that apply to nobody now."""
+    unapplied: list[Unapplied] = []
+    for session_id, session in sessions.items():
+        if old := before.cancelled.get(session_id):
+            unapplied += (await follow_students(work, old, session, rules=deps.rules, now=now)).unapplied
+    return tuple(unapplied)
 
 
 def _entry(

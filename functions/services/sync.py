@@ -7,7 +7,7 @@ function of what Meet said and when, and everything is written in one commit or 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from functions.domain.attendance import unscheduled_session_id
@@ -24,12 +24,13 @@ from functions.services.marking import Attempt, mark, place
 from functions.services.reading import (
     Found,
     Request,
+    Surroundings,
     look_around,
     look_up_everybody,
     read_all,
     read_conference,
-    scheduled_with,
     stored_conference,
+    surroundings_of,
 )
 from functions.services.refusals import store_refusal
 
@@ -91,10 +92,11 @@ async def sync_conference(request: Request, *, deps: Deps) -> Recorded:
             )
         outcome = found.outcomes.get(request.conference_record)
         conference = decided(stored, outcome, request, organizer, deps) if outcome else stored
-        sessions: Mapping[str, ClassSession] = {}
+        around = Surroundings()
         if conference and conference.snapshot:
-            sessions = await scheduled_with(conference, deps)
-        everybody_known = await _look_around_and_up(conference, sessions, found, organizer, deps)
+            around = await surroundings_of(conference, organizer, deps)
+        sessions = around.sessions
+        everybody_known = await _look_around_and_up(conference, around, found, organizer, deps)
 
         async def decide(work: Work) -> tuple[Conference, int]:
             now = deps.clock()
@@ -232,7 +234,7 @@ async def remark_session(session_id: str, *, deps: Deps) -> None:
 
 async def _look_around_and_up(
     conference: Conference | None,
-    sessions: Mapping[str, ClassSession],
+    around: Surroundings,
     found: Found,
     organizer: Organizer,
     deps: Deps,
@@ -243,13 +245,15 @@ async def _look_around_and_up(
         Whether everybody could be asked for.
     """
     stored = [conference] if conference else []
-    outcome, others = bool(found.outcomes), list(sessions.values())
+    outcome, others = bool(found.outcomes), list(around.sessions.values())
     try:
         async with asyncio.TaskGroup() as tasks:
-            first = tasks.create_task(look_up_everybody(found, stored, others, organizer, deps))
+            first = tasks.create_task(look_up_everybody(found, stored, others, organizer, deps, people=around.people))
             for session in others:
                 if outcome or (conference and not was_listed_since(session, conference)):
-                    await look_around(session, found, beside=others, strict=False, full=False, deps=deps)
+                    await look_around(
+                        session, found, beside=others, rooms=around.rooms, strict=False, full=False, deps=deps
+                    )
     except ExceptionGroup as group:
         raise group.exceptions[0] from None
     everybody_known = first.result()

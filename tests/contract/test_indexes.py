@@ -45,8 +45,9 @@ STORE = {
     "sessions_of_series": lambda store: store.sessions_of_series("series"),
     "sessions_of_external_id": lambda store: store.sessions_of_external_id("lesson"),
     "sessions_of_person": lambda store: store.sessions_of_person(RosterEntry("a@b.example", "4711", user="users/1")),
-    "sessions_holding": lambda store: store.sessions_holding(users=["users/1"], emails=["a@b.example"], since=NINE),
-    "people_to_remark": lambda store: store.people_to_remark(NINE),
+    "sessions_of_person since a moment": lambda store: store.sessions_of_person(
+        RosterEntry("a@b.example", "4711", user="users/1"), since=NINE
+    ),
     "people_known_by, of a unit of work": lambda store: store.transact(
         lambda work: work.people_known_by(["a@b.example"])
     ),

@@ -14,7 +14,7 @@ from functions.domain.syncing import wait_after_refusal, waits_after_refusal
 from tests.builders import TEACHING, at, call, lesson, sheet_of
 
 REFUSED = SyncError("documents-refused", "Too large.", "Split it.", at(100))
-REMARK = Remark("decision", "maths", (RosterEntry("ada@school.example", None, user="users/1"),))
+REMARK = Remark("decision", (RosterEntry("ada@school.example", None, user="users/1"),), session_id="maths")
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ async def test_a_class_meeting_can_be_put_alone_before_it_has_attendance(store, 
 
 
 async def test_what_is_to_be_marked_again_stays_until_it_is_forgotten(store):
-    other = dataclasses.replace(REMARK, remark_id="other")
+    other = dataclasses.replace(REMARK, remark_id="other", session_id=None, since=at(-100))
     for remark in (REMARK, other):
         await do(store, lambda work, remark=remark: work.put_remark(remark))
     assert await store.remarks() == [REMARK, other]

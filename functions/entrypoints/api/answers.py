@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from functions.domain.model import Kind, SyncState
 from functions.domain.roster import Mark, Override
 from functions.domain.sessions import CalendarState, Role, SessionState, Tracking
-from functions.services.correct_class import Unapplied
+from functions.services.follow_students import Unapplied
 from functions.services.survey import Survey
 
 
@@ -281,32 +281,6 @@ class Occurrence(Answer):
     meeting_uri: str | None = None
 
 
-class Scheduled(Answer):
-    """A class that is scheduled; of a series its first meeting, with all of them in `sessions`."""
-
-    status: Literal["success"] = "success"
-    session_id: str
-    state: SessionState
-    meeting_code: str | None = None
-    meeting_uri: str | None = None
-    space: str | None = None
-    start_time: datetime
-    end_time: datetime
-    tracking: Tracking | None = None
-    hint: str | None = None
-    calendar: CalendarAnswer | None = None
-    series_id: str | None = None
-    sessions: list[Occurrence] | None = None
-
-
-class Changed(Answer):
-    """Which class meetings were changed, and the one that was named."""
-
-    status: Literal["success"] = "success"
-    session_ids: list[str]
-    session: SessionAnswer
-
-
 class SyncedSession(Answer):
     """A participant session."""
 
@@ -392,6 +366,39 @@ _ASSIGNMENT_UNAPPLIED = (
     "guest is a guest again. If the student is there under another address, assign the guest again "
     "(POST …/attendance/{attendee_id}/assign)."
 )
+
+
+class Scheduled(Answer):
+    """A class that is scheduled; of a series its first meeting, with all of them in `sessions`."""
+
+    status: Literal["success"] = "success"
+    session_id: str
+    state: SessionState
+    meeting_code: str | None = None
+    meeting_uri: str | None = None
+    space: str | None = None
+    start_time: datetime
+    end_time: datetime
+    tracking: Tracking | None = None
+    hint: str | None = None
+    calendar: CalendarAnswer | None = None
+    series_id: str | None = None
+    sessions: list[Occurrence] | None = None
+    unapplied_corrections: list[UnappliedAnswer] | None = None
+
+
+class Changed(Answer):
+    """Which class meetings were changed, and the one that was named."""
+
+    status: Literal["success"] = "success"
+    session_ids: list[str]
+    session: SessionAnswer
+
+
+class ChangedClass(Changed):
+    """Which class meetings were moved, renamed or given other teachers."""
+
+    unapplied_corrections: list[UnappliedAnswer] = []
 
 
 class SessionWithRoster(SessionAnswer):

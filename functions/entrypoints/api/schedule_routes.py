@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 
 from functions.domain.errors import InvalidRequest
-from functions.entrypoints.api.answers import Changed, Scheduled
+from functions.entrypoints.api.answers import Changed, ChangedClass, Scheduled, UnappliedAnswer
 from functions.entrypoints.api.calls import (
     COMMAND,
     WITH_BODY,
@@ -89,12 +89,13 @@ async def schedule(
         "calendar": first.get("calendar"),
         "series_id": first["series_id"],
         "sessions": [_times(session) for session in sessions] if first["series_id"] else None,
+        "unapplied_corrections": [UnappliedAnswer.of(one) for one in done.unapplied] or None,
     }
 
 
 @router.patch(
     "/api/schedule/class/{session_id}",
-    response_model=Changed,
+    response_model=ChangedClass,
     responses=can_end_in(*WITH_BODY, *COMMAND, etag=True),
 )
 async def change(  # noqa: PLR0917 - FastAPI passes by name
@@ -109,7 +110,7 @@ async def change(  # noqa: PLR0917 - FastAPI passes by name
     """Change a class's time, subject or teachers; the rest of its series too if asked."""
     if all(value is None for _, value in body):
         raise InvalidRequest.of("body", "should name something to change")
-    changed = await change_class(
+    changed, unapplied = await change_class(
         session_id,
         ClassChange(
             start_time=body.start_time,
@@ -125,7 +126,11 @@ async def change(  # noqa: PLR0917 - FastAPI passes by name
         if_match=if_match,
         deps=app.deps,
     )
-    return {"session_ids": changed, "session": await answer_session(session_id, app, response)}
+    return {
+        "session_ids": changed,
+        "session": await answer_session(session_id, app, response),
+        "unapplied_corrections": [UnappliedAnswer.of(one) for one in unapplied],
+    }
 
 
 @router.delete(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 
 import pytest
 
 from infra.local.google_apis import RestFault
 from infra.local.school import Account, Attendee
+from tests.api import slug
 from tests.classroom import (
     PUPILS,
     START,
@@ -429,3 +431,23 @@ async def test_a_cancelled_class_lets_go_of_a_record_that_was_attached_to_it(api
     assert (await api.delete(f"/api/schedule/class/{made['session_id']}")).is_success
 
     assert await database.get("sessions/substitute")
+
+
+async def test_who_teaches_by_another_address_of_the_account_is_no_student_of_the_roster_for_corrections_either(
+    api, app, school
+):
+    other = "teacher.private@school.example"
+    account = school.account("users/1")
+    school.enrol(dataclasses.replace(account, aliases=(*account.aliases, other)))
+    made = await scheduled(api, student_emails=[other, PUPILS[0].email])
+    conference = held(made["space"], made["meeting_code"], teacher((0, 60)), guest("Somebody", (0, 60)))
+    school.hold(conference)
+    await event(app, conference)
+    url = f"/api/sessions/{made['session_id']}"
+    assert set(await marks(api, made["session_id"])) == {PUPILS[0].email.partition("@")[0]}
+
+    marked = await api.put(f"{url}/overrides", json={"overrides": [{"email": other, "status": "excused"}], **BY})
+    somebody = await person(api, made["session_id"], role="guest")
+    assigned = await api.post(f"{url}/attendance/{somebody['attendee_id']}/assign", json={"email": other, **BY})
+
+    assert [(answer.status_code, slug(answer)) for answer in (marked, assigned)] == [(422, "invalid-request")] * 2

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from functions.adapters.database import Query
+from infra.local.school import Account, Attendee
 from tests.api import slug
 from tests.classroom import (
     LENGTH,
@@ -20,6 +21,7 @@ from tests.classroom import (
     sheet,
     teacher,
     the_class,
+    visits,
 )
 
 BODY = {
@@ -325,3 +327,72 @@ async def test_what_is_another_class_is_another_request(api, change):
     await post(api, status=201)
 
     assert slug(await api.post("/api/schedule/class", json={**BODY, **change})) == "external-id-in-use"
+
+
+BY = {"by": "Mrs Head"}
+
+
+@pytest.mark.parametrize("held_before", [False, True], ids=["not held yet", "held before"])
+async def test_corrections_follow_their_students_when_it_is_posted_again_with_another_roster(
+    api, app, school, database, held_before
+):
+    school.enrol(Account("users/77", "dana@school.example", aliases=("dana.d@school.example",)))
+    roster = [
+        {"email": "first@school.example", "student_id": "1"},
+        {"email": "dana.d@school.example"},
+        {"email": "third@schol.example"},
+    ]
+    made = await post(api, status=201, student_emails=None, students=roster)
+    if held_before:
+        dana = Attendee("dana", "signed_in", "Dana", "users/77", visits((0, 60)))
+        conference = held(made["space"], made["meeting_code"], teacher((0, 60)), dana)
+        school.hold(conference)
+        await event(app, conference)
+    url = f"/api/sessions/{made['session_id']}"
+    decided = [{"email": one["email"], "status": "excused"} for one in roster]
+    assert (await api.put(f"{url}/overrides", json={"overrides": decided, **BY})).is_success
+    await cancel(api, made["session_id"])
+
+    now = [
+        {"email": "other@school.example", "student_id": "1"},
+        {"email": "dana@school.example"},
+        {"email": "third@school.example"},
+    ]
+    answer = await post(api, student_emails=None, students=now)
+    kept = {
+        document.fields["email"] for document in await database.children(f"sessions/{made['session_id']}/corrections")
+    }
+
+    # That the two addresses are one account's is known once the account was in the class.
+    lost = {"third@schol.example"} | (set() if held_before else {"dana.d@school.example"})
+    assert {one["email"] for one in answer["unapplied_corrections"]} == lost
+    assert {one["session_id"] for one in answer["unapplied_corrections"]} == {made["session_id"]}
+    assert kept == {"other@school.example", "third@schol.example", f"dana{'' if held_before else '.d'}@school.example"}
+
+
+async def test_a_series_posted_again_with_another_roster_says_for_each_class_what_applies_to_nobody(api):
+    made = await post(api, SERIES, status=201)
+    ids = [one["session_id"] for one in made["sessions"]]
+    for session_id in ids:
+        decided = [{"email": PUPILS[0].email, "status": "excused"}]
+        assert (await api.put(f"/api/sessions/{session_id}/overrides", json={"overrides": decided, **BY})).is_success
+    await cancel(api, ids[0], scope="following")
+
+    answer = await post(api, SERIES, student_emails=[account.email for account in PUPILS[1:]])
+    assert [one["session_id"] for one in answer["unapplied_corrections"]] == ids
+
+
+async def test_a_student_who_becomes_a_teacher_has_the_corrections_listed_that_apply_no_longer(api):
+    made = await post(api, status=201)
+    url = f"/api/sessions/{made['session_id']}"
+    decided = [{"email": account.email, "status": "excused"} for account in PUPILS[:2]]
+    assert (await api.put(f"{url}/overrides", json={"overrides": decided, **BY})).is_success
+
+    async def change(**about):
+        answer = await api.patch(f"/api/schedule/class/{made['session_id']}", json=about)
+        assert answer.status_code == 200, answer.text
+        return [one["email"] for one in answer.json()["unapplied_corrections"]]
+
+    assert await change(subject="Algebra") == []
+    assert await change(co_teacher_emails=[PUPILS[0].email]) == [PUPILS[0].email]
+    assert await change(co_teacher_emails=[]) == []

@@ -239,6 +239,36 @@ async def test_a_teacher_who_has_got_another_address_is_asked_for_by_the_one_tha
     assert {subject for subject, _ in subjects(oauth)} == {renamed}
 
 
+async def test_a_renamed_teacher_stays_one_teacher_in_all_that_follows(delegated, calling, school, oauth, meet):
+    app = delegated()
+    api = calling(app)
+    made = await scheduled(api)
+    conference = the_class(made["space"], made["meeting_code"])
+    school.hold(conference)
+    renamed = "new.name@school.example"
+    school.enrol(Account("users/1", renamed, aliases=(TEACHER,)))
+    await know(Identity("users/1", renamed, (TEACHER,), None, IdentitySource.DIRECTORY), deps=app.deps)
+    oauth.grants.assertions.clear()
+    meet.calls.clear()
+    app = delegated()  # without tokens of before
+
+    await event(app, conference)
+    for name in ("reconcile", "renew-subscriptions"):
+        await job(app, name, organizer="users/1")
+    await job(app, "sync-session", session_id=made["session_id"])
+    lms = calling(app, LMS)  # which may schedule for those alone who are enrolled
+    later = await scheduled(
+        lms, teacher_email=renamed, class_id="8c", start_time=(datetime.now(UTC) + timedelta(days=1)).isoformat()
+    )
+
+    assert {subject for subject, _ in subjects(oauth)} == {renamed}
+    assert {call.acting_as for call in meet.calls} == {renamed}
+    assert await marks(calling(app), made["session_id"]) == MARKS
+    people = (await sheet(calling(app), made["session_id"]))["attendance"]
+    assert [p["user"] for p in people if p["role"] == "teacher"] == ["users/1"]
+    assert (later["tracking"], [one.user for one in await app.deps.store.organizers()]) == ("active", ["users/1"])
+
+
 async def test_who_is_enrolled_by_an_alias_is_asked_for_by_the_primary_address(delegated, calling, school, oauth):
     alias = "class-of-teacher@school.example"
     school.enrol(Account("users/1", TEACHER, aliases=(alias,)))

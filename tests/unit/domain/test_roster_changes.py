@@ -164,3 +164,22 @@ def test_an_account_that_is_remembered_as_a_student_follows_or_is_reported():
     assert (lost.attendee_id, lost.email, lost.decision.by) == (id_of("users/7"), TYPO.email, "office")
     assert after([], [BOB], [RIGHT], [phone]).unapplied == ()  # it never applied in this class meeting
     assert after([], [TYPO], [TYPO], [phone]).put == ()
+
+
+def test_a_guest_does_not_become_another_student_who_has_the_address_now():
+    shared = RosterEntry(email=RIGHT.email, student_id="1")
+    other = RosterEntry(email=RIGHT.email, student_id="2")
+    told = assignment(id_of("users/7"), student_id="1", email=RIGHT.email)
+    found = after([told], [shared], [other])
+
+    assert (found.dropped, found.put, found.unapplied) == ((), (), (told,))
+    assert after([told], [other], [other]).unapplied == (told,)
+
+
+def test_a_mark_follows_a_student_whose_gmail_address_is_spelled_otherwise():
+    told = excused(RosterEntry(email="ada.lovelace@gmail.com"))
+    found = after(
+        [told], [RosterEntry(email="ada.lovelace@gmail.com")], [RosterEntry(email="adalovelace@googlemail.com")]
+    )
+
+    assert [one.email for one in found.put] == ["adalovelace@googlemail.com"]

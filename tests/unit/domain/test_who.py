@@ -171,6 +171,26 @@ def test_an_assignment_to_somebody_who_is_not_expected_here_changes_nothing():
     assert of(found, STRANGER).role is Role.GUEST
 
 
+def test_an_assignment_never_moves_to_another_student_who_now_has_the_address():
+    told = [assignment(own_id("users/77"), student_id="gone", email="ada@school.example")]
+    found = who_was(STRANGER, told=told)
+
+    assert (of(found, "A1").mark, of(found, "users/77").role) == (Mark.ABSENT, Role.GUEST)
+
+
+def test_what_is_remembered_never_moves_to_another_student_who_now_has_the_address():
+    people = EVERYBODY | {"users/50": remembered(HER_ADDRESS, student_id="gone", email="bob@school.example")}
+    found = who_was(ACCOUNT, known_people=people)
+
+    assert of(found, "B2").mark is Mark.ABSENT
+
+
+def test_an_assignment_finds_by_the_address_a_student_whom_the_roster_gives_an_id_only_later():
+    found = who_was(STRANGER, told=[assignment(own_id("users/77"), email="ada@school.example")])
+
+    assert of(found, "A1").mark is Mark.PRESENT
+
+
 def test_an_assignment_concerns_one_class_only():
     found = who_was(STRANGER, told=[assignment(own_id("users/77", session_id="art"), student_id="A1")])
 
