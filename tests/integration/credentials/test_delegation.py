@@ -92,7 +92,11 @@ async def test_a_class_of_many_costs_one_token_for_each_capability(delegated, ca
     assert set(asked.values()) == {1}
 
 
-async def test_a_scope_that_is_not_granted_costs_its_capability_and_nothing_else(delegated, calling, school, oauth):
+@pytest.mark.parametrize("denied", [False, True], ids=["unauthorized_client", "access_denied"])
+async def test_a_scope_that_is_not_granted_costs_its_capability_and_nothing_else(
+    delegated, calling, school, oauth, denied
+):
+    oauth.grants.scopes_denied = denied
     granted = set(ALL_SCOPES) - set(Capability.MAKE_ROOM.scopes) - set(Capability.PEOPLE.scopes)
     oauth.delegate(SERVICE_ACCOUNT, granted)
     api = calling(delegated())
@@ -158,6 +162,18 @@ async def test_a_scope_that_is_not_granted_costs_its_capability_and_nothing_else
             (502, "insufficient-permissions"),
             "signing-refused",
             "SERVICE_ACC",
+        ),
+        (
+            RestFault("token", 401, "deleted_client"),
+            (502, "insufficient-permissions"),
+            "signing-refused",
+            "SERVICE_ACC",
+        ),
+        (
+            RestFault("token", 401, "disabled_client"),
+            (502, "insufficient-permissions"),
+            "signing-refused",
+            "gcloud iam service-accounts enable",
         ),
         (RestFault("token", 400, "who_knows"), (502, "insufficient-permissions"), "credentials-refused", "delegation"),
     ],
