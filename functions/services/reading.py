@@ -51,15 +51,18 @@ class Request:
 
     Attributes:
         conference_record: `conferenceRecords/{id}`.
-        organizer: As whom to read it; whoever is stored, or the class's teacher, if unknown.
+        organizer: As whom to read it. If unknown, it is read as the organizer who is stored with it, as the teacher
+            of the subscription, or as the teacher of the class.
         ended_event_at: When the event that made us look says that the conference ended.
         source: What made us look.
+        subscription: The subscription that reported it, `subscriptions/{id}`.
     """
 
     conference_record: str
     organizer: Organizer
     ended_event_at: datetime | None
     source: SyncSource
+    subscription: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,10 @@ async def stored_conference(request: Request, deps: Deps) -> tuple[Conference | 
         organizer = request.organizer
         if not organizer.known and conference:
             organizer = conference.organizer
+        if not organizer.known and request.subscription:
+            # It reports the rooms of one teacher, and Google shows a conference to the owner of its room.
+            subscribed = await deps.store.organizer_subscribed_by(request.subscription)
+            organizer = Organizer(subscribed.user, subscribed.email) if subscribed else organizer
         if not organizer.known:
             organizer = await _teacher(work, request.conference_record, conference, deps)
         if organizer.user and not organizer.email:
