@@ -15,6 +15,7 @@ from functions.domain.attendance import conference_time
 from functions.domain.errors import (
     AttendanceError,
     ConferenceRecordGone,
+    MeetNotShown,
     MeetUnavailable,
     NeedsOperator,
     OrganizerUnknown,
@@ -34,7 +35,7 @@ from functions.domain.model import (
 )
 from functions.domain.rereading import NOTHING_KNOWN, after_interruption, is_deferred, known_of
 from functions.domain.sessions import ClassSession
-from functions.domain.syncing import LONGEST_CALL, is_over, is_unfinished, waits_after_refusal
+from functions.domain.syncing import LONGEST_CALL, is_missing, is_over, is_unfinished, waits_after_refusal
 from functions.domain.timetable import MARGIN, Room, Span
 from functions.domain.who import account_of
 from functions.ports import Listing, Work
@@ -299,6 +300,8 @@ async def read_conference(
             await _keep(read, began, request, deps)
         raise
     except NeedsOperator as error:
+        if isinstance(error, MeetNotShown) and is_missing(stored, ended_event_at=request.ended_event_at, now=began):
+            raise ConferenceRecordGone("Meet does not have the conference record yet, or not any more.") from error
         if strict:
             raise
         return SyncError.of(error, at=began)

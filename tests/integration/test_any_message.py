@@ -159,8 +159,12 @@ def start(instance, google, workspace_events):
 
 
 @pytest.fixture
-async def world(start, school, workspace_events, tmp_path, log):
-    """A teacher who is tracked, with a class that was held and has not been read yet."""
+async def world(start, school, meet, workspace_events, tmp_path, log):
+    """A teacher who is tracked, with a class that was held and has not been read yet.
+
+    Meet says of what it does not have that it is not there, so that every kind of answer comes.
+    """
+    meet.hides_missing = False
     app = start()
     async with httpx.AsyncClient(transport=httpx.ASGITransport(guarded(app)), base_url="http://api") as api:
         made = await scheduled(api)
