@@ -158,13 +158,15 @@ def start(instance, google, workspace_events):
     return start
 
 
-@pytest.fixture
-async def world(start, school, meet, workspace_events, tmp_path, log):
-    """A teacher who is tracked, with a class that was held and has not been read yet.
-
-    Meet says of what it does not have that it is not there, so that every kind of answer comes.
-    """
+@pytest.fixture(autouse=True)
+def says_missing(meet):
+    """Meet answers NOT_FOUND for what it does not have, so that every kind of answer comes."""
     meet.hides_missing = False
+
+
+@pytest.fixture
+async def world(start, school, workspace_events, tmp_path, log):
+    """A teacher who is tracked, with a class that was held and has not been read yet."""
     app = start()
     async with httpx.AsyncClient(transport=httpx.ASGITransport(guarded(app)), base_url="http://api") as api:
         made = await scheduled(api)
