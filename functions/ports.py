@@ -138,7 +138,7 @@ class Spaces(Protocol):
         """A new room that belongs to the teacher; raises as `Conferences.read` does."""
 
     async def find(self, meeting_code: str, *, teacher: Organizer) -> Space | None:
-        """The room with this meeting code or link, None if Meet knows none; raises likewise."""
+        """The room with this meeting code or link, None if Meet has none or shows the teacher none; raises likewise."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,9 @@ class Delegation:
         words = str(refused.body.get("error_description", "")) if refused else ""
         told = f"({code})"
         match code:
-            case "unauthorized_client" | "invalid_scope":
+            case "unauthorized_client" | "invalid_scope" | "access_denied":
+                # Here nobody is asked, so nobody can have said no: Google answers access_denied too ("Requested client
+                # not authorized.") if the administrator has not allowed all scopes.
                 return DelegationNotGranted(
                     f"The school has not let this system act for its teachers with a scope that it needs {told}.",
                     hint=self._how_to_grant(capability),
@@ -105,10 +107,12 @@ class Delegation:
                 return _no_service_account(told)
             case "invalid_grant":
                 return AccountNotUsable(f"Google knows no active account of the school for this teacher {told}.")
-            case "access_denied" | "admin_policy_enforced" | "org_internal" | "disabled_client":
+            case "admin_policy_enforced" | "org_internal":
                 return AppForbidden(f"The school's rules keep this system from the teacher's account {told}.")
-            case "invalid_client":
+            case "invalid_client" | "deleted_client":
                 return _no_service_account(told)
+            case "disabled_client":
+                return _service_account_off(told)
             case "":
                 return CredentialsUnavailable(f"Google's token endpoint does not answer ({kind}).")
             case _:
@@ -178,6 +182,13 @@ def _named_signing(refused: Refused) -> AttendanceError:
     if refused.status == 404:  # noqa: PLR2004
         return _no_service_account(told)
     return SigningRefused(f"The service account may not sign as itself {told}.")
+
+
+def _service_account_off(told: str) -> SigningRefused:
+    return SigningRefused(
+        f"The service account is switched off {told}.",
+        hint="Switch it on again: gcloud iam service-accounts enable SERVICE_ACCOUNT_EMAIL",
+    )
 
 
 def _no_service_account(told: str) -> SigningRefused:

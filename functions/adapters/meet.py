@@ -213,7 +213,7 @@ class MeetConferences:
         while True:
             request = _SessionsRequest(parent=participant, page_size=PAGE_SIZE, page_token=token)
             # Who was listed a moment ago may be missing, but only the record itself tells that all of it is gone.
-            page = await call(self._session_pages, request, if_missing=MeetUnavailable)
+            page = await call(self._session_pages, request, if_missing=MeetUnavailable, if_hidden=MeetUnavailable)
             for session in page.participant_sessions:
                 sessions[session.name] = ParticipantSession(
                     session.name, _time(session.start_time), _optional_time(session, "end_time")

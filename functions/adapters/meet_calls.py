@@ -7,6 +7,7 @@ https://developers.google.com/workspace/meet/api/guides/limits asks for truncate
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TypeVar
 
 from google.api_core import exceptions as gexc
@@ -21,6 +22,7 @@ from functions.domain.errors import (
     MeetAccessDenied,
     MeetApiDisabled,
     MeetCredentialsRefused,
+    MeetNotShown,
     MeetRequestRefused,
     MeetScopeMissing,
     MeetUnavailable,
@@ -48,6 +50,8 @@ FEW_AT_ONCE = 4
 
 MAX_AT_ONCE = 256
 """Calls under way in one instance."""
+
+_HIDDEN = re.compile(r"\bit (?:might|may) not exist\b")
 
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
@@ -110,6 +114,7 @@ class OrganizersCalls:
         *,
         attempts: int | None = None,
         if_missing: type[AttendanceError] = ConferenceRecordGone,
+        if_hidden: type[AttendanceError] = MeetNotShown,
     ) -> ResponseT:
         """Make a call until it succeeds, is refused, or was made often enough.
 
@@ -118,6 +123,7 @@ class OrganizersCalls:
             request: What it is asked.
             attempts: How often it is made at most, for a call that matters less than others.
             if_missing: What it means when Meet does not know the resource.
+            if_hidden: What it means when Meet does not show the resource, or does not know it.
 
         Raises:
             AttendanceError: Meet's refusal, by its name in `functions.domain.errors`.
@@ -149,16 +155,20 @@ class OrganizersCalls:
                 attempt, attempts=attempts or self._attempts, maximum=LONGEST_PAUSE, worth_it=worth_it
             )
         except gexc.GoogleAPICallError as error:
-            raise named(error, if_missing=if_missing) from error
+            raise named(error, if_missing=if_missing, if_hidden=if_hidden) from error
 
 
 def named(
-    error: gexc.GoogleAPICallError, *, if_missing: type[AttendanceError] = ConferenceRecordGone
+    error: gexc.GoogleAPICallError,
+    *,
+    if_missing: type[AttendanceError] = ConferenceRecordGone,
+    if_hidden: type[AttendanceError] = MeetNotShown,
 ) -> AttendanceError:
     """Our error for Google's; whatever we do not know may pass by itself, so that nothing is lost.
 
     `reason` is that of google.rpc.ErrorInfo: https://cloud.google.com/apis/design/errors#error_info. Answers that
-    lack it are told apart by the words that Google's services use.
+    lack it are told apart by the words that Google's services use. Meet answers 403 "Permission denied on resource
+    Conference (or it might not exist)" also for what it does not have: https://google.aip.dev/211 .
     """
     kind = type(error).__name__
     words = str(error.message or "")
@@ -173,6 +183,8 @@ def named(
             error.reason == "ACCESS_TOKEN_SCOPE_INSUFFICIENT" or "insufficient authentication scopes" in words
         ):
             return MeetScopeMissing(f"The organizer's token lacks a scope that Meet needs ({kind}).")
+        case gexc.Forbidden() if _HIDDEN.search(words):
+            return if_hidden(f"Meet does not show the resource, or does not have it ({kind}).")
         case gexc.Forbidden():
             return MeetAccessDenied(f"Meet does not show this conference to its organizer ({kind}).")
         case gexc.BadRequest() | gexc.MethodNotImplemented():

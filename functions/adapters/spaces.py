@@ -81,7 +81,13 @@ class MeetSpaces:
         call = self._calls.as_organizer(teacher.user or teacher.email or "", credentials)
         request = meet_v2.GetSpaceRequest(name=f"spaces/{code}")
         try:
-            answer = await call(self._spaces.get_space, request, attempts=FIND_ATTEMPTS, if_missing=MeetRequestRefused)
+            answer = await call(
+                self._spaces.get_space,
+                request,
+                attempts=FIND_ATTEMPTS,
+                if_missing=MeetRequestRefused,
+                if_hidden=MeetRequestRefused,
+            )
         except MeetRequestRefused:
             return None
         return _space(answer)

@@ -37,6 +37,7 @@
     │   ├── TeacherNotAllowed        nothing may be done as this teacher
     │   ├── MeetApiDisabled
     │   ├── MeetAccessDenied
+    │   │   ├── MeetNotShown
     │   │   ├── MeetScopeMissing
     │   │   └── MeetCredentialsRefused
     │   ├── IdentitiesApiDisabled
@@ -402,6 +403,16 @@ class MeetAccessDenied(NeedsOperator):
     default_hint = (
         "Meet shows a conference only to its organizer and its participants. Check that the organizer's "
         "account is active, in this Workspace domain, and that Meet is switched on for it."
+    )
+
+
+class MeetNotShown(MeetAccessDenied):
+    """Meet does not show something to the person whom the call was made as, or does not have it: it says the same."""
+
+    default_hint = (
+        "Meet shows a conference to its organizer and its participants alone, until 30 days after its end, and does "
+        "not say which of the two is wrong. Check that this was the teacher's own meeting, and that the teacher's "
+        "account is active, in this Workspace domain, and may use Meet."
     )
 
 

@@ -25,7 +25,9 @@ _CONFERENCE_RECORD = re.compile(rf"conferenceRecords/{STORABLE_ID}")
 _PARTICIPANT_SESSION = re.compile(rf"conferenceRecords/{_ID}/participants/{_ID}/participantSessions/{_ID}")
 _ARTIFACT = re.compile(rf"conferenceRecords/{_ID}/(?:recordings|transcripts|smartNotes)/{_ID}")
 _SUBSCRIPTION = re.compile(rf"subscriptions/{_ID}")
-_USER_TARGET = re.compile(rf"//cloudidentity\.googleapis\.com/(?P<user>users/{STORABLE_ID})")
+# Google documents names with two slashes before the host, and was seen to send them without.
+_USER_TARGET = re.compile(rf"(?://)?cloudidentity\.googleapis\.com/(?P<user>users/{STORABLE_ID})")
+_SOURCE = re.compile(rf"(?://)?workspaceevents\.googleapis\.com/(?P<subscription>subscriptions/{_ID})")
 
 _LONGEST = 256
 """Characters of an id or a type that are kept: both are only logged."""
@@ -38,14 +40,17 @@ class Origin:
     Attributes:
         event_type: The attribute `ce-type`. A string, because Google adds types: unknown ones must pass.
         event_id: The attribute `ce-id`, opaque.
-        organizer: Whose spaces the subscription watches; unknown when it watches a single space.
+        organizer: Whose spaces the subscription watches; unknown when it watches a single space, or when the event
+            names a resource of the space as its subject.
         occurred_at: When it happened.
+        subscription: `subscriptions/{id}`, which reports the event.
     """
 
     event_type: str
     event_id: str | None
     organizer: Organizer
     occurred_at: datetime | None
+    subscription: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +133,14 @@ def parse(attributes: Mapping[str, str], payload: object) -> Event:
     if not event_type:
         raise UnreadableMessage("The message has no attribute ce-type, so it is no Workspace event.")
     target = _USER_TARGET.fullmatch(attributes.get("ce-subject", ""))
+    source = _SOURCE.fullmatch(attributes.get("ce-source", ""))
     event_id = attributes.get("ce-id")
     origin = Origin(
         event_type=event_type[:_LONGEST],
         event_id=event_id[:_LONGEST] if event_id else None,
         organizer=Organizer(user=target["user"]) if target else Organizer(),
         occurred_at=_moment(attributes.get("ce-time", "")),
+        subscription=source["subscription"] if source else None,
     )
     match event_type.split("."):
         case ["google", "workspace", "meet", "conference", "v2", "started"]:

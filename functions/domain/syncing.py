@@ -42,6 +42,16 @@ def may_appear(occurred_at: datetime | None, *, now: datetime) -> bool:
     return occurred_at is not None and now - FRESH < occurred_at <= now + CLOCK_SKEW
 
 
+def is_missing(stored: Conference | None, *, ended_event_at: datetime | None, now: datetime) -> bool:
+    """Whether a record that Meet does not show, or does not have, is taken for one that it does not have.
+
+    Meet does not say which it is. Soon after the event the record may not be there yet, and after its 30 days it is
+    deleted.
+    """
+    expires_at = stored.snapshot.record.expire_time if stored and stored.snapshot else None
+    return may_appear(ended_event_at, now=now) or (expires_at is not None and now >= expires_at)
+
+
 def needs_reading(stored: Conference | None, *, asked_at: datetime, ended_event_at: datetime | None) -> bool:
     """Whether an event at hand is a reason to ask Meet.
 

@@ -61,6 +61,7 @@ async def _record(event: events.ConferenceEnded, app: App) -> SyncError | None:
         organizer=event.origin.organizer,
         ended_event_at=event.origin.occurred_at,
         source=SyncSource.EVENT,
+        subscription=event.origin.subscription,
     )
     try:
         recorded = await sync_conference(request, deps=app.deps)

@@ -15,6 +15,7 @@ from functions.domain.attendance import conference_time
 from functions.domain.errors import (
     AttendanceError,
     ConferenceRecordGone,
+    MeetNotShown,
     MeetUnavailable,
     NeedsOperator,
     OrganizerUnknown,
@@ -34,7 +35,7 @@ from functions.domain.model import (
 )
 from functions.domain.rereading import NOTHING_KNOWN, after_interruption, is_deferred, known_of
 from functions.domain.sessions import ClassSession, Person
-from functions.domain.syncing import LONGEST_CALL, is_over, is_unfinished, waits_after_refusal
+from functions.domain.syncing import LONGEST_CALL, is_missing, is_over, is_unfinished, waits_after_refusal
 from functions.domain.timetable import MARGIN, Room, Span
 from functions.domain.who import account_of
 from functions.ports import Listing, Work
@@ -51,15 +52,18 @@ class Request:
 
     Attributes:
         conference_record: `conferenceRecords/{id}`.
-        organizer: As whom to read it; whoever is stored, or the class's teacher, if unknown.
+        organizer: As whom to read it. If unknown, it is read as the organizer who is stored with it, as the teacher
+            of the subscription, or as the teacher of the class.
         ended_event_at: When the event that made us look says that the conference ended.
         source: What made us look.
+        subscription: The subscription that reported it, `subscriptions/{id}`.
     """
 
     conference_record: str
     organizer: Organizer
     ended_event_at: datetime | None
     source: SyncSource
+    subscription: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,10 @@ async def stored_conference(request: Request, deps: Deps) -> tuple[Conference | 
             conference = await work.conference(request.conference_record)
         if not organizer.known and conference:
             organizer = conference.organizer
+        if not organizer.known and request.subscription:
+            # It reports the rooms of one teacher, and Google shows a conference to the owner of its room.
+            subscribed = await deps.store.organizer_subscribed_by(request.subscription)
+            organizer = Organizer(subscribed.user, subscribed.email) if subscribed else organizer
         if not organizer.known:
             organizer = await _teacher(work, request.conference_record, conference, deps)
         if organizer.user and not organizer.email:
@@ -327,6 +335,8 @@ async def read_conference(
             await _keep(read, began, request, deps)
         raise
     except NeedsOperator as error:
+        if isinstance(error, MeetNotShown) and is_missing(stored, ended_event_at=request.ended_event_at, now=began):
+            raise ConferenceRecordGone("Meet does not have the conference record yet, or not any more.") from error
         if strict:
             raise
         return SyncError.of(error, at=began)

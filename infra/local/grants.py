@@ -95,6 +95,8 @@ class Grants:
         clients: The secret of each OAuth client, by its id.
         consents: Every consent there was, the newest last.
         delegations: The scopes that an administrator allows each service account, by its address.
+        scopes_denied: Whether a scope that an administrator does not allow is refused with `access_denied`, and not
+            with `unauthorized_client`. Google documents both for it.
         suspended: Addresses of accounts that are suspended.
         assertions: The claims of everything that service accounts signed and that was to be exchanged.
         testing: Whether the consent screen is in Testing, so that consents end after a week.
@@ -113,6 +115,7 @@ class Grants:
         self.clients: dict[str, str] = {}
         self.consents: list[Granted] = []
         self.delegations: dict[str, frozenset[str]] = {}
+        self.scopes_denied = False
         self.suspended: set[str] = set()
         self.assertions: list[Mapping[str, Any]] = []
         self.testing = False
@@ -203,6 +206,8 @@ class Grants:
         email = self._address(subject)
         if email is None or email in self.suspended:
             raise GrantRefused("invalid_grant", "Invalid email or User ID")
+        if not scopes <= self.delegations[issuer] and self.scopes_denied:
+            raise GrantRefused("access_denied", "Requested client not authorized.", status=403)
         if not scopes <= self.delegations[issuer]:
             raise GrantRefused(
                 "unauthorized_client",

@@ -114,6 +114,15 @@ class MeetSimulator(GrpcStandIn):
         """How many calls wait for their answer now."""
         self._meet = Meet(school, page_size_cap=page_size_cap, empty_pages=empty_pages, check_access=check_access)
 
+    @property
+    def hides_missing(self) -> bool:
+        """Whether what is not there is answered like what the caller may not see; else with NOT_FOUND."""
+        return self._meet.hides_missing
+
+    @hides_missing.setter
+    def hides_missing(self, hides: bool) -> None:
+        self._meet.hides_missing = hides
+
     def _handlers(self) -> list[grpc.GenericRpcHandler]:
         services: Mapping[str, Mapping[str, Callable[[Message, Asked], Message]]] = {
             "google.apps.meet.v2.ConferenceRecordsService": {

@@ -64,6 +64,7 @@ class Meet:
 
     def __init__(self, school: School, *, page_size_cap: int | None, empty_pages: bool, check_access: bool) -> None:
         self.school = school
+        self.hides_missing = True
         self.made: set[str] = set()
         """The rooms that were made here: the application's own."""
         self._empty_pages = empty_pages
@@ -170,9 +171,9 @@ class Meet:
         """One space, by its name or by its meeting code."""
         space = self.school.space(request.name)
         if space is None:
-            raise _not_found(request.name)
+            raise self._missing(request.name, "Space")
         if asked.made_alone and space.name not in self.made:
-            raise _not_shown(request.name)
+            raise _not_shown("Space")
         active = self.school.active_conference(space.name)
         return _space(space, active)
 
@@ -181,14 +182,18 @@ class Meet:
         record = _parse(name, pattern)["record"]
         conference = self.school.conference(record)
         if conference is None:
-            raise _not_found(record)
+            raise self._missing(record, "Conference")
         caller = asked.request.acting_as
         # https://developers.google.com/workspace/meet/api/guides/participants: owners and participants.
         if self._check_access and caller and not conference.admits(self.school.user(caller), asked.now):
-            raise _not_shown(record)
+            raise _not_shown("Conference")
         if asked.made_alone and conference.space not in self.made:
-            raise _not_shown(record)
+            raise _not_shown("Conference")
         return conference
+
+    def _missing(self, name: str, kind: str) -> Refusal:
+        """What is not there: as Meet was seen to answer, like what the caller may not see."""
+        return _not_shown(kind) if self.hides_missing else _not_found(name)
 
     def _attendee(self, name: str, pattern: re.Pattern[str], asked: Asked) -> Attendee:
         """Return the participant in a resource name, if Meet lists them yet."""
@@ -225,9 +230,9 @@ def _not_found(name: str) -> Refusal:
     return Refusal(grpc.StatusCode.NOT_FOUND, f"{name} was not found")
 
 
-def _not_shown(name: str) -> Refusal:
-    """Who may not see something is not told whether it is there: https://google.aip.dev/193#permission-denied ."""
-    return Refusal(grpc.StatusCode.PERMISSION_DENIED, f"Permission denied on resource {name} (or it might not exist).")
+def _not_shown(kind: str) -> Refusal:
+    """Who may not see something is not told whether it is there: https://google.aip.dev/211 ."""
+    return Refusal(grpc.StatusCode.PERMISSION_DENIED, f"Permission denied on resource {kind} (or it might not exist)")
 
 
 def _set(timestamp: Message, moment: datetime | None) -> None:

@@ -158,6 +158,12 @@ def start(instance, google, workspace_events):
     return start
 
 
+@pytest.fixture(autouse=True)
+def says_missing(meet):
+    """Meet answers NOT_FOUND for what it does not have, so that every kind of answer comes."""
+    meet.hides_missing = False
+
+
 @pytest.fixture
 async def world(start, school, workspace_events, tmp_path, log):
     """A teacher who is tracked, with a class that was held and has not been read yet."""

@@ -268,7 +268,8 @@ async def test_what_only_an_operator_can_mend_is_acknowledged_and_marked_failed(
     assert [(line["severity"], line["reason"]) for line in failed] == [("ERROR", "meet-api-disabled")]
 
 
-async def test_a_conference_record_that_is_gone_is_parked_once_and_acknowledged(serve, database, project):
+async def test_a_conference_record_that_is_gone_is_parked_once_and_acknowledged(serve, meet, database, project):
+    meet.hides_missing = False
     message = ended(a_class())
     with serve(project) as served:
         assert await post(served, message, message, message) == [200] * 3

@@ -45,6 +45,12 @@ def app(instance, clock):
     return instance(clock=clock)
 
 
+@pytest.fixture
+def says_missing(meet):
+    """Meet answers NOT_FOUND for what it does not have."""
+    meet.hides_missing = False
+
+
 async def answer(app, message, *, handle=events.handle):
     body = {"message": {"data": base64.b64encode(message.data).decode(), "attributes": message.attributes}}
     event = CloudEvent({"type": "google.cloud.pubsub.topic.v1.messagePublished", "source": "//pubsub"}, body)
@@ -63,7 +69,9 @@ async def parked(app):
     return [parked.event.reason async for parked in app.deps.store.parked()]
 
 
-async def test_a_record_that_meet_shows_late_is_read_when_its_event_comes_again(app, school, clock):
+@pytest.mark.parametrize("hides", [True, False], ids=["hidden", "not found"])
+async def test_a_record_that_meet_shows_late_is_read_when_its_event_comes_again(app, school, meet, clock, hides):
+    meet.hides_missing = hides
     ended = conference_ended(HELD.name, organizer="users/1", at=END)
     clock.turn_to(END + 3 * MINUTE)
     first = await answer(app, ended)
@@ -73,6 +81,24 @@ async def test_a_record_that_meet_shows_late_is_read_when_its_event_comes_again(
     assert (first, second, await parked(app)) == (503, 204, [])
 
 
+async def test_an_event_whose_record_meet_does_not_show_fails_after_minutes_until_reconcile_finds_it(
+    app, school, clock, stored
+):
+    clock.turn_to(END + 20 * MINUTE)
+    status = await answer(app, conference_ended(HELD.name, organizer="users/1", at=END))
+    failed, _, _ = await stored(app, HELD)
+    school.hold(HELD)
+    clock.turn_to(END + 120 * MINUTE)
+    await answer(app, job("sync-conference", conference_record=HELD.name, organizer="users/1"), handle=jobs.handle)
+    read, _, _ = await stored(app, HELD)
+
+    assert (status, await parked(app)) == (204, [])
+    assert (failed.sync.state, failed.sync.error.reason) == ("failed", "insufficient-permissions")
+    assert "30 days" in failed.sync.error.hint
+    assert (read.sync.state, read.sync.error) == ("complete", None)
+
+
+@pytest.mark.usefixtures("says_missing")
 @pytest.mark.parametrize("minutes", [10, 60 * 24])
 async def test_an_event_whose_record_does_not_appear_for_minutes_is_parked(app, clock, minutes):
     clock.turn_to(END + minutes * MINUTE)
@@ -81,6 +107,7 @@ async def test_an_event_whose_record_does_not_appear_for_minutes_is_parked(app, 
     assert await parked(app) == ["conference-record-gone"]
 
 
+@pytest.mark.usefixtures("says_missing")
 @pytest.mark.parametrize("days", [1, 365 * 5])
 async def test_an_event_of_the_future_does_not_come_again_for_ever(app, days):
     at = END + timedelta(days=days)
@@ -89,6 +116,7 @@ async def test_an_event_of_the_future_does_not_come_again_for_ever(app, days):
     assert await parked(app) == ["conference-record-gone"]
 
 
+@pytest.mark.usefixtures("says_missing")
 async def test_a_parked_event_needs_nobody_once_its_record_was_read(app, school, clock):
     """By `reconcile`, or by whatever else found the record."""
     clock.turn_to(END + 20 * MINUTE)
@@ -114,6 +142,7 @@ async def test_a_job_that_pubsub_gave_up_needs_nobody_once_its_work_was_done(app
     assert (waiting, await parked(app)) == (["undelivered"], [])
 
 
+@pytest.mark.usefixtures("says_missing")
 async def test_a_parked_event_about_another_conference_stays(app, school, clock):
     clock.turn_to(END + 20 * MINUTE)
     await answer(app, conference_ended("conferenceRecords/other", organizer="users/1", at=END))

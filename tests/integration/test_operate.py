@@ -59,6 +59,7 @@ def school():
 @pytest.fixture
 def meet(school):
     with MeetSimulator(school).in_thread() as simulator:
+        simulator.hides_missing = False  # so that events are parked
         yield simulator
 
 

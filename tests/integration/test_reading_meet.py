@@ -23,6 +23,7 @@ from functions.domain.errors import (
     MeetAccessDenied,
     MeetApiDisabled,
     MeetCredentialsRefused,
+    MeetNotShown,
     MeetRequestRefused,
     MeetScopeMissing,
     MeetUnavailable,
@@ -242,12 +243,14 @@ async def test_a_refusal_is_named_and_not_repeated(app, school, meet, fault, err
     assert meet.calls.by_method()[fault.method] == 1
 
 
-async def test_a_conference_of_more_than_thirty_days_ago_is_gone(app, school):
+@pytest.mark.parametrize(("hides", "error"), [(True, MeetNotShown), (False, ConferenceRecordGone)])
+async def test_a_conference_of_more_than_thirty_days_ago_is_gone(app, school, meet, hides, error):
+    meet.hides_missing = hides
     old = datetime.now(UTC) - timedelta(days=31)
     conference = held(start=old, end=old + timedelta(hours=1))
     school.hold(conference)
 
-    with pytest.raises(ConferenceRecordGone):
+    with pytest.raises(error):
         await read(app, conference)
 
 

@@ -79,6 +79,13 @@ async def test_a_room_that_meet_does_not_know_is_none(spaces, meet, status):
     assert await spaces.find("abc-mnop-xyz", teacher=TEACHER) is None
 
 
+@pytest.mark.parametrize("hides", [True, False])
+async def test_a_code_of_no_room_finds_none_whatever_words_meet_uses(spaces, meet, hides):
+    meet.hides_missing = hides
+
+    assert await spaces.find("xxx-none-xxx", teacher=TEACHER) is None
+
+
 async def test_a_room_is_asked_for_again_after_what_may_pass(spaces, meet):
     meet.faults.set(Fault("GetSpace", status=STATUS.UNAVAILABLE, times=1))
 

@@ -207,8 +207,9 @@ async def test_an_event_that_names_no_organizer_is_read_as_the_one_who_is_stored
     assert again.conference.sync.error is None
 
 
-async def test_a_conference_that_is_gone_leaves_nothing_behind(app, record, stored):
+async def test_a_conference_that_is_gone_leaves_nothing_behind(app, meet, record, stored):
     held = a_class()
+    meet.hides_missing = False
 
     with pytest.raises(ConferenceRecordGone):
         await record(app, held)

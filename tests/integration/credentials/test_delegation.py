@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from functions.adapters.credentials import Capability
 from functions.domain.errors import ReportsNotSetUp
 from functions.domain.model import Identity, IdentitySource, Organizer
+from functions.entrypoints.envelope import Message
+from functions.entrypoints.events import process
 from functions.services.organizers import know
 from infra.local.google_apis import RestFault
 from infra.local.school import Account
@@ -53,6 +56,27 @@ async def test_the_whole_main_job_runs_as_the_teacher(delegated, calling, school
     assert {claims["iss"] for claims in oauth.grants.assertions} == {SERVICE_ACCOUNT}
 
 
+@pytest.mark.parametrize("subject", ["//meet.googleapis.com/conferenceRecords/rec-1", "meet.googleapis.com/spaces/x"])
+async def test_a_conference_is_read_as_the_teacher_of_the_subscription_if_the_event_names_nobody(
+    delegated, calling, school, meet, subject
+):
+    app = delegated()
+    enrolled = await calling(app).post("/api/organizers", json={"email": COLLEAGUE})
+    conference = replace(the_class("spaces/ad-hoc", "xyz-mnop-abc"), organizer="users/2")
+    school.hold(conference)
+    attributes = {
+        "ce-type": "google.workspace.meet.conference.v2.ended",
+        "ce-source": f"//workspaceevents.googleapis.com/{enrolled.json()['subscription']['name']}",
+        "ce-subject": subject,
+        "ce-time": conference.end.isoformat(),
+    }
+
+    refusal = await process(Message(attributes, {"conferenceRecord": {"name": conference.name}}), app)
+
+    assert refusal is None
+    assert {call.acting_as for call in meet.calls if "rec-1" in call.resource} == {COLLEAGUE}
+
+
 async def test_two_teachers_at_once_are_each_called_for_as_themselves(delegated, calling, school, oauth, meet):
     app = delegated()
     api = calling(app)
@@ -92,7 +116,11 @@ async def test_a_class_of_many_costs_one_token_for_each_capability(delegated, ca
     assert set(asked.values()) == {1}
 
 
-async def test_a_scope_that_is_not_granted_costs_its_capability_and_nothing_else(delegated, calling, school, oauth):
+@pytest.mark.parametrize("denied", [False, True], ids=["unauthorized_client", "access_denied"])
+async def test_a_scope_that_is_not_granted_costs_its_capability_and_nothing_else(
+    delegated, calling, school, oauth, denied
+):
+    oauth.grants.scopes_denied = denied
     granted = set(ALL_SCOPES) - set(Capability.MAKE_ROOM.scopes) - set(Capability.PEOPLE.scopes)
     oauth.delegate(SERVICE_ACCOUNT, granted)
     api = calling(delegated())
@@ -158,6 +186,18 @@ async def test_a_scope_that_is_not_granted_costs_its_capability_and_nothing_else
             (502, "insufficient-permissions"),
             "signing-refused",
             "SERVICE_ACC",
+        ),
+        (
+            RestFault("token", 401, "deleted_client"),
+            (502, "insufficient-permissions"),
+            "signing-refused",
+            "SERVICE_ACC",
+        ),
+        (
+            RestFault("token", 401, "disabled_client"),
+            (502, "insufficient-permissions"),
+            "signing-refused",
+            "gcloud iam service-accounts enable",
         ),
         (RestFault("token", 400, "who_knows"), (502, "insufficient-permissions"), "credentials-refused", "delegation"),
     ],

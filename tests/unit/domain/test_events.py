@@ -43,6 +43,24 @@ def test_an_ended_conference_tells_its_record_whose_it_is_and_when():
     assert event.origin.occurred_at == datetime(2026, 11, 23, 10, 0, 0, 123456, tzinfo=UTC)
 
 
+def test_names_without_the_two_slashes_before_the_host_are_understood_too():
+    event = ended(
+        subject="cloudidentity.googleapis.com/users/42",
+        source="workspaceevents.googleapis.com/subscriptions/meet-users-1",
+    )
+
+    assert event.origin.organizer == Organizer(user="users/42")
+    assert event.origin.subscription == "subscriptions/meet-users-1"
+
+
+@pytest.mark.parametrize("source", ["", "//workspaceevents.googleapis.com/", "//elsewhere.example/subscriptions/1"])
+def test_a_source_that_is_no_subscription_names_none(source):
+    event = ended(source=source)
+
+    assert event.origin.subscription is None
+    assert event.origin.organizer.known
+
+
 @pytest.mark.parametrize("subject", ["//meet.googleapis.com/spaces/room", "//cloudidentity.googleapis.com/users/__x__"])
 def test_the_subscription_of_a_space_or_of_no_possible_user_tells_no_organizer(subject):
     assert not ended(subject=subject).origin.organizer.known

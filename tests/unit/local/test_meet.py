@@ -113,8 +113,9 @@ async def test_nothing_of_the_future_is_seen():
         assert await names(records.list_conference_records()) == ["lesson"]
         assert await names(records.list_participants(parent=LESSON.name)) == ["ada"]
         assert await names(records.list_participant_sessions(parent=ADA)) == ["1"]
+        with pytest.raises(exceptions.PermissionDenied):
+            await records.get_conference_record(name="conferenceRecords/next")
         for call in (
-            records.get_conference_record(name="conferenceRecords/next"),
             records.get_participant(name=f"{LESSON.name}/participants/guest"),
             records.list_participant_sessions(parent=f"{LESSON.name}/participants/guest"),
             records.get_participant_session(name=f"{ADA}/participantSessions/2"),
@@ -265,10 +266,18 @@ async def test_filters_in_any_other_form_are_refused(condition):
 async def test_a_record_is_gone_thirty_days_after_its_end():
     async with records_of(meet(LESSON, now=at(50) + timedelta(days=30))) as records:
         assert await names(records.list_conference_records()) == []
-        with pytest.raises(exceptions.NotFound):
+        with pytest.raises(exceptions.PermissionDenied, match=r"resource Conference \(or it might not exist\)"):
             await records.get_conference_record(name=LESSON.name)
-        with pytest.raises(exceptions.NotFound):
+        with pytest.raises(exceptions.PermissionDenied):
             await records.list_participant_sessions(parent=ADA)
+
+
+async def test_what_is_not_there_can_be_answered_with_not_found():
+    simulator = meet(LESSON)
+    simulator.hides_missing = False
+    async with records_of(simulator) as records:
+        with pytest.raises(exceptions.NotFound):
+            await records.get_conference_record(name="conferenceRecords/none")
 
 
 async def test_malformed_resource_names_are_refused():
@@ -337,13 +346,13 @@ async def test_a_space_is_found_by_its_name_and_by_its_meeting_code(alias):
     )
 
 
-async def test_a_quiet_space_has_no_active_conference_and_an_unknown_one_is_not_found():
+async def test_a_quiet_space_has_no_active_conference_and_an_unknown_one_is_not_shown():
     simulator = meet(LESSON)
     simulator.school.open(Space("spaces/empty", "eee-eeee-eee"))
     async with spaces_of(simulator) as spaces:
         assert "active_conference" not in await spaces.get_space(name=LESSON.space)
         assert (await spaces.get_space(name="spaces/eee-eeee-eee")).name == "spaces/empty"
-        with pytest.raises(exceptions.NotFound):
+        with pytest.raises(exceptions.PermissionDenied, match=r"resource Space \(or it might not exist\)"):
             await spaces.get_space(name="spaces/JQCFFUBODN5Z")
         with pytest.raises(exceptions.InvalidArgument):
             await spaces.get_space(name="abc-mnop-xyz")
@@ -520,7 +529,7 @@ async def test_an_empty_page_does_not_end_a_list():
 async def test_a_record_may_appear_late():
     late = replace(LESSON, appears=at(53))
     async with records_of(meet(late, now=at(52))) as records:
-        with pytest.raises(exceptions.NotFound):
+        with pytest.raises(exceptions.PermissionDenied):
             await records.get_conference_record(name=LESSON.name)
         assert await names(records.list_conference_records()) == []
     async with records_of(meet(late, now=at(53))) as records:
