@@ -81,7 +81,7 @@ async def prove(plan: Plan, using: Emulators, *, folder: Path, say: Say = lambda
         calm = await _calm(world, using, google, project=f"{project}-calm")
         outcome.wrong += google.refused()
     outcome.wrong += against_the_truth(world, shaken)
-    outcome.wrong += differences(calm, shaken)
+    outcome.wrong += differences(calm, shaken, lost=world.lost)
     outcome.wrong += _never(seen, calm)
     outcome.wrong += _partly_read(world, shaken)
     outcome.wrong += [f"Firestore would have refused: {refusal}" for refusal in using.gate.take()]

@@ -102,6 +102,13 @@ class World:
         for conference in self.conferences:
             school.hold(conference)
 
+    @property
+    def lost(self) -> frozenset[str]:
+        """The addresses that accounts lose in the middle of the day."""
+        after = {account.user: {account.email, *account.aliases} for account in self.renamed}
+        before = [account for account in (*self.teachers, *self.pupils) if account.user in after]
+        return frozenset(account.email for account in before if account.email not in after[account.user])
+
     def rename(self, school: School) -> None:
         """Let accounts be renamed: some keep the old address as an alias, some lose it, some to another pupil."""
         school.enrol(*self.renamed)
@@ -162,11 +169,11 @@ class _Maker:
             for lesson in day:
                 held += list(self._held(lesson))
         dropped, called = self._dropped(teachers[0], _steady(pupils))
-        evening, last = self._after_the_renaming(teachers[4], pupils)
-        assemblies = self._assemblies(teachers[5], pupils)
-        lessons += [dropped, evening]
-        held = [*(one for one in _apart(held) if one.start < self._now), *called, last, *assemblies]
-        rooms += [dropped.room, evening.room, _room(teachers[5], "hall")]
+        evening, last = self._after_the_renaming(teachers[4], teachers[5], pupils)
+        assembly = self._assembly(teachers[5], pupils)
+        lessons += [dropped, *evening]
+        held = [*(one for one in _apart(held) if one.start < self._now), *called, *last, assembly]
+        rooms += [dropped.room, *(lesson.room for lesson in evening), _room(teachers[5], "assembly")]
         entered = [lesson for lesson in lessons if not lesson.entered_late]
         decided = self._dice.sample(entered, k=len(entered) // 4)
         return World(
@@ -182,7 +189,7 @@ class _Maker:
             renamed=renamed,
             given=given,
             renamed_at=self._renamed_at,
-            morning=(called[0].name, assemblies[0].name),
+            morning=(called[0].name, assembly.name),
         )
 
     def _private(self, number: int) -> Account:
@@ -227,24 +234,34 @@ class _Maker:
         ]
         return lesson, (calls[0], calls[1])
 
-    def _after_the_renaming(self, teacher: Account, pupils: Sequence[Account]) -> tuple[Lesson, Conference]:
-        """A class that is entered with the new addresses, and ends after accounts were renamed."""
-        room, end = _room(teacher, "evening"), self._evening
-        members = tuple(pupils[number] for number in (*GIVERS, *TAKERS, *MOVED, *ALIASED[:3], len(pupils) - 1))
-        missing = set(self._dice.sample([one.user for one in members], k=3))
-        start = end - MINUTE * 30
-        there = [_there(one, Visit(start, end)) for one in (*members, teacher) if one.user not in missing]
-        lesson = Lesson(EVENING, room, teacher, members, start, end - start, entered_late=True)
-        return lesson, self._ended(room, teacher, start, end, there)
+    def _after_the_renaming(
+        self, teacher: Account, other: Account, pupils: Sequence[Account]
+    ) -> tuple[tuple[Lesson, Lesson], tuple[Conference, Conference]]:
+        """Two classes that are entered with the new addresses, and end after accounts were renamed.
 
-    def _assemblies(self, teacher: Account, pupils: Sequence[Account]) -> tuple[Conference, Conference]:
-        """Everybody is together before noon, and after the renaming: so it is known when who had which address."""
-        room, found = _room(teacher, "hall"), []
-        for end in (self._now - SECOND * 90, self._evening):
-            start = end - MINUTE
-            people = [_there(one, Visit(start, end)) for one in (*pupils, *self._strangers, teacher)]
-            found.append(self._ended(room, teacher, start, end, people))
-        return found[0], found[1]
+        Somebody is missing in each, and everybody else is in the room: so it is asked for everybody who they are now.
+        """
+        end = self._evening
+        start = end - MINUTE * 30
+        changed = [pupils[number] for number in (*GIVERS, *TAKERS, *MOVED, *ALIASED[:3], len(pupils) - 1)]
+        others = pupils[16 : 16 + ROSTER]
+        lessons, calls = [], []
+        for name, lead, members, missing in (
+            (EVENING, teacher, changed, self._dice.sample(changed, k=3)),
+            ("hall", other, others, self._dice.sample(list(others), k=1)),
+        ):
+            room = _room(lead, name)
+            everybody = (*pupils, *self._strangers, lead)
+            people = [_there(one, Visit(start, end)) for one in everybody if one not in missing]
+            lessons.append(Lesson(name, room, lead, tuple(members), start, end - start, entered_late=True))
+            calls.append(self._ended(room, lead, start, end, people))
+        return (lessons[0], lessons[1]), (calls[0], calls[1])
+
+    def _assembly(self, teacher: Account, pupils: Sequence[Account]) -> Conference:
+        """Everybody is together before noon: so it is known who has which address then."""
+        end = self._now - SECOND * 90
+        people = [_there(one, Visit(end - MINUTE, end)) for one in (*pupils, *self._strangers, teacher)]
+        return self._ended(_room(teacher, "assembly"), teacher, end - MINUTE, end, people)
 
     def _happens(self, chance: float) -> bool:
         return self._dice.random() < chance
@@ -354,7 +371,9 @@ class _Maker:
 
 
 def _room(teacher: Account, name: str) -> Space:
-    code = {"dropped": "bbb-dddd-ddd", "evening": "bbb-eeee-eee", "hall": "bbb-hhhh-hhh"}[name]
+    code = {"dropped": "bbb-dddd-ddd", "evening": "bbb-eeee-eee", "hall": "bbb-hhhh-hhh", "assembly": "bbb-aaaa-aaa"}[
+        name
+    ]
     return Space(f"spaces/{name}", code, owner=teacher.user)
 
 
