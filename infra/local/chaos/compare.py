@@ -88,6 +88,8 @@ def _differences(calm: object, shaken: object, where: str = "", *, lost: frozens
                 continue
             if name in OF_ANSWERS and where.startswith("addresses["):
                 continue
+            if where.endswith(".otherwise") and not _but_emails(calm.get(name)) and not _but_emails(shaken.get(name)):
+                continue
             if name == "emails" and _same_but_for(lost, calm.get(name), shaken.get(name), where):
                 continue
             if name not in OF_PROCESSING and f"{where}.{name}" not in OF_SUBSCRIPTIONS:
@@ -106,3 +108,8 @@ def _same_but_for(lost: frozenset[str], one: object, other: object, where: str) 
     if ".otherwise." in where:
         return True
     return isinstance(one, list) and isinstance(other, list) and set(one) - lost == set(other) - lost
+
+
+def _but_emails(noted: object) -> set[str]:
+    """What a register notes of one meeting, where it differs from the row, besides addresses."""
+    return set(noted) - {"emails"} if isinstance(noted, dict) else set()
