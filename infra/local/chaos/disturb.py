@@ -6,14 +6,14 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import grpc
 import httpx
 
 from infra.local.chaos.google import SETTLE, Emulators, Google
-from infra.local.chaos.lms import decide
+from infra.local.chaos.lms import decide, schedule_late
 from infra.local.chaos.stack import Instance
 from infra.local.chaos.world import World
 from infra.local.delivery import Pubsub
@@ -41,6 +41,8 @@ class Day:
     injected: Counter[str]
     unlucky: str
     """The teacher whose credentials die for a while."""
+    failing: dict[str, tuple[Fault, ...]] = field(default_factory=dict)
+    """What Meet answers now besides what it answers all the time, by why."""
 
     async def publish(self, topic: str, message: Message) -> None:
         """Publish a message to a topic, named without its project."""
@@ -51,16 +53,19 @@ class Day:
         await self.publish("attendance-jobs", Message({"job": name}, b"{}"))
 
 
-async def break_everything(
-    day: Day, sessions: Mapping[str, str], api: httpx.AsyncClient, *, seconds: float
-) -> set[str]:
-    """Let everything go wrong at once for a while, then mend it; gives the conferences whose events were sent."""
+async def break_everything(day: Day, sessions: dict[str, str], api: httpx.AsyncClient, *, seconds: float) -> set[str]:
+    """Let everything go wrong at once for a while, then mend it; gives the conferences whose events were sent.
+
+    Classes that are entered in the midst of it are added to `sessions`.
+    """
     sent: set[str] = set()
     _fail_google(day)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_events(day, sent, over=seconds * 0.7))
         tasks.create_task(decide(day.world, sessions, api, pause=seconds * 0.6 / max(len(day.world.decisions), 1)))
-        tasks.create_task(_credentials(day, begin=seconds * 0.1, last=seconds * 0.4))
+        tasks.create_task(_credentials(day, begin=seconds * 0.1, last=max(seconds * 0.4, 9.0)))
+        tasks.create_task(_rename(day, sessions, api))
+        tasks.create_task(_pages(day, begin=seconds * 0.5, last=seconds * 0.3))
         tasks.create_task(_identities(day, last=seconds * 0.5))
         tasks.create_task(_kill(day, seconds=seconds))
         tasks.create_task(_stand_still(day, seconds=seconds))
@@ -73,10 +78,10 @@ async def break_everything(
     return sent
 
 
-def _fail_google(day: Day, *also: Fault) -> None:
+def _fail_google(day: Day) -> None:
     """What Google's services answer while everything goes wrong."""
     day.google.meet.faults.set(
-        *also,
+        *(fault for faults in day.failing.values() for fault in faults),
         Fault("ListParticipants", status=STATUS.INTERNAL, page=2, share=0.3, at_most_in_a_row=4),
         Fault("GetConferenceRecord", drop=True, times=2),
         *(Fault(method, delay=timedelta(seconds=2), share=0.02) for method in METHODS),
@@ -97,10 +102,37 @@ async def _credentials(day: Day, *, begin: float, last: float) -> None:
     await asyncio.sleep(begin)
     account = day.google.school.account(day.unlucky)
     names = [day.unlucky, account.email if account else ""]
-    _fail_google(day, *(Fault(m, status=STATUS.UNAUTHENTICATED, acting_as=name) for m in METHODS for name in names))
+    day.failing["credentials"] = tuple(
+        Fault(m, status=STATUS.UNAUTHENTICATED, acting_as=name) for m in METHODS for name in names
+    )
+    _fail_google(day)
     await asyncio.sleep(last)
+    del day.failing["credentials"]
     _fail_google(day)
     day.injected["seconds of one teacher's dead credentials"] += int(last)
+
+
+async def _pages(day: Day, *, begin: float, last: float) -> None:
+    """Meet gives no second page of anything for a while."""
+    await asyncio.sleep(begin)
+    lists = [method for method in METHODS if method.startswith("List")]
+    day.failing["pages"] = tuple(
+        Fault(method, status=STATUS.UNAVAILABLE, page=page) for method in lists for page in (2, 4)
+    )
+    _fail_google(day)
+    await asyncio.sleep(last)
+    del day.failing["pages"]
+    _fail_google(day)
+    day.injected["seconds without second pages"] += int(last)
+
+
+async def _rename(day: Day, sessions: dict[str, str], api: httpx.AsyncClient) -> None:
+    """Accounts are renamed at once; from then on the LMS enters classes with the new addresses."""
+    moment = day.world.renamed_at or datetime.now(UTC)
+    await asyncio.sleep(max((moment - datetime.now(UTC)).total_seconds(), 0.0))
+    day.world.rename(day.google.school)
+    day.injected["accounts renamed"] += len(day.world.renamed)
+    sessions |= await schedule_late(day.world, api)
 
 
 async def _identities(day: Day, *, last: float) -> None:
@@ -111,11 +143,22 @@ async def _identities(day: Day, *, last: float) -> None:
     day.injected["seconds without People and Directory"] += int(last)
 
 
+async def record_morning(day: Day) -> None:
+    """Publish the events of the conferences that are recorded before anything goes wrong."""
+    for conference in day.world.conferences:
+        if conference.name in day.world.morning:
+            end = conference.end or conference.start
+            ended = conference_ended(conference.name, organizer=conference.organizer, at=end)
+            await day.publish("workspace-events", ended)
+
+
 async def _events(day: Day, sent: set[str], *, over: float) -> None:
     """Everything that Google tells: twice, late, in any order, and one in twenty never."""
     began = asyncio.get_running_loop().time()
     plan: list[tuple[float, str, Message]] = []
     for conference in day.world.conferences:
+        if conference.name in day.world.morning:
+            continue
         end = conference.end or conference.start
         earliest = max((end - datetime.now(UTC)).total_seconds(), 0.0)
         ended = conference_ended(conference.name, organizer=conference.organizer, at=end)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from infra.local.chaos.world import World
+from infra.local.chaos.world import NEW, OLD, World
 from infra.local.emulators import firestore_program, pubsub_emulator
 from infra.local.firestore_gate.gate import Gate
 from infra.local.firestore_gate.proxy import gated
@@ -44,6 +44,17 @@ def emulators(folder: Path) -> Iterator[Emulators]:
         yield Emulators(firestore, program, pubsub, gate)
 
 
+@dataclass(slots=True)
+class Clock:
+    """The time of the stand-ins: the real one, or ahead of it, so that hours pass at once."""
+
+    ahead: timedelta = field(default_factory=timedelta)
+
+    def __call__(self) -> datetime:
+        """Now."""
+        return datetime.now(UTC) + self.ahead
+
+
 @dataclass(frozen=True, slots=True)
 class Google:
     """Meet, People, the Directory and Workspace Events, each a stand-in on loopback."""
@@ -52,12 +63,27 @@ class Google:
     meet: MeetSimulator
     apis: GoogleApis
     events: WorkspaceEventsSimulator
+    clock: Clock
+
+    def refused(self) -> list[str]:
+        """Every call that Google would have refused for what it asked."""
+        gates = {
+            "Meet": self.meet.refusals,
+            "People or the Directory": self.apis.refusals,
+            "Workspace Events": self.events.refusals,
+        }
+        return [
+            f"{name} would have refused: {refusal}"
+            for name, refusals in gates.items()
+            for refusal in dict.fromkeys(map(str, refusals.take()))
+        ]
 
     def settings(self, using: Emulators, project: str) -> dict[str, str]:
         """The environment of functions that use it."""
         return {
             "AUTH_MODE": "anonymous",
             "API_CALLERS": "*=admin",
+            "ALLOWED_DOMAINS": f"{OLD},{NEW}",
             "GOOGLE_CLOUD_PROJECT": project,
             "FIRESTORE_EMULATOR_HOST": using.firestore,
             "MEET_API_ENDPOINT": self.meet.endpoint,
@@ -73,10 +99,11 @@ class Google:
 @contextlib.asynccontextmanager
 async def serve(world: World) -> AsyncIterator[Google]:
     """Let a world happen in Google's stand-ins, as long as it lasts."""
-    school = School(lambda: datetime.now(UTC))
+    clock = Clock()
+    school = School(clock)
     world.into(school)
     with contextlib.ExitStack() as stack:
         meet = stack.enter_context(MeetSimulator(school, page_size_cap=3, empty_pages=True).in_thread())
         apis = stack.enter_context(GoogleApis(school).in_thread())
         events = stack.enter_context(WorkspaceEventsSimulator(school).in_thread())
-        yield Google(school, meet, apis, events)
+        yield Google(school, meet, apis, events, clock)

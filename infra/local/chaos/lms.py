@@ -4,22 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import httpx
 
-from infra.local.chaos.world import World
+from infra.local.chaos.world import Lesson, World
 
 
 async def schedule(world: World, api: httpx.AsyncClient) -> dict[str, str]:
-    """Enrol every teacher and schedule every class; gives the classes' session ids by the LMS's own."""
+    """Enrol every teacher and enter the classes that are known early; gives their session ids by the LMS's own."""
     for teacher in world.teachers:
         await _insisting(functools.partial(api.post, "/api/organizers", json={"email": teacher.email}))
-    found = {}
-    for lesson in world.lessons:
-        answer = await _insisting(functools.partial(api.post, "/api/schedule/class", json=lesson.request()))
-        found[lesson.external_id] = str(answer["session_id"])
+    return await _enter(world, world.schedule(late=False), api)
+
+
+async def schedule_late(world: World, api: httpx.AsyncClient) -> dict[str, str]:
+    """Enter the other classes, with the addresses that accounts have since they were renamed."""
+    return await _enter(world, world.schedule(late=True), api)
+
+
+async def _enter(world: World, lessons: Iterable[Lesson], api: httpx.AsyncClient) -> dict[str, str]:
+    """One after the other for each teacher: a teacher whose credentials are dead holds up nobody else."""
+    found: dict[str, str] = {}
+
+    async def enter(some: Iterable[Lesson]) -> None:
+        for lesson in some:
+            answer = await _insisting(functools.partial(api.post, "/api/schedule/class", json=world.request(lesson)))
+            found[lesson.external_id] = str(answer["session_id"])
+
+    by_teacher: dict[str, list[Lesson]] = {}
+    for lesson in lessons:
+        by_teacher.setdefault(lesson.teacher.user, []).append(lesson)
+    async with asyncio.TaskGroup() as tasks:
+        for some in by_teacher.values():
+            tasks.create_task(enter(some))
     return found
 
 
@@ -33,12 +52,12 @@ async def decide(world: World, sessions: Mapping[str, str], api: httpx.AsyncClie
 
 
 async def _insisting(call: Callable[[], Awaitable[httpx.Response]]) -> dict[str, Any]:
-    """Call as an LMS does: again after a moment for what may pass."""
+    """Call as an LMS does: again after a moment for what may pass, dead credentials (502) included."""
     while True:
         answer = await call()
         if answer.is_success:
             found: dict[str, Any] = answer.json() if answer.content else {}
             return found
-        if answer.status_code not in {429, 503}:
+        if answer.status_code not in {429, 502, 503}:
             raise RuntimeError(f"{answer.request.method} {answer.request.url.path}: {answer.status_code} {answer.text}")
         await asyncio.sleep(0.5)

@@ -20,16 +20,17 @@ from google.cloud import firestore
 from functions import wiring
 from functions.domain.model import Organizer, SyncSource
 from functions.entrypoints.api.http import guarded
-from functions.ports import Job
+from functions.ports import Clock, Job
 from functions.services.reading import Request
 from functions.services.run_job import run_job
 from functions.services.sync import sync_conference
 from functions.settings import Settings
 from infra.local.chaos.compare import Documents, differences, documents
-from infra.local.chaos.disturb import Day, break_everything
+from infra.local.chaos.disturb import Day, break_everything, record_morning
 from infra.local.chaos.google import Emulators, Google, serve
-from infra.local.chaos.lms import decide, schedule
+from infra.local.chaos.lms import decide, schedule, schedule_late
 from infra.local.chaos.stack import BACKOFF, Instance, Traffic, WatchedTrigger, delivered, quiet
+from infra.local.chaos.truth import against_the_truth
 from infra.local.chaos.world import World, make_world
 from infra.local.delivery import Pubsub
 
@@ -50,7 +51,7 @@ class Plan:
 
     def noon(self) -> datetime:
         """When everything begins to go wrong: until then the functions start and all classes are scheduled."""
-        return datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=12 + self.conferences / 6)
+        return datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=20 + self.conferences / 6)
 
 
 @dataclass(slots=True)
@@ -67,17 +68,20 @@ async def prove(plan: Plan, using: Emulators, *, folder: Path, say: Say = lambda
     """Run a day twice and tell every difference."""
     began, outcome = time.monotonic(), Outcome()
     os.environ["FIRESTORE_EMULATOR_HOST"] = using.firestore  # Google's library looks there
-    world = make_world(plan.seed, now=plan.noon(), conferences=plan.conferences)
+    world = make_world(plan.seed, now=plan.noon(), conferences=plan.conferences, seconds=plan.seconds)
     say(f"{len(world.lessons)} classes, {len(world.conferences)} conferences, {len(world.teachers)} teachers")
     project = f"demo-{uuid.uuid4().hex[:12]}"
     async with serve(world) as google:
         shaken, seen = await _shaken(
             world, plan, using, google, project=project, folder=folder, outcome=outcome, say=say
         )
+        outcome.wrong += google.refused()
     async with serve(world) as google:
         say("the same day undisturbed")
         calm = await _calm(world, using, google, project=f"{project}-calm")
-    outcome.wrong += differences(calm, shaken)
+        outcome.wrong += google.refused()
+    outcome.wrong += against_the_truth(world, shaken)
+    outcome.wrong += differences(calm, shaken, lost=world.lost)
     outcome.wrong += _never(seen, calm)
     outcome.wrong += _partly_read(world, shaken)
     outcome.wrong += [f"Firestore would have refused: {refusal}" for refusal in using.gate.take()]
@@ -89,10 +93,13 @@ async def prove(plan: Plan, using: Emulators, *, folder: Path, say: Say = lambda
 
 
 @contextlib.asynccontextmanager
-async def _application(settings: Mapping[str, str]) -> AsyncIterator[tuple[wiring.App, httpx.AsyncClient]]:
+async def _application(
+    settings: Mapping[str, str], *, clock: Clock = wiring.utc_now
+) -> AsyncIterator[tuple[wiring.App, httpx.AsyncClient]]:
     """The application within this process, and a caller of its API."""
     configured = {name.lower(): value for name, value in settings.items() if name != "API_CALLERS"}
-    app = wiring.build(Settings(**configured, api_callers="*=admin"))  # type: ignore[arg-type] # texts, as in the environment
+    texts = Settings(**configured, api_callers="*=admin")  # type: ignore[arg-type] # texts, as in the environment
+    app = wiring.build(texts, clock=clock)
     transport = httpx.ASGITransport(guarded(app))
     async with httpx.AsyncClient(transport=transport, base_url="http://api", timeout=120) as api:
         yield app, api
@@ -108,11 +115,26 @@ async def _calm(world: World, using: Emulators, google: Google, *, project: str)
             async with places:
                 await sync_conference(Request(name, Organizer(organizer), end, SyncSource.EVENT), deps=app.deps)
 
-        await asyncio.gather(*(record(one.name, one.organizer, one.end) for one in world.conferences))
+        morning = [one for one in world.conferences if one.name in world.morning]
+        await asyncio.gather(*(record(one.name, one.organizer, one.end) for one in morning))
+        world.rename(google.school)
+        sessions |= await schedule_late(world, api)
+        rest = [one for one in world.conferences if one.name not in world.morning]
+        await asyncio.gather(*(record(one.name, one.organizer, one.end) for one in rest))
         await decide(world, sessions, api)
         for job in ("sync-due", "reconcile"):
             await run_job(Job(job), deps=app.deps)
+    await _hours_later(using, google, project=project)
     return await documents(firestore.AsyncClient(project=project))
+
+
+async def _hours_later(using: Emulators, google: Google, *, project: str) -> None:
+    """Let hours pass: what could not be decided yet is tried again at its times."""
+    for hours in (0.1, 0.5, 2, 9):
+        google.clock.ahead = timedelta(hours=hours)
+        async with _application(google.settings(using, project), clock=google.clock) as (app, _):
+            await run_job(Job("sync-due"), deps=app.deps)
+    google.clock.ahead = timedelta(0)
 
 
 # --- The day on which everything goes wrong ----------------------------------------------------------------------
@@ -180,6 +202,8 @@ async def _shaken(
         _, api = await stack.enter_async_context(_application(settings))
         await stack.enter_async_context(delivered(pubsub, triggers, dead_letters=dead))
         sessions = await schedule(world, api)
+        await record_morning(day)
+        await quiet(traffic, within=60, more_than=0)
         async with asyncio.TaskGroup() as watching:
             watch = watching.create_task(_watch(client, seen))
             await asyncio.sleep(max((world.noon - datetime.now(UTC)).total_seconds() - 1.0, 0.0))
@@ -193,6 +217,7 @@ async def _shaken(
                 await day.job(job)
                 await quiet(traffic, within=240, more_than=before)
             outcome.wrong += _dead_subscriptions(google, world)
+            await _hours_later(using, google, project=project)
             watch.cancel()
     outcome.injected["deliveries that were asked for again"] = sum(
         number

@@ -4,21 +4,36 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from infra.local.school import Account, Attendee, Conference, School, Space, Visit
+from infra.local.school import Account, Attendee, Conference, ProfileAddress, School, Space, Visit
 
 ROSTER = 6
 """Pupils in each class."""
 
-MINUTE = timedelta(minutes=1)
+MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
+OLD, NEW = "school.example", "new.example"
+"""The school's domain before and after a part of it moves to another one."""
+
+ALIASED, MOVED, GIVERS, TAKERS = range(8), range(8, 12), (12, 13), (14, 15)
+"""Pupils whose old address becomes an alias; who lose it; who lose it to another pupil; and to which."""
+
+RENAMED_TEACHER = 3
+"""Not one of those whose credentials or subscriptions fail."""
+
+EVENING = "evening"
+"""The class that is held, and entered, after the renaming."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """A class that the LMS schedules with the link of a room."""
+    """A class that the LMS schedules with the link of a room.
+
+    Attributes:
+        entered_late: Whether it is entered only after accounts were renamed, with their new addresses.
+    """
 
     external_id: str
     room: Space
@@ -26,19 +41,20 @@ class Lesson:
     pupils: tuple[Account, ...]
     start: datetime
     length: timedelta
+    entered_late: bool = False
 
     @property
     def end(self) -> datetime:
         """When it is to end."""
         return self.start + self.length
 
-    def request(self) -> dict[str, object]:
-        """The body of `POST /api/schedule/class`."""
+    def request(self, address: Callable[[Account], str]) -> dict[str, object]:
+        """The body of `POST /api/schedule/class`; `address` gives the one by which the LMS knows an account."""
         return {
             "external_id": self.external_id,
-            "teacher_email": self.teacher.email,
+            "teacher_email": address(self.teacher),
             "students": [
-                {"email": pupil.email, "student_id": pupil.user.removeprefix("users/")} for pupil in self.pupils
+                {"email": address(pupil), "student_id": pupil.user.removeprefix("users/")} for pupil in self.pupils
             ],
             "subject": "Mathematics",
             "class_id": f"class-{self.teacher.user.removeprefix('users/')}",
@@ -69,30 +85,75 @@ class World:
     conferences: tuple[Conference, ...]
     decisions: tuple[Decision, ...]
     last_end: datetime = field(compare=False)
+    strangers: tuple[Account, ...] = ()
+    renamed: tuple[Account, ...] = ()
+    """The accounts that are renamed in the middle of the day, as they are afterwards."""
+    given: Mapping[str, str] = field(default_factory=dict)
+    """By account, the address of another pupil that it gets; the class of the evening names it so."""
+    renamed_at: datetime | None = None
+    morning: tuple[str, ...] = ()
+    """Conferences that are recorded before anything goes wrong: from them everybody is known by the old address."""
 
     def into(self, school: School) -> None:
         """Let it happen in a simulated school."""
-        school.enrol(*self.teachers, *self.pupils)
+        school.enrol(*self.teachers, *self.pupils, *self.strangers)
         for room in self.rooms:
             school.open(room)
         for conference in self.conferences:
             school.hold(conference)
 
+    @property
+    def lost(self) -> frozenset[str]:
+        """The addresses that accounts lose in the middle of the day."""
+        after = {account.user: {account.email, *account.aliases} for account in self.renamed}
+        before = [account for account in (*self.teachers, *self.pupils) if account.user in after]
+        return frozenset(account.email for account in before if account.email not in after[account.user])
 
-def make_world(seed: int, *, now: datetime, conferences: int) -> World:
-    """A day with at least so many conferences, most of them over, some that end within seconds from now."""
-    return _Maker(seed, now).world(conferences)
+    def rename(self, school: School) -> None:
+        """Let accounts be renamed: some keep the old address as an alias, some lose it, some to another pupil."""
+        school.enrol(*self.renamed)
+
+    def schedule(self, *, late: bool) -> tuple[Lesson, ...]:
+        """The classes that are entered before the renaming, or after it."""
+        return tuple(lesson for lesson in self.lessons if lesson.entered_late is late)
+
+    def request(self, lesson: Lesson) -> dict[str, object]:
+        """The body with which the LMS enters a class, with the addresses of that time."""
+        accounts = [*self.teachers, *self.pupils, *(self.renamed if lesson.entered_late else ())]
+        written = {account.user: account.email for account in accounts}
+        written |= self.given if lesson.external_id == EVENING else {}
+        return lesson.request(lambda account: _as_typed(written[account.user]))
+
+
+def make_world(seed: int, *, now: datetime, conferences: int, seconds: float = 8.0) -> World:
+    """A day with at least so many conferences, most of them over, some that end within seconds from now.
+
+    Args:
+        seed: The same one makes the same day.
+        now: Noon, when everything begins to go wrong.
+        conferences: How many there are at least.
+        seconds: For how long everything goes wrong; accounts are renamed in the midst of it.
+    """
+    return _Maker(seed, now, seconds).world(conferences)
 
 
 class _Maker:
-    def __init__(self, seed: int, now: datetime) -> None:
+    def __init__(self, seed: int, now: datetime, seconds: float) -> None:
         self._dice = random.Random(f"day {seed}")
         self._now = now
+        self._renamed_at = now + SECOND * max(seconds * 0.4, 3.0)
+        self._evening = self._renamed_at + SECOND * max(seconds * 0.2, 4.0)
+        self._strangers: tuple[Account, ...] = ()
         self._numbers = iter(range(1, 1_000_000))
 
     def world(self, wanted: int) -> World:
         teachers = tuple(self._account("teacher", number) for number in range(max(6, wanted // 12)))
-        pupils = tuple(self._account("pupil", number) for number in range(ROSTER * 4))
+        pupils = (
+            *(self._account("pupil", number) for number in range(ROSTER * 4)),
+            *(self._private(number) for number in range(2)),
+        )
+        self._strangers = self._make_strangers(pupils)
+        renamed, given = _renamed(teachers, pupils)
         rooms: list[Space] = []
         lessons: list[Lesson] = []
         held: list[Conference] = []
@@ -107,8 +168,14 @@ class _Maker:
             lessons += day
             for lesson in day:
                 held += list(self._held(lesson))
-        held = [one for one in _apart(held) if one.start < self._now]
-        decided = self._dice.sample(lessons, k=len(lessons) // 4)
+        dropped, called = self._dropped(teachers[0], _steady(pupils))
+        evening, last = self._after_the_renaming(teachers[4], teachers[5], pupils)
+        assembly = self._assembly(teachers[5], pupils)
+        lessons += [dropped, *evening]
+        held = [*(one for one in _apart(held) if one.start < self._now), *called, *last, assembly]
+        rooms += [dropped.room, *(lesson.room for lesson in evening), _room(teachers[5], "assembly")]
+        entered = [lesson for lesson in lessons if not lesson.entered_late]
+        decided = self._dice.sample(entered, k=len(entered) // 4)
         return World(
             noon=self._now,
             teachers=teachers,
@@ -118,7 +185,84 @@ class _Maker:
             conferences=tuple(held),
             decisions=tuple(self._decision(lesson) for lesson in decided),
             last_end=max([*(lesson.end for lesson in lessons), *(one.end for one in held if one.end)]),
+            strangers=self._strangers,
+            renamed=renamed,
+            given=given,
+            renamed_at=self._renamed_at,
+            morning=(called[0].name, assembly.name),
         )
+
+    def _private(self, number: int) -> Account:
+        """A pupil with a private account, which is not the school's: the Directory answers 403 for it."""
+        user = f"users/{1000 + next(self._numbers)}"
+        return Account(user, f"private.pupil{number}@gmail.com", display_name=f"Private {number}", in_directory=False)
+
+    def _make_strangers(self, pupils: Sequence[Account]) -> tuple[Account, ...]:
+        """People who are not the school's; two of them wrote a pupil's address into their profiles."""
+
+        def stranger(number: int, *, verified: bool | None = None, in_people: bool = True) -> Account:
+            written = () if verified is None else (ProfileAddress(pupils[20 + number].email, verified=verified),)
+            return Account(
+                f"users/{1000 + next(self._numbers)}",
+                f"stranger{number}@elsewhere.example",
+                display_name=f"Stranger {number}",
+                in_directory=False,
+                in_people=in_people,
+                people_shows_address=verified is None,
+                profile_addresses=written,
+            )
+
+        return (
+            stranger(0, in_people=False),
+            stranger(1),
+            stranger(2, verified=False),
+            stranger(3, verified=True),
+        )
+
+    def _dropped(self, teacher: Account, pupils: Sequence[Account]) -> tuple[Lesson, tuple[Conference, Conference]]:
+        """A call that drops and is made again, while the teacher's credentials die; some come to the second alone."""
+        room = _room(teacher, "dropped")
+        end = self._now + SECOND * 4
+        start, cut = end - MINUTE * 40, end - MINUTE * 12
+        members = tuple(self._dice.sample(list(pupils), k=ROSTER))
+        lesson = Lesson("dropped", room, teacher, members, start, end - start)
+        early, late = members[:4], members[2:5]
+        again = cut + MINUTE * 2
+        calls = [
+            self._ended(room, teacher, since, until, [_there(one, Visit(since, until)) for one in (*there, teacher)])
+            for since, until, there in ((start, cut, early), (again, end, late))
+        ]
+        # Whoever lists the room before noon does not see the second call: that list proves nobody absent.
+        return lesson, (calls[0], dataclasses.replace(calls[1], appears=self._now + SECOND * 2))
+
+    def _after_the_renaming(
+        self, teacher: Account, other: Account, pupils: Sequence[Account]
+    ) -> tuple[tuple[Lesson, Lesson], tuple[Conference, Conference]]:
+        """Two classes that are entered with the new addresses, and end after accounts were renamed.
+
+        Somebody is missing in each, and everybody else is in the room: so it is asked for everybody who they are now.
+        """
+        end = self._evening
+        start = end - MINUTE * 30
+        changed = [pupils[number] for number in (*GIVERS, *TAKERS, *MOVED, *ALIASED[:3], len(pupils) - 1)]
+        others = pupils[16 : 16 + ROSTER]
+        lessons, calls = [], []
+        for name, lead, members, missing in (
+            (EVENING, teacher, changed, self._dice.sample(changed, k=3)),
+            ("hall", other, others, self._dice.sample(list(others), k=1)),
+        ):
+            room = _room(lead, name)
+            everybody = (*pupils, *self._strangers, lead)
+            people = [_there(one, Visit(start, end)) for one in everybody if one not in missing]
+            lessons.append(Lesson(name, room, lead, tuple(members), start, end - start, entered_late=True))
+            calls.append(self._ended(room, lead, start, end, people))
+        return (lessons[0], lessons[1]), (calls[0], calls[1])
+
+    def _assembly(self, teacher: Account, pupils: Sequence[Account]) -> Conference:
+        """Everybody is together before noon: so it is known who has which address then."""
+        end = self._now - SECOND * 90
+        people = [_there(one, Visit(end - MINUTE, end)) for one in (*pupils, *self._strangers, teacher)]
+        return self._ended(_room(teacher, "assembly"), teacher, end - MINUTE, end, people)
 
     def _happens(self, chance: float) -> bool:
         return self._dice.random() < chance
@@ -132,8 +276,11 @@ class _Maker:
         end = self._now + timedelta(seconds=self._dice.randrange(-30, 12))
         for number in range(self._dice.randrange(2, 6)):
             length = MINUTE * self._dice.choice((30, 40, 50))
-            members = tuple(self._dice.sample(list(pupils), k=ROSTER))
-            yield Lesson(f"{room.name}-{number}", room, teacher, members, end - length, length)
+            is_over = end < self._now - MINUTE * 3
+            # Who loses an address is known by it at the end of each class, not only some seconds before.
+            members = tuple(self._dice.sample(list(pupils if is_over else _steady(pupils)), k=ROSTER))
+            late = is_over and self._happens(0.2)
+            yield Lesson(f"{room.name}-{number}", room, teacher, members, end - length, length, entered_late=late)
             end -= length + MINUTE * self._dice.choice((0, 0, 5, 20, 90))
 
     def _held(self, lesson: Lesson) -> Iterator[Conference]:
@@ -165,6 +312,8 @@ class _Maker:
             people.append(_there(lesson.teacher, Visit(start, end)))
         if self._happens(0.5):
             people.append(Attendee(f"g{next(self._numbers)}", "anonymous", "Somebody", None, (Visit(start, end),)))
+        if self._happens(0.4):
+            people.append(_there(self._dice.choice(self._strangers), Visit(start, end)))
         return self._ended(lesson.room, lesson.teacher, start, end, people)
 
     def _unscheduled(self, room: Space, teacher: Account, pupils: Sequence[Account]) -> Iterator[Conference]:
@@ -180,11 +329,23 @@ class _Maker:
         self, room: Space, teacher: Account, start: datetime, end: datetime, people: Sequence[Attendee]
     ) -> Conference:
         name = f"rec{next(self._numbers)}"
-        settles = None
+        settles = appears = None
         if end > self._now - MINUTE:  # Meet may take some seconds to show what is only just over
             settles = end + timedelta(seconds=self._dice.randrange(2, 7))
             people = [dataclasses.replace(p, visits=tuple(_settling(v, settles) for v in p.visits)) for p in people]
-        return Conference(name, room.name, room.meeting_code, teacher.user, start, end, tuple(people), settles=settles)
+            if end >= self._now and self._happens(0.3):  # nor does it know the whole record before
+                appears = end + SECOND * self._dice.randrange(1, 5)
+        return Conference(
+            name,
+            room.name,
+            room.meeting_code,
+            teacher.user,
+            start,
+            end,
+            tuple(people),
+            settles=settles,
+            appears=appears,
+        )
 
     def _attendee(self, pupil: Account, start: datetime, end: datetime) -> Attendee:
         def at(share: float) -> datetime:
@@ -208,6 +369,37 @@ class _Maker:
         pupil = self._dice.choice(lesson.pupils)
         status = self._dice.choice(("excused", "present", "partial"))
         return Decision(lesson.external_id, pupil.user.removeprefix("users/"), status)
+
+
+def _room(teacher: Account, name: str) -> Space:
+    code = {"dropped": "bbb-dddd-ddd", "evening": "bbb-eeee-eee", "hall": "bbb-hhhh-hhh", "assembly": "bbb-aaaa-aaa"}[
+        name
+    ]
+    return Space(f"spaces/{name}", code, owner=teacher.user)
+
+
+def _steady(pupils: Sequence[Account]) -> Sequence[Account]:
+    """Those who lose no address and get no one else's."""
+    changing = {*MOVED, *GIVERS, *TAKERS}
+    return [pupil for number, pupil in enumerate(pupils) if number not in changing]
+
+
+def _renamed(teachers: Sequence[Account], pupils: Sequence[Account]) -> tuple[tuple[Account, ...], dict[str, str]]:
+    """The accounts that are renamed, as they are afterwards, and by account the old address of another one."""
+
+    def at_new(account: Account, *aliases: str) -> Account:
+        return dataclasses.replace(account, email=account.email.replace(OLD, NEW), aliases=aliases)
+
+    kept = [*(pupils[number] for number in ALIASED), teachers[RENAMED_TEACHER]]
+    lost = [pupils[number] for number in (*MOVED, *GIVERS)]
+    given = {pupils[taker].user: pupils[giver].email for giver, taker in zip(GIVERS, TAKERS, strict=True)}
+    getting = [dataclasses.replace(pupils[taker], aliases=(given[pupils[taker].user],)) for taker in TAKERS]
+    return (*(at_new(one, one.email) for one in kept), *map(at_new, lost), *getting), given
+
+
+def _as_typed(email: str) -> str:
+    """A private address as people write it: Gmail does not mind the dot."""
+    return email.replace(".", "", 1) if email.endswith("@gmail.com") else email
 
 
 def _there(account: Account, *visits: Visit) -> Attendee:
