@@ -212,6 +212,13 @@ def _list_services(world: World, call: Call) -> Json:
     return {"services": [_service(world, name) for name in sorted(world.enabled)]}
 
 
+@answers("serviceusage.services.batchGet")
+def _get_services(world: World, call: Call) -> Json:
+    if len(call.query["names"]) > 30:  # noqa: PLR2004 - Google's number
+        raise Refusal(400, "At most 30 services can be asked for at once.")
+    return {"services": [_service(world, name) for name in call.query["names"]]}
+
+
 @answers("serviceusage.services.enable", "serviceusage.services.batchEnable")
 def _enable(world: World, call: Call) -> Json:
     services = call.body.get("serviceIds") or [call.name.rpartition("/")[2]]

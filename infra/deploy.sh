@@ -1,0 +1,121 @@
+#!/usr/bin/env bash
+# Everything on Google Cloud: make deploy PROJECT=my-school REGION=europe-west1
+# Safe to run twice: each step looks at what there is, changes only what differs, and prints it.
+set -euo pipefail
+((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 404)) || { echo "Bash 4.4 or newer is needed, not $BASH_VERSION." >&2; exit 2; }
+shopt -s inherit_errexit
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+export CLOUDSDK_CORE_DISABLE_PROMPTS=1
+COMMAND=deploy DRY_RUN='' REGION='' PROJECT='' DELETE_DATA=''
+for part in names say google options lookahead policies accounts topics functions firestore watching; do
+  # shellcheck source=/dev/null
+  source "infra/deploy/$part.sh"
+done
+
+read_state() {
+  local place=projects/$PROJECT/locations/$REGION database name reads=()
+  database=projects/$PROJECT/databases/$FIRESTORE_DATABASE
+  for name in "${FUNCTIONS[@]}"; do
+    reads+=("function-$name" "$FUNCTIONS_API/$place/functions/$name" "service-$name" "$RUN/$place/services/$name"
+      "policy-service-$name" "$(policy_url "service/$name")")
+  done
+  for name in "${TOPICS[@]}"; do
+    reads+=("topic-$name" "$PUBSUB/projects/$PROJECT/topics/$name" "policy-topic-$name" "$(policy_url "topic/$name")")
+  done
+  for name in "$ACCOUNT" "$TRIGGER_ACCOUNT" "$BUILD_ACCOUNT"; do
+    reads+=("account-$name" "$IAM/projects/$PROJECT/serviceAccounts/$(address "$name")")
+  done
+  read_all "${reads[@]}" \
+    "subscription-$DEAD_LETTERS" "$PUBSUB/projects/$PROJECT/subscriptions/$DEAD_LETTERS" \
+    "policy-subscription-$DEAD_LETTERS" "$(policy_url "subscription/$DEAD_LETTERS")" \
+    locations "$FUNCTIONS_API/projects/$PROJECT/locations" \
+    jobs "https://cloudscheduler.googleapis.com/v1/$place/jobs?pageSize=500" \
+    repository "https://artifactregistry.googleapis.com/v1/$place/repositories/gcf-artifacts" \
+    database "$FIRESTORE/$database" \
+    backups "$FIRESTORE/$database/backupSchedules" \
+    indexes "$FIRESTORE/$database/collectionGroups/-/indexes?pageSize=300" \
+    fields "$FIRESTORE/$database/collectionGroups/-/fields?pageSize=300&filter=$FIELDS_FILTER" \
+    release "$RULES/projects/$PROJECT/releases/cloud.firestore$([[ $FIRESTORE_DATABASE == '(default)' ]] || echo "/$FIRESTORE_DATABASE")" \
+    sink "$LOGGING/projects/$PROJECT/sinks/_Default" \
+    metrics "$LOGGING/projects/$PROJECT/metrics?pageSize=500" \
+    alerts "$MONITORING/projects/$PROJECT/alertPolicies?pageSize=500"
+  local disabled=("${DISABLED[@]}")
+  read_pages indexes "$FIRESTORE/$database/collectionGroups/-/indexes?pageSize=300" indexes
+  read_pages fields "$FIRESTORE/$database/collectionGroups/-/fields?pageSize=300&filter=$FIELDS_FILTER" fields
+  DISABLED=("${disabled[@]}")
+}
+readonly FIELDS_FILTER='indexConfig.usesAncestorConfig:false%20OR%20ttlConfig:*'
+
+# New APIs answer a little later than they are enabled.
+read_state_when_apis_answer() {
+  local try
+  for ((try = 1; ; try++)); do
+    read_state
+    ((${#DISABLED[@]})) || break
+    ((try < TRIES)) || stop "Reading what there is" "APIs that were enabled do not answer yet: ${DISABLED[*]}" "wait some minutes."
+    printf '    %s APIs do not answer yet; trying again in %s s\n' "${#DISABLED[@]}" "$PAUSE"
+    sleep "$PAUSE"
+  done
+}
+
+print_end() {
+  local client_id scopes
+  client_id=$(state "account-$ACCOUNT" '.uniqueId // "(known after the deployment)"')
+  scopes=$(printf ',https://www.googleapis.com/auth/%s' "${SCOPES[@]}")
+  if [[ $(jq --raw-output .AUTH_MODE "$WORK/environment") == delegation ]]; then
+    section "What a Workspace administrator does, once"
+    cat <<TEXT
+  https://admin.google.com/ac/owl/domainwidedelegation > Add new:
+  Client ID:     $client_id
+  OAuth scopes:  ${scopes#,}
+TEXT
+  else
+    section "What each teacher does, once"
+    printf '  docs/oauth.md: .venv/bin/python -m functions.setup_oauth --meet\n'
+  fi
+  explain_exceptions
+  section "Done: $CHANGES changes"
+  printf '  API:   %s\n' "$(state "function-$API_FUNCTION" '.serviceConfig.uri // .url // "(known after the deployment)"')"
+  printf '  Next:  enrol a teacher, docs/operating.md: make enroll TEACHER=teacher@%s\n' \
+    "$(jq --raw-output '.ALLOWED_DOMAINS // "school.example" | split(",")[0]' "$WORK/environment")"
+}
+
+main() {
+  read_options "$@"
+  check_options
+  FIRESTORE_DATABASE=${FIRESTORE_DATABASE:-(default)}
+  open_google
+  printf 'Meet Attendance in %s, %s%s\n' "$PROJECT" "$REGION" "${DRY_RUN:+ (only what would be done)}"
+  read_ahead
+  read_state
+  look_ahead
+  settle_environment
+
+  section "APIs, accounts and grants"
+  ensure_apis
+  if [[ -z $DRY_RUN ]] && ((CHANGES)); then
+    read_state_when_apis_answer
+    PROBLEMS=()
+    look_at_database
+    ((${#PROBLEMS[@]} == 0)) || bad_input "${PROBLEMS[0]}"
+  fi
+  ensure_accounts
+  setting SERVICE_ACCOUNT_CLIENT_ID "$(state "account-$ACCOUNT" '.uniqueId // empty')"
+
+  section "Topics"
+  ensure_topics
+  section "Firestore"
+  ensure_firestore
+  section "Functions"
+  ensure_functions
+  ensure_few_images
+  section "Schedule"
+  ensure_schedule
+  section "Watching"
+  ensure_no_request_log
+  ensure_metrics
+  ensure_alerts
+  print_end
+}
+
+main "$@"

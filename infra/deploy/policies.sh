@@ -1,0 +1,100 @@
+# shellcheck shell=bash
+# Grants: a resource's policy is read once, what is missing is added, and it is written once. A binding without a
+# condition is added even where others have conditions, which stay as they are.
+
+readonly VERSION='options.requestedPolicyVersion=3'
+
+policy_url() { # RESOURCE: kind/name
+  local name=${1#*/}
+  case $1 in
+    topic/*) echo "$PUBSUB/projects/$PROJECT/topics/$name:getIamPolicy?$VERSION" ;;
+    subscription/*) echo "$PUBSUB/projects/$PROJECT/subscriptions/$name:getIamPolicy?$VERSION" ;;
+    service/*) echo "$RUN/projects/$PROJECT/locations/$REGION/services/$name:getIamPolicy?$VERSION" ;;
+  esac
+}
+
+read_policy() { # RESOURCE
+  local name=${1#*/}
+  case $1 in
+    project) UNPAID=1 rest POST "$CRM/projects/$PROJECT:getIamPolicy" '{"options": {"requestedPolicyVersion": 3}}' ;;
+    account/*) rest POST "$IAM/projects/$PROJECT/serviceAccounts/$(address "$name"):getIamPolicy?$VERSION" ;;
+    *) rest GET "$(policy_url "$1")" ;;
+  esac
+}
+
+write_policy() { # RESOURCE FILE
+  local name=${1#*/}
+  case $1 in
+    project) gcloud projects set-iam-policy "$PROJECT" "$2" --quiet ;;
+    account/*) gcloud iam service-accounts set-iam-policy "$(address "$name")" "$2" --project="$PROJECT" --quiet ;;
+    topic/*) gcloud pubsub topics set-iam-policy "$name" "$2" --project="$PROJECT" --quiet ;;
+    subscription/*) gcloud pubsub subscriptions set-iam-policy "$name" "$2" --project="$PROJECT" --quiet ;;
+    service/*) gcloud run services set-iam-policy "$name" "$2" --region="$REGION" --project="$PROJECT" --quiet ;;
+  esac
+}
+
+address() { # ACCOUNT: its e-mail
+  echo "$1@$PROJECT.iam.gserviceaccount.com"
+}
+
+wanted_grants() { # ROLE MEMBER ROLE MEMBER …: as JSON
+  jq --null-input '[$ARGS.positional as $all | range(0; $all | length; 2) | {role: $all[.], member: $all[. + 1]}]' \
+    --args -- "$@"
+}
+
+readonly MISSING_GRANTS='
+  . as $policy | $wanted | map(select(. as $grant | any($policy.bindings[]?;
+    .role == $grant.role and .condition == null and (.members | index($grant.member))) | not))'
+
+readonly GRANTED='
+  .version = 3 | .bindings //= [] | reduce $missing[] as $grant (.;
+    if any(.bindings[]; .role == $grant.role and .condition == null)
+    then .bindings |= map(if .role == $grant.role and .condition == null then .members += [$grant.member] else . end)
+    else .bindings += [{role: $grant.role, members: [$grant.member]}] end)'
+
+# ensure_grants RESOURCE ROLE MEMBER…: members of a role that are missing are added. What is known of the policy may be
+# in the state `policy-RESOURCE`, read before; a resource that does not exist yet lacks everything.
+ensure_grants() {
+  local resource=$1 known missing
+  shift
+  known="policy-${resource//\//-}"
+  if [[ ! -f $WORK/state/$known ]]; then
+    read_policy "$resource" >"$WORK/state/$known" 2>"$WORK/errors" || echo null >"$WORK/state/$known"
+  fi
+  missing=$(jq --compact-output --argjson wanted "$(wanted_grants "$@")" "${MISSING_GRANTS}" "$WORK/state/$known")
+  if [[ $missing == '[]' ]]; then
+    same "grants on ${resource/\// }"
+    return
+  fi
+  change "grants on ${resource/\// }: $(jq --raw-output 'map("\(.role) for \(.member)") | join(", ")' <<<"$missing")" \
+    add_grants "$resource" "$missing"
+}
+
+add_grants() { # RESOURCE MISSING: reads again, because enabling an API or another person may have changed the policy
+  read_policy "$1" | jq --argjson missing "$2" "${GRANTED}" >"$WORK/policy.json" || return 1
+  write_policy "$1" "$WORK/policy.json"
+}
+
+# ensure_only RESOURCE ROLE MEMBER…: exactly these members have the role without a condition.
+ensure_only() {
+  local resource=$1 role=$2 known members surplus
+  shift 2
+  known="$WORK/state/policy-${resource//\//-}"
+  members=$(jq --null-input --compact-output '$ARGS.positional' --args -- "$@")
+  [[ -f $known ]] || read_policy "$resource" >"$known" 2>"$WORK/errors" || echo null >"$known"
+  surplus=$(jq --raw-output --arg role "$role" --argjson members "$members" \
+    '[.bindings[]? | select(.role == $role and .condition == null) | .members[]] - $members | join(", ")' "$known")
+  if [[ -n $surplus ]]; then
+    change "no $role on ${resource/\// } any more: $surplus" remove_others "$resource" "$role" "$members"
+  fi
+  local grants=() member
+  for member; do grants+=("$role" "$member"); done
+  (($# == 0)) || ensure_grants "$resource" "${grants[@]}"
+}
+
+remove_others() { # RESOURCE ROLE MEMBERS
+  read_policy "$1" | jq --arg role "$2" --argjson members "$3" '.version = 3 | .bindings |= map(
+    if .role == $role and .condition == null then .members |= map(select(IN($members[]))) else . end
+    | select(.members | length > 0))' >"$WORK/policy.json" || return 1
+  write_policy "$1" "$WORK/policy.json"
+}
