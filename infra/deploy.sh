@@ -17,17 +17,17 @@ read_state() {
   database=projects/$PROJECT/databases/$FIRESTORE_DATABASE
   for name in "${FUNCTIONS[@]}"; do
     reads+=("function-$name" "$FUNCTIONS_API/$place/functions/$name" "service-$name" "$RUN/$place/services/$name"
-      "policy-service-$name" "$(policy_url "service/$name")")
+      "policy-service-$name" "$(readable_policy_url "service/$name")")
   done
   for name in "${TOPICS[@]}"; do
-    reads+=("topic-$name" "$PUBSUB/projects/$PROJECT/topics/$name" "policy-topic-$name" "$(policy_url "topic/$name")")
+    reads+=("topic-$name" "$PUBSUB/projects/$PROJECT/topics/$name" "policy-topic-$name" "$(readable_policy_url "topic/$name")")
   done
   for name in "$ACCOUNT" "$TRIGGER_ACCOUNT" "$BUILD_ACCOUNT"; do
     reads+=("account-$name" "$IAM/projects/$PROJECT/serviceAccounts/$(address "$name")")
   done
   read_all "${reads[@]}" \
     "subscription-$DEAD_LETTERS" "$PUBSUB/projects/$PROJECT/subscriptions/$DEAD_LETTERS" \
-    "policy-subscription-$DEAD_LETTERS" "$(policy_url "subscription/$DEAD_LETTERS")" \
+    "policy-subscription-$DEAD_LETTERS" "$(readable_policy_url "subscription/$DEAD_LETTERS")" \
     locations "$FUNCTIONS_API/projects/$PROJECT/locations" \
     jobs "https://cloudscheduler.googleapis.com/v1/$place/jobs?pageSize=500" \
     repository "https://artifactregistry.googleapis.com/v1/$place/repositories/gcf-artifacts" \

@@ -132,7 +132,7 @@ ensure_triggers() {
     exists "trigger-$name" || continue
     subscription=$(state "trigger-$name" '.transport.pubsub.subscription | split("/")[-1]')
     reads+=("subscription-$subscription" "$PUBSUB/projects/$PROJECT/subscriptions/$subscription"
-      "policy-subscription-$subscription" "$(policy_url "subscription/$subscription")")
+      "policy-subscription-$subscription" "$(readable_policy_url "subscription/$subscription")")
   done
   ((${#reads[@]} == 0)) || read_all "${reads[@]}"
   for name in "$EVENTS_FUNCTION" "$JOBS_FUNCTION"; do
@@ -182,8 +182,8 @@ ensure_invokers() {
 # Images of old versions: the five newest of each function stay, the others go.
 ensure_few_images() {
   local policies='[
-    {"name": "keep-5-newest", "action": {"type": "Keep"}, "mostRecentVersions": {"keepCount": 5}},
-    {"name": "delete-others", "action": {"type": "Delete"}, "condition": {"tagState": "any", "olderThan": "1d"}}]'
+    {"name": "keep-5-newest", "action": {"type": "KEEP"}, "mostRecentVersions": {"keepCount": 5}},
+    {"name": "delete-others", "action": {"type": "DELETE"}, "condition": {"tagState": "ANY", "olderThan": "1d"}}]'
   if [[ $(state repository '(.cleanupPolicies // {}) | .["keep-5-newest"].mostRecentVersions.keepCount == 5
     and .["delete-others"].action == "DELETE"') == true && $(state repository '.cleanupPolicyDryRun // false') == false ]]; then
     same "images in gcf-artifacts: the 5 newest"

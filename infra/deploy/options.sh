@@ -7,17 +7,19 @@ OPTIONS=(
 )
 # Further settings of docs/settings.md that may be given.
 SETTINGS=(ALLOWED_TEACHERS DEFAULT_POLICY LOG_LEVEL REPORTS_ADMIN ROOM_DEVICE_NAMES SETTLE_SECONDS)
+OPTIONS_OF_DESTROY=(PROJECT REGION FIRESTORE_DATABASE DELETE_DATA DRY_RUN)
 
 read_options() { # NAME=value...
-  local argument name
-  for name in "${OPTIONS[@]}" "${SETTINGS[@]}"; do
+  local argument name known=("${OPTIONS[@]}" "${SETTINGS[@]}")
+  [[ $COMMAND == deploy ]] || known=("${OPTIONS_OF_DESTROY[@]}")
+  for name in "${OPTIONS[@]}" "${SETTINGS[@]}" DELETE_DATA; do
     printf -v "$name" '%s' ''
     printf -v "GIVEN_$name" '%s' ''
   done
   for argument; do
     name=${argument%%=*}
-    [[ $argument == *=* && " ${OPTIONS[*]} ${SETTINGS[*]} " == *" $name "* ]] ||
-      bad_input "Unknown option: $argument. Known are: ${OPTIONS[*]} ${SETTINGS[*]} (each as NAME=value)."
+    [[ $argument == *=* && " ${known[*]} " == *" $name "* ]] ||
+      bad_input "Unknown option: $argument. Known are: ${known[*]} (each as NAME=value)."
     printf -v "$name" '%s' "${argument#*=}"
     printf -v "GIVEN_$name" '%s' 1
   done

@@ -2,35 +2,33 @@
 # Grants: a resource's policy is read once, what is missing is added, and it is written once. A binding without a
 # condition is added even where others have conditions, which stay as they are.
 
-readonly VERSION='options.requestedPolicyVersion=3'
-
 policy_url() { # RESOURCE: kind/name
   local name=${1#*/}
   case $1 in
-    topic/*) echo "$PUBSUB/projects/$PROJECT/topics/$name:getIamPolicy?$VERSION" ;;
-    subscription/*) echo "$PUBSUB/projects/$PROJECT/subscriptions/$name:getIamPolicy?$VERSION" ;;
-    service/*) echo "$RUN/projects/$PROJECT/locations/$REGION/services/$name:getIamPolicy?$VERSION" ;;
+    project) echo "$CRM/projects/$PROJECT" ;;
+    account/*) echo "$IAM/projects/$PROJECT/serviceAccounts/$(address "$name")" ;;
+    topic/*) echo "$PUBSUB/projects/$PROJECT/topics/$name" ;;
+    subscription/*) echo "$PUBSUB/projects/$PROJECT/subscriptions/$name" ;;
+    service/*) echo "$RUN/projects/$PROJECT/locations/$REGION/services/$name" ;;
   esac
 }
 
+# With the conditions of its bindings, which only those get to see who ask for version 3.
+readable_policy_url() { # RESOURCE
+  echo "$(policy_url "$1"):getIamPolicy?options.requestedPolicyVersion=3"
+}
+
 read_policy() { # RESOURCE
-  local name=${1#*/}
   case $1 in
-    project) UNPAID=1 rest POST "$CRM/projects/$PROJECT:getIamPolicy" '{"options": {"requestedPolicyVersion": 3}}' ;;
-    account/*) rest POST "$IAM/projects/$PROJECT/serviceAccounts/$(address "$name"):getIamPolicy?$VERSION" ;;
-    *) rest GET "$(policy_url "$1")" ;;
+    # Not paid for by the project itself: in an empty one the API is off.
+    project) UNPAID=1 rest POST "$(policy_url "$1"):getIamPolicy" '{"options": {"requestedPolicyVersion": 3}}' ;;
+    account/*) rest POST "$(readable_policy_url "$1")" ;;
+    *) rest GET "$(readable_policy_url "$1")" ;;
   esac
 }
 
 write_policy() { # RESOURCE FILE
-  local name=${1#*/}
-  case $1 in
-    project) gcloud projects set-iam-policy "$PROJECT" "$2" --quiet ;;
-    account/*) gcloud iam service-accounts set-iam-policy "$(address "$name")" "$2" --project="$PROJECT" --quiet ;;
-    topic/*) gcloud pubsub topics set-iam-policy "$name" "$2" --project="$PROJECT" --quiet ;;
-    subscription/*) gcloud pubsub subscriptions set-iam-policy "$name" "$2" --project="$PROJECT" --quiet ;;
-    service/*) gcloud run services set-iam-policy "$name" "$2" --region="$REGION" --project="$PROJECT" --quiet ;;
-  esac
+  rest POST "$(policy_url "$1"):setIamPolicy" "{\"policy\": $(<"$2")}"
 }
 
 address() { # ACCOUNT: its e-mail
@@ -96,5 +94,24 @@ remove_others() { # RESOURCE ROLE MEMBERS
   read_policy "$1" | jq --arg role "$2" --argjson members "$3" '.version = 3 | .bindings |= map(
     if .role == $role and .condition == null then .members |= map(select(IN($members[]))) else . end
     | select(.members | length > 0))' >"$WORK/policy.json" || return 1
+  write_policy "$1" "$WORK/policy.json"
+}
+
+# ensure_no_grants RESOURCE MEMBER…: none of these has a role without a condition any more.
+ensure_no_grants() {
+  local resource=$1 members held
+  shift
+  read_policy "$resource" >"$WORK/held" 2>"$WORK/errors" || echo null >"$WORK/held"
+  members=$(jq --null-input --compact-output '$ARGS.positional' --args -- "$@")
+  held=$(jq --raw-output --argjson members "$members" '[.bindings[]? | select(.condition == null)
+    | select(any(.members[]; IN($members[]))) | .role] | join(", ")' "$WORK/held")
+  [[ -n $held ]] || return 0
+  change "take grants away on ${resource/\// }: $held" take_away "$resource" "$members"
+}
+
+take_away() { # RESOURCE MEMBERS
+  read_policy "$1" | jq --argjson members "$2" '.version = 3 | .bindings |= map(
+    if .condition == null then .members -= $members else . end | select(.members | length > 0))' >"$WORK/policy.json" ||
+    return 1
   write_policy "$1" "$WORK/policy.json"
 }

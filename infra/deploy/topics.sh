@@ -4,10 +4,13 @@
 readonly PUBSUB=https://pubsub.googleapis.com/v1
 
 ensure_topics() {
-  local topic
+  local topic missing=()
   for topic in "${TOPICS[@]}"; do
-    ensure_topic "$topic"
+    if exists "topic-$topic"; then same "topic $topic"; else missing+=("$topic"); fi
   done
+  ((${#missing[@]} == 0)) || change "make the topics ${missing[*]}" \
+    gcloud pubsub topics create "${missing[@]}" --project="$PROJECT" --quiet
+  ensure_no_storage_policy
   ensure_dead_letters
   ensure_named_grants "topic/$EVENTS_TOPIC"
   ensure_named_grants "topic/$JOBS_TOPIC"
@@ -21,16 +24,10 @@ ensure_topics() {
 
 # A topic that was made under an organisation's policy of places keeps that as its storage policy, and Meet cannot
 # publish to it. https://cloud.google.com/pubsub/docs/resource-location-restriction
-ensure_topic() { # NAME
-  if ! exists "topic-$1"; then
-    change "make the topic $1" gcloud pubsub topics create "$1" --project="$PROJECT" --quiet
-  elif [[ $1 == "$EVENTS_TOPIC" && -z $TOPICS_ARE_KEPT_IN_PLACES && \
-    $(state "topic-$1" '.messageStoragePolicy // empty') ]]; then
-    change "take the storage policy off the topic $1, which keeps Meet's events away" \
-      gcloud pubsub topics update "$1" --recompute-message-storage-policy --project="$PROJECT" --quiet
-  else
-    same "topic $1"
-  fi
+ensure_no_storage_policy() {
+  [[ -z $TOPICS_ARE_KEPT_IN_PLACES && -n $(state "topic-$EVENTS_TOPIC" '.messageStoragePolicy // empty') ]] || return 0
+  change "take the storage policy off the topic $EVENTS_TOPIC, which keeps Meet's events away" \
+    gcloud pubsub topics update "$EVENTS_TOPIC" --recompute-message-storage-policy --project="$PROJECT" --quiet
 }
 
 ensure_dead_letters() {
@@ -59,7 +56,7 @@ ensure_schedule() {
 ensure_job() { # NAME WHEN JOB
   local stored wanted flags
   stored=$(state jobs --arg name "$1" '[.jobs[]? | select(.name | endswith("/" + $name))][0]')
-  flags=(--schedule="$2" --time-zone=Etc/UTC --topic="$JOBS_TOPIC" --message-body='{}' --location="$REGION"
+  flags=(--schedule="$2" --time-zone=Etc/UTC --topic="projects/$PROJECT/topics/$JOBS_TOPIC" --message-body='{}' --location="$REGION"
     --project="$PROJECT" --quiet)
   if [[ $stored == null ]]; then
     change "schedule $1 ($2)" gcloud scheduler jobs create pubsub "$1" "${flags[@]}" --attributes="job=$3"

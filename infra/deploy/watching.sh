@@ -8,16 +8,20 @@ readonly EXCLUSION=meet-attendance-api-requests
 
 # The request log of the API would hold addresses with students' e-mails; the function writes a line of its own instead.
 ensure_no_request_log() {
-  local filter="resource.type=\"cloud_run_revision\" AND resource.labels.service_name=\"$API_FUNCTION\" AND log_id(\"run.googleapis.com/requests\")" how
+  local filter
+  filter="resource.type=\"cloud_run_revision\" AND resource.labels.service_name=\"$API_FUNCTION\""
+  filter+=' AND log_id("run.googleapis.com/requests")'
   if [[ $(state sink --arg name "$EXCLUSION" --arg filter "$filter" \
     'any(.exclusions[]?; .name == $name and .filter == $filter and .disabled != true)') == true ]]; then
     same "request log of the API left out"
-    return
+  elif [[ $(state sink --arg name "$EXCLUSION" 'any(.exclusions[]?; .name == $name)') == true ]]; then
+    # An empty value switches it on again: any other one, `false` too, would mean that it is off.
+    change "leave out the request log of the API again" gcloud logging sinks update _Default \
+      "--update-exclusion=^;^name=$EXCLUSION;filter=$filter;disabled=" --project="$PROJECT" --quiet
+  else
+    change "leave out the request log of the API" gcloud logging sinks update _Default \
+      "--add-exclusion=^;^name=$EXCLUSION;filter=$filter" --project="$PROJECT" --quiet
   fi
-  how=--add-exclusion
-  [[ $(state sink --arg name "$EXCLUSION" 'any(.exclusions[]?; .name == $name)') != true ]] || how=--update-exclusion
-  change "leave out the request log of the API" gcloud logging sinks update _Default \
-    "$how=^;^name=$EXCLUSION;filter=$filter;disabled=false" --project="$PROJECT" --quiet
 }
 
 # The alert policies' commands are alpha in gcloud 528, and starting gcloud twelve times takes a while: REST for both.

@@ -24,7 +24,7 @@ def main() -> None:
                 print(f"export {name}={value}", flush=True)
             stop.wait()
         for line in world.mutated():
-            print(line)
+            print(f"# {line}")
 
 
 if __name__ == "__main__":

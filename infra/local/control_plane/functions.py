@@ -6,7 +6,8 @@ import io
 import re
 import zipfile
 
-from infra.local.control_plane.collections_ import Kept, done, patched
+from infra.local.control_plane.collections_ import Kept, patched
+from infra.local.control_plane.collections_ import done as ended
 from infra.local.control_plane.discovery import Call, Json
 from infra.local.control_plane.messaging import SUBSCRIPTION
 from infra.local.control_plane.projects import agent
@@ -105,6 +106,19 @@ def _delete(world: World, call: Call) -> Json:
 @answers("cloudfunctions.projects.locations.operations.get")
 def _operation(world: World, call: Call) -> Json:
     return world.resources.get(call.name) or {"name": call.name, "done": True, "response": {}}
+
+
+def done(world: World, call: Call, function: Json) -> Json:
+    """An operation on a function that has ended well; it is kept, since gcloud asks for it once more."""
+    operation = ended(world, call, function)
+    operation["metadata"] = {
+        "@type": "type.googleapis.com/google.cloud.functions.v2.OperationMetadata",
+        "apiVersion": "v2",
+        "stages": [{"name": "BUILD", "state": "COMPLETE", "message": ""}],
+    }
+    operation["response"] = {"@type": "type.googleapis.com/google.cloud.functions.v2.Function", **function}
+    world.resources[operation["name"]] = operation
+    return operation
 
 
 def _check_settings(world: World, function: Json) -> None:
