@@ -89,6 +89,7 @@ main() {
   read_ahead
   read_state
   look_ahead
+  stop_at_unread
   settle_environment
 
   section "APIs, accounts and grants"

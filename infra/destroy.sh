@@ -129,6 +129,7 @@ main() {
   open_google
   printf 'Taking Meet Attendance away from %s, %s%s\n\n' "$PROJECT" "$REGION" "${DRY_RUN:+ (only what would be done)}"
   read_state
+  stop_at_unread
   destroy_running_parts
   destroy_watching
   destroy_accounts

@@ -55,7 +55,7 @@ read_all() {
     arguments+=(--output "$WORK/state/$1" "$2")
     shift 2
   done
-  curl_google --parallel --parallel-immediate "${payer[@]}" \
+  curl_google --parallel --parallel-immediate --retry 4 --retry-delay "$((PAUSE < 2 ? PAUSE : 2))" "${payer[@]}" \
     --write-out '%{http_code} %{filename_effective}\n' "${arguments[@]}" >"$WORK/statuses" 2>"$WORK/errors" ||
     stop "Reading what there is" "$(why "$WORK/errors")" "see whether this machine reaches googleapis.com."
   DISABLED=()
@@ -70,6 +70,18 @@ read_all() {
     echo null >"$file"
   done <"$WORK/statuses"
 }
+
+# What could not be read must not be taken for something that does not exist: a deployment would forget settings.
+stop_at_unread() {
+  local file name
+  for file in "$WORK/state/"*.refused; do
+    [[ -f $file ]] || continue
+    name=${file##*/}
+    [[ " ${MAY_BE_UNREAD[*]} " == *" ${name%.refused} "* ]] ||
+      stop "Reading ${name%.refused}" "$(<"$file")" "ask an owner of the project for the permission that is missing, or wait some minutes."
+  done
+}
+MAY_BE_UNREAD=(who billing domains members places quota)
 
 # The same, for lists: further pages are added to the first.
 read_pages() { # NAME URL ITEMS

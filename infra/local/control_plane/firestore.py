@@ -50,6 +50,10 @@ Kept("firestore.projects.databases.backupSchedules", "backupSchedules").serve(
 )
 
 
+Kept("firestore.projects.locations.backups", "backups").serve("list", "delete")
+Kept("secretmanager.projects.secrets", "secrets").serve("list", "delete")
+
+
 def _native(world: World, name: str) -> None:
     database = "/".join(name.split("/")[:4])
     if database not in world.resources:

@@ -107,6 +107,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer
 
+    def finish(self) -> None:
+        """Close what TLS was put on, too: the server only knows the bare connection."""
+        super().finish()
+        self.connection.close()
+
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
         """Say nothing: the world keeps every call."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import threading
@@ -209,6 +210,22 @@ class World:
         """A number that was not given before."""
         self._serial += 1
         return self._serial
+
+    def copy(self) -> World:
+        """Another world that begins as this one is, with nothing changed in it yet."""
+        with self._lock:
+            kept = {name: copy.deepcopy(value) for name, value in vars(self).items() if name != "_lock"}
+        world = World(project=self.project)
+        vars(world).update(kept, calls=Counter(), mutations=[])
+        return world
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the lock, which cannot be written to a file."""
+        return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """See `__getstate__`."""
+        vars(self).update(state, _lock=threading.RLock())
 
     def mutated(self) -> list[str]:
         """What was changed, as one line each, for a test to show."""
