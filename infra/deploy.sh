@@ -46,18 +46,6 @@ read_state() {
 }
 readonly FIELDS_FILTER='indexConfig.usesAncestorConfig:false%20OR%20ttlConfig:*'
 
-# New APIs answer a little later than they are enabled.
-read_state_when_apis_answer() {
-  local try
-  for ((try = 1; ; try++)); do
-    read_state
-    ((${#DISABLED[@]})) || break
-    ((try < TRIES)) || stop "Reading what there is" "APIs that were enabled do not answer yet: ${DISABLED[*]}" "wait some minutes."
-    printf '    %s APIs do not answer yet; trying again in %s s\n' "${#DISABLED[@]}" "$PAUSE"
-    sleep "$PAUSE"
-  done
-}
-
 print_end() {
   local client_id scopes
   client_id=$(state "account-$ACCOUNT" '.uniqueId // "(known after the deployment)"')
@@ -95,7 +83,8 @@ main() {
   section "APIs, accounts and grants"
   ensure_apis
   if [[ -z $DRY_RUN ]] && ((CHANGES)); then
-    read_state_when_apis_answer
+    until_apis_answer read_state
+    stop_at_unread
     PROBLEMS=()
     look_at_database
     ((${#PROBLEMS[@]} == 0)) || bad_input "${PROBLEMS[0]}"

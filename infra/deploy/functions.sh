@@ -121,26 +121,30 @@ ensure_functions() {
 
 # What a trigger made: its subscription is set up for dead letters, and put back if an update changed it.
 ensure_triggers() {
-  local name trigger subscription wanted reads=()
+  local name trigger subscription reads=()
+  if [[ -n $DRY_RUN ]] && ! exists "function-$JOBS_FUNCTION"; then
+    change "set up the subscriptions of the triggers: dead letters after $ATTEMPTS attempts, kept for 7 days" true
+    return
+  fi
   for name in "$EVENTS_FUNCTION" "$JOBS_FUNCTION"; do
     trigger=$(state "function-$name" '.eventTrigger.trigger // empty')
-    [[ -z $trigger ]] || reads+=("trigger-$name" "$EVENTARC/$trigger")
+    [[ -n $trigger ]] || stop "Looking at the trigger of $name" "the function has none" \
+      "delete it when nothing waits: gcloud functions delete $name --gen2 --region=$REGION --project=$PROJECT"
+    reads+=("trigger-$name" "$EVENTARC/$trigger")
   done
-  ((${#reads[@]} == 0)) || read_all "${reads[@]}"
+  until_apis_answer read_all "${reads[@]}"
+  stop_at_unread
   reads=()
   for name in "$EVENTS_FUNCTION" "$JOBS_FUNCTION"; do
-    exists "trigger-$name" || continue
-    subscription=$(state "trigger-$name" '.transport.pubsub.subscription | split("/")[-1]')
+    subscription=$(state "trigger-$name" '.transport.pubsub.subscription // "" | split("/")[-1]')
+    [[ -n $subscription ]] || stop "Looking at the trigger of $name" "it has no subscription yet" "wait some minutes."
     reads+=("subscription-$subscription" "$PUBSUB/projects/$PROJECT/subscriptions/$subscription"
       "policy-subscription-$subscription" "$(readable_policy_url "subscription/$subscription")")
   done
-  ((${#reads[@]} == 0)) || read_all "${reads[@]}"
+  until_apis_answer read_all "${reads[@]}"
+  stop_at_unread
   for name in "$EVENTS_FUNCTION" "$JOBS_FUNCTION"; do
-    if exists "trigger-$name"; then
-      ensure_subscription "$(state "trigger-$name" '.transport.pubsub.subscription | split("/")[-1]')" "$name"
-    elif [[ -n $DRY_RUN ]]; then
-      change "set up the subscription of $name: dead letters after $ATTEMPTS attempts, kept for 7 days" true
-    fi
+    ensure_subscription "$(state "trigger-$name" '.transport.pubsub.subscription | split("/")[-1]')" "$name"
   done
 }
 

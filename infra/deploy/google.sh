@@ -71,6 +71,19 @@ read_all() {
   done <"$WORK/statuses"
 }
 
+# New APIs answer a little later than they are enabled.
+until_apis_answer() { # COMMAND...: something that reads
+  local try
+  for ((try = 1; ; try++)); do
+    "$@"
+    ((${#DISABLED[@]})) || return 0
+    ((try < TRIES)) ||
+      stop "Reading what there is" "APIs that were enabled do not answer yet: ${DISABLED[*]}" "wait some minutes."
+    printf '    %s APIs do not answer yet; trying again in %s s\n' "${#DISABLED[@]}" "$PAUSE"
+    sleep "$PAUSE"
+  done
+}
+
 # What could not be read must not be taken for something that does not exist: a deployment would forget settings.
 stop_at_unread() {
   local file name

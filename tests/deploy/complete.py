@@ -110,11 +110,16 @@ def assert_functions(world: World) -> None:
         config = function["serviceConfig"]
         assert function["state"] == "ACTIVE"
         assert (function["buildConfig"]["entryPoint"], function["buildConfig"]["runtime"]) == (entry, "python313")
-        assert function["buildConfig"]["serviceAccount"].endswith("/meet-attendance-build@my-school.iam.gserviceaccount.com")
+        assert function["buildConfig"]["serviceAccount"].endswith(
+            "/meet-attendance-build@my-school.iam.gserviceaccount.com"
+        )
         assert config["serviceAccountEmail"] == "meet-attendance@my-school.iam.gserviceaccount.com"
         assert (config["timeoutSeconds"], config["availableCpu"]) == (timeout, "1")
         assert config["maxInstanceRequestConcurrency"] > 1
-        assert 3 * config["maxInstanceCount"] * int(config["environmentVariables"]["MEET_PROJECT_READS_PER_MINUTE"]) <= 6000
+        assert (
+            3 * config["maxInstanceCount"] * int(config["environmentVariables"]["MEET_PROJECT_READS_PER_MINUTE"])
+            <= 6000
+        )
         assert 3 * config["maxInstanceCount"] * 1000 <= world.cpu_quota
     for name in EVENT_FUNCTIONS:
         trigger = world.resources[f"{PLACE}/functions/{name}"]["eventTrigger"]
@@ -154,7 +159,11 @@ def assert_firestore(world: World) -> None:
     assert database["pointInTimeRecoveryEnablement"] == "POINT_IN_TIME_RECOVERY_ENABLED"
     wanted = json.loads((ROOT / "infra/firestore.indexes.json").read_text())
     indexes = [
-        (index["name"].split("/")[-3], index["queryScope"], [f for f in index["fields"] if f["fieldPath"] != "__name__"])
+        (
+            index["name"].split("/")[-3],
+            index["queryScope"],
+            [f for f in index["fields"] if f["fieldPath"] != "__name__"],
+        )
         for index in world.below(f"{DATABASE}/collectionGroups/-/indexes")
     ]
     for index in wanted["indexes"]:

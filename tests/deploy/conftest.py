@@ -55,7 +55,9 @@ class Operator:
 
     def _script(self, script: str, options: dict[str, str]) -> subprocess.CompletedProcess[str]:
         where = {"PROJECT": self.world.project, "REGION": "europe-west1"}
-        return self.run(script, *(f"{name}={value}" for name, value in {**where, **options}.items() if value is not None))
+        return self.run(
+            script, *(f"{name}={value}" for name, value in {**where, **options}.items() if value is not None)
+        )
 
 
 @pytest.fixture(scope="session")

@@ -50,7 +50,9 @@ def test_the_functions_get_the_settings_that_were_asked_for(first):
         "ALLOWED_DOMAINS": "school.example",
         "RETENTION_DAYS": "365",
     }
-    assert environment(world, "meet-attendance-events") == environment(world, "meet-attendance-jobs") == environment(world)
+    assert (
+        environment(world, "meet-attendance-events") == environment(world, "meet-attendance-jobs") == environment(world)
+    )
 
 
 def test_the_first_deployment_prints_what_comes_next(first):
@@ -92,9 +94,14 @@ def test_no_setting_of_the_users_gcloud_is_changed(deployed, operator):
 
 
 def test_other_options_update_the_functions_and_leave_their_triggers_alone(deployed, operator):
-    subscriptions = {name: subscription_of(deployed, name)["name"] for name in ("meet-attendance-events", "meet-attendance-jobs")}
+    subscriptions = {
+        name: subscription_of(deployed, name)["name"] for name in ("meet-attendance-events", "meet-attendance-jobs")
+    }
     done = operator(deployed).deploy(
-        DOMAINS="school.example,pupils.school.example", LMS="none", RETENTION_DAYS="none", ROOM_DEVICE_NAMES="Room *,Saal *"
+        DOMAINS="school.example,pupils.school.example",
+        LMS="none",
+        RETENTION_DAYS="none",
+        ROOM_DEVICE_NAMES="Room *,Saal *",
     )
     assert done.returncode == 0, done.stderr
     changed = environment(deployed)
@@ -103,7 +110,9 @@ def test_other_options_update_the_functions_and_leave_their_triggers_alone(deplo
     assert changed["API_CALLERS"] == "ada@school.example=admin"
     assert changed["SCHOOL_TIME_ZONE"] == "Europe/Berlin"
     assert "RETENTION_DAYS" not in changed
-    assert granted(deployed, f"{PLACE}/services/meet-attendance-api") == {("roles/run.invoker", "user:ada@school.example")}
+    assert granted(deployed, f"{PLACE}/services/meet-attendance-api") == {
+        ("roles/run.invoker", "user:ada@school.example")
+    }
     assert {name: subscription_of(deployed, name)["name"] for name in subscriptions} == subscriptions
     assert_complete(deployed)
 
@@ -168,14 +177,18 @@ def test_what_a_failed_creation_left_is_deleted_and_made_again(deployed, operato
 def test_conditions_of_other_grants_stay(deployed, operator):
     policy = deployed.policy("projects/my-school")
     condition = {"title": "until summer", "expression": 'request.time < timestamp("2027-07-01T00:00:00Z")'}
-    policy["bindings"].append({"role": "roles/viewer", "members": ["user:guest@school.example"], "condition": condition})
+    policy["bindings"].append(
+        {"role": "roles/viewer", "members": ["user:guest@school.example"], "condition": condition}
+    )
     policy["bindings"] = [one for one in policy["bindings"] if one["role"] != "roles/datastore.user"]
     policy["version"] = 3
     done = operator(deployed).deploy()
     assert done.returncode == 0, done.stderr
-    assert {"role": "roles/viewer", "members": ["user:guest@school.example"], "condition": condition} in deployed.policy(
-        "projects/my-school"
-    )["bindings"]
+    assert {
+        "role": "roles/viewer",
+        "members": ["user:guest@school.example"],
+        "condition": condition,
+    } in deployed.policy("projects/my-school")["bindings"]
     assert ("roles/datastore.user", account("meet-attendance")) in granted(deployed, "projects/my-school")
 
 

@@ -44,10 +44,18 @@ def test_bad_input_gets_one_line_and_nothing_is_asked_of_google(operator, option
     ("change", "options", "says"),
     [
         ({"exists": False}, {}, "The project 'my-school' does not exist, or you may not see it"),
-        ({"billing": False}, {}, "No billing account pays for my-school. Link one: gcloud billing projects link my-school"),
+        (
+            {"billing": False},
+            {},
+            "No billing account pays for my-school. Link one: gcloud billing projects link my-school",
+        ),
         ({}, {"REGION": "europe-west99"}, "The region 'europe-west99' does not exist for Cloud Functions."),
         ({"cpu_quota": 2000}, {}, "europe-west1 allows my-school 2 CPU for Cloud Run; 3 functions need 3."),
-        ({"cpu_quota": 20000}, {"MAX_INSTANCES": "7"}, "MAX_INSTANCES=7 needs 21 CPU in europe-west1, and 20 are allowed. "),
+        (
+            {"cpu_quota": 20000},
+            {"MAX_INSTANCES": "7"},
+            "MAX_INSTANCES=7 needs 21 CPU in europe-west1, and 20 are allowed. ",
+        ),
     ],
 )
 def test_what_would_stop_the_deployment_is_said_before_any_change(operator, change, options, says):
@@ -59,7 +67,9 @@ def test_what_would_stop_the_deployment_is_said_before_any_change(operator, chan
 
 
 def test_everything_that_would_stop_it_is_said_at_once(operator):
-    world = World(billing=False, cpu_quota=1000, permissions={"resourcemanager.projects.get", "serviceusage.services.list"})
+    world = World(
+        billing=False, cpu_quota=1000, permissions={"resourcemanager.projects.get", "serviceusage.services.list"}
+    )
     world.permissions |= {"serviceusage.quotas.get", "serviceusage.services.get", "orgpolicy.policy.get"}
     done = operator(world).deploy()
     assert done.returncode == 2
@@ -74,7 +84,11 @@ def test_everything_that_would_stop_it_is_said_at_once(operator):
     ("database", "options", "says"),
     [
         ({"type": "DATASTORE_MODE", "locationId": "europe-west1"}, {}, "is in Datastore mode"),
-        ({"type": "FIRESTORE_NATIVE", "locationId": "eur3"}, {}, "There is a database (default) in eur3, not in europe-west1."),
+        (
+            {"type": "FIRESTORE_NATIVE", "locationId": "eur3"},
+            {},
+            "There is a database (default) in eur3, not in europe-west1.",
+        ),
         (
             {"type": "FIRESTORE_NATIVE", "locationId": "europe-west1"},
             {"FIRESTORE_LOCATION": "eur3"},
@@ -85,7 +99,10 @@ def test_everything_that_would_stop_it_is_said_at_once(operator):
 def test_a_database_that_cannot_be_used_is_refused_with_a_way_out(operator, database, options, says):
     world = World()
     world.enabled.add("firestore.googleapis.com")
-    world.resources["projects/my-school/databases/(default)"] = {"name": "projects/my-school/databases/(default)", **database}
+    world.resources["projects/my-school/databases/(default)"] = {
+        "name": "projects/my-school/databases/(default)",
+        **database,
+    }
     done = operator(world).deploy(**options)
     assert done.returncode == 2
     assert says in done.stderr
@@ -97,7 +114,13 @@ def test_a_plan_for_an_empty_project_needs_nothing_that_does_not_exist_yet(opera
     world = World()
     done = operator(world).deploy(DRY_RUN="1")
     assert done.returncode == 0, done.stderr
-    for step in ("enable meet", "make the topics", "deploy meet-attendance-api", "schedule attendance-sync-due", "alert "):
+    for step in (
+        "enable meet",
+        "make the topics",
+        "deploy meet-attendance-api",
+        "schedule attendance-sync-due",
+        "alert ",
+    ):
         assert f"+ {step}" in done.stdout
     assert world.mutated() == []
 
@@ -108,7 +131,14 @@ def test_a_plan_for_an_empty_project_needs_nothing_that_does_not_exist_yet(opera
         ("iam.allowedPolicyMemberDomains", {"rules": [{"values": {"allowedValues": ["C0school"]}}]}),
         (
             "iam.managed.allowedPolicyMembers",
-            {"rules": [{"enforce": True, "parameters": {"allowedPrincipalSets": ["//cloudresourcemanager.googleapis.com/o/1"]}}]},
+            {
+                "rules": [
+                    {
+                        "enforce": True,
+                        "parameters": {"allowedPrincipalSets": ["//cloudresourcemanager.googleapis.com/o/1"]},
+                    }
+                ]
+            },
         ),
     ],
 )

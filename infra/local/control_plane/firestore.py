@@ -97,7 +97,9 @@ def _list_indexes(world: World, call: Call) -> Json:
 def _list_fields(world: World, call: Call) -> Json:
     _native(world, call.name)
     if not re.search(r"indexConfig.usesAncestorConfig[:=]false|ttlConfig:\*", call.parameter("filter")):
-        raise Refusal(400, "Only overridden fields can be listed; filter by indexConfig.usesAncestorConfig or ttlConfig")
+        raise Refusal(
+            400, "Only overridden fields can be listed; filter by indexConfig.usesAncestorConfig or ttlConfig"
+        )
     return {"fields": list(world.below(call.name))}
 
 

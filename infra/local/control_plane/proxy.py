@@ -48,9 +48,7 @@ def make_certificate(folder: Path) -> Path:
     )
     certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
     (folder / "google.key").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return certificate
 

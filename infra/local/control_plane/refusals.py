@@ -61,7 +61,9 @@ class Refusal(Exception):
 def unknown_name(name: str, where: str = "") -> Refusal:
     """A field or parameter that the method does not have."""
     at = f' at "{where}"' if where else ""
-    kind = "Cannot find field." if where else "Cannot bind query parameter. Field could not be found in request message."
+    kind = (
+        "Cannot find field." if where else "Cannot bind query parameter. Field could not be found in request message."
+    )
     return Refusal(400, f'Invalid JSON payload received. Unknown name "{name}"{at}: {kind}')
 
 

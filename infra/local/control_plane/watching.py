@@ -63,13 +63,15 @@ def _update_sink(world: World, call: Call) -> Json:
 def _check_policy(world: World, _: str, policy: Json) -> None:
     for condition in policy.get("conditions", []):
         for kind in ("conditionThreshold", "conditionAbsent"):
-            for metric in re.findall(r"logging\.googleapis\.com/user/([\w-]+)", condition.get(kind, {}).get("filter", "")):
+            for metric in re.findall(
+                r"logging\.googleapis\.com/user/([\w-]+)", condition.get(kind, {}).get("filter", "")
+            ):
                 if f"projects/{world.project}/metrics/{metric}" not in world.resources or world.unsettled(
                     f"metric {metric}"
                 ):
                     raise Refusal(
                         404,
-                        f"Cannot find metric that matches type = \"logging.googleapis.com/user/{metric}\". If a metric "
+                        f'Cannot find metric that matches type = "logging.googleapis.com/user/{metric}". If a metric '
                         "was created recently, it could take up to 10 minutes to become available. Please try again "
                         "soon.",
                     )
