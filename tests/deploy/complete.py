@@ -16,10 +16,10 @@ DATABASE = "projects/my-school/databases/(default)"
 EVENT_FUNCTIONS = ("meet-attendance-events", "meet-attendance-jobs")
 
 APIS = (
-    "meet workspaceevents pubsub firestore cloudfunctions run eventarc cloudbuild artifactregistry cloudscheduler "
-    "secretmanager iam iamcredentials people admin calendar-json firebaserules logging monitoring cloudresourcemanager "
-    "orgpolicy serviceusage"
-).split()
+    *("meet", "workspaceevents", "pubsub", "firestore", "cloudfunctions", "run", "eventarc", "cloudbuild"),
+    *("artifactregistry", "cloudscheduler", "secretmanager", "iam", "iamcredentials", "people", "admin"),
+    *("calendar-json", "firebaserules", "logging", "monitoring", "cloudresourcemanager", "orgpolicy", "serviceusage"),
+)
 
 WITH_PERSONAL_DATA = {"sessions", "attendance", "conferences", "registers", "people", "parked_events", "audit"}
 
@@ -67,7 +67,7 @@ def assert_complete(world: World, *, events: bool = True) -> None:
 
 
 def assert_grants(world: World, *, events: bool) -> None:
-    ours = {who for who in map(account, ("meet-attendance", "meet-attendance-trigger", "meet-attendance-build"))}
+    ours = set(map(account, ("meet-attendance", "meet-attendance-trigger", "meet-attendance-build")))
     project = granted(world, "projects/my-school")
     assert {grant for grant in project if grant[1] in ours} == {
         ("roles/datastore.user", account("meet-attendance")),

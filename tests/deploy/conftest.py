@@ -36,7 +36,7 @@ class Operator:
         }
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        return subprocess.run(  # noqa: S603 - our own commands
             command,
             cwd=ROOT,
             env=self._environment,

@@ -6,7 +6,8 @@ import io
 import zipfile
 
 import pytest
-from tests.deploy.conftest import OPTIONS, ROOT
+
+from infra.local.control_plane.refusals import Refusal
 from tests.deploy.complete import (
     DATABASE,
     PLACE,
@@ -16,6 +17,7 @@ from tests.deploy.complete import (
     granted,
     subscription_of,
 )
+from tests.deploy.conftest import OPTIONS, ROOT
 
 
 def test_the_first_deployment_leaves_everything_behind(first):
@@ -202,8 +204,6 @@ def test_a_plan_names_what_would_be_done_and_changes_nothing(deployed, operator)
 
 
 def test_options_are_not_forgotten_when_google_does_not_answer(deployed, operator):
-    from infra.local.control_plane.refusals import Refusal
-
     deployed.refusals["cloudfunctions.projects.locations.functions.get"] = [
         Refusal(403, "Permission 'cloudfunctions.functions.get' denied.") for _ in range(3)
     ]

@@ -46,8 +46,8 @@ def test_destroying_keeps_the_data_and_a_later_deployment_is_whole_again(deploye
 
 
 def test_the_data_goes_when_that_is_asked_for(deployed, operator):
-    secret = "projects/my-school/secrets/meet-attendance-token-104729"
-    deployed.resources[secret] = {"name": secret, "labels": {"app": "meet-attendance"}}
+    consent = "projects/my-school/secrets/meet-attendance-token-104729"
+    deployed.resources[consent] = {"name": consent, "labels": {"app": "meet-attendance"}}
     done = operator(deployed).destroy(DELETE_DATA="yes")
     assert done.returncode == 0, done.stderr
     left = [name for name in deployed.resources if OURS in name or DATABASE in name or "attendance" in name]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-import googleapiclient
+import googleapiclient  # type: ignore[import-untyped]  # the package has no py.typed
 
 from infra.local.control_plane.refusals import Refusal, invalid_value, unknown_name
 
@@ -141,7 +141,7 @@ def title_of(api: str) -> str:
 
 
 def understood(
-    http_method: str, host: str, path: str, query: dict[str, list[str]], body: Json, headers: dict[str, str]
+    http_method: str, host: str, path: str, *, query: dict[str, list[str]], body: Json, headers: dict[str, str]
 ) -> Call:
     """The call that a request means. Raises `Refusal` for what Google would not take.
 

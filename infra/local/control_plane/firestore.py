@@ -164,4 +164,4 @@ def _patch_release(world: World, call: Call) -> Json:
         raise not_found(call.name)
     world.resource(call.body["release"]["rulesetName"])
     world.resources[call.name] = call.body["release"]
-    return call.body["release"]
+    return world.resources[call.name]

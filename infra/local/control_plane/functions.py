@@ -73,9 +73,10 @@ def _patch(world: World, call: Call) -> Json:
     names_trigger = bool(re.search(r"(^|,)(event_?[tT]rigger)(,|$|\.(?!retry))", mask))
     if names_trigger and "eventTrigger" not in before:
         raise Refusal(
-            400, "Changing from an HTTPS function to a background triggered function is not allowed. Please delete "
-            "your function and create a new one instead."
-        )  # fmt: skip
+            400,
+            "Changing from an HTTPS function to a background triggered function is not allowed. Please delete your "
+            "function and create a new one instead.",
+        )
     function = patched(before, call.body, mask)
     function["name"] = before["name"]
     _check_settings(world, function)
@@ -155,8 +156,10 @@ def _build(world: World, function: Json) -> None:
     uploaded = world.uploads.get(f"/{source['bucket']}/{source['object']}")
     names = zipfile.ZipFile(io.BytesIO(uploaded)).namelist() if uploaded else []
     if "main.py" not in names or "requirements.txt" not in names:
-        raise _Failed("Build failed with status: FAILURE and message: missing main.py and GOOGLE_FUNCTION_SOURCE not "
-                      "specified. Either create the function in main.py or specify GOOGLE_FUNCTION_SOURCE.")  # fmt: skip
+        raise _Failed(
+            "Build failed with status: FAILURE and message: missing main.py and GOOGLE_FUNCTION_SOURCE not specified. "
+            "Either create the function in main.py or specify GOOGLE_FUNCTION_SOURCE."
+        )
     allowed = int(world.cpu_quota / (1000 * float(config["availableCpu"])))
     if config["maxInstanceCount"] > allowed:
         asked = int(config["maxInstanceCount"] * 1000 * float(config["availableCpu"]))

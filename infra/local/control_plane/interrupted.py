@@ -15,6 +15,7 @@ from pathlib import Path
 
 from infra.local.control_plane import World, environment, make_certificate, serving
 
+_ROOT = Path(__file__).parents[3]
 _RUNS = 400
 
 
@@ -35,7 +36,7 @@ def deploy_in_steps(world: World, certificate: Path, folder: Path, *, changes: i
             world.mutations_left = changes
             before = len(world.mutations)
             done = subprocess.run(
-                ("infra/deploy.sh", *where, *options),
+                (str(_ROOT / "infra/deploy.sh"), *where, *options),
                 env=variables,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,

@@ -120,7 +120,7 @@ class World:
             raise Refusal(401, "Request had invalid authentication credentials. Expected OAuth 2 access token.")
         query = parse_qs(address.query, keep_blank_values=True)
         body = _as_json(content)
-        call = self._normal(understood(http_method, host, address.path, query, body, headers))
+        call = self._normal(understood(http_method, host, address.path, query=query, body=body, headers=headers))
         with self._lock:
             self.calls[call.id] += 1
             return 200, self._perform(call)
