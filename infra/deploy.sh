@@ -2,12 +2,15 @@
 # Everything on Google Cloud: make deploy PROJECT=my-school REGION=europe-west1
 # Safe to run twice: each step looks at what there is, changes only what differs, and prints it.
 set -euo pipefail
-((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 404)) || { echo "Bash 4.4 or newer is needed, not $BASH_VERSION." >&2; exit 2; }
+if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 404)); then
+  echo "Bash 4.4 or newer is needed, not $BASH_VERSION." >&2
+  exit 2
+fi
 shopt -s inherit_errexit
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export CLOUDSDK_CORE_DISABLE_PROMPTS=1
-COMMAND=deploy DRY_RUN='' REGION='' PROJECT='' DELETE_DATA=''
-for part in names say google options lookahead policies accounts topics functions firestore watching; do
+COMMAND=deploy
+for part in names say google options lookahead policies accounts topics functions firestore browser watching; do
   # shellcheck source=/dev/null
   source "infra/deploy/$part.sh"
 done
@@ -20,7 +23,8 @@ read_state() {
       "policy-service-$name" "$(readable_policy_url "service/$name")")
   done
   for name in "${TOPICS[@]}"; do
-    reads+=("topic-$name" "$PUBSUB/projects/$PROJECT/topics/$name" "policy-topic-$name" "$(readable_policy_url "topic/$name")")
+    reads+=("topic-$name" "$PUBSUB/projects/$PROJECT/topics/$name"
+      "policy-topic-$name" "$(readable_policy_url "topic/$name")")
   done
   for name in "$ACCOUNT" "$TRIGGER_ACCOUNT" "$BUILD_ACCOUNT"; do
     reads+=("account-$name" "$IAM/projects/$PROJECT/serviceAccounts/$(address "$name")")
@@ -35,7 +39,7 @@ read_state() {
     backups "$FIRESTORE/$database/backupSchedules" \
     indexes "$FIRESTORE/$database/collectionGroups/-/indexes?pageSize=300" \
     fields "$FIRESTORE/$database/collectionGroups/-/fields?pageSize=300&filter=$FIELDS_FILTER" \
-    release "$RULES/projects/$PROJECT/releases/cloud.firestore$([[ $FIRESTORE_DATABASE == '(default)' ]] || echo "/$FIRESTORE_DATABASE")" \
+    release "$RULES/$(rules_release)" \
     sink "$LOGGING/projects/$PROJECT/sinks/_Default" \
     metrics "$LOGGING/projects/$PROJECT/metrics?pageSize=500" \
     alerts "$MONITORING/projects/$PROJECT/alertPolicies?pageSize=500"
@@ -61,9 +65,10 @@ TEXT
     section "What each teacher does, once"
     printf '  docs/oauth.md: .venv/bin/python -m functions.setup_oauth --meet\n'
   fi
+  explain_browser
   explain_exceptions
   section "Done: $CHANGES changes"
-  printf '  API:   %s\n' "$(state "function-$API_FUNCTION" '.serviceConfig.uri // .url // "(known after the deployment)"')"
+  printf '  API:   %s\n' "$(state "function-$API_FUNCTION" '.serviceConfig.uri // "(known after the deployment)"')"
   printf '  Next:  enrol a teacher, docs/operating.md: make enroll TEACHER=teacher@%s\n' \
     "$(jq --raw-output '.ALLOWED_DOMAINS // "school.example" | split(",")[0]' "$WORK/environment")"
 }
@@ -96,6 +101,7 @@ main() {
   ensure_topics
   section "Firestore"
   ensure_firestore
+  ensure_browser
   section "Functions"
   ensure_functions
   ensure_few_images
@@ -109,3 +115,4 @@ main() {
 }
 
 main "$@"
+exit

@@ -144,3 +144,4 @@ main() {
 }
 
 main "$@"
+exit

@@ -5,7 +5,8 @@ readonly IAM=https://iam.googleapis.com/v1
 
 ensure_apis() {
   local off=()
-  state services '.services[] | select(.state != "ENABLED") | .name | split("/")[-1]' >"$WORK/off"
+  state services --arg browser "$BROWSER" '.services[] | select(.state != "ENABLED") | .name | split("/")[-1]
+    | select($browser == "yes" or . != "firebase.googleapis.com")' >"$WORK/off"
   mapfile -t off <"$WORK/off"
   if ((${#off[@]} == 0)); then
     same "${#APIS[@]} APIs"
@@ -46,7 +47,11 @@ ensure_accounts() {
   ensure_account "$TRIGGER_ACCOUNT" "Meet Attendance: delivers events to the functions"
   ensure_account "$BUILD_ACCOUNT" "Meet Attendance: builds the functions"
   ensure_named_grants project
-  ensure_named_grants "account/$ACCOUNT"
+  if [[ $(jq --raw-output .AUTH_MODE "$WORK/environment") == delegation ]]; then
+    ensure_named_grants "account/$ACCOUNT"
+  else
+    ensure_no_grants "account/$ACCOUNT" "$(member "$ACCOUNT")"
+  fi
 }
 
 ensure_named_grants() { # RESOURCE: what names.sh grants on it, and more if it is given as ROLE MEMBER…

@@ -23,8 +23,14 @@ ensure_database() {
 }
 
 ensure_backups() {
-  if [[ $(state backups '[.backupSchedules[]? | select(.dailyRecurrence)] | length') != 0 ]]; then
+  local daily
+  daily=$(state backups '[.backupSchedules[]? | select(.dailyRecurrence)][0].name // "" | split("/")[-1]')
+  if [[ -n $daily && $BACKUPS == yes ]]; then
     same "daily backups"
+  elif [[ -n $daily ]]; then
+    change "make no more backups; those that there are stay for their 7 days" \
+      gcloud firestore backups schedules delete --database="$FIRESTORE_DATABASE" --backup-schedule="$daily" \
+      --project="$PROJECT" --quiet
   elif [[ $BACKUPS == yes ]]; then
     change "back up the database every day, keep each for 7 days" gcloud firestore backups schedules create \
       --database="$FIRESTORE_DATABASE" --recurrence=daily --retention=7d --project="$PROJECT" --quiet
@@ -35,24 +41,29 @@ ensure_backups() {
 
 # gcloud sets indexes one by one and cannot set the scope of a single field's, so both go through the REST API, whose
 # words infra/firestore.indexes.json has already.
-# https://firebase.google.com/docs/reference/firestore/indexes , https://cloud.google.com/firestore/docs/query-data/index-overview
+# https://firebase.google.com/docs/reference/firestore/indexes
+# https://cloud.google.com/firestore/docs/query-data/index-overview#single-field_index_exemptions
 readonly MISSING_INDEXES='
   def plain: {queryScope: (.queryScope // "COLLECTION"), fields: [.fields[] | select(.fieldPath != "__name__")]};
   ([$stored[0].indexes[]? | plain + {collectionGroup: (.name | split("/")[-3])}]) as $known
   | .indexes[] | plain + {collectionGroup} | select(IN($known[]) | not)
-  | "index of \(.collectionGroup) by \([.fields[].fieldPath] | join(", "))\t\(.collectionGroup)\t\(del(.collectionGroup) | tojson)"'
+  | ["index of \(.collectionGroup) by \([.fields[].fieldPath] | join(", "))", .collectionGroup,
+     (del(.collectionGroup) | tojson)] | join("\t")'
 
 readonly MISSING_OVERRIDES='
   def plain: [.[] | {queryScope, order, arrayConfig} | with_entries(select(.value))] | sort;
   ([$stored[0].fields[]? | select(.indexConfig.usesAncestorConfig != true) | {
     key: (.name | split("/") | "\(.[-3])/\(.[-1])"),
-    value: [(.indexConfig.indexes // [])[] | {queryScope} + (.fields[0] | {order, arrayConfig})] | plain}] | from_entries) as $known
+    value: [(.indexConfig.indexes // [])[] | {queryScope} + (.fields[0] | {order, arrayConfig})] | plain}]
+    | from_entries) as $known
   | .fieldOverrides[] | . as $field | "\(.collectionGroup)/\(.fieldPath)" as $key
   | [.indexes[] | {queryScope: (.queryScope // "COLLECTION"), order, arrayConfig}] | plain
   | select(. != $known[$key])
   | (if . == [] then "no index of" else "indexes of" end) as $what
-  | "\($what) \($field.collectionGroup).\($field.fieldPath)\t\($field.collectionGroup)/fields/\($field.fieldPath | @uri)\t\({indexConfig: {indexes:
-      map({queryScope, fields: [{fieldPath: $field.fieldPath} + del(.queryScope)]})}} | tojson)"'
+  | ["\($what) \($field.collectionGroup).\($field.fieldPath)",
+     "\($field.collectionGroup)/fields/\($field.fieldPath | @uri)",
+     ({indexConfig: {indexes: map({queryScope, fields: [{fieldPath: $field.fieldPath} + del(.queryScope)]})}} | tojson)]
+  | join("\t")'
 
 readonly MISSING_EXPIRY='
   ([$stored[0].fields[]? | select(.ttlConfig) | .name | split("/") | .[-3]]) as $known
@@ -60,12 +71,14 @@ readonly MISSING_EXPIRY='
 
 ensure_indexes() {
   local base=$FIRESTORE/projects/$PROJECT/databases/$FIRESTORE_DATABASE/collectionGroups what where body count=0
-  jq --raw-output --slurpfile stored "$WORK/state/indexes" "$MISSING_INDEXES" infra/firestore.indexes.json >"$WORK/indexes"
+  jq --raw-output --slurpfile stored "$WORK/state/indexes" "$MISSING_INDEXES" infra/firestore.indexes.json \
+    >"$WORK/indexes"
   while IFS=$'\t' read -r what where body; do
     count=$((count + 1))
     change "$what" rest POST "$base/$where/indexes" "$body"
   done <"$WORK/indexes"
-  jq --raw-output --slurpfile stored "$WORK/state/fields" "$MISSING_OVERRIDES" infra/firestore.indexes.json >"$WORK/overrides"
+  jq --raw-output --slurpfile stored "$WORK/state/fields" "$MISSING_OVERRIDES" infra/firestore.indexes.json \
+    >"$WORK/overrides"
   while IFS=$'\t' read -r what where body; do
     count=$((count + 1))
     change "$what" rest PATCH "$base/$where?updateMask=indexConfig" "$body"
@@ -75,7 +88,8 @@ ensure_indexes() {
 
 ensure_expiry() {
   local base=$FIRESTORE/projects/$PROJECT/databases/$FIRESTORE_DATABASE/collectionGroups group count=0
-  jq --null-input --raw-output --slurpfile stored "$WORK/state/fields" "$MISSING_EXPIRY" --args "${EXPIRING[@]}" >"$WORK/expiring"
+  jq --null-input --raw-output --slurpfile stored "$WORK/state/fields" "$MISSING_EXPIRY" --args "${EXPIRING[@]}" \
+    >"$WORK/expiring"
   while read -r group; do
     count=$((count + 1))
     change "delete documents of $group when their expire_at has come" \
@@ -84,10 +98,16 @@ ensure_expiry() {
   ((count > 0)) || same "documents are deleted when their time has come"
 }
 
+rules_release() { # the name under which the database's rules are released
+  local release=projects/$PROJECT/releases/cloud.firestore
+  [[ $FIRESTORE_DATABASE == '(default)' ]] || release+=/$FIRESTORE_DATABASE
+  echo "$release"
+}
+
 # There is no gcloud command for rules. https://firebase.google.com/docs/reference/rules/rest
 ensure_rules() {
-  local release=projects/$PROJECT/releases/cloud.firestore ruleset content
-  [[ $FIRESTORE_DATABASE == '(default)' ]] || release+=/$FIRESTORE_DATABASE
+  local release ruleset content
+  release=$(rules_release)
   content=$(jq --raw-input --slurp . infra/firestore.rules)
   if exists release; then
     ruleset=$(state release .rulesetName)

@@ -9,7 +9,8 @@ readonly EVENTARC=https://eventarc.googleapis.com/v1
 source_digest() {
   gcloud meta list-files-for-upload . --quiet 2>/dev/null | LC_ALL=C sort >"$WORK/uploaded"
   grep --quiet --line-regexp main.py "$WORK/uploaded" ||
-    stop "Looking at the source" "main.py is not among what gcloud would upload" "run it in a complete copy of the repository."
+    stop "Looking at the source" "main.py is not among what gcloud would upload" \
+      "run it in a complete copy of the repository."
   tr '\n' '\0' <"$WORK/uploaded" | xargs --null sha256sum | sha256sum | cut --characters=1-64
 }
 
@@ -52,12 +53,23 @@ ensure_function() { # NAME ENTRY-POINT TIMEOUT TOPIC|''
     if [[ -z $differences && $(state "function-$name" '.state') == ACTIVE &&
       $(state "function-$name" '.labels["meet-attendance-digest"] // ""') == "$digest" ]]; then
       same "function $name"
+      ensure_labels "$name"
       return
     fi
     deploy_function "update $name (${differences:-the source})" "$name" "$wanted" "$digest" ''
   else
     deploy_function "deploy $name" "$name" "$wanted" "$digest" "$topic"
   fi
+}
+
+# Options that no setting shows are kept in labels; changing them builds nothing.
+ensure_labels() { # NAME
+  local labels
+  labels=$(state "function-$1" --compact-output --arg backups "$BACKUPS" --arg browser "$BROWSER" \
+    '(.labels // {}) + {"meet-attendance-backups": $backups, "meet-attendance-browser": $browser}')
+  [[ $(state "function-$1" --argjson labels "$labels" '.labels == $labels') == true ]] ||
+    change "keep BACKUPS=$BACKUPS BROWSER=$BROWSER with $1" rest PATCH \
+      "$FUNCTIONS_API/projects/$PROJECT/locations/$REGION/functions/$1?updateMask=labels" "{\"labels\": $labels}"
 }
 
 # A creation that failed leaves a function without its trigger, which no update can give it. Whatever is ACTIVE stays.
@@ -68,7 +80,7 @@ refuse_other_trigger() { # NAME TOPIC
   local topic
   topic=$(jq --raw-output '.topic // ""' "$WORK/deployed")
   [[ ${topic##*/} == "$2" ]] || stop "Updating $1" \
-    "it is triggered by '${topic##*/}', not by '$2', and giving it another trigger would drop what waits in the old one" \
+    "it is triggered by '${topic##*/}', not by '$2'; another trigger would drop what waits in the old one" \
     "delete it when nothing waits: gcloud functions delete $1 --gen2 --region=$REGION --project=$PROJECT"
 }
 
@@ -189,7 +201,8 @@ ensure_few_images() {
     {"name": "keep-5-newest", "action": {"type": "KEEP"}, "mostRecentVersions": {"keepCount": 5}},
     {"name": "delete-others", "action": {"type": "DELETE"}, "condition": {"tagState": "ANY", "olderThan": "1d"}}]'
   if [[ $(state repository '(.cleanupPolicies // {}) | .["keep-5-newest"].mostRecentVersions.keepCount == 5
-    and .["delete-others"].action == "DELETE"') == true && $(state repository '.cleanupPolicyDryRun // false') == false ]]; then
+    and .["delete-others"].action == "DELETE"') == true &&
+    $(state repository '.cleanupPolicyDryRun // false') == false ]]; then
     same "images in gcf-artifacts: the 5 newest"
     return
   fi

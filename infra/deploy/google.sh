@@ -91,7 +91,8 @@ stop_at_unread() {
     [[ -f $file ]] || continue
     name=${file##*/}
     [[ " ${MAY_BE_UNREAD[*]} " == *" ${name%.refused} "* ]] ||
-      stop "Reading ${name%.refused}" "$(<"$file")" "ask an owner of the project for the permission that is missing, or wait some minutes."
+      stop "Reading ${name%.refused}" "$(<"$file")" \
+        "ask an owner of the project for the permission that is missing, or wait some minutes."
   done
 }
 MAY_BE_UNREAD=(who billing domains members places quota)

@@ -14,8 +14,9 @@ problem() { # SENTENCE
 # Asked without naming the project as the payer: in an empty project no API is enabled that could answer.
 read_ahead() {
   local policies=$ORG_POLICY/projects/$PROJECT/policies quota names api
-  quota=$USAGE/v1beta1/projects/$PROJECT/services/run.googleapis.com/consumerQuotaMetrics/run.googleapis.com%2Fcpu_allocation
-  names=$(for api in "${APIS[@]}"; do printf '&names=projects/%s/services/%s.googleapis.com' "$PROJECT" "$api"; done)
+  quota=$USAGE/v1beta1/projects/$PROJECT/services/run.googleapis.com/consumerQuotaMetrics
+  quota+=/run.googleapis.com%2Fcpu_allocation
+  names=$(for api in "${APIS[@]}" firebase; do printf '&names=projects/%s/services/%s.googleapis.com' "$PROJECT" "$api"; done)
   UNPAID=1 read_all \
     project "$CRM/projects/$PROJECT" \
     who https://www.googleapis.com/oauth2/v2/userinfo \
@@ -25,7 +26,8 @@ read_ahead() {
     members "$policies/iam.managed.allowedPolicyMembers:getEffectivePolicy" \
     places "$policies/gcp.resourceLocations:getEffectivePolicy" \
     quota "$quota"
-  exists project || bad_input "The project '$PROJECT' does not exist, or you may not see it ($(refusal project)). See what there is: gcloud projects list"
+  exists project || bad_input "The project '$PROJECT' does not exist, or you may not see it ($(refusal project)).\
+ See what there is: gcloud projects list"
   NUMBER=$(state project '.name | ltrimstr("projects/")')
   DEPLOYER=$(state who '.email // empty')
   [[ -n $DEPLOYER ]] || DEPLOYER=$(gcloud config get-value account --quiet 2>/dev/null || true)
@@ -41,11 +43,13 @@ refusal() { # NAME: what Google said instead of an answer
 look_ahead() {
   local missing
   if exists billing && [[ $(state billing '.billingEnabled // false') != true ]]; then
-    problem "No billing account pays for $PROJECT. Link one: gcloud billing projects link $PROJECT --billing-account=ACCOUNT_ID (gcloud billing accounts list shows them)."
+    problem "No billing account pays for $PROJECT. Link one: gcloud billing projects link $PROJECT\
+ --billing-account=ACCOUNT_ID (gcloud billing accounts list shows them)."
   fi
   missing=$(missing_permissions)
   if [[ -n $missing ]]; then
-    problem "You may not do all that is needed in $PROJECT. Missing: $missing. Ask an owner of the project for roles/owner while you deploy, or for roles with these permissions."
+    problem "You may not do all that is needed in $PROJECT. Missing: $missing. Ask an owner of the project for\
+ roles/owner while you deploy, or for roles with these permissions."
   fi
   look_at_place
   look_at_database
@@ -84,11 +88,14 @@ look_at_database() {
   exists database || return 0
   place=$(state database .locationId)
   if [[ $(state database .type) != FIRESTORE_NATIVE ]]; then
-    problem "The database $FIRESTORE_DATABASE of $PROJECT is in Datastore mode, which this system cannot use. Use another one: FIRESTORE_DATABASE=attendance"
+    problem "The database $FIRESTORE_DATABASE of $PROJECT is in Datastore mode, which this system cannot use.\
+ Use another one: FIRESTORE_DATABASE=attendance"
   elif [[ -n $FIRESTORE_LOCATION && $place != "$FIRESTORE_LOCATION" ]]; then
-    problem "The database $FIRESTORE_DATABASE is in $place and cannot be moved to $FIRESTORE_LOCATION. Leave FIRESTORE_LOCATION out, or use another database: FIRESTORE_DATABASE=attendance"
+    problem "The database $FIRESTORE_DATABASE is in $place and cannot be moved to $FIRESTORE_LOCATION.\
+ Leave FIRESTORE_LOCATION out, or use another database: FIRESTORE_DATABASE=attendance"
   elif [[ -z $FIRESTORE_LOCATION && $place != "$REGION" ]] && ! exists "function-$EVENTS_FUNCTION"; then
-    problem "There is a database $FIRESTORE_DATABASE in $place, not in $REGION. To use it: FIRESTORE_LOCATION=$place. To make another one: FIRESTORE_DATABASE=attendance"
+    problem "There is a database $FIRESTORE_DATABASE in $place, not in $REGION. To use it:\
+ FIRESTORE_LOCATION=$place. To make another one: FIRESTORE_DATABASE=attendance"
   fi
 }
 
@@ -97,9 +104,12 @@ look_at_quota() {
   local least=$((${#FUNCTIONS[@]} * CPU * 1000)) wanted
   wanted=$((${#FUNCTIONS[@]} * CPU * 1000 * (MAX_INSTANCES > 0 ? MAX_INSTANCES : 1)))
   if ((CPU_QUOTA < least)); then
-    problem "$REGION allows $PROJECT $((CPU_QUOTA / 1000)) CPU for Cloud Run; ${#FUNCTIONS[@]} functions need $((least / 1000)). Ask for more: https://console.cloud.google.com/iam-admin/quotas?project=$PROJECT (CpuAllocPerProjectRegion), or take another region."
+    problem "$REGION allows $PROJECT $((CPU_QUOTA / 1000)) CPU for Cloud Run; ${#FUNCTIONS[@]} functions need\
+ $((least / 1000)). Ask for more: https://console.cloud.google.com/iam-admin/quotas?project=$PROJECT\
+ (CpuAllocPerProjectRegion), or take another region."
   elif ((CPU_QUOTA < wanted)); then
-    problem "MAX_INSTANCES=$MAX_INSTANCES needs $((wanted / 1000)) CPU in $REGION, and $((CPU_QUOTA / 1000)) are allowed. The most is MAX_INSTANCES=$((CPU_QUOTA / least))."
+    problem "MAX_INSTANCES=$MAX_INSTANCES needs $((wanted / 1000)) CPU in $REGION, and $((CPU_QUOTA / 1000)) are\
+ allowed. The most is MAX_INSTANCES=$((CPU_QUOTA / least))."
   fi
 }
 
@@ -112,7 +122,8 @@ look_at_policies() {
     MEET_MAY_PUBLISH=
     EXCEPTIONS+=("iam.allowedPolicyMemberDomains|allowAll: true")
   fi
-  if exists members && [[ $(state members "$restricted and (tostring | contains(\"meet-api-event-push\") | not)") == true ]]; then
+  if exists members &&
+    [[ $(state members "$restricted and (tostring | contains(\"meet-api-event-push\") | not)") == true ]]; then
     MEET_MAY_PUBLISH=
     EXCEPTIONS+=("iam.managed.allowedPolicyMembers|enforce: false")
   fi

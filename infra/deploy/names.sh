@@ -61,7 +61,8 @@ EXPIRING=(
 
 # -- who may do what ------------------------------------------------------------------------------------------------
 # One grant a line: resource|role|member. Members without a colon are service accounts of the project, `agent:x` is
-# Google's agent x of the project. Functions and trigger subscriptions are bound once they exist (functions.sh).
+# Google's agent x of the project. Functions and trigger subscriptions are bound once they exist (functions.sh); what
+# only delegation needs is granted with AUTH_MODE=delegation (accounts.sh).
 GRANTS=(
   "project|roles/datastore.user|$ACCOUNT"
   "project|roles/cloudbuild.builds.builder|$BUILD_ACCOUNT"

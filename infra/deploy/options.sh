@@ -108,9 +108,10 @@ setting() { # NAME VALUE [DEFAULT]: an empty value, or `none`, leaves it out
 
 # API_CALLERS: `email=role,…`. Those of a role stay as they are unless that role's option is given.
 callers() {
-  local lms=$LMS admin=$ADMIN
-  [[ -n $lms ]] || lms=$(deployed API_CALLERS | tr , '\n' | sed --quiet 's/=lms$//p' | paste --serial --delimiters=,)
-  [[ -n $admin ]] || admin=$(deployed API_CALLERS | tr , '\n' | sed --quiet 's/=admin$//p' | paste --serial --delimiters=,)
+  local lms=$LMS admin=$ADMIN before
+  before=$(deployed API_CALLERS | tr , '\n')
+  [[ -n $lms ]] || lms=$(sed --quiet 's/=lms$//p' <<<"$before" | paste --serial --delimiters=,)
+  [[ -n $admin ]] || admin=$(sed --quiet 's/=admin$//p' <<<"$before" | paste --serial --delimiters=,)
   [[ $lms != none ]] || lms=
   {
     tr , '\n' <<<"$lms" | sed --quiet --regexp-extended 's/^(serviceAccount:|user:)?(.+)$/\2=lms/p'

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# What is printed, and how a change is made: announced, tried again while Google has not caught up, explained if it fails.
+# What is printed, and how a change is made: announced, tried again while Google has not caught up, explained if it
+# fails.
 
 CHANGES=0
 

@@ -56,18 +56,18 @@ ensure_schedule() {
 ensure_job() { # NAME WHEN JOB
   local stored wanted flags
   stored=$(state jobs --arg name "$1" '[.jobs[]? | select(.name | endswith("/" + $name))][0]')
-  flags=(--schedule="$2" --time-zone=Etc/UTC --topic="projects/$PROJECT/topics/$JOBS_TOPIC" --message-body='{}' --location="$REGION"
-    --project="$PROJECT" --quiet)
+  flags=(--schedule="$2" --time-zone=Etc/UTC --topic="projects/$PROJECT/topics/$JOBS_TOPIC" --message-body='{}'
+    --location="$REGION" --project="$PROJECT" --quiet)
   if [[ $stored == null ]]; then
     change "schedule $1 ($2)" gcloud scheduler jobs create pubsub "$1" "${flags[@]}" --attributes="job=$3"
     return
   fi
-  wanted='.schedule == $when and .timeZone == "Etc/UTC" and .pubsubTarget.attributes == {job: $job}
+  wanted='.schedule == $when and .timeZone == "Etc/UTC" and .pubsubTarget.attributes.job == $job
     and .pubsubTarget.topicName == $topic'
   if [[ $(jq --arg when "$2" --arg job "$3" --arg topic "projects/$PROJECT/topics/$JOBS_TOPIC" "$wanted" <<<"$stored") \
     != true ]]; then
     change "schedule $1 again as it was ($2)" \
-      gcloud scheduler jobs update pubsub "$1" "${flags[@]}" --clear-attributes --update-attributes="job=$3"
+      gcloud scheduler jobs update pubsub "$1" "${flags[@]}" --update-attributes="job=$3"
   elif [[ $(jq --raw-output .state <<<"$stored") == ENABLED ]]; then
     same "schedule $1"
   fi

@@ -39,7 +39,7 @@ readonly SAYS_THE_SAME='
         | ($stored | if type == "object" then .[$part.key] else null end) | says($part.value))
       elif ($file | type) == "array" then ($stored | type) == "array" and ($stored | length) == ($file | length)
         and all(range(0; $file | length); . as $at | $stored[$at] | says($file[$at]))
-      else $stored == $file or ($stored == null and ($file == 0 or $file == "" or $file == false or $file == "STRING")) end;'
+      else $stored == $file or ($stored == null and ($file | IN(0, "", false, "STRING"))) end;'
 
 ensure_metrics() {
   local name body count=0

@@ -44,7 +44,7 @@ class Operator:
             capture_output=True,
             text=True,
             check=False,
-            timeout=280,
+            timeout=580,
         )
 
     def deploy(self, **options: str) -> subprocess.CompletedProcess[str]:

@@ -19,6 +19,8 @@ from tests.deploy.complete import (
 )
 from tests.deploy.conftest import OPTIONS, ROOT
 
+pytestmark = pytest.mark.timeout(600)  # gcloud starts some twenty times
+
 
 def test_the_first_deployment_leaves_everything_behind(first):
     world, _ = first
@@ -213,10 +215,14 @@ def test_options_are_not_forgotten_when_google_does_not_answer(deployed, operato
     assert deployed.mutated() == []
 
 
-@pytest.mark.parametrize("backups", ["no", "yes"])
-def test_backups_stay_as_they_were_asked_for(deployed, operator, backups):
-    deployed.resources = {name: one for name, one in deployed.resources.items() if "/backupSchedules/" not in name}
-    for name in ("events", "jobs", "api"):
-        deployed.resources[f"{PLACE}/functions/meet-attendance-{name}"]["labels"]["meet-attendance-backups"] = backups
-    operator(deployed).deploy()
-    assert len(list(deployed.below(f"{DATABASE}/backupSchedules"))) == (1 if backups == "yes" else 0)
+def test_options_that_no_setting_shows_are_kept_too(deployed, operator):
+    somebody = operator(deployed)
+    done = somebody.deploy(BACKUPS="no", BROWSER="yes")
+    assert done.returncode == 0, done.stderr
+    assert '"authDomain": "my-school.firebaseapp.com"' in done.stdout
+    assert not list(deployed.below(f"{DATABASE}/backupSchedules"))
+    assert "cloudfunctions.projects.locations.functions.generateUploadUrl" not in deployed.calls
+    deployed.mutations.clear()
+    done = somebody.deploy()
+    assert (done.returncode, deployed.mutated()) == (0, [])
+    assert '"authDomain": "my-school.firebaseapp.com"' in done.stdout

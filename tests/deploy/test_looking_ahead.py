@@ -8,6 +8,8 @@ import pytest
 
 from infra.local.control_plane import World
 
+pytestmark = pytest.mark.timeout(600)  # gcloud starts some twenty times
+
 
 @pytest.mark.parametrize(
     ("options", "says"),

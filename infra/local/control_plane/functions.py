@@ -79,6 +79,9 @@ def _patch(world: World, call: Call) -> Json:
         )
     function = patched(before, call.body, mask)
     function["name"] = before["name"]
+    if mask == "labels":
+        world.resources[call.name] = function
+        return done(world, call, function)
     _check_settings(world, function)
     try:
         _build(world, function)
