@@ -67,7 +67,7 @@ destroy: ## take the deployment away, keep the data: PROJECT=my-school REGION=eu
 	@infra/destroy.sh $(OPTIONS)
 
 .PHONY: deploy-steps
-deploy-steps: $(INSTALLED) ## break a deployment off after each change, against a stand-in of Google, and see it continue
+deploy-steps: $(INSTALLED) ## break a deployment off at every step, against a stand-in of Google, and see it continue
 	@$(BIN)/python -m infra.local.control_plane.interrupted
 
 .PHONY: debian-packages

@@ -32,6 +32,7 @@ read_state() {
   read_all "${reads[@]}" \
     "subscription-$DEAD_LETTERS" "$PUBSUB/projects/$PROJECT/subscriptions/$DEAD_LETTERS" \
     "policy-subscription-$DEAD_LETTERS" "$(readable_policy_url "subscription/$DEAD_LETTERS")" \
+    functions "$FUNCTIONS_API/projects/$PROJECT/locations/-/functions?pageSize=1000" \
     locations "$FUNCTIONS_API/projects/$PROJECT/locations" \
     jobs "https://cloudscheduler.googleapis.com/v1/$place/jobs?pageSize=500" \
     repository "https://artifactregistry.googleapis.com/v1/$place/repositories/gcf-artifacts" \
@@ -76,7 +77,6 @@ TEXT
 main() {
   read_options "$@"
   check_options
-  FIRESTORE_DATABASE=${FIRESTORE_DATABASE:-(default)}
   open_google
   printf 'Meet Attendance in %s, %s%s\n' "$PROJECT" "$REGION" "${DRY_RUN:+ (only what would be done)}"
   read_ahead
@@ -114,5 +114,4 @@ main() {
   print_end
 }
 
-main "$@"
-exit
+main "$@"; exit

@@ -25,8 +25,11 @@ read_state() {
   for name in "$ACCOUNT" "$TRIGGER_ACCOUNT" "$BUILD_ACCOUNT"; do
     reads+=("account-$name" "$IAM/projects/$PROJECT/serviceAccounts/$(address "$name")")
   done
-  UNPAID=1 read_all project "$CRM/projects/$PROJECT"
+  UNPAID=1 read_all project "$CRM/projects/$PROJECT" \
+    "function-$EVENTS_FUNCTION" "$FUNCTIONS_API/$place/functions/$EVENTS_FUNCTION"
   exists project || bad_input "The project '$PROJECT' does not exist, or you may not see it ($(refusal project))."
+  NUMBER=$(state project '.name | ltrimstr("projects/")')
+  settle_database
   read_all "${reads[@]}" \
     "subscription-$DEAD_LETTERS" "$PUBSUB/projects/$PROJECT/subscriptions/$DEAD_LETTERS" \
     jobs "https://cloudscheduler.googleapis.com/v1/$place/jobs?pageSize=500" \
@@ -124,7 +127,6 @@ confirm_loss() { # whoever sits at a terminal types the project's name
 main() {
   read_options "$@"
   check_options
-  FIRESTORE_DATABASE=${FIRESTORE_DATABASE:-(default)}
   [[ $DELETE_DATA != yes ]] || confirm_loss
   open_google
   printf 'Taking Meet Attendance away from %s, %s%s\n\n' "$PROJECT" "$REGION" "${DRY_RUN:+ (only what would be done)}"
@@ -143,5 +145,4 @@ main() {
   fi
 }
 
-main "$@"
-exit
+main "$@"; exit

@@ -15,16 +15,16 @@ ensure_apis() {
   change "enable ${off[*]//.googleapis.com/}" gcloud services enable "${off[@]}" --project="$PROJECT" --quiet
 }
 
-# An agent is made when its API is first used, which is too late for its grant: it is made now.
-# https://cloud.google.com/iam/docs/create-service-agents
-ensure_agent() { # API AGENT ROLE
+# An agent is made when its API is first used, which is too late for its grant: it is made now. gcloud's command for it
+# is beta, and not everywhere installed. https://cloud.google.com/iam/docs/create-service-agents
+ensure_agent() { # API AGENT
   local address="service-$NUMBER@$2.iam.gserviceaccount.com"
   if grep --quiet "serviceAccount:$address" "$WORK/state/policy-project"; then
     same "Google's agent $2"
     return
   fi
   change "make Google's agent $2" \
-    gcloud beta services identity create --service="$1.googleapis.com" --project="$PROJECT" --quiet
+    rest POST "$USAGE/v1beta1/projects/$PROJECT/services/$1.googleapis.com:generateServiceIdentity"
 }
 
 ensure_account() { # NAME DISPLAY-NAME

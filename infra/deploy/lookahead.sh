@@ -16,7 +16,9 @@ read_ahead() {
   local policies=$ORG_POLICY/projects/$PROJECT/policies quota names api
   quota=$USAGE/v1beta1/projects/$PROJECT/services/run.googleapis.com/consumerQuotaMetrics
   quota+=/run.googleapis.com%2Fcpu_allocation
-  names=$(for api in "${APIS[@]}" firebase; do printf '&names=projects/%s/services/%s.googleapis.com' "$PROJECT" "$api"; done)
+  names=$(for api in "${APIS[@]}" firebase; do
+    printf '&names=projects/%s/services/%s.googleapis.com' "$PROJECT" "$api"
+  done)
   UNPAID=1 read_all \
     project "$CRM/projects/$PROJECT" \
     who https://www.googleapis.com/oauth2/v2/userinfo \
@@ -25,9 +27,12 @@ read_ahead() {
     domains "$policies/iam.allowedPolicyMemberDomains:getEffectivePolicy" \
     members "$policies/iam.managed.allowedPolicyMembers:getEffectivePolicy" \
     places "$policies/gcp.resourceLocations:getEffectivePolicy" \
+    "function-$EVENTS_FUNCTION" \
+    "$FUNCTIONS_API/projects/$PROJECT/locations/$REGION/functions/$EVENTS_FUNCTION" \
     quota "$quota"
   exists project || bad_input "The project '$PROJECT' does not exist, or you may not see it ($(refusal project)).\
  See what there is: gcloud projects list"
+  settle_database
   NUMBER=$(state project '.name | ltrimstr("projects/")')
   DEPLOYER=$(state who '.email // empty')
   [[ -n $DEPLOYER ]] || DEPLOYER=$(gcloud config get-value account --quiet 2>/dev/null || true)
@@ -72,13 +77,18 @@ missing_permissions() {
 }
 
 look_at_place() {
-  local known=''
+  local known='' elsewhere
   if exists locations; then
     known=$(state locations '[.locations[].locationId] | join(" ")')
   else
     # The API that knows the regions is not enabled yet.
     known=$(grep --invert-match '^#' infra/deploy/regions.txt | tr '\n' ' ')
   fi
+  elsewhere=$(state functions --arg region "$REGION" --arg name "$EVENTS_FUNCTION" '[.functions[]?.name | split("/")
+    | select(.[-1] == $name and .[3] != $region) | .[3]] | join(", ")')
+  [[ -z $elsewhere ]] ||
+    problem "It is deployed in $elsewhere already, and twice it would do everything twice. Deploy there, or take it away\
+ first: make destroy PROJECT=$PROJECT REGION=$elsewhere"
   [[ " $known " == *" $REGION "* ]] ||
     problem "The region '$REGION' does not exist for Cloud Functions. Choose one of: $known"
 }
@@ -117,18 +127,22 @@ look_at_quota() {
 look_at_policies() {
   EXCEPTIONS=()
   MEET_MAY_PUBLISH=yes
-  local restricted='any(.spec.rules[]?; .allowAll or .enforce == false) or ((.spec.rules // []) | length == 0) | not'
-  if exists domains && [[ $(state domains "$restricted") == true ]]; then
+  local published stored restricted
+  restricted='any(.spec.rules[]?; .allowAll or .enforce == false) or ((.spec.rules // []) | length == 0) | not'
+  # A grant that is there stays valid, and so does a topic that keeps its messages anywhere.
+  published=$(state "policy-topic-$EVENTS_TOPIC" --arg who "$MEET_PUBLISHER" 'any(.bindings[]?.members[]; . == $who)')
+  stored=$(state "topic-$EVENTS_TOPIC" '.name != null and .messageStoragePolicy == null')
+  if [[ $published != true ]] && exists domains && [[ $(state domains "$restricted") == true ]]; then
     MEET_MAY_PUBLISH=
     EXCEPTIONS+=("iam.allowedPolicyMemberDomains|allowAll: true")
   fi
-  if exists members &&
+  if [[ $published != true ]] && exists members &&
     [[ $(state members "$restricted and (tostring | contains(\"meet-api-event-push\") | not)") == true ]]; then
     MEET_MAY_PUBLISH=
     EXCEPTIONS+=("iam.managed.allowedPolicyMembers|enforce: false")
   fi
   TOPICS_ARE_KEPT_IN_PLACES=
-  if exists places && [[ $(state places "$restricted") == true ]]; then
+  if [[ $stored != true ]] && exists places && [[ $(state places "$restricted") == true ]]; then
     TOPICS_ARE_KEPT_IN_PLACES=yes
     EXCEPTIONS+=("gcp.resourceLocations|allowAll: true")
   fi

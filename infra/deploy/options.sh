@@ -64,6 +64,12 @@ check_options() {
     bad_input "DEFAULT_POLICY must be a JSON object such as {\"late_after_minutes\": 10}."
 }
 
+settle_database() { # the one that is asked for, else the one that is in use
+  [[ -n $FIRESTORE_DATABASE ]] ||
+    FIRESTORE_DATABASE=$(state "function-$EVENTS_FUNCTION" \
+      '.serviceConfig.environmentVariables.FIRESTORE_DATABASE // "(default)"')
+}
+
 # The environment of the functions: what was deployed, with what is asked for on top.
 settle_environment() {
   local source=null name value
@@ -114,8 +120,8 @@ callers() {
   [[ -n $admin ]] || admin=$(sed --quiet 's/=admin$//p' <<<"$before" | paste --serial --delimiters=,)
   [[ $lms != none ]] || lms=
   {
-    tr , '\n' <<<"$lms" | sed --quiet --regexp-extended 's/^(serviceAccount:|user:)?(.+)$/\2=lms/p'
-    tr , '\n' <<<"${admin:-$DEPLOYER}" | sed --quiet --regexp-extended 's/^(serviceAccount:|user:)?(.+)$/\2=admin/p'
+    tr , '\n' <<<"$lms" | sed --quiet --regexp-extended 's/^(serviceAccount:|user:)?(.+)$/\L\2=lms/p'
+    tr , '\n' <<<"${admin:-$DEPLOYER}" | sed --quiet --regexp-extended 's/^(serviceAccount:|user:)?(.+)$/\L\2=admin/p'
   } | paste --serial --delimiters=,
 }
 

@@ -226,3 +226,19 @@ def test_options_that_no_setting_shows_are_kept_too(deployed, operator):
     done = somebody.deploy()
     assert (done.returncode, deployed.mutated()) == (0, [])
     assert '"authDomain": "my-school.firebaseapp.com"' in done.stdout
+
+
+def test_it_is_not_deployed_a_second_time_in_another_region(deployed, operator):
+    done = operator(deployed).deploy(REGION="europe-west3")
+    assert done.returncode == 2
+    assert "It is deployed in europe-west1 already" in done.stderr
+    assert deployed.mutated() == []
+
+
+def test_another_database_stays_the_one_in_use(deployed, operator):
+    deployed.resources = {name.replace("(default)", "attendance"): one for name, one in deployed.resources.items()}
+    for name in ("events", "jobs", "api"):
+        environment(deployed, f"meet-attendance-{name}")["FIRESTORE_DATABASE"] = "attendance"
+    done = operator(deployed).deploy(DRY_RUN="1")
+    assert done.returncode == 0, done.stderr
+    assert "= database attendance in europe-west1" in done.stdout

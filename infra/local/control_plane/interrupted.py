@@ -1,30 +1,48 @@
-"""A deployment that is broken off after every few changes and begun again, until it is whole.
+"""A deployment that is broken off again and again and begun anew each time, until it is whole.
 
-`python -m infra.local.control_plane.interrupted` breaks it off after each single change (`make deploy-steps`).
+`python -m infra.local.control_plane.interrupted` breaks it off at every step (`make deploy-steps`). Changes of one kind
+in a row that do not depend on each other, such as indexes, count as one step for every six.
 """
 
 from __future__ import annotations
 
-import argparse
+import itertools
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from infra.local.control_plane import World, environment, make_certificate, serving
 
 _ROOT = Path(__file__).parents[3]
 _RUNS = 400
+_SERIES = 6
+_INDEPENDENT = {
+    "firestore.projects.databases.collectionGroups.fields.patch",
+    "firestore.projects.databases.collectionGroups.indexes.create",
+    "logging.projects.metrics.create",
+    "monitoring.projects.alertPolicies.create",
+    "pubsub.projects.topics.create",
+}
 
 
 class NotFinished(RuntimeError):
     """A deployment that gets stuck: what it printed last."""
 
 
-def deploy_in_steps(world: World, certificate: Path, folder: Path, *, changes: int, options: Sequence[str] = ()) -> int:
-    """Deploy, breaking off after so many changes, until a deployment ends by itself.
+def deploy_in_steps(
+    world: World, certificate: Path, folder: Path, *, steps: Iterable[int], options: Sequence[str] = ()
+) -> int:
+    """Deploy, breaking off after so many changes each time, until a deployment ends by itself.
+
+    Args:
+        world: Where.
+        certificate: What the stand-in shows.
+        folder: For gcloud's own files.
+        steps: How many changes each run may make.
+        options: What the deployment is asked for.
 
     Returns:
         How often it was broken off.
@@ -32,7 +50,7 @@ def deploy_in_steps(world: World, certificate: Path, folder: Path, *, changes: i
     where = (f"PROJECT={world.project}", "REGION=europe-west1")
     with serving(world, certificate) as proxy:
         variables = {**os.environ, **environment(proxy, certificate, folder), "DEPLOY_PAUSE_SECONDS": "0"}
-        for run in range(_RUNS):
+        for run, changes in enumerate(itertools.islice(steps, _RUNS)):
             world.mutations_left = changes
             before = len(world.mutations)
             done = subprocess.run(
@@ -50,19 +68,35 @@ def deploy_in_steps(world: World, certificate: Path, folder: Path, *, changes: i
     raise NotFinished(f"It was broken off {_RUNS} times.")
 
 
+def every_step(methods: Sequence[str]) -> list[int]:
+    """How many changes each run may make so that it ends after each step of an undisturbed deployment."""
+    steps = []
+    for method, changes in itertools.groupby(methods):
+        left = len(list(changes))
+        size = _SERIES if method in _INDEPENDENT else 1
+        while left > 0:
+            steps.append(min(size, left))
+            left -= size
+    return steps
+
+
 def main() -> None:
     """See the module."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--changes", type=int, default=1, help="break off after so many changes")
-    arguments = parser.parse_args()
-    world = World(settling=1)
+    whole, broken = World(settling=1), World(settling=1)
     with tempfile.TemporaryDirectory() as folder:
         certificate = make_certificate(Path(folder))
         try:
-            times = deploy_in_steps(world, certificate, Path(folder), changes=arguments.changes)
+            deploy_in_steps(whole, certificate, Path(folder), steps=[1_000_000])
+            steps = every_step([mutation.method for mutation in whole.mutations])
+            times = deploy_in_steps(
+                broken, certificate, Path(folder), steps=itertools.chain(steps, itertools.repeat(1))
+            )
         except NotFinished as stuck:
             sys.exit(str(stuck))
-    print(f"Broken off {times} times, {len(world.mutations)} changes, and whole in the end.")
+
+    print(
+        f"Broken off {times} times, whole in the end: {len(broken.mutations)} changes, {len(whole.mutations)} undisturbed."
+    )
 
 
 if __name__ == "__main__":
