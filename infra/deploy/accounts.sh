@@ -40,7 +40,7 @@ ensure_account() { # NAME DISPLAY-NAME
 }
 
 ensure_accounts() {
-  [[ -f $WORK/state/policy-project ]] || read_policy project >"$WORK/state/policy-project"
+  look_at_policy project
   ensure_agent eventarc gcp-sa-eventarc
   ensure_agent pubsub gcp-sa-pubsub
   ensure_account "$ACCOUNT" "Meet Attendance"

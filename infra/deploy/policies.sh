@@ -31,6 +31,16 @@ write_policy() { # RESOURCE FILE
   rest POST "$(policy_url "$1"):setIamPolicy" "{\"policy\": $(<"$2")}"
 }
 
+# Into the state `policy-RESOURCE`; null if there is no such resource. Any other refusal stops here: grants that cannot
+# be read must not be taken for missing ones.
+look_at_policy() { # RESOURCE
+  local file=$WORK/state/policy-${1//\//-}
+  read_policy "$1" >"$file" 2>"$WORK/errors" && return 0
+  grep --extended-regexp --quiet 'HTTP 404|SERVICE_DISABLED' "$WORK/errors" || stop "Reading the grants on ${1/\// }" \
+    "$(why "$WORK/errors")" "ask an owner of the project for the permission that is missing, or wait some minutes."
+  echo null >"$file"
+}
+
 address() { # ACCOUNT: its e-mail
   echo "$1@$PROJECT.iam.gserviceaccount.com"
 }
@@ -50,15 +60,13 @@ readonly GRANTED='
     then .bindings |= map(if .role == $grant.role and .condition == null then .members += [$grant.member] else . end)
     else .bindings += [{role: $grant.role, members: [$grant.member]}] end)'
 
-# ensure_grants RESOURCE ROLE MEMBER…: members of a role that are missing are added. What is known of the policy may be
+# ensure_grants RESOURCE ROLE MEMBER…: members of a role that are missing are added. What is known of the policy is
 # in the state `policy-RESOURCE`, read before; a resource that does not exist yet lacks everything.
 ensure_grants() {
   local resource=$1 known missing
   shift
   known="policy-${resource//\//-}"
-  if [[ ! -f $WORK/state/$known ]]; then
-    read_policy "$resource" >"$WORK/state/$known" 2>"$WORK/errors" || echo null >"$WORK/state/$known"
-  fi
+  [[ -f $WORK/state/$known ]] || look_at_policy "$resource"
   missing=$(jq --compact-output --argjson wanted "$(wanted_grants "$@")" "${MISSING_GRANTS}" "$WORK/state/$known")
   if [[ $missing == '[]' ]]; then
     same "grants on ${resource/\// }"
@@ -79,7 +87,7 @@ ensure_only() {
   shift 2
   known="$WORK/state/policy-${resource//\//-}"
   members=$(jq --null-input --compact-output '$ARGS.positional' --args -- "$@")
-  [[ -f $known ]] || read_policy "$resource" >"$known" 2>"$WORK/errors" || echo null >"$known"
+  [[ -f $known ]] || look_at_policy "$resource"
   surplus=$(jq --raw-output --arg role "$role" --argjson members "$members" \
     '[.bindings[]? | select(.role == $role and .condition == null) | .members[]] - $members | join(", ")' "$known")
   if [[ -n $surplus ]]; then
@@ -101,10 +109,11 @@ remove_others() { # RESOURCE ROLE MEMBERS
 ensure_no_grants() {
   local resource=$1 members held
   shift
-  read_policy "$resource" >"$WORK/held" 2>"$WORK/errors" || echo null >"$WORK/held"
+  look_at_policy "$resource"
   members=$(jq --null-input --compact-output '$ARGS.positional' --args -- "$@")
   held=$(jq --raw-output --argjson members "$members" '[.bindings[]? | select(.condition == null)
-    | select(any(.members[]; IN($members[]))) | .role] | join(", ")' "$WORK/held")
+    | select(any(.members[]; IN($members[]))) | .role] | join(", ")' \
+    "$WORK/state/policy-${resource//\//-}")
   [[ -n $held ]] || return 0
   change "take grants away on ${resource/\// }: $held" take_away "$resource" "$members"
 }
