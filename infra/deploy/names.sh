@@ -55,8 +55,8 @@ SCHEDULE=(
 
 # Collection groups with personal data: their documents name in `expire_at` when they are to be deleted.
 EXPIRING=(
-  sessions attendance corrections conferences snapshot registers parts sheet spaces organizers people live
-  parked_events audit idempotency erased
+  sessions attendance sheet corrections conferences snapshot registers parts people live parked_events audit
+  idempotency erased
 )
 
 # -- who may do what ------------------------------------------------------------------------------------------------

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 
 import pytest
 
+from functions.adapters.credentials import Capability
 from infra.local.control_plane.refusals import Refusal
 from tests.deploy.complete import (
     DATABASE,
@@ -63,7 +65,8 @@ def test_the_first_deployment_prints_what_comes_next(first):
     world, printed = first
     client_id = environment(world)["SERVICE_ACCOUNT_CLIENT_ID"]
     assert f"Client ID:     {client_id}" in printed
-    assert "https://www.googleapis.com/auth/meetings.space.readonly,https://www.googleapis.com/auth/meet" in printed
+    (scopes,) = re.findall(r"OAuth scopes:  (\S+)", printed)
+    assert set(scopes.split(",")) == {scope for capability in Capability for scope in capability.scopes}
     assert "https://meet-attendance-api-abc123-ew.a.run.app" in printed
     assert "make enroll TEACHER=teacher@school.example" in printed
 

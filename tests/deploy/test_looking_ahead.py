@@ -156,3 +156,27 @@ def test_a_restricted_organisation_is_told_what_it_costs_and_who_can_change_it(o
 def test_the_caps_fit_a_small_quota(operator):
     done = operator(World(cpu_quota=6000)).deploy(DRY_RUN="1")
     assert done.returncode == 0, done.stderr
+
+
+def _make(operator, *arguments, **variables):
+    shell = (f"{name}={value}" for name, value in variables.items())
+    # The virtual environment is not made again for this, whatever its age.
+    return operator(World()).run("env", *shell, "make", "-o", ".venv/installed", *arguments)
+
+
+@pytest.mark.parametrize("command", ["deploy", "destroy"])
+def test_make_passes_on_every_option_as_it_was_typed(operator, command):
+    done = _make(operator, command, "PROJECT=my-school", "REGION=europe-west1", "FIRESTORE_DATABASE=a b; true")
+    assert done.returncode == 2
+    assert "FIRESTORE_DATABASE must be the id of a database such as (default), not 'a b; true'." in done.stderr
+
+
+def test_make_refuses_an_option_that_does_not_exist(operator):
+    done = _make(operator, "deploy", "PROJECT=my-school", "REGION=europe-west1", "DOMAIN=school.example")
+    assert "Unknown option: DOMAIN=school.example." in done.stderr
+
+
+def test_only_what_is_harmless_is_taken_from_the_shell(operator):
+    done = _make(operator, "deploy", PROJECT="my-school", REGION="europe-west1", DRY_RUN="1", AUTH_MODE="anonymous")
+    assert done.returncode == 0, done.stderr
+    assert "(only what would be done)" in done.stdout
