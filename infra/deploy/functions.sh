@@ -22,14 +22,14 @@ wanted_function() { # ENTRY-POINT TIMEOUT TOPIC|''
     --argjson most "$MAX_INSTANCES" --arg account "$(address "$ACCOUNT")" \
     --arg build "projects/$PROJECT/serviceAccounts/$(address "$BUILD_ACCOUNT")" \
     --slurpfile environment "$WORK/environment" '
-    {entry: $entry, runtime: $runtime, build: $build, memory: $memory, cpu: $cpu, concurrency: $concurrency,
+    {entry: $entry, runtime: $runtime, build: $build, memory: ($memory | rtrimstr("i")), cpu: $cpu, concurrency: $concurrency,
      timeout: $timeout, most: $most, account: $account, environment: $environment[0]}
     + (if $topic == "" then {} else {topic: $topic, retry: true} end)'
 }
 
 readonly DEPLOYED_FUNCTION='{
   entry: .buildConfig.entryPoint, runtime: .buildConfig.runtime, build: .buildConfig.serviceAccount,
-  memory: .serviceConfig.availableMemory, cpu: (.serviceConfig.availableCpu // "0" | tonumber),
+  memory: (.serviceConfig.availableMemory // "" | rtrimstr("i")), cpu: (.serviceConfig.availableCpu // "0" | tonumber),
   concurrency: .serviceConfig.maxInstanceRequestConcurrency, timeout: .serviceConfig.timeoutSeconds,
   most: .serviceConfig.maxInstanceCount, account: .serviceConfig.serviceAccountEmail,
   environment: (.serviceConfig.environmentVariables // {})}

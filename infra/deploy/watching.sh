@@ -24,9 +24,9 @@ ensure_no_request_log() {
   fi
 }
 
-# The alert policies' commands are alpha in gcloud 528, and starting gcloud twelve times takes a while: REST for both.
+# (The virtual environment reads YAML.) The alert policies' commands are alpha in gcloud 528, and starting gcloud twelve times takes a while: REST for both.
 monitoring_files() { # KIND: its files as one JSON array
-  "${PYTHON:-.venv/bin/python}" -c '
+  .venv/bin/python -c '
 import json, pathlib, sys, yaml
 print(json.dumps([yaml.safe_load(file.read_text()) for file in sorted(pathlib.Path(sys.argv[1]).glob("*.yaml"))]))
 ' "infra/monitoring/$1"
@@ -39,6 +39,8 @@ readonly SAYS_THE_SAME='
         | ($stored | if type == "object" then .[$part.key] else null end) | says($part.value))
       elif ($file | type) == "array" then ($stored | type) == "array" and ($stored | length) == ($file | length)
         and all(range(0; $file | length); . as $at | $stored[$at] | says($file[$at]))
+      elif ($file | type) == "string" and ($stored | type) == "string"
+      then ($stored | sub("\\s+$"; "")) == ($file | sub("\\s+$"; ""))
       else $stored == $file or ($stored == null and ($file | IN(0, "", false, "STRING"))) end;'
 
 ensure_metrics() {
