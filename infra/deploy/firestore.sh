@@ -24,7 +24,7 @@ ensure_database() {
 
 ensure_backups() {
   local daily
-  daily=$(state backups '[.backupSchedules[]? | select(.dailyRecurrence)][0].name // "" | split("/")[-1]')
+  daily=$(state backups '[.backupSchedules[]? | select(.dailyRecurrence)][0].name // empty | split("/")[-1]')
   if [[ -n $daily && $BACKUPS == yes ]]; then
     same "daily backups"
   elif [[ -n $daily ]]; then

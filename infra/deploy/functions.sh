@@ -44,6 +44,7 @@ ensure_function() { # NAME ENTRY-POINT TIMEOUT TOPIC|''
     change "delete what a failed deployment left of $name" \
       gcloud functions delete "$name" --gen2 --region="$REGION" --project="$PROJECT" --quiet
     echo null >"$WORK/state/function-$name"
+    rm --force "$WORK/state/policy-service-$name" # gone with it
   fi
   if exists "function-$name"; then
     state "function-$name" "$DEPLOYED_FUNCTION" --sort-keys >"$WORK/deployed"

@@ -24,7 +24,8 @@ ensure_no_request_log() {
   fi
 }
 
-# (The virtual environment reads YAML.) The alert policies' commands are alpha in gcloud 528, and starting gcloud twelve times takes a while: REST for both.
+# The alert policies' commands are alpha in gcloud 528, and starting gcloud twelve times takes a while: REST for both. The
+# files are YAML, which the virtual environment can read.
 monitoring_files() { # KIND: its files as one JSON array
   .venv/bin/python -c '
 import json, pathlib, sys, yaml

@@ -100,4 +100,6 @@ def first(certificate, tmp_path_factory) -> tuple[World, str]:
 @pytest.fixture
 def deployed(first) -> World:
     """A world of its own in which the first deployment has been made."""
-    return first[0].copy()
+    world = first[0].copy()
+    world.settling = 0
+    return world

@@ -176,7 +176,7 @@ class World:
 
     def unsettled(self, what: str) -> bool:
         """Whether a use of something new fails still; each use brings it nearer."""
-        left = self._settling.get(what, 0)
+        left = min(self._settling.get(what, 0), self.settling)
         if left:
             self._settling[what] = left - 1
         return bool(left)
