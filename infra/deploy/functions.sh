@@ -149,7 +149,7 @@ ensure_triggers() {
   stop_at_unread
   reads=()
   for name in "$EVENTS_FUNCTION" "$JOBS_FUNCTION"; do
-    subscription=$(state "trigger-$name" '.transport.pubsub.subscription // "" | split("/")[-1]')
+    subscription=$(state "trigger-$name" '.transport.pubsub.subscription // empty | split("/")[-1]')
     [[ -n $subscription ]] || stop "Looking at the trigger of $name" "it has no subscription yet" "wait some minutes."
     reads+=("subscription-$subscription" "$PUBSUB/projects/$PROJECT/subscriptions/$subscription"
       "policy-subscription-$subscription" "$(readable_policy_url "subscription/$subscription")")

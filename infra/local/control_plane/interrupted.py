@@ -93,10 +93,8 @@ def main() -> None:
             )
         except NotFinished as stuck:
             sys.exit(str(stuck))
-
-    print(
-        f"Broken off {times} times, whole in the end: {len(broken.mutations)} changes, {len(whole.mutations)} undisturbed."
-    )
+    made, needed = len(broken.mutations), len(whole.mutations)
+    print(f"Broken off {times} times, whole in the end ({made} changes; {needed} without being broken off).")
 
 
 if __name__ == "__main__":
