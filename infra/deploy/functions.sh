@@ -190,8 +190,9 @@ ensure_invokers() {
   ensure_only "service/$API_FUNCTION" "$INVOKER_ROLE" "${callers[@]}"
   for name in "${FUNCTIONS[@]}"; do
     if [[ $(state "service-$name" '.invokerIamDisabled // false') == true ]]; then
-      change "ask again who calls $name" \
-        gcloud run services update "$name" --invoker-iam-check --region="$REGION" --project="$PROJECT" --quiet
+      change "let nobody call $name without a grant again" rest PATCH \
+        "$RUN/projects/$PROJECT/locations/$REGION/services/$name?updateMask=invokerIamDisabled" \
+        '{"invokerIamDisabled": false}'
     fi
   done
 }

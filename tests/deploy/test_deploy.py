@@ -141,6 +141,7 @@ def _break_everything(world) -> None:
     world.policy(f"{PLACE}/services/meet-attendance-api")["bindings"].append(
         {"role": "roles/run.invoker", "members": ["allUsers"]}
     )
+    world.resources[f"{PLACE}/services/meet-attendance-api"]["invokerIamDisabled"] = True
     jobs = world.resources[f"{PLACE}/functions/meet-attendance-jobs"]
     jobs["eventTrigger"]["retryPolicy"] = "RETRY_POLICY_DO_NOT_RETRY"
     jobs["serviceConfig"]["maxInstanceCount"] = 100
@@ -165,6 +166,7 @@ def test_what_somebody_changed_is_put_back_and_the_waiting_messages_stay(deploye
     done = operator(deployed).deploy()
     assert done.returncode == 0, done.stderr
     assert_complete(deployed)
+    assert not deployed.resources[f"{PLACE}/services/meet-attendance-api"].get("invokerIamDisabled")
     assert "allUsers" not in str(deployed.policy(f"{PLACE}/services/meet-attendance-api"))
     assert subscription_of(deployed, "meet-attendance-jobs")["name"] == subscription
     assert operator(deployed).deploy().returncode == 0

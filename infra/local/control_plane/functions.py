@@ -240,6 +240,7 @@ def _failure(world: World, call: Call, message: str) -> Json:
 
 Kept("cloudfunctions.projects.locations.functions", "functions").serve("get", "list")
 Kept("eventarc.projects.locations.triggers", "triggers").serve("get", "list")
+Kept("run.projects.locations.services", "services", wrap=ended).serve("patch")
 Kept("run.projects.locations.services", "services").serve("get", "list")
 Kept("artifactregistry.projects.locations.repositories", "repositories").serve("get", "list", "patch")
 
