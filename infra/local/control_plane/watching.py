@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from infra.local.control_plane.collections_ import Kept
+from infra.local.control_plane.collections_ import Kept, patched
 from infra.local.control_plane.discovery import Call, Json
 from infra.local.control_plane.refusals import Refusal
 from infra.local.control_plane.world import World, answers
@@ -52,7 +52,9 @@ Kept("logging.projects.sinks", "sinks").serve("get", "list")
 @answers("logging.projects.sinks.update", "logging.projects.sinks.patch")
 def _update_sink(world: World, call: Call) -> Json:
     before = world.resource(call.name)
-    after = {**before, **call.body, "name": before["name"]}
+    mask = call.parameter("updateMask")
+    after = patched(before, call.body, mask) if mask else {**before, **call.body}
+    after["name"] = before["name"]
     for exclusion in after.get("exclusions", []):
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]{0,99}", exclusion["name"]) or not exclusion["filter"]:
             raise Refusal(400, "An exclusion needs a name and a filter.")
