@@ -104,7 +104,7 @@ rules_release() { # the name under which the database's rules are released
   echo "$release"
 }
 
-# There is no gcloud command for rules. https://firebase.google.com/docs/reference/rules/rest
+# gcloud has no command for rules. https://firebase.google.com/docs/reference/rules/rest
 ensure_rules() {
   local release ruleset content
   release=$(rules_release)

@@ -96,7 +96,7 @@ deploy_function() { # WHAT NAME WANTED DIGEST TOPIC-OF-A-NEW-ONE
     --update-labels="meet-attendance-digest=$4,meet-attendance-backups=$BACKUPS,meet-attendance-browser=$BROWSER")
   cp "$WORK/environment" "$WORK/environment.yaml" # JSON is YAML too
   if ! exists "function-$name"; then
-    # Named at creation only: named again, the trigger would be made anew, and what waits in it would be lost.
+    # Named at creation only: named again, Google would make the trigger again, and lose what waits in it.
     if [[ -n $5 ]]; then
       flags+=(--trigger-topic="$5" --retry --trigger-service-account="$(address "$TRIGGER_ACCOUNT")")
     else

@@ -31,7 +31,7 @@ write_policy() { # RESOURCE FILE
   rest POST "$(policy_url "$1"):setIamPolicy" "{\"policy\": $(<"$2")}"
 }
 
-# Into the state `policy-RESOURCE`; null if there is no such resource. Any other refusal stops here: grants that cannot
+# Into the state `policy-RESOURCE`; null if the resource does not exist. Any other refusal stops here: grants that cannot
 # be read must not be taken for missing ones.
 look_at_policy() { # RESOURCE
   local file=$WORK/state/policy-${1//\//-}

@@ -1,4 +1,4 @@
-"""A deployment that is broken off again and again and begun anew each time, until it is whole.
+"""A deployment that is broken off again and again, and started again each time, until it is whole.
 
 `python -m infra.local.control_plane.interrupted` breaks it off at every step (`make deploy-steps`). Changes of one kind
 in a row that do not depend on each other, such as indexes, count as one step for every six.

@@ -86,7 +86,7 @@ def get_policy(world: World, call: Call) -> Json:
     "run.projects.locations.services.setIamPolicy",
 )
 def set_policy(world: World, call: Call) -> Json:
-    """A new policy in the place of the old one. Members must exist and belong to whom the organisation allows."""
+    """A new policy in the place of the old one. Members must exist, and the organisation must allow them."""
     name = _governed(world, call)
     policy, before = call.body["policy"], world.policy(name)
     if policy.get("etag") and policy["etag"] != before["etag"]:
