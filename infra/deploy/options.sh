@@ -93,6 +93,7 @@ settle_environment() {
   setting EVENTS_TOPIC "$EVENTS_TOPIC"
   setting JOBS_TOPIC "$JOBS_TOPIC"
   setting CHANGES_TOPIC "$CHANGES_TOPIC"
+  setting LOG_EXECUTION_ID "$(deployed LOG_EXECUTION_ID)" true # Google adds it; said here, the next deploy is the same
   setting API_CALLERS "$CALLERS"
   setting MEET_PROJECT_READS_PER_MINUTE $((MEET_READS / (${#FUNCTIONS[@]} * MAX_INSTANCES)))
   setting SCHOOL_TIME_ZONE "${TIME_ZONE:-$(deployed SCHOOL_TIME_ZONE)}" UTC

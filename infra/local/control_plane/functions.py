@@ -219,7 +219,11 @@ def _serve(world: World, function: Json) -> None:
     uri = f"https://{short}-abc123-ew.a.run.app"
     before = world.resources.get(service, {})
     world.resources[service] = {**before, "name": service, "uri": uri}
-    function["serviceConfig"] = {**function["serviceConfig"], "service": service, "uri": uri, "revision": f"{short}-1"}
+    config = function["serviceConfig"]
+    # Google adds this variable by itself, and shows it among the others.
+    variables = {"LOG_EXECUTION_ID": "true", **config.get("environmentVariables", {})}
+    serving = {"service": service, "uri": uri, "revision": f"{short}-1", "environmentVariables": variables}
+    function["serviceConfig"] = {**config, **serving}
     function.update({"state": "ACTIVE", "url": uri, "stateMessages": [], "updateTime": "2026-11-27T10:00:00Z"})
     repository = f"projects/{project}/locations/{region}/repositories/gcf-artifacts"
     world.resources.setdefault(repository, {"name": repository, "format": "DOCKER"})
