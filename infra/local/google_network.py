@@ -36,12 +36,17 @@ class GoogleNetwork:
     """
 
     def __init__(self, stand_ins: Mapping[str, str], *, grpc: Collection[str], certificate: Path) -> None:
-        self._stand_ins = stand_ins
+        self._stand_ins = dict(stand_ins)
         self._certificate = certificate
         self._contexts = {host: _tls(certificate, "h2" if host in grpc else "http/1.1") for host in stand_ins}
         self._connections: set[asyncio.Task[None]] = set()
         self.tls: dict[str, str] = {}
         self.refused: list[str] = []
+
+    def lead(self, host: str, address: str) -> None:
+        """Lead another host, which speaks HTTP, to `127.0.0.1:PORT` from now on: through the proxy."""
+        self._contexts[host] = _tls(self._certificate, "http/1.1")
+        self._stand_ins[host] = address
 
     @contextlib.contextmanager
     def in_thread(self) -> Iterator[dict[str, str]]:
@@ -62,6 +67,7 @@ class GoogleNetwork:
 
     def _environment(self, port: int) -> dict[str, str]:
         return {
+            "CURL_CA_BUNDLE": str(self._certificate),
             "https_proxy": f"http://127.0.0.1:{port}",
             "no_proxy": "127.0.0.1,localhost",
             "REQUESTS_CA_BUNDLE": str(self._certificate),
@@ -73,7 +79,7 @@ class GoogleNetwork:
     async def _start(self) -> int:
         proxy = await asyncio.start_server(self._kept(self._asked), "127.0.0.1", 0)
         self._servers = [proxy]
-        for host, context in self._contexts.items():
+        for host, context in list(self._contexts.items()):
             straight = self._kept(functools.partial(self._led, host))
             server = await asyncio.start_server(straight, "127.0.0.1", 0, ssl=context)
             self._servers.append(server)

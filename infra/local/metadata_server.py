@@ -61,6 +61,9 @@ class MetadataServer(HttpStandIn):
             routes=[
                 Route("/", lambda request: _answer(request, "computeMetadata/\n")),
                 Route("/computeMetadata/v1/project/project-id", self._project_id),
+                Route(
+                    "/computeMetadata/v1/universe/universe-domain", lambda request: _answer(request, "googleapis.com")
+                ),
                 *(Route(f"{account}/", self._account) for account in _ACCOUNTS),
                 *(Route(f"{account}/identity", self._identity) for account in _ACCOUNTS),
                 *(Route(f"{account}/token", self._token) for account in _ACCOUNTS),

@@ -121,6 +121,7 @@ class OAuthServer(HttpStandIn):
                 Route("/o/oauth2/v2/auth/answer", self._answer, methods=["POST"]),
                 Route("/token", self._token, methods=["POST"]),
                 Route("/v1/projects/-/serviceAccounts/{email}:signBlob", self._sign_blob, methods=["POST"]),
+                Route("/v1/projects/-/serviceAccounts/{email}/allowedLocations", _everywhere),
             ]
         )
 
@@ -218,6 +219,14 @@ class OAuthServer(HttpStandIn):
         if fault is not None:
             await asyncio.sleep(fault.delay)
         return fault
+
+
+def _everywhere(_: Request) -> JSONResponse:
+    """A service account that may be used from everywhere, which the metadata server's credentials ask about.
+
+    https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/getAllowedLocations
+    """
+    return JSONResponse({"locations": [], "encodedLocations": "0x0"})
 
 
 @cache

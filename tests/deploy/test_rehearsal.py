@@ -39,7 +39,7 @@ from infra.local.meet import MeetSimulator
 from infra.local.metadata_server import MetadataServer
 from infra.local.oauth_server import OAuthServer
 from infra.local.processes import StartError
-from infra.local.school import Account, School
+from infra.local.school import Account, Attendee, Conference, School, Visit
 from infra.local.subscriptions import WorkspaceEventsSimulator
 from infra.local.workspace_events import Message, conference_ended
 from tests.api import ISSUER, token
@@ -308,6 +308,55 @@ async def documents(cloud, collection):
         patched.setenv("FIRESTORE_EMULATOR_HOST", cloud.firestore)
         client = firestore.AsyncClient(project="my-school")
     return [document.to_dict() async for document in client.collection(collection).stream()]
+
+
+async def test_the_commands_of_the_page_lead_to_the_first_attendance(cloud, start, tmp_path):
+    cloud.school.enrol(Account("users/77", "student@school.example", display_name="The Student"))
+    api = start("meet-attendance-api")
+    host = "meet-attendance-api-abc123-ew.a.run.app"
+    cloud.network.lead(host, api.url.removeprefix("http://"))
+    # Only a person signs in; who that is, Cloud Run has checked before a call reaches the function.
+    (tmp_path / "gcloud").write_text(f"#!/bin/sh\n[ \"$*\" = 'auth print-identity-token' ] && echo {checked(OPERATOR)[7:]}\n")
+    (tmp_path / "gcloud").chmod(0o755)
+    blocks = re.findall(r"^```sh\n(.*?)^```$", (ROOT / "docs/deploy.md").read_text(), re.MULTILINE | re.DOTALL)
+    enrol, schedule, look = (block for block in blocks if '"$API/' in block)
+    enrol = enrol.partition("\n")[2]  # the first line asks where the function is; test_deploy_page.py runs it
+
+    async def types(script):
+        done = await asyncio.to_thread(
+            subprocess.run,
+            ["/bin/bash", "-euo", "pipefail", "-c", script],
+            cwd=tmp_path,
+            env={"PATH": f"{tmp_path}:/usr/bin:/bin", "API": f"https://{host}", **cloud.variables},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr + api.printed()
+        return done.stdout
+
+    assert json.loads(await types(enrol))["subscription"]["state"] == "active"
+    link = await types(schedule)
+    session = json.loads((tmp_path / "class.json").read_text())
+    assert link.strip() == session["meeting_uri"]
+    now = datetime.now(UTC)
+    present = (Visit(now - timedelta(minutes=9), now),)
+    people = [("teacher", "The Teacher", TEACHER), ("student", "The Student", "users/77")]
+    held = Conference(
+        "first-class",
+        session["space"],
+        session["meeting_code"],
+        TEACHER,
+        now - timedelta(minutes=9),
+        now,
+        tuple(Attendee(key, "signed_in", name, user, present) for key, name, user in people),
+    )
+    cloud.school.hold(held)
+    events = start("meet-attendance-events")
+    assert (await ended(events, held)).status_code == 200, events.printed()
+    shown = await types(look)
+    assert "The Student" in shown
+    assert "total_duration_seconds" in shown
 
 
 async def test_an_instance_that_is_told_to_end_finishes_the_classes_that_it_is_at_and_takes_them_at_once(cloud, start):

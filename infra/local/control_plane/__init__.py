@@ -11,6 +11,7 @@ programs send their real requests to the real addresses:
     projects.py      projects, permissions, service accounts, APIs, billing, quotas, organisation policies
     messaging.py     Pub/Sub and Cloud Scheduler
     functions.py     Cloud Functions with what they make: Cloud Run services, triggers, subscriptions, images
+    federation.py    workload identity federation, a project's exceptions from the organisation's policies
     firebase.py      Firebase in the project, and web apps
     firestore.py     databases, indexes, single fields, backups, security rules
 
@@ -18,7 +19,7 @@ Unknown methods, parameters and fields are refused, as Google does; a method wit
 `python -m infra.local.control_plane` serves one and prints how to reach it.
 """
 
-from infra.local.control_plane import firebase, firestore, functions, messaging, projects, watching
+from infra.local.control_plane import federation, firebase, firestore, functions, messaging, projects, watching
 from infra.local.control_plane.proxy import environment, make_certificate, serving
 from infra.local.control_plane.world import Mutation, World
 
@@ -26,6 +27,7 @@ __all__ = [
     "Mutation",
     "World",
     "environment",
+    "federation",
     "firebase",
     "firestore",
     "functions",

@@ -47,6 +47,16 @@ def _operation(_: World, call: Call) -> Json:
     return {"name": call.name, "done": True}
 
 
+@answers("orgpolicy.projects.constraints.list")
+def _constraints(_: World, call: Call) -> Json:
+    kinds = {"iam.allowedPolicyMemberDomains": "listConstraint", "iam.managed.allowedPolicyMembers": "booleanConstraint"}
+    return {
+        "constraints": [
+            {"name": f"{call.name}/constraints/{constraint}", kind: {}} for constraint, kind in kinds.items()
+        ]
+    }
+
+
 @answers("orgpolicy.projects.policies.get")
 def _policy(world: World, call: Call) -> Json:
     return world.resource(call.name)

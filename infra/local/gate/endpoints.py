@@ -286,6 +286,7 @@ def metadata(email: str) -> Endpoints:
         (
             Endpoint("GET", "/", headers=_METADATA),
             Endpoint("GET", "/computeMetadata/v1/project/project-id", headers=_METADATA),
+            Endpoint("GET", "/computeMetadata/v1/universe/universe-domain", headers=_METADATA),
             *_account("default"),
             *_account(email),
         )
