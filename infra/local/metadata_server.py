@@ -20,8 +20,6 @@ from infra.local.serving import HttpStandIn
 
 _FLAVOR = {"Metadata-Flavor": "Google"}
 _LIFETIME = 3600
-_ACCOUNTS = tuple(f"/computeMetadata/v1/instance/service-accounts/{name}" for name in ("default", "{email}"))
-"""An account is named `default`, or by its address."""
 
 
 class MetadataServer(HttpStandIn):
@@ -57,6 +55,8 @@ class MetadataServer(HttpStandIn):
         return (metadata(self._named),)
 
     def _application(self) -> Starlette:
+        # An account is named `default`, or by its address.
+        accounts = [f"/computeMetadata/v1/instance/service-accounts/{name}" for name in ("default", self._named)]
         return Starlette(
             routes=[
                 Route("/", lambda request: _answer(request, "computeMetadata/\n")),
@@ -64,14 +64,14 @@ class MetadataServer(HttpStandIn):
                 Route(
                     "/computeMetadata/v1/universe/universe-domain", lambda request: _answer(request, "googleapis.com")
                 ),
-                *(Route(f"{account}/", self._account) for account in _ACCOUNTS),
-                *(Route(f"{account}/identity", self._identity) for account in _ACCOUNTS),
-                *(Route(f"{account}/token", self._token) for account in _ACCOUNTS),
+                *(Route(f"{account}/", self._account) for account in accounts),
+                *(Route(f"{account}/identity", self._identity) for account in accounts),
+                *(Route(f"{account}/token", self._token) for account in accounts),
             ]
         )
 
     def _account(self, request: Request) -> Response:
-        if not self._is_here(request):
+        if not self._is_here:
             return _no_account()
         return _answer(request, {"aliases": ["default"], "email": self._email, "scopes": []})
 
@@ -79,17 +79,18 @@ class MetadataServer(HttpStandIn):
         return _answer(request, self._project) if self._project else PlainTextResponse("not found", 404, _FLAVOR)
 
     def _token(self, request: Request) -> Response:
-        if not self._is_here(request):
+        if not self._is_here:
             return _no_account()
         return _answer(
             request, {"access_token": self.access_token, "expires_in": _LIFETIME - 1, "token_type": "Bearer"}
         )
 
-    def _is_here(self, request: Request) -> bool:
-        return self._email is not None and request.path_params.get("email", self._email) == self._email
+    @property
+    def _is_here(self) -> bool:
+        return self._email is not None
 
     def _identity(self, request: Request) -> Response:
-        if not self._is_here(request):
+        if not self._is_here:
             return _no_account()
         audience = request.query_params.get("audience")
         if not audience:

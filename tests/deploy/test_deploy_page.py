@@ -24,7 +24,11 @@ def blocks(text):
 
 BLOCKS = blocks(PAGE)
 
-BY_A_PERSON = {"gcloud auth login": "opens a browser", "git pull": "needs the network", "git checkout v0.1.0": "a version"}
+BY_A_PERSON = {
+    "gcloud auth login": "opens a browser",
+    "git pull": "needs the network",
+    "git checkout v0.1.0": "a version",
+}
 """What is not run, and why."""
 
 AGAINST_THE_API = re.compile(r'curl .*"\$API/')
@@ -102,7 +106,7 @@ def test_someone_who_follows_the_page_has_a_deployment_and_what_the_administrato
     assert_complete(world)
     assert environment(world)["ALLOWED_DOMAINS"] == "school.example"
     assert f"Client ID:     {client_id}" in printed
-    (scopes,) = re.findall(r"OAuth scopes:  (\S+)", printed)
+    *_, scopes = re.findall(r"OAuth scopes:  (\S+)", printed)
     assert re.findall(r"^ *(https://www.googleapis.com/auth/\S+)$", PAGE, re.MULTILINE) == [scopes]
     assert "https://admin.google.com/ac/owl/domainwidedelegation" in printed
     assert "https://admin.google.com/ac/owl/domainwidedelegation" in PAGE
@@ -147,7 +151,7 @@ def test_an_lms_outside_google_cloud_gets_in_without_a_key(reader, deployed, mon
     (snippet,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     made = {}
     exec(snippet, made)  # noqa: S102 - our own page
-    assert made["CREDENTIALS"].service_account_email == lms
+    assert made["lms"].service_account_email == lms
     assert made["own"].info["audience"] == f"//iam.googleapis.com/{pool}/providers/lms"
 
 

@@ -316,7 +316,9 @@ async def test_the_commands_of_the_page_lead_to_the_first_attendance(cloud, star
     host = "meet-attendance-api-abc123-ew.a.run.app"
     cloud.network.lead(host, api.url.removeprefix("http://"))
     # Only a person signs in; who that is, Cloud Run has checked before a call reaches the function.
-    (tmp_path / "gcloud").write_text(f"#!/bin/sh\n[ \"$*\" = 'auth print-identity-token' ] && echo {checked(OPERATOR)[7:]}\n")
+    (tmp_path / "gcloud").write_text(
+        f"#!/bin/sh\n[ \"$*\" = 'auth print-identity-token' ] && echo {checked(OPERATOR)[7:]}\n"
+    )
     (tmp_path / "gcloud").chmod(0o755)
     blocks = re.findall(r"^```sh\n(.*?)^```$", (ROOT / "docs/deploy.md").read_text(), re.MULTILINE | re.DOTALL)
     enrol, schedule, look = (block for block in blocks if '"$API/' in block)

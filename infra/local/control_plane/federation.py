@@ -49,7 +49,10 @@ def _operation(_: World, call: Call) -> Json:
 
 @answers("orgpolicy.projects.constraints.list")
 def _constraints(_: World, call: Call) -> Json:
-    kinds = {"iam.allowedPolicyMemberDomains": "listConstraint", "iam.managed.allowedPolicyMembers": "booleanConstraint"}
+    kinds = {
+        "iam.allowedPolicyMemberDomains": "listConstraint",
+        "iam.managed.allowedPolicyMembers": "booleanConstraint",
+    }
     return {
         "constraints": [
             {"name": f"{call.name}/constraints/{constraint}", kind: {}} for constraint, kind in kinds.items()
