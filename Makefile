@@ -8,7 +8,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
-SHELL_SCRIPTS := .ci/run $(wildcard infra/*.sh)
+SHELL_SCRIPTS := .ci/run $(wildcard infra/*.sh infra/deploy/*.sh)
 
 .PHONY: help
 help: ## list the commands
@@ -52,6 +52,23 @@ replay: $(INSTALLED) ## process parked messages again: all, or ID=â€¦, REASON=â€
 .PHONY: status
 status: $(INSTALLED) ## say what needs a person, and what mends it (ARGS=--json)
 	@$(OPERATE) status $(ARGS)
+
+# Options as they were typed, each one argument: `make deploy PROJECT=my-school "ROOM_DEVICE_NAMES=Room *"`.
+TYPED = $(foreach name,$(filter-out PYTHON SHELL,$(.VARIABLES)),$(if $(filter command\ line,$(origin $(name))),$(name)))
+FROM_SHELL = $(foreach name,PROJECT REGION DRY_RUN,$(if $(filter environment,$(origin $(name))),$(name)))
+OPTIONS = $(foreach name,$(TYPED) $(FROM_SHELL),"$(name)=$${$(name)}")
+
+.PHONY: deploy
+deploy: $(INSTALLED) ## everything on Google Cloud, again and again: PROJECT=my-school REGION=europe-west1 (DRY_RUN=1; docs/deploy.md)
+	@infra/deploy.sh $(OPTIONS)
+
+.PHONY: destroy
+destroy: ## take the deployment away, keep the data: PROJECT=my-school REGION=europe-west1 (DRY_RUN=1, DELETE_DATA=yes)
+	@infra/destroy.sh $(OPTIONS)
+
+.PHONY: deploy-steps
+deploy-steps: $(INSTALLED) ## break a deployment off at every step, against a stand-in of Google, and see it continue
+	@$(BIN)/python -m infra.local.control_plane.interrupted
 
 .PHONY: debian-packages
 debian-packages: ## install what the tests need of Debian

@@ -5,6 +5,7 @@ set -euo pipefail
 
 packages=(
   chromium                # the pages in a browser
+  curl jq                 # the deployment
   libreoffice-calc        # CSV as a spreadsheet reads it
   php-cli php-curl        # the pass-through of docs/lms.md
   poppler-utils           # what stands on printed pages
@@ -16,7 +17,7 @@ packages=(
 
 if ! command -v dpkg-query >/dev/null; then
   missing=()
-  for program in chromium soffice php pdftotext pdftoppm; do
+  for program in chromium curl jq soffice php pdftotext pdftoppm; do
     command -v "$program" >/dev/null || missing+=("$program")
   done
   [[ ${#missing[@]} -eq 0 ]] && exit

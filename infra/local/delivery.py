@@ -59,15 +59,26 @@ class Trigger:
 
     async def post(self, client: httpx.AsyncClient, message: Message) -> int:
         """Deliver a message once; gives the HTTP status, 599 if nothing answered."""
-        published = message.publish_time.astimezone(UTC).isoformat().replace("+00:00", "Z")
-        headers = {
+        try:
+            answer = await client.post(self.url, headers=self.headers(message), json=self.body(message))
+        except httpx.TransportError:
+            return 599
+        return answer.status_code
+
+    def headers(self, message: Message) -> dict[str, str]:
+        """What tells of the event, as HTTP headers."""
+        return {
             "content-type": "application/json",
             "ce-specversion": "1.0",
             "ce-type": "google.cloud.pubsub.topic.v1.messagePublished",
             "ce-source": f"//pubsub.googleapis.com/{self.topic}",
             "ce-id": message.message_id,
-            "ce-time": published,
+            "ce-time": _published(message),
         }
+
+    def body(self, message: Message) -> dict[str, Any]:
+        """The message, as JSON."""
+        published = _published(message)
         body: dict[str, Any] = {
             "message": {
                 "attributes": message.attributes,
@@ -81,10 +92,11 @@ class Trigger:
         }
         if message.ordering_key:
             body["message"]["orderingKey"] = message.ordering_key
-        try:
-            return (await client.post(self.url, headers=headers, json=body)).status_code
-        except httpx.TransportError:
-            return 599
+        return body
+
+
+def _published(message: Message) -> str:
+    return message.publish_time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def http_client() -> httpx.AsyncClient:

@@ -1,10 +1,11 @@
-"""A stand-in for the metadata server, which gives programs on Google Cloud their ID tokens.
+"""A stand-in for the metadata server, which gives programs on Google Cloud their ID tokens and access tokens.
 
 As in https://cloud.google.com/compute/docs/instances/verifying-instance-identity#request_signature
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 
 from starlette.applications import Starlette
@@ -13,12 +14,12 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from infra.local.gate.calls import Rules
-from infra.local.gate.endpoints import METADATA
+from infra.local.gate.endpoints import metadata
 from infra.local.id_tokens import IdTokenIssuer
 from infra.local.serving import HttpStandIn
 
 _FLAVOR = {"Metadata-Flavor": "Google"}
-_ACCOUNT = "/computeMetadata/v1/instance/service-accounts/default"
+_LIFETIME = 3600
 
 
 class MetadataServer(HttpStandIn):
@@ -27,11 +28,18 @@ class MetadataServer(HttpStandIn):
     Args:
         email: The service account's.
         issuer: Who signs the tokens.
+        project: The project's id, if the machine belongs to one.
+
+    Attributes:
+        access_token: What it gives a program to call Google with.
     """
 
-    def __init__(self, email: str, issuer: IdTokenIssuer) -> None:
+    def __init__(self, email: str, issuer: IdTokenIssuer, *, project: str | None = None) -> None:
         self._email: str | None = email
+        self._named = email
         self._issuer = issuer
+        self._project = project
+        self.access_token = f"ya29.{secrets.token_urlsafe(32)}"
 
     def take_account_away(self) -> None:
         """The program's machine has no service account any more."""
@@ -44,24 +52,45 @@ class MetadataServer(HttpStandIn):
         return {"GCE_METADATA_HOST": address, "GCE_METADATA_IP": address}
 
     def _rules(self) -> Sequence[Rules]:
-        return (METADATA,)
+        return (metadata(self._named),)
 
     def _application(self) -> Starlette:
+        # An account is named `default`, or by its address.
+        accounts = [f"/computeMetadata/v1/instance/service-accounts/{name}" for name in ("default", self._named)]
         return Starlette(
             routes=[
                 Route("/", lambda request: _answer(request, "computeMetadata/\n")),
-                Route(f"{_ACCOUNT}/", self._account),
-                Route(f"{_ACCOUNT}/identity", self._identity),
+                Route("/computeMetadata/v1/project/project-id", self._project_id),
+                Route(
+                    "/computeMetadata/v1/universe/universe-domain", lambda request: _answer(request, "googleapis.com")
+                ),
+                *(Route(f"{account}/", self._account) for account in accounts),
+                *(Route(f"{account}/identity", self._identity) for account in accounts),
+                *(Route(f"{account}/token", self._token) for account in accounts),
             ]
         )
 
     def _account(self, request: Request) -> Response:
-        if self._email is None:
+        if not self._is_here:
             return _no_account()
         return _answer(request, {"aliases": ["default"], "email": self._email, "scopes": []})
 
+    def _project_id(self, request: Request) -> Response:
+        return _answer(request, self._project) if self._project else PlainTextResponse("not found", 404, _FLAVOR)
+
+    def _token(self, request: Request) -> Response:
+        if not self._is_here:
+            return _no_account()
+        return _answer(
+            request, {"access_token": self.access_token, "expires_in": _LIFETIME - 1, "token_type": "Bearer"}
+        )
+
+    @property
+    def _is_here(self) -> bool:
+        return self._email is not None
+
     def _identity(self, request: Request) -> Response:
-        if self._email is None:
+        if not self._is_here:
             return _no_account()
         audience = request.query_params.get("audience")
         if not audience:

@@ -49,6 +49,7 @@ class OAuthServer(HttpStandIn):
     Attributes:
         grants: What it remembers: clients, consents, delegations, the assertions that came.
         calls: How often `auth`, `token` and `signBlob` were called.
+        signers: The access tokens with which may be signed; without any, everybody may sign.
     """
 
     def __init__(self, school: School, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
@@ -64,6 +65,7 @@ class OAuthServer(HttpStandIn):
         self.calls: Counter[str] = Counter()
         self._asking: dict[str, tuple[Asking, str]] = {}
         self._faults: list[tuple[RestFault, list[None]]] = []
+        self.signers: set[str] = set()
         self._lock = threading.RLock()
 
     def who(self, access_token: str) -> tuple[str, frozenset[str]] | None:
@@ -119,6 +121,7 @@ class OAuthServer(HttpStandIn):
                 Route("/o/oauth2/v2/auth/answer", self._answer, methods=["POST"]),
                 Route("/token", self._token, methods=["POST"]),
                 Route("/v1/projects/-/serviceAccounts/{email}:signBlob", self._sign_blob, methods=["POST"]),
+                Route("/v1/projects/-/serviceAccounts/{email}/allowedLocations", _everywhere),
             ]
         )
 
@@ -192,6 +195,8 @@ class OAuthServer(HttpStandIn):
         fault = await self._struck("signBlob")
         if fault is not None and fault.status:
             return _planned(_error(fault.status, "Planned fault", fault.reason))
+        if self.signers and request.headers.get("authorization", "").removeprefix("Bearer ") not in self.signers:
+            return _error(401, "Request had invalid authentication credentials.", "ACCESS_TOKEN_EXPIRED")
         if request.path_params["email"] not in self.grants.delegations:
             return _error(404, "Not found; Gaia id not found for the service account.", "NOT_FOUND")
         try:
@@ -214,6 +219,14 @@ class OAuthServer(HttpStandIn):
         if fault is not None:
             await asyncio.sleep(fault.delay)
         return fault
+
+
+def _everywhere(_: Request) -> JSONResponse:
+    """A service account that may be used from everywhere, which the metadata server's credentials ask about.
+
+    https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/getAllowedLocations
+    """
+    return JSONResponse({"locations": [], "encodedLocations": "0x0"})
 
 
 @cache

@@ -73,6 +73,11 @@ class Program:
                 raise StartError(f"It did not answer within {within:.0f} s:\n{self.tail()}")
             time.sleep(0.05)
 
+    @property
+    def pid(self) -> int:
+        """Its process id, which is its group's too."""
+        return self._process.pid
+
     def tail(self) -> str:
         """The end of what it printed."""
         return self.log.read_text(errors="replace")[-2000:]

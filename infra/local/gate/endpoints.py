@@ -259,14 +259,17 @@ class _OwnPage(Endpoint):
 OAUTH = Endpoints((TOKEN, _SCREEN, _OwnPage("POST", "/o/oauth2/v2/auth/answer", shape="page")))
 
 _METADATA = {"metadata-flavor": "Google"}
-_ACCOUNT = "/computeMetadata/v1/instance/service-accounts/default"
-METADATA = Endpoints(
-    (
-        Endpoint("GET", "/", headers=_METADATA),
-        Endpoint("GET", f"{_ACCOUNT}/", {"recursive": Parameter(one_of=("true", "false"))}, _METADATA),
+
+
+def _account(account: str) -> tuple[Endpoint, ...]:
+    """What the metadata server answers about an account, which is named `default` or by its address."""
+    path = f"/computeMetadata/v1/instance/service-accounts/{account}"
+    return (
+        Endpoint("GET", f"{path}/", {"recursive": Parameter(one_of=("true", "false"))}, _METADATA),
+        Endpoint("GET", f"{path}/token", {"scopes": Parameter(pattern=r"https://\S+")}, _METADATA),
         Endpoint(
             "GET",
-            f"{_ACCOUNT}/identity",
+            f"{path}/identity",
             {
                 "audience": Parameter(required=True, pattern=".+"),
                 "format": Parameter(one_of=("standard", "full")),
@@ -275,7 +278,20 @@ METADATA = Endpoints(
             _METADATA,
         ),
     )
-)
+
+
+def metadata(email: str) -> Endpoints:
+    """The metadata server of a machine whose service account has this address."""
+    return Endpoints(
+        (
+            Endpoint("GET", "/", headers=_METADATA),
+            Endpoint("GET", "/computeMetadata/v1/project/project-id", headers=_METADATA),
+            Endpoint("GET", "/computeMetadata/v1/universe/universe-domain", headers=_METADATA),
+            *_account("default"),
+            *_account(email),
+        )
+    )
+
 
 CERTIFICATES = Endpoints((Endpoint("GET", "/oauth2/v1/certs"),))
 """Where Google shows what its ID tokens are signed with; it takes no parameters."""

@@ -23,7 +23,7 @@ import infra.local
 from infra.local.calendar import CalendarSimulator
 from infra.local.gate.calls import FORM, Answer, Call, CallsRefused
 from infra.local.gate.discovery import discovered
-from infra.local.gate.endpoints import JWT_BEARER, METADATA, OAUTH
+from infra.local.gate.endpoints import JWT_BEARER, OAUTH, metadata
 from infra.local.google_apis import GoogleApis, RestFault
 from infra.local.id_tokens import IdTokenIssuer
 from infra.local.metadata_server import MetadataServer
@@ -530,7 +530,7 @@ FLAVOR = {"metadata-flavor": "Google"}
     ],
 )
 def test_the_metadata_server_takes_what_is_documented(query, headers, status):
-    rule = METADATA.find("GET", IDENTITY)
+    rule = metadata("lms@school.example").find("GET", IDENTITY)
 
     violations = rule.broken_by(Call("GET", IDENTITY, query, headers))
 

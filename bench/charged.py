@@ -1,0 +1,155 @@
+"""Counts what Google charges for, on the wire: documents in Firestore, messages in Pub/Sub."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+import grpc.aio
+from google.cloud.firestore_v1 import types
+from google.pubsub_v1 import types as pubsub
+
+from infra.local.serving import GrpcStandIn
+
+_FIRESTORE = "/google.firestore.v1.Firestore"
+_OPTIONS = [("grpc.max_receive_message_length", -1)]
+
+LEAST_BYTES = 1000
+"""Charged for each publishing or delivery, however small: https://cloud.google.com/pubsub/pricing ."""
+
+MESSAGE_ID_AND_TIME = 36
+"""20 bytes for the time, and a message id of 16 digits."""
+
+
+@dataclass(slots=True)
+class Documents:
+    """What was charged: https://cloud.google.com/firestore/pricing .
+
+    Attributes:
+        reads: Documents found, documents asked for that are not there, and one for a query that finds nothing.
+        writes: Documents written.
+        deletes: Documents deleted.
+        written_bytes: The size of the written documents, without their index entries.
+    """
+
+    reads: int = 0
+    writes: int = 0
+    deletes: int = 0
+    written_bytes: int = 0
+
+
+class ChargedFirestore(GrpcStandIn):
+    """Passes every call on to the emulator as it is, and counts.
+
+    Args:
+        firestore: `host:port` of the emulator.
+    """
+
+    def __init__(self, firestore: str) -> None:
+        self._firestore = firestore
+        self.documents = Documents()
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        """See the base class; the channel belongs to its loop."""
+        self._channel = grpc.aio.insecure_channel(self._firestore, options=_OPTIONS)
+        await super().start(host, port)
+
+    async def stop(self) -> None:
+        """See the base class."""
+        await super().stop()
+        await self._channel.close()
+
+    def _handlers(self) -> list[grpc.GenericRpcHandler]:
+        return [_Passing(self)]
+
+    def pass_on(self, method: str) -> grpc.RpcMethodHandler[bytes, bytes]:
+        """Any method, whatever it is."""
+        as_they_are: Any = self._channel.stream_stream(method)  # gRPC says no type of messages that it does not read
+
+        async def noted(requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+            async for request in requests:
+                if method == f"{_FIRESTORE}/Commit":
+                    self._note_commit(request)
+                yield request
+
+        async def passed_on(requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:  # noqa: ANN401 - gRPC's own
+            metadata = [pair for pair in context.invocation_metadata() if not pair[0].startswith("user-agent")]
+            before = self.documents.reads
+            async for answer in as_they_are(noted(requests), metadata=metadata):
+                self._note_read(method, answer)
+                yield answer
+            if method == f"{_FIRESTORE}/RunQuery" and self.documents.reads == before:
+                self.documents.reads += 1
+
+        return grpc.stream_stream_rpc_method_handler(passed_on)
+
+    def _note_commit(self, request: bytes) -> None:
+        for write in types.CommitRequest.pb().FromString(request).writes:
+            if write.WhichOneof("operation") == "delete":
+                self.documents.deletes += 1
+            else:
+                self.documents.writes += 1
+                self.documents.written_bytes += write.update.ByteSize()
+
+    def _note_read(self, method: str, answer: bytes) -> None:
+        if method == f"{_FIRESTORE}/BatchGetDocuments":
+            got = types.BatchGetDocumentsResponse.pb().FromString(answer)
+            self.documents.reads += got.WhichOneof("result") is not None
+        elif method == f"{_FIRESTORE}/RunQuery":
+            self.documents.reads += types.RunQueryResponse.pb().FromString(answer).HasField("document")
+
+
+class _Passing(grpc.GenericRpcHandler):
+    def __init__(self, charged: ChargedFirestore) -> None:
+        self._charged = charged
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes]:
+        return self._charged.pass_on(str(handler_call_details.method))
+
+
+@dataclass(slots=True)
+class Messages:
+    """What was published: how many messages, and how many bytes are charged for publishing and one delivery of each."""
+
+    published: int = 0
+    charged_bytes: int = 0
+    waiting: list[Any] = field(default_factory=list)
+
+    def note(self, request: Any) -> None:  # noqa: ANN401 - protobuf makes its classes at run time
+        """A publishing, and the delivery of each of its messages."""
+        sizes = [size_of(dict(each.attributes), each.data) for each in request.messages]
+        self.published += len(sizes)
+        self.charged_bytes += max(LEAST_BYTES, sum(sizes)) + sum(max(LEAST_BYTES, size) for size in sizes)
+        self.waiting.extend(request.messages)
+
+
+def size_of(attributes: dict[str, str], data: bytes) -> int:
+    """The volume of a message: https://cloud.google.com/pubsub/pricing ."""
+    texts = [text for pair in attributes.items() for text in pair]
+    return len(data) + sum(len(text.encode()) for text in texts) + MESSAGE_ID_AND_TIME
+
+
+class ChargedPubsub(GrpcStandIn):
+    """Takes messages, counts them and keeps them."""
+
+    def __init__(self) -> None:
+        self.messages = Messages()
+
+    def _handlers(self) -> list[grpc.GenericRpcHandler]:
+        async def publish(request: Any, _: Any) -> Any:  # noqa: ANN401 - as above
+            self.messages.note(request)
+            answer = pubsub.PublishResponse.pb()(message_ids=[f"{n:016}" for n, _ in enumerate(request.messages)])
+            return answer.SerializeToString()
+
+        publishing: Any = grpc.unary_unary_rpc_method_handler(publish, pubsub.PublishRequest.pb().FromString)
+        return [grpc.method_handlers_generic_handler("google.pubsub.v1.Publisher", {"Publish": publishing})]
+
+
+@contextlib.contextmanager
+def charged(firestore: str) -> Iterator[tuple[ChargedFirestore, ChargedPubsub]]:
+    """Both, served."""
+    with ChargedFirestore(firestore).in_thread() as documents, ChargedPubsub().in_thread() as messages:
+        yield documents, messages

@@ -1,0 +1,116 @@
+# shellcheck shell=bash disable=SC2034 # the other files use what is named here
+# What a deployment consists of: every name, setting and role in one place.
+
+APIS=(
+  meet workspaceevents pubsub firestore cloudfunctions run eventarc cloudbuild artifactregistry cloudscheduler
+  secretmanager iam iamcredentials people admin calendar-json firebaserules logging monitoring cloudresourcemanager
+  orgpolicy serviceusage
+)
+
+ACCOUNT=meet-attendance               # runs the functions; its client id is what a Workspace administrator allows
+TRIGGER_ACCOUNT=meet-attendance-trigger
+BUILD_ACCOUNT=meet-attendance-build   # new organisations have no default account that may build
+
+EVENTS_TOPIC=workspace-events
+JOBS_TOPIC=attendance-jobs
+CHANGES_TOPIC=attendance-changed
+DEAD_LETTERS=attendance-dead-letter   # a topic and its subscription
+TOPICS=("$EVENTS_TOPIC" "$JOBS_TOPIC" "$CHANGES_TOPIC" "$DEAD_LETTERS")
+
+# Meet publishes as this account, https://developers.google.com/workspace/events/guides/create-subscription
+MEET_PUBLISHER=serviceAccount:meet-api-event-push@system.gserviceaccount.com
+
+EVENTS_FUNCTION=meet-attendance-events
+JOBS_FUNCTION=meet-attendance-jobs
+API_FUNCTION=meet-attendance-api
+FUNCTIONS=("$EVENTS_FUNCTION" "$JOBS_FUNCTION" "$API_FUNCTION")
+
+# -- size -----------------------------------------------------------------------------------------------------------
+# Memory: 80 conferences of 30 people at once in one instance took 144 MB; three times that, rounded up to what Google
+# offers, leaves room for the largest conference and for a file of a whole month.
+RUNTIME=python313
+MEMORY=512Mi
+CPU=1                 # the least with which more than one request at a time is allowed
+CONCURRENCY=80        # what was measured
+EVENT_TIMEOUT=540     # seconds; the longest for an event
+API_TIMEOUT=300
+# Caps: 3 functions x 5 instances = 15 CPU, below the 20 that new projects often have in a region.
+# Meet: 6,000 reads a minute for the project / 15 instances = 400 for each; 3 x 5 x 400 = 6,000.
+MOST_INSTANCES=5      # of each function; fewer where the region's quota is smaller
+MEET_READS=6000       # a minute, https://developers.google.com/workspace/meet/api/guides/limits
+
+# -- what a trigger's subscription must have ------------------------------------------------------------------------
+ATTEMPTS=100          # then it is a dead letter
+SHORTEST_PAUSE=10s
+LONGEST_PAUSE=600s
+ACK_DEADLINE=600      # the longest that Pub/Sub allows; a function takes up to 540 s
+KEPT_FOR=604800s      # 7 days
+
+# -- schedule: name, when, job --------------------------------------------------------------------------------------
+SCHEDULE=(
+  "attendance-sync-due|*/5 * * * *|sync-due"
+  "attendance-reconcile|*/30 * * * *|reconcile"
+  "attendance-renew-subscriptions|0 */6 * * *|renew-subscriptions"
+)
+
+# Collection groups with personal data: their documents name in `expire_at` when they are to be deleted.
+EXPIRING=(
+  sessions attendance sheet corrections conferences snapshot registers parts people live parked_events audit
+  idempotency erased
+)
+
+# -- who may do what ------------------------------------------------------------------------------------------------
+# One grant a line: resource|role|member. Members without a colon are service accounts of the project, `agent:x` is
+# Google's agent x of the project. Functions and trigger subscriptions are bound once they exist (functions.sh); what
+# only delegation needs is granted with AUTH_MODE=delegation (accounts.sh).
+GRANTS=(
+  "project|roles/datastore.user|$ACCOUNT"
+  "project|roles/cloudbuild.builds.builder|$BUILD_ACCOUNT"
+  "project|roles/eventarc.serviceAgent|agent:gcp-sa-eventarc"
+  "project|roles/pubsub.serviceAgent|agent:gcp-sa-pubsub"
+  "account/$ACCOUNT|roles/iam.serviceAccountTokenCreator|$ACCOUNT"  # signs as itself: delegation without a key
+  "topic/$EVENTS_TOPIC|roles/pubsub.publisher|$MEET_PUBLISHER"
+  "topic/$JOBS_TOPIC|roles/pubsub.publisher|$ACCOUNT"
+  "topic/$CHANGES_TOPIC|roles/pubsub.publisher|$ACCOUNT"
+  "topic/$DEAD_LETTERS|roles/pubsub.publisher|agent:gcp-sa-pubsub"
+  "subscription/$DEAD_LETTERS|roles/pubsub.subscriber|$ACCOUNT"
+)
+TRIGGER_SUBSCRIPTION_ROLE=roles/pubsub.subscriber  # of Pub/Sub's agent, which takes dead letters away
+INVOKER_ROLE=roles/run.invoker                     # of the trigger's account, and of the API's callers
+
+# What the person who deploys must be allowed to do, to be asked for at once.
+PERMISSIONS=(
+  resourcemanager.projects.get resourcemanager.projects.getIamPolicy resourcemanager.projects.setIamPolicy
+  serviceusage.services.enable serviceusage.services.list serviceusage.services.use
+  iam.serviceAccounts.create iam.serviceAccounts.get iam.serviceAccounts.getIamPolicy iam.serviceAccounts.setIamPolicy
+  iam.serviceAccounts.actAs
+  pubsub.topics.create pubsub.topics.get pubsub.topics.update pubsub.topics.getIamPolicy pubsub.topics.setIamPolicy
+  pubsub.topics.attachSubscription pubsub.subscriptions.create pubsub.subscriptions.get pubsub.subscriptions.update
+  pubsub.subscriptions.getIamPolicy pubsub.subscriptions.setIamPolicy
+  cloudfunctions.functions.create cloudfunctions.functions.get cloudfunctions.functions.update
+  cloudfunctions.functions.delete cloudfunctions.functions.sourceCodeSet cloudfunctions.locations.list
+  cloudfunctions.operations.get
+  run.services.get run.services.getIamPolicy run.services.setIamPolicy eventarc.triggers.get
+  cloudscheduler.jobs.create cloudscheduler.jobs.list cloudscheduler.jobs.update cloudscheduler.jobs.enable
+  datastore.databases.create datastore.databases.get datastore.databases.update datastore.indexes.create
+  datastore.indexes.list datastore.indexes.update datastore.backupSchedules.create datastore.backupSchedules.list
+  firebaserules.rulesets.create firebaserules.rulesets.get firebaserules.releases.create firebaserules.releases.get
+  firebaserules.releases.update
+  artifactregistry.repositories.get artifactregistry.repositories.update
+  logging.logMetrics.create logging.logMetrics.list logging.logMetrics.update logging.sinks.get logging.sinks.update
+  monitoring.alertPolicies.create monitoring.alertPolicies.list monitoring.alertPolicies.update
+)
+
+# What a Workspace administrator is asked to allow; docs/administrator.md says what each is for.
+SCOPES=(
+  meetings.space.readonly meetings.space.created directory.readonly admin.directory.user.readonly userinfo.email
+  userinfo.profile calendar.events admin.reports.audit.readonly
+)
+
+member() { # NAME: the member of a policy that a grant's last part means
+  case $1 in
+    agent:*) echo "serviceAccount:service-$NUMBER@${1#agent:}.iam.gserviceaccount.com" ;;
+    *:*) echo "$1" ;;
+    *) echo "serviceAccount:$1@$PROJECT.iam.gserviceaccount.com" ;;
+  esac
+}

@@ -1,0 +1,142 @@
+# shellcheck shell=bash
+# What is asked for: options as NAME=value, checked before anything else; what is left out stays as it is deployed.
+
+OPTIONS=(
+  PROJECT REGION DOMAINS AUTH_MODE LMS ADMIN TIME_ZONE FIRESTORE_LOCATION FIRESTORE_DATABASE RETENTION_DAYS BROWSER
+  BACKUPS MAX_INSTANCES DRY_RUN
+)
+# Further settings of docs/settings.md that may be given.
+SETTINGS=(ALLOWED_TEACHERS DEFAULT_POLICY LOG_LEVEL REPORTS_ADMIN ROOM_DEVICE_NAMES SETTLE_SECONDS)
+OPTIONS_OF_DESTROY=(PROJECT REGION FIRESTORE_DATABASE DELETE_DATA DRY_RUN)
+
+read_options() { # NAME=value...
+  local argument name known=("${OPTIONS[@]}" "${SETTINGS[@]}")
+  [[ $COMMAND == deploy ]] || known=("${OPTIONS_OF_DESTROY[@]}")
+  for name in "${OPTIONS[@]}" "${SETTINGS[@]}" DELETE_DATA; do
+    printf -v "$name" '%s' ''
+    printf -v "GIVEN_$name" '%s' ''
+  done
+  for argument; do
+    name=${argument%%=*}
+    [[ $argument == *=* && " ${known[*]} " == *" $name "* ]] ||
+      bad_input "Unknown option: $argument. Known are: ${known[*]} (each as NAME=value)."
+    printf -v "$name" '%s' "${argument#*=}"
+    printf -v "GIVEN_$name" '%s' 1
+  done
+}
+
+given() { # NAME: whether an option was typed, be it empty
+  local name=GIVEN_$1
+  [[ -n ${!name:-} ]]
+}
+
+expect() { # NAME PATTERN WHAT-IT-MUST-BE
+  [[ -z ${!1} || ${!1} =~ ^($2)$ ]] || bad_input "$1 must be $3, not '${!1}'."
+}
+
+readonly EMAIL='[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+'
+
+check_options() {
+  [[ -n $PROJECT ]] || bad_input "Name the Google Cloud project: make $COMMAND PROJECT=my-school REGION=europe-west1"
+  [[ -n $REGION ]] || bad_input "Name the region: make $COMMAND PROJECT=$PROJECT REGION=europe-west1"
+  expect PROJECT '([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]' "the id of a project such as my-school"
+  expect REGION '[a-z]+-[a-z]+[0-9]+' "a region such as europe-west1"
+  expect DOMAINS 'none|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(,[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+)*' \
+    "domains with commas and no spaces between them, such as school.example,pupils.school.example"
+  expect AUTH_MODE 'delegation|oauth' "delegation or oauth"
+  expect LMS "none|(serviceAccount|user):$EMAIL(,(serviceAccount|user):$EMAIL)*" \
+    "who calls the API, such as serviceAccount:lms@my-lms.iam.gserviceaccount.com (or user:…)"
+  expect ADMIN "(serviceAccount|user):$EMAIL(,(serviceAccount|user):$EMAIL)*" \
+    "who administers it, such as user:admin@school.example (or serviceAccount:…)"
+  expect FIRESTORE_LOCATION '[a-z]+[0-9]|[a-z]+-[a-z]+[0-9]+' "a location such as eur3 or europe-west1"
+  expect FIRESTORE_DATABASE '\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9]' "the id of a database such as (default)"
+  expect RETENTION_DAYS 'none|[1-9][0-9]{0,4}' "a number of days such as 365, or none to keep everything"
+  expect BROWSER 'yes|no' "yes or no"
+  expect BACKUPS 'yes|no' "yes or no"
+  expect DELETE_DATA 'yes|no' "yes or no"
+  expect MAX_INSTANCES '[1-9][0-9]{0,2}' "a number of instances for each function, such as 5"
+  expect DRY_RUN '0|1|yes|no' "1 or left out"
+  [[ $DRY_RUN != 0 && $DRY_RUN != no ]] || DRY_RUN=
+  expect TIME_ZONE '[A-Za-z]+(/[A-Za-z0-9_+-]+)*' "an IANA name such as Europe/Berlin"
+  [[ -z $TIME_ZONE || ! -d /usr/share/zoneinfo/Europe || -f /usr/share/zoneinfo/$TIME_ZONE ]] ||
+    bad_input "TIME_ZONE must be an IANA name such as Europe/Berlin, not '$TIME_ZONE'."
+  [[ -z $DEFAULT_POLICY ]] || jq --exit-status 'type == "object"' <<<"$DEFAULT_POLICY" >/dev/null 2>&1 ||
+    bad_input "DEFAULT_POLICY must be a JSON object such as {\"late_after_minutes\": 10}."
+}
+
+settle_database() { # the one that is asked for, else the one that is in use
+  [[ -n $FIRESTORE_DATABASE ]] ||
+    FIRESTORE_DATABASE=$(state "function-$EVENTS_FUNCTION" \
+      '.serviceConfig.environmentVariables.FIRESTORE_DATABASE // "(default)"')
+}
+
+# The environment of the functions: what was deployed, with what is asked for on top.
+settle_environment() {
+  local source=null name value
+  for name in "${FUNCTIONS[@]}"; do
+    if exists "function-$name"; then source=$(<"$WORK/state/function-$name") && break; fi
+  done
+  jq '.serviceConfig.environmentVariables // {}' <<<"$source" >"$WORK/environment.before"
+  deployed() { jq --raw-output --arg name "$1" '.[$name] // empty' "$WORK/environment.before"; }
+
+  CALLERS=$(callers)
+  BACKUPS=${BACKUPS:-$(jq --raw-output '.labels["meet-attendance-backups"] // "yes"' <<<"$source")}
+  BROWSER=${BROWSER:-$(jq --raw-output '.labels["meet-attendance-browser"] // "no"' <<<"$source")}
+  MAX_INSTANCES=${MAX_INSTANCES:-$(jq --raw-output '.serviceConfig.maxInstanceCount // empty' <<<"$source")}
+  fit_quota
+  cp "$WORK/environment.before" "$WORK/environment"
+  setting GOOGLE_CLOUD_PROJECT "$PROJECT"
+  setting FIRESTORE_DATABASE "$FIRESTORE_DATABASE"
+  setting AUTH_MODE "${AUTH_MODE:-$(deployed AUTH_MODE)}" delegation
+  setting SERVICE_ACCOUNT_EMAIL "$(member "$ACCOUNT" | cut --delimiter=: --fields=2)"
+  setting SERVICE_ACCOUNT_CLIENT_ID "$(state "account-$ACCOUNT" '.uniqueId // empty')"
+  setting EVENTS_TOPIC "$EVENTS_TOPIC"
+  setting JOBS_TOPIC "$JOBS_TOPIC"
+  setting CHANGES_TOPIC "$CHANGES_TOPIC"
+  setting LOG_EXECUTION_ID "$(deployed LOG_EXECUTION_ID)" true # Google adds it; said here, the next deploy is the same
+  setting API_CALLERS "$CALLERS"
+  setting MEET_PROJECT_READS_PER_MINUTE $((MEET_READS / (${#FUNCTIONS[@]} * MAX_INSTANCES)))
+  setting SCHOOL_TIME_ZONE "${TIME_ZONE:-$(deployed SCHOOL_TIME_ZONE)}" UTC
+  setting ALLOWED_DOMAINS "${DOMAINS:-$(deployed ALLOWED_DOMAINS)}"
+  setting RETENTION_DAYS "${RETENTION_DAYS:-$(deployed RETENTION_DAYS)}"
+  for name in "${SETTINGS[@]}"; do
+    if given "$name"; then value=${!name}; else value=$(deployed "$name"); fi
+    setting "$name" "$value"
+  done
+}
+
+setting() { # NAME VALUE [DEFAULT]: an empty value, or `none`, leaves it out
+  local value=${2:-${3:-}}
+  [[ $value != none ]] || value=
+  jq --arg name "$1" --arg value "$value" 'if $value == "" then del(.[$name]) else .[$name] = $value end' \
+    "$WORK/environment" >"$WORK/environment.next"
+  mv "$WORK/environment.next" "$WORK/environment"
+}
+
+# API_CALLERS: `email=role,…`. Those of a role stay as they are unless that role's option is given.
+callers() {
+  local lms=$LMS admin=$ADMIN before
+  before=$(deployed API_CALLERS | tr , '\n')
+  [[ -n $lms ]] || lms=$(sed --quiet 's/=lms$//p' <<<"$before" | paste --serial --delimiters=,)
+  [[ -n $admin ]] || admin=$(sed --quiet 's/=admin$//p' <<<"$before" | paste --serial --delimiters=,)
+  [[ $lms != none ]] || lms=
+  {
+    tr , '\n' <<<"$lms" | sed --quiet --regexp-extended 's/^(serviceAccount:|user:)?(.+)$/\L\2=lms/p'
+    tr , '\n' <<<"${admin:-$DEPLOYER}" | sed --quiet --regexp-extended 's/^(serviceAccount:|user:)?(.+)$/\L\2=admin/p'
+  } | paste --serial --delimiters=,
+}
+
+caller_members() { # ROLE|'': the callers as members of a policy, one a line
+  tr , '\n' <<<"$CALLERS" | sed --quiet "s/=${1:-.*}\$//p" | while read -r email; do
+    if [[ $email == *.gserviceaccount.com ]]; then echo "serviceAccount:$email"; else echo "user:$email"; fi
+  done
+}
+
+# Instances for each function: what is asked for or deployed, else MOST_INSTANCES, or what the region's CPU quota allows.
+fit_quota() {
+  local most=$MOST_INSTANCES
+  if [[ -n $CPU_QUOTA ]] && ((most * CPU * ${#FUNCTIONS[@]} * 1000 > CPU_QUOTA)); then
+    most=$((CPU_QUOTA / (CPU * ${#FUNCTIONS[@]} * 1000)))
+  fi
+  MAX_INSTANCES=${MAX_INSTANCES:-$most}
+}

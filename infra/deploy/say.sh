@@ -1,0 +1,90 @@
+# shellcheck shell=bash
+# What is printed, and how a change is made: announced, tried again while Google has not caught up, explained if it
+# fails.
+
+CHANGES=0
+
+section() { # TITLE
+  printf '\n%s\n' "$1"
+}
+
+same() { # WHAT
+  printf '  = %s\n' "$1"
+}
+
+note() { # SENTENCE
+  printf '  ! %s\n' "$1"
+}
+
+bad_input() { # SENTENCE: what was typed cannot be used; nothing was changed
+  printf '%s\n' "$1" >&2
+  exit 2
+}
+
+stop() { # WHAT WHY TO-DO
+  printf '\n%s failed.\n  Why: %s\n  What to do: %s\n' "$1" "$2" "$3" >&2
+  printf '  Then run the same command again: it continues where it stopped.\n' >&2
+  exit 1
+}
+
+# What comes right by itself within minutes: agents, accounts, grants and APIs that are new, and a busy service.
+readonly PASSING='Permission denied while using the Eventarc Service Agent|[Ss]ervice account .* does not exist'\
+'|has not been used in project|SERVICE_DISABLED|concurrent policy changes|Cannot find metric that matches'\
+'|missing permission on the build service account|Access to bucket gcf-v2-sources|Database ID .* is not available'\
+'|HTTP (429|500|502|503|504)|temporarily unavailable|Please try again'
+readonly TRIES=${DEPLOY_TRIES:-20}
+readonly PAUSE=${DEPLOY_PAUSE_SECONDS:-30}
+
+passes() { # FILE: whether what Google said comes right by itself
+  grep --extended-regexp --quiet "$PASSING" "$1"
+}
+
+change() { # WHAT COMMAND...: make a change, or say that it would be made
+  local what=$1 try
+  shift
+  CHANGES=$((CHANGES + 1))
+  printf '  + %s\n' "$what"
+  [[ -z $DRY_RUN ]] || return 0
+  for ((try = 1; ; try++)); do
+    "$@" >"$WORK/output" 2>"$WORK/errors" </dev/null && return 0
+    if ((try >= TRIES)) || ! passes "$WORK/errors"; then
+      break
+    fi
+    wait_for_google "$WORK/errors"
+  done
+  stop "$what" "$(why "$WORK/errors")" "$(remedy "$WORK/errors")"
+}
+
+wait_for_google() { # FILE
+  printf '    Google has not caught up yet (%s); trying again in %s s\n' "$(why "$1" | cut --characters=1-90)" "$PAUSE"
+  sleep "$PAUSE"
+}
+
+why() { # FILE: what Google said, in one line
+  local said
+  said=$(sed --quiet '/^ERROR/,$p' "$1")
+  [[ -n $said ]] || said=$(<"$1")
+  said=$(sed --regexp-extended 's/^ERROR: (\([a-z.-]+\) )?(OperationError: )?//' <<<"$said" | head --lines=8 |
+    tr '\n' ' ' | tr --squeeze-repeats ' ')
+  echo "${said:-the command ended without saying why}"
+}
+
+remedy() { # FILE: what a person does about it
+  local said
+  said=$(<"$1")
+  case $said in
+    *iam.serviceaccounts.actAs* | *iam.serviceAccounts.actAs*)
+      echo "ask an owner of the project for the role roles/iam.serviceAccountUser." ;;
+    *CpuAllocPerProjectRegion*)
+      echo "add MAX_INSTANCES=N with a smaller N, or ask for more CPU: https://cloud.google.com/run/quotas" ;;
+    *"do not belong to a permitted customer"*)
+      echo "an organisation policy keeps this member out; ask its administrator for an exception for this project." ;;
+    *"Permission "*" denied"* | *PERMISSION_DENIED* | *"does not have permission"*)
+      echo "ask an owner of the project for the permission that is named above." ;;
+    *"missing main.py"*)
+      echo "run it from the folder of a complete copy of this repository." ;;
+    *Healthcheck*)
+      echo "see the function's log: gcloud functions logs read NAME --gen2 --region=$REGION --project=$PROJECT" ;;
+    *) echo "remove the cause that Google names; if it names none, wait some minutes." ;;
+  esac
+}

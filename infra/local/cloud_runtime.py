@@ -1,0 +1,204 @@
+"""A function as Google builds and starts it: its source as uploaded, its packages alone, the runtime's Python.
+
+What Google's Python buildpacks do, https://github.com/GoogleCloudPlatform/buildpacks :
+
+    pkg/python/python.go                          `pip install --requirement requirements.txt`, then `compileall`
+    cmd/python/functions_framework/lib/lib.go     `python3 -m compileall -f -q .`; the process is `functions-framework`
+                                                  (it calls gunicorn with one worker and an ASGI worker class)
+    FUNCTION_TARGET, FUNCTION_SIGNATURE_TYPE      given to the process by the build
+
+What Cloud Run adds, https://cloud.google.com/run/docs/container-contract : PORT, K_SERVICE, K_REVISION,
+K_CONFIGURATION; 240 seconds to listen; SIGTERM, then 10 seconds, then SIGKILL. Only here it listens on loopback alone
+(HOST): an instance believes tokens that Cloud Run has checked, and nobody checks them here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Literal
+
+from infra.local.processes import StartError, free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+
+LISTENS_WITHIN = 240.0
+"""Seconds: the default startup probe, https://cloud.google.com/run/docs/configuring/healthchecks ."""
+
+ENDS_WITHIN = 10.0
+"""Seconds after SIGTERM: https://cloud.google.com/run/docs/container-contract#instance-shutdown ."""
+
+
+def runtime_version() -> str:
+    """The Python version that is deployed, such as 3.13."""
+    runtime = re.search(r"^RUNTIME=python(\d)(\d+)$", (ROOT / "infra/deploy/names.sh").read_text(), re.MULTILINE)
+    if runtime is None:
+        raise StartError("infra/deploy/names.sh names no runtime such as RUNTIME=python313.")
+    return f"{runtime[1]}.{runtime[2]}"
+
+
+def runtime_python() -> str:
+    """A Python of the version that is deployed.
+
+    Raises:
+        StartError: There is none; the message says how to install it.
+    """
+    version = runtime_version()
+    variable = f"PYTHON{version.replace('.', '')}"
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    named = os.environ.get(variable)
+    candidates = [named] if named else [f"python{version}", *map(str, sorted(pyenv.glob(f"{version}*/bin/python3")))]
+    for candidate in candidates:
+        found = shutil.which(candidate)
+        # A shim of pyenv's is there for versions too that it does not let run.
+        if found and _output([found, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]) == version:
+            return found
+    raise StartError(
+        f"The functions run on Python {version} in the cloud, and {named or 'none'} is installed here"
+        f"{' as ' + variable if named else ''}. Install it and try again:\n"
+        f"  pyenv install {version}\n"
+        f"  (or: uv python install {version}; on Debian 13: sudo apt-get install python{version})\n"
+        f"or name one: {variable}=/path/to/python{version} make test"
+    )
+
+
+def installed(requirements: Path, folder: Path) -> Path:
+    """Install the packages of a requirements file, and nothing else, for the runtime's Python.
+
+    What was installed for the same file before is used again.
+
+    Args:
+        requirements: The file, with a hash of every package.
+        folder: Where environments are kept.
+
+    Returns:
+        The folder of the programs, `functions-framework` among them.
+    """
+    python = runtime_python()
+    told = f"{_output([python, '-VV'])}\n{python}\n{requirements.read_text()}"
+    environment = folder.resolve() / hashlib.sha256(told.encode()).hexdigest()[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    with environment.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (environment / "installed").exists():
+            _run([python, "-m", "venv", "--without-pip", "--clear", str(environment)])
+            pip = [sys.executable, "-m", "pip", "--python", str(environment / "bin" / "python")]
+            _run([*pip, "install", "--quiet", "--no-compile", "--require-hashes", "--requirement", str(requirements)])
+            _run([*pip, "check"])
+            _run([str(environment / "bin" / "python"), "-m", "compileall", "-qq", str(environment / "lib")])
+            (environment / "installed").touch()
+    return environment / "bin"
+
+
+class Instance:
+    """One instance of a function. It has no variable but those that it is given here.
+
+    Args:
+        name: The function's.
+        source: The folder of its source as it was uploaded, `/workspace` in the cloud.
+        programs: What `installed` gave.
+        target: The entry point.
+        signature: What the trigger sends.
+        env: The variables that are deployed.
+        log: Where its output goes.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        source: Path,
+        programs: Path,
+        target: str,
+        signature: Literal["cloudevent", "http"],
+        env: Mapping[str, str],
+        log: Path,
+    ) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = log
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                [programs / "functions-framework"],
+                cwd=source,
+                env={
+                    **env,
+                    "PATH": f"{programs}:/usr/bin:/bin",
+                    "HOME": str(source),
+                    "HOST": "127.0.0.1",
+                    "PORT": str(self.port),
+                    "K_SERVICE": name,
+                    "K_REVISION": f"{name}-00001-abc",
+                    "K_CONFIGURATION": name,
+                    "FUNCTION_TARGET": target,
+                    "FUNCTION_SIGNATURE_TYPE": signature,
+                    "PYTHONUNBUFFERED": "TRUE",
+                    "LOG_EXECUTION_ID": "true",
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def await_listening(self) -> None:
+        """Wait as the startup probe does, until something listens."""
+        deadline = time.monotonic() + LISTENS_WITHIN
+        while not self._listens():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise StartError(f"It does not listen (exit code {self._process.poll()}):\n{self.printed()}")
+            time.sleep(0.1)
+
+    def _listens(self) -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+            return True
+        return False
+
+    def printed(self) -> str:
+        """What it has printed."""
+        return self.log.read_text(errors="replace")
+
+    def terminate(self) -> None:
+        """Tell the instance to end, as Cloud Run does: SIGTERM to the process that it started."""
+        self._process.send_signal(signal.SIGTERM)
+
+    def exit_code(self) -> int:
+        """How it ends; subprocess.TimeoutExpired when Cloud Run would kill it."""
+        return self._process.wait(timeout=ENDS_WITHIN)
+
+    def kill(self) -> None:
+        """End it and its workers."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+@contextlib.contextmanager
+def ending(instance: Instance) -> Iterator[Instance]:
+    """An instance that listens, ended on leaving."""
+    try:
+        instance.await_listening()
+        yield instance
+    finally:
+        instance.kill()
+
+
+def _output(command: list[str]) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise StartError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}"[-4000:])

@@ -1,0 +1,105 @@
+"""Deployments with the real gcloud against the stand-in of Google's control plane."""
+
+from __future__ import annotations
+
+import fcntl
+import pickle
+import subprocess
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from infra.local.control_plane import World, environment, make_certificate, serving
+
+ROOT = Path(__file__).parents[2]
+
+OPTIONS = {
+    "DOMAINS": "school.example",
+    "LMS": "serviceAccount:lms@school-lms.iam.gserviceaccount.com",
+    "TIME_ZONE": "Europe/Berlin",
+    "RETENTION_DAYS": "365",
+}
+
+
+class Operator:
+    """Somebody who types commands, with a world that answers them."""
+
+    def __init__(self, world: World, proxy: str, certificate: Path, folder: Path) -> None:
+        self.world = world
+        self.folder = folder
+        self._environment = {
+            "PATH": f"{ROOT / '.venv/bin'}:/usr/local/bin:/usr/bin:/bin",
+            **environment(proxy, certificate, folder),
+            "DEPLOY_PAUSE_SECONDS": "0",
+        }
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(  # noqa: S603 - our own commands
+            command,
+            cwd=ROOT,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=580,
+        )
+
+    def deploy(self, **options: str) -> subprocess.CompletedProcess[str]:
+        return self._script("infra/deploy.sh", options)
+
+    def destroy(self, **options: str) -> subprocess.CompletedProcess[str]:
+        return self._script("infra/destroy.sh", options)
+
+    def _script(self, script: str, options: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        where = {"PROJECT": self.world.project, "REGION": "europe-west1"}
+        return self.run(
+            script, *(f"{name}={value}" for name, value in {**where, **options}.items() if value is not None)
+        )
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    return make_certificate(tmp_path_factory.mktemp("google"))
+
+
+@pytest.fixture
+def operator(certificate, tmp_path) -> Callable[[World], Operator]:
+    """An operator for a world."""
+    with ExitStack() as running:
+
+        def at(world: World) -> Operator:
+            return Operator(world, running.enter_context(serving(world, certificate)), certificate, tmp_path)
+
+        yield at
+
+
+@pytest.fixture(scope="session")
+def first(certificate, tmp_path_factory) -> tuple[World, str]:
+    """A world after the first deployment into an empty project where nothing new is seen at once, and what it printed.
+
+    Made once for all processes that run tests.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if shared.name.startswith("popen-"):
+        shared = shared.parent
+    stored = shared / "deployed.pickle"
+    with (shared / "deployed.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not stored.exists():
+            world = World(settling=1)
+            with serving(world, certificate) as proxy:
+                done = Operator(world, proxy, certificate, tmp_path_factory.mktemp("first")).deploy(**OPTIONS)
+            assert done.returncode == 0, done.stdout + done.stderr
+            stored.write_bytes(pickle.dumps((world, done.stdout)))
+    return pickle.loads(stored.read_bytes())  # noqa: S301 - written a moment ago by this fixture
+
+
+@pytest.fixture
+def deployed(first) -> World:
+    """A world of its own in which the first deployment has been made."""
+    world = first[0].copy()
+    world.settling = 0
+    return world

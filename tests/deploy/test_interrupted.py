@@ -1,0 +1,20 @@
+"""A deployment that is broken off continues when it is run again; `make deploy-steps` tries every step."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from infra.local.control_plane import World
+from infra.local.control_plane.interrupted import deploy_in_steps
+from tests.deploy.complete import assert_complete
+
+pytestmark = pytest.mark.timeout(600)  # gcloud starts some twenty times
+
+
+def test_a_deployment_that_is_broken_off_again_and_again_is_whole_in_the_end(certificate, tmp_path):
+    world = World()
+    times = deploy_in_steps(world, certificate, tmp_path, steps=itertools.repeat(17))
+    assert times >= 4
+    assert_complete(world)
