@@ -32,25 +32,30 @@ demo: $(INSTALLED) ## see a simulated class end and its attendance appear (no Go
 run: $(INSTALLED) ## leave the local stack running and print its URLs (STORE=sqlite needs no Java; PORT=8090)
 	@$(BIN)/python -m infra.local.run $(if $(STORE),--store $(STORE)) $(if $(PORT),--port $(PORT))
 
-OPERATE = $(BIN)/python -m functions.entrypoints.operate
+# With PROJECT=… these commands work on that deployment, with the settings that `make settings` has written down;
+# without it, with the settings of the environment.
+DEPLOYED_SETTINGS ?= .local/deployed
+define OPERATE
+$(if $(filter command\ line,$(origin PROJECT)),deployed="$(DEPLOYED_SETTINGS)/$${PROJECT//:/_}.env"; [[ -f "$$deployed" ]] || { echo "The settings of $$PROJECT are not on this machine: make settings PROJECT=$$PROJECT REGION=…" >&2; exit 2; }; source "$$deployed"; )$(BIN)/python -m functions.entrypoints.operate
+endef
 DRY = $(if $(DRY_RUN),--dry-run)
 
 .PHONY: enroll
-enroll: $(INSTALLED) ## track teachers: TEACHER=a@school.example,b@school.example (DRY_RUN=1)
+enroll: $(INSTALLED) ## track teachers: TEACHER=a@school.example,b@school.example (DRY_RUN=1, PROJECT=…)
 	@[[ -n "$(TEACHER)" ]] || { echo "Say whom: make enroll TEACHER=teacher@school.example (several with commas between them)" >&2; exit 2; }
 	@$(OPERATE) enroll --teacher "$(TEACHER)" $(DRY)
 
 .PHONY: backfill
-backfill: $(INSTALLED) ## read what Meet remembers and is missing here: SINCE=30d (TEACHER=…, SOURCE=reports, DRY_RUN=1)
+backfill: $(INSTALLED) ## read what Meet remembers and is missing here: SINCE=30d (TEACHER=…, SOURCE=reports, DRY_RUN=1, PROJECT=…)
 	@[[ -n "$(SINCE)" ]] || { echo "Say how far back: make backfill SINCE=30d (or 12h, 2026-11-23, 2026-11-23T09:00:00+01:00)" >&2; exit 2; }
 	@$(OPERATE) backfill --since "$(SINCE)" $(if $(TEACHER),--teacher "$(TEACHER)") $(if $(SOURCE),--source "$(SOURCE)") $(DRY)
 
 .PHONY: replay
-replay: $(INSTALLED) ## process parked messages again: all, or ID=…, REASON=… (DRY_RUN=1 lists them)
+replay: $(INSTALLED) ## process parked messages again: all, or ID=…, REASON=… (DRY_RUN=1 lists them, PROJECT=…)
 	@$(OPERATE) replay $(if $(ID),--id "$(ID)") $(if $(REASON),--reason "$(REASON)") $(DRY)
 
 .PHONY: status
-status: $(INSTALLED) ## say what needs a person, and what mends it (ARGS=--json)
+status: $(INSTALLED) ## say what needs a person, and what fixes it (ARGS=--json, PROJECT=…)
 	@$(OPERATE) status $(ARGS)
 
 # Options as they were typed, each one argument: `make deploy PROJECT=my-school "ROOM_DEVICE_NAMES=Room *"`.
@@ -65,6 +70,17 @@ deploy: $(INSTALLED) ## everything on Google Cloud, again and again: PROJECT=my-
 .PHONY: destroy
 destroy: ## take the deployment away, keep the data: PROJECT=my-school REGION=europe-west1 (DRY_RUN=1, DELETE_DATA=yes)
 	@infra/destroy.sh $(OPTIONS)
+
+# The same for the doctor, which takes no DRY_RUN from the environment: it changes nothing.
+LOOK = $(foreach name,$(TYPED) $(filter-out DRY_RUN,$(FROM_SHELL)),"$(name)=$${$(name)}")
+
+.PHONY: doctor
+doctor: $(INSTALLED) ## say what is not well with a deployment: PROJECT=my-school REGION=europe-west1 (FIX=1, ARGS=--json)
+	@$(BIN)/python -m infra.doctor $(LOOK)
+
+.PHONY: settings
+settings: $(INSTALLED) ## let status, enroll, backfill and replay work on a deployment: PROJECT=my-school REGION=europe-west1
+	@$(BIN)/python -m infra.doctor.settings $(LOOK)
 
 .PHONY: deploy-steps
 deploy-steps: $(INSTALLED) ## break a deployment off at every step, against a stand-in of Google, and see it continue

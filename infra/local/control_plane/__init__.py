@@ -13,13 +13,23 @@ programs send their real requests to the real addresses:
     functions.py     Cloud Functions with what they make: Cloud Run services, triggers, subscriptions, images
     federation.py    workload identity federation, a project's exceptions from the organisation's policies
     firebase.py      Firebase in the project, and web apps
+    operating.py     log entries, figures, documents, keys, tokens of teachers: what an operator looks at
     firestore.py     databases, indexes, single fields, backups, security rules
 
 Unknown methods, parameters and fields are refused, as Google does; a method without a behaviour here is refused too.
 `python -m infra.local.control_plane` serves one and prints how to reach it.
 """
 
-from infra.local.control_plane import federation, firebase, firestore, functions, messaging, projects, watching
+from infra.local.control_plane import (
+    federation,
+    firebase,
+    firestore,
+    functions,
+    messaging,
+    operating,
+    projects,
+    watching,
+)
 from infra.local.control_plane.proxy import environment, make_certificate, serving
 from infra.local.control_plane.world import Mutation, World
 
@@ -33,6 +43,7 @@ __all__ = [
     "functions",
     "make_certificate",
     "messaging",
+    "operating",
     "projects",
     "serving",
     "watching",

@@ -34,6 +34,7 @@ APIS = (
     "firebaserules.v1",
     "firestore.v1",
     "iam.v1",
+    "iamcredentials.v1",
     "logging.v2",
     "monitoring.v3",
     "oauth2.v2",
@@ -92,8 +93,15 @@ class _Method:
     title: str
 
 
+_WIDER = {
+    # Of the collections at the top as well, which the discovery document leaves out:
+    # https://firebase.google.com/docs/firestore/reference/rest/v1/projects.databases.documents/runQuery
+    "firestore.projects.databases.documents.runQuery": "v1/projects/{p}/databases/{d}/documents:runQuery",
+}
+
+
 def _patterns(document: Json, method: Json) -> re.Pattern[str]:
-    path = document["servicePath"] + (method.get("flatPath") or method["path"])
+    path = document["servicePath"] + (_WIDER.get(method["id"]) or method.get("flatPath") or method["path"])
     parts = re.split(r"(\{\+?\w+\})", path)
     last = len(parts) - 1
     return re.compile(
@@ -183,7 +191,7 @@ def _check_query(method: _Method, query: dict[str, list[str]], match: re.Match[s
         if spec.get("required") and spec["location"] == "query" and name not in query:
             raise Refusal(400, f"Missing required parameter: {name}")
     in_path = [spec for spec in parameters.values() if spec["location"] == "path"]
-    if len(in_path) == 1 and "pattern" in in_path[0]:
+    if method.spec["id"] not in _WIDER and len(in_path) == 1 and "pattern" in in_path[0]:
         _check_path(method, in_path[0]["pattern"], match)
 
 

@@ -28,7 +28,12 @@ _OWN = {
     "firestore.projects.databases.collectionGroups.fields.list": ["datastore.indexes.list"],
     "firestore.projects.databases.collectionGroups.fields.get": ["datastore.indexes.get"],
     "firestore.projects.databases.collectionGroups.fields.patch": ["datastore.indexes.update"],
+    "firestore.projects.databases.documents.runQuery": ["datastore.entities.list"],
+    "iam.projects.serviceAccounts.keys.list": ["iam.serviceAccountKeys.list"],
+    "iam.projects.serviceAccounts.keys.delete": ["iam.serviceAccountKeys.delete"],
     "iam.projects.serviceAccounts.testIamPermissions": [],
+    "iamcredentials.projects.serviceAccounts.signJwt": ["iam.serviceAccounts.signJwt"],
+    "logging.entries.list": ["logging.logEntries.list"],
     "logging.projects.metrics.create": ["logging.logMetrics.create"],
     "logging.projects.metrics.update": ["logging.logMetrics.update"],
     "logging.projects.metrics.list": ["logging.logMetrics.list"],
@@ -42,6 +47,9 @@ _OWN = {
 }
 
 _READING = {
+    "firestore.projects.databases.documents.runQuery",
+    "iamcredentials.projects.serviceAccounts.signJwt",
+    "logging.entries.list",
     "cloudfunctions.projects.locations.functions.generateUploadUrl",
     "cloudresourcemanager.projects.getIamPolicy",
     "cloudresourcemanager.projects.testIamPermissions",

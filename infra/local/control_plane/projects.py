@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 
 from infra.local.control_plane.discovery import Call, Json
@@ -103,7 +104,8 @@ def set_policy(world: World, call: Call) -> Json:
     world.policies[name] = {
         "version": policy.get("version", 1),
         "bindings": [binding for binding in policy.get("bindings", []) if binding["members"]],
-        "etag": f"BwAAAAAA{world.serial():03}=",
+        # As bytes in base64 with nothing left over: gcloud decodes it and encodes it again.
+        "etag": base64.b64encode(world.serial().to_bytes(8)).decode(),
     }
     return world.policies[name]
 

@@ -63,6 +63,11 @@ class World:
         policies: IAM policies by the name of their resource.
         enabled: APIs.
         accounts: Service accounts that exist, Google's agents too.
+        logs: Entries of the log.
+        waiting: How many messages wait in a subscription, and for how many seconds the oldest does.
+        people: Accounts of the school's Workspace.
+        delegated: Scopes that a Workspace administrator has allowed; None is all.
+        silent: Hosts that do not answer.
         uploads: Sources that were uploaded, by their object.
         calls: How often each method was called.
         mutations: What was changed, in order.
@@ -83,6 +88,11 @@ class World:
     policies: dict[str, Json] = field(default_factory=dict)
     enabled: set[str] = field(default_factory=set)
     accounts: set[str] = field(default_factory=set)
+    logs: list[Json] = field(default_factory=list)
+    waiting: dict[str, tuple[int, int]] = field(default_factory=dict)
+    people: set[str] = field(default_factory=set)
+    delegated: set[str] | None = None
+    silent: set[str] = field(default_factory=set)
     uploads: dict[str, bytes] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
     mutations: list[Mutation] = field(default_factory=list)
@@ -116,6 +126,12 @@ class World:
             with self._lock:
                 self.uploads[address.path] = content
             return 200, {}
+        if host in self.silent or "*" in self.silent:
+            threading.Event().wait(60)
+        if host == "oauth2.googleapis.com" and address.path == "/token":
+            from infra.local.control_plane.operating import token  # noqa: PLC0415 - which needs a world
+
+            return token(self, content)
         if headers.get("authorization") != "Bearer ya29.stand-in":
             raise Refusal(401, "Request had invalid authentication credentials. Expected OAuth 2 access token.")
         query = parse_qs(address.query, keep_blank_values=True)

@@ -1,0 +1,245 @@
+"""Google's REST APIs, read with gcloud's own token. Every address is asked once, whoever wants to know."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import certifi
+import httpx
+
+Json = dict[str, Any]
+
+_FORM = {"content-type": "application/x-www-form-urlencoded", "authorization": ""}
+
+_AGAIN = {429, 500, 502, 503, 504}
+
+
+class Unreadable(Exception):
+    """Google did not say what was asked."""
+
+
+class Denied(Unreadable):
+    """A permission is missing.
+
+    Args:
+        permission: Which.
+    """
+
+    def __init__(self, permission: str) -> None:
+        super().__init__(f"the permission {permission} is missing")
+        self.permission = permission
+
+
+class ApiOff(Unreadable):
+    """The API is not enabled."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__(f"the API {service} does not answer: it is off, or was enabled a moment ago")
+        self.service = service
+
+
+class LoginExpired(Unreadable):
+    """Google does not take gcloud's token."""
+
+
+class Silent(Unreadable):
+    """No answer came in time."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(f"{host} does not answer")
+
+
+class Google:
+    """Reads as whoever is logged in to gcloud.
+
+    Args:
+        http: The client, with gcloud's token in its headers.
+        project: Pays for the calls.
+        patience: Seconds that one answer may take.
+    """
+
+    def __init__(self, http: httpx.AsyncClient, project: str, *, patience: float) -> None:
+        self._http = http
+        self._payer = {"x-goog-user-project": project}
+        self._patience = patience
+        self._asked: dict[str, asyncio.Task[Any]] = {}
+
+    async def read(self, url: str, body: object = None, *, unpaid: bool = False) -> Any:  # noqa: ANN401 - JSON
+        """What is there; None if there is nothing of this name.
+
+        Args:
+            url: Where.
+            body: What is asked, if it is more than an address.
+            unpaid: Leave out the project as the payer: in an empty one the API is off.
+
+        Raises:
+            Unreadable: Google does not say.
+        """
+        key = json.dumps([url, body, unpaid])
+        if key not in self._asked:
+            self._asked[key] = asyncio.create_task(self._read(url, body, headers={} if unpaid else self._payer))
+        return await asyncio.shield(self._asked[key])
+
+    async def all(self, url: str, items: str) -> list[Json]:
+        """The items of every page of a list; none if its parent does not exist."""
+        found: list[Json] = []
+        joined = "&" if "?" in url else "?"
+        page = url
+        while True:
+            answer = await self.read(page) or {}
+            found += answer.get(items, [])
+            if not answer.get("nextPageToken"):
+                return found
+            page = f"{url}{joined}pageToken={httpx.QueryParams({'t': answer['nextPageToken']})['t']}"
+
+    async def policy(self, resource: str, *, method: str = "GET", unpaid: bool = False) -> Json | None:
+        """The grants on a resource, with their conditions; None without the resource."""
+        if method == "GET":
+            answer = await self.read(f"{resource}:getIamPolicy?options.requestedPolicyVersion=3")
+        elif unpaid:
+            answer = await self.read(
+                f"{resource}:getIamPolicy", {"options": {"requestedPolicyVersion": 3}}, unpaid=True
+            )
+        else:
+            answer = await self.read(f"{resource}:getIamPolicy?options.requestedPolicyVersion=3", {})
+        return answer if answer is None or isinstance(answer, dict) else {}
+
+    async def exchange(self, assertion: str) -> Json:
+        """What the token endpoint says of an assertion: a token, or an error.
+
+        https://developers.google.com/identity/protocols/oauth2/service-account#httprest
+        """
+        form = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": assertion}
+        url = "https://oauth2.googleapis.com/token"
+        try:
+            async with asyncio.timeout(self._patience):
+                # Without gcloud's token, which is not for this endpoint.
+                answer = await self._send("POST", url, urlencode(form).encode(), _FORM)
+        except (TimeoutError, httpx.HTTPError):
+            raise Silent("oauth2.googleapis.com") from None
+        body = _body(answer)
+        if not isinstance(body, dict):
+            raise Unreadable(f"oauth2.googleapis.com says HTTP {answer.status_code}")
+        return body
+
+    async def _read(self, url: str, body: object, *, headers: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON
+        host = urlsplit(url).netloc
+        try:
+            async with asyncio.timeout(self._patience):
+                answer = await self._ask(url, body, headers)
+        except (TimeoutError, httpx.HTTPError):
+            raise Silent(host) from None
+        if answer.status_code == 404:  # noqa: PLR2004 - nothing of this name
+            return None
+        said = _body(answer)
+        if answer.is_success:
+            return said
+        raise _refusal(host, answer.status_code, said)
+
+    async def _ask(self, url: str, body: object, headers: Mapping[str, str]) -> httpx.Response:
+        method = "GET" if body is None else "POST"
+        content = json.dumps(body).encode() if body else b""  # methods that take no body take no empty object either
+        headers = {**headers, "content-type": "application/json"} if body else headers
+        return await self._send(method, url, content, headers)
+
+    async def _send(self, method: str, url: str, content: bytes, headers: Mapping[str, str]) -> httpx.Response:
+        """The answer; asked for once more if the connection breaks or the service is busy: nothing is changed by it."""
+        try:
+            answer = await self._http.request(method, url, content=content, headers=headers)
+        except httpx.TransportError:
+            answer = None
+        if answer is not None and answer.status_code not in _AGAIN:
+            return answer
+        await asyncio.sleep(0.5)
+        return await self._http.request(method, url, content=content, headers=headers)
+
+
+def _body(answer: httpx.Response) -> Any:  # noqa: ANN401 - JSON
+    try:
+        return answer.json()
+    except ValueError:
+        return None
+
+
+def _refusal(host: str, status: int, said: object) -> Unreadable:
+    if isinstance(said, list) and said:  # a refused stream is a list with the refusal
+        said = said[0]
+    error = said.get("error") if isinstance(said, dict) else None
+    error = error if isinstance(error, dict) else {}
+    message = str(error.get("message", ""))
+    details = [detail for detail in error.get("details", []) if isinstance(detail, dict) and "reason" in detail]
+    reason = details[0]["reason"] if details else ""
+    about = details[0].get("metadata", {}) if details else {}
+    if reason == "SERVICE_DISABLED":
+        return ApiOff(str(about.get("service", host)))
+    if status == 401:  # noqa: PLR2004
+        return LoginExpired("gcloud's login is not valid any more")
+    if status == 403:  # noqa: PLR2004
+        named = about.get("permission") or _permission_in(message)
+        return Denied(str(named) if named else f"to read {host}")
+    return Unreadable(f"{host} says HTTP {status}: {message[:200]}")
+
+
+def _permission_in(message: str) -> str | None:
+    """The permission that Google's words name, in one of the ways it names them."""
+    found = re.search(r"\b([a-z]+(?:\.[a-zA-Z]+){2})\b(?! *@)", message)
+    if "serviceusage.services.use" in message:
+        return "serviceusage.services.use"
+    return found[1] if found and not found[1].endswith((".com", ".google")) else None
+
+
+def certificates() -> ssl.SSLContext:
+    """What this machine trusts: the bundle that gcloud, curl or Python is told to use, else the usual one."""
+    for name in ("CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        bundle = os.environ.get(name)
+        if bundle and Path(bundle).is_file():
+            return ssl.create_default_context(cafile=bundle)
+    return ssl.create_default_context(cafile=certifi.where())
+
+
+def client(token: str) -> httpx.AsyncClient:
+    """A client that calls as the holder of a token, through the proxy of the environment if there is one."""
+    return httpx.AsyncClient(
+        headers={"authorization": f"Bearer {token}"},
+        verify=certificates(),
+        timeout=None,  # noqa: S113 - each read has a bound of its own
+        limits=httpx.Limits(max_connections=16, max_keepalive_connections=16),
+    )
+
+
+class NotLoggedIn(Exception):
+    """gcloud has no token."""
+
+
+async def gcloud_token(patience: float) -> str:
+    """The token that gcloud calls with. Raises `NotLoggedIn`."""
+    file = os.environ.get("CLOUDSDK_AUTH_ACCESS_TOKEN_FILE")
+    if file:
+        try:
+            return Path(file).read_text().strip()  # noqa: ASYNC240 - a line, before anything else runs
+        except OSError:
+            raise NotLoggedIn("CLOUDSDK_AUTH_ACCESS_TOKEN_FILE names a file that cannot be read.") from None
+    try:
+        gcloud = await asyncio.create_subprocess_exec(
+            "gcloud", "auth", "print-access-token", "--quiet",
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+    except FileNotFoundError:
+        raise NotLoggedIn("The program 'gcloud' is missing: https://cloud.google.com/sdk/docs/install") from None
+    try:
+        async with asyncio.timeout(patience):
+            said, _ = await gcloud.communicate()
+    except TimeoutError:
+        gcloud.kill()
+        raise NotLoggedIn("gcloud does not say which token it uses.") from None
+    if gcloud.returncode or not said.strip():
+        raise NotLoggedIn("gcloud is not logged in.")
+    return said.decode().strip()
