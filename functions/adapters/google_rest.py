@@ -212,7 +212,7 @@ class RestApi:
                 raise _AskedToWait(named, seconds) from None
             raise named from None
         except (OSError, ValueError, TypeError, LookupError, HTTPException, httplib2.HttpLib2Error) as error:
-            # Whatever is no answer, or an error of a form that the client trips over while it looks for its reason. What is left of it must not be read as the next one.
+            # No answer, or an error of a form that the client trips over. What is left must not be read as the next.
             self._http().close()
             kind = type(error).__name__
             raise self._api.errors.unavailable(f"The {self._api.title} does not answer ({kind}).") from None

@@ -45,7 +45,8 @@ class RestFault:
 
     The first `times` of them (None: always) are answered with `status` and Google's `reason`, after `delay` seconds.
     Without a status the right answer comes late. With `page` a page of HTML comes instead, a proxy's or Google's
-    own front end, and with `hangs` nothing until the stand-in stops. `content` is the whole body instead of the usual one,
+    own front end, and with `hangs` nothing until the stand-in stops.
+    `content` is the whole body instead of the usual one,
     and `retry_after` the header of that name. `key` is the account that the call is about; None: any.
     """
 
