@@ -79,7 +79,7 @@ class PubsubDeadLetters:
                 "attributes": attributes,
                 "data": base64.b64encode(message.data).decode(),
                 "messageId": message.message_id,
-                "publishTime": str(message.publish_time),
+                "publishTime": message.publish_time.rfc3339(),
                 **({"orderingKey": message.ordering_key} if message.ordering_key else {}),
             },
             "subscription": attributes.get(_FROM, self._subscription),

@@ -1,16 +1,21 @@
 """Google's APIs that have no asynchronous client: google-api-python-client, its blocking calls on threads.
 
 The client is imported at the first call and not before: an instance that looks nobody up starts without it.
+
+What was compared with Google's reference, and what is not known: docs/google.md.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import cached_property, partial
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
@@ -38,8 +43,18 @@ THREADS = 32
 _NOT_THERE = frozenset({404, 410})
 _CLASHES = frozenset({409, 412})
 _QUOTA_REASONS = frozenset(
-    {"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded", "dailyLimitExceeded", "RATE_LIMIT_EXCEEDED"}
+    {
+        "rateLimitExceeded",
+        "userRateLimitExceeded",
+        "quotaExceeded",
+        "dailyLimitExceeded",
+        "RATE_LIMIT_EXCEEDED",
+        "RESOURCE_EXHAUSTED",
+    }
 )
+_QUOTA_DOMAIN = "usageLimits"
+"""What quotas have in common: https://developers.google.com/workspace/calendar/api/guides/errors."""
+
 _API_OFF_REASONS = frozenset({"SERVICE_DISABLED", "accessNotConfigured"})
 _SCOPE_REASONS = frozenset({"ACCESS_TOKEN_SCOPE_INSUFFICIENT", "insufficientPermissions"})
 
@@ -50,6 +65,15 @@ class _NotAccepted(Exception):
     def __init__(self, error: Exception) -> None:
         super().__init__()
         self.error = error
+
+
+class _AskedToWait(Exception):
+    """The service names how long to wait before the next attempt; `error` is our name for what failed."""
+
+    def __init__(self, error: Exception, seconds: float) -> None:
+        super().__init__()
+        self.error = error
+        self.seconds = seconds
 
 
 class Missing(Exception):
@@ -157,12 +181,16 @@ class RestApi:
             except _NotAccepted as refusal:
                 raise refusal.error from None
 
-        return await repeated(
-            attempt,
-            attempts=self._attempts,
-            maximum=2.0,
-            if_error=lambda error: isinstance(error, self._api.errors.unavailable),
-        )
+        try:
+            return await repeated(
+                attempt,
+                attempts=self._attempts,
+                maximum=2.0,
+                if_error=lambda error: isinstance(error, (_AskedToWait, self._api.errors.unavailable)),
+                wait=lambda error: error.seconds if isinstance(error, _AskedToWait) else 0.0,
+            )
+        except _AskedToWait as asked:
+            raise asked.error from None
 
     def _answer(self, request: Callable[[Any], Any], headers: Mapping[str, str]) -> Mapping[str, Any]:
         """Call once and wait; on a thread."""
@@ -175,10 +203,16 @@ class RestApi:
             answer = made.execute(http=self._http(), num_retries=0)
         except HttpError as error:
             status = int(error.resp.status)
-            named = self._named(status, error.content)
-            raise (_NotAccepted(named) if status == 401 else named) from None  # noqa: PLR2004
-        except (OSError, ValueError, HTTPException, httplib2.HttpLib2Error) as error:
-            # Whatever is no answer. What is left of it must not be read as the next one.
+            told = _told(error.content)
+            named = self._named(status, told)
+            if status == 401:  # noqa: PLR2004 - an HTTP status
+                raise _NotAccepted(named) from None
+            seconds = max(_seconds_until(error.resp.get("retry-after", "")), told.wait)
+            if seconds and isinstance(named, self._api.errors.unavailable):
+                raise _AskedToWait(named, seconds) from None
+            raise named from None
+        except (OSError, ValueError, TypeError, LookupError, HTTPException, httplib2.HttpLib2Error) as error:
+            # No answer, or an error of a form that the client trips over. What is left must not be read as the next.
             self._http().close()
             kind = type(error).__name__
             raise self._api.errors.unavailable(f"The {self._api.title} does not answer ({kind}).") from None
@@ -217,21 +251,22 @@ class RestApi:
             self._connections.append(http)
         return http
 
-    def _named(self, status: int, content: bytes) -> AttendanceError | Missing:
+    def _named(self, status: int, told: _Told) -> AttendanceError | Missing:
         """Our error for Google's. https://developers.google.com/workspace/admin/directory/v1/limits ."""
-        reasons, words = _explained(content)
-        api = self._api
-        if status in _NOT_THERE:
+        reasons, words, api = told.reasons, told.words, self._api
+        if status in _NOT_THERE and told.is_googles:
             return Missing()
+        if status in _NOT_THERE:
+            # A page of a proxy or of Google's front end: it tells nothing of what was asked for.
+            return api.errors.unavailable(f"The {api.title} does not answer with JSON (HTTP {status}).")
         if status in _CLASHES and api.errors.clash:
             return api.errors.clash(f"The {api.title} has something else there by now (HTTP {status}).")
-        if passes(status) or reasons & _QUOTA_REASONS:
+        if status == 403 and reasons & _API_OFF_REASONS:  # noqa: PLR2004 - before quotas, whose domain it has as well
+            return self._off(status)
+        if passes(status) or reasons & _QUOTA_REASONS or told.of_quota:
             return api.errors.unavailable(f"The {api.title} does not answer (HTTP {status}).")
-        if status == 403 and (reasons & _API_OFF_REASONS or "has not been used in project" in words):  # noqa: PLR2004
-            return api.errors.api_disabled(
-                f"The {api.title} is not enabled (HTTP {status}).",
-                hint=f"Enable the {api.title} in the project: gcloud services enable {api.service}",
-            )
+        if status == 403 and "has not been used in project" in words:  # noqa: PLR2004
+            return self._off(status)
         if status == 403 and (reasons & _SCOPE_REASONS or "insufficient authentication scopes" in words):  # noqa: PLR2004
             return api.errors.scope_missing(
                 f"The token lacks a scope that the {api.title} needs (HTTP {status}).",
@@ -242,16 +277,78 @@ class RestApi:
             return api.errors.access_denied(f"The {api.title} refuses the person it was asked as (HTTP {status}).")
         return api.errors.request_refused(f"The {api.title} calls the request invalid (HTTP {status}).")
 
+    def _off(self, status: int) -> NeedsOperator:
+        api = self._api
+        return api.errors.api_disabled(
+            f"The {api.title} is not enabled (HTTP {status}).",
+            hint=f"Enable the {api.title} in the project: gcloud services enable {api.service}",
+        )
 
-def _explained(content: bytes) -> tuple[frozenset[str], str]:
-    """The reasons that an error's body gives, old style and new, and its words.
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What the body of an error says.
+
+    Attributes:
+        is_googles: Whether it is an error as Google's APIs write one, and no page.
+        reasons: Of the old style and of the new, and its status by name.
+        of_quota: Whether a limit of use is what it is about.
+        words: Its message.
+        wait: How many seconds it asks to wait; 0 if it does not.
+    """
+
+    is_googles: bool = False
+    reasons: frozenset[str] = frozenset()
+    of_quota: bool = False
+    words: str = ""
+    wait: float = 0.0
+
+
+def _told(content: bytes) -> _Told:
+    """What an error's body says, old style and new; some services put it into a list, as Google's own client knows.
 
     https://google.aip.dev/193 and https://developers.google.com/workspace/admin/directory/v1/guides/troubleshoot-error-codes
     """
     try:
-        error = json.loads(content)["error"]
-        old = [entry.get("reason") for entry in error.get("errors", ())]
-        new = [entry.get("reason") for entry in error.get("details", ())]
-        return frozenset(reason for reason in [*old, *new] if reason), str(error.get("message", ""))
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return frozenset(), ""
+        body = json.loads(content)
+    except (ValueError, RecursionError):
+        return _Told()
+    if isinstance(body, list):
+        body = body[0] if body else None
+    error = body.get("error") if isinstance(body, dict) else None
+    if not isinstance(error, dict):
+        return _Told()
+    entries = [
+        entry
+        for entries in (error.get("errors"), error.get("details"))
+        if isinstance(entries, list)
+        for entry in entries
+        if isinstance(entry, dict)
+    ]
+    reasons = (error.get("status"), *(entry.get("reason") for entry in entries))
+    return _Told(
+        is_googles=True,
+        reasons=frozenset(reason for reason in reasons if isinstance(reason, str)),
+        of_quota=any(entry.get("domain") == _QUOTA_DOMAIN for entry in entries),
+        words=str(error.get("message", "")),
+        wait=max((_seconds(entry.get("retryDelay")) for entry in entries), default=0.0),
+    )
+
+
+def _seconds(told: object) -> float:
+    """A Duration as JSON has it, such as `1.5s`, of google.rpc.RetryInfo: https://google.aip.dev/193#retryinfo ."""
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)s", told) if isinstance(told, str) else None
+    return float(match[1]) if match else 0.0
+
+
+def _seconds_until(told: str) -> float:
+    """How long the header `Retry-After` asks to wait: https://www.rfc-editor.org/rfc/rfc9110#field.retry-after ."""
+    if re.fullmatch(r"\d{1,9}", told, re.ASCII):
+        return float(told)
+    try:
+        moment = parsedate_to_datetime(told)
+    except ValueError:
+        return 0.0
+    if moment.tzinfo is None:
+        return 0.0
+    return max((moment - datetime.now(UTC)).total_seconds(), 0.0)

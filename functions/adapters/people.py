@@ -1,6 +1,8 @@
 """The People API: who accounts are, as far as the person who asks may see.
 
 https://developers.google.com/people/api/rest/v1/people/getBatchGet
+
+What was compared with Google's reference, and what is not known: docs/google.md.
 """
 
 from __future__ import annotations
@@ -92,13 +94,22 @@ class People:
         self._rest.close()
 
     async def look_up(self, users: Collection[str], credentials: Credentials) -> PeopleAnswer:
-        """Ask for up to 200 accounts at once; raises as `RestApi.call` does."""
+        """Ask for up to 200 accounts at once; raises as `RestApi.call` does, but never Missing.
+
+        Whom the answer leaves out is one that it could not look up: that somebody is not known has a status.
+        """
         names = [f"people/{user.removeprefix('users/')}" for user in users]
-        answer = await self._rest.call(
-            lambda service: service.people().getBatchGet(resourceNames=names, personFields=_FIELDS, sources=SOURCES),
-            credentials,
-        )
-        result = PeopleAnswer()
+        try:
+            answer = await self._rest.call(
+                lambda service: service.people().getBatchGet(
+                    resourceNames=names, personFields=_FIELDS, sources=SOURCES
+                ),
+                credentials,
+            )
+        except Missing:
+            # Each account has an answer of its own, so this is about none of them.
+            raise IdentityRequestRefused(f"The {API.title} does not know the request (HTTP 404).") from None
+        result = PeopleAnswer(failed=set(users))
         for response in answer.get("responses", ()):
             person = response.get("person", {})
             name = response.get("requestedResourceName") or person.get("resourceName", "")
@@ -106,8 +117,9 @@ class People:
             if user not in users:
                 continue
             if response.get("status", {}).get("code", 0) not in _ANSWERED:
-                result.failed.add(user)
-            elif identity := _identity(user, person, self._domains):
+                continue
+            result.failed.discard(user)
+            if identity := _identity(user, person, self._domains):
                 result.found[user] = identity
         return result
 

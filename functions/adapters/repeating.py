@@ -56,6 +56,7 @@ async def repeated(
     maximum: float = 16.0,
     if_error: Callable[[Exception], bool] = may_pass,
     worth_it: Callable[[int], bool] = lambda _: True,
+    wait: Callable[[Exception], float] | None = None,
 ) -> ResponseT:
     """Make an attempt until it succeeds, fails for good, was made often enough, or the message's patience is over.
 
@@ -68,6 +69,7 @@ async def repeated(
         maximum: The longest pause; a service that names a longer one is not asked again before it is over.
         if_error: After which errors it is done again.
         worth_it: Whether it is done again after so many failures.
+        wait: How many seconds a service asks to wait after an error; as gRPC's errors say it, unless given.
     """
     pauses = exponential_sleep_generator(initial, maximum, multiplier=2.0)
     mine = patience()
@@ -80,7 +82,7 @@ async def repeated(
             except Exception as error:
                 trouble.failed(began)
                 failures += 1
-                pause = max(next(pauses), asked_to_wait(error))
+                pause = max(next(pauses), (wait or asked_to_wait)(error))
                 if failures >= attempts or not if_error(error) or pause >= mine.left or not worth_it(failures):
                     raise
             await mine.sleep(pause)

@@ -44,8 +44,10 @@ class RestFault:
     """One way for calls of `method` to go wrong: `people.batchGet`, `people.get`, `users.get` or `activities.list`.
 
     The first `times` of them (None: always) are answered with `status` and Google's `reason`, after `delay` seconds.
-    Without a status the right answer comes late. With `page` a proxy's page comes instead, and with `hangs` nothing
-    until the stand-in stops. `key` is the account that the call is about; None: any.
+    Without a status the right answer comes late. With `page` a page of HTML comes instead, a proxy's or Google's
+    own front end, and with `hangs` nothing until the stand-in stops.
+    `content` is the whole body instead of the usual one,
+    and `retry_after` the header of that name. `key` is the account that the call is about; None: any.
     """
 
     method: str
@@ -56,6 +58,8 @@ class RestFault:
     page: bool = False
     hangs: bool = False
     key: str | None = None
+    content: str | None = None
+    retry_after: str | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ class GoogleApis(HttpStandIn):
 
     Attributes:
         not_now: Accounts that the People API cannot look up at the moment, though it answers for others.
+        not_mentioned: Accounts that the People API leaves out of an answer for many.
     """
 
     def __init__(self, school: School, *, tokens: Tokens | None = None) -> None:
@@ -90,6 +95,7 @@ class GoogleApis(HttpStandIn):
         self.calls = RestCalls()
         self.reports = Reports(school)
         self.not_now: frozenset[str] = frozenset()
+        self.not_mentioned: frozenset[str] = frozenset()
         self._stopping = threading.Event()
         self._faults: list[tuple[RestFault, list[None]]] = []
         self._lock = threading.Lock()
@@ -123,7 +129,9 @@ class GoogleApis(HttpStandIn):
         if len(names) > MOST_IN_BATCH:
             return _error(400, "badRequest", f"resourceNames (at most {MOST_IN_BATCH}), {len(names)} came")
         question = self._question(request, asking)
-        return JSONResponse({"responses": [self._response(name, question) for name in names]})
+        told = [name for name in names if name.replace("people/", "users/", 1) not in self.not_mentioned]
+        # An empty list is left out, as in all of Google's JSON.
+        return JSONResponse({"responses": [self._response(name, question) for name in told]} if told else {})
 
     async def _get(self, request: Request) -> Response:
         wanted = request.path_params["id"]
@@ -222,12 +230,16 @@ def _planned(fault: RestFault) -> Response | None:
     """The answer that a fault plans, if it plans one."""
     answer: Response
     if fault.page:
-        answer = HTMLResponse("<html>")
+        answer = HTMLResponse("<html>", status_code=fault.status or 200)
+    elif fault.content is not None:
+        answer = Response(fault.content, status_code=fault.status or 200, media_type="application/json")
     elif fault.status:
         answer = _error(fault.status, fault.reason, "Planned fault")
     else:
         return None
     answer.headers[PLANNED] = "1"
+    if fault.retry_after is not None:
+        answer.headers["Retry-After"] = fault.retry_after
     return answer
 
 

@@ -1,6 +1,7 @@
 """Accounts looked up by the official client over the wire, from stand-ins that are as strict as the services."""
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections import Counter
@@ -8,9 +9,10 @@ from collections import Counter
 import pytest
 
 from functions import logs
-from functions.adapters.credentials import AnonymousCredentials, CredentialsPool
+from functions.adapters.credentials import AnonymousCredentials, Capability, CredentialsPool
 from functions.adapters.directory import Directory
 from functions.adapters.identities import GoogleIdentities
+from functions.adapters.patience import Patience
 from functions.adapters.people import People
 from functions.domain.errors import (
     IdentitiesApiDisabled,
@@ -26,6 +28,8 @@ from tests.builders import NINE
 TEACHER = Organizer(user="users/1", email="teacher@school.example")
 PEOPLE, DIRECTORY = "people.batchGet", "users.get"
 ADA = "ada@school.example"
+OF_A_NEW_LIMIT = '{"error": {"code": 403, "errors": [null, {"domain": "usageLimits", "reason": "aNewLimitExceeded"}]}}'
+"""What tells of quotas is the domain; its reasons are many."""
 
 
 @pytest.fixture
@@ -373,6 +377,10 @@ async def test_every_call_is_made_as_the_teacher(google, identities):
         {"status": 503},
         {"status": 403, "reason": "quotaExceeded"},
         {"page": True},
+        {"page": True, "status": 404},
+        {"status": 403, "content": OF_A_NEW_LIMIT},
+        {"status": 403, "content": f"[{OF_A_NEW_LIMIT}]"},
+        {"status": 403, "content": '{"error": {"code": 403, "status": "RESOURCE_EXHAUSTED"}}'},
     ],
     ids=str,
 )
@@ -384,6 +392,59 @@ async def test_what_may_pass_by_itself_is_asked_again(school, google, identities
 
     assert look_up.found.keys() == {"users/2"}
     assert google.calls.by_method()[service] == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"retry_after": "7"},
+        {"retry_after": "Tue, 01 Jan 2999 00:00:00 GMT"},
+        {"content": '{"error": {"details": [{"retryDelay": "7s"}]}}'},
+    ],
+    ids=str,
+)
+async def test_a_service_that_says_how_long_to_wait_is_not_asked_again_before(google, school, asked, answer):
+    school.enrol(Account("users/2", ADA))
+    google.fail(RestFault(DIRECTORY, 429, times=1, **answer))
+    pauses = []
+
+    async def pause(seconds):
+        pauses.append(seconds)
+
+    directory = Directory(google.endpoint)
+    with contextlib.closing(directory), Patience(1e12, sleep=pause).started():
+        found = await directory.get("2", AnonymousCredentials(TEACHER, Capability.DIRECTORY))
+
+    assert found.email == ADA
+    assert asked()["directory"] == 2
+    assert min(pauses) >= 7
+
+
+async def test_an_account_that_people_leaves_out_of_its_answer_is_not_called_unknown(google, identities):
+    google.not_mentioned = frozenset(users(2))
+
+    look_up = await identities().look_up(users(2, 3), acting_as=TEACHER)
+
+    assert (look_up.unknown, look_up.unavailable) == ({"users/3"}, {"users/2"})
+    assert look_up.reasons == {"identities-unavailable"}
+
+
+async def test_an_answer_of_people_without_anybody_makes_nobody_unknown(google, identities):
+    google.not_mentioned = frozenset(users(2, 3))
+
+    look_up = await identities().look_up(users(2, 3), acting_as=TEACHER)
+
+    assert (look_up.unknown, look_up.unavailable) == (frozenset(), set(users(2, 3)))
+
+
+async def test_people_that_knows_nothing_of_a_whole_question_ends_no_look_up(school, google, identities):
+    school.enrol(Account("users/2", ADA))
+    google.fail(RestFault(PEOPLE, 404, "notFound"))
+
+    look_up = await identities().look_up(users(2, 3), acting_as=TEACHER)
+
+    assert emails(look_up) == {"users/2": (ADA, ())}
+    assert (look_up.unknown, look_up.unavailable) == (frozenset(), {"users/3"})
 
 
 @pytest.mark.parametrize(("service", "other"), [(PEOPLE, "directory"), (DIRECTORY, "people")])
