@@ -63,7 +63,7 @@ async def break_everything(day: Day, sessions: dict[str, str], api: httpx.AsyncC
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_events(day, sent, over=seconds * 0.7))
         tasks.create_task(decide(day.world, sessions, api, pause=seconds * 0.6 / max(len(day.world.decisions), 1)))
-        tasks.create_task(_credentials(day, begin=seconds * 0.1, last=max(seconds * 0.4, 9.0)))
+        tasks.create_task(_credentials(day, begin=seconds * 0.1, last=max(seconds * 0.4, 20.0)))
         tasks.create_task(_rename(day, sessions, api))
         tasks.create_task(_pages(day, begin=seconds * 0.5, last=seconds * 0.3))
         tasks.create_task(_identities(day, last=seconds * 0.5))
