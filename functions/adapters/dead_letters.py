@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from typing import Any
 
 from google.api_core import exceptions as gexc
 from google.auth.exceptions import GoogleAuthError
@@ -73,13 +74,15 @@ class PubsubDeadLetters:
     def _letter(self, received: ReceivedMessage) -> DeadLetter:
         """What a trigger would have posted of it, so that it can be processed as if it was delivered."""
         message = received.message
+        # A `DatetimeWithNanoseconds` at run time, whatever the type stubs say.
+        published: Any = message.publish_time
         attributes = dict(message.attributes)
         body = {
             "message": {
                 "attributes": attributes,
                 "data": base64.b64encode(message.data).decode(),
                 "messageId": message.message_id,
-                "publishTime": message.publish_time.rfc3339(),
+                "publishTime": published.rfc3339() if published else None,
                 **({"orderingKey": message.ordering_key} if message.ordering_key else {}),
             },
             "subscription": attributes.get(_FROM, self._subscription),
