@@ -398,7 +398,10 @@ def result_of(world: World, lesson: Lesson) -> dict[str, object]:  # noqa: C901,
         ]
         fine = pieces([start, end, *moments, *(m for call in calls for m in call)])
         inside = [p for p in fine if start <= p[0] and p[1] <= end]
-        best = [p for p in inside if there(found, p) or not any(a <= p[0] and p[1] <= b for a, b in calls)]
+        gaps = [p for p in inside if not any(a <= p[0] and p[1] <= b for a, b in calls)]
+        if not gaps:
+            return False  # where a call went on, there was no other
+        best = [p for p in inside if there(found, p) or p in gaps]
         for first, last in (window, (start, end), taught or (start, end)):
             time = sum((b - a for a, b in best if first <= a and b <= last), timedelta(0))
             if time / (last - first) >= policy.min_share:

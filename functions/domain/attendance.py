@@ -409,8 +409,9 @@ def _is_answered(match: Match, session: ClassSession, evidence: Evidence, *, to_
     """Whether it is known whose account a participant has, or that nobody knows; others have nothing to be asked.
 
     Addresses are renamed and given on, so only an answer from the time when the people left the class or later says
-    who they were; while the class goes on, any answer will do. A guest may have an address that the class names only
-    since: then the answer must be younger than that, as long as the class is brought up to date by itself.
+    who they were; while the class goes on, any answer will do. The class may name an address only since, and mean the
+    account that has it by then: so the answer must be younger than that too, as long as the class is brought up to date
+    by itself.
 
     Args:
         match: The participant.
@@ -427,7 +428,7 @@ def _is_answered(match: Match, session: ClassSession, evidence: Evidence, *, to_
         return answered_since(evidence.people.get(user), None)
     named_at, tried_at = session.plan.named_at, session.progress.tried_at
     in_force = named_at and (to_be_asked or tried_at is None or tried_at >= named_at)
-    if named_at and in_force and match.role is Role.GUEST and evidence.now < left_at + RETENTION:
+    if named_at and in_force and evidence.now < left_at + RETENTION:
         left_at = max(left_at, named_at)
     return answered_since(evidence.people.get(user), left_at)
 

@@ -103,7 +103,7 @@ async def _hold_class(month: Month) -> list[str]:
     """Mathematics on three days a week: one cancelled, one not held, the last one with a little of everything."""
     pupils = month.enrol(names(30), first_id=7000)
     rule = "FREQ=WEEKLY;BYDAY=MO,WE,FR;COUNT=10"
-    made = await month.schedule("Mathematics", CLASS_ID, pupils, FIRST_DAY, recurrence=rule)
+    made = await month.schedule("Mathematics", CLASS_ID, pupils, FIRST_DAY, recurrence=rule, time_zone=ZONE.key)
     sessions = [str(one["session_id"]) for one in made["sessions"]]
     await month.call("DELETE", f"/api/schedule/class/{sessions[_CANCELLED]}")
     for number, one in enumerate(made["sessions"]):

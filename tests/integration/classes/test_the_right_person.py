@@ -195,3 +195,33 @@ async def test_a_student_whose_id_comes_or_goes_is_one_row(app, api, school, wit
     rows = (await api.get(f"/api/classes/7b/register?month={month}")).json()["students"]
 
     assert [(row["student_id"], row["share"]) for row in rows] == [("1001", 0.5)]
+
+
+async def test_a_class_that_is_entered_after_a_renaming_takes_nobody_for_absent_by_an_older_answer(
+    app, api, school, google
+):
+    """Its call was read before: the old address was Dana's then, and the class means Sam by it."""
+    school.enrol(Account("users/77", "dana@school.example"), Account("users/78", "sam@school.example"))
+    first = await scheduled(api, student_emails=["dana@school.example"], duration_minutes=20)
+    room = (await api.get(f"/api/sessions/{first['session_id']}")).json()["space"]
+    people = [
+        Attendee(key, "signed_in", key.title(), user, (Visit(at(30), at(50)),))
+        for key, user in (("t", TEACHER), ("dana", "users/77"))
+    ]
+    call = held(room, first["meeting_code"], *people, record="rec-2", start=30, end=50)
+    school.hold(call)
+    await event(app, call)
+
+    school.enrol(Account("users/77", "dana@new.example"), Account("users/78", "dana@school.example"))
+    google.fail(RestFault("people.batchGet", 503), RestFault("users.get", 503))
+    roster = ["dana@new.example", "dana@school.example"]
+    second = {"meeting_code": first["meeting_code"], "start_time": at(30).isoformat(), "duration_minutes": 20}
+    made = await scheduled(api, student_emails=roster, **second)
+    assert "absent" not in marks_in(await sheet(api, made["session_id"])).values()
+    await job(app, "sync-session", session_id=made["session_id"])
+    assert "absent" not in marks_in(await sheet(api, made["session_id"])).values()
+
+    google.fail()
+    await job(app, "sync-session", session_id=made["session_id"])
+    found = marks_in(await sheet(api, made["session_id"]))
+    assert found == {"dana@new.example": "present", "dana@school.example": "absent"}
