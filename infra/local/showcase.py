@@ -128,7 +128,9 @@ async def hold_full_class(month: Month, class_id: str, pupils: Sequence[Account]
     sessions = []
     for hour in (9, 11):
         rule = "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR;COUNT=20"
-        made = await month.schedule("Mathematics", class_id, pupils, FIRST_DAY, hour=hour, recurrence=rule)
+        made = await month.schedule(
+            "Mathematics", class_id, pupils, FIRST_DAY, hour=hour, recurrence=rule, time_zone=ZONE.key
+        )
         for one in made["sessions"]:
             day = datetime.fromisoformat(one["start_time"]).astimezone(ZONE).date()
             await month.hold(made, day, month.ordinary(pupils), hour=hour)

@@ -1,6 +1,7 @@
 """Random timetables, calls and rosters, marked twice: by the code, and naively by the written rules."""
 
 import dataclasses
+import os
 
 import pytest
 from hypothesis import HealthCheck, event, given, settings
