@@ -71,7 +71,7 @@ def test_whoever_may_not_install_is_told_the_command(machine):
     done = machine(root=False, dpkg_query=NONE_THERE, apt_get="exit 9", sudo="exit 1")
 
     assert done.returncode == 1
-    assert "sudo apt-get install --no-install-recommends chromium libreoffice-calc" in done.stderr
+    assert "sudo apt-get install --no-install-recommends chromium curl jq libreoffice-calc" in done.stderr
 
 
 def test_what_cannot_be_installed_ends_with_the_command_to_see_why(machine):
