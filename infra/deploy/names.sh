@@ -56,7 +56,7 @@ SCHEDULE=(
 # Collection groups with personal data: their documents name in `expire_at` when they are to be deleted.
 EXPIRING=(
   sessions attendance sheet corrections conferences snapshot registers parts people live parked_events audit
-  idempotency erased
+  idempotency erased remarks
 )
 
 # -- who may do what ------------------------------------------------------------------------------------------------
