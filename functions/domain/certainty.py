@@ -109,10 +109,12 @@ def after_marking(
         now: The time of the computation.
         settle: How long after its end a conference may still change.
         everybody_answered: Whether every account that was there could be asked about. If not, somebody must come
-            back to it, whoever brought the conference in: that counts as an attempt that failed.
+            back to it, whoever brought the conference in: that counts as an attempt that failed. A scheduled class
+            that nothing was tried for yet is due anyway.
     """
     progress = session.progress
-    if not everybody_answered and not progress.failures:
+    untried = session.plan.takes_place is not None and progress.tried_at is None
+    if not everybody_answered and not progress.failures and not untried:
         progress = replace(progress, failures=1, tried_at=progress.tried_at or now)
         session = replace(session, progress=progress)
     due = due_at(session, settle=settle)

@@ -50,6 +50,7 @@ def test_the_functions_get_the_settings_that_were_asked_for(first):
         "EVENTS_TOPIC": "workspace-events",
         "JOBS_TOPIC": "attendance-jobs",
         "CHANGES_TOPIC": "attendance-changed",
+        "LOG_EXECUTION_ID": "true",
         "API_CALLERS": "lms@school-lms.iam.gserviceaccount.com=lms,ada@school.example=admin",
         "MEET_PROJECT_READS_PER_MINUTE": "400",
         "SCHOOL_TIME_ZONE": "Europe/Berlin",

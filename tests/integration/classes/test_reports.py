@@ -268,12 +268,13 @@ async def test_rows_that_come_late_are_found_later_and_nothing_becomes_less(api,
     session_id = await a_class(api)
     google.reports.lag = timedelta(days=1)
     nothing = await reported(api, session_id)
-    google.reports.lag = timedelta(minutes=65)  # those who stayed to the end are not told of yet
+    to_the_end = datetime.now(UTC) - at(60) + timedelta(minutes=5)
+    google.reports.lag = to_the_end  # those who stayed are not told of yet
     assert (await reported(api, session_id)).status_code == 200
     early = await marks(api, session_id)
     google.reports.lag = timedelta(0)
     assert (await reported(api, session_id)).status_code == 200
-    google.reports.lag = timedelta(minutes=65)
+    google.reports.lag = to_the_end
     assert (await reported(api, session_id)).status_code == 200
 
     assert (nothing.status_code, slug(nothing)) == (404, "no-conference-record")
