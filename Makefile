@@ -91,8 +91,20 @@ debian-packages: ## install what the tests need of Debian
 	@infra/debian-packages.sh
 
 .PHONY: test
-test: $(INSTALLED) debian-packages ## run every test, with the real Firestore and Pub/Sub emulators
+test: $(INSTALLED) $(if $(ARGS),,debian-packages) ## run every test, with the real Firestore and Pub/Sub emulators (ARGS="-k room")
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --max-worker-restart 0 $(ARGS)
+
+.PHONY: unit
+unit: $(INSTALLED) ## run the tests that need nothing but Python, in seconds (ARGS="-k room")
+	@$(BIN)/python -m pytest -q --numprocesses auto --hypothesis-profile quick --ignore tests/unit/local tests/unit $(ARGS)
+
+.PHONY: coverage
+coverage: $(INSTALLED) debian-packages ## run every test and show which lines of functions/ none of them reaches
+	@$(BIN)/python -m pytest -q --numprocesses auto --dist loadfile --max-worker-restart 0 --cov $(ARGS)
+
+.PHONY: hooks
+hooks: $(INSTALLED) ## run the checks before each commit
+	@$(BIN)/pre-commit install
 
 .PHONY: screenshots
 screenshots: $(INSTALLED) debian-packages ## take pictures of the pages into build/screenshots

@@ -25,6 +25,7 @@ bypass_proxies()
 
 # These machines are shared: a slow moment is no failure.
 settings.register_profile("project", deadline=timedelta(seconds=5))
+settings.register_profile("quick", settings.get_profile("project"), max_examples=10)  # make unit
 settings.load_profile("project")
 
 

@@ -49,9 +49,10 @@ from tests.builders import (
     room_device,
     unread_call,
 )
+from tests.examples import examples
 from tests.naive import Lesson, World, results
 
-EXAMPLES = int(os.environ.get("NAIVE_EXAMPLES", "1000"))
+EXAMPLES = int(os.environ.get("NAIVE_EXAMPLES") or examples(1000))
 """Some 15 ms of computing each on a free machine. People who change the rules set thousands."""
 
 TICKS = st.sampled_from([0.0] * 8 + [TICK, -TICK, SECOND, -SECOND, 0.5, 3 * TICK])

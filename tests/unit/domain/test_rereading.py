@@ -22,6 +22,7 @@ from functions.domain.model import (
 from functions.domain.rereading import LAG, LONGEST_WAIT, NOTHING_KNOWN, after_interruption, is_deferred, known_of
 from functions.domain.syncing import after_reading
 from tests.builders import RECORD, SETTLE, TEACHER, at, conference, participant, reading, snapshot, student
+from tests.examples import examples
 
 ADA, BOB = student(2), student(3)
 
@@ -145,7 +146,7 @@ def read_again(stored, full, now, *, gives_up_after=None):
     return Reading(dataclasses.replace(full, participants=tuple(people)), pulled_at=at(now), meet_calls=1), asked
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @given(PEOPLE, READS)
 def test_reading_again_what_may_have_changed_gives_what_a_full_read_gives(people, reads):
     """However the truth grows, and also where reads break off after somebody and the next ones go on."""

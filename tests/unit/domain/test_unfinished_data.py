@@ -29,6 +29,7 @@ from tests.builders import (
     student,
     unread_call,
 )
+from tests.examples import examples
 from tests.naive import Lesson, World
 from tests.unit.domain.test_against_naive import computed
 
@@ -148,7 +149,7 @@ def views(draw, world):
     )
 
 
-@settings(max_examples=200, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(200), suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_no_student_fares_worse_by_a_part_of_the_data_than_by_all_of_it(data):
     world = data.draw(classes())
@@ -213,7 +214,7 @@ def marks_by(world, conferences):
     }
 
 
-@settings(max_examples=100, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(100), suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_marks_do_not_depend_on_the_order_in_which_answers_and_calls_come(data):
     world = data.draw(classes())
