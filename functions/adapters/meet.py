@@ -17,6 +17,7 @@ from functions.adapters.credentials import Capability, CredentialsPool
 from functions.adapters.meet_calls import MeetCalls, OrganizersCalls
 from functions.adapters.meet_pages import Message, pages
 from functions.domain.errors import (
+    AttendanceError,
     MeetAccessDenied,
     MeetCredentialsRefused,
     MeetRequestRefused,
@@ -132,7 +133,12 @@ class MeetConferences:
         token = ""
         while True:
             request = meet_v2.ListConferenceRecordsRequest(filter=wanted, page_size=RECORDS_PAGE_SIZE, page_token=token)
-            page = await call(self._records.list_conference_records, request, if_missing=MeetRequestRefused)
+            page = await call(
+                self._records.list_conference_records,
+                request,
+                if_missing=MeetRequestRefused,
+                if_refused=_if_refused(token),
+            )
             # Pages move while conferences begin, so that one may come twice.
             records.update((answer.name, _conference_record(answer)) for answer in page.conference_records)
             token = _next(page.next_page_token, after=token)
@@ -199,7 +205,7 @@ class MeetConferences:
         token = ""
         while True:
             request = _ParticipantsRequest(parent=parent, page_size=PAGE_SIZE, page_token=token)
-            page = await call(self._participant_pages, request)
+            page = await call(self._participant_pages, request, if_refused=_if_refused(token))
             for participant in page.participants:
                 yield participant
             token = _next(page.next_page_token, after=token)
@@ -213,10 +219,16 @@ class MeetConferences:
         while True:
             request = _SessionsRequest(parent=participant, page_size=PAGE_SIZE, page_token=token)
             # Who was listed a moment ago may be missing, but only the record itself tells that all of it is gone.
-            page = await call(self._session_pages, request, if_missing=MeetUnavailable, if_hidden=MeetUnavailable)
+            page = await call(
+                self._session_pages,
+                request,
+                if_missing=MeetUnavailable,
+                if_hidden=MeetUnavailable,
+                if_refused=_if_refused(token),
+            )
             for session in page.participant_sessions:
                 sessions[session.name] = ParticipantSession(
-                    session.name, _time(session.start_time), _optional_time(session, "end_time")
+                    session.name, _start(session), _optional_time(session, "end_time")
                 )
             token = _next(page.next_page_token, after=token)
             if not token:
@@ -245,6 +257,14 @@ def _next(token: str, *, after: str) -> str:
     return token
 
 
+def _if_refused(page_token: str) -> type[AttendanceError]:
+    """What it means when Meet calls a request invalid: of a following page, that its token is good no longer.
+
+    A page token may expire: https://google.aip.dev/158#expiring-page-tokens. The next read begins with the first page.
+    """
+    return MeetUnavailable if page_token else MeetRequestRefused
+
+
 # Below, messages are the protobuf ones inside the client's wrappers: these tell an unset field from an empty one,
 # which the wrappers' truth value does not, and are quicker to read.
 
@@ -254,7 +274,7 @@ def _conference_record(answer: meet_v2.ConferenceRecord) -> ConferenceRecord:
     return ConferenceRecord(
         name=message.name,
         space=message.space,
-        start_time=_time(message.start_time),
+        start_time=_start(message),
         end_time=_optional_time(message, "end_time"),
         expire_time=_optional_time(message, "expire_time"),
     )
@@ -280,6 +300,13 @@ def _user(participant: Message) -> User:
         return PhoneUser(clean_display_name(participant.phone_user.display_name))
     # A kind that Google adds later is nobody that we can identify either.
     return AnonymousUser(clean_display_name(participant.anonymous_user.display_name))
+
+
+def _start(message: Message) -> datetime:
+    """When something began. Meet sets it for all that it lists; without it, an answer is not what Meet knows."""
+    if not message.HasField("start_time"):
+        raise MeetUnavailable("Meet gives a conference record or a participant session without its start.")
+    return _time(message.start_time)
 
 
 def _optional_time(message: Message, name: str) -> datetime | None:

@@ -115,6 +115,7 @@ class OrganizersCalls:
         attempts: int | None = None,
         if_missing: type[AttendanceError] = ConferenceRecordGone,
         if_hidden: type[AttendanceError] = MeetNotShown,
+        if_refused: type[AttendanceError] = MeetRequestRefused,
     ) -> ResponseT:
         """Make a call until it succeeds, is refused, or was made often enough.
 
@@ -124,6 +125,7 @@ class OrganizersCalls:
             attempts: How often it is made at most, for a call that matters less than others.
             if_missing: What it means when Meet does not know the resource.
             if_hidden: What it means when Meet does not show the resource, or does not know it.
+            if_refused: What it means when Meet calls the request invalid.
 
         Raises:
             AttendanceError: Meet's refusal, by its name in `functions.domain.errors`.
@@ -155,7 +157,7 @@ class OrganizersCalls:
                 attempt, attempts=attempts or self._attempts, maximum=LONGEST_PAUSE, worth_it=worth_it
             )
         except gexc.GoogleAPICallError as error:
-            raise named(error, if_missing=if_missing, if_hidden=if_hidden) from error
+            raise named(error, if_missing=if_missing, if_hidden=if_hidden, if_refused=if_refused) from error
 
 
 def named(
@@ -163,6 +165,7 @@ def named(
     *,
     if_missing: type[AttendanceError] = ConferenceRecordGone,
     if_hidden: type[AttendanceError] = MeetNotShown,
+    if_refused: type[AttendanceError] = MeetRequestRefused,
 ) -> AttendanceError:
     """Our error for Google's; whatever we do not know may pass by itself, so that nothing is lost.
 
@@ -188,6 +191,6 @@ def named(
         case gexc.Forbidden():
             return MeetAccessDenied(f"Meet does not show this conference to its organizer ({kind}).")
         case gexc.BadRequest() | gexc.MethodNotImplemented():
-            return MeetRequestRefused(f"Meet calls the request invalid ({kind}).")
+            return if_refused(f"Meet calls the request invalid ({kind}).")
         case _:
             return MeetUnavailable(f"Meet does not answer ({kind}).")

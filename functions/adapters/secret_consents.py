@@ -45,6 +45,10 @@ _POLICY_VERSION = 3
 """With conditions, which an administrator may have set and we must not lose."""
 
 _IDS = re.compile(r"users/([A-Za-z0-9_-]{1,200})")
+_SWITCHED_OFF = re.compile(r"\b(?:DISABLED|DESTROYED)\b")
+"""What Secret Manager says of a version that somebody disabled or destroyed. It answers FAILED_PRECONDITION for other
+reasons too, such as a key of the customer's that is disabled; its words for those are not documented."""
+
 _State = secret_manager.SecretVersion.State
 
 RequestT = TypeVar("RequestT")
@@ -137,7 +141,11 @@ class SecretConsents:
                 self._client.access_secret_version,
                 secret_manager.AccessSecretVersionRequest(name=f"{name}/versions/latest"),
             )
-        except (gexc.NotFound, gexc.FailedPrecondition):
+        except gexc.NotFound:
+            return None
+        except gexc.FailedPrecondition as error:
+            if not _SWITCHED_OFF.search(str(error.message or "")):
+                raise
             return None
         return bytes(answer.payload.data)
 
@@ -212,6 +220,12 @@ class SecretConsents:
                 return ConsentStoreDenied(f"Secret Manager refuses this process ({kind}).", hint=to_do)
             case gexc.Unauthorized():
                 return OwnCredentialsMissing(f"Secret Manager does not accept this process's credentials ({kind}).")
+            case gexc.FailedPrecondition():
+                return ConsentStoreDenied(
+                    f"Secret Manager cannot open the secret ({kind}).",
+                    hint="If the organisation encrypts secrets with its own keys, check in the console under Security "
+                    "→ Key Management that the key is enabled, and that Secret Manager's service agent may use it.",
+                )
             case gexc.BadRequest() | gexc.NotFound() | gexc.MethodNotImplemented():
                 return ConsentStoreDenied(
                     f"Secret Manager calls the request invalid ({kind}).",

@@ -15,6 +15,8 @@ from google.api_core.operation_async import AsyncOperation
 from google.longrunning import (  # type: ignore[import-untyped]  # the package has no py.typed
     operations_pb2,
 )
+from google.protobuf import any_pb2
+from google.rpc import error_details_pb2  # type: ignore[import-untyped]  # the package ships stubs but no py.typed
 
 from functions.adapters.credentials import Credentials, Metadata, accepted
 from functions.adapters.pacing import Pacing
@@ -86,10 +88,23 @@ async def begun(answer: AsyncOperation) -> operations_pb2.Operation:
 def raise_failure(operation: operations_pb2.Operation) -> None:
     """Raise what the operation failed with, as if the call itself had."""
     if operation.WhichOneof("result") == "error":
+        details = [found for packed in operation.error.details if (found := _detail(packed)) is not None]
         failure: gexc.GoogleAPICallError = gexc.from_grpc_status(  # type: ignore[no-untyped-call]
-            operation.error.code, operation.error.message
+            operation.error.code,
+            operation.error.message,
+            details=details,
+            error_info=next((found for found in details if isinstance(found, error_details_pb2.ErrorInfo)), None),
         )
         raise failure
+
+
+def _detail(packed: any_pb2.Any) -> error_details_pb2.ErrorInfo | error_details_pb2.RetryInfo | None:
+    """A detail of an error that says something to us: its reason, or how long to wait."""
+    for kind in (error_details_pb2.ErrorInfo, error_details_pb2.RetryInfo):
+        found = kind()
+        if packed.Unpack(found):
+            return found
+    return None
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from functions.adapters.credentials import Capability, CredentialsPool
 from functions.adapters.pacing import Pacing
 from functions.adapters.repeating import Method
 from functions.adapters.subscription_calls import ATTEMPTS, OrganizersCalls, begun, naming, raise_failure
-from functions.domain.errors import OrganizerUnknown, SubscriptionRefused
+from functions.domain.errors import OrganizerUnknown, SubscriptionRefused, SubscriptionsUnavailable
 from functions.domain.model import Organizer, Subscription, SubscriptionState
 from functions.domain.subscriptions import suspension_hint
 
@@ -215,11 +215,21 @@ class WorkspaceEventsSubscriptions:
         token = ""
         while True:
             request = events.ListSubscriptionsRequest(filter=wanted, page_size=PAGE_SIZE, page_token=token)
-            page = await call.read(self._client.list_subscriptions, request)
+            try:
+                page = await call.read(self._client.list_subscriptions, request)
+            except gexc.BadRequest as error:
+                if not token:
+                    raise
+                # A page token may expire: https://google.aip.dev/158#expiring-page-tokens
+                raise SubscriptionsUnavailable(
+                    "The Workspace Events API takes its own page token no longer."
+                ) from error
             for found in page.subscriptions:
                 yield found
-            if page.next_page_token in {"", token}:
+            if not page.next_page_token:
                 return
+            if page.next_page_token == token:
+                raise SubscriptionsUnavailable("The Workspace Events API gives the same page again and again.")
             token = page.next_page_token
 
     async def _shown(self, name: str, call: OrganizersCalls) -> Subscription | None:

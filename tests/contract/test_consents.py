@@ -189,6 +189,16 @@ async def test_a_teacher_whose_newest_version_is_disabled_has_no_consent(secrets
     assert await secrets.get(Organizer("users/11")) is None
 
 
+async def test_a_secret_whose_key_is_disabled_is_no_teacher_without_consent(secrets, simulator):
+    await secrets.put(ADA)
+    simulator.faults.set(Fault("AccessSecretVersion", grpc.StatusCode.FAILED_PRECONDITION))
+
+    with pytest.raises(ConsentStoreDenied) as caught:
+        await secrets.get(Organizer("users/11"))
+
+    assert "key is enabled" in caught.value.hint
+
+
 async def test_without_a_service_account_nobody_is_allowed_to_read(simulator, client):
     await SecretConsents(client, project=PROJECT).put(ADA)
 

@@ -325,6 +325,30 @@ async def test_no_minute_sees_more_calls_than_the_ceiling(school, meet, instance
     assert len(meet.calls) == 10
 
 
+@pytest.mark.parametrize("method", ["ListParticipants", "ListParticipantSessions"])
+async def test_a_page_token_that_has_expired_is_no_request_that_never_succeeds(app, school, meet, method):
+    often = [Visit(LONG_AGO + timedelta(seconds=10 * n), LONG_AGO + timedelta(seconds=10 * n + 5)) for n in range(260)]
+    conference = held(*(somebody(n) for n in range(2, 260)), somebody(260, *often))
+    school.hold(conference)
+    meet.faults.set(Fault(method, STATUS.INVALID_ARGUMENT, page=2, times=1))
+
+    with pytest.raises(MeetUnavailable):
+        await read(app, conference)
+
+    assert session_count(await read(app, conference)) == 258 + 260
+
+
+async def test_a_list_of_records_whose_page_token_has_expired_is_asked_for_again_later(app, school, meet):
+    for number in range(101):
+        school.hold(held(id=f"abc{number}"))
+    meet.faults.set(Fault("ListConferenceRecords", STATUS.INVALID_ARGUMENT, page=2))
+
+    with pytest.raises(MeetUnavailable):
+        await app.deps.conferences.list(
+            space="spaces/room", since=LONG_AGO, until=None, organizer=Organizer(user=TEACHER)
+        )
+
+
 async def test_a_page_of_any_size_is_taken(app, school):
     """250 people, each with a name of 20,000 characters: more than gRPC takes unless told otherwise."""
     conference = held(*(somebody(n, name="x" * 20_000) for n in range(2, 252)))
@@ -334,38 +358,65 @@ async def test_a_page_of_any_size_is_taken(app, school):
         assert len((await read(app, conference)).snapshot.participants) == 250
 
 
-async def test_a_meet_that_gives_the_same_page_for_ever_is_asked_again_later(instance):
-    record = held()
+@contextlib.asynccontextmanager
+async def a_meet_that_answers(instance, **answers):
+    """An instance that talks to a Meet with these answers, whatever it is asked."""
 
-    async def conference_record(*_):
-        return meet_v2.ConferenceRecord(name=record.name, start_time=record.start)
+    def always(answer):
+        async def given(*_):
+            return answer
 
-    async def first_page_for_ever(*_):
-        return meet_v2.ListParticipantsResponse(next_page_token="again")  # noqa: S106 - of a page
+        return given
 
-    services = {"GetConferenceRecord": conference_record, "ListParticipants": first_page_for_ever}
     server = grpc.aio.server(
         handlers=[
             grpc.method_handlers_generic_handler(
                 "google.apps.meet.v2.ConferenceRecordsService",
                 {
                     name: grpc.unary_unary_rpc_method_handler(
-                        answer, response_serializer=lambda message: type(message).serialize(message)
+                        always(answer), response_serializer=lambda message: type(message).serialize(message)
                     )
-                    for name, answer in services.items()
+                    for name, answer in answers.items()
                 },
             )
         ]
     )
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    app = instance(meet_api_endpoint=f"http://127.0.0.1:{port}")
     try:
+        yield instance(meet_api_endpoint=f"http://127.0.0.1:{port}")
+    finally:
+        await server.stop(0.1)
+
+
+async def test_a_meet_that_gives_the_same_page_for_ever_is_asked_again_later(instance):
+    record = held()
+    answers = {
+        "GetConferenceRecord": meet_v2.ConferenceRecord(name=record.name, start_time=record.start),
+        "ListParticipants": meet_v2.ListParticipantsResponse(next_page_token="again"),  # noqa: S106 - of a page
+    }
+    async with a_meet_that_answers(instance, **answers) as app:
         with pytest.raises(MeetUnavailable, match="same page"):
             async with asyncio.timeout(10):
                 await read(app, record)
-    finally:
-        await server.stop(0.1)
+
+
+@pytest.mark.parametrize("without", ["record", "session"])
+async def test_a_time_that_is_missing_is_no_time_at_all(instance, without):
+    record, name = held(), "conferenceRecords/abc/participants/1"
+    begun = {"start_time": record.start}
+    session = meet_v2.ParticipantSession(
+        name=f"{name}/participantSessions/1", **({} if without == "session" else begun)
+    )
+    answers = {
+        "GetConferenceRecord": meet_v2.ConferenceRecord(name=record.name, **({} if without == "record" else begun)),
+        "ListParticipants": meet_v2.ListParticipantsResponse(participants=[meet_v2.Participant(name=name)]),
+        "ListParticipantSessions": meet_v2.ListParticipantSessionsResponse(participant_sessions=[session]),
+    }
+    async with a_meet_that_answers(instance, **answers) as app:
+        with pytest.raises(MeetUnavailable, match="without its start"):
+            async with asyncio.timeout(10):
+                await read(app, record)
 
 
 async def test_sessions_are_asked_for_while_later_pages_are_still_to_come(app, school, meet):

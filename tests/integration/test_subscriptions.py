@@ -12,7 +12,7 @@ from google.apps.events_subscriptions_v1.services.subscriptions_service.transpor
     SubscriptionsServiceGrpcAsyncIOTransport,
 )
 from google.longrunning import operations_pb2
-from google.protobuf import duration_pb2, empty_pb2
+from google.protobuf import any_pb2, duration_pb2, empty_pb2
 from google.rpc.error_details_pb2 import ErrorInfo
 
 from functions.adapters.credentials import AnonymousCredentials, CredentialsPool
@@ -54,6 +54,7 @@ class Events:
         self.asks_until_done = 0
         self.failures = {}
         self.failed_operation = None
+        self.next_page_token = ""
         self.calls = []
         self._changes = {}
 
@@ -96,7 +97,8 @@ class Events:
     async def list_subscriptions(self, request, _):
         assert 'event_types:"google.workspace.meet.conference.v2.ended"' in request.filter
         found = [one for one in self.subscriptions.values() if f'"{one.target_resource}"' in request.filter]
-        return events.ListSubscriptionsResponse.pb(events.ListSubscriptionsResponse(subscriptions=found))
+        answer = events.ListSubscriptionsResponse(subscriptions=found, next_page_token=self.next_page_token)
+        return events.ListSubscriptionsResponse.pb(answer)
 
     async def delete_subscription(self, request, _):
         if self.subscriptions.pop(request.name, None) is None and not request.allow_missing:
@@ -127,8 +129,8 @@ class Events:
     def handler(self, name, method, request_type):
         async def handle(request, context):
             self.calls.append((name, dict(context.invocation_metadata())["x-acting-as"]))
-            if self.failures.get(name):
-                await context.abort(self.failures[name].pop(0), "planned")
+            if self.failures.get(name) and (status := self.failures[name].pop(0)):
+                await context.abort(status, "planned")
             try:
                 return await method(request, context)
             except LookupError as error:
@@ -367,6 +369,26 @@ async def test_an_operation_that_fails_is_named_as_the_call_itself(subscriptions
         await subscriptions.ensure(organizer=TEACHER)
 
     assert "meet-api-event-push@system.gserviceaccount.com" in caught.value.hint
+
+
+async def test_the_reason_of_an_operation_that_fails_is_heard(subscriptions, api):
+    detail = any_pb2.Any()
+    detail.Pack(ErrorInfo(reason="ACCESS_TOKEN_SCOPE_INSUFFICIENT"))
+    api.failed_operation = {"code": 7, "message": "Denied.", "details": [detail]}
+
+    with pytest.raises(SubscriptionScopeMissing):
+        await subscriptions.ensure(organizer=TEACHER)
+
+
+async def test_a_list_without_an_end_is_not_taken_for_a_whole_one(subscriptions, api):
+    api.failures["CreateSubscription"] = [STATUS.ALREADY_EXISTS]
+    api.next_page_token = "again"  # noqa: S105 - of a page
+
+    with pytest.raises(SubscriptionsUnavailable):
+        await subscriptions.ensure(organizer=TEACHER)
+    api.failures = {"CreateSubscription": [STATUS.ALREADY_EXISTS], "ListSubscriptions": [None, STATUS.INVALID_ARGUMENT]}
+    with pytest.raises(SubscriptionsUnavailable):
+        await subscriptions.ensure(organizer=TEACHER)
 
 
 async def test_what_may_pass_by_itself_is_tried_again(subscriptions, api):

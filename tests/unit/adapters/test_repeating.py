@@ -1,0 +1,35 @@
+"""What counts as trouble of a service, and what is an answer."""
+
+from __future__ import annotations
+
+import pytest
+from google.api_core import exceptions as gexc
+
+from functions.adapters.patience import Patience
+from functions.adapters.repeating import repeated
+
+
+class Seconds:
+    def __init__(self):
+        self.now = 0.0
+
+    async def pass_by(self, seconds):
+        self.now += seconds
+
+
+@pytest.mark.parametrize(
+    ("error", "left"),
+    [(gexc.NotFound("gone"), 45.0), (gexc.Forbidden("no"), 45.0), (gexc.ServiceUnavailable("down"), 35.0)],
+)
+async def test_a_refusal_costs_no_patience_and_a_failure_does(error, left):
+    seconds = Seconds()
+    patience = Patience(45.0, clock=lambda: seconds.now, sleep=seconds.pass_by)
+
+    async def slow():
+        await seconds.pass_by(10.0)
+        raise error
+
+    with patience.started(), pytest.raises(type(error)):
+        await repeated(slow, attempts=1)
+
+    assert patience.left == left
