@@ -130,45 +130,66 @@ def answered_since(person: Person | None, moment: datetime | None) -> bool:
     return not person.outdated or any(known.until and known.counts_at(moment) for known in person.addresses)
 
 
-def owners(wanted: Collection[str], people: Mapping[str, Person], moment: datetime | None) -> dict[str, str]:
+def owners(
+    wanted: Collection[str], people: Mapping[str, Person], moment: datetime | None, *, named_at: datetime | None = None
+) -> dict[str, str]:
     """The account of each address that a class names; nothing for an address without a known account.
 
     An address is one account's at a time: the one that was known by it at that moment, else the first that was known
     by it later. But a class that names the old owner by a newer address was entered after the change: to it, the
-    address is its new owner's.
+    address is its new owner's, also if nobody knows yet who that is.
 
     Args:
         wanted: The addresses that the class names, of students and teachers.
         people: What is known of accounts.
         moment: When the class's people were last there; None while it goes on.
+        named_at: When the class got its students and teachers, if that is known.
 
     Returns:
         By address in its compared form, `users/{id}`.
     """
     named = mailboxes(wanted)
+    afterwards = named_at if named_at and moment and named_at > moment else None
     claims: dict[str, list[tuple[KnownAddress, str]]] = {}
     named_by: dict[str, frozenset[str]] = {}
     for user, person in people.items():
         own = [(box, known) for known in person.addresses if (box := mailbox(known.email)) in named]
-        named_by[user] = frozenset(box for box, known in own if known.current and known.counts_at(moment))
+        named_by[user] = frozenset(
+            box
+            for box, known in own
+            if known.current and (known.counts_at(moment) or (afterwards and known.counts_at(afterwards)))
+        )
         for box, known in own:
             claims.setdefault(box, []).append((known, user))
     found = {}
     for box, claiming in claims.items():
         otherwise_named = {user for _, user in claiming if named_by[user] - {box}}
-        owner = _owner(claiming, otherwise_named, moment)
+        owner = _owner(claiming, otherwise_named, moment, afterwards)
         if owner:
             found[box] = owner
     return found
 
 
-def _owner(claims: Sequence[tuple[KnownAddress, str]], named: Collection[str], moment: datetime | None) -> str | None:
-    """The account of an address; the class names those in `named` by another address that they have now."""
+def _owner(
+    claims: Sequence[tuple[KnownAddress, str]],
+    named: Collection[str],
+    moment: datetime | None,
+    afterwards: datetime | None,
+) -> str | None:
+    """The account of an address.
+
+    The class names those in `named` by another address that they have now. `afterwards` is when the class got its
+    people, if that was after they had left.
+    """
     in_time = [claim for claim in sorted(claims, key=_order) if moment is None or claim[0].reaches(moment)]
     for number, (known, user) in enumerate(in_time):
         if known.counts_at(moment):
             successor = next((other for _, other in in_time[number + 1 :] if other != user), None)
-            return successor if successor and user in named and not known.current else user
+            if known.current or user not in named:
+                return user
+            # Whoever has it by now may never have been asked for.
+            was_given_on = afterwards is not None and known.until is not None and known.until < afterwards
+            return successor or (None if was_given_on else user)
     return None
 
 

@@ -267,6 +267,7 @@ def students_of(
         roster=session.plan.roster,
         people=people,
         ended_at=people_left_at(session, conferences),
+        named_at=session.plan.named_at,
     ).students()
 
 
@@ -292,6 +293,7 @@ def who_is_who(session: ClassSession, evidence: Evidence) -> Who:
         people=evidence.people,
         room_names=evidence.room_names,
         ended_at=people_left_at(session, evidence.conferences),
+        named_at=session.plan.named_at,
     )
 
 

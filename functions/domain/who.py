@@ -84,6 +84,7 @@ class Who:
         organizers: The e-mail of each account that organized one of the conferences, as far as that is known.
         accounts: By address, the account that has it: for people whom reports name by address alone.
         ended_at: When the people of the class were last there; None while it goes on.
+        named_at: When its teachers and roster were set, if that is known.
     """
 
     teachers: frozenset[str]
@@ -96,6 +97,8 @@ class Who:
     organizers: Mapping[str, str] = field(default_factory=dict)
     accounts: Mapping[str, str] = field(default_factory=dict)
     ended_at: datetime | None = None
+    named_at: datetime | None = None
+    _named_boxes: frozenset[str] = field(init=False, repr=False)
     _owners: Mapping[str, str] = field(init=False, repr=False)
     _teachers: frozenset[str] = field(init=False, repr=False)
     _teaching: frozenset[str] = field(init=False, repr=False)
@@ -106,12 +109,19 @@ class Who:
     def __post_init__(self) -> None:
         """Find each address's account once, for all participants."""
         emails = [entry.email for entry in self.roster if entry.email]
-        found = owners([*self.teachers, *emails], self.people, self.ended_at)
+        named = [*self.teachers, *emails]
+        found = owners(named, self.people, self.ended_at, named_at=self.named_at)
         teachers = mailboxes(self.teachers)
         teaching = frozenset(found[box] for box in teachers if box in found)
         having = Counter(box for p in self.people.values() for box in mailboxes(k.email for k in p.addresses))
         contested = frozenset(box for box, accounts in having.items() if accounts > 1)
-        hidden = {"_owners": found, "_teachers": teachers, "_teaching": teaching, "_contested": contested}
+        hidden = {
+            "_named_boxes": mailboxes(named),
+            "_owners": found,
+            "_teachers": teachers,
+            "_teaching": teaching,
+            "_contested": contested,
+        }
         for name, value in hidden.items():
             object.__setattr__(self, name, value)
         students = tuple(entry for entry in self.roster if not self._is_teachers(entry))
@@ -137,12 +147,17 @@ class Who:
         return self.account_of_entry(entry) if contested else entry.user
 
     def emails_of(self, user: str | None) -> tuple[str, ...]:
-        """The addresses of an account that count for this class meeting."""
+        """The addresses of an account that count for this class meeting, but none that means somebody else in it."""
         person = self.people.get(user) if user else None
         if person is None:
             return ()
         meant = (known.email for known in person.addresses if self._owners.get(mailbox(known.email)) == user)
-        return tuple(dict.fromkeys([*addresses_at(person, self.ended_at), *meant]))
+        had = (
+            email
+            for email in addresses_at(person, self.ended_at)
+            if (box := mailbox(email)) not in self._named_boxes or self._owners.get(box) == user
+        )
+        return tuple(dict.fromkeys([*had, *meant]))
 
     def teachers_found(self, users: Iterable[str | None]) -> bool:
         """Whether each teacher of the class is among some accounts."""

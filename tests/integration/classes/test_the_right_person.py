@@ -220,3 +220,92 @@ async def test_a_class_that_is_entered_after_a_renaming_takes_nobody_for_absent_
     assert "absent" not in marks_in(await sheet(api, made["session_id"])).values()
     await job(app, "sync-session", session_id=made["session_id"])
     assert "absent" not in marks_in(await sheet(api, made["session_id"])).values()
+
+
+async def entered_afterwards(app, api, school, *, before, after, people, body):
+    """A call that was read when its accounts were called otherwise, and of which a class is made only after that."""
+    school.enrol(*before)
+    first = await scheduled(api, duration_minutes=20)
+    room = (await api.get(f"/api/sessions/{first['session_id']}")).json()["space"]
+    there = [
+        Attendee(key, "signed_in", key.title(), user, (Visit(at(30), at(50)),))
+        for key, user in [("t", TEACHER), *people]
+    ]
+    call = held(room, first["meeting_code"], *there, record="rec-2", start=30, end=50)
+    school.hold(call)
+    await event(app, call)
+    school.enrol(*after)
+    made = await scheduled(
+        api, meeting_code=first["meeting_code"], start_time=at(30).isoformat(), duration_minutes=20, **body
+    )
+    await job(app, "sync-session", session_id=made["session_id"])
+    return await sheet(api, made["session_id"])
+
+
+async def test_a_class_that_is_entered_after_a_renaming_knows_a_student_by_the_new_address(app, api, school):
+    """The old address is Sam's by then, who was never in a call."""
+    found = await entered_afterwards(
+        app,
+        api,
+        school,
+        before=[Account("users/77", "dana@school.example")],
+        after=[Account("users/77", "dana@new.example"), Account("users/78", "dana@school.example")],
+        people=[("dana", "users/77")],
+        body={"student_emails": ["dana@new.example", "dana@school.example"]},
+    )
+
+    assert marks_in(found) == {"dana@new.example": "present", "dana@school.example": "absent"}
+    assert [p["emails"] for p in found["attendance"] if p["email"] == "dana@new.example"] == [["dana@new.example"]]
+
+
+async def test_a_class_that_is_entered_after_a_swap_of_addresses_means_each_student_by_the_newer_one(app, api, school):
+    """Only Dana came; she has Sam's old address, and Sam has hers."""
+    found = await entered_afterwards(
+        app,
+        api,
+        school,
+        before=[Account("users/77", "dana@school.example"), Account("users/78", "sam@school.example")],
+        after=[Account("users/77", "sam@school.example"), Account("users/78", "dana@school.example")],
+        people=[("dana", "users/77")],
+        body={"student_emails": ["dana@school.example", "sam@school.example"]},
+    )
+
+    assert marks_in(found) == {"dana@school.example": "absent", "sam@school.example": "present"}
+
+
+async def test_a_class_that_is_entered_after_a_teachers_marriage_expects_the_student_with_her_old_address(
+    app, api, school
+):
+    found = await entered_afterwards(
+        app,
+        api,
+        school,
+        before=[Account("users/50", "ms.grey@school.example")],
+        after=[Account("users/50", "ms.white@school.example"), Account("users/78", "ms.grey@school.example")],
+        people=[("grey", "users/50")],
+        body={
+            "co_teacher_emails": ["ms.white@school.example"],
+            "student_emails": ["ms.grey@school.example"],
+        },
+    )
+
+    assert marks_in(found) == {"ms.grey@school.example": "absent"}
+    assert [p["role"] for p in found["attendance"] if p["user"] == "users/50"] == ["teacher"]
+
+
+async def test_each_class_of_a_series_entered_after_a_renaming_knows_a_student_by_the_new_address(app, api, school):
+    found = await entered_afterwards(
+        app,
+        api,
+        school,
+        before=[Account("users/77", "dana@school.example")],
+        after=[Account("users/77", "dana@new.example"), Account("users/78", "dana@school.example")],
+        people=[("dana", "users/77")],
+        body={
+            "student_emails": ["dana@new.example", "dana@school.example"],
+            "recurrence": "FREQ=DAILY;COUNT=2",
+            "time_zone": "UTC",
+        },
+    )
+
+    assert marks_in(found) == {"dana@new.example": "present", "dana@school.example": "absent"}

@@ -113,6 +113,49 @@ def test_a_class_that_names_the_old_owner_by_the_newer_address_means_the_new_own
     assert owners(named, people, ended_at(1)) == {"sam.old@x.example": "users/1", "sam@x.example": "users/2"}
 
 
+def test_a_class_entered_after_a_renaming_means_nobody_known_by_an_address_whose_new_owner_was_never_asked_for():
+    people = told(told({}, 1, u1=("dana@x.example",)), 5, u1=("dana.new@x.example",))
+    named = ["dana.new@x.example", "dana@x.example"]
+
+    assert owners(named, people, ended_at(1), named_at=asked_at(4)) == {"dana.new@x.example": "users/1"}
+    assert owners(["dana@x.example"], people, ended_at(1), named_at=asked_at(4)) == {"dana@x.example": "users/1"}
+
+
+def test_a_class_after_which_an_answer_still_had_the_address_means_its_old_owner_whatever_else_it_names():
+    people = told(told({}, 1, u1=("dana@x.example",)), 5, u1=("sam@x.example",))
+    named = ["dana@x.example", "sam@x.example"]
+
+    for named_at in (None, ended_at(0), asked_at(1)):
+        assert owners(named, people, ended_at(1), named_at=named_at)["dana@x.example"] == "users/1"
+
+
+def test_a_class_entered_after_two_renamings_means_the_account_by_its_last_address_alone():
+    people = told(told(told({}, 1, u1=("a@x.example",)), 2, u1=("b@x.example",)), 3, u1=("c@x.example",))
+
+    assert owners(SHARED, people, ended_at(1), named_at=asked_at(4)) == {"c@x.example": "users/1"}
+
+
+def test_a_class_entered_after_addresses_were_given_on_in_a_chain_means_each_ones_last_owner():
+    people = told({}, 1, u1=("a@x.example",), u2=("b@x.example",))
+    people = told(people, 5, u1=("c@x.example",), u2=("a@x.example",))
+
+    found = owners(SHARED, people, ended_at(1), named_at=asked_at(6))
+    assert found == {"a@x.example": "users/2", "c@x.example": "users/1"}
+
+
+def test_a_class_entered_after_two_students_swapped_their_addresses_means_each_by_the_newer_one():
+    people = told({}, 1, u1=("a@x.example",), u2=("b@x.example",))
+    people = told(people, 5, u1=("b@x.example",), u2=("a@x.example",))
+    named = ["a@x.example", "b@x.example"]
+
+    swapped = {"a@x.example": "users/2", "b@x.example": "users/1"}
+    assert owners(named, people, ended_at(1), named_at=asked_at(6)) == swapped
+    assert owners(named, people, ended_at(1), named_at=ended_at(0)) == {
+        "a@x.example": "users/1",
+        "b@x.example": "users/2",
+    }
+
+
 def test_classmates_who_got_each_others_addresses_keep_their_own_for_a_past_class():
     people = told({}, 1, u1=("sam@x.example",), u2=("tim@x.example",))
     people = told(people, 5, u1=("sam.old@x.example",), u2=("sam@x.example",))
