@@ -182,26 +182,42 @@ class DocumentAttendanceStore:
 
     async def organizer_with(self, email: str) -> TrackedOrganizer | None:
         """See the port."""
+        enrolled, having = await asyncio.gather(
+            self._organizer_enrolled_by(email), self._accounts_having(mailbox(email))
+        )
+        # An address may have been given on since its teacher was enrolled by it.
+        if enrolled and (not having or enrolled.user in having):
+            return enrolled
+        paths = [organizer_path(user) for user in having]
+        tracked = await self._database.get_many(paths) if paths else {}
+        return next((organizer_from_document(tracked[path].fields) for path in paths if path in tracked), None)
+
+    async def _organizer_enrolled_by(self, email: str) -> TrackedOrganizer | None:
         for named in (Where("email", "==", email), Where("mailbox", "==", mailbox(email))):
             found = await self._database.find(Query("organizers", where=(named,), limit=1))
             if found.documents:
                 return organizer_from_document(found.documents[0].fields)
             if mailbox(email) == email:
                 break
-        return await self._organizer_known_by(mailbox(email))
+        return None
 
-    async def _organizer_known_by(self, box: str) -> TrackedOrganizer | None:
-        """A tracked teacher who has an address by now under which nobody was enrolled."""
+    async def _accounts_having(self, box: str) -> list[str]:
+        """The accounts that have an address by now."""
         found = await self._database.find(Query("people", where=(Where("emails", "contains", box),)))
         people = [person_from_document(document.fields) for document in found.documents]
-        paths = [organizer_path(person.user) for person in people if box in mailboxes(current_of(person))]
-        tracked = await self._database.get_many(paths) if paths else {}
-        return next((organizer_from_document(tracked[path].fields) for path in paths if path in tracked), None)
+        return [person.user for person in people if box in mailboxes(current_of(person))]
 
     async def has_classes(self, teacher_email: str) -> bool:
         """See the port."""
         named = Where("teacher_email", "==", teacher_email)
-        return bool((await self._database.find(Query("sessions", where=(named,), limit=1))).documents)
+        if (await self._database.find(Query("sessions", where=(named,), limit=1))).documents:
+            return True
+        box = mailbox(teacher_email)
+        if not box.endswith("@gmail.com"):
+            return False  # its mailbox has only this spelling
+        teaching = Where("teacher_emails", "contains", box)
+        found = await self._database.find(Query("sessions", where=(teaching,), order=("session_start", "session_id")))
+        return any(mailbox(document.fields["teacher_email"]) == box for document in found.documents)
 
     async def park(self, event: ParkedEvent) -> None:
         """See the port."""

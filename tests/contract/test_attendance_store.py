@@ -14,12 +14,15 @@ from functions.adapters.attendance_store import PARKED_AT_ONCE, DocumentAttendan
 from functions.adapters.database import ABSENT, COMMIT_TIME, Query, Write
 from functions.adapters.firestore import FirestoreDatabase
 from functions.adapters.sqlite import SqliteDatabase
+from functions.domain.addresses import KnownAddress
 from functions.domain.attendance import attendee_id, unscheduled_session
 from functions.domain.errors import DocumentsRefused, DocumentTooNew, NotFound, Retryable, StoreConflict
 from functions.domain.intervals import Interval
 from functions.domain.model import (
     DeviceUser,
     EmailUser,
+    Identity,
+    IdentitySource,
     Interruption,
     Organizer,
     PhoneUser,
@@ -1127,6 +1130,33 @@ async def test_a_teacher_has_classes_once_one_is_stored_and_a_co_teacher_has_non
 
     assert await store.has_classes("teacher@school.example")
     assert not await store.has_classes("co-teacher@school.example")
+
+
+async def test_a_teacher_has_classes_by_any_spelling_of_a_gmail_address(store):
+    await do(store, lambda work: work.put_sheet(sheet_of(lesson(teachers=("m.grey@gmail.com", "b.white@gmail.com")))))
+
+    for spelling in ("m.grey@gmail.com", "mgrey@gmail.com", "mg.rey@googlemail.com"):
+        assert await store.has_classes(spelling)
+    assert not await store.has_classes("bwhite@gmail.com")
+
+
+async def test_a_teacher_whose_address_another_account_has_now_is_not_found_by_it(store):
+    since = KnownAddress("teacher@school.example", since=at(0), until=at(1), lost_at=at(2))
+    renamed = Person("users/1", Identity("users/1", "married@school.example", (), None, IdentitySource.DIRECTORY))
+    renamed = dataclasses.replace(
+        renamed, known_by=(since, KnownAddress("married@school.example", since=at(2))), resolved_at=at(2)
+    )
+    successor = Person(
+        "users/5",
+        Identity("users/5", "teacher@school.example", (), None, IdentitySource.DIRECTORY),
+        resolved_at=at(2),
+    )
+    await do(store, lambda work: work.put_organizer(TRACKED), lambda work: work.put_person(renamed))
+    assert await store.organizer_with("teacher@school.example") == TRACKED
+
+    await do(store, lambda work: work.put_person(successor))
+    assert await store.organizer_with("teacher@school.example") is None
+    assert await store.organizer_with("married@school.example") == TRACKED
 
 
 async def test_teachers_are_given_in_order_from_behind_one_on(store):
