@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from functions.adapters.credentials import Capability, Credentials, CredentialsPool
 from functions.adapters.google_rest import Api, ErrorsOf, Missing, RestApi
+from functions.adapters.rest_pages import all_pages
 from functions.domain.calendar import Details, Event, EventChange, EventRemoval, NewEvent
 from functions.domain.errors import (
     CalendarAccessDenied,
@@ -108,17 +109,17 @@ class GoogleCalendar:
 
     async def occurrences(self, event_id: str, *, organizer: Organizer) -> Mapping[datetime, Event]:
         """See the port."""
-        found: list[Event] = []
-        token: str | None = None
-        while True:
-            try:
-                answer = await self._rest.call(partial(_instances, event_id, token), self._as(organizer))
-            except Missing:
-                return {}
-            found += [_event(item) for item in answer.get("items", ()) if item.get("status") != "cancelled"]
-            token = answer.get("nextPageToken")
-            if not token:
-                return {event.occurrence: event for event in found if event.occurrence}
+
+        async def page(token: str | None) -> tuple[list[Event], str | None]:
+            answer = await self._rest.call(partial(_instances, event_id, token), self._as(organizer))
+            items = (item for item in answer.get("items", ()) if item.get("status") != "cancelled")
+            return [_event(item) for item in items], answer.get("nextPageToken")
+
+        try:
+            pages = await all_pages(page, of=API)
+        except Missing:
+            return {}
+        return {event.occurrence: event for found in pages for event in found if event.occurrence}
 
     async def change(self, change: EventChange, *, organizer: Organizer) -> bool:
         """See the port."""

@@ -48,6 +48,7 @@ class RestFault:
     own front end, and with `hangs` nothing until the stand-in stops.
     `content` is the whole body instead of the usual one,
     and `retry_after` the header of that name. `key` is the account that the call is about; None: any.
+    With `following` only calls with a page token are struck.
     """
 
     method: str
@@ -60,6 +61,11 @@ class RestFault:
     key: str | None = None
     content: str | None = None
     retry_after: str | None = None
+    following: bool = False
+
+    def concerns(self, method: str, *, key: str | None, follows: bool) -> bool:
+        """Tell whether it can strike this call at all."""
+        return self.method == method and self.key in {None, key} and (follows or not self.following)
 
 
 @dataclass(frozen=True)
@@ -210,8 +216,7 @@ class GoogleApis(HttpStandIn):
                 (
                     (fault, done)
                     for fault, done in self._faults
-                    if fault.method == method
-                    and fault.key in {None, key}
+                    if fault.concerns(method, key=key, follows="pageToken" in request.query_params)
                     and (fault.times is None or len(done) < fault.times)
                 ),
                 None,

@@ -98,6 +98,32 @@ async def test_occurrences_are_read_to_the_last_page(lesson):
     assert await lesson.agrees()
 
 
+@pytest.mark.parametrize(("status", "reason"), [(400, "invalid"), (410, "updatedMinTooLongAgo")])
+async def test_occurrences_are_read_from_the_first_page_again_when_a_page_token_is_good_no_more(
+    *, lesson, status, reason
+):
+    lesson.calendar.page_size = 3
+    lesson.calendar.fail(RestFault("events.instances", status, reason, times=1, following=True))
+    await lesson.made(recurrence="FREQ=DAILY;COUNT=10")
+
+    assert await lesson.agrees()
+
+
+async def test_calendar_that_takes_none_of_its_page_tokens_does_not_answer_now(lesson):
+    lesson.calendar.page_size = 3
+    lesson.calendar.fail(RestFault("events.instances", 400, "invalid", following=True))
+    answer = await lesson.ask(recurrence="FREQ=DAILY;COUNT=10")
+
+    assert (answer.status_code, slug(answer)) == (503, "calendar-unavailable")
+
+
+async def test_calendar_that_gives_the_same_page_token_again_and_again_does_not_answer_now(lesson):
+    lesson.calendar.fail(RestFault("events.instances", content='{"items": [], "nextPageToken": "again"}'))
+    answer = await lesson.ask(recurrence="FREQ=DAILY;COUNT=10")
+
+    assert (answer.status_code, slug(answer)) == (503, "calendar-unavailable")
+
+
 @pytest.mark.parametrize(
     ("rule", "number"),
     [
