@@ -91,7 +91,7 @@ class ErrorsOf:
         access_denied: It refuses the person.
         request_refused: It calls the request invalid.
         clash: What is there is not what the request supposes: an id that is taken (409), or another version (412);
-            None for an API that is only read.
+            None for an API that is only read, and may answer in a moment.
     """
 
     unavailable: type[Retryable]
@@ -259,8 +259,10 @@ class RestApi:
         if status in _NOT_THERE:
             # A page of a proxy or of Google's front end: it tells nothing of what was asked for.
             return api.errors.unavailable(f"The {api.title} does not answer with JSON (HTTP {status}).")
-        if status in _CLASHES and api.errors.clash:
-            return api.errors.clash(f"The {api.title} has something else there by now (HTTP {status}).")
+        if status in _CLASHES:
+            # Of an API that is only read it says nothing of the request.
+            clash = api.errors.clash or api.errors.unavailable
+            return clash(f"The {api.title} has something else there by now (HTTP {status}).")
         if status == 403 and reasons & _API_OFF_REASONS:  # noqa: PLR2004 - before quotas, whose domain it has as well
             return self._off(status)
         if passes(status) or reasons & _QUOTA_REASONS or told.of_quota:
