@@ -19,6 +19,7 @@ from functions.domain.calendar import Attendee, Details, Event, EventChange, Eve
 from functions.domain.errors import (
     CalendarAccessDenied,
     CalendarApiDisabled,
+    CalendarLinkFailed,
     CalendarRequestRefused,
     CalendarScopeMissing,
     CalendarUnavailable,
@@ -45,6 +46,8 @@ API = Api(
         access_denied=CalendarAccessDenied,
         request_refused=CalendarRequestRefused,
         clash=Clash,
+        # Where Meet is off: https://github.com/googleapis/google-api-nodejs-client/issues/3272
+        by_words={"Invalid conference type value": CalendarLinkFailed},
     ),
 )
 

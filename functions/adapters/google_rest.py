@@ -13,7 +13,7 @@ import re
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property, partial
@@ -92,6 +92,7 @@ class ErrorsOf:
         request_refused: It calls the request invalid.
         clash: What is there is not what the request supposes: an id that is taken (409), or another version (412);
             None for an API that is only read, and may answer in a moment.
+        by_words: What a request that is called invalid (400) is to us, by words of the message where no reason says it.
     """
 
     unavailable: type[Retryable]
@@ -100,6 +101,7 @@ class ErrorsOf:
     access_denied: type[NeedsOperator]
     request_refused: type[Permanent]
     clash: type[Permanent] | None = None
+    by_words: Mapping[str, type[AttendanceError]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +279,13 @@ class RestApi:
             )
         if status in {401, 403}:
             return api.errors.access_denied(f"The {api.title} refuses the person it was asked as (HTTP {status}).")
+        return self._invalid(status, words)
+
+    def _invalid(self, status: int, words: str) -> AttendanceError:
+        api = self._api
+        for known, error in api.errors.by_words.items():
+            if status == 400 and known in words:  # noqa: PLR2004 - an HTTP status
+                return error(f"The {api.title} calls the request invalid: {known} (HTTP {status}).")
         return api.errors.request_refused(f"The {api.title} calls the request invalid (HTTP {status}).")
 
     def _off(self, status: int) -> NeedsOperator:

@@ -381,6 +381,7 @@ async def test_reports_without_a_last_page_change_nothing_and_are_asked_later(*,
     [
         (403, "SERVICE_DISABLED", "reports-api-disabled"),
         (403, "insufficientPermissions", "reports-access-denied"),
+        (401, "authError", "reports-access-denied"),
         (400, "invalid", "reports-request-refused"),
     ],
 )
