@@ -1,6 +1,8 @@
 """Access tokens of Google's, as one person and for one capability: fetched when needed and kept until they end.
 
 The official library (google-auth) fetches them and blocks meanwhile: on threads, so that the event loop goes on.
+
+What was compared with Google's reference, and what is not known: docs/google.md.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 https://developers.google.com/workspace/calendar/api/guides/create-events
 https://developers.google.com/workspace/calendar/api/guides/recurringevents
+
+What was compared with Google's reference, and what is not known: docs/google.md.
 """
 
 from __future__ import annotations

@@ -3,6 +3,9 @@
 The class of google-auth for impersonated credentials would do it too, but loses its subject when it is copied, as the
 gRPC clients do. These credentials are made for one teacher and one capability, and never copied.
 https://developers.google.com/identity/protocols/oauth2/service-account#delegatingauthority
+https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/signBlob
+
+What was compared with Google's reference, and what is not known: docs/google.md.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """The Admin SDK Reports API: who left which call, and how long they had been there.
 
 https://developers.google.com/workspace/admin/reports/reference/rest/v1/activities/list
+
+What was compared with Google's reference, and what is not known: docs/google.md.
 """
 
 from __future__ import annotations
