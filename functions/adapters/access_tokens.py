@@ -1,6 +1,8 @@
 """Access tokens of Google's, as one person and for one capability: fetched when needed and kept until they end.
 
 The official library (google-auth) fetches them and blocks meanwhile: on threads, so that the event loop goes on.
+
+What was compared with Google's reference, and what is not known: docs/google.md.
 """
 
 from __future__ import annotations
@@ -59,8 +61,10 @@ FETCH_TIMEOUT = 30.0
 THREADS = 16
 """Tokens fetched at once in one instance; further ones wait."""
 
-_PASSING = frozenset({"internal_failure", "server_error", "temporarily_unavailable"})
-"""Codes of what may pass, whatever the status; Google's library tries them again too."""
+_PASSING = frozenset({"internal_failure", "server_error", "temporarily_unavailable", "rate_limit_exceeded"})
+"""Codes of what may pass, whatever the status; Google's library tries all but the last again too.
+
+The last comes with 403: https://support.google.com/cloud/answer/9028764"""
 
 IAM_CREDENTIALS = "https://iamcredentials.googleapis.com"
 
@@ -207,8 +211,12 @@ class Refused:
 
     @property
     def may_pass(self) -> bool:
-        """Whether the same request may succeed later."""
-        return passes(self.status) or self._error in _PASSING
+        """Whether the same request may succeed later.
+
+        A 403 that is a page is the front end's word on too many requests:
+        https://github.com/googleapis/google-oauth-java-client/issues/57
+        """
+        return passes(self.status) or self._error in _PASSING or (self.status == 403 and not self.body)  # noqa: PLR2004
 
     @property
     def code(self) -> str:

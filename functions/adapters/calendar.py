@@ -2,11 +2,13 @@
 
 https://developers.google.com/workspace/calendar/api/guides/create-events
 https://developers.google.com/workspace/calendar/api/guides/recurringevents
+
+What was compared with Google's reference, and what is not known: docs/google.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -14,10 +16,12 @@ from zoneinfo import ZoneInfo
 
 from functions.adapters.credentials import Capability, Credentials, CredentialsPool
 from functions.adapters.google_rest import Api, ErrorsOf, Missing, RestApi
-from functions.domain.calendar import Details, Event, EventChange, EventRemoval, NewEvent
+from functions.adapters.rest_pages import all_pages
+from functions.domain.calendar import Attendee, Details, Event, EventChange, EventRemoval, NewEvent
 from functions.domain.errors import (
     CalendarAccessDenied,
     CalendarApiDisabled,
+    CalendarLinkFailed,
     CalendarRequestRefused,
     CalendarScopeMissing,
     CalendarUnavailable,
@@ -44,6 +48,8 @@ API = Api(
         access_denied=CalendarAccessDenied,
         request_refused=CalendarRequestRefused,
         clash=Clash,
+        # Where Meet is off: https://github.com/googleapis/google-api-nodejs-client/issues/3272
+        by_words={"Invalid conference type value": CalendarLinkFailed},
     ),
 )
 
@@ -52,7 +58,8 @@ DESCRIPTION = "A class meeting. Attendance is recorded from Google Meet."
 _CALENDAR = "primary"
 _PAGE = 250
 _EVENT_FIELDS = (
-    "id,etag,status,summary,start,end,originalStartTime,attendees(email,responseStatus,organizer,resource),"
+    "id,etag,status,summary,start,end,originalStartTime,"
+    "attendees(email,responseStatus,displayName,comment,optional,additionalGuests,organizer,resource),"
     "conferenceData(conferenceId,createRequest(status)),extendedProperties(private)"
 )
 # Anything else than these two leaves calendars elsewhere behind:
@@ -108,17 +115,17 @@ class GoogleCalendar:
 
     async def occurrences(self, event_id: str, *, organizer: Organizer) -> Mapping[datetime, Event]:
         """See the port."""
-        found: list[Event] = []
-        token: str | None = None
-        while True:
-            try:
-                answer = await self._rest.call(partial(_instances, event_id, token), self._as(organizer))
-            except Missing:
-                return {}
-            found += [_event(item) for item in answer.get("items", ()) if item.get("status") != "cancelled"]
-            token = answer.get("nextPageToken")
-            if not token:
-                return {event.occurrence: event for event in found if event.occurrence}
+
+        async def page(token: str | None) -> tuple[list[Event], str | None]:
+            answer = await self._rest.call(partial(_instances, event_id, token), self._as(organizer))
+            items = (item for item in answer.get("items", ()) if item.get("status") != "cancelled")
+            return [_event(item) for item in items], answer.get("nextPageToken")
+
+        try:
+            pages = await all_pages(page, of=API)
+        except Missing:
+            return {}
+        return {event.occurrence: event for found in pages for event in found if event.occurrence}
 
     async def change(self, change: EventChange, *, organizer: Organizer) -> bool:
         """See the port."""
@@ -130,7 +137,7 @@ class GoogleCalendar:
             # Nor of a whole day any more, if people had made it so.
             body |= {name: {**time, "date": None} for name, time in _times(after).items()}
         if after.guests != before.guests:
-            body["attendees"] = [*_guests(after, change.event.replies), *_rooms(change.event.rooms)]
+            body["attendees"] = _attendees(after, change.event.attendees)
 
         def request(service: Any) -> Any:  # noqa: ANN401 - made at run time of a document
             made = service.events().patch(
@@ -187,7 +194,7 @@ def _new(event: NewEvent) -> dict[str, Any]:
         "summary": event.details.subject,
         "description": DESCRIPTION,
         **_times(event.details),
-        "attendees": _guests(event.details, {}),
+        "attendees": _attendees(event.details, {}),
         "guestsCanSeeOtherGuests": False,
         "guestsCanInviteOthers": False,
         "reminders": {"useDefault": True},
@@ -212,21 +219,37 @@ def _times(details: Details) -> dict[str, Any]:
     }
 
 
-def _guests(details: Details, replies: Mapping[str, str]) -> list[dict[str, str]]:
-    """All guests, with what they answered before: a list that is sent takes the place of the whole one."""
-    return [{"email": email, "responseStatus": replies.get(email, "needsAction")} for email in sorted(details.guests)]
+def _attendees(details: Details, shown: Mapping[str, Attendee]) -> list[dict[str, Any]]:
+    """All attendees with all that people have entered: a list that is sent takes the place of the whole one.
+
+    Guests are those of the details. Others stay as they are: left out, a room would be free, and the organizer would
+    not come. https://developers.google.com/workspace/calendar/api/v3/reference/events/patch
+    """
+    others = {email: attendee for email, attendee in shown.items() if not attendee.is_guest}
+    guests = {email: shown.get(email, Attendee()) for email in sorted(details.guests)}
+    return [_attendee(email, attendee) for email, attendee in (guests | others).items()]
 
 
-def _rooms(rooms: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The rooms of an event as they were booked: left out, they would be free for others."""
-    return [{"email": email, "resource": True, "responseStatus": reply} for email, reply in rooms.items()]
+def _attendee(email: str, attendee: Attendee) -> dict[str, Any]:
+    """An attendee to be sent, without what is as it is by default; that somebody organizes it Google knows."""
+    entered = {
+        "displayName": attendee.name,
+        "comment": attendee.comment,
+        "optional": attendee.optional,
+        "additionalGuests": attendee.additional,
+        "resource": attendee.is_room,
+    }
+    return {
+        "email": email,
+        "responseStatus": attendee.reply,
+        **{name: value for name, value in entered.items() if value},
+    }
 
 
 def _event(answer: Mapping[str, Any]) -> Event:
     conference = answer.get("conferenceData") or {}
     status = conference.get("createRequest", {}).get("status", {}).get("statusCode")
-    attendees = [one for one in answer.get("attendees", ()) if one.get("email") and not one.get("organizer")]
-    replies = _replies(one for one in attendees if not one.get("resource"))
+    attendees = {told["email"].lower(): _told(told) for told in answer.get("attendees", ()) if told.get("email")}
     original = answer.get("originalStartTime")
     return Event(
         event_id=answer["id"],
@@ -234,20 +257,27 @@ def _event(answer: Mapping[str, Any]) -> Event:
         details=Details(
             subject=answer.get("summary", ""),
             time=Interval(_moment(answer["start"]), _moment(answer["end"])),
-            guests=frozenset(replies),
+            guests=frozenset(email for email, attendee in attendees.items() if attendee.is_guest),
             time_zone=answer["start"].get("timeZone", "UTC"),
         ),
         fingerprint=answer.get("extendedProperties", {}).get("private", {}).get("fingerprint"),
         occurrence=_moment(original) if original else None,
         meeting_code=conference.get("conferenceId") if status in {None, "success"} else None,
         link_failed=status == "failure",
-        replies=replies,
-        rooms=_replies(one for one in attendees if one.get("resource")),
+        attendees=attendees,
     )
 
 
-def _replies(attendees: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    return {one["email"].lower(): one.get("responseStatus", "needsAction") for one in attendees}
+def _told(told: Mapping[str, Any]) -> Attendee:
+    return Attendee(
+        reply=told.get("responseStatus", "needsAction"),
+        name=told.get("displayName"),
+        comment=told.get("comment"),
+        optional=told.get("optional", False),
+        additional=told.get("additionalGuests", 0),
+        is_room=told.get("resource", False),
+        is_organizer=told.get("organizer", False),
+    )
 
 
 def _moment(told: Mapping[str, str]) -> datetime:

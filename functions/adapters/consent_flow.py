@@ -32,7 +32,9 @@ OPENID = "openid"
 _AUTH_URI = "https://accounts.google.com/o/oauth2/v2/auth"
 _TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
 _CLIENT_CODES = frozenset({"invalid_client", "unauthorized_client", "deleted_client", "disabled_client"})
-_PASSING_CODES = frozenset({"internal_failure", "server_error", "temporarily_unavailable", "missing_token"})
+_PASSING_CODES = frozenset(
+    {"internal_failure", "server_error", "temporarily_unavailable", "rate_limit_exceeded", "missing_token"}
+)
 
 
 @dataclass(frozen=True, slots=True)

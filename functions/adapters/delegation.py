@@ -3,6 +3,9 @@
 The class of google-auth for impersonated credentials would do it too, but loses its subject when it is copied, as the
 gRPC clients do. These credentials are made for one teacher and one capability, and never copied.
 https://developers.google.com/identity/protocols/oauth2/service-account#delegatingauthority
+https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/signBlob
+
+What was compared with Google's reference, and what is not known: docs/google.md.
 """
 
 from __future__ import annotations
@@ -63,10 +66,25 @@ class Delegation:
 
     def _signed(self, subject: str, capability: Capability, requests: Requests) -> AccessToken:
         """Sign an assertion and have it exchanged for a token; on a thread."""
+        source = self._source.credentials(requests)
+        try:
+            return self._signed_by(source, subject, capability, requests)
+        except _NotAccepted:
+            # It was taken back before its end; Google's library knows of no other reason to fetch a new one.
+            self._source.forget(source)
+            requests.refused = None
+            source = self._source.credentials(requests)
+        try:
+            return self._signed_by(source, subject, capability, requests)
+        except _NotAccepted as refusal:
+            raise _named_signing(refusal.refused) from None
+
+    def _signed_by(
+        self, source: LibraryCredentials, subject: str, capability: Capability, requests: Requests
+    ) -> AccessToken:
         from google.auth import exceptions, iam  # noqa: PLC0415 - an instance without tokens starts without it
         from google.oauth2 import service_account  # noqa: PLC0415
 
-        source = self._source.credentials(requests)
         credentials = service_account.Credentials(  # type: ignore[no-untyped-call] # the package has no types
             signer=iam.Signer(requests, source, self._service_account_email),  # type: ignore[no-untyped-call]
             service_account_email=self._service_account_email,
@@ -77,8 +95,11 @@ class Delegation:
         try:
             return fetched(credentials, requests)
         except exceptions.GoogleAuthError as error:
-            if requests.signing_refused:
-                raise _named_signing(requests.signing_refused) from None
+            signing = requests.signing_refused
+            if signing and signing.status == 401:  # noqa: PLR2004 - an HTTP status
+                raise _NotAccepted(signing) from None
+            if signing:
+                raise _named_signing(signing) from None
             raise self._named(requests.refused, type(error).__name__, capability) from None
 
     def _named(self, refused: Refused | None, kind: str, capability: Capability) -> AttendanceError:
@@ -129,6 +150,14 @@ class Delegation:
         )
 
 
+class _NotAccepted(Exception):
+    """The IAM Credentials API does not accept this process's own token (401)."""
+
+    def __init__(self, refused: Refused) -> None:
+        super().__init__()
+        self.refused = refused
+
+
 class _Source:
     """The process's own credentials, with which it asks for signatures; found once and shared by threads."""
 
@@ -166,6 +195,12 @@ class _Source:
                         ) from None
                     raise OwnCredentialsMissing("This process's Google credentials are not valid any more.") from None
             return self._found
+
+    def forget(self, credentials: LibraryCredentials) -> None:
+        """Look for credentials again the next time, unless another thread has done so meanwhile."""
+        with self._lock:
+            if self._found is credentials:
+                self._found = None
 
 
 def _named_signing(refused: Refused) -> AttendanceError:

@@ -1,6 +1,8 @@
 """The Directory API: who the school's own accounts are.
 
 https://developers.google.com/workspace/admin/directory/reference/rest/v1/users/get
+
+What was compared with Google's reference, and what is not known: docs/google.md.
 """
 
 from __future__ import annotations

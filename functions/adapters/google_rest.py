@@ -13,7 +13,7 @@ import re
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property, partial
@@ -91,7 +91,8 @@ class ErrorsOf:
         access_denied: It refuses the person.
         request_refused: It calls the request invalid.
         clash: What is there is not what the request supposes: an id that is taken (409), or another version (412);
-            None for an API that is only read.
+            None for an API that is only read, and may answer in a moment.
+        by_words: What a request that is called invalid (400) is to us, by words of the message where no reason says it.
     """
 
     unavailable: type[Retryable]
@@ -100,6 +101,7 @@ class ErrorsOf:
     access_denied: type[NeedsOperator]
     request_refused: type[Permanent]
     clash: type[Permanent] | None = None
+    by_words: Mapping[str, type[AttendanceError]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,8 +261,10 @@ class RestApi:
         if status in _NOT_THERE:
             # A page of a proxy or of Google's front end: it tells nothing of what was asked for.
             return api.errors.unavailable(f"The {api.title} does not answer with JSON (HTTP {status}).")
-        if status in _CLASHES and api.errors.clash:
-            return api.errors.clash(f"The {api.title} has something else there by now (HTTP {status}).")
+        if status in _CLASHES:
+            # Of an API that is only read it says nothing of the request.
+            clash = api.errors.clash or api.errors.unavailable
+            return clash(f"The {api.title} has something else there by now (HTTP {status}).")
         if status == 403 and reasons & _API_OFF_REASONS:  # noqa: PLR2004 - before quotas, whose domain it has as well
             return self._off(status)
         if passes(status) or reasons & _QUOTA_REASONS or told.of_quota:
@@ -275,6 +279,13 @@ class RestApi:
             )
         if status in {401, 403}:
             return api.errors.access_denied(f"The {api.title} refuses the person it was asked as (HTTP {status}).")
+        return self._invalid(status, words)
+
+    def _invalid(self, status: int, words: str) -> AttendanceError:
+        api = self._api
+        for known, error in api.errors.by_words.items():
+            if status == 400 and known in words:  # noqa: PLR2004 - an HTTP status
+                return error(f"The {api.title} calls the request invalid: {known} (HTTP {status}).")
         return api.errors.request_refused(f"The {api.title} calls the request invalid (HTTP {status}).")
 
     def _off(self, status: int) -> NeedsOperator:

@@ -1,6 +1,8 @@
 """Tokens of teachers who consented themselves: what Google gave them once is exchanged for tokens that last an hour.
 
 https://developers.google.com/identity/protocols/oauth2/web-server#offline
+
+What was compared with Google's reference, and what is not known: docs/google.md.
 """
 
 from __future__ import annotations

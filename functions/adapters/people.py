@@ -40,8 +40,12 @@ _OWN_NAMES = frozenset({"ACCOUNT", "DOMAIN_PROFILE", "PROFILE"})
 """Names of other sources are what somebody else has noted, such as a contact's private name."""
 
 _FIRST = ("DOMAIN_PROFILE", "ACCOUNT")
-_ANSWERED = frozenset({0, 5, 7})
-"""google.rpc.Code of one person's answer that will not change by itself: OK, NOT_FOUND, PERMISSION_DENIED."""
+_ANSWERED = frozenset({0, 3, 5, 7})
+"""google.rpc.Code of one person's answer that will not change by itself: OK, INVALID_ARGUMENT (an id that People cannot
+read is nobody's), NOT_FOUND, PERMISSION_DENIED."""
+
+_MOST_HALVINGS = 24
+"""How often a batch that is refused is halved: an id that has two hundred refused is found after eight times."""
 
 IDENTITY_ERRORS = ErrorsOf(
     unavailable=IdentitiesUnavailable,
@@ -97,10 +101,39 @@ class People:
         """Ask for up to 200 accounts at once; raises as `RestApi.call` does, but never Missing.
 
         Whom the answer leaves out is one that it could not look up: that somebody is not known has a status.
+
+        Whether one id that People cannot read has the whole request refused is documented nowhere. So a refused batch
+        is halved until that id stands alone, if People answers for the person who asks: then it is not the request.
         """
-        names = [f"people/{user.removeprefix('users/')}" for user in users]
+        result = PeopleAnswer()
+        waiting, halvings = [sorted(users)], 0
+        while waiting:
+            batch = waiting.pop()
+            try:
+                answer = await self._ask([f"people/{user.removeprefix('users/')}" for user in batch], credentials)
+            except IdentityRequestRefused:
+                if not halvings and not await self._answers(credentials):
+                    raise
+                halvings += 1
+                if halvings > _MOST_HALVINGS:
+                    result.failed.update(batch)
+                elif len(batch) > 1:
+                    waiting += [batch[: len(batch) // 2], batch[len(batch) // 2 :]]
+                continue
+            self._read(answer, frozenset(batch), result)
+        return result
+
+    async def _answers(self, credentials: Credentials) -> bool:
+        """Whether People takes such a request for the person who asks."""
         try:
-            answer = await self._rest.call(
+            await self._ask(["people/me"], credentials)
+        except IdentityRequestRefused:
+            return False
+        return True
+
+    async def _ask(self, names: list[str], credentials: Credentials) -> Mapping[str, Any]:
+        try:
+            return await self._rest.call(
                 lambda service: service.people().getBatchGet(
                     resourceNames=names, personFields=_FIELDS, sources=SOURCES
                 ),
@@ -109,19 +142,19 @@ class People:
         except Missing:
             # Each account has an answer of its own, so this is about none of them.
             raise IdentityRequestRefused(f"The {API.title} does not know the request (HTTP 404).") from None
-        result = PeopleAnswer(failed=set(users))
+
+    def _read(self, answer: Mapping[str, Any], users: Collection[str], result: PeopleAnswer) -> None:
+        """Add what an answer tells of accounts to a result."""
+        result.failed.update(users)
         for response in answer.get("responses", ()):
             person = response.get("person", {})
             name = response.get("requestedResourceName") or person.get("resourceName", "")
             user = f"users/{name.removeprefix('people/')}"
-            if user not in users:
-                continue
-            if response.get("status", {}).get("code", 0) not in _ANSWERED:
+            if user not in users or response.get("status", {}).get("code", 0) not in _ANSWERED:
                 continue
             result.failed.discard(user)
             if identity := _identity(user, person, self._domains):
                 result.found[user] = identity
-        return result
 
     async def me(self, credentials: Credentials) -> Identity | None:
         """The account that asks; raises as `RestApi.call` does."""

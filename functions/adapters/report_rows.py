@@ -1,6 +1,9 @@
 """Rows of the Meet audit log, as activities.list gives them -> endpoints. Pure, and safe against any JSON.
 
 https://developers.google.com/workspace/admin/reports/v1/appendix/activity/meet#call_ended
+
+Every parameter may be missing; the moment of joining is told by none. What was compared, and what is not known:
+docs/google.md.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """The Admin SDK Reports API: who left which call, and how long they had been there.
 
 https://developers.google.com/workspace/admin/reports/reference/rest/v1/activities/list
+
+What was compared with Google's reference, and what is not known: docs/google.md.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ from typing import Any
 from functions.adapters.credentials import Capability, CredentialsPool
 from functions.adapters.google_rest import Api, ErrorsOf, Missing, RestApi
 from functions.adapters.pacing import Pacing
-from functions.adapters.report_rows import EVENT, endpoints_of
+from functions.adapters.report_rows import EVENT, Told, endpoints_of
+from functions.adapters.rest_pages import all_pages
 from functions.domain.errors import (
     ReportsAccessDenied,
     ReportsApiDisabled,
@@ -21,7 +24,6 @@ from functions.domain.errors import (
     ReportsUnavailable,
 )
 from functions.domain.model import Organizer
-from functions.domain.reported import Endpoint
 from functions.ports import Clock, Report
 
 PAGE_SIZE = 1000
@@ -29,9 +31,6 @@ PAGE_SIZE = 1000
 
 FIELDS = "items(id/time,actor(email,profileId),events(name,parameters(name,value,intValue))),nextPageToken"
 """What we look at of a row; its parameters cannot be chosen from."""
-
-MAX_PAGES = 500
-"""So many pages are read for one question; more than that is no report of one meeting, nor of a school's day."""
 
 QUERIES_PER_MINUTE = 200
 """Below the 250 that activities.list with a filter allows: https://developers.google.com/workspace/admin/reports/v1/limits"""
@@ -81,29 +80,24 @@ class GoogleReports:
     async def read(self, *, meeting_code: str | None, since: datetime, until: datetime) -> Report:
         """See the port. The API passes over a filter that it does not understand: rows are held to it here."""
         began_at = self._clock()
-        endpoints: set[Endpoint] = set()
-        token, pages, left_out = "", 0, 0
-        while True:
-            pages += 1
-            page = await self._page(meeting_code, since, until, token)
-            told = endpoints_of(page.get("items") or ())
-            left_out += told.left_out
-            endpoints.update(
-                endpoint
-                for endpoint in told.endpoints
-                if meeting_code in {None, endpoint.meeting_code} and since <= endpoint.left_at <= until
-            )
-            following = page.get("nextPageToken") or ""
-            if not following:
-                break
-            if following == token or pages == MAX_PAGES:
-                raise ReportsUnavailable("The Reports API gives pages without an end.")
-            token = following
+
+        async def page(token: str | None) -> tuple[Told, str | None]:
+            answer = await self._page(meeting_code, since, until, token)
+            return endpoints_of(answer.get("items") or ()), answer.get("nextPageToken")
+
+        pages = await all_pages(page, of=API)
+        left_out = sum(told.left_out for told in pages)
+        endpoints = {
+            endpoint
+            for told in pages
+            for endpoint in told.endpoints
+            if meeting_code in {None, endpoint.meeting_code} and since <= endpoint.left_at <= until
+        }
         if left_out:
             log.warning("reports.rows_left_out", extra={"rows": left_out, "of": left_out + len(endpoints)})
         return Report(began_at, frozenset(endpoints), left_out)
 
-    async def _page(self, meeting_code: str | None, since: datetime, until: datetime, token: str) -> Any:  # noqa: ANN401 - JSON
+    async def _page(self, meeting_code: str | None, since: datetime, until: datetime, token: str | None) -> Any:  # noqa: ANN401 - JSON
         def request(service: Any) -> Any:  # noqa: ANN401 - made at run time of a document
             return service.activities().list(
                 userKey="all",

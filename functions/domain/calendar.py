@@ -62,6 +62,34 @@ class NewEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Attendee:
+    """Somebody, or a room, that an event names; all that people may have entered.
+
+    Attributes:
+        reply: What they answered.
+        name: How the event calls them.
+        comment: What they wrote with their answer.
+        optional: Whether they need not come.
+        additional: How many people they bring.
+        is_room: Whether it is a room or a device.
+        is_organizer: Whether it is the one in whose calendar the event is.
+    """
+
+    reply: str = "needsAction"
+    name: str | None = None
+    comment: str | None = None
+    optional: bool = False
+    additional: int = 0
+    is_room: bool = False
+    is_organizer: bool = False
+
+    @property
+    def is_guest(self) -> bool:
+        """Whether a class knows of them."""
+        return not (self.is_room or self.is_organizer)
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """An event, or one occurrence of one that recurs, as Calendar shows it.
 
@@ -71,8 +99,7 @@ class Event:
         occurrence: When it would begin by the rule of its series; None for what is no occurrence.
         meeting_code: Of the Meet link that was made; None as long as there is none.
         link_failed: Whether Calendar could make no Meet link.
-        replies: What guests answered, by address.
-        rooms: Likewise the rooms and devices that people booked for it, which no class knows of.
+        attendees: Everybody whom it names, by address: guests, and whom no class knows of, such as rooms.
     """
 
     event_id: str
@@ -82,8 +109,7 @@ class Event:
     occurrence: datetime | None = None
     meeting_code: str | None = None
     link_failed: bool = False
-    replies: Mapping[str, str] = field(default_factory=dict)
-    rooms: Mapping[str, str] = field(default_factory=dict)
+    attendees: Mapping[str, Attendee] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

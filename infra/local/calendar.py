@@ -5,6 +5,7 @@ fails where a fault plan says so. The caller is whoever the header `x-acting-as`
 whoever the token is of; the school must know them.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -97,11 +98,28 @@ class CalendarSimulator(GoogleApis):
 
     def _events_instances(self, caller: str, request: Request, _: Any) -> Any:  # noqa: ANN401 - of JSON
         query = request.query_params
-        size, begin = min(int(query.get("maxResults", "250")), self.page_size), int(query.get("pageToken", "0"))
+        size, begin = min(int(query.get("maxResults", "250")), self.page_size), _begin(request)
         event_id, deleted = request.path_params["eventId"], query.get("showDeleted") == "true"
         items, more = self.calendars.instances(caller, event_id, size=size, begin=begin, deleted=deleted)
         page = {"kind": "calendar#events", "items": items}
-        return {**page, "nextPageToken": str(begin + size)} if more else page
+        return {**page, "nextPageToken": f"{_question(request)}.{begin + size}"} if more else page
+
+
+def _question(request: Request) -> str:
+    """What a page token belongs to: the same question."""
+    asked = sorted((name, value) for name, value in request.query_params.items() if name != "pageToken")
+    return hashlib.sha256(repr((request.url.path, asked)).encode()).hexdigest()[:16]
+
+
+def _begin(request: Request) -> int:
+    """Where the page begins that is asked for."""
+    token = request.query_params.get("pageToken")
+    if token is None:
+        return 0
+    question, _, begin = token.rpartition(".")
+    if question != _question(request) or not begin.isdecimal():
+        raise Refused(400, "invalid", "Invalid page token value.")
+    return int(begin)
 
 
 def _error(error: Refused) -> JSONResponse:

@@ -83,6 +83,7 @@ class Calendars:
             event["conferenceData"] = conference
             self._reads[key] = self.reads_until_link
         self._events[key] = event
+        _mark_organizer(event)
         self._touch(event)
         self._tell(event, query)
         return event
@@ -118,6 +119,7 @@ class Calendars:
             event = self._except(owner, event, changed)
             # Nothing says that it does not, and then all other occurrences are another version too.
             self._touch(self._events[owner, event["recurringEventId"]])
+        _mark_organizer(event)
         self._touch(event)
         self._tell(event, query, also=before)
         return event
@@ -235,6 +237,13 @@ class Calendars:
             raise Refused(400, "timeRangeEmpty", "The specified time range is empty.")
         if any("@" not in one.get("email", "") for one in body.get("attendees", ())):
             raise Refused(400, "invalid", "Invalid attendee email.")
+
+
+def _mark_organizer(event: Resource) -> None:
+    """Which of the attendees organizes an event Google knows by itself."""
+    for attendee in event.get("attendees", ()):
+        if attendee["email"] == event["organizer"]["email"]:
+            attendee |= {"organizer": True, "self": True}
 
 
 def moment_of(time: Mapping[str, str]) -> datetime:

@@ -48,6 +48,7 @@ class RestFault:
     own front end, and with `hangs` nothing until the stand-in stops.
     `content` is the whole body instead of the usual one,
     and `retry_after` the header of that name. `key` is the account that the call is about; None: any.
+    With `following` only calls with a page token are struck.
     """
 
     method: str
@@ -60,6 +61,11 @@ class RestFault:
     key: str | None = None
     content: str | None = None
     retry_after: str | None = None
+    following: bool = False
+
+    def concerns(self, method: str, *, key: str | None, follows: bool) -> bool:
+        """Tell whether it can strike this call at all."""
+        return self.method == method and self.key in {None, key} and (follows or not self.following)
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,8 @@ class GoogleApis(HttpStandIn):
     Attributes:
         not_now: Accounts that the People API cannot look up at the moment, though it answers for others.
         not_mentioned: Accounts that the People API leaves out of an answer for many.
+        malformed: Accounts whose ids the People API cannot read. Whether it says so of each or refuses the whole
+            request is not known: `malformed_refuse_all`.
     """
 
     def __init__(self, school: School, *, tokens: Tokens | None = None) -> None:
@@ -96,6 +104,8 @@ class GoogleApis(HttpStandIn):
         self.reports = Reports(school)
         self.not_now: frozenset[str] = frozenset()
         self.not_mentioned: frozenset[str] = frozenset()
+        self.malformed: frozenset[str] = frozenset()
+        self.malformed_refuse_all = False
         self._stopping = threading.Event()
         self._faults: list[tuple[RestFault, list[None]]] = []
         self._lock = threading.Lock()
@@ -128,8 +138,12 @@ class GoogleApis(HttpStandIn):
             return refusal
         if len(names) > MOST_IN_BATCH:
             return _error(400, "badRequest", f"resourceNames (at most {MOST_IN_BATCH}), {len(names)} came")
+        if self.malformed_refuse_all and any(_user_of(name) in self.malformed for name in names):
+            answer = _error(400, "badRequest", "Resource name is not valid.")
+            answer.headers[PLANNED] = "1"
+            return answer
         question = self._question(request, asking)
-        told = [name for name in names if name.replace("people/", "users/", 1) not in self.not_mentioned]
+        told = [name for name in names if _user_of(name) not in self.not_mentioned]
         # An empty list is left out, as in all of Google's JSON.
         return JSONResponse({"responses": [self._response(name, question) for name in told]} if told else {})
 
@@ -185,7 +199,12 @@ class GoogleApis(HttpStandIn):
         )
 
     def _response(self, name: str, question: Question) -> Mapping[str, object]:
-        user = name.replace("people/", "users/", 1)
+        user = _user_of(name)
+        if name == "people/me" and question.caller:
+            user = question.caller.user
+        if user in self.malformed:
+            status = {"code": 3, "message": "Resource name is not valid."}
+            return {"requestedResourceName": name, "httpStatusCode": 400, "status": status}
         if user in self.not_now:
             status = {"code": 14, "message": "The service is currently unavailable."}
             return {"requestedResourceName": name, "httpStatusCode": 503, "status": status}
@@ -210,8 +229,7 @@ class GoogleApis(HttpStandIn):
                 (
                     (fault, done)
                     for fault, done in self._faults
-                    if fault.method == method
-                    and fault.key in {None, key}
+                    if fault.concerns(method, key=key, follows="pageToken" in request.query_params)
                     and (fault.times is None or len(done) < fault.times)
                 ),
                 None,
@@ -224,6 +242,10 @@ class GoogleApis(HttpStandIn):
         if fault.hangs:
             await asyncio.to_thread(self._stopping.wait)
         return caller, _planned(fault)
+
+
+def _user_of(name: str) -> str:
+    return name.replace("people/", "users/", 1)
 
 
 def _planned(fault: RestFault) -> Response | None:

@@ -39,6 +39,10 @@ class MetadataServer(HttpStandIn):
         self._named = email
         self._issuer = issuer
         self._project = project
+        self.renew_token()
+
+    def renew_token(self) -> None:
+        """Give another access token from now on."""
         self.access_token = f"ya29.{secrets.token_urlsafe(32)}"
 
     def take_account_away(self) -> None:

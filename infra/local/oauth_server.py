@@ -106,7 +106,8 @@ class OAuthServer(HttpStandIn):
         """Replace the plan of faults of `token` and `signBlob`; without any everything succeeds.
 
         What the IAM Credentials API refuses is told apart by `reason`, such as IAM_PERMISSION_DENIED (403) or
-        SERVICE_DISABLED (403); the token endpoint's `reason` is the code in `error`.
+        SERVICE_DISABLED (403); the token endpoint's `reason` is the code in `error`. With `page` a page of Google's
+        front end comes instead.
         """
         with self._lock:
             self._faults = [(fault, []) for fault in faults]
@@ -169,9 +170,11 @@ class OAuthServer(HttpStandIn):
                 told = {"code": code, "scope": " ".join(sorted(asking.scopes & ticked))}
         return RedirectResponse(f"{asking.redirect_uri}?{urlencode({'state': state, **told})}", status_code=302)
 
-    async def _token(self, request: Request) -> JSONResponse:
+    async def _token(self, request: Request) -> Response:
         self.calls["token"] += 1
         fault = await self._struck("token")
+        if fault is not None and fault.page:
+            return _planned(_limit_page(fault.status or 403))
         if fault is not None and fault.status:
             return _planned(_refused(GrantRefused(fault.reason, "Planned fault", status=fault.status)))
         form = {**dict(parse_qsl((await request.body()).decode())), **_basic(request.headers.get("authorization", ""))}
@@ -190,9 +193,11 @@ class OAuthServer(HttpStandIn):
             return _refused(refusal)
         return JSONResponse(answer, headers={"Cache-Control": "no-store"})
 
-    async def _sign_blob(self, request: Request) -> JSONResponse:
+    async def _sign_blob(self, request: Request) -> Response:
         self.calls["signBlob"] += 1
         fault = await self._struck("signBlob")
+        if fault is not None and fault.page:
+            return _planned(_limit_page(fault.status or 403))
         if fault is not None and fault.status:
             return _planned(_error(fault.status, "Planned fault", fault.reason))
         if self.signers and request.headers.get("authorization", "").removeprefix("Bearer ") not in self.signers:
@@ -264,7 +269,15 @@ def _refused_page(status: int, code: str, words: str) -> HTMLResponse:
     return HTMLResponse(f"<!doctype html><title>Error {status}: {code}</title><p>{html.escape(words)}</p>", status)
 
 
-def _planned(answer: JSONResponse) -> JSONResponse:
+def _limit_page(status: int) -> HTMLResponse:
+    """What Google's front end is reported to answer to too many requests for tokens.
+
+    https://github.com/googleapis/google-oauth-java-client/issues/57
+    """
+    return HTMLResponse("<html><title>User Rate Limit Exceeded</title><h1>User Rate Limit Exceeded</h1></html>", status)
+
+
+def _planned(answer: Response) -> Response:
     answer.headers[PLANNED] = "1"
     return answer
 

@@ -447,6 +447,39 @@ async def test_people_that_knows_nothing_of_a_whole_question_ends_no_look_up(sch
     assert (look_up.unknown, look_up.unavailable) == (frozenset(), {"users/3"})
 
 
+@pytest.mark.parametrize("refuse_all", [False, True])
+async def test_an_id_that_people_cannot_read_is_nobodys_and_keeps_no_other_from_being_found(
+    *, school, google, identities, refuse_all
+):
+    school.enrol(*(Account(f"users/{n}", f"pupil{n}@school.example") for n in range(2, 200)))
+    google.malformed, google.malformed_refuse_all = frozenset({"users/200", "users/201"}), refuse_all
+
+    look_up = await identities().look_up(users(*range(2, 202)), acting_as=TEACHER)
+
+    assert look_up.found.keys() == set(users(*range(2, 200)))
+    assert (look_up.unknown, look_up.unavailable) == ({"users/200", "users/201"}, frozenset())
+
+
+async def test_people_that_refuses_every_request_calls_nobody_unknown(google, identities):
+    google.fail(RestFault(PEOPLE, 400, "badRequest"))
+
+    look_up = await identities().look_up(users(2), acting_as=TEACHER)
+
+    assert (look_up.unknown, look_up.unavailable) == (frozenset(), {"users/2"})
+    assert look_up.reasons == {"identity-request-refused"}
+
+
+@pytest.mark.parametrize(("status", "reason"), [(409, "aborted"), (412, "conditionNotMet")])
+async def test_a_directory_that_is_in_between_two_states_of_an_account_calls_nobody_unknown(
+    google, identities, status, reason
+):
+    google.fail(RestFault(DIRECTORY, status, reason))
+
+    look_up = await identities().look_up(users(2), acting_as=TEACHER)
+
+    assert (look_up.unknown, look_up.unavailable) == (frozenset(), {"users/2"})
+
+
 @pytest.mark.parametrize(("service", "other"), [(PEOPLE, "directory"), (DIRECTORY, "people")])
 async def test_one_service_that_refuses_leaves_open_accounts_that_the_other_does_not_know(
     school, google, identities, service, other

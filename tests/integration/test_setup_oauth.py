@@ -444,7 +444,15 @@ def test_a_client_whose_secret_is_not_valid_any_more_is_named(refused, oauth):
     assert "Google does not accept the OAuth client (invalid_client)" in refused("--meet")
 
 
-@pytest.mark.parametrize("fault", [RestFault("token", 503, "internal_failure"), RestFault("token", 400, "<html>")])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        RestFault("token", 503, "internal_failure"),
+        RestFault("token", 403, "rate_limit_exceeded"),
+        RestFault("token", 403, page=True),
+        RestFault("token", 400, "<html>"),
+    ],
+)
 def test_a_token_endpoint_that_fails_is_said_to(refused, oauth, fault):
     oauth.fail(fault)
     output = refused("--meet")

@@ -349,3 +349,30 @@ async def test_a_room_that_its_teacher_booked_for_the_class_stays_booked(lesson,
     attendees = {one["email"]: one for one in lesson.shown()[0]["attendees"]}
     assert attendees.keys() == {ADA, lab["email"]}
     assert attendees[lab["email"]] == lab
+
+
+@pytest.mark.parametrize("recurrence", [None, "FREQ=WEEKLY;COUNT=2"])
+async def test_all_that_people_entered_about_those_who_stay_invited_is_kept_when_guests_change(lesson, recurrence):
+    made = await lesson.made(recurrence=recurrence)
+    session_id = (made["sessions"][0] if recurrence else made)["session_id"]
+    event_id = lesson.shown()[0].get("recurringEventId", lesson.shown()[0]["id"])
+    ada = {
+        "email": ADA,
+        "displayName": "Ada",
+        "responseStatus": "declined",
+        "comment": "I am at the dentist's.",
+        "optional": True,
+        "additionalGuests": 2,
+    }
+    teacher = {"email": MRS_TEACHER, "displayName": "The Teacher", "responseStatus": "accepted", "comment": "In room 7"}
+    attendees = {"attendees": [ada, {"email": BOB}, teacher]}
+    lesson.calendar.calendars.patch(MRS_TEACHER, event_id, attendees, {}, None)
+
+    await lesson.roster(session_id, ADA, CY)
+
+    shown = {one["email"]: one for one in lesson.shown()[0]["attendees"]}
+    assert shown == {
+        ADA: ada,
+        CY: {"email": CY, "responseStatus": "needsAction"},
+        MRS_TEACHER: {**teacher, "organizer": True, "self": True},
+    }

@@ -19,6 +19,16 @@ from tests.classroom import TEACHER, job
 from tests.integration.calendar.class_in_calendar import ADA, BOB, MRS_TEACHER, OTHER_TEACHER, guests, times
 
 BERLIN = ZoneInfo("Europe/Berlin")
+NO_MEET = json.dumps(
+    {
+        "error": {
+            "code": 400,
+            "message": "Invalid conference type value.",
+            "errors": [{"domain": "global", "reason": "invalid", "message": "Invalid conference type value."}],
+        }
+    }
+)
+"""What Calendar is reported to answer where a calendar may have no Meet links."""
 
 
 async def test_a_class_is_an_event_with_its_students_invited_and_its_link_leads_to_the_class_s_room(lesson, school):
@@ -96,6 +106,32 @@ async def test_occurrences_are_read_to_the_last_page(lesson):
     await lesson.made(recurrence="FREQ=DAILY;COUNT=10")
 
     assert await lesson.agrees()
+
+
+@pytest.mark.parametrize(("status", "reason"), [(400, "invalid"), (410, "updatedMinTooLongAgo")])
+async def test_occurrences_are_read_from_the_first_page_again_when_a_page_token_is_good_no_more(
+    *, lesson, status, reason
+):
+    lesson.calendar.page_size = 3
+    lesson.calendar.fail(RestFault("events.instances", status, reason, times=1, following=True))
+    await lesson.made(recurrence="FREQ=DAILY;COUNT=10")
+
+    assert await lesson.agrees()
+
+
+async def test_calendar_that_takes_none_of_its_page_tokens_does_not_answer_now(lesson):
+    lesson.calendar.page_size = 3
+    lesson.calendar.fail(RestFault("events.instances", 400, "invalid", following=True))
+    answer = await lesson.ask(recurrence="FREQ=DAILY;COUNT=10")
+
+    assert (answer.status_code, slug(answer)) == (503, "calendar-unavailable")
+
+
+async def test_calendar_that_gives_the_same_page_token_again_and_again_does_not_answer_now(lesson):
+    lesson.calendar.fail(RestFault("events.instances", content='{"items": [], "nextPageToken": "again"}'))
+    answer = await lesson.ask(recurrence="FREQ=DAILY;COUNT=10")
+
+    assert (answer.status_code, slug(answer)) == (503, "calendar-unavailable")
 
 
 @pytest.mark.parametrize(
@@ -187,6 +223,7 @@ async def test_however_often_it_failed_the_same_request_can_be_sent_again(lesson
         (RestFault("events.insert", 403, "accessNotConfigured"), 502, "calendar-api-disabled", "calendar-json"),
         (RestFault("events.insert", 403, "insufficientPermissions"), 502, "calendar-access-denied", "calendar.events"),
         (RestFault("events.insert", 400, "invalid"), 502, "calendar-request-refused", "without calendar"),
+        (RestFault("events.insert", 400, content=NO_MEET), 502, "calendar-link-failed", "Meet is switched on"),
         (RestFault("events.insert", 404, "notFound"), 502, "calendar-access-denied", "Calendar is switched on"),
         (RestFault("events.get", 403, "forbidden"), 502, "calendar-access-denied", "Calendar is switched on"),
     ],

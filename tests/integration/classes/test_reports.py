@@ -344,11 +344,44 @@ async def test_every_page_is_read_or_nothing_is_changed(api, school, google, dat
     assert {call.acting_as for call in google.calls if call.method == "activities.list"} == {ADMIN}
 
 
+async def test_reports_are_read_from_the_first_page_again_when_a_page_token_is_good_no_more(api, school, google):
+    school.hold(the_class("spaces/room", CODE))
+    session_id = await a_class(api)
+    google.reports.page_size = 3
+    google.fail(RestFault("activities.list", 400, "invalid", times=1, following=True))
+    whole = await reported(api, session_id)
+
+    assert whole.status_code == 200
+    assert await marks(api, session_id) == UNKNOWN_FOR_ABSENT
+    assert google.calls.by_method()["activities.list"] == 2 + 4
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        RestFault("activities.list", 400, "invalid", following=True),
+        RestFault("activities.list", content='{"items": [], "nextPageToken": "again"}'),
+    ],
+    ids=["refuse-their-tokens", "repeat-one-token"],
+)
+async def test_reports_without_a_last_page_change_nothing_and_are_asked_later(*, api, school, google, database, fault):
+    school.hold(the_class("spaces/room", CODE))
+    session_id = await a_class(api)
+    before = await everything(database)
+    google.reports.page_size = 3
+    google.fail(fault)
+    broken = await reported(api, session_id)
+
+    assert (broken.status_code, slug(broken)) == (503, "reports-unavailable")
+    assert await everything(database) == before
+
+
 @pytest.mark.parametrize(
     ("status", "reason", "name"),
     [
         (403, "SERVICE_DISABLED", "reports-api-disabled"),
         (403, "insufficientPermissions", "reports-access-denied"),
+        (401, "authError", "reports-access-denied"),
         (400, "invalid", "reports-request-refused"),
     ],
 )

@@ -174,7 +174,11 @@ async def test_a_scope_that_is_not_granted_costs_its_capability_and_nothing_else
         (RestFault("signBlob", 503), (503, "credentials-unavailable"), None, "by itself"),
         (RestFault("token", 503, "backend_error"), (503, "credentials-unavailable"), None, "by itself"),
         (RestFault("token", 400, "internal_failure"), (503, "credentials-unavailable"), None, "by itself"),
+        (RestFault("signBlob", 429, "RATE_LIMIT_EXCEEDED"), (503, "credentials-unavailable"), None, "by itself"),
+        (RestFault("signBlob", 403, page=True), (503, "credentials-unavailable"), None, "by itself"),
         (RestFault("token", 429, "rate_limit_exceeded"), (503, "credentials-unavailable"), None, "by itself"),
+        (RestFault("token", 403, "rate_limit_exceeded"), (503, "credentials-unavailable"), None, "by itself"),
+        (RestFault("token", 403, page=True), (503, "credentials-unavailable"), None, "by itself"),
         (
             RestFault("token", 400, "admin_policy_enforced"),
             (502, "insufficient-permissions"),

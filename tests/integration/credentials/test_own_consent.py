@@ -154,6 +154,8 @@ async def test_an_administrator_whose_consent_is_looked_for_by_address_is_told_t
         (RestFault("token", 503, "backend_error"), 503, "by itself"),
         (RestFault("token", 400, "temporarily_unavailable"), 503, "by itself"),
         (RestFault("token", 429, "rate_limit_exceeded"), 503, "by itself"),
+        (RestFault("token", 403, "rate_limit_exceeded"), 503, "by itself"),
+        (RestFault("token", 403, page=True), 503, "by itself"),
         (RestFault("token", 401, "deleted_client"), 502, "OAuth client"),
         (RestFault("token", 400, "admin_policy_enforced"), 502, "Manage app access"),
         (Fault("AccessSecretVersion", grpc.StatusCode.UNAVAILABLE), 503, "by itself"),

@@ -114,6 +114,7 @@ def test_credentials_that_have_ended_are_told_at_once_and_not_as_a_store_that_is
     ("status", "code", "error"),
     [
         (429, "rate_limit_exceeded", CredentialsUnavailable),
+        (403, "rate_limit_exceeded", CredentialsUnavailable),
         (400, "internal_failure", CredentialsUnavailable),
         (400, "invalid_grant", OwnCredentialsMissing),
     ],

@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib.resources
 import json
 from datetime import UTC, datetime
+from functools import partial
 
+import httpx
 import pytest
 
-from infra.local.calendar import METHODS
+from infra.local.calendar import METHODS, CalendarSimulator
 from infra.local.calendars import Calendars, Refused
 from infra.local.school import Account, School
 
@@ -131,3 +133,25 @@ def test_a_deleted_event_keeps_its_id_and_is_shown_as_cancelled(calendars):
         with pytest.raises(Refused) as refused:
             again(OWNER, *((NEW, {}) if status == 409 else ("class0", {})))
         assert refused.value.status == status
+
+
+def test_a_page_token_belongs_to_its_question():
+    school = School(lambda: datetime(2026, 9, 28, tzinfo=UTC))
+    school.enrol(Account("users/1", OWNER))
+    with CalendarSimulator(school).in_thread() as simulator:
+        simulator.calendars.insert(OWNER, NEW, {})
+        page = partial(
+            httpx.get,
+            f"{simulator.endpoint}/calendar/v3/calendars/primary/events/class0/instances",
+            headers={"x-acting-as": OWNER},
+        )
+        token = page(params={"maxResults": 2}).json()["nextPageToken"]
+        answers = [
+            page(params={"maxResults": size, "pageToken": given})
+            for size, given in [(2, token), (1, token), (2, "another")]
+        ]
+        refused = simulator.refusals.take()
+
+    assert [answer.status_code for answer in answers] == [200, 400, 400]
+    assert [len(answer.json().get("items", ())) for answer in answers] == [1, 0, 0]
+    assert len(refused) == 2
