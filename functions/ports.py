@@ -326,11 +326,11 @@ class SheetChange:
     deleted: frozenset[str] = frozenset()
 
 
-class Work(Protocol):
-    """One unit of work: what was stored when it was looked at, and what shall stand in its place.
+class Reader(Protocol):
+    """What is stored, for looking at it: each document is read once and remembered, and nothing is ever written.
 
-    Everything is read once, so that a decision and its guard rest on the same. Nothing is written before the whole
-    work is done. Reading raises StoreUnavailable and DocumentTooNew.
+    A reader lives through one use case, so what it remembers may be old when the use case decides: a unit of work that
+    begins with what a reader knows makes sure that it still holds. Reading raises StoreUnavailable and DocumentTooNew.
     """
 
     async def load(
@@ -341,7 +341,7 @@ class Work(Protocol):
         rooms: Iterable[str] = (),
         people: Iterable[str] = (),
     ) -> None:
-        """Read all of these in one go, as they stand at one moment; what was read before stays as it was."""
+        """Read all of these in one go, as they are at one moment; what was read before stays as it was."""
 
     async def conference(self, conference_record: str) -> Conference | None:
         """A conference with all its participants."""
@@ -353,7 +353,7 @@ class Work(Protocol):
         """When a reader last saw a class meeting, that is stored, change."""
 
     async def corrections(self, session_id: str) -> tuple[Correction, ...]:
-        """What people decided about a class meeting, changes of this work included."""
+        """What people decided about a class meeting, including what a unit of work puts."""
 
     async def room(self, space: str) -> Room:
         """A room; an empty one if nothing is known of it."""
@@ -369,6 +369,17 @@ class Work(Protocol):
 
     async def answered(self, key: str) -> Answered | None:
         """A request that was answered before and is still remembered; or what became of an event, by its id."""
+
+    def forget(self, *, conferences: Iterable[str] = (), people: Iterable[str] | None = ()) -> None:
+        """Read these again when they are asked for; None as people means everybody."""
+
+
+class Work(Reader, Protocol):
+    """One unit of work: a reader that also collects what is to be stored instead.
+
+    Everything is read once, so that a decision and its guard rest on the same. Nothing is written before the whole
+    work is done.
+    """
 
     def put_conference(self, conference: Conference) -> None:
         """It is written with every sheet that is, so that no sheet is made of another one."""
@@ -386,7 +397,7 @@ class Work(Protocol):
         """Written if it differs."""
 
     def put_correction(self, session_id: str, correction: Correction) -> None:
-        """Replaces one of the same kind about the same person. The class meeting's sheet must be put too."""
+        """Replaces the one of the same kind about the same person. The class meeting's sheet must be put too."""
 
     def drop_correction(self, session_id: str, correction: Correction) -> None:
         """The class meeting's sheet must be put too."""
@@ -413,11 +424,21 @@ class Work(Protocol):
 class AttendanceStore(Protocol):
     """Where conferences, classes and attendance stand."""
 
-    async def transact(self, decide: Callable[[Work], Awaitable[T]]) -> tuple[T, Mapping[str, SheetChange]]:
+    def reader(self) -> Reader:
+        """A reader that knows nothing yet."""
+
+    async def transact(
+        self, decide: Callable[[Work], Awaitable[T]], *, known: Reader | None = None
+    ) -> tuple[T, Mapping[str, SheetChange]]:
         """Do a unit of work: all of it or nothing, for every reader at once.
 
         `decide` may be called several times, because others may write at the same moment: it must have no effect
         but on its work. An error that it raises ends it, and nothing is written.
+
+        Args:
+            decide: Reads what it needs, and puts what is to be stored.
+            known: What was read before, so that it need not be read again. If others changed any of that since, but
+                for people, nothing is written, and the next attempt reads everything again.
 
         Returns:
             What `decide` returned, and what changed of each class meeting that it put.

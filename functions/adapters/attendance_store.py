@@ -13,6 +13,7 @@ from functions.adapters.database import ABSENT, COMMIT_TIME, Database, Document,
 from functions.adapters.documents import SCHEMA_VERSION, Fields, check_schema, expiry
 from functions.adapters.paths import organizer_path, room_path
 from functions.adapters.people_documents import organizer_from_document, person_from_document
+from functions.adapters.reader import DocumentReader
 from functions.adapters.remark_documents import remark_from_document, remark_path
 from functions.adapters.work import DocumentWork
 from functions.domain.addresses import current_of, mailbox, mailboxes
@@ -20,7 +21,7 @@ from functions.domain.errors import StoreConflict
 from functions.domain.model import Space, SyncState
 from functions.domain.roster import RosterEntry
 from functions.domain.sessions import Remark, TrackedOrganizer
-from functions.ports import Clock, DueRoom, Parked, ParkedEvent, SheetChange, Work
+from functions.ports import Clock, DueRoom, Parked, ParkedEvent, Reader, SheetChange, Work
 
 MAX_PARKED_BYTES = 256 * 1024
 
@@ -53,14 +54,22 @@ class DocumentAttendanceStore:
         self._clock = clock
         self._retention = retention
 
-    async def transact(self, decide: Callable[[Work], Awaitable[T]]) -> tuple[T, Mapping[str, SheetChange]]:
+    def reader(self) -> Reader:
         """See the port."""
+        return DocumentReader(self._database, clock=self._clock)
+
+    async def transact(
+        self, decide: Callable[[Work], Awaitable[T]], *, known: Reader | None = None
+    ) -> tuple[T, Mapping[str, SheetChange]]:
+        """See the port."""
+        before = known.documents if isinstance(known, DocumentReader) else None
         for attempt in range(COMMIT_ATTEMPTS):
-            work = DocumentWork(self._database, clock=self._clock, retention=self._retention)
+            work = DocumentWork(self._database, clock=self._clock, retention=self._retention, before=before)
             try:
                 value = await decide(work)
                 return value, await work.commit()
             except StoreConflict:
+                before = None
                 await asyncio.sleep(random.uniform(0, min(0.02 * 2**attempt, 0.5)))  # noqa: S311 - no secret
         raise StoreConflict("Others kept writing the same documents.")
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from functions.adapters.attendance_documents import correction_from_document, correction_id
 from functions.adapters.conference_writes import conference_writes
 from functions.adapters.database import ABSENT, COMMIT_TIME, Write
 from functions.adapters.differences import contents, replaced
@@ -69,7 +70,8 @@ class Wanted:
         sessions: Class meetings without their attendance, by id.
         dropped: Ids of class meetings that shall be gone.
         rooms: By resource name.
-        corrections: By class meeting, all that people decided, by id of the document.
+        corrections: By class meeting whose corrections were read, those that differ, by id of the document; None is to
+            be gone.
         people: By account.
         organizers: By account; None shall be gone.
         answered: Requests that were answered.
@@ -82,7 +84,7 @@ class Wanted:
     sessions: dict[str, ClassSession] = field(default_factory=dict)
     dropped: set[str] = field(default_factory=set)
     rooms: dict[str, Room] = field(default_factory=dict)
-    corrections: dict[str, dict[str, Correction]] = field(default_factory=dict)
+    corrections: dict[str, dict[str, Correction | None]] = field(default_factory=dict)
     people: dict[str, Person] = field(default_factory=dict)
     organizers: dict[str, TrackedOrganizer | None] = field(default_factory=dict)
     answered: list[Answered] = field(default_factory=list)
@@ -116,7 +118,7 @@ class Commit:
         written: dict[str, AttendanceSheet] = {}
         for session_id, sheet in self._wanted.sheets.items():
             stored = self._stored_sheet(session_id)
-            corrections = self._wanted.corrections.get(session_id)
+            corrections = self._corrections(session_id, stored)
             on_sheet = sheet_writes(sheet, corrections, stored=stored, retention=self._retention)
             changes[session_id] = sheet_change(session_id, on_sheet, stored)
             marks |= marks_changed(session_id, on_sheet, stored)
@@ -193,6 +195,15 @@ class Commit:
             people=self._people.get(session_id, {}),
             corrections=self._stored.known_children(corrections_path(session_id)),
         )
+
+    def _corrections(self, session_id: str, stored: StoredSheet) -> Mapping[str, Correction] | None:
+        """All corrections of a class meeting as they are to be stored; None leaves them as they are."""
+        changes = self._wanted.corrections.get(session_id)
+        if changes is None:
+            return None
+        before = [correction_from_document(document.fields) for document in stored.corrections.values()]
+        wanted = {**{correction_id(correction): correction for correction in before}, **changes}
+        return {name: correction for name, correction in wanted.items() if correction}
 
     def _replaced(self, path: str, fields: Fields | None) -> list[Write]:
         return replaced(path, fields, self._stored.known(path))

@@ -162,8 +162,13 @@ class Database(Protocol):
     async def find(self, query: Query) -> Found:
         """The documents that fit, as they stood at one moment."""
 
-    async def commit(self, writes: Sequence[Write]) -> None:
-        """Do all writes at one moment, or none; StoreConflict if an expectation does not hold."""
+    async def commit(self, writes: Sequence[Write], *, unchanged: Sequence[Document] = ()) -> None:
+        """Do all writes at one moment, or none; StoreConflict if an expectation does not hold.
+
+        Args:
+            writes: What to do.
+            unchanged: Further documents that must still be as they were read, and stay so.
+        """
 
 
 def field_value(fields: Mapping[str, Any], name: str, default: object = None) -> Any:  # noqa: ANN401 - what it holds

@@ -88,14 +88,14 @@ class FirestoreDatabase:
         documents, read_at = self._documents(answers, "document", at=query.at)
         return Found.of(query, documents, read_at=read_at)
 
-    async def commit(self, writes: Sequence[Write]) -> None:
+    async def commit(self, writes: Sequence[Write], *, unchanged: Sequence[Document] = ()) -> None:
         """See `Database`.
 
         Firestore does one commit at one moment. A commit whose answer was lost is tried again and then
         conflicts with itself: the caller loads again and finds its own writes.
         """
         api, database = self._api()
-        request = commit_request(database, writes)
+        request = commit_request(database, writes, unchanged=unchanged)
         message = type(request).pb(request)
         size = message.ByteSize()
         if size > MAX_COMMIT_BYTES:
@@ -106,7 +106,7 @@ class FirestoreDatabase:
         if size > SURELY_TAKEN or any(one.ByteSize() > MAX_DOCUMENT_BYTES for one in message.writes):
             check_commit(writes)
         conflicts: tuple[type[Exception], ...] = (gexc.Conflict,)
-        if any(isinstance(write.expecting, Document) for write in writes):
+        if unchanged or any(isinstance(write.expecting, Document) for write in writes):
             conflicts += (gexc.FailedPrecondition, gexc.NotFound)
         with translated(conflicts=conflicts, refusals=REFUSALS), watched():
             await api.commit(request, retry=_retry(), timeout=limit(_TIMEOUT), metadata=self._metadata())

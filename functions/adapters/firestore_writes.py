@@ -13,7 +13,7 @@ from typing import Any
 
 from google.cloud.firestore_v1 import types
 
-from functions.adapters.database import ABSENT, COMMIT_TIME, Write
+from functions.adapters.database import ABSENT, COMMIT_TIME, Document, Write
 
 Message = Any  # protobuf makes its classes at run time, so the type checker knows nothing of them
 
@@ -21,28 +21,42 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 _SERVER_TIME = types.DocumentTransform.FieldTransform.ServerValue.REQUEST_TIME
 
 
-def commit_request(database: str, writes: Sequence[Write]) -> types.CommitRequest:
+def commit_request(
+    database: str, writes: Sequence[Write], *, unchanged: Sequence[Document] = ()
+) -> types.CommitRequest:
     """The request that does all writes at one moment, or none.
 
     Args:
         database: `projects/{project}/databases/{database}`.
         writes: What to do. A document that is expected has the time of its last update as its version: nanoseconds
             since 1970.
+        unchanged: Documents that must still have their version. An update with an empty mask touches no field, so it
+            only checks the version: the document keeps it, however many others check it at the same moment.
+            https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1#writeresult
     """
     request = types.CommitRequest(database=database)
     message = types.CommitRequest.pb(request)
     for write in writes:
         _encode_write(message.writes.add(), f"{database}/documents/{write.path}", write)
+    for document in unchanged:
+        target = message.writes.add()
+        target.update.name = f"{database}/documents/{document.path}"
+        target.update_mask.SetInParent()
+        _expect(target, document)
     return request
+
+
+def _expect(target: Message, document: Document) -> None:
+    version: Any = document.version  # as `firestore_reads` gave it
+    updated = target.current_document.update_time
+    updated.seconds, updated.nanos = divmod(version, 10**9)
 
 
 def _encode_write(target: Message, name: str, write: Write) -> None:
     if write.expecting is ABSENT:
         target.current_document.exists = False
     elif write.expecting is not None:
-        version: Any = write.expecting.version  # as `firestore_reads` gave it
-        updated = target.current_document.update_time
-        updated.seconds, updated.nanos = divmod(version, 10**9)
+        _expect(target, write.expecting)
     if write.fields is None:
         target.delete = name
         return

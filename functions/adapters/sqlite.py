@@ -113,11 +113,11 @@ class SqliteDatabase:
         sys.audit(QUERY_EVENT, query)
         return await asyncio.to_thread(self._find, query)
 
-    async def commit(self, writes: Sequence[Write]) -> None:
+    async def commit(self, writes: Sequence[Write], *, unchanged: Sequence[Document] = ()) -> None:
         """See `Database`."""
         check_commit(writes)
         sys.audit(COMMIT_EVENT, tuple(writes))
-        await asyncio.to_thread(self._commit, writes)
+        await asyncio.to_thread(self._commit, writes, unchanged)
 
     def _find(self, query: Query) -> Found:
         which = _ALL_COLLECTIONS_NAMED if query.group else _ONE_COLLECTION
@@ -141,7 +141,7 @@ class SqliteDatabase:
             for path, fields, version in rows
         ], read_at
 
-    def _commit(self, writes: Sequence[Write]) -> None:
+    def _commit(self, writes: Sequence[Write], unchanged: Sequence[Document]) -> None:
         with self._connection() as connection:
             # Nobody reads meanwhile: a reader's moment is either before this commit's or after it.
             connection.execute("BEGIN EXCLUSIVE")
@@ -153,6 +153,8 @@ class SqliteDatabase:
             last = _last_commit(connection)
             if last and now <= last:  # the clock was set back, or two commits fell on one tick of it
                 now = last + _TICK
+            for document in unchanged:
+                _check(connection, document.path, document.version)
             for write in writes:
                 _write(connection, write, version=version, now=now)
             connection.execute("COMMIT")
@@ -218,13 +220,18 @@ def _last_commit(connection: sqlite3.Connection) -> datetime | None:
     return datetime.fromisoformat(until) if until else None
 
 
+def _check(connection: sqlite3.Connection, path: str, expected: object) -> None:
+    """Make sure that a document has this version; None if there must be no such document."""
+    row = connection.execute("SELECT version FROM documents WHERE path = ?", (path,)).fetchone()
+    if (row[0] if row else None) != expected:
+        raise StoreConflict("A document changed after it was loaded.")  # closing rolls back
+
+
 def _write(connection: sqlite3.Connection, write: Write, *, version: int | None, now: datetime) -> None:
     row = connection.execute("SELECT fields, version FROM documents WHERE path = ?", (write.path,)).fetchone()
     fields_before, version_before = row or (None, None)
     if write.expecting is not None:
-        expected = None if write.expecting is ABSENT else write.expecting.version
-        if version_before != expected:
-            raise StoreConflict("A document changed after it was loaded.")  # closing rolls back
+        _check(connection, write.path, None if write.expecting is ABSENT else write.expecting.version)
     collection = write.path.rpartition("/")[0]
     connection.execute(
         "INSERT OR IGNORE INTO replaced (path, collection, fields, version, until) VALUES (?, ?, ?, ?, ?)",

@@ -1,36 +1,18 @@
-"""One unit of work over a database of documents: what was read, and what shall stand in its place.
-
-A class meeting's document is written with every change of its attendance and its corrections, so its version stands
-for all of them; likewise a conference's for the rest of its snapshot.
-"""
+"""One unit of work over a database of documents: what was read, and what is to be stored instead."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Collection, Mapping
+from datetime import timedelta
 
-from functions.adapters.attendance_documents import correction_from_document, correction_id
+from functions.adapters.attendance_documents import correction_id
 from functions.adapters.commit import Commit, Wanted
-from functions.adapters.conference_documents import conference_from_document
-from functions.adapters.database import MOST_IN_ANY, Database, Document, Query, Where
-from functions.adapters.documents import check_schema
+from functions.adapters.database import Database
 from functions.adapters.loaded import Loaded
-from functions.adapters.paths import (
-    answered_path,
-    conference_path,
-    corrections_path,
-    organizer_path,
-    person_path,
-    register_path,
-    room_path,
-    session_path,
-)
-from functions.adapters.people_documents import organizer_from_document, person_from_document
+from functions.adapters.paths import register_path, session_path
+from functions.adapters.reader import DocumentReader
 from functions.adapters.register_writes import registers_to_come
-from functions.adapters.room_documents import room_from_document
-from functions.adapters.session_documents import session_from_document
-from functions.domain.errors import StoreConflict
 from functions.domain.model import Conference
 from functions.domain.roster import Correction
 from functions.domain.sessions import (
@@ -46,133 +28,62 @@ from functions.domain.timetable import Room
 from functions.ports import Clock, SheetChange
 
 
-class DocumentWork:
+class DocumentWork(DocumentReader):
     """`functions.ports.Work` over a database of documents. Use it once.
 
     Args:
-        database: Where the documents stand.
+        database: Where the documents are stored.
         clock: The time, for what expires.
         retention: How long personal data is kept after the class; None keeps it.
+        before: Documents that were read earlier. Those that the work asks for, and all that it replaces, must still
+            be the same when it is committed.
     """
 
-    def __init__(self, database: Database, *, clock: Clock, retention: timedelta | None) -> None:
-        self._database = database
-        self._stored = Loaded(database)
-        self._clock = clock
+    def __init__(
+        self, database: Database, *, clock: Clock, retention: timedelta | None, before: Loaded | None = None
+    ) -> None:
+        super().__init__(database, clock=clock, before=before)
         self._retention = retention
         self._wanted = Wanted()
-        self._known_by: dict[str, set[str]] = {}
 
-    # --- What is stored ---
-
-    async def load(
-        self,
-        *,
-        conferences: Iterable[str] = (),
-        sessions: Iterable[str] = (),
-        rooms: Iterable[str] = (),
-        people: Iterable[str] = (),
-    ) -> None:
-        """See the port."""
-        await self._stored.load(
-            [
-                *map(conference_path, conferences),
-                *map(session_path, sessions),
-                *map(room_path, rooms),
-                *map(person_path, people),
-            ]
-        )
+    # --- What is stored, or is to be ---
 
     async def conference(self, conference_record: str) -> Conference | None:
         """See the port."""
         if conference_record in self._wanted.conferences:
             return self._wanted.conferences[conference_record]
-        path = conference_path(conference_record)
-        document = await self._stored.get(path)
-        if document is None:
-            return None
-        check_schema(document.fields)
-        participants = list(document.fields["participants"])
-        count = document.fields["participant_count"]
-        interrupted = (document.fields.get("interruption") or {}).get("participant_count", 0)
-        if document.fields["snapshot_documents"] or interrupted:
-            parts = await self._stored.children(f"{path}/snapshot")
-            for part in sorted(parts.values(), key=lambda part: int(part.path.rpartition("/")[2])):
-                participants += part.fields["participants"]
-        if len(participants) != count + interrupted:
-            raise StoreConflict("The conference changed while it was being loaded.")
-        return conference_from_document(document.fields, participants[:count], participants[count:])
+        return await self._conference(conference_record)
 
     async def session(self, session_id: str) -> ClassSession | None:
         """See the port."""
         if session_id in self._wanted.sheets:
             return self._wanted.sheets[session_id].session
-        document = await self._stored.get(session_path(session_id))
-        return session_from_document(document.fields) if document and session_id not in self._wanted.dropped else None
-
-    async def updated_at(self, session_id: str) -> datetime:
-        """See the port."""
-        document = await self._stored.get(session_path(session_id))
-        if document is None:
-            raise StoreConflict("The class meeting is gone.")
-        moment: datetime = document.fields["updated_at"]
-        return moment
+        session = await super().session(session_id)
+        return None if session_id in self._wanted.dropped else session
 
     async def corrections(self, session_id: str) -> tuple[Correction, ...]:
         """See the port."""
-        return tuple((await self._load_corrections(session_id)).values())
+        changes = self._wanted.corrections.setdefault(session_id, {})
+        session = await self._stored.get(session_path(session_id))
+        # The registers are surely to be written, and nothing has to wait for them.
+        registers = map(register_path, registers_to_come(session)) if session else ()
+        stored, _ = await asyncio.gather(self._corrections(session_id), self._stored.load(registers))
+        return tuple(c for c in {**stored, **changes}.values() if c)
 
     async def room(self, space: str) -> Room:
         """See the port."""
-        if space in self._wanted.rooms:
-            return self._wanted.rooms[space]
-        document = await self._stored.get(room_path(space))
-        return room_from_document(document.fields) if document else Room(space)
+        return self._wanted.rooms[space] if space in self._wanted.rooms else await super().room(space)
 
     async def people(self, users: Collection[str]) -> Mapping[str, Person]:
         """See the port."""
-        paths = {user: person_path(user) for user in users if user not in self._wanted.people}
-        await self._stored.load(paths.values())
-        found = {
-            user: person_from_document(document.fields)
-            for user, path in paths.items()
-            if (document := self._stored.known(path))
-        }
-        return {**found, **{user: self._wanted.people[user] for user in users if user in self._wanted.people}}
-
-    async def people_known_by(self, emails: Collection[str]) -> Mapping[str, Person]:
-        """See the port."""
-        wanted = sorted(set(emails) - self._known_by.keys())
-        parts = [wanted[first : first + MOST_IN_ANY] for first in range(0, len(wanted), MOST_IN_ANY)]
-        queries = [Query("people", where=(Where("emails", "contains_any", part),)) for part in parts]
-        known_by: dict[str, set[str]] = {email: set() for email in wanted}
-        for found in await asyncio.gather(*(self._database.find(query) for query in queries)):
-            self._stored.learn(found.documents)
-            for document in found.documents:
-                for email in known_by.keys() & set(document.fields["emails"]):
-                    known_by[email].add(document.fields["user"])
-        self._known_by |= known_by
-        return await self.people({user for email in emails for user in self._known_by[email]})
+        wanted = {user: self._wanted.people[user] for user in users if user in self._wanted.people}
+        return {**await super().people([user for user in users if user not in wanted]), **wanted}
 
     async def organizer(self, user: str) -> TrackedOrganizer | None:
         """See the port."""
-        if user in self._wanted.organizers:
-            return self._wanted.organizers[user]
-        document = await self._stored.get(organizer_path(user))
-        return organizer_from_document(document.fields) if document else None
+        return self._wanted.organizers[user] if user in self._wanted.organizers else await super().organizer(user)
 
-    async def answered(self, key: str) -> Answered | None:
-        """See the port."""
-        document = await self._stored.get(answered_path(key))
-        if document is None:
-            return None
-        fields = document.fields
-        check_schema(fields)
-        if fields["expire_at"] <= self._clock():
-            return None
-        return Answered(key, fields["fingerprint"], tuple(fields["session_ids"]), fields["expire_at"])
-
-    # --- What shall stand ---
+    # --- What is to be stored ---
 
     def put_conference(self, conference: Conference) -> None:
         """See the port."""
@@ -199,11 +110,11 @@ class DocumentWork:
 
     def put_correction(self, session_id: str, correction: Correction) -> None:
         """See the port."""
-        self._wanted.corrections[session_id][correction_id(correction)] = correction
+        self._wanted.corrections.setdefault(session_id, {})[correction_id(correction)] = correction
 
     def drop_correction(self, session_id: str, correction: Correction) -> None:
         """See the port."""
-        del self._wanted.corrections[session_id][correction_id(correction)]
+        self._wanted.corrections.setdefault(session_id, {})[correction_id(correction)] = None
 
     def put_person(self, person: Person) -> None:
         """See the port."""
@@ -235,23 +146,12 @@ class DocumentWork:
         Returns:
             What changed of the attendance of each class meeting that was put.
         """
+        for session_id in self._wanted.corrections:
+            await self._corrections(session_id)
         commit = Commit(self._wanted, self._stored, now=self._clock(), retention=self._retention)
         writes, changes = await commit.writes()
         if writes:
-            await self._database.commit(writes)
+            written = {write.path for write in writes}
+            unchanged = [document for document in self._stored.relied_on() if document.path not in written]
+            await self._database.commit(writes, unchanged=unchanged)
         return changes
-
-    async def _known_corrections(self, session_id: str, known: Document | None) -> Mapping[str, Document]:
-        return await self._stored.children(corrections_path(session_id)) if known else {}
-
-    async def _load_corrections(self, session_id: str) -> dict[str, Correction]:
-        if session_id not in self._wanted.corrections:
-            # Read after the class meeting, whose version stands for them. Under one that does not exist there is
-            # nothing, unless its conference belonged elsewhere for a while: what people decided is waiting then.
-            known = await self._stored.get(session_path(session_id)) or self._stored.known(conference_path(session_id))
-            session = self._stored.known(session_path(session_id))
-            coming = map(register_path, registers_to_come(session)) if session else ()
-            found, _ = await asyncio.gather(self._known_corrections(session_id, known), self._stored.load(coming))
-            corrections = [correction_from_document(document.fields) for document in found.values()]
-            self._wanted.corrections[session_id] = {correction_id(correction): correction for correction in corrections}
-        return self._wanted.corrections[session_id]

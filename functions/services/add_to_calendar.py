@@ -115,11 +115,7 @@ async def _let_go(event_id: str, deps: Deps) -> bool:
 
 async def _is_let_go(event_id: str, deps: Deps) -> bool:
     """Whether somebody is about to delete an event, or was and could not."""
-
-    async def look(work: Work) -> Answered | None:
-        return await work.answered(event_id)
-
-    decided, _ = await deps.store.transact(look)
+    decided = await deps.store.reader().answered(event_id)
     return decided is not None and not decided.session_ids
 
 

@@ -10,9 +10,8 @@ from datetime import datetime, timedelta
 from functions.domain.errors import AttendanceError
 from functions.domain.model import Organizer, Space
 from functions.domain.reported import REACH, Endpoint, ReportedConference, conferences_of
-from functions.domain.sessions import Person, TrackedOrganizer
+from functions.domain.sessions import TrackedOrganizer
 from functions.domain.syncing import LONGEST_CALL
-from functions.ports import Work
 from functions.services.backfill import Failed, Reach, Read
 from functions.services.deps import Deps
 from functions.services.sync_reports import record_reported, require_reports
@@ -88,11 +87,7 @@ async def backfill_from_reports(
 
 async def _by_address(organizers: Collection[TrackedOrganizer], deps: Deps) -> Mapping[str, TrackedOrganizer]:
     """Teachers by all their addresses: reports may name another one than they are enrolled by."""
-
-    async def load(work: Work) -> Mapping[str, Person]:
-        return await work.people([organizer.user for organizer in organizers])
-
-    people, _ = await deps.store.transact(load)
+    people = await deps.store.reader().people([organizer.user for organizer in organizers])
     identities = {user: person.identity for user, person in people.items() if person.identity}
     found: dict[str, TrackedOrganizer] = {}
     for organizer in organizers:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from functions.domain.calendar import to_follow
-from functions.domain.errors import InvalidRequest, SessionNotFound
+from functions.domain.errors import InvalidRequest
 from functions.domain.etag import require_match
 from functions.domain.intervals import Interval
 from functions.domain.sessions import AuditEntry, Caller, ClassSession, Progress, Tracking
@@ -23,6 +23,7 @@ from functions.services.impersonation import require_allowed
 from functions.services.marking import mark, place, rearrange
 from functions.services.organizers import track
 from functions.services.schedule_class import LONGEST, require_near, with_class
+from functions.services.stored import required_session
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,19 +149,13 @@ async def _candidates(session_id: str, *, following: bool, deps: Deps) -> Sequen
     """The class meetings that a change may be about."""
     if not following:
         return [session_id]
-
-    async def load(work: Work) -> str | None:
-        session = await work.session(session_id)
-        return session.plan.series_id if session else None
-
-    series_id, _ = await deps.store.transact(load)
+    session = await deps.store.reader().session(session_id)
+    series_id = session.plan.series_id if session else None
     return await deps.store.sessions_of_series(series_id) if series_id else [session_id]
 
 
 async def _required(work: Work, session_id: str, *, if_match: str | None) -> ClassSession:
-    session = await work.session(session_id)
-    if session is None:
-        raise SessionNotFound("There is no such class meeting.")
+    session = await required_session(work, session_id)
     require_match(if_match, await work.updated_at(session_id))
     if session.plan.scheduled is None:
         raise InvalidRequest.of("session_id", "is of a meeting that nobody scheduled")

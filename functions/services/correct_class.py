@@ -23,6 +23,7 @@ from functions.services.follow_calendar import follow_now
 from functions.services.follow_students import Unapplied, follow_students
 from functions.services.marking import place, rearrange
 from functions.services.resolve_identities import resolve_identities
+from functions.services.stored import required_session
 
 
 async def attach_record(
@@ -216,23 +217,17 @@ async def set_policy(
 
 async def _reading(session_id: str, record: str, from_session_id: str | None, deps: Deps) -> Reading | None:
     """What Meet says of a record that is not stored; None if it is."""
-
-    async def load(work: Work) -> tuple[bool, Organizer]:
-        session = await work.session(session_id)
-        if session is None:
-            raise SessionNotFound("There is no such class meeting.")
-        other = await work.session(from_session_id) if from_session_id else None
-        if other and other.plan.scheduled:
-            raise InvalidRequest.of("session_id", "is a scheduled class meeting: name its conference record")
-        known = await work.conference(record)
-        if from_session_id and known is None:
-            raise SessionNotFound("There is no such class meeting to attach.")
-        teacher = Organizer(email=session.plan.teachers[0]) if session.plan.teachers else Organizer()
-        return known is not None and (known.snapshot is not None or known.interruption is None), teacher
-
-    (stored, teacher), _ = await deps.store.transact(load)
-    if stored:
+    reader = deps.store.reader()
+    session = await required_session(reader, session_id)
+    other = await reader.session(from_session_id) if from_session_id else None
+    if other and other.plan.scheduled:
+        raise InvalidRequest.of("session_id", "is a scheduled class meeting: name its conference record")
+    known = await reader.conference(record)
+    if from_session_id and known is None:
+        raise SessionNotFound("There is no such class meeting to attach.")
+    if known is not None and (known.snapshot is not None or known.interruption is None):
         return None
+    teacher = Organizer(email=session.plan.teachers[0]) if session.plan.teachers else Organizer()
     reading = await deps.conferences.read(record, organizer=teacher)
     users = [u for p in reading.snapshot.participants if (u := getattr(p.user, "user", None))]
     await resolve_identities(users, acting_as=teacher, deps=deps, since=reading.snapshot.record.end_time)

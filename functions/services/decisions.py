@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from functions.domain.attendance import attendee_id as attendee_id_of
 from functions.domain.calendar import to_follow
-from functions.domain.errors import SessionNotFound
 from functions.domain.etag import require_match
 from functions.domain.roster import Decision, RosterEntry
 from functions.domain.sessions import (
@@ -25,6 +24,7 @@ from functions.ports import Work
 from functions.services.deps import Deps
 from functions.services.mark_elsewhere import mark_elsewhere
 from functions.services.marking import expected_in, mark
+from functions.services.stored import required_session
 
 Change = Callable[[Work, ClassSession, Decision], Awaitable["Changed"]]
 
@@ -66,9 +66,7 @@ async def carry_out(
     decision = Decision(by, caller.email, deps.clock())
 
     async def decide(work: Work) -> Changed:
-        session = await work.session(session_id)
-        if session is None:
-            raise SessionNotFound("There is no such class meeting.")
+        session = await required_session(work, session_id)
         require_match(if_match, await work.updated_at(session_id))
         changed = await change(work, session, decision)
         if changed.references is not None:

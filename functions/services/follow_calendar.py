@@ -224,10 +224,6 @@ def _log_waiting(error: AttendanceError) -> None:
 async def _loaded(session_ids: Iterable[str], deps: Deps) -> tuple[ClassSession, ...]:
     """Class meetings as they stand at one moment, in the order given; those that are gone are left out."""
     wanted: Collection[str] = tuple(session_ids)
-
-    async def load(work: Work) -> tuple[ClassSession, ...]:
-        await work.load(sessions=wanted)
-        return tuple([found for name in wanted if (found := await work.session(name))])
-
-    found, _ = await deps.store.transact(load)
-    return found
+    reader = deps.store.reader()
+    await reader.load(sessions=wanted)
+    return tuple([found for name in wanted if (found := await reader.session(name))])

@@ -10,7 +10,7 @@ import contextlib
 import dataclasses
 
 from functions.domain.errors import CredentialsRefused, DomainNotAllowed, Retryable, TeacherNotAllowed
-from functions.domain.model import Identity, IdentitySource, Organizer, SyncError
+from functions.domain.model import IdentitySource, Organizer, SyncError
 from functions.domain.sessions import Caller, CallerRole, TrackedOrganizer
 from functions.ports import AttendanceStore, Clock, Work
 from functions.services.deps import Deps, Rules
@@ -86,22 +86,13 @@ async def _tracked(organizer: Organizer, store: AttendanceStore) -> TrackedOrgan
     user = organizer.user
     if user is None:
         return await store.organizer_with(organizer.email) if organizer.email else None
-
-    async def load(work: Work) -> TrackedOrganizer | None:
-        return await work.organizer(user)
-
-    tracked, _ = await store.transact(load)
-    return tracked
+    return await store.reader().organizer(user)
 
 
 async def _primary_address(user: str, store: AttendanceStore) -> str | None:
     """An account's address as the school's Directory told it; what People and reports tell may be another one."""
-
-    async def load(work: Work) -> Identity | None:
-        person = (await work.people([user])).get(user)
-        return person.identity if person else None
-
-    identity, _ = await store.transact(load)
+    person = (await store.reader().people([user])).get(user)
+    identity = person.identity if person else None
     return identity.email if identity and identity.source is IdentitySource.DIRECTORY else None
 
 

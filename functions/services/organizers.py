@@ -122,11 +122,7 @@ async def remove(user_id: str, *, caller: Caller, entry_id: str, deps: Deps) -> 
         Retryable: Google did not answer.
     """
     user = f"users/{user_id}"
-
-    async def load(work: Work) -> TrackedOrganizer | None:
-        return await work.organizer(user)
-
-    organizer, _ = await deps.store.transact(load)
+    organizer = await deps.store.reader().organizer(user)
     if organizer is None:
         raise NotFound("Nobody of this id is tracked.")
     if deps.subscriptions and organizer.subscription and organizer.subscription.name:

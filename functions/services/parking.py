@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from functions.domain.errors import AttendanceError, ConferenceRecordGone, Undelivered, UnreadableMessage
 from functions.domain.syncing import is_unfinished
-from functions.ports import Job, Parked, ParkedEvent, Work
+from functions.ports import Job, Parked, ParkedEvent
 from functions.services.deps import Deps
 from functions.services.reading import Request
 
@@ -69,24 +69,19 @@ async def settle(
     """
 
     async def is_done(parked: Parked) -> bool:
-        concern = concern_of(parked)
-
-        async def load(work: Work) -> bool:
-            match concern:
-                case Request():
-                    stored = await work.conference(concern.conference_record)
-                    if stored is None or stored.snapshot is None or stored.sync.pulled_at is None:
-                        return False
-                    return not is_unfinished(stored) or stored.sync.pulled_at >= parked.parked_at
-                case str():
-                    session = await work.session(concern)
-                    tried_at = session.progress.tried_at if session and not session.progress.failures else None
-                    return tried_at is not None and tried_at >= parked.parked_at
-                case None:
+        reader = deps.store.reader()
+        match concern := concern_of(parked):
+            case Request():
+                stored = await reader.conference(concern.conference_record)
+                if stored is None or stored.snapshot is None or stored.sync.pulled_at is None:
                     return False
-
-        done, _ = await deps.store.transact(load)
-        return done
+                return not is_unfinished(stored) or stored.sync.pulled_at >= parked.parked_at
+            case str():
+                session = await reader.session(concern)
+                tried_at = session.progress.tried_at if session and not session.progress.failures else None
+                return tried_at is not None and tried_at >= parked.parked_at
+            case None:
+                return False
 
     settled = [
         parked for reason in reasons async for parked in deps.store.parked(reason=reason) if await is_done(parked)

@@ -17,7 +17,7 @@ from functions.domain.rereading import is_deferred
 from functions.domain.sessions import ClassSession
 from functions.domain.syncing import LONGEST_CALL, is_unfinished, read_again_at, waits_after_refusal
 from functions.domain.timetable import RETENTION, Room
-from functions.ports import DueRoom, Job, Listing, Work
+from functions.ports import DueRoom, Job, Listing, Reader, Work
 from functions.services.deps import Deps
 from functions.services.fan_out import Item, Pace, fan_out, moment_in
 from functions.services.follow_calendar import JOB as FOLLOW
@@ -82,16 +82,11 @@ async def sync_unless_tried(session_id: str, *, since: datetime | None, deps: De
     Returns:
         What came of it; None if it was tried since.
     """
-
-    async def load(work: Work) -> bool:
-        session = await work.session(session_id)
+    if since:
+        session = await deps.store.reader().session(session_id)
         progress = session.progress if session else None
         is_due = progress and progress.due_at and progress.due_at <= deps.clock()
-        return bool(since and progress and progress.tried_at and progress.tried_at >= since and not is_due)
-
-    if since:
-        tried, _ = await deps.store.transact(load)
-        if tried:
+        if progress and progress.tried_at and progress.tried_at >= since and not is_due:
             return None
     return await sync_session(session_id, source=SyncSource.RECONCILE, deps=deps)
 
@@ -231,10 +226,7 @@ async def _note_look(
 
 
 async def _room(space: str, deps: Deps) -> Room:
-    async def load(work: Work) -> Room:
-        return await work.room(space)
-
-    room, _ = await deps.store.transact(load)
+    room = await deps.store.reader().room(space)
     if not room.slots:
         raise NotFound("There was no class in this room for as long as Meet remembers.")
     return room
@@ -243,13 +235,9 @@ async def _room(space: str, deps: Deps) -> Room:
 async def _recent_classes(room: Room, *, now: datetime, deps: Deps) -> list[ClassSession]:
     """The classes in a room that have begun and that Meet may still know of, the latest last."""
     recent = [s.session_id for s in room.slots if s.scheduled.start <= now and now - RETENTION < s.scheduled.end]
-
-    async def load(work: Work) -> list[ClassSession]:
-        await work.load(sessions=recent)
-        return [session for name in recent if (session := await work.session(name))]
-
-    sessions, _ = await deps.store.transact(load)
-    return sessions
+    reader = deps.store.reader()
+    await reader.load(sessions=recent)
+    return [session for name in recent if (session := await reader.session(name))]
 
 
 def _was_not_listed(session: ClassSession, *, since: datetime | None) -> bool:
@@ -281,35 +269,28 @@ async def _due_reads(
     names = [name for name in dict.fromkeys([*records, *stored]) if not is_reported(name)]
     wanted: list[str] = []
 
-    async def waits_with_its_class(work: Work, record: ConferenceRecord) -> bool:
+    async def waits_with_its_class(reader: Reader, record: ConferenceRecord) -> bool:
         end = record.end_time or now
-        session_ids = (await work.room(record.space)).sessions_of(Interval(record.start_time, end))
-        tried = [session.progress for session_id in session_ids if (session := await work.session(session_id))]
+        session_ids = (await reader.room(record.space)).sessions_of(Interval(record.start_time, end))
+        tried = [session.progress for session_id in session_ids if (session := await reader.session(session_id))]
         # One that is overdue is not handed out by `sync-due`: then there is no sense in waiting for it.
         waiting = (p for p in tried if p.failures and p.due_at and p.due_at > now - OVERDUE)
         return any(p.tried_at and p.tried_at >= end for p in waiting)
 
     for start in range(0, len(names), LOADED_AT_ONCE):
-        some = names[start : start + LOADED_AT_ONCE]
-
-        async def load(work: Work, some: Sequence[str] = some) -> list[str]:
-            await work.load(conferences=some)
-            due = []
-            for name in some:
-                conference, record = await work.conference(name), records.get(name)
-                if conference is None or (conference.snapshot is None and conference.interruption):
-                    alone = conference is not None and is_left_alone(conference, now=now)
-                    if is_back or not (alone or (record is not None and await waits_with_its_class(work, record))):
-                        due.append(name)
-                elif is_unfinished(conference) and not is_left_alone(conference, now=now):
-                    end = record.end_time if record else None
-                    again_at = read_again_at(conference, listed_end=end, settle=deps.rules.settle)
-                    if is_back or again_at is None or again_at <= now:
-                        due.append(name)
-            return due
-
-        found, _ = await deps.store.transact(load)
-        wanted += found
+        reader, some = deps.store.reader(), names[start : start + LOADED_AT_ONCE]
+        await reader.load(conferences=some)
+        for name in some:
+            conference, record = await reader.conference(name), records.get(name)
+            if conference is None or (conference.snapshot is None and conference.interruption):
+                alone = conference is not None and is_left_alone(conference, now=now)
+                if is_back or not (alone or (record is not None and await waits_with_its_class(reader, record))):
+                    wanted.append(name)
+            elif is_unfinished(conference) and not is_left_alone(conference, now=now):
+                end = record.end_time if record else None
+                again_at = read_again_at(conference, listed_end=end, settle=deps.rules.settle)
+                if is_back or again_at is None or again_at <= now:
+                    wanted.append(name)
     return tuple(wanted)
 
 
@@ -329,11 +310,9 @@ def _room_at(place: str) -> DueRoom | None:
 
 
 async def _is_tracked(organizer: Organizer, deps: Deps) -> bool:
-    async def load(work: Work) -> bool:
-        return organizer.user is not None and await work.organizer(organizer.user) is not None
-
-    tracked, _ = await deps.store.transact(load)
-    return tracked or bool(organizer.email and await deps.store.organizer_with(organizer.email))
+    if organizer.user and await deps.store.reader().organizer(organizer.user):
+        return True
+    return bool(organizer.email and await deps.store.organizer_with(organizer.email))
 
 
 def _teacher(sessions: Sequence[ClassSession]) -> Organizer:
@@ -370,18 +349,13 @@ async def unfinished(records: Sequence[str], deps: Deps, *, at_once: bool = Fals
     wanted: list[str] = []
     for start in range(0, len(records), LOADED_AT_ONCE):
         names = list(dict.fromkeys(records[start : start + LOADED_AT_ONCE]))
-
-        async def load(work: Work, names: Sequence[str] = names) -> list[str]:
-            await work.load(conferences=names)
-            stored = {name: await work.conference(name) for name in names if not is_reported(name)}
-            now = deps.clock()
-            return [
-                name
-                for name, conference in stored.items()
-                if conference is None
-                or (is_unfinished(conference) and (at_once or not is_left_alone(conference, now=now)))
-            ]
-
-        some, _ = await deps.store.transact(load)
-        wanted += some
+        reader = deps.store.reader()
+        await reader.load(conferences=names)
+        stored = {name: await reader.conference(name) for name in names if not is_reported(name)}
+        now = deps.clock()
+        wanted += [
+            name
+            for name, conference in stored.items()
+            if conference is None or (is_unfinished(conference) and (at_once or not is_left_alone(conference, now=now)))
+        ]
     return tuple(wanted)

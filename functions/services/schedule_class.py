@@ -34,7 +34,7 @@ from functions.domain.sessions import (
     SessionState,
 )
 from functions.domain.timetable import Room, Slot
-from functions.ports import Work
+from functions.ports import Reader, Work
 from functions.services.add_to_calendar import Added, add_to_calendar, keep, take_back
 from functions.services.deps import Deps
 from functions.services.follow_calendar import follow_now
@@ -352,37 +352,30 @@ def _series_id(session_ids: Sequence[str]) -> str:
 
 async def _look_before(request: _Request, deps: Deps) -> tuple[_Request, _Before]:
     """What was made before; the request then knows all class meetings of its `external_id`."""
-
-    async def look(work: Work) -> _Before | None:
-        session = await work.session(request.session_ids[0]) if request.new.external_id else None
-        if session and session.plan.cancelled and not is_same_request(request.fingerprint, session.plan.fingerprint):
-            return None  # of another request, whose other class meetings may take place
-        return await _found_before(work, request)
-
-    before, _ = await deps.store.transact(look)
-    if before:
-        return request, before
+    reader = deps.store.reader()
+    session = await reader.session(request.session_ids[0]) if request.new.external_id else None
+    of_another = (
+        session and session.plan.cancelled and not is_same_request(request.fingerprint, session.plan.fingerprint)
+    )
+    if not of_another:
+        return request, await _found_before(reader, request)
+    # The other class meetings of that other request may take place.
     stored = await deps.store.sessions_of_external_id(request.new.external_id or "")
     others = tuple(session_id for session_id in stored if session_id not in request.session_ids)
     knowing = dataclasses.replace(request, others=others)
-
-    async def look_at_all(work: Work) -> _Before:
-        return await _found_before(work, knowing)
-
-    found, _ = await deps.store.transact(look_at_all)
-    return knowing, found
+    return knowing, await _found_before(deps.store.reader(), knowing)
 
 
-async def _found_before(work: Work, request: _Request) -> _Before:
-    answered = await work.answered(request.key) if request.key else None
+async def _found_before(reader: Reader, request: _Request) -> _Before:
+    answered = await reader.answered(request.key) if request.key else None
     if answered:
         if not is_same_request(request.fingerprint, answered.fingerprint):
             raise InvalidRequest.of("Idempotency-Key", "was used for another request within the last 24 hours")
         return _Before(Scheduled(answered.session_ids, created=False, repeated=True))
-    if not request.new.external_id or await work.session(request.session_ids[0]) is None:
+    if not request.new.external_id or await reader.session(request.session_ids[0]) is None:
         return _Before()
-    await work.load(sessions=(*request.session_ids, *request.others))
-    found = [await work.session(session_id) for session_id in (*request.session_ids, *request.others)]
+    await reader.load(sessions=(*request.session_ids, *request.others))
+    found = [await reader.session(session_id) for session_id in (*request.session_ids, *request.others)]
     taking_place = [session for session in found if session and not session.plan.cancelled]
     for session in taking_place:
         if not is_same_request(request.fingerprint, session.plan.fingerprint):

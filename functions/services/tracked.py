@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from functions.domain.errors import NotFound, OrganizerUnknown
 from functions.domain.sessions import TrackedOrganizer
-from functions.ports import Subscriptions, Work
+from functions.ports import Subscriptions
 from functions.services.deps import Deps
 
 
 async def tracked_organizer(name: str, *, deps: Deps) -> TrackedOrganizer:
     """The tracked teacher of this name, `users/{id}` or an e-mail address; NotFound if there is none."""
     if name.startswith("users/"):
-
-        async def load(work: Work) -> TrackedOrganizer | None:
-            return await work.organizer(name)
-
-        tracked, _ = await deps.store.transact(load)
+        tracked = await deps.store.reader().organizer(name)
     else:
         tracked = await deps.store.organizer_with(name.lower())
     if tracked is None:

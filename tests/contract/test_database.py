@@ -150,6 +150,23 @@ async def test_a_document_that_was_found_can_be_written_on_one_condition(databas
         await database.commit([Write("a/b", {"n": 3}, expecting=ABSENT)])
 
 
+async def test_a_commit_takes_place_only_while_documents_that_it_does_not_touch_are_unchanged(database):
+    await put(database, {"a/seen": {"n": 1}, "a/gone": {"n": 1}})
+    seen, gone = await database.get("a/seen"), await database.get("a/gone")
+
+    await database.commit([Write("a/new", {"n": 1})], unchanged=[seen, gone])
+    assert await database.get("a/seen") == seen
+
+    await put(database, {"a/seen": {"n": 2}})
+    with pytest.raises(StoreConflict):
+        await database.commit([Write("a/new", {"n": 2})], unchanged=[seen])
+    await put(database, {"a/gone": None})
+    with pytest.raises(StoreConflict):
+        await database.commit([Write("a/new", {"n": 2})], unchanged=[gone])
+    assert (await database.get("a/new")).fields == {"n": 1}
+    assert await database.get("a/gone") is None
+
+
 async def test_many_documents_are_got_at_once_and_those_that_are_missing_left_out(database):
     await put(database, {f"a/{n}": {"n": n} for n in range(600)})
 

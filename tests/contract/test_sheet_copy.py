@@ -57,8 +57,8 @@ class Counting:
         self.reads += max(len(found), 1)
         return found
 
-    async def commit(self, writes):
-        await self._database.commit(writes)
+    async def commit(self, writes, **about):
+        await self._database.commit(writes, **about)
 
 
 class Interrupted:

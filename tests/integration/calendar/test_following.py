@@ -273,12 +273,12 @@ async def test_a_change_that_is_stored_while_calendar_is_compared_is_not_taken_f
         def __getattr__(self, name):
             return getattr(other.deps.store, name)
 
-        async def transact(self, decide):
+        async def transact(self, decide, **begins):
             if "_note_shown" in decide.__qualname__ and not meanwhile:
                 lesson.calendar.fail(RestFault("events.get", 403, "forbidden"))
                 meanwhile.append(await lesson.change(single, subject="Chemistry"))
                 lesson.calendar.fail()
-            return await other.deps.store.transact(decide)
+            return await other.deps.store.transact(decide, **begins)
 
     await follow(single, deps=dataclasses.replace(other.deps, store=Store()))
 

@@ -329,8 +329,8 @@ async def test_a_class_of_which_the_store_s_answer_was_lost_keeps_its_event(less
         def __getattr__(self, name):
             return getattr(app.deps.store, name)
 
-        async def transact(self, decide):
-            done = await app.deps.store.transact(decide)
+        async def transact(self, decide, **begins):
+            done = await app.deps.store.transact(decide, **begins)
             if isinstance(done[0], Scheduled):
                 raise StoreUnavailable("The store did not answer.")
             return done

@@ -41,11 +41,11 @@ class StopsWithin:
     def __getattr__(self, name):
         return getattr(self._inner, name)
 
-    async def transact(self, decide):
+    async def transact(self, decide, **begins):
         async def decide_slowly(work):
             return await decide(StopsWork(work, self))
 
-        return await self._inner.transact(decide_slowly)
+        return await self._inner.transact(decide_slowly, **begins)
 
 
 class StopsWork:

@@ -142,7 +142,7 @@ class Watched:
 
 
 class InterruptedCommit(Interrupted):
-    async def transact(self, decide):
+    async def transact(self, decide, **begins):
         async def interrupted(work):
             watched = Watched(work)
             value = await decide(watched)
@@ -151,7 +151,7 @@ class InterruptedCommit(Interrupted):
                 await self._interrupt()
             return value
 
-        return await self._inner.transact(interrupted)
+        return await self._inner.transact(interrupted, **begins)
 
 
 POINTS = {

@@ -47,8 +47,8 @@ class Watched(SqliteDatabase):
     async def find(self, query):
         return await self._trip(f"find {query.collection} {query.where}"[:160], super().find(query))
 
-    async def commit(self, writes):
-        return await self._trip(f"commit {[write.path for write in writes][:9]}", super().commit(writes))
+    async def commit(self, writes, **about):
+        return await self._trip(f"commit {[write.path for write in writes][:9]}", super().commit(writes, **about))
 
     def in_sequence(self):
         """The longest chain of round trips of which each began after the one before had ended."""

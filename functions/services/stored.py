@@ -1,0 +1,22 @@
+"""Look-ups in the store that several use cases share."""
+
+from __future__ import annotations
+
+from functions.domain.errors import SessionNotFound
+from functions.domain.model import Organizer
+from functions.domain.sessions import ClassSession
+from functions.ports import AttendanceStore, Reader
+
+
+async def required_session(reader: Reader, session_id: str) -> ClassSession:
+    """A class meeting; SessionNotFound if it is not stored."""
+    session = await reader.session(session_id)
+    if session is None:
+        raise SessionNotFound("There is no such class meeting.")
+    return session
+
+
+async def account_with(email: str, store: AttendanceStore) -> Organizer:
+    """A teacher by address, with the account if the teacher is tracked."""
+    tracked = await store.organizer_with(email)
+    return Organizer(tracked.user if tracked else None, email)

@@ -1,0 +1,158 @@
+"""What a reader promises, and a unit of work that begins with what a reader knows, on each database."""
+
+import dataclasses
+
+import pytest
+
+from functions.adapters.attendance_store import DocumentAttendanceStore
+from functions.domain.intervals import Interval
+from functions.domain.model import Organizer
+from functions.domain.roster import Mark, RosterEntry
+from functions.domain.timetable import Room, Span
+from tests.builders import RECORD, TEACHING, at, call, known, lesson, override, sheet_of
+
+ROOM = Room("spaces/room", owner=Organizer("users/1", "teacher@school.example"))
+ADA = known("users/2", "ada@school.example")
+SHEET = sheet_of(lesson(roster=[RosterEntry("ada@school.example")]), call((TEACHING, (0, 60))))
+
+
+@pytest.fixture
+def store(database):
+    return DocumentAttendanceStore(database, clock=lambda: at(100), retention=None)
+
+
+async def do(store, *changes, known=None):
+    """One unit of work that does nothing but put things."""
+
+    async def decide(work):
+        for change in changes:
+            change(work)
+
+    await store.transact(decide, known=known)
+
+
+def with_span(minute):
+    return ROOM.with_span(Span("conferenceRecords/other", Interval(at(0), at(minute))))
+
+
+async def test_a_reader_sees_a_document_as_it_was_when_it_was_first_read(store):
+    reader = store.reader()
+    assert await reader.room("spaces/room") == Room("spaces/room")
+    await do(store, lambda work: work.put_room(ROOM))
+
+    assert await reader.room("spaces/room") == Room("spaces/room")
+    assert await store.reader().room("spaces/room") == ROOM
+
+
+async def test_a_reader_reads_again_what_it_forgot_and_nothing_else(store):
+    reader = store.reader()
+    await reader.load(people=["users/2", "users/3"], rooms=["spaces/room"])
+    bob = known("users/3", "bob@school.example")
+    await do(
+        store,
+        lambda work: work.put_person(ADA),
+        lambda work: work.put_person(bob),
+        lambda work: work.put_room(ROOM),
+    )
+
+    reader.forget(people=["users/2"])
+    assert await reader.people(["users/2", "users/3"]) == {"users/2": ADA}
+    reader.forget(people=None)
+    assert await reader.people(["users/2", "users/3"]) == {"users/2": ADA, "users/3": bob}
+    assert await reader.room("spaces/room") == Room("spaces/room")
+
+
+async def test_a_unit_of_work_begins_with_what_its_reader_knows(store):
+    await do(store, lambda work: work.put_room(ROOM), lambda work: work.put_sheet(SHEET))
+    reader = store.reader()
+    await reader.load(rooms=["spaces/room"], sessions=["maths"])
+    seen = []
+
+    async def decide(work):
+        seen.append((await work.room("spaces/room"), (await work.session("maths")).plan))
+
+    await do(store, lambda work: work.put_room(with_span(1)))
+    await store.transact(decide, known=reader)
+
+    assert seen == [(ROOM, SHEET.session.plan)]
+
+
+@pytest.mark.parametrize(
+    ("ask", "change"),
+    [
+        (lambda reader: reader.room("spaces/room"), lambda work: work.put_room(with_span(5))),
+        (
+            lambda reader: reader.conference(RECORD),
+            lambda work: work.put_conference(dataclasses.replace(call((TEACHING, (0, 50))), attached_to=("maths",))),
+        ),
+        (
+            lambda reader: reader.session("maths"),
+            lambda work: work.put_session(lesson(cancelled=True)),
+        ),
+    ],
+    ids=["room", "conference", "class meeting"],
+)
+async def test_what_a_decision_rests_on_must_be_unchanged_also_if_it_is_not_written(store, ask, change):
+    await do(
+        store,
+        lambda work: work.put_room(ROOM),
+        lambda work: work.put_conference(call((TEACHING, (0, 60)))),
+        lambda work: work.put_sheet(SHEET),
+    )
+    reader = store.reader()
+    before = await ask(reader)
+    await do(store, change)
+    seen = []
+
+    async def decide(work):
+        seen.append(await ask(work))
+        work.put_person(ADA)
+
+    await store.transact(decide, known=reader)
+
+    assert len(seen) == 2
+    assert seen[0] == before != seen[1]
+
+
+async def test_what_was_read_and_is_of_no_matter_to_a_decision_may_change(store):
+    reader = store.reader()
+    await do(store, lambda work: work.put_room(ROOM))
+    await reader.room("spaces/room")
+    await do(store, lambda work: work.put_room(with_span(1)))
+    tried = []
+
+    async def decide(work):
+        tried.append(1)
+        work.put_person(ADA)
+
+    await store.transact(decide, known=reader)
+
+    assert tried == [1]
+    assert await store.reader().room("spaces/room") == with_span(1)
+
+
+async def test_a_document_that_is_written_must_be_as_the_reader_knows_it(store):
+    reader = store.reader()
+    await reader.people(["users/2"])
+    await do(store, lambda work: work.put_person(ADA))
+    seen = []
+
+    async def decide(work):
+        person = (await work.people(["users/2"])).get("users/2")
+        seen.append(person)
+        work.put_person(dataclasses.replace(person or ADA, outdated=True))
+
+    await store.transact(decide, known=reader)
+
+    assert seen == [None, ADA]
+
+
+async def test_a_correction_can_be_put_without_reading_the_others(store):
+    first, second = override(Mark.EXCUSED, attendee="a"), override(Mark.EXCUSED, attendee="b")
+    await do(store, lambda work: work.put_sheet(SHEET), lambda work: work.put_correction("maths", first))
+    await do(store, lambda work: work.put_sheet(SHEET), lambda work: work.put_correction("maths", second))
+
+    assert set(await store.reader().corrections("maths")) == {first, second}
+
+    await do(store, lambda work: work.put_sheet(SHEET), lambda work: work.drop_correction("maths", first))
+    assert await store.reader().corrections("maths") == (second,)
