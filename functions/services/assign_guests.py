@@ -16,10 +16,10 @@ from functions.domain.sessions import (
     Person,
     Role,
 )
-from functions.ports import Work
+from functions.ports import Reader, Work
 from functions.services.decisions import Changed, carry_out, students_by_id
 from functions.services.deps import Deps
-from functions.services.marking import accounts, mark
+from functions.services.marking import accounts, compute
 
 PersonT = TypeVar("PersonT", Person, Person | None)
 
@@ -186,31 +186,32 @@ async def _forget(work: Work, assignment: Assignment) -> tuple[RosterEntry, ...]
     return _remembered_of(assignment)
 
 
-async def _sheet(work: Work, session_id: str, deps: Deps) -> AttendanceSheet:
-    sheets = await mark(work, [session_id], rules=deps.rules, now=deps.clock())
-    if session_id not in sheets:
+async def _sheet(reader: Reader, session_id: str, deps: Deps) -> AttendanceSheet:
+    """A class meeting with its attendance as it is now, for looking at it."""
+    computed = await compute(reader, session_id, rules=deps.rules, now=deps.clock())
+    if computed is None:
         raise SessionNotFound("There is no such class meeting.")
-    return sheets[session_id]
+    return computed
 
 
-async def _guest(work: Work, session: ClassSession, attendee_id: str, deps: Deps) -> Attendance:
+async def _guest(reader: Reader, session: ClassSession, attendee_id: str, deps: Deps) -> Attendance:
     """A guest of a class meeting; also one who was assigned to a student, with nothing but the account."""
-    sheet = await _sheet(work, session.session_id, deps)
+    sheet = await _sheet(reader, session.session_id, deps)
     person = next((person for person in sheet.attendance if person.attendee_id == attendee_id), None)
     if person and person.role is Role.GUEST:
         return person
     merged = next((p for p in sheet.attendance if any(m.attendee_id == attendee_id for m in p.merged)), None)
     if merged:
-        user = await _user_of(work, session, attendee_id, sheet)
+        user = await _user_of(reader, session, attendee_id, sheet)
         return dataclasses.replace(merged, attendee_id=attendee_id, user=user)
     if person:
         raise AlreadyOnRoster("This person is no guest of the class meeting.")
     raise AttendeeNotFound("Nobody in this class meeting has this attendee_id.")
 
 
-async def _user_of(work: Work, session: ClassSession, attendee_id: str, sheet: AttendanceSheet) -> str | None:
+async def _user_of(reader: Reader, session: ClassSession, attendee_id: str, sheet: AttendanceSheet) -> str | None:
     """The account of somebody who was in a class meeting, by the id of the account's own attendance."""
-    conferences = [await work.conference(name) for name in sheet.session.conference_records]
+    conferences = [await reader.conference(name) for name in sheet.session.conference_records]
     users = accounts(conference for conference in conferences if conference)
     return next((user for user in users if attendee_id_of(session.session_id, user) == attendee_id), None)
 
@@ -225,10 +226,10 @@ def _merged_id(sheet: AttendanceSheet, attendee_id: str) -> str:
     return person.merged[0].attendee_id if person.merged else attendee_id
 
 
-async def _person(work: Work, user: str | None) -> Person | None:
+async def _person(reader: Reader, user: str | None) -> Person | None:
     if user is None:
         return None
-    return (await work.people([user])).get(user, Person(user))
+    return (await reader.people([user])).get(user, Person(user))
 
 
 def _forgotten(person: PersonT, assignment: Assignment) -> PersonT:

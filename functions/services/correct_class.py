@@ -230,7 +230,7 @@ async def _reading(session_id: str, record: str, from_session_id: str | None, de
     teacher = Organizer(email=session.plan.teachers[0]) if session.plan.teachers else Organizer()
     reading = await deps.conferences.read(record, organizer=teacher)
     users = [u for p in reading.snapshot.participants if (u := getattr(p.user, "user", None))]
-    await resolve_identities(users, acting_as=teacher, deps=deps, since=reading.snapshot.record.end_time)
+    await resolve_identities(users, acting_as=teacher, reader=reader, deps=deps, since=reading.snapshot.record.end_time)
     return reading
 
 

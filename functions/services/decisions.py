@@ -20,7 +20,7 @@ from functions.domain.sessions import (
     ClassSession,
     Remark,
 )
-from functions.ports import Work
+from functions.ports import Reader, Work
 from functions.services.deps import Deps
 from functions.services.mark_elsewhere import mark_elsewhere
 from functions.services.marking import expected_in, mark
@@ -87,7 +87,7 @@ async def carry_out(
     return changed.result
 
 
-async def students_by_id(work: Work, session: ClassSession, *, deps: Deps) -> dict[str, RosterEntry]:
+async def students_by_id(reader: Reader, session: ClassSession, *, deps: Deps) -> dict[str, RosterEntry]:
     """The students of a class meeting by attendee id."""
-    students = await expected_in(work, session, rules=deps.rules, now=deps.clock())
+    students = await expected_in(reader, session, rules=deps.rules, now=deps.clock())
     return {attendee_id_of(session.session_id, entry.key): entry for entry in students}

@@ -27,7 +27,7 @@ from functions.domain.roster import RosterEntry
 from functions.domain.sessions import AttendanceSheet, ClassSession, Person
 from functions.domain.timetable import Room, Span, is_forgotten
 from functions.domain.who import account_of
-from functions.ports import Work
+from functions.ports import Reader, Work
 from functions.services.deps import Rules
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -129,7 +129,7 @@ async def mark(
     changed: Mapping[str, ClassSession] | None = None,
     attempts: Mapping[str, Attempt] | None = None,
 ) -> dict[str, AttendanceSheet]:
-    """Compute class meetings anew and put them.
+    """Compute class meetings again and put them.
 
     Args:
         work: The unit of work.
@@ -144,58 +144,89 @@ async def mark(
     changed = {name: await _named(work, session, now=now) for name, session in changed.items()}
     sheets = {}
     for session_id in sorted({*session_ids, *changed}):
-        session = changed.get(session_id) or await work.session(session_id)
-        if session is None or session.plan.scheduled is None:
-            conference = await work.conference(f"conferenceRecords/{session_id}")
-            if conference is None or session_id not in conference.session_ids:
-                if session is not None:
-                    work.drop_session(session_id)
-                continue
-            session = unscheduled_session(conference, time_zone=rules.time_zone, before=session)
-            if session is None:
-                continue
-            conferences = [conference]
-            missing: list[str] = []
-            unread_from, stood_in_for = None, frozenset[str]()
-        else:
-            session, conferences, missing = await _with_its_own(work, session, now=now)
-            unread = [*(c.conference_record for c in conferences if c.sync.state is SyncState.FAILED), *missing]
-            room = await work.room(session.space.name)
-            stood_in_for = room.stood_in_for(unread)
-            unread_from = room.first_start(record for record in unread if record not in stood_in_for)
-        if attempt := attempts.get(session_id):
-            session = _tried(session, attempt, conferences, missing=missing, rules=rules)
-        people, corrections = await asyncio.gather(
-            _who_may_be_meant(work, session, conferences, rules), work.corrections(session_id)
-        )
-        evidence = Evidence(
-            conferences=conferences,
-            missing=missing,
-            unread_from=unread_from,
-            people=people,
-            corrections=corrections,
-            now=now,
-            settle=rules.settle,
-            room_names=rules.room_names,
-            identities_in_use=rules.identities_in_use,
-            stood_in_for=stood_in_for,
-        )
-        sheets[session_id] = sheet(session, evidence)
-        work.put_sheet(sheets[session_id])
+        planned, attempt = changed.get(session_id), attempts.get(session_id)
+        computed = await compute(work, session_id, rules=rules, now=now, planned=planned, attempt=attempt)
+        if computed:
+            work.put_sheet(computed)
+            sheets[session_id] = computed
+        elif await work.session(session_id) and not await _of_its_own(work, session_id):
+            work.drop_session(session_id)
     return sheets
 
 
-async def expected_in(work: Work, session: ClassSession, *, rules: Rules, now: datetime) -> tuple[RosterEntry, ...]:
+async def compute(
+    reader: Reader,
+    session_id: str,
+    *,
+    rules: Rules,
+    now: datetime,
+    planned: ClassSession | None = None,
+    attempt: Attempt | None = None,
+) -> AttendanceSheet | None:
+    """A class meeting with its attendance, computed from what is stored; nothing is put.
+
+    Args:
+        reader: What is stored.
+        session_id: Which class meeting.
+        rules: The school's rules.
+        now: The time of the computation.
+        planned: The class meeting as it is planned now, where that differs from what is stored.
+        attempt: What was tried to bring it up to date.
+
+    Returns:
+        The class meeting; None if there is no such class meeting, or not any more.
+    """
+    session = planned or await reader.session(session_id)
+    unread_from, stood_in_for = None, frozenset[str]()
+    if session is None or session.plan.scheduled is None:
+        conference = await _of_its_own(reader, session_id)
+        session = unscheduled_session(conference, time_zone=rules.time_zone, before=session) if conference else None
+        if session is None or conference is None:
+            return None
+        conferences, missing = [conference], list[str]()
+    else:
+        session, conferences, missing = await _with_its_own(reader, session, now=now)
+        unread = [*(c.conference_record for c in conferences if c.sync.state is SyncState.FAILED), *missing]
+        room = await reader.room(session.space.name)
+        stood_in_for = room.stood_in_for(unread)
+        unread_from = room.first_start(record for record in unread if record not in stood_in_for)
+    if attempt:
+        session = _tried(session, attempt, conferences, missing=missing, rules=rules)
+    people, corrections = await asyncio.gather(
+        _who_may_be_meant(reader, session, conferences, rules), reader.corrections(session_id)
+    )
+    evidence = Evidence(
+        conferences=conferences,
+        missing=missing,
+        unread_from=unread_from,
+        people=people,
+        corrections=corrections,
+        now=now,
+        settle=rules.settle,
+        room_names=rules.room_names,
+        identities_in_use=rules.identities_in_use,
+        stood_in_for=stood_in_for,
+    )
+    return sheet(session, evidence)
+
+
+async def _of_its_own(reader: Reader, session_id: str) -> Conference | None:
+    """The conference that an unscheduled class meeting is; None if it belongs elsewhere, or is gone."""
+    conference = await reader.conference(f"conferenceRecords/{session_id}")
+    return conference if conference and session_id in conference.session_ids else None
+
+
+async def expected_in(reader: Reader, session: ClassSession, *, rules: Rules, now: datetime) -> tuple[RosterEntry, ...]:
     """The students of a class meeting, as its sheet has them."""
-    conferences = await conferences_of(work, session, now=now)
-    return students_of(session, conferences, await _who_may_be_meant(work, session, conferences, rules))
+    conferences = await conferences_of(reader, session, now=now)
+    return students_of(session, conferences, await _who_may_be_meant(reader, session, conferences, rules))
 
 
-async def conferences_of(work: Work, session: ClassSession, *, now: datetime) -> list[Conference]:
+async def conferences_of(reader: Reader, session: ClassSession, *, now: datetime) -> list[Conference]:
     """What belongs to a class meeting and was read."""
     if session.plan.scheduled:
-        return (await _with_its_own(work, session, now=now))[1]
-    stored = [await work.conference(name) for name in session.conference_records]
+        return (await _with_its_own(reader, session, now=now))[1]
+    stored = [await reader.conference(name) for name in session.conference_records]
     return [conference for conference in stored if conference]
 
 
@@ -208,10 +239,10 @@ async def _named(work: Work, session: ClassSession, *, now: datetime) -> ClassSe
 
 
 async def _who_may_be_meant(
-    work: Work, session: ClassSession, conferences: Iterable[Conference], rules: Rules
+    reader: Reader, session: ClassSession, conferences: Iterable[Conference], rules: Rules
 ) -> Mapping[str, Person]:
     """What is known of the accounts that were there, and of those that have an address of the class."""
-    there = await work.people(accounts(conferences))
+    there = await reader.people(accounts(conferences))
     plan = session.plan
     if plan.scheduled is None or not rules.identities_in_use:
         return there
@@ -219,7 +250,7 @@ async def _who_may_be_meant(
     # Who is there with an address that the class names was asked for; the others may be missing, or known otherwise.
     elsewhere = emails - mailboxes(email for person in there.values() for email in current_of(person))
     named = [entry.user for entry in plan.roster if entry.user and entry.user not in there]
-    by_email, by_user = await asyncio.gather(work.people_known_by(elsewhere), work.people(named))
+    by_email, by_user = await asyncio.gather(reader.people_known_by(elsewhere), reader.people(named))
     return {**by_email, **by_user, **there}
 
 
@@ -235,25 +266,25 @@ def accounts(conferences: Iterable[Conference]) -> frozenset[str]:
 
 
 async def _with_its_own(
-    work: Work, session: ClassSession, *, now: datetime
+    reader: Reader, session: ClassSession, *, now: datetime
 ) -> tuple[ClassSession, list[Conference], list[str]]:
     """A scheduled class meeting with the time that it owns, its conferences, and its records that nobody has read."""
     scheduled = session.plan.takes_place
     if scheduled and session.owned and is_forgotten(scheduled, now=now):
         names = {*session.conference_records, *(record.conference_record for record in session.plan.attached)}
-        known = [conference for name in sorted(names) if (conference := await work.conference(name))]
+        known = [conference for name in sorted(names) if (conference := await reader.conference(name))]
         return session, _in_order(c for c in known if session.session_id in c.session_ids), []
-    room = await work.room(session.space.name)
-    conferences, missing = await _belonging(work, session, room)
+    room = await reader.room(session.space.name)
+    conferences, missing = await _belonging(reader, session, room)
     return dataclasses.replace(session, owned=room.owned(session.session_id)), conferences, missing
 
 
-async def _belonging(work: Work, session: ClassSession, room: Room) -> tuple[list[Conference], list[str]]:
+async def _belonging(reader: Reader, session: ClassSession, room: Room) -> tuple[list[Conference], list[str]]:
     """The conferences of a scheduled class meeting, in order of time, and the records that nobody has read."""
     attached = [record.conference_record for record in session.plan.attached]
     conferences, missing = [], []
     for name in dict.fromkeys([*room.records_of(session.session_id), *attached]):
-        conference = await work.conference(name)
+        conference = await reader.conference(name)
         if conference is None or (conference.snapshot is None and conference.interruption):
             missing.append(name)
         elif not conference.attached_to or session.session_id in conference.attached_to:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
-from functions.domain.attendance import conference_time
+from functions.domain.attendance import conference_time, unscheduled_session_id
+from functions.domain.certainty import was_listed_since
 from functions.domain.errors import (
     AttendanceError,
     ConferenceRecordGone,
@@ -34,14 +35,24 @@ from functions.domain.model import (
     is_reported,
 )
 from functions.domain.rereading import NOTHING_KNOWN, after_interruption, is_deferred, known_of
-from functions.domain.sessions import ClassSession, Person
-from functions.domain.syncing import LONGEST_CALL, is_missing, is_over, is_unfinished, waits_after_refusal
+from functions.domain.sessions import ClassSession
+from functions.domain.syncing import (
+    LONGEST_CALL,
+    after_failure,
+    after_reading,
+    is_missing,
+    is_over,
+    is_unfinished,
+    needs_reading,
+    waits_after_refusal,
+)
 from functions.domain.timetable import MARGIN, Room, Span
 from functions.domain.who import account_of
-from functions.ports import Listing, Work
+from functions.ports import Listing, Reader, Work
 from functions.services.deps import Deps
 from functions.services.marking import accounts
 from functions.services.resolve_identities import resolve_identities
+from functions.services.stored import account_with
 
 log = logging.getLogger(__name__)
 
@@ -76,169 +87,255 @@ class Look:
 
 
 @dataclass(slots=True)
-class Found:
-    """What Meet said in one go.
+class Gathered:
+    """What Meet said in one go, and what was stored when it was asked.
 
     Attributes:
+        source: What made us look.
+        organizer: The account that Meet was asked as; conferences that are read keep it.
+        tried_at: When that began.
+        request: The wish to have a conference recorded; None if a class meeting is brought up to date.
+        full: Whether everything is asked for, whatever is known of it.
+        strict: Whether any error ends it with nothing changed.
+        stored: The conferences that were stored, as they were.
+        sessions: The class meetings to be marked, as they were planned.
         outcomes: By conference record, what reading it gave.
         looks: By space, its conference records, or why they could not be listed.
         later: The first error that may pass by itself: raised once everything else is stored.
-        tried_at: When that began.
-        at_once: Whether a person waits for it, so that conferences are read that wait because Meet kept failing.
-        full: Whether everything is asked for, whatever is known of it.
     """
 
+    source: SyncSource
+    organizer: Organizer
+    tried_at: datetime
+    request: Request | None = None
+    full: bool = False
+    strict: bool = False
+    stored: list[Conference] = field(default_factory=list)
+    sessions: dict[str, ClassSession] = field(default_factory=dict)
     outcomes: dict[str, Reading | SyncError] = field(default_factory=dict)
     looks: dict[str, Look] = field(default_factory=dict)
     later: Retryable | None = None
-    tried_at: datetime | None = None
-    at_once: bool = False
-    full: bool = False
+    _decided: dict[str, tuple[Conference | None, Conference]] = field(default_factory=dict)
+
+    @property
+    def at_once(self) -> bool:
+        """Whether a person waits for it, so that conferences are read that wait because Meet kept failing."""
+        return self.source is SyncSource.MANUAL
 
     @property
     def meet_calls(self) -> int:
         """How many calls the conferences took that were read."""
         return sum(outcome.meet_calls for outcome in self.outcomes.values() if isinstance(outcome, Reading))
 
+    @property
+    def session_ids(self) -> tuple[str, ...]:
+        """The class meetings to be marked: the scheduled ones, or the one that the conference is by itself."""
+        alone = [unscheduled_session_id(self.request.conference_record)] if self.request else []
+        return tuple(self.sessions or alone)
 
-async def stored_conference(request: Request, deps: Deps) -> tuple[Conference | None, Organizer]:
-    """A conference as it is stored, and as whom it is to be read."""
+    def decided(self, record: str, stored: Conference | None, *, settle: timedelta) -> Conference:
+        """A conference after what reading it gave; that is worked out once for the same stored conference."""
+        if record not in self._decided or self._decided[record][0] != stored:
+            self._decided[record] = stored, self.after(record, stored, self.outcomes[record], settle=settle)
+        return self._decided[record][1]
 
-    async def load(work: Work) -> tuple[Conference | None, Organizer]:
-        organizer = request.organizer
-        if organizer.user and not organizer.email:  # whatever is stored: read all of it in one round trip
-            conference, _, _ = await asyncio.gather(
-                work.conference(request.conference_record),
-                work.organizer(organizer.user),
-                work.people([organizer.user]),
-            )
-        else:
-            conference = await work.conference(request.conference_record)
-        if not organizer.known and conference:
-            organizer = conference.organizer
-        if not organizer.known and request.subscription:
-            # It reports the rooms of one teacher, and Google shows a conference to the owner of its room.
-            subscribed = await deps.store.organizer_subscribed_by(request.subscription)
-            organizer = Organizer(subscribed.user, subscribed.email) if subscribed else organizer
-        if not organizer.known:
-            organizer = await _teacher(work, request.conference_record, conference, deps)
-        if organizer.user and not organizer.email:
-            tracked, people = await asyncio.gather(work.organizer(organizer.user), work.people([organizer.user]))
-            person = people.get(organizer.user)
-            known = tracked.email if tracked else person.identity.email if person and person.identity else None
-            organizer = Organizer(organizer.user, known)
-        return conference, organizer
+    def after(
+        self, record: str, stored: Conference | None, outcome: Reading | SyncError, *, settle: timedelta
+    ) -> Conference:
+        """A conference after it was read, or after that failed: what was read before stays then."""
+        asked = self.request if self.request and self.request.conference_record == record else None
+        ended_event_at = asked.ended_event_at if asked else None
+        match outcome:
+            case Reading():
+                conference = after_reading(
+                    stored,
+                    outcome,
+                    organizer=self.organizer,
+                    ended_event_at=ended_event_at,
+                    source=self.source,
+                    settle=settle,
+                )
+            case SyncError():
+                conference = after_failure(
+                    stored,
+                    outcome,
+                    conference_record=record,
+                    organizer=self.organizer,
+                    ended_event_at=ended_event_at,
+                    source=self.source,
+                )
+        return replace(conference, attached_to=stored.attached_to if stored else ())
 
-    loaded, _ = await deps.store.transact(load)
-    return loaded
+
+async def stored_conference(request: Request, reader: Reader, deps: Deps) -> tuple[Conference | None, Organizer]:
+    """A conference as it is stored, and the account to read it as."""
+    organizer = request.organizer
+    if organizer.user and not organizer.email:  # whatever is stored: both are needed, so in one round trip
+        conference, _ = await asyncio.gather(
+            reader.conference(request.conference_record), reader.organizer(organizer.user)
+        )
+    else:
+        conference = await reader.conference(request.conference_record)
+    if not organizer.known and conference:
+        organizer = conference.organizer
+    if not organizer.known and request.subscription:
+        # It reports the rooms of one teacher, and Google shows a conference to the owner of its room.
+        subscribed = await deps.store.organizer_subscribed_by(request.subscription)
+        organizer = Organizer(subscribed.user, subscribed.email) if subscribed else organizer
+    if not organizer.known:
+        organizer = await _teacher(request.conference_record, conference, reader, deps)
+    if organizer.user and not organizer.email:
+        organizer = Organizer(organizer.user, await _address_of(organizer.user, reader))
+    return conference, organizer
 
 
-async def _teacher(work: Work, conference_record: str, conference: Conference | None, deps: Deps) -> Organizer:
+async def _address_of(user: str, reader: Reader) -> str | None:
+    """The address of an account: the one that the teacher was enrolled with, else the one that is known."""
+    tracked = await reader.organizer(user)
+    if tracked:
+        return tracked.email
+    person = (await reader.people([user])).get(user)
+    reader.forget(people=[user])  # people are read last, as nothing guards them: see `identify`
+    return person.identity.email if person and person.identity else None
+
+
+async def _teacher(conference_record: str, conference: Conference | None, reader: Reader, deps: Deps) -> Organizer:
     """The teacher of the class that a conference belongs to, if that is known."""
     session_ids = conference.session_ids if conference else await deps.store.sessions_with(conference_record)
     for session_id in session_ids:
-        session = await work.session(session_id)
+        session = await reader.session(session_id)
         if session and session.plan.teachers:
-            return await _account_of(session.plan.teachers[0], deps)
+            return await account_with(session.plan.teachers[0], deps.store)
     return Organizer()
 
 
-async def _account_of(email: str, deps: Deps) -> Organizer:
-    """A teacher by address, with the account if the teacher is tracked."""
-    tracked = await deps.store.organizer_with(email)
-    return Organizer(tracked.user if tracked else None, email)
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What is stored around a conference, read in as few round trips as possible.
-
-    Attributes:
-        sessions: The scheduled class meetings that it belongs to.
-        rooms: Its room.
-        people: What is known of its accounts and of its teacher; None for those of whom nothing is.
-    """
-
-    sessions: Mapping[str, ClassSession] = field(default_factory=dict)
-    rooms: Mapping[str, Room] = field(default_factory=dict)
-    people: Mapping[str, Person | None] = field(default_factory=dict)
-
-
-async def surroundings_of(conference: Conference, organizer: Organizer, deps: Deps) -> Surroundings:
-    """What is stored around a conference."""
-
-    async def load(work: Work) -> Surroundings:
-        time = conference_time(conference)
-        if conference.snapshot is None or time is None:
-            return Surroundings()
-        space = conference.snapshot.space.name
-        users = {*accounts([conference]), *([organizer.user] if organizer.user else [])} if deps.identities else set()
-        await work.load(rooms=[space], people=users)
-        room, people = await work.room(space), await work.people(users)
-        session_ids = conference.attached_to or room.sessions_of(time)
-        await work.load(sessions=session_ids)
-        sessions = {session_id: await work.session(session_id) for session_id in session_ids}
-        return Surroundings(
-            {name: session for name, session in sessions.items() if session and session.plan.takes_place},
-            {space: room},
-            {user: people.get(user) for user in users},
-        )
-
-    surroundings, _ = await deps.store.transact(load)
-    return surroundings
-
-
-async def look_around(
-    session: ClassSession,
-    found: Found,
+async def gather_conference(
+    request: Request,
+    stored: Conference | None,
+    organizer: Organizer,
+    reader: Reader,
     *,
-    strict: bool,
-    full: bool,
+    asked_at: datetime,
     deps: Deps,
-    beside: Iterable[ClassSession] = (),
-    rooms: Mapping[str, Room] | None = None,
-) -> Organizer:
-    """List a scheduled class meeting's records and read those that are not read for good.
+) -> Gathered:
+    """Ask Meet for a conference and for the rest of its class meetings: the room's other conference records.
+
+    Args:
+        request: Which conference, and why.
+        stored: The conference as it is stored.
+        organizer: The account to ask Meet as.
+        reader: What is stored.
+        asked_at: When the message came in.
+        deps: The outside world.
+
+    Raises:
+        Retryable: Meet could not answer now for this conference.
+        Permanent: Meet can never answer for it.
+    """
+    record = request.conference_record
+    gathered = Gathered(request.source, organizer, deps.clock(), request, stored=[stored] if stored else [])
+    if needs_reading(stored, asked_at=asked_at, ended_event_at=request.ended_event_at):
+        gathered.outcomes[record] = await read_conference(
+            replace(request, organizer=organizer), stored, gathered, reader, deps
+        )
+    was_read = bool(gathered.outcomes)
+    conference = gathered.decided(record, stored, settle=deps.rules.settle) if was_read else stored
+    if conference:
+        gathered.sessions = await _sessions_around(conference, reader)
+        for session in gathered.sessions.values():
+            if was_read or not was_listed_since(session, conference):
+                await look_around(session, gathered, reader, deps)
+    return gathered
+
+
+async def _sessions_around(conference: Conference, reader: Reader) -> dict[str, ClassSession]:
+    """The scheduled class meetings that a conference belongs to."""
+    time = conference_time(conference)
+    if conference.snapshot is None or time is None:
+        return {}
+    room = await reader.room(conference.snapshot.space.name)
+    session_ids = conference.attached_to or room.sessions_of(time)
+    await reader.load(sessions=session_ids)
+    sessions = {session_id: await reader.session(session_id) for session_id in session_ids}
+    return {name: session for name, session in sessions.items() if session and session.plan.takes_place}
+
+
+async def gather_session(
+    session: ClassSession, reader: Reader, *, source: SyncSource, strict: bool, full: bool, deps: Deps
+) -> Gathered:
+    """Ask Meet for a class meeting: for its room's conference records, and for those that are not read for good.
 
     Args:
         session: The class meeting.
-        found: What Meet said so far; a room that was looked at is not looked at again.
+        reader: What is stored.
+        source: What made us look.
         strict: Whether any error is raised.
         full: Whether records that were read for good are read again.
         deps: The outside world.
-        beside: Further class meetings for which the same look is to do.
-        rooms: Rooms that were loaded already.
+    """
+    await reader.load(conferences=session.conference_records)
+    stored = [c for name in session.conference_records if (c := await reader.conference(name))]
+    gathered = Gathered(
+        source,
+        Organizer(),
+        deps.clock(),
+        full=full,
+        strict=strict,
+        stored=stored,
+        sessions={session.session_id: session},
+    )
+    if session.plan.scheduled:
+        gathered.organizer = await look_around(session, gathered, reader, deps)
+        return gathered
+    record = f"conferenceRecords/{session.session_id}"
+    request = Request(record, Organizer(), None, source)
+    conference, gathered.organizer = await stored_conference(request, reader, deps)
+    waits = not gathered.at_once and waits_after_refusal(conference, now=deps.clock())
+    if full or conference is None or (is_unfinished(conference) and not waits):
+        await read_all([record], gathered.organizer, gathered, reader, deps)
+    return gathered
+
+
+async def look_around(session: ClassSession, gathered: Gathered, reader: Reader, deps: Deps) -> Organizer:
+    """List a scheduled class meeting's records and read those that are not read for good.
+
+    Args:
+        session: One of the class meetings for which Meet is asked.
+        gathered: What Meet said so far; a room that was looked at is not looked at again.
+        reader: What is stored.
+        deps: The outside world.
 
     Returns:
-        As whom that was done.
+        The account that Meet was asked as.
     """
     space, scheduled = session.space.name, session.plan.takes_place
-    room = (rooms or {}).get(space) or await _room(space, deps)
+    room = await reader.room(space)
     attached = [record.conference_record for record in session.plan.attached]
     # Meet lists records only to the owner of their space.
     organizer = room.owner
     if organizer.user is None and (email := organizer.email or next(iter(session.plan.teachers), None)):
-        organizer = await _account_of(email, deps)
+        organizer = await account_with(email, deps.store)
     if scheduled is None:
         return organizer
-    if space not in found.looks:
-        began_at, reach = deps.clock(), reach_of([session, *(other for other in beside if other.space.name == space)])
+    if space not in gathered.looks:
+        here = [session, *(other for other in gathered.sessions.values() if other.space.name == space)]
+        began_at, reach = deps.clock(), reach_of(here)
         listing: Listing | SyncError
         try:
             if not organizer.known:
                 raise OrganizerUnknown("The class meeting has no teacher as whom its room could be looked at.")
             listing = await deps.conferences.list(space=space, since=reach.start, until=reach.end, organizer=organizer)
         except (NeedsOperator, Retryable, Permanent) as error:
-            if strict:
+            if gathered.strict:
                 raise
             listing = SyncError.of(error, at=began_at)
             if isinstance(error, Retryable):
-                found.later = found.later or error
-        found.looks[space] = Look(reach, organizer, listing)
-    room = with_listing(room, found.looks[space].listing)
-    others = {*room.records_of(session.session_id), *attached} - found.outcomes.keys()
-    wanted = await _unfinished(others, full=full, strict=strict, deps=deps)
-    await read_all(wanted, organizer, found, strict=strict, deps=deps)
+                gathered.later = gathered.later or error
+        gathered.looks[space] = Look(reach, organizer, listing)
+    room = with_listing(room, gathered.looks[space].listing)
+    others = {*room.records_of(session.session_id), *attached} - gathered.outcomes.keys()
+    wanted = await _unfinished(others, gathered, reader, deps)
+    await read_all(wanted, organizer, gathered, reader, deps)
     return organizer
 
 
@@ -248,70 +345,60 @@ def reach_of(sessions: Iterable[ClassSession]) -> Interval:
     return Interval(min(t.start for t in times) - MARGIN - LONGEST_CALL, max(t.end for t in times) + MARGIN)
 
 
-async def _room(space: str, deps: Deps) -> Room:
-    async def load(work: Work) -> Room:
-        return await work.room(space)
-
-    room, _ = await deps.store.transact(load)
-    return room
-
-
-async def _unfinished(records: Collection[str], *, full: bool, strict: bool, deps: Deps) -> set[str]:
+async def _unfinished(records: Collection[str], gathered: Gathered, reader: Reader, deps: Deps) -> set[str]:
     """Those of some records that are to be read; if not `strict`, without those that the store refused lately."""
-
-    async def load(work: Work) -> set[str]:
-        await work.load(conferences=records)
-        wanted = set()
-        for record in records:
-            if is_reported(record):
-                continue
-            conference = await work.conference(record)
-            waits = not strict and waits_after_refusal(conference, now=deps.clock())
-            if full or conference is None or (is_unfinished(conference) and not waits):
-                wanted.add(record)
-        return wanted
-
-    wanted, _ = await deps.store.transact(load)
+    await reader.load(conferences=records)
+    wanted = set()
+    for record in records:
+        if is_reported(record):
+            continue
+        conference = await reader.conference(record)
+        waits = not gathered.strict and waits_after_refusal(conference, now=deps.clock())
+        if gathered.full or conference is None or (is_unfinished(conference) and not waits):
+            wanted.add(record)
     return wanted
 
 
-async def read_all(records: Iterable[str], organizer: Organizer, found: Found, *, strict: bool, deps: Deps) -> None:
-    """Read conferences at once, each as whoever is stored for it, else as `organizer`, into `found`.
+async def read_all(
+    records: Iterable[str], organizer: Organizer, gathered: Gathered, reader: Reader, deps: Deps
+) -> None:
+    """Read conferences at once, each as the account that is stored with it, else as `organizer`.
 
-    What may pass by itself becomes `found.later`, so that the others are stored all the same; if `strict`, the first
-    error is raised.
+    What may pass by itself becomes `gathered.later`, so that the others are stored all the same; if `strict`, the
+    first error is raised.
     """
 
     async def read(record: str) -> None:
         began_at = deps.clock()
         try:
-            stored, known = await stored_conference(Request(record, Organizer(), None, SyncSource.MANUAL), deps)
-            request = Request(record, known if stored and known.known else organizer, None, SyncSource.RECONCILE)
-            found.outcomes[record] = await read_conference(request, stored, found, deps, strict=strict)
+            asked = Request(record, Organizer(), None, SyncSource.RECONCILE)
+            stored, known = await stored_conference(asked, reader, deps)
+            asked = replace(asked, organizer=known if stored and known.known else organizer)
+            gathered.outcomes[record] = await read_conference(asked, stored, gathered, reader, deps)
         except Retryable as error:
-            if strict:
+            if gathered.strict:
                 raise
-            found.later = found.later or error
+            gathered.later = gathered.later or error
         except Permanent as error:
-            if strict:
+            if gathered.strict:
                 raise
             # Meet named it a moment ago; that it is gone now is no proof of anything.
-            found.outcomes[record] = SyncError.of(error, at=began_at)
+            gathered.outcomes[record] = SyncError.of(error, at=began_at)
 
     await asyncio.gather(*(read(record) for record in sorted(records)))
 
 
 async def read_conference(
-    request: Request, stored: Conference | None, found: Found, deps: Deps, *, strict: bool = False
+    request: Request, stored: Conference | None, gathered: Gathered, reader: Reader, deps: Deps
 ) -> Reading | SyncError:
     """What Meet says, or why it does not say it before a person has done something.
 
     Args:
-        request: Which conference, and as whom it is read.
+        request: Which conference, and the account to read it as.
         stored: The conference as it is stored.
-        found: What is wanted: at once or when it is time, and whether everything.
+        gathered: What is wanted: at once or when it is time, whether everything, and whether any error is raised.
+        reader: What is stored.
         deps: The outside world.
-        strict: Whether any error is raised, and nothing is stored about it.
 
     Raises:
         Retryable: Meet could not answer now. What it did answer is stored, so that the next read needs less.
@@ -320,29 +407,29 @@ async def read_conference(
     began = deps.clock()
     if is_reported(request.conference_record):
         raise ConferenceRecordGone("This conference is known from Google's reports alone: Meet has no record of it.")
-    if not (strict or found.at_once) and is_deferred(stored, now=began):
+    if not (gathered.strict or gathered.at_once) and is_deferred(stored, now=began):
         raise MeetUnavailable("Meet did not answer for this conference before; it is not asked again yet.")
     read: list[Participant] = []
     try:
         if not request.organizer.known:
             raise OrganizerUnknown("Nobody says whose conference it is, and nothing of it is stored.")
-        known = NOTHING_KNOWN if found.full else known_of(stored)
+        known = NOTHING_KNOWN if gathered.full else known_of(stored)
         return await deps.conferences.read(
             request.conference_record, organizer=request.organizer, known=known, keep=read.append
         )
     except Retryable:
-        if not strict:
-            await _keep(read, began, request, deps)
+        if not gathered.strict:
+            await _keep(read, began, request, reader, deps)
         raise
     except NeedsOperator as error:
         if isinstance(error, MeetNotShown) and is_missing(stored, ended_event_at=request.ended_event_at, now=began):
             raise ConferenceRecordGone("Meet does not have the conference record yet, or not any more.") from error
-        if strict:
+        if gathered.strict:
             raise
         return SyncError.of(error, at=began)
 
 
-async def _keep(read: Iterable[Participant], began: datetime, request: Request, deps: Deps) -> None:
+async def _keep(read: Iterable[Participant], began: datetime, request: Request, reader: Reader, deps: Deps) -> None:
     """Store what was read of a conference that could not be read to its end, and when it is read again."""
 
     async def decide(work: Work) -> None:
@@ -363,70 +450,57 @@ async def _keep(read: Iterable[Participant], began: datetime, request: Request, 
     except AttendanceError as error:
         # It can all be read again; Meet's error says more about what is wrong.
         log.warning("interruption.not_kept", extra={"reason": error.reason})
+    reader.forget(conferences=[request.conference_record])
 
 
-async def look_up_everybody(
-    found: Found,
-    stored: Collection[Conference],
-    sessions: Collection[ClassSession],
-    organizer: Organizer,
-    deps: Deps,
-    *,
-    people: Mapping[str, Person | None] | None = None,
-) -> bool:
-    """Look up everybody who was in what was read or is stored.
+async def identify(gathered: Gathered, reader: Reader, deps: Deps) -> bool:
+    """Find out whose accounts were in what was read or is stored.
 
-    Args:
-        found: What Meet said.
-        stored: Conferences that are stored.
-        sessions: The scheduled class meetings that they belong to.
-        organizer: The person as whom Google is asked.
-        deps: The outside world.
-        people: What is known of accounts, as far as it was loaded already.
+    It comes after everything that Meet is asked for. People are the one thing that a sheet rests on and that no
+    commit guards, so they are read as late as possible.
 
     Returns:
         Whether everybody could be asked for.
     """
-    users = people_in(found, stored)
-    if organizer.user:
-        users.add(organizer.user)
-    plans = [session.plan for session in sessions if session.plan.scheduled]
+    users = people_in(gathered)
+    if gathered.organizer.user:
+        users.add(gathered.organizer.user)
+    plans = [session.plan for session in gathered.sessions.values() if session.plan.scheduled]
     emails = {email for plan in plans for email in (*plan.teachers, *(e.email for e in plan.roster)) if email}
     return await resolve_identities(
         users,
-        acting_as=organizer,
+        acting_as=gathered.organizer,
+        reader=reader,
         deps=deps,
-        since=_left_at(found, stored, sessions, now=deps.clock()),
+        since=_left_at(gathered, now=deps.clock()),
         expected=emails if plans else None,
-        loaded=people,
     )
 
 
-def people_in(found: Found, stored: Iterable[Conference]) -> set[str]:
+def people_in(gathered: Gathered) -> set[str]:
     """Every account that was in what was read or is stored."""
-    read = (outcome for outcome in found.outcomes.values() if isinstance(outcome, Reading))
-    return set(accounts(stored)).union(*(users_in(reading.snapshot) for reading in read))
+    read = (outcome for outcome in gathered.outcomes.values() if isinstance(outcome, Reading))
+    return set(accounts(gathered.stored)).union(*(users_in(reading.snapshot) for reading in read))
 
 
-def _left_at(
-    found: Found, stored: Iterable[Conference], sessions: Iterable[ClassSession], *, now: datetime
-) -> datetime | None:
+def _left_at(gathered: Gathered, *, now: datetime) -> datetime | None:
     """When the people of the latest class left it that is over, or when it was said who they are; None if none is.
 
     As `functions.domain.attendance.people_left_at`, where a call without an end counts as one that goes on.
     """
     calls: list[datetime | None] = []
-    for conference in stored:
+    for conference in gathered.stored:
         time, snapshot = conference_time(conference), conference.snapshot
-        if conference.conference_record not in found.outcomes and snapshot and time:
+        if conference.conference_record not in gathered.outcomes and snapshot and time:
             calls.append(time.end if is_over(snapshot, conference.sync) else None)
-    calls += [o.snapshot.record.end_time for o in found.outcomes.values() if isinstance(o, Reading)]
+    calls += [o.snapshot.record.end_time for o in gathered.outcomes.values() if isinstance(o, Reading)]
     known = [end for end in calls if end]
     last = max(known) if known and len(known) == len(calls) else None
-    scheduled = [session.plan.scheduled.end for session in sessions if session.plan.scheduled]
+    plans = [session.plan for session in gathered.sessions.values()]
+    scheduled = [plan.scheduled.end for plan in plans if plan.scheduled]
     moments = [min(end, last) if last else end for end in scheduled] if scheduled else [last] if last else []
     left = [moment for moment in moments if moment <= now]
-    named = [session.plan.named_at for session in sessions if session.plan.named_at]
+    named = [plan.named_at for plan in plans if plan.named_at]
     return max([*left, *named]) if left else None
 
 

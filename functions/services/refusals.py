@@ -10,62 +10,43 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from functions.domain.attendance import conference_time, unscheduled_session, unscheduled_session_id
 from functions.domain.certainty import after_refusal
 from functions.domain.errors import DocumentsRefused
 from functions.domain.intervals import Interval
-from functions.domain.model import Conference, Organizer, Reading, SyncError
+from functions.domain.model import Conference, Reading, SyncError, SyncSource
 from functions.domain.sessions import ClassSession
 from functions.domain.syncing import wait_after_refusal
 from functions.domain.timetable import Span
 from functions.ports import Work
 from functions.services.deps import Deps
-from functions.services.findings import decided
-from functions.services.reading import Found, Request, with_listing
+from functions.services.reading import Gathered, with_listing
 
 log = logging.getLogger(__name__)
 
 
-async def store_refusal(
-    refused: DocumentsRefused,
-    session_ids: Iterable[str],
-    *,
-    found: Found,
-    request: Request,
-    organizer: Organizer,
-    deps: Deps,
-) -> SyncError:
-    """Store that what was found could not be stored.
-
-    Args:
-        refused: The store's refusal.
-        session_ids: The class meetings that were to be marked.
-        found: What Meet said.
-        request: What made us look.
-        organizer: As whom it was read.
-        deps: The outside world.
+async def store_refusal(refused: DocumentsRefused, gathered: Gathered, *, deps: Deps) -> SyncError:
+    """Store that what was gathered could not be stored.
 
     Returns:
-        What stands now as the reason.
+        What is stored now as the reason.
 
     Raises:
         DocumentsRefused: Not even that can be stored.
         Retryable: The store did not answer.
     """
-    error = SyncError.of(refused, at=found.tried_at or deps.clock())
-    log.error("commit.refused", extra={"reason": error.reason, "detail": error.message, "hint": error.hint})
+    error = _logged(refused, at=gathered.tried_at)
 
     async def decide(work: Work, *, rooms: bool) -> None:
-        conferences = await _put_conferences(work, error, found=found, request=request, organizer=organizer, deps=deps)
+        conferences = await _put_conferences(work, error, gathered, deps=deps)
         if rooms:
-            await _put_rooms(work, found, deps=deps)
-        for session_id in sorted({*session_ids}):
-            session = await work.session(session_id) or _unscheduled(session_id, found, request, organizer, deps)
-            if session:
-                attempts = [c.sync.attempts for c in conferences.values() if session_id in c.session_ids]
-                wait = wait_after_refusal(max([*attempts, session.progress.failures + 1]))
-                work.put_session(after_refusal(session, error, wait=wait, source=request.source, now=deps.clock()))
+            await _put_rooms(work, gathered, deps=deps)
+        for session_id in sorted(gathered.session_ids):
+            session = await work.session(session_id) or _unscheduled(session_id, gathered, deps)
+            attempts = [c.sync.attempts for c in conferences.values() if session_id in c.session_ids]
+            _put_session(work, session, error, attempts, source=gathered.source, deps=deps)
 
     try:
         await deps.store.transact(lambda work: decide(work, rooms=True))
@@ -74,19 +55,45 @@ async def store_refusal(
     return error
 
 
-async def _put_conferences(
-    work: Work, error: SyncError, *, found: Found, request: Request, organizer: Organizer, deps: Deps
-) -> Mapping[str, Conference]:
-    conferences = {}
-    for record, outcome in found.outcomes.items():
+async def store_refusal_of_marks(refused: DocumentsRefused, session_id: str, *, deps: Deps) -> None:
+    """Store that a class meeting could not be marked again; raises as `store_refusal` does."""
+    error = _logged(refused, at=deps.clock())
+
+    async def decide(work: Work) -> None:
+        _put_session(work, await work.session(session_id), error, [], source=SyncSource.RECONCILE, deps=deps)
+
+    await deps.store.transact(decide)
+
+
+def _logged(refused: DocumentsRefused, *, at: datetime) -> SyncError:
+    error = SyncError.of(refused, at=at)
+    log.error("commit.refused", extra={"reason": error.reason, "detail": error.message, "hint": error.hint})
+    return error
+
+
+def _put_session(
+    work: Work,
+    session: ClassSession | None,
+    error: SyncError,
+    attempts: Iterable[int],
+    *,
+    source: SyncSource,
+    deps: Deps,
+) -> None:
+    """A class meeting without the attendance that was refused, with when it is tried again."""
+    if session:
+        wait = wait_after_refusal(max([*attempts, session.progress.failures + 1]))
+        work.put_session(after_refusal(session, error, wait=wait, source=source, now=deps.clock()))
+
+
+async def _put_conferences(work: Work, error: SyncError, gathered: Gathered, *, deps: Deps) -> Mapping[str, Conference]:
+    conferences, settle = {}, deps.rules.settle
+    for record, outcome in gathered.outcomes.items():
         before = await work.conference(record)
-        asked = dataclasses.replace(request, conference_record=record)
-        if record != request.conference_record:
-            asked = dataclasses.replace(asked, ended_event_at=None)
         failure = error if isinstance(outcome, Reading) else outcome
-        conference = decided(before, failure, asked, organizer, deps)
+        conference = gathered.after(record, before, failure, settle=settle)
         if conference.snapshot is None and isinstance(outcome, Reading):
-            session_ids = await _places(work, decided(before, outcome, asked, organizer, deps))
+            session_ids = await _places(work, gathered.decided(record, before, settle=settle))
             conference = dataclasses.replace(conference, session_ids=session_ids)
         work.put_conference(conference)
         conferences[record] = conference
@@ -102,10 +109,10 @@ async def _places(work: Work, read: Conference) -> tuple[str, ...]:
     return read.attached_to or room.sessions_of(time) or (unscheduled_session_id(read.conference_record),)
 
 
-async def _put_rooms(work: Work, found: Found, *, deps: Deps) -> None:
+async def _put_rooms(work: Work, gathered: Gathered, *, deps: Deps) -> None:
     """Let rooms know of the calls that were found, so that nobody counts as absent who may have been in one."""
-    rooms = {space: with_listing(await work.room(space), look.listing) for space, look in found.looks.items()}
-    for record, outcome in found.outcomes.items():
+    rooms = {space: with_listing(await work.room(space), look.listing) for space, look in gathered.looks.items()}
+    for record, outcome in gathered.outcomes.items():
         if isinstance(outcome, Reading):
             space = outcome.snapshot.space.name
             start = outcome.snapshot.record.start_time
@@ -117,14 +124,12 @@ async def _put_rooms(work: Work, found: Found, *, deps: Deps) -> None:
             work.put_room(room.since(deps.clock()))
 
 
-def _unscheduled(
-    session_id: str, found: Found, request: Request, organizer: Organizer, deps: Deps
-) -> ClassSession | None:
+def _unscheduled(session_id: str, gathered: Gathered, deps: Deps) -> ClassSession | None:
     """The class meeting that a conference is by itself and that is not stored yet."""
-    outcome = found.outcomes.get(f"conferenceRecords/{session_id}")
-    if not isinstance(outcome, Reading):
+    record = f"conferenceRecords/{session_id}"
+    if not isinstance(gathered.outcomes.get(record), Reading):
         return None
-    read = decided(None, outcome, request, organizer, deps)
+    read = gathered.decided(record, None, settle=deps.rules.settle)
     session = unscheduled_session(read, time_zone=deps.rules.time_zone, before=None)
     time = conference_time(read)
     return dataclasses.replace(session, actual_start=time.start, actual_end=time.end) if session and time else None

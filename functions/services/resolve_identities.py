@@ -16,7 +16,7 @@ from functions.domain.errors import AttendanceError
 from functions.domain.model import Identity, IdentitySource, Organizer
 from functions.domain.roster import RosterEntry
 from functions.domain.sessions import Person, Remark
-from functions.ports import LookUp, Work
+from functions.ports import LookUp, Reader, Work
 from functions.services.deps import Deps
 from functions.services.mark_elsewhere import mark_elsewhere
 
@@ -40,21 +40,22 @@ async def resolve_identities(
     users: Collection[str],
     *,
     acting_as: Organizer,
+    reader: Reader,
     deps: Deps,
     since: datetime | None = None,
     expected: Collection[str] | None = None,
-    loaded: Mapping[str, Person | None] | None = None,
 ) -> bool:
     """Look up every account that is not known yet, or not known since a moment.
 
     Args:
         users: Accounts, `users/{id}`.
-        acting_as: The person as whom Google is asked.
+        acting_as: The account that Google is asked as.
+        reader: What is stored. It forgets everybody once Google was asked: that takes a while, and nothing tells a
+            commit that somebody is known otherwise by then.
         deps: The outside world.
         since: When the people left the class; an older answer does not say who they were then.
         expected: The addresses that the class names. The Directory is asked for every account without one of them, as
             only the Directory knows aliases; None if no class names any.
-        loaded: What is known of accounts, if that was loaded a moment ago; None for those of whom nothing is.
 
     Returns:
         Whether everybody could be asked for; if not, it is worth trying again in some minutes.
@@ -62,16 +63,17 @@ async def resolve_identities(
     if deps.identities is None or not users or not acting_as.known:
         return True
 
-    people = await _people(users, loaded or {}, deps)
+    people = await reader.people(users)
     asked = {user for user in users if _is_stale(people.get(user), since, deps)}
     if not asked:
         return True
-    round_ = _Round(acting_as, expected, deps)
+    round_ = _Round(acting_as, expected, reader, deps)
     await round_.ask(asked, people)
     for _ in range(RIVALS_ASKED):
         if not await round_.ask_rivals(people):
             break
     remark = await round_.remember()
+    reader.forget(people=None)
     if round_.unavailable:
         log.warning(
             "identities.unavailable",
@@ -108,7 +110,8 @@ async def learn(work: Work, answers: Mapping[str, Identity | None], *, asked_at:
 class _Round:
     """One round of looking accounts up."""
 
-    def __init__(self, acting_as: Organizer, expected: Collection[str] | None, deps: Deps) -> None:
+    def __init__(self, acting_as: Organizer, expected: Collection[str] | None, reader: Reader, deps: Deps) -> None:
+        self._reader = reader
         self._acting_as = acting_as
         self._expected = None if expected is None else mailboxes(expected)
         self._deps = deps
@@ -142,11 +145,7 @@ class _Round:
         gained = _gained(self._answers, people)
         if not gained:
             return False
-
-        async def known(work: Work) -> Mapping[str, Person]:
-            return await work.people_known_by(gained)
-
-        having, _ = await self._deps.store.transact(known)
+        having = await self._reader.people_known_by(gained)
         rivals = {
             user: person
             for user, person in having.items()
@@ -163,25 +162,12 @@ class _Round:
             return await learn(work, self._answers, asked_at=self._asked_at)
 
         try:
-            remark, _ = await self._deps.store.transact(decide)
+            remark, _ = await self._deps.store.transact(decide, known=self._reader)
         except AttendanceError as error:
             # The same answers can be had again; the attendance is worth more than the memory of them.
             log.warning("identities.not_kept", extra={"reason": error.reason})
             return None
         return remark
-
-
-async def _people(users: Collection[str], loaded: Mapping[str, Person | None], deps: Deps) -> Mapping[str, Person]:
-    """What is known of accounts, from the store where it was not loaded yet."""
-    missing = [user for user in users if user not in loaded]
-
-    async def load(work: Work) -> Mapping[str, Person]:
-        return await work.people(missing)
-
-    found: Mapping[str, Person] = {}
-    if missing:
-        found, _ = await deps.store.transact(load)
-    return {**{user: person for user in users if (person := loaded.get(user))}, **found}
 
 
 def _is_stale(person: Person | None, since: datetime | None, deps: Deps) -> bool:

@@ -6,33 +6,26 @@ function of what Meet said and when, and everything is written in one commit or 
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from functions.domain.attendance import unscheduled_session_id
-from functions.domain.certainty import was_listed_since
-from functions.domain.errors import DocumentsRefused, NoConferenceRecord, SessionNotFound, StoreConflict
-from functions.domain.model import Conference, Kind, Organizer, Sync, SyncError, SyncSource
+from functions.domain.errors import DocumentsRefused, NoConferenceRecord, StoreConflict
+from functions.domain.model import Conference, Kind, Sync, SyncError, SyncSource
 from functions.domain.rereading import is_deferred
-from functions.domain.sessions import ClassSession
-from functions.domain.syncing import is_unfinished, needs_reading, waits_after_refusal
+from functions.domain.syncing import waits_after_refusal
 from functions.ports import SheetChange, Work
 from functions.services.deps import Deps
-from functions.services.findings import attempts_at, decided, load_what_is_stored, store_findings
-from functions.services.marking import Attempt, mark, place
+from functions.services.findings import settle_and_mark
+from functions.services.marking import mark
 from functions.services.reading import (
-    Found,
+    Gathered,
     Request,
-    Surroundings,
-    look_around,
-    look_up_everybody,
-    read_all,
-    read_conference,
+    gather_conference,
+    gather_session,
+    identify,
     stored_conference,
-    surroundings_of,
 )
-from functions.services.refusals import store_refusal
+from functions.services.refusals import store_refusal, store_refusal_of_marks
+from functions.services.stored import required_session
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,74 +72,41 @@ async def sync_conference(request: Request, *, deps: Deps) -> Recorded:
     """
     asked_at = deps.clock()
     async with deps.turns.of(request.conference_record):
-        stored, organizer = await stored_conference(request, deps)
-        found = Found(tried_at=deps.clock(), at_once=request.source is SyncSource.MANUAL)
-        if stored and not found.at_once and waits_after_refusal(stored, now=asked_at):
+        reader = deps.store.reader()
+        stored, organizer = await stored_conference(request, reader, deps)
+        if stored and request.source is not SyncSource.MANUAL and waits_after_refusal(stored, now=asked_at):
             return Recorded(conference=stored, people=0, read=False, refusal=stored.sync.error)
         if stored and request.source is SyncSource.RECONCILE and is_deferred(stored, now=asked_at):
             # The job hands it out again when its time has come: a message that comes back until then helps nobody.
             return Recorded(conference=stored, people=0, read=False, refusal=None)
-        if needs_reading(stored, asked_at=asked_at, ended_event_at=request.ended_event_at):
-            found.outcomes[request.conference_record] = await read_conference(
-                replace(request, organizer=organizer), stored, found, deps
-            )
-        outcome = found.outcomes.get(request.conference_record)
-        conference = decided(stored, outcome, request, organizer, deps) if outcome else stored
-        around = Surroundings()
-        if conference and conference.snapshot:
-            around = await surroundings_of(conference, organizer, deps)
-        sessions = around.sessions
-        everybody_known = await _look_around_and_up(conference, around, found, organizer, deps)
+        gathered = await gather_conference(request, stored, organizer, reader, asked_at=asked_at, deps=deps)
+        everybody_known = await identify(gathered, reader, deps)
 
         async def decide(work: Work) -> tuple[Conference, int]:
-            now = deps.clock()
-            session_ids = sessions or [unscheduled_session_id(request.conference_record)]
-            await load_what_is_stored(work, found, [conference] if conference else [], session_ids)
-            touched = await store_findings(work, found, request, organizer, deps)
-            if not outcome:
-                again = await work.conference(request.conference_record)
-                touched |= await place(work, again, now=now) if again else frozenset()
-            attempts = await attempts_at(work, found, sessions, everybody_known=everybody_known)
-            if not everybody_known and not sessions:
-                attempts = {
-                    session_id: Attempt(now, listed=False, error=None, everybody_known=False) for session_id in touched
-                }
-            sheets = await mark(work, touched | set(sessions), rules=deps.rules, now=now, attempts=attempts)
-            done = await work.conference(request.conference_record)
-            if done is None:
+            sheets = await settle_and_mark(work, gathered, everybody_known=everybody_known, deps=deps)
+            conference = await work.conference(request.conference_record)
+            if conference is None:
                 raise StoreConflict("The conference was removed while it was being recorded.")
-            return done, sum(len(sheet.attendance) for sheet in sheets.values())
+            return conference, sum(len(sheet.attendance) for sheet in sheets.values())
 
         try:
-            (done, people), _ = await deps.store.transact(decide)
+            (conference, people), _ = await deps.store.transact(decide, known=reader)
         except DocumentsRefused as refused:
-            return await _refused(refused, sessions, found=found, request=request, organizer=organizer, deps=deps)
-    if found.later:
-        raise found.later
-    return Recorded(
-        conference=done,
-        people=people,
-        read=outcome is not None,
-        refusal=outcome if isinstance(outcome, SyncError) else None,
-    )
+            return await _refused(refused, request, gathered, deps)
+    if gathered.later:
+        raise gathered.later
+    outcome = gathered.outcomes.get(request.conference_record)
+    refusal = outcome if isinstance(outcome, SyncError) else None
+    return Recorded(conference=conference, people=people, read=outcome is not None, refusal=refusal)
 
 
-async def _refused(
-    refused: DocumentsRefused,
-    sessions: Collection[str],
-    *,
-    found: Found,
-    request: Request,
-    organizer: Organizer,
-    deps: Deps,
-) -> Recorded:
+async def _refused(refused: DocumentsRefused, request: Request, gathered: Gathered, deps: Deps) -> Recorded:
     """What comes of a conference that the store refuses for good: it failed, and that is stored."""
-    session_ids = sessions or [unscheduled_session_id(request.conference_record)]
-    error = await store_refusal(refused, session_ids, found=found, request=request, organizer=organizer, deps=deps)
-    conference, _ = await stored_conference(request, deps)
+    error = await store_refusal(refused, gathered, deps=deps)
+    conference = await deps.store.reader().conference(request.conference_record)
     if conference is None:
         raise refused
-    return Recorded(conference=conference, people=0, read=bool(found.outcomes), refusal=error)
+    return Recorded(conference=conference, people=0, read=bool(gathered.outcomes), refusal=error)
 
 
 async def sync_session(
@@ -169,27 +129,13 @@ async def sync_session(
         Retryable: Meet or the store could not answer now.
     """
     async with deps.turns.of(session_id):
-        session, stored = await _session(session_id, deps)
-        found = Found(tried_at=deps.clock(), at_once=source is SyncSource.MANUAL, full=full)
-        if session.plan.scheduled is None:
-            request = Request(f"conferenceRecords/{session_id}", Organizer(), None, source)
-            conference, organizer = await stored_conference(request, deps)
-            waits = not found.at_once and waits_after_refusal(conference, now=deps.clock())
-            if full or conference is None or (is_unfinished(conference) and not waits):
-                await read_all([request.conference_record], organizer, found, strict=strict, deps=deps)
-        else:
-            organizer = await look_around(session, found, strict=strict, full=full, deps=deps)
-        everybody_known = await look_up_everybody(found, stored, [session], organizer, deps)
+        reader = deps.store.reader()
+        session = await required_session(reader, session_id)
+        gathered = await gather_session(session, reader, source=source, strict=strict, full=full, deps=deps)
+        everybody_known = await identify(gathered, reader, deps)
 
         async def decide(work: Work) -> tuple[frozenset[str], Sync | None]:
-            request = Request("", organizer, None, source)
-            await load_what_is_stored(work, found, stored, [session_id])
-            touched = await store_findings(work, found, request, organizer, deps)
-            attempts = await attempts_at(work, found, [session_id], everybody_known=everybody_known)
-            if session.plan.scheduled is None:
-                began = found.tried_at or deps.clock()
-                attempts = {session_id: Attempt(began, listed=False, error=None, everybody_known=everybody_known)}
-            sheets = await mark(work, touched | {session_id}, rules=deps.rules, now=deps.clock(), attempts=attempts)
+            sheets = await settle_and_mark(work, gathered, everybody_known=everybody_known, deps=deps)
             sheet = sheets.get(session_id)
             if strict and sheet and not sheet.session.conference_records:
                 raise NoConferenceRecord("Meet has no conference record for this class meeting.")
@@ -198,22 +144,21 @@ async def sync_session(
             return joined, sheet.session.sync if sheet else None
 
         try:
-            (joined, sync), changes = await deps.store.transact(decide)
+            (joined, sync), changes = await deps.store.transact(decide, known=reader)
         except DocumentsRefused as refused:
-            request = Request("", organizer, None, source)
-            await store_refusal(refused, [session_id], found=found, request=request, organizer=organizer, deps=deps)
+            await store_refusal(refused, gathered, deps=deps)
             if strict:
                 raise
-            session, _ = await _session(session_id, deps)
-            return SessionSynced(session_id, created=0, updated=0, meet_calls=found.meet_calls, sync=session.sync)
-    if found.later:
-        raise found.later
+            session = await required_session(deps.store.reader(), session_id)
+            return SessionSynced(session_id, created=0, updated=0, meet_calls=gathered.meet_calls, sync=session.sync)
+    if gathered.later:
+        raise gathered.later
     change = changes.get(session_id, SheetChange())
     return SessionSynced(
         session_id=session_id,
         created=len(change.created & joined),
         updated=len(change.updated & joined),
-        meet_calls=found.meet_calls,
+        meet_calls=gathered.meet_calls,
         sync=sync,
     )
 
@@ -227,51 +172,4 @@ async def remark_session(session_id: str, *, deps: Deps) -> None:
     try:
         await deps.store.transact(decide)
     except DocumentsRefused as refused:
-        request = Request("", Organizer(), None, SyncSource.RECONCILE)
-        found = Found(tried_at=deps.clock())
-        await store_refusal(refused, [session_id], found=found, request=request, organizer=Organizer(), deps=deps)
-
-
-async def _look_around_and_up(
-    conference: Conference | None,
-    around: Surroundings,
-    found: Found,
-    organizer: Organizer,
-    deps: Deps,
-) -> bool:
-    """Find the rest of a conference's classes, and look up its accounts while Meet is asked for it.
-
-    Returns:
-        Whether everybody could be asked for.
-    """
-    stored = [conference] if conference else []
-    outcome, others = bool(found.outcomes), list(around.sessions.values())
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            first = tasks.create_task(look_up_everybody(found, stored, others, organizer, deps, people=around.people))
-            for session in others:
-                if outcome or (conference and not was_listed_since(session, conference)):
-                    await look_around(
-                        session, found, beside=others, rooms=around.rooms, strict=False, full=False, deps=deps
-                    )
-    except ExceptionGroup as group:
-        raise group.exceptions[0] from None
-    everybody_known = first.result()
-    if len(found.outcomes) > outcome:
-        # Further calls of the class were read: for people who were in those alone, and for the time at which all left.
-        everybody_known &= await look_up_everybody(found, stored, others, organizer, deps)
-    return everybody_known
-
-
-async def _session(session_id: str, deps: Deps) -> tuple[ClassSession, list[Conference]]:
-    """A class meeting with its conferences that are stored."""
-
-    async def load(work: Work) -> tuple[ClassSession, list[Conference]]:
-        session = await work.session(session_id)
-        if session is None:
-            raise SessionNotFound("There is no such class meeting.")
-        conferences = [await work.conference(name) for name in session.conference_records]
-        return session, [conference for conference in conferences if conference]
-
-    loaded, _ = await deps.store.transact(load)
-    return loaded
+        await store_refusal_of_marks(refused, session_id, deps=deps)

@@ -11,17 +11,18 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from functions.domain.addresses import KnownAddress
-from functions.domain.errors import NoConferenceRecord, ReportsNotSetUp, SessionNotFound
+from functions.domain.errors import NoConferenceRecord, ReportsNotSetUp
 from functions.domain.intervals import Interval
 from functions.domain.model import Identity, IdentitySource, Kind, Organizer, Space
 from functions.domain.reported import REACH, ReportedConference, addresses, after_report, conferences_of
 from functions.domain.sessions import ClassSession, Person
 from functions.domain.syncing import LONGEST_CALL
 from functions.domain.timetable import MARGIN, Room
-from functions.ports import Reports, SheetChange, Work
+from functions.ports import Reader, Reports, SheetChange, Work
 from functions.services.deps import Deps
 from functions.services.marking import mark, place
 from functions.services.resolve_identities import resolve_identities
+from functions.services.stored import required_session
 from functions.services.sync import SessionSynced
 
 _LAG = "Reports may lag by up to a day: ask again later. They reach back 180 days."
@@ -40,7 +41,8 @@ async def sync_session_from_reports(session_id: str, *, deps: Deps) -> SessionSy
     """
     reports = require_reports(deps)
     async with deps.turns.of(session_id):
-        session, room = await _session(session_id, deps)
+        reader = deps.store.reader()
+        session = await required_session(reader, session_id)
         time, code = _reach(session), session.space.meeting_code
         now = deps.clock()
         if time is None or now <= time.start:
@@ -60,7 +62,8 @@ async def sync_session_from_reports(session_id: str, *, deps: Deps) -> SessionSy
         since, until = max(time.start - LONGEST_CALL, now - REACH), min(time.end + LONGEST_CALL, now)
         report = await reports.read(meeting_code=code, since=since, until=until)
         told = [one for one in conferences_of(report.endpoints) if one.time.clip(time)]
-        await resolve_reported(told, acting_as=_acting_as(session, room), deps=deps)
+        acting_as = _acting_as(session, await reader.room(session.space.name))
+        await resolve_reported(told, acting_as=acting_as, reader=reader, deps=deps)
 
         async def decide(work: Work) -> frozenset[str]:
             moment = deps.clock()
@@ -74,14 +77,16 @@ async def sync_session_from_reports(session_id: str, *, deps: Deps) -> SessionSy
                 raise NoConferenceRecord("Reports hold no call of this class meeting.", hint=_LAG)
             return frozenset(p.attendee_id for p in sheet.attendance if p.presences and p.kind is not Kind.ROOM)
 
-        joined, changes = await deps.store.transact(decide)
+        joined, changes = await deps.store.transact(decide, known=reader)
     change = changes.get(session_id, SheetChange())
     return SessionSynced(session_id, len(change.created & joined), len(change.updated & joined), meet_calls=0)
 
 
 async def record_reported(reported: ReportedConference, space: Space, *, pulled_at: datetime, deps: Deps) -> None:
     """Store one call that reports tell of, and mark the class meetings that it belongs to."""
-    await resolve_reported([reported], acting_as=Organizer(email=reported.organizer_email), deps=deps)
+    reader = deps.store.reader()
+    acting_as = Organizer(email=reported.organizer_email)
+    await resolve_reported([reported], acting_as=acting_as, reader=reader, deps=deps)
 
     async def decide(work: Work) -> None:
         touched = await store_reported(work, reported, space, pulled_at, deps)
@@ -89,7 +94,7 @@ async def record_reported(reported: ReportedConference, space: Space, *, pulled_
         await _remember_addresses(work, [reported], now=now)
         await mark(work, touched, rules=deps.rules, now=now)
 
-    await deps.store.transact(decide)
+    await deps.store.transact(decide, known=reader)
 
 
 def require_reports(deps: Deps) -> Reports:
@@ -99,12 +104,14 @@ def require_reports(deps: Deps) -> Reports:
     return deps.reports
 
 
-async def resolve_reported(told: Iterable[ReportedConference], *, acting_as: Organizer, deps: Deps) -> None:
+async def resolve_reported(
+    told: Iterable[ReportedConference], *, acting_as: Organizer, reader: Reader, deps: Deps
+) -> None:
     """Look up the accounts that reports name, for their other addresses; without an answer those of the reports do."""
     reported = list(told)
     left_at = max((one.time.end for one in reported), default=None)
     users = frozenset(addresses(reported))
-    await resolve_identities(users, acting_as=acting_as, deps=deps, since=left_at)
+    await resolve_identities(users, acting_as=acting_as, reader=reader, deps=deps, since=left_at)
 
 
 async def store_reported(
@@ -128,17 +135,6 @@ async def _remember_addresses(work: Work, told: Iterable[ReportedConference], *,
             work.put_person(
                 dataclasses.replace(person, identity=identity, unknown=False, known_by=(*person.addresses, address))
             )
-
-
-async def _session(session_id: str, deps: Deps) -> tuple[ClassSession, Room]:
-    async def load(work: Work) -> tuple[ClassSession, Room]:
-        session = await work.session(session_id)
-        if session is None:
-            raise SessionNotFound("There is no such class meeting.")
-        return session, await work.room(session.space.name)
-
-    loaded, _ = await deps.store.transact(load)
-    return loaded
 
 
 def _reach(session: ClassSession) -> Interval | None:
