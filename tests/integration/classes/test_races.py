@@ -8,6 +8,7 @@ import dataclasses
 import httpx
 import pytest
 
+from functions.adapters.attendance_store import DocumentAttendanceStore
 from functions.adapters.database import Query
 from functions.adapters.firestore import FirestoreDatabase
 from functions.domain.model import Organizer, SyncSource
@@ -154,7 +155,43 @@ class InterruptedCommit(Interrupted):
         return await self._inner.transact(interrupted, **begins)
 
 
+class InterruptedReads(Interrupted):
+    """A database in which somebody else acts right after a document of a collection was read."""
+
+    def __init__(self, inner, meanwhile, collection):
+        super().__init__(inner, meanwhile)
+        self._collection = collection
+
+    async def get(self, path, **about):
+        found = await self._inner.get(path, **about)
+        await self._after([path])
+        return found
+
+    async def get_many(self, paths):
+        found = await self._inner.get_many(paths)
+        await self._after(paths)
+        return found
+
+    async def _after(self, paths):
+        if any(path.startswith(f"{self._collection}/") for path in paths):
+            await self._interrupt()
+
+
+def after_reading(collection):
+    """Each document is read once and kept until the commit: what others do from then on must still count."""
+
+    def changes(deps, act):
+        reads = InterruptedReads(deps.store._database, act, collection)
+        return {"store": DocumentAttendanceStore(reads, clock=deps.clock, retention=None)}
+
+    return changes
+
+
 POINTS = {
+    "after the conference was looked up": after_reading("conferences"),
+    "after the room was looked up": after_reading("spaces"),
+    "after the class meeting was looked up": after_reading("sessions"),
+    "after the people were looked up": after_reading("people"),
     "after the list of records": lambda deps, act: {"conferences": InterruptedListing(deps.conferences, act)},
     "after the reading": lambda deps, act: {"conferences": InterruptedReading(deps.conferences, act)},
     "before the commit": lambda deps, act: {"store": InterruptedCommit(deps.store, act)},
@@ -320,6 +357,24 @@ async def test_two_records_of_one_class_recorded_at_once_both_count(api, apps, d
     await settled(apps[0], database)
 
 
+@anywhere
+async def test_of_two_who_read_one_conference_whoever_read_it_later_counts(api, apps, database, school, point):
+    made = await scheduled(api)
+    room = (made["space"], made["meeting_code"])
+    whole = the_class(*room)
+    school.hold(held(*room, teacher((0, 20)), pupil(0, (0, 20)), record=whole.id, end=20))
+
+    async def read_the_rest():
+        school.hold(whole)
+        await event(apps[0], whole)
+
+    deps = interrupted(apps[1], point, read_the_rest)
+    await sync_conference(request(whole), deps=deps)
+
+    assert await marks(api, made["session_id"]) == MARKS
+    await settled(apps[0], database)
+
+
 async def test_ten_calls_to_sync_at_once_give_what_one_gives(apis, apps, database, school):
     made = await scheduled(apis[0])
     school.hold(the_class(made["space"], made["meeting_code"]))
@@ -460,13 +515,15 @@ async def test_a_class_moved_during_its_own_sync_is_not_called_not_held_for_want
 @anywhere
 async def test_a_class_cancelled_during_its_own_sync_stays_cancelled(apis, apps, database, school, point):
     made = await scheduled(apis[0])
-    school.hold(the_class(made["space"], made["meeting_code"]))
+    conference = the_class(made["space"], made["meeting_code"])
+    school.hold(conference)
 
     async def cancel():
         assert (await apis[0].delete(f"/api/schedule/class/{made['session_id']}")).is_success
 
     deps = interrupted(apps[1], point, cancel)
     await sync_session(made["session_id"], source=SyncSource.RECONCILE, deps=deps)
+    await event(apps[0], conference)  # of a class cancelled early enough, nobody looks for conferences
 
     answer = await sheet(apis[0], made["session_id"])
     assert (answer["session"]["state"], answer["attendance"]) == ("cancelled", [])
