@@ -70,6 +70,7 @@ TEXT
   explain_exceptions
   section "Done: $CHANGES changes"
   printf '  API:   %s\n' "$(state "function-$API_FUNCTION" '.serviceConfig.uri // "(known after the deployment)"')"
+  printf '  Check: make doctor PROJECT=%s REGION=%s\n' "$PROJECT" "$REGION"
   printf '  Next:  enrol a teacher, docs/operating.md: make enroll TEACHER=teacher@%s\n' \
     "$(jq --raw-output '.ALLOWED_DOMAINS // "school.example" | split(",")[0]' "$WORK/environment")"
 }
