@@ -70,7 +70,10 @@ TEXT
   explain_exceptions
   section "Done: $CHANGES changes"
   printf '  API:   %s\n' "$(state "function-$API_FUNCTION" '.serviceConfig.uri // "(known after the deployment)"')"
-  printf '  Next:  enrol a teacher, docs/operating.md: make enroll TEACHER=teacher@%s\n' \
+  printf '  Check: make doctor PROJECT=%s REGION=%s\n' "$PROJECT" "$REGION"
+  printf '  Next:  enrol a teacher (docs/operating.md):\n'
+  printf '         make settings PROJECT=%s REGION=%s\n' "$PROJECT" "$REGION"
+  printf '         make enroll PROJECT=%s TEACHER=teacher@%s\n' "$PROJECT" \
     "$(jq --raw-output '.ALLOWED_DOMAINS // "school.example" | split(",")[0]' "$WORK/environment")"
 }
 

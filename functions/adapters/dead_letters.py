@@ -14,6 +14,7 @@ from google.auth.exceptions import GoogleAuthError
 from google.pubsub_v1 import AcknowledgeRequest, PullRequest, PullResponse, ReceivedMessage, SubscriberAsyncClient
 
 from functions.adapters.own_credentials import own_credentials_error
+from functions.adapters.patience import limit
 from functions.adapters.repeating import may_pass, repeated
 from functions.domain.errors import AttendanceError, DeadLettersRefused, JobsUnavailable
 from functions.ports import DeadLetter
@@ -49,7 +50,7 @@ class PubsubDeadLetters:
         request = PullRequest(subscription=self._subscription, max_messages=MOST)
 
         async def attempt() -> PullResponse:
-            return await self._subscriber.pull(request, retry=None, timeout=self._wait)
+            return await self._subscriber.pull(request, retry=None, timeout=limit(self._wait))
 
         try:
             answer = await repeated(attempt, attempts=ATTEMPTS, if_error=_may_pass)
@@ -64,7 +65,7 @@ class PubsubDeadLetters:
         request = AcknowledgeRequest(subscription=self._subscription, ack_ids=[letter.receipt for letter in letters])
 
         async def attempt() -> None:
-            await self._subscriber.acknowledge(request, retry=None, timeout=self._wait)
+            await self._subscriber.acknowledge(request, retry=None, timeout=limit(self._wait))
 
         try:
             await repeated(attempt, attempts=ATTEMPTS)

@@ -45,7 +45,7 @@ _POLICY_VERSION = 3
 """With conditions, which an administrator may have set and we must not lose."""
 
 _IDS = re.compile(r"users/([A-Za-z0-9_-]{1,200})")
-_SWITCHED_OFF = re.compile(r"\b(?:DISABLED|DESTROYED)\b")
+_SWITCHED_OFF = re.compile(r"\bis in (?:DISABLED|DESTROYED) state\b")
 """What Secret Manager says of a version that somebody disabled or destroyed. It answers FAILED_PRECONDITION for other
 reasons too, such as a key of the customer's that is disabled; its words for those are not documented."""
 

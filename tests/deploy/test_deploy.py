@@ -69,7 +69,12 @@ def test_the_first_deployment_prints_what_comes_next(first):
     (scopes,) = re.findall(r"OAuth scopes:  (\S+)", printed)
     assert set(scopes.split(",")) == {scope for capability in Capability for scope in capability.scopes}
     assert "https://meet-attendance-api-abc123-ew.a.run.app" in printed
-    assert "make enroll TEACHER=teacher@school.example" in printed
+    for command in (
+        "doctor PROJECT=my-school REGION=",
+        "settings PROJECT=my-school REGION=",
+        "enroll PROJECT=my-school ",
+    ):
+        assert f"make {command}" in printed
 
 
 def test_the_source_that_is_uploaded_holds_what_the_functions_load_and_nothing_else(first):

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from infra.local.control_plane import World
-from infra.local.control_plane.interrupted import deploy_in_steps
+from infra.local.control_plane.interrupted import deploy_in_steps, every_step, in_turns
 from tests.deploy.complete import assert_complete
 
 pytestmark = pytest.mark.timeout(600)  # gcloud starts some twenty times
@@ -18,3 +18,9 @@ def test_a_deployment_that_is_broken_off_again_and_again_is_whole_in_the_end(cer
     times = deploy_in_steps(world, certificate, tmp_path, steps=itertools.repeat(17))
     assert times >= 4
     assert_complete(world)
+
+
+def test_a_deployment_is_broken_off_after_each_step_in_one_of_two_turns():
+    steps = every_step(["a", "a", "monitoring.projects.alertPolicies.create", "b"])
+    assert in_turns(steps, 2) == [[1, 2], [2, 2]]
+    assert every_step(["pubsub.projects.topics.create"] * 7) == [6, 1]

@@ -1,7 +1,8 @@
 """A deployment that is broken off again and again, and started again each time, until it is whole.
 
-`python -m infra.local.control_plane.interrupted` breaks it off at every step (`make deploy-steps`). Changes of one kind
-in a row that do not depend on each other, such as indexes, count as one step for every six.
+`python -m infra.local.control_plane.interrupted` (`make deploy-steps`) breaks it off at every step: two deployments, side
+by side, each at every other step. Changes of one kind in a row that do not depend on each other, such as indexes, count
+as one step for every six.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from infra.local.control_plane import World, environment, make_certificate, serving
@@ -19,6 +21,7 @@ from infra.local.control_plane import World, environment, make_certificate, serv
 _ROOT = Path(__file__).parents[3]
 _RUNS = 400
 _SERIES = 6
+_LANES = 2
 _INDEPENDENT = {
     "firestore.projects.databases.collectionGroups.fields.patch",
     "firestore.projects.databases.collectionGroups.indexes.create",
@@ -80,21 +83,47 @@ def every_step(methods: Sequence[str]) -> list[int]:
     return steps
 
 
+def in_turns(steps: Sequence[int], lanes: int) -> list[list[int]]:
+    """The same steps for several deployments, so that after each step one of them is broken off.
+
+    Args:
+        steps: How many changes each run of a single deployment would make.
+        lanes: How many deployments there are.
+
+    Returns:
+        How many changes each run makes, for each deployment.
+    """
+    ends = list(itertools.accumulate(steps))
+    return [
+        [end - begin for begin, end in itertools.pairwise([0, *ends[lane::lanes]])]
+        for lane in range(min(lanes, len(ends)))
+    ]
+
+
 def main() -> None:
     """See the module."""
-    whole, broken = World(settling=1), World(settling=1)
+    whole = World(settling=1)
     with tempfile.TemporaryDirectory() as folder:
         certificate = make_certificate(Path(folder))
+
+        def broken_off(number: int, steps: Sequence[int]) -> tuple[int, int]:
+            world = World(settling=1)
+            endless = itertools.chain(steps, itertools.repeat(1))
+            times = deploy_in_steps(world, certificate, Path(folder) / str(number), steps=endless)
+            print(f"Deployment {number}: broken off {times} times, whole in the end.", flush=True)
+            return times, len(world.mutations)
+
         try:
             deploy_in_steps(whole, certificate, Path(folder), steps=[1_000_000])
-            steps = every_step([mutation.method for mutation in whole.mutations])
-            times = deploy_in_steps(
-                broken, certificate, Path(folder), steps=itertools.chain(steps, itertools.repeat(1))
-            )
+            lanes = in_turns(every_step([mutation.method for mutation in whole.mutations]), _LANES)
+            print(f"{len(whole.mutations)} changes; {len(lanes)} deployments are broken off in turns …", flush=True)
+            with ThreadPoolExecutor(len(lanes)) as pool:
+                results = list(pool.map(broken_off, itertools.count(1), lanes))
         except NotFinished as stuck:
             sys.exit(str(stuck))
-    made, needed = len(broken.mutations), len(whole.mutations)
-    print(f"Broken off {times} times, whole in the end ({made} changes; {needed} without being broken off).")
+    times = sum(times for times, _ in results)
+    made = ", ".join(str(made) for _, made in results)
+    print(f"Broken off {times} times ({made} changes; {len(whole.mutations)} without being broken off).")
 
 
 if __name__ == "__main__":

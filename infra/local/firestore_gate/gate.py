@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +17,10 @@ Message = Any  # protobuf makes its classes at run time
 FAILED_PRECONDITION: Final = "FAILED_PRECONDITION"
 INVALID_ARGUMENT: Final = "INVALID_ARGUMENT"
 UNIMPLEMENTED: Final = "UNIMPLEMENTED"
+
+NAMES: Final = Path(__file__).parents[2] / "deploy/names.sh"
+EXPIRING: Final = frozenset(re.findall(r"^EXPIRING=\(([^)]*)\)", NAMES.read_text(), re.MULTILINE)[0].split())
+"""The collection groups that the deployment gives a time-to-live policy."""
 
 _LINK: Final = "You can create it here: https://console.firebase.google.com/project/_/firestore/indexes"
 
@@ -102,10 +107,15 @@ class Gate:
         """Measure a CommitRequest.
 
         Raises:
-            Refused: Firestore takes no such commit.
+            Refused: Firestore takes no such commit, or would never delete one of the documents.
         """
         if self.is_open:
             return
+        for write in request.writes:
+            group = write.update.name.rpartition("/")[0].rpartition("/")[2]
+            if "expire_at" in write.update.fields and group not in EXPIRING:
+                words = "A document says when it expires, and its collection group has no time-to-live policy."
+                raise self.refused(INVALID_ARGUMENT, words, f"add '{group}' to EXPIRING in infra/deploy/names.sh")
         try:
             measure = measured(request, self.indexes, most_bytes=self.most_bytes)
         except TooLarge as error:

@@ -255,6 +255,15 @@ def test_a_commit_that_firestore_refuses_is_refused(writes, words):
     assert gate.commits == []
 
 
+def test_a_document_that_expires_must_be_in_a_group_that_is_deleted_in_time():
+    gate = Gate(indexes(overrides=[override("*")]))
+    gate.commit(commit(Write("sessions/1/attendance/2", {"expire_at": None}), Write("c/1", {})))
+    with pytest.raises(Refused, match="no time-to-live policy"):
+        gate.commit(commit(Write("sessions/1/unknown/2", {"expire_at": None})))
+
+    assert len(gate.take()) == 1
+
+
 def test_a_commit_within_the_limits_passes_and_is_remembered():
     gate = Gate(indexes(overrides=[override("*")]))
     gate.commit(commit(*(Write(f"c/{n}", {"t": "x" * 1_000_000}) for n in range(10)), Write("c/old", None)))
