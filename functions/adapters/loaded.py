@@ -36,7 +36,8 @@ class Loaded:
         """A document, or None if there is none."""
         self._asked.add(path)
         if path not in self._documents:
-            self._documents[path] = await self._database.get(path)
+            found = await self._database.get(path)
+            self._documents.setdefault(path, found)  # somebody else may have read it meanwhile
         return self._documents[path]
 
     async def load(self, paths: Iterable[str]) -> None:
@@ -56,7 +57,7 @@ class Loaded:
         """All documents directly in a collection, by path."""
         if collection not in self._children:
             found = await self._database.children(collection)
-            self._children[collection] = {document.path: document for document in found}
+            self._children.setdefault(collection, {document.path: document for document in found})
         return self._children[collection]
 
     def known(self, path: str) -> Document | None:

@@ -41,7 +41,6 @@ from functions.domain.syncing import (
     after_failure,
     after_reading,
     is_missing,
-    is_over,
     is_unfinished,
     needs_reading,
     waits_after_refusal,
@@ -50,8 +49,6 @@ from functions.domain.timetable import MARGIN, Room, Span
 from functions.domain.who import account_of
 from functions.ports import Listing, Reader, Work
 from functions.services.deps import Deps
-from functions.services.marking import accounts
-from functions.services.resolve_identities import resolve_identities
 from functions.services.stored import account_with
 
 log = logging.getLogger(__name__)
@@ -451,57 +448,6 @@ async def _keep(read: Iterable[Participant], began: datetime, request: Request, 
         # It can all be read again; Meet's error says more about what is wrong.
         log.warning("interruption.not_kept", extra={"reason": error.reason})
     reader.forget(conferences=[request.conference_record])
-
-
-async def identify(gathered: Gathered, reader: Reader, deps: Deps) -> bool:
-    """Find out whose accounts were in what was read or is stored.
-
-    It comes after everything that Meet is asked for. People are the one thing that a sheet rests on and that no
-    commit guards, so they are read as late as possible.
-
-    Returns:
-        Whether everybody could be asked for.
-    """
-    users = people_in(gathered)
-    if gathered.organizer.user:
-        users.add(gathered.organizer.user)
-    plans = [session.plan for session in gathered.sessions.values() if session.plan.scheduled]
-    emails = {email for plan in plans for email in (*plan.teachers, *(e.email for e in plan.roster)) if email}
-    return await resolve_identities(
-        users,
-        acting_as=gathered.organizer,
-        reader=reader,
-        deps=deps,
-        since=_left_at(gathered, now=deps.clock()),
-        expected=emails if plans else None,
-    )
-
-
-def people_in(gathered: Gathered) -> set[str]:
-    """Every account that was in what was read or is stored."""
-    read = (outcome for outcome in gathered.outcomes.values() if isinstance(outcome, Reading))
-    return set(accounts(gathered.stored)).union(*(users_in(reading.snapshot) for reading in read))
-
-
-def _left_at(gathered: Gathered, *, now: datetime) -> datetime | None:
-    """When the people of the latest class left it that is over, or when it was said who they are; None if none is.
-
-    As `functions.domain.attendance.people_left_at`, where a call without an end counts as one that goes on.
-    """
-    calls: list[datetime | None] = []
-    for conference in gathered.stored:
-        time, snapshot = conference_time(conference), conference.snapshot
-        if conference.conference_record not in gathered.outcomes and snapshot and time:
-            calls.append(time.end if is_over(snapshot, conference.sync) else None)
-    calls += [o.snapshot.record.end_time for o in gathered.outcomes.values() if isinstance(o, Reading)]
-    known = [end for end in calls if end]
-    last = max(known) if known and len(known) == len(calls) else None
-    plans = [session.plan for session in gathered.sessions.values()]
-    scheduled = [plan.scheduled.end for plan in plans if plan.scheduled]
-    moments = [min(end, last) if last else end for end in scheduled] if scheduled else [last] if last else []
-    left = [moment for moment in moments if moment <= now]
-    named = [plan.named_at for plan in plans if plan.named_at]
-    return max([*left, *named]) if left else None
 
 
 def users_in(snapshot: Snapshot) -> set[str]:

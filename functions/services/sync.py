@@ -21,10 +21,10 @@ from functions.services.reading import (
     Request,
     gather_conference,
     gather_session,
-    identify,
     stored_conference,
 )
 from functions.services.refusals import store_refusal, store_refusal_of_marks
+from functions.services.resolve_identities import identify
 from functions.services.stored import required_session
 
 

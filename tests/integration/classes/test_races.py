@@ -127,6 +127,13 @@ class InterruptedReading(Interrupted):
         return reading
 
 
+class InterruptedLookUp(Interrupted):
+    async def look_up(self, users, **wanted):
+        answer = await self._inner.look_up(users, **wanted)
+        await self._interrupt()
+        return answer
+
+
 class Watched:
     """A unit of work that tells whether a class meeting is about to be written."""
 
@@ -198,9 +205,13 @@ POINTS = {
 }
 
 
+WHO = {"after the accounts were asked for": lambda deps, act: {"identities": InterruptedLookUp(deps.identities, act)}}
+"""A point that a sync passes only if somebody was not looked up since the class."""
+
+
 def interrupted(app, point, meanwhile):
     """The outside world of an application in which something else happens at a point of the work."""
-    return dataclasses.replace(app.deps, **POINTS[point](app.deps, meanwhile))
+    return dataclasses.replace(app.deps, **{**POINTS, **WHO}[point](app.deps, meanwhile))
 
 
 def anywhere(function):
@@ -422,6 +433,35 @@ async def test_nothing_that_people_decide_during_a_sync_is_lost(apis, apps, data
     found = (await sheet(apis[0], session_id))["attendance"]
     assert {p["kind"] for p in found if p["attendee_id"] == guest["attendee_id"]} == {"room"}
     assert len(await database.children("audit")) == 5
+    await settled(apps[0], database)
+
+
+@pytest.mark.parametrize("point", ["after the reading", "after the list of records", *WHO])
+async def test_a_guest_who_is_found_to_be_a_student_elsewhere_meanwhile_is_that_student_here(
+    apis, apps, database, school, point
+):
+    earlier, made = await scheduled(apis[0], start_time=at(-3000).isoformat()), await scheduled(apis[0])
+    stranger = Attendee("s", "signed_in", "Somebody", "users/4711", visits((-3000, -2940)))
+    before = held(
+        earlier["space"], earlier["meeting_code"], teacher((-3000, -2940)), stranger, record="b", start=-3000, end=-2940
+    )
+    school.hold(before)
+    await event(apps[0], before)
+    of = f"/api/sessions/{earlier['session_id']}"
+    [guest] = [p for p in (await sheet(apis[0], earlier["session_id"]))["attendance"] if p["role"] == "guest"]
+    here = dataclasses.replace(stranger, visits=visits((0, 60)))
+    conference = held(made["space"], made["meeting_code"], teacher((0, 60)), pupil(0, (0, 60)), here)
+    school.hold(conference)
+
+    async def assign():
+        answer = await apis[0].post(
+            f"{of}/attendance/{guest['attendee_id']}/assign", json={"email": "absent@school.example", **BY}
+        )
+        assert answer.is_success, answer.text
+
+    await sync_conference(request(conference), deps=interrupted(apps[1], point, assign))
+
+    assert (await marks(apis[0], made["session_id"]))["absent"] == "present"
     await settled(apps[0], database)
 
 
