@@ -15,12 +15,11 @@ from functions.domain.syncing import waits_after_refusal
 from functions.ports import SheetChange, Work
 from functions.services.deps import Deps
 from functions.services.findings import settle_and_mark
+from functions.services.gather import gather_conference, gather_session
 from functions.services.marking import mark
 from functions.services.reading import (
     Gathered,
     Request,
-    gather_conference,
-    gather_session,
     stored_conference,
 )
 from functions.services.refusals import store_refusal, store_refusal_of_marks
