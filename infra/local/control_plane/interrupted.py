@@ -1,8 +1,8 @@
 """A deployment that is broken off again and again, and started again each time, until it is whole.
 
-`make deploy-steps` (`python -m infra.local.control_plane.interrupted`) breaks it off at every step: two deployments side
-by side, each at every other step. Changes of one kind in a row that do not depend on each other, such as indexes, count
-as one step for every 25.
+`make deploy-steps` (`python -m infra.local.control_plane.interrupted`) breaks it off at every step: two deployments
+side by side, each at every other step. Changes of one kind in a row that do not depend on each other, such as indexes,
+count as one step for every 25.
 """
 
 from __future__ import annotations
