@@ -106,9 +106,10 @@ rules_release() { # the name under which the database's rules are released
 
 # gcloud has no command for rules. https://firebase.google.com/docs/reference/rules/rest
 ensure_rules() {
-  local release ruleset content
+  local release ruleset content file=infra/firestore.closed.rules
+  [[ $BROWSER != yes ]] || file=infra/firestore.rules
   release=$(rules_release)
-  content=$(jq --raw-input --slurp . infra/firestore.rules)
+  content=$(jq --raw-input --slurp . "$file")
   if exists release; then
     ruleset=$(state release .rulesetName)
     rest GET "$RULES/$ruleset" >"$WORK/state/ruleset" || echo null >"$WORK/state/ruleset"
@@ -117,7 +118,7 @@ ensure_rules() {
       return
     fi
   fi
-  change "security rules of infra/firestore.rules" release_rules "$release" "$content"
+  change "security rules of $file" release_rules "$release" "$content"
 }
 
 release_rules() { # RELEASE CONTENT

@@ -120,8 +120,10 @@ async def _rules(deployment: Deployment, report: Report) -> None:
     release = await deployment.google.read(f"{RULES}/{name if short == '(default)' else f'{name}/{short}'}")
     ruleset = await deployment.google.read(f"{RULES}/{release['rulesetName']}") if release else None
     contents = [file.get("content") for file in (ruleset or {}).get("source", {}).get("files", [])]
-    if contents != [deployment.wanted.rules]:
-        report.wrong("what browsers may read is not what infra/firestore.rules says", deployment.deploy)
+    for_browsers = (await deployment.labels()).get("meet-attendance-browser") == "yes"
+    wanted = "infra/firestore.rules" if for_browsers else "infra/firestore.closed.rules"
+    if contents != [deployment.wanted.rules(wanted)]:
+        report.wrong(f"what browsers may read is not what {wanted} says", deployment.deploy)
 
 
 @check("store", "Firebase", needs=[PROJECT, REGION])

@@ -78,10 +78,10 @@ class Wanted:
         """infra/firestore.indexes.json."""
         return dict(json.loads((ROOT / "infra/firestore.indexes.json").read_text()))
 
-    @functools.cached_property
-    def rules(self) -> str:
-        """infra/firestore.rules."""
-        return (ROOT / "infra/firestore.rules").read_text()
+    @staticmethod
+    def rules(name: str) -> str:
+        """Security rules, such as infra/firestore.rules."""
+        return (ROOT / name).read_text()
 
     @functools.cached_property
     def metrics(self) -> dict[str, Json]:

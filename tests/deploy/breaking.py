@@ -486,7 +486,7 @@ BREAKS: dict[str, tuple[Callable[[World], Any], str, str, str]] = {
         "audit",
         DEPLOY,
     ),
-    "rules": (lambda w: remove(w, "/releases/"), "rules", "infra/firestore.rules", DEPLOY),
+    "rules": (lambda w: remove(w, "/releases/"), "rules", "infra/firestore.closed.rules", DEPLOY),
     "other rules": (
         lambda w: rules(w)["source"]["files"][0].update(content="rules_version = '2';"),
         "rules",

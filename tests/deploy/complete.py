@@ -183,7 +183,7 @@ def assert_firestore(world: World) -> None:
     assert expiring >= WITH_PERSONAL_DATA
     release = world.resources["projects/my-school/releases/cloud.firestore"]
     rules = world.resources[release["rulesetName"]]["source"]["files"][0]["content"]
-    assert rules == (ROOT / "infra/firestore.rules").read_text()
+    assert rules == (ROOT / "infra/firestore.closed.rules").read_text()
 
 
 def assert_watching(world: World) -> None:

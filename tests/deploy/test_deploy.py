@@ -232,6 +232,9 @@ def test_options_that_no_setting_shows_are_kept_too(deployed, operator):
     assert done.returncode == 0, done.stderr
     assert '"authDomain": "my-school.firebaseapp.com"' in done.stdout
     assert not list(deployed.below(f"{DATABASE}/backupSchedules"))
+    release = deployed.resources["projects/my-school/releases/cloud.firestore"]
+    [file] = deployed.resources[release["rulesetName"]]["source"]["files"]
+    assert file["content"] == (ROOT / "infra/firestore.rules").read_text()
     assert "cloudfunctions.projects.locations.functions.generateUploadUrl" not in deployed.calls
     deployed.mutations.clear()
     done = somebody.deploy()
