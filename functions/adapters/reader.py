@@ -1,7 +1,7 @@
 """What is stored, read for looking at it: documents -> what they mean.
 
-A class meeting's document is written with every change of its attendance and its corrections, so its version stands
-for all of them; likewise a conference's for the rest of its snapshot.
+A class meeting's document is written with every change of its attendance and its corrections, so its version covers
+all of them; likewise a conference's covers the rest of its snapshot.
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ class DocumentReader:
 
     async def _corrections(self, session_id: str) -> dict[str, Correction]:
         """What people decided about a class meeting, by id of the document."""
-        # Read after the class meeting, whose version stands for them. Under one that does not exist there is
+        # Read after the class meeting, whose version covers them. Under one that does not exist there is
         # nothing, unless its conference belonged elsewhere for a while: what people decided is waiting then.
         known = await self._stored.get(session_path(session_id)) or self._stored.known(conference_path(session_id))
         return await self._corrections_under(session_id, known)
