@@ -68,6 +68,7 @@ SINGLE: Final = (
     *(Index("conferences", (field,)) for field in ("sync.pulled_at", "sync.state")),
     Index("parked_events", ("replayed_at",)),
     Index("people", ("emails[]",)),
+    Index("registers", ("month",)),
     *(
         Index("sessions", (field,))
         for field in (

@@ -105,6 +105,10 @@ LMS = {
             }
         },
     },
+    "docs/lms.md: the registers of a month": {
+        "from": [{"collectionId": "registers"}],
+        "where": {"fieldFilter": {"field": {"fieldPath": "month"}, "op": "EQUAL", "value": {"stringValue": "2026-11"}}},
+    },
     "docs/lms.md: a listener on a student's own attendance": {
         "from": [{"collectionId": "attendance", "allDescendants": True}],
         "where": {
