@@ -13,7 +13,7 @@ from typing import Any
 
 from functions.adapters.documents import SCHEMA_VERSION, Fields, check_schema, expiry
 from functions.domain.addresses import searchable
-from functions.domain.attendance import whole_seconds
+from functions.domain.attendance import attendee_id, whole_seconds
 from functions.domain.roster import Assignment, Correction, Decision, Mark, Override, Remembered, RoomDevice
 from functions.domain.sessions import Attendance, ClassSession
 
@@ -68,6 +68,10 @@ def attendance_to_document(person: Attendance, session: ClassSession, *, retenti
             }
             for presence in person.presences
         ],
+        # A document says nothing of others, so their accounts are in it as pseudonyms. Left out where it is empty.
+        **(
+            {"is_not": [attendee_id(session.session_id, user) for user in person.not_users]} if person.not_users else {}
+        ),
     }
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from functions.adapters.consents import Consent, UnreadableConsent, from_json, to_json
+from functions.domain.addresses import mailbox
 from functions.domain.errors import ConsentsUnavailable, ConsentUnreadable, TokenFileOpen
 from functions.domain.model import Organizer
 
@@ -37,7 +38,7 @@ class FileConsents:
         """See `Consents`. By e-mail address too, since nobody else can have put a name into one's own file."""
         kept = await asyncio.to_thread(self._read)
         by_user = (each for each in kept if each.user == organizer.user)
-        by_email = (each for each in kept if organizer.user is None and each.email == (organizer.email or "").lower())
+        by_email = (each for each in kept if organizer.user is None and _is_of(each, organizer.email))
         return next(by_user, None) or next(by_email, None)
 
     async def put(self, consent: Consent) -> None:
@@ -140,3 +141,7 @@ class FileConsents:
 
 def _kind(error: OSError) -> str:
     return errno.errorcode.get(error.errno or 0, type(error).__name__)
+
+
+def _is_of(consent: Consent, email: str | None) -> bool:
+    return bool(email and consent.email) and mailbox(consent.email or "") == mailbox(email or "")

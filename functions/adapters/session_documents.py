@@ -70,6 +70,7 @@ def session_to_document(sheet: AttendanceSheet, *, retention: timedelta | None) 
             "tried_at": progress.tried_at,
             "failures": progress.failures,
             "named_at": plan.named_at,
+            "named_before": [{"email": email, "at": at} for email, at in plan.named_before],
             "error": asdict(progress.error) if progress.error else None,
         },
         "conference_records": list(session.conference_records),
@@ -114,6 +115,7 @@ def session_from_document(fields: Mapping[str, Any]) -> ClassSession:
             fingerprint=fields["fingerprint"],
             calendar=_entry_from_document(fields) if fields.get("calendar") else None,
             named_at=progress.get("named_at"),
+            named_before=tuple((named["email"], named["at"]) for named in progress.get("named_before", ())),
         ),
         progress=Progress(
             listed_at=progress["listed_at"],

@@ -34,7 +34,7 @@ def copy_of(people: Sequence[Mapping[str, Any]], *, expire_at: datetime | None) 
         {**person, "updated_at": None if person["updated_at"] is COMMIT_TIME else person["updated_at"]}
         for person in people
     ]
-    common = {name: value for name, value in whole[0].items() if all(person[name] == value for person in whole)}
+    common = {name: value for name, value in whole[0].items() if all(name in p and p[name] == value for p in whole)}
     own = [{name: value for name, value in person.items() if name not in common} for person in whole]
     parts = [
         {

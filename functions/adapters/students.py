@@ -15,6 +15,7 @@ from functions.adapters.database import Database, Document, Query, Where
 from functions.adapters.documents import Fields, check_schema
 from functions.adapters.people_documents import person_from_document
 from functions.domain.addresses import KnownAddress, mailbox, mailboxes
+from functions.domain.attendance import attendee_id
 from functions.domain.sessions import Person
 
 SAMPLE = 25
@@ -39,6 +40,7 @@ class Student:
         person: What is known of the account.
         others: Accounts that have or had one of these addresses too.
         read_at: The moment at which all this was so.
+        asked: The address that was asked for, in its compared form: whoever it means is found by it.
     """
 
     ids: frozenset[str]
@@ -48,6 +50,7 @@ class Student:
     person: Person | None
     others: Mapping[str, Person]
     read_at: datetime
+    asked: str | None = None
 
     def names(self) -> list[Where]:
         """A condition on attendance for each name; never none."""
@@ -67,6 +70,13 @@ class Student:
         shared = mailboxes(attendance.get("emails", ())) & self.boxes
         if user in self.others or not shared:
             return False
+        is_not = attendance.get("is_not", ())
+        if (
+            is_not
+            and self.asked not in shared
+            and any(attendee_id(attendance["session_id"], u) in is_not for u in self.users)
+        ):
+            return False  # the class means the person to whom the address was given on
         moment = attendance.get("scheduled_end") or attendance["session_start"]
         return any(self._is_of(box, moment) for box in shared)
 
@@ -117,7 +127,8 @@ async def _find_by_email(email: str, database: Database, *, at: datetime | None)
     boxes = mailboxes(known.email for known in person.addresses) if person else frozenset({box})
     if boxes != {box}:
         people |= await _known_by(boxes - {box}, database, at=found.read_at)
-    return await _complete(None, frozenset({email}), users, boxes, person, people, database, at=found.read_at)
+    student = await _complete(None, frozenset({email}), users, boxes, person, people, database, at=found.read_at)
+    return replace(student, asked=box)
 
 
 async def _complete(  # noqa: PLR0917 - what is known so far

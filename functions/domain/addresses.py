@@ -131,7 +131,12 @@ def answered_since(person: Person | None, moment: datetime | None) -> bool:
 
 
 def owners(
-    wanted: Collection[str], people: Mapping[str, Person], moment: datetime | None, *, named_at: datetime | None = None
+    wanted: Collection[str],
+    people: Mapping[str, Person],
+    moment: datetime | None,
+    *,
+    named_at: datetime | None = None,
+    named_before: Mapping[str, datetime] | None = None,
 ) -> dict[str, str]:
     """The account of each address that a class names; nothing for an address without a known account.
 
@@ -144,12 +149,16 @@ def owners(
         people: What is known of accounts.
         moment: When the class's people were last there; None while it goes on.
         named_at: When the class got its students and teachers, if that is known.
+        named_before: By address in its compared form, when the class first named it, for those that it named before
+            that time already.
 
     Returns:
         By address in its compared form, `users/{id}`.
     """
     named = mailboxes(wanted)
-    afterwards = named_at if named_at and moment and named_at > moment else None
+    set_at = {box: (named_before or {}).get(box, named_at) for box in named}
+    # Only what the class was told after its people had left can mean what was known later.
+    afterwards = {box: at for box, at in set_at.items() if at and moment and at > moment}
     claims: dict[str, list[tuple[KnownAddress, str]]] = {}
     named_by: dict[str, frozenset[str]] = {}
     for user, person in people.items():
@@ -157,14 +166,19 @@ def owners(
         named_by[user] = frozenset(
             box
             for box, known in own
-            if known.current and (known.counts_at(moment) or (afterwards and known.counts_at(afterwards)))
+            if known.current and (known.counts_at(moment) or ((at := afterwards.get(box)) and known.counts_at(at)))
         )
         for box, known in own:
             claims.setdefault(box, []).append((known, user))
     found = {}
     for box, claiming in claims.items():
-        otherwise_named = {user for _, user in claiming if named_by[user] - {box}}
-        owner = _owner(claiming, otherwise_named, moment, afterwards)
+        # A class that is told a newer address of the old owner means by this one who has it by then.
+        otherwise_named = {
+            user: max((at for b in (*others, box) if (at := afterwards.get(b))), default=None)
+            for _, user in claiming
+            if (others := named_by[user] - {box})
+        }
+        owner = _owner(claiming, otherwise_named, moment)
         if owner:
             found[box] = owner
     return found
@@ -172,14 +186,13 @@ def owners(
 
 def _owner(
     claims: Sequence[tuple[KnownAddress, str]],
-    named: Collection[str],
+    named: Mapping[str, datetime | None],
     moment: datetime | None,
-    afterwards: datetime | None,
 ) -> str | None:
     """The account of an address.
 
-    The class names those in `named` by another address that they have now. `afterwards` is when the class got its
-    people, if that was after they had left.
+    The class names the accounts in `named` by another address that they have now: when it was told the later of the
+    two, if that was after its people had left.
     """
     in_time = [claim for claim in sorted(claims, key=_order) if moment is None or claim[0].reaches(moment)]
     for number, (known, user) in enumerate(in_time):
@@ -188,6 +201,7 @@ def _owner(
             if known.current or user not in named:
                 return user
             # Whoever has it by now may never have been asked for.
+            afterwards = named[user]
             was_given_on = afterwards is not None and known.until is not None and known.until < afterwards
             return successor or (None if was_given_on else user)
     return None

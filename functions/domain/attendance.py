@@ -268,6 +268,7 @@ def students_of(
         people=people,
         ended_at=people_left_at(session, conferences),
         named_at=session.plan.named_at,
+        named_before=dict(session.plan.named_before),
     ).students()
 
 
@@ -294,6 +295,7 @@ def who_is_who(session: ClassSession, evidence: Evidence) -> Who:
         room_names=evidence.room_names,
         ended_at=people_left_at(session, evidence.conferences),
         named_at=session.plan.named_at,
+        named_before=dict(session.plan.named_before),
     )
 
 
@@ -502,6 +504,7 @@ def _one(
         email_source=_email_source(own, assigned, entry),
         verdict=verdict(presences, hearing) if entry and hearing else Verdict(),
         merged=_merged(session, assigned),
+        not_users=who.not_meant_by(entry) if entry else (),
     )
 
 

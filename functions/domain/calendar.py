@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from functions.domain.addresses import mailbox
 from functions.domain.errors import AttendanceError, InvalidRequest, Permanent, Retryable
 from functions.domain.intervals import Interval
 from functions.domain.sessions import CalendarEntry, CalendarState, ClassSession, Plan
@@ -150,7 +151,8 @@ def event_id_of(seed: str, attempt: int) -> str:
 def guests_of(plan: Plan, *, organizer: str) -> frozenset[str]:
     """Who is invited to a class: students with an address, and its teachers but the one in whose calendar it is."""
     students = (entry.email for entry in plan.roster if entry.email)
-    return frozenset((*plan.teachers, *students)) - {organizer}
+    invited = {mailbox(email): email for email in (*students, *reversed(plan.teachers))}
+    return frozenset(email for box, email in invited.items() if box != mailbox(organizer))
 
 
 def details_of(session: ClassSession) -> Details | None:

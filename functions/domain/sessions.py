@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from functions.domain.addresses import EARLIEST, KnownAddress
+from functions.domain.addresses import EARLIEST, KnownAddress, mailboxes
 from functions.domain.intervals import Interval
 from functions.domain.model import Identity, Kind, Space, Subscription, Sync, SyncError
 from functions.domain.policy import Policy
@@ -133,6 +133,7 @@ class Plan:
         fingerprint: Of the request that scheduled it, to recognise the same one.
         calendar: Where it stands in Calendar; None if it is in none.
         named_at: When its teachers and students were last set.
+        named_before: Addresses in their compared form that it named before that already, each with when it first did.
     """
 
     scheduled: Interval | None = None
@@ -150,6 +151,12 @@ class Plan:
     fingerprint: str | None = None
     calendar: CalendarEntry | None = None
     named_at: datetime | None = None
+    named_before: tuple[tuple[str, datetime], ...] = ()
+
+    @property
+    def named(self) -> frozenset[str]:
+        """The addresses of its teachers and students in their compared form."""
+        return mailboxes([*self.teachers, *(entry.email for entry in self.roster if entry.email)])
 
     @property
     def takes_place(self) -> Interval | None:
@@ -262,6 +269,7 @@ class Attendance:
     Attributes:
         user: The account with which the person was there, else the person's own.
         account: The person's own account; not one that people assigned to a student.
+        not_users: Accounts that had the roster's address before it was given on: this is somebody else.
     """
 
     attendee_id: str
@@ -281,6 +289,7 @@ class Attendance:
     merged: tuple[Merged, ...] = ()
     suggestions: tuple[Suggestion, ...] = ()
     account: str | None = None
+    not_users: tuple[str, ...] = ()
 
     @property
     def mark(self) -> Mark | None:

@@ -85,6 +85,7 @@ class Who:
         accounts: By address, the account that has it: for people whom reports name by address alone.
         ended_at: When the people of the class were last there; None while it goes on.
         named_at: When its teachers and roster were set, if that is known.
+        named_before: By address in its compared form, when it was first named, for those that were before that time.
     """
 
     teachers: frozenset[str]
@@ -98,6 +99,7 @@ class Who:
     accounts: Mapping[str, str] = field(default_factory=dict)
     ended_at: datetime | None = None
     named_at: datetime | None = None
+    named_before: Mapping[str, datetime] = field(default_factory=dict)
     _named_boxes: frozenset[str] = field(init=False, repr=False)
     _owners: Mapping[str, str] = field(init=False, repr=False)
     _teachers: frozenset[str] = field(init=False, repr=False)
@@ -110,7 +112,7 @@ class Who:
         """Find each address's account once, for all participants."""
         emails = [entry.email for entry in self.roster if entry.email]
         named = [*self.teachers, *emails]
-        found = owners(named, self.people, self.ended_at, named_at=self.named_at)
+        found = owners(named, self.people, self.ended_at, named_at=self.named_at, named_before=self.named_before)
         teachers = mailboxes(self.teachers)
         teaching = frozenset(found[box] for box in teachers if box in found)
         having = Counter(box for p in self.people.values() for box in mailboxes(k.email for k in p.addresses))
@@ -145,6 +147,13 @@ class Who:
         """
         contested = entry.email and mailbox(entry.email) in self._contested
         return self.account_of_entry(entry) if contested else entry.user
+
+    def not_meant_by(self, entry: RosterEntry) -> tuple[str, ...]:
+        """Accounts that had a student's address and are somebody else, while it is not known who has it now."""
+        if entry.email is None or self.account_of_entry(entry):
+            return ()
+        box = mailbox(entry.email)
+        return tuple(sorted(u for u, p in self.people.items() if box in mailboxes(k.email for k in p.addresses)))
 
     def emails_of(self, user: str | None) -> tuple[str, ...]:
         """The addresses of an account that count for this class meeting, but none that means somebody else in it."""

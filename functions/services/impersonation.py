@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 
+from functions.domain.addresses import mailbox, mailboxes
 from functions.domain.errors import CredentialsRefused, DomainNotAllowed, Retryable, TeacherNotAllowed
 from functions.domain.model import IdentitySource, Organizer, SyncError
 from functions.domain.sessions import Caller, CallerRole, TrackedOrganizer
@@ -98,4 +99,4 @@ async def _primary_address(user: str, store: AttendanceStore) -> str | None:
 
 def _is_allowed(email: str, *, enrolled: bool, by_admin: bool, rules: Rules) -> bool:
     in_domain = email.rpartition("@")[2] in rules.allowed_domains
-    return enrolled or email in rules.allowed_teachers or (by_admin and in_domain)
+    return enrolled or mailbox(email) in mailboxes(rules.allowed_teachers) or (by_admin and in_domain)

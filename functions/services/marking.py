@@ -231,11 +231,20 @@ async def conferences_of(reader: Reader, session: ClassSession, *, now: datetime
 
 
 async def _named(work: Work, session: ClassSession, *, now: datetime) -> ClassSession:
-    """A class meeting as it is planned, with when its teachers and students were set: what was known before is old."""
+    """A class meeting as it is planned, with when its teachers and students were set: what was known before is old.
+
+    An address that it goes on to name keeps the time at which it was first named, and with it its meaning.
+    """
     before = await work.session(session.session_id)
     if before and (before.plan.teachers, before.plan.roster) == (session.plan.teachers, session.plan.roster):
         return session
-    return dataclasses.replace(session, plan=dataclasses.replace(session.plan, named_at=now))
+    named_before: tuple[tuple[str, datetime], ...] = ()
+    if before:
+        first, otherwise = dict(before.plan.named_before), before.plan.named_at or before.start
+        kept = session.plan.named & before.plan.named
+        named_before = tuple((box, first.get(box, otherwise)) for box in sorted(kept))
+    plan = dataclasses.replace(session.plan, named_at=now, named_before=named_before)
+    return dataclasses.replace(session, plan=plan)
 
 
 async def _who_may_be_meant(

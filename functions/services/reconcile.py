@@ -6,15 +6,17 @@ https://developers.google.com/workspace/events/guides/events-meet asks for it: n
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+from functions.domain.addresses import current_of
 from functions.domain.errors import NeedsOperator, NotFound, UnreadableMessage
 from functions.domain.intervals import Interval
 from functions.domain.model import Conference, ConferenceRecord, Organizer, SyncSource, is_reported
 from functions.domain.rereading import is_deferred
-from functions.domain.sessions import ClassSession
+from functions.domain.sessions import ClassSession, Person, TrackedOrganizer
 from functions.domain.syncing import LONGEST_CALL, is_unfinished, read_again_at, waits_after_refusal
 from functions.domain.timetable import RETENTION, Room
 from functions.ports import DueRoom, Job, Listing, Reader, Work
@@ -150,7 +152,7 @@ async def reconcile(organizer: str, *, deps: Deps) -> int:
     listing = await deps.conferences.list(space=None, since=since, until=None, organizer=acting_as)
     known = await deps.store.unfinished_conferences(tracked.user, since=deps.clock() - RETENTION)
     wanted = await _due_reads(listing.records, known, is_back=_is_back(before, listing), deps=deps)
-    failing = await deps.store.failing_sessions(tracked.email, since=before or _LONG_AGO)
+    failing = await _failing_sessions(tracked, since=before or _LONG_AGO, deps=deps)
     await deps.jobs.publish([*_reads(wanted, tracked.user), *_syncs(failing, deps.clock())])
 
     async def decide(work: Work) -> None:
@@ -160,6 +162,18 @@ async def reconcile(organizer: str, *, deps: Deps) -> int:
 
     await deps.store.transact(decide)
     return len(wanted) + len(failing)
+
+
+async def _failing_sessions(tracked: TrackedOrganizer, *, since: datetime, deps: Deps) -> list[str]:
+    """The teacher's failing class meetings, by every address of the account: a class may name any of them."""
+
+    async def load(work: Work) -> Person | None:
+        return (await work.people([tracked.user])).get(tracked.user)
+
+    person, _ = await deps.store.transact(load)
+    emails = {tracked.email, *(current_of(person) if person else ())}
+    found = await asyncio.gather(*(deps.store.failing_sessions(email, since=since) for email in sorted(emails)))
+    return sorted({session_id for part in found for session_id in part})
 
 
 async def reconcile_room(space: str, *, deps: Deps) -> int:

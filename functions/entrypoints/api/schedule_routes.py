@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
+from functions.domain.addresses import mailbox
 from functions.domain.errors import InvalidRequest
 from functions.entrypoints.api.answers import Changed, ChangedClass, Scheduled, UnappliedAnswer
 from functions.entrypoints.api.calls import (
@@ -154,8 +155,10 @@ async def cancel(  # noqa: PLR0917 - FastAPI passes by name
 
 
 def _others(teacher: str | None, emails: list[str]) -> tuple[str, ...]:
-    """The co-teachers, each once, without the teacher."""
-    return tuple(email for email in dict.fromkeys(emails) if email != teacher)
+    """The co-teachers, each once, without the teacher: two spellings of one mailbox are one person."""
+    by_box = {mailbox(email): email for email in reversed(emails)}
+    own = mailbox(teacher) if teacher else None
+    return tuple(email for email in dict.fromkeys(emails) if by_box[mailbox(email)] == email and mailbox(email) != own)
 
 
 def _times(session: Mapping[str, Any]) -> dict[str, Any]:

@@ -365,6 +365,33 @@ async def test_a_class_that_failed_need_not_wait_once_meet_answers_for_its_teach
     assert await marks(api, made["session_id"]) == {"punctual": "present"}
 
 
+@pytest.mark.usefixtures("teacher")
+async def test_a_class_that_failed_and_names_its_teacher_by_an_alias_need_not_wait_either(
+    app, api, clock, school, meet
+):
+    """Nobody came, so no record leads to the class: only its teacher does."""
+    school.enrol(Account(TEACHER, "teacher@school.example", aliases=("ms.t@school.example",)))
+    body = {
+        "teacher_email": "ms.t@school.example",
+        "student_emails": [PUPILS[0].email],
+        "subject": "Mathematics",
+        "start_time": (START + HOUR).isoformat(),
+        "duration_minutes": 60,
+    }
+    made = (await api.post("/api/schedule/class", json=body)).json()
+    meet.faults.set(Fault("ListConferenceRecords", status=UNAUTHENTICATED))
+    for minutes in (120, 122, 126, 134, 150, 182):
+        clock.turn_to(START + timedelta(minutes=minutes))
+        await job(app, "sync-due")
+    meet.faults.clear()
+    clock.turn(timedelta(minutes=5))
+    assert await marks(api, made["session_id"]) == {"punctual": "unknown"}
+
+    await job(app, "reconcile", organizer=TEACHER)
+    session = (await api.get(f"/api/sessions/{made['session_id']}")).json()
+    assert session["state"] == "not_held"
+
+
 class Broken:
     """Jobs that Pub/Sub does not take."""
 

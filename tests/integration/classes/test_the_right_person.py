@@ -256,6 +256,16 @@ async def test_a_class_that_is_entered_after_a_renaming_knows_a_student_by_the_n
 
     assert marks_in(found) == {"dana@new.example": "present", "dana@school.example": "absent"}
     assert [p["emails"] for p in found["attendance"] if p["email"] == "dana@new.example"] == [["dana@new.example"]]
+    session_id = found["session"]["session_id"]
+    for name in ("dana@new.example", "77"):
+        assert (await history(api, name)).get(session_id) == "present", name
+        answer = await api.get(f"/api/students/{name}/attendance")
+        assert [one["email"] for one in answer.json()["attendance"] if one["session_id"] == session_id] == [
+            "dana@new.example"
+        ], name
+    assert "absent" in [
+        one["mark"] for one in (await api.get("/api/students/dana@school.example/attendance")).json()["attendance"]
+    ]
 
 
 async def test_a_class_that_is_entered_after_a_swap_of_addresses_means_each_student_by_the_newer_one(app, api, school):
@@ -271,6 +281,37 @@ async def test_a_class_that_is_entered_after_a_swap_of_addresses_means_each_stud
     )
 
     assert marks_in(found) == {"dana@school.example": "absent", "sam@school.example": "present"}
+
+
+@pytest.mark.parametrize("edit", ["another pupil", "a co-teacher"])
+async def test_an_edit_of_other_names_after_a_swap_of_addresses_leaves_past_marks_with_their_students(
+    app, api, school, edit
+):
+    """The class named both before the swap, so each address still means the student who had it then."""
+    school.enrol(Account("users/77", "dana@school.example"), Account("users/78", "sam@school.example"))
+    roster = ["dana@school.example", "sam@school.example"]
+    first = await scheduled(api, student_emails=roster)
+    people = signed_in("dana", "users/77"), signed_in("sam", "users/78", (0, 10))
+    await hold(app, api, school, first, teacher(ALL_CLASS), *people)
+    right = {"dana@school.example": "present", "sam@school.example": "partial"}
+    assert marks_in(await sheet(api, first["session_id"])) == right
+    school.enrol(Account("users/77", "sam@school.example"), Account("users/78", "dana@school.example"))
+    second = await scheduled(api, student_emails=roster)
+    await hold(app, api, school, second, teacher(ALL_CLASS), *people, record="rec-2")
+
+    url = f"/api/sessions/{first['session_id']}"
+    if edit == "another pupil":
+        body = {"students": [{"email": email} for email in [*roster, "ben@school.example"]], "by": "office"}
+        answer = await api.put(f"{url}/roster", json=body)
+    else:
+        answer = await api.patch(
+            f"/api/schedule/class/{first['session_id']}", json={"co_teacher_emails": ["tom@school.example"]}
+        )
+    assert answer.is_success, answer.text
+    await job(app, "sync-session", session_id=first["session_id"])
+
+    marks = marks_in(await sheet(api, first["session_id"]))
+    assert {email: marks[email] for email in roster} == right
 
 
 async def test_a_class_that_is_entered_after_a_teachers_marriage_expects_the_student_with_her_old_address(

@@ -156,6 +156,24 @@ def test_a_class_entered_after_two_students_swapped_their_addresses_means_each_b
     }
 
 
+def test_an_address_that_a_class_goes_on_to_name_keeps_its_meaning_when_others_are_named_after_a_swap():
+    people = told({}, 1, u1=("a@x.example",), u2=("b@x.example",))
+    people = told(people, 5, u1=("b@x.example",), u2=("a@x.example",))
+    before = {"a@x.example": ended_at(0), "b@x.example": ended_at(0)}
+
+    found = owners([*before, "c@x.example"], people, ended_at(1), named_at=asked_at(6), named_before=before)
+    assert found == {"a@x.example": "users/1", "b@x.example": "users/2"}
+
+
+def test_a_class_that_is_told_a_students_newer_address_later_means_somebody_else_by_the_old_one_from_then_on():
+    people = told({}, 1, u1=("dana@x.example",))
+    people = told(people, 3, u1=("dana.new@x.example",))
+    named, before = ["dana.new@x.example", "dana@x.example"], {"dana@x.example": ended_at(0)}
+
+    found = owners(named, people, ended_at(1), named_at=asked_at(4), named_before=before)
+    assert found == {"dana.new@x.example": "users/1"}
+
+
 def test_classmates_who_got_each_others_addresses_keep_their_own_for_a_past_class():
     people = told({}, 1, u1=("sam@x.example",), u2=("tim@x.example",))
     people = told(people, 5, u1=("sam.old@x.example",), u2=("sam@x.example",))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from functions.domain.addresses import mailbox, mailboxes
 from functions.domain.model import SyncSource, SyncState
 from functions.domain.sessions import Role, SessionState
 from functions.entrypoints.api.answers import AttendanceAnswer, SessionAnswer
@@ -76,7 +77,8 @@ def _length(start: datetime | None, end: datetime | None) -> str:
 
 def number_expected(session: SessionAnswer) -> int:
     """How many students are expected: a teacher who stands on the roster is none."""
-    return sum(entry.email not in session.teacher_emails for entry in session.roster)
+    teaching = mailboxes(session.teacher_emails)
+    return sum(entry.email is None or mailbox(entry.email) not in teaching for entry in session.roster)
 
 
 def _not_held_by_teacher(people: Sequence[AttendanceAnswer]) -> str:
