@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from infra.local.control_plane import World
-from tests.deploy.complete import DATABASE, PLACE, account, agent, subscription_of
+from tests.deploy.complete import DATABASE, PLACE, ROOT, account, agent, subscription_of
 from tests.deploy.living import log_line, moment, organizer, parked
 
 PROJECT = "projects/my-school"
+FOR_BROWSERS = ROOT / "infra/firestore.rules"
 DEPLOY = "make deploy PROJECT=my-school REGION=europe-west1"
 
 
@@ -497,6 +498,7 @@ BREAKS: dict[str, tuple[Callable[[World], Any], str, str, str]] = {
         lambda w: (
             function(w)["labels"].update({"meet-attendance-browser": "yes"}),
             w.enabled.add("firebase.googleapis.com"),
+            rules(w)["source"]["files"][0].update(content=FOR_BROWSERS.read_text()),
         ),
         "Firebase",
         "web app Meet Attendance is missing",
