@@ -47,8 +47,9 @@ function lms_may_see_session(string $session_id): bool
 
 
 def code_block(language: str) -> str:
-    """The one block of this language in `docs/lms.md`."""
-    [block] = re.findall(rf"^```{language}\n(.*?)^```$", PAGE.read_text(), flags=re.MULTILINE | re.DOTALL)
+    """The one block of this language in the section Pages of `docs/lms.md`."""
+    [section] = re.findall(r"^## Pages\n(.*?)^## ", PAGE.read_text(), flags=re.MULTILINE | re.DOTALL)
+    [block] = re.findall(rf"^```{language}\n(.*?)^```$", section, flags=re.MULTILINE | re.DOTALL)
     return str(block)
 
 
