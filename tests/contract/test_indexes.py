@@ -83,7 +83,7 @@ VIEWS = {
 }
 """Every method of the views that looks for documents."""
 
-BY_PATH = {"transact", "forget_remark", "park", "parked_event", "note_replayed"} | {
+BY_PATH = {"transact", "reader", "forget_remark", "park", "parked_event", "note_replayed"} | {
     "session",
     "sessions_with",
     "attendance",

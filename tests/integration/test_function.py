@@ -24,6 +24,12 @@ LENGTH = timedelta(minutes=50)
 TIMES_OF_PROCESSING = {"pulled_at", "first_pulled_at", "created_at", "updated_at", "attempts", "meet_calls"}
 
 
+@pytest.fixture(autouse=True)
+def this_moment(monkeypatch):
+    """Each test begins now: what had not settled when the suite began has settled since."""
+    monkeypatch.setitem(globals(), "NOW", datetime.now(UTC))
+
+
 def names(text):
     return set(text.split())
 

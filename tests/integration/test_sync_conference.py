@@ -14,9 +14,15 @@ from infra.local.faults import Fault
 from infra.local.school import Attendee, Conference, Visit
 from tests.builders import until
 
-NOW = datetime.now(UTC).replace(microsecond=654321)
+NOW = datetime.now(UTC)
 LENGTH = timedelta(minutes=50)
 STATUS = grpc.StatusCode
+
+
+@pytest.fixture(autouse=True)
+def this_moment(monkeypatch):
+    """Each test begins now: what had not settled when the suite began has settled since."""
+    monkeypatch.setitem(globals(), "NOW", datetime.now(UTC).replace(microsecond=654321))
 
 
 def a_class(seed=3, people=12, *, ended_ago=timedelta(hours=1), settled=True):
