@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import grpc
 import pytest
 
-from functions.domain.errors import MeetAccessDenied, MeetRequestRefused
+from functions.domain.errors import MeetAccessDenied, MeetUnavailable
 from functions.domain.model import Organizer
 from infra.local.faults import Fault
 from infra.local.school import Conference
@@ -98,7 +98,7 @@ async def test_a_page_that_fails_for_a_while_is_asked_for_again(app, school, mee
 
 @pytest.mark.parametrize(
     ("status", "error"),
-    [(STATUS.PERMISSION_DENIED, MeetAccessDenied), (STATUS.INVALID_ARGUMENT, MeetRequestRefused)],
+    [(STATUS.PERMISSION_DENIED, MeetAccessDenied), (STATUS.INVALID_ARGUMENT, MeetUnavailable)],
 )
 async def test_a_second_page_that_is_refused_gives_no_listing_at_all(app, school, meet, status, error):
     for number in range(150):
