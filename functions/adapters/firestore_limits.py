@@ -65,6 +65,7 @@ _BY_START: Final = ("session_start", "attendee_id")
 
 SINGLE: Final = (
     *(Index("attendance", (field,), is_group=True) for field in _WHOSE),
+    Index("attendance", ("teacher_emails[]",)),
     *(Index("conferences", (field,)) for field in ("sync.pulled_at", "sync.state")),
     Index("parked_events", ("replayed_at",)),
     Index("people", ("emails[]",)),

@@ -93,6 +93,13 @@ BY_PATH = {"transact", "reader", "forget_remark", "park", "parked_event", "note_
 }
 """Methods that read documents whose path they know, and those directly below them."""
 
+MINE = {
+    "fieldFilter": {
+        "field": {"fieldPath": "teacher_emails"},
+        "op": "ARRAY_CONTAINS",
+        "value": {"stringValue": "teacher@school.example"},
+    }
+}
 LMS = {
     "docs/lms.md: a listener on what has changed in class meetings": {
         "from": [{"collectionId": "sessions"}],
@@ -104,6 +111,17 @@ LMS = {
                 "value": {"timestampValue": "2026-11-23T09:00:00Z"},
             }
         },
+    },
+    "docs/lms.md: a teacher's class meetings, in a page": {
+        "from": [{"collectionId": "sessions"}],
+        "where": MINE,
+        "orderBy": [
+            {"field": {"fieldPath": name}, "direction": "ASCENDING"} for name in ("session_start", "session_id")
+        ],
+    },
+    "docs/lms.md: the attendance in a teacher's class meeting, in a page": {
+        "from": [{"collectionId": "attendance"}],
+        "where": MINE,
     },
     "docs/lms.md: the registers of a month": {
         "from": [{"collectionId": "registers"}],
