@@ -12,6 +12,8 @@ import pytest
 from infra.local.control_plane import World
 from tests.deploy.complete import PLACE, assert_complete, environment, granted
 
+pytestmark = pytest.mark.timeout(600)  # the first of them waits for a whole deployment with the real gcloud
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/deploy.md").read_text()
 

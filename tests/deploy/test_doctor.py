@@ -16,6 +16,8 @@ from tests.deploy.breaking import BREAKS, DEPLOY, OWN, PROJECT, EverythingBut, f
 from tests.deploy.complete import PLACE
 from tests.deploy.living import TEACHER, bring_to_life
 
+pytestmark = pytest.mark.timeout(600)  # the first of them waits for a whole deployment with the real gcloud
+
 SCOPES = "https://www.googleapis.com/auth/"
 
 Check = dict[str, Any]

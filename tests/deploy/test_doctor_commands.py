@@ -19,6 +19,8 @@ from tests.deploy.complete import environment as deployed_settings
 from tests.deploy.living import bring_to_life, organizer
 from tests.deploy.test_deploy import _break_everything
 
+pytestmark = pytest.mark.timeout(600)  # the first of them waits for a whole deployment with the real gcloud
+
 ROOT = Path(__file__).parents[2]
 DEPLOY = "make deploy PROJECT=my-school REGION=europe-west1"
 HERE = ("PROJECT=my-school", "REGION=europe-west1")

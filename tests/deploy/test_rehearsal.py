@@ -46,6 +46,8 @@ from tests.api import ISSUER, token
 from tests.classroom import MARKS, PUPILS, START, TEACHER, marks, the_class
 from tests.deploy.complete import PLACE, environment
 
+pytestmark = pytest.mark.timeout(600)  # the first of them waits for a whole deployment with the real gcloud
+
 ROOT = Path(__file__).parents[2]
 ACCOUNT = "meet-attendance@my-school.iam.gserviceaccount.com"
 LMS = "lms@school-lms.iam.gserviceaccount.com"
