@@ -80,12 +80,12 @@ async def repeated(
             try:
                 return await attempt()
             except Exception as error:
-                if not if_error(error):
-                    raise  # an answer, such as 404: the service is well
-                trouble.failed(began)
+                again = if_error(error)
+                if again or may_pass(error):  # else it is an answer, such as 404: the service is well
+                    trouble.failed(began)
                 failures += 1
                 pause = max(next(pauses), (wait or asked_to_wait)(error))
-                if failures >= attempts or pause >= mine.left or not worth_it(failures):
+                if failures >= attempts or not again or pause >= mine.left or not worth_it(failures):
                     raise
             await mine.sleep(pause)
 

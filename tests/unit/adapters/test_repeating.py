@@ -33,3 +33,17 @@ async def test_a_refusal_costs_no_patience_and_a_failure_does(error, left):
         await repeated(slow, attempts=1)
 
     assert patience.left == left
+
+
+async def test_a_failure_that_is_not_repeated_costs_patience_all_the_same():
+    seconds = Seconds()
+    patience = Patience(45.0, clock=lambda: seconds.now, sleep=seconds.pass_by)
+
+    async def slow():
+        await seconds.pass_by(20.0)
+        raise gexc.DeadlineExceeded("late")
+
+    with patience.started(), pytest.raises(gexc.DeadlineExceeded):
+        await repeated(slow, attempts=3, if_error=lambda _: False)
+
+    assert patience.left == 25.0
