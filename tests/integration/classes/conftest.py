@@ -43,8 +43,26 @@ async def workspace_events(school, home):
 
 
 @pytest.fixture
-def app(instance, google, workspace_events):
+def firestore(firestore_address, project, monkeypatch):
+    """Settings that name the emulator."""
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_address)  # the client's own variable
+    return {
+        "attendance_store": "firestore",
+        "firestore_emulator_host": firestore_address,
+        "google_cloud_project": project,
+    }
+
+
+@pytest.fixture
+def store_settings():
+    """Where the application stores: in the embedded store, unless a module says `firestore`."""
+    return {}
+
+
+@pytest.fixture
+def app(instance, google, workspace_events, store_settings):
     return instance(
+        **store_settings,
         people_api_endpoint=google.endpoint,
         directory_api_endpoint=google.endpoint,
         workspace_events_api_endpoint=workspace_events.endpoint,

@@ -21,19 +21,8 @@ def home(project):
 
 
 @pytest.fixture
-def app(instance, google, workspace_events, firestore_address, project, monkeypatch):  # noqa: PLR0917 - all of Google
-    """The application on the emulator."""
-    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_address)
-    return instance(
-        people_api_endpoint=google.endpoint,
-        directory_api_endpoint=google.endpoint,
-        workspace_events_api_endpoint=workspace_events.endpoint,
-        attendance_store="firestore",
-        firestore_emulator_host=firestore_address,
-        google_cloud_project=project,
-        api_callers="*=admin",
-        settle_seconds=600,
-    )
+def store_settings(firestore):
+    return firestore
 
 
 @pytest.fixture
@@ -109,3 +98,13 @@ async def test_what_changed_since_the_last_time(queries, made, api):
     assert made[1] in changed
     assert {p["mark"] for p in changed[made[1]] if p["student_id"] == "S6"} == {"excused"}
     assert next_time >= read_at
+
+
+async def test_a_change_whose_storing_began_before_the_last_poll_is_found_by_the_next(queries, made, firestore_client):
+    _, read_at = await queries("changed_since", datetime(2026, 1, 1, tzinfo=UTC))
+    began = datetime.now(UTC) - timedelta(seconds=5)
+    await firestore_client.document(f"sessions/{made[0]}").update({"updated_at": began})
+
+    changed, _ = await queries("changed_since", read_at)
+
+    assert made[0] in changed

@@ -23,7 +23,7 @@ from functions.services.survey import survey
 from infra.local.clock import TurnableClock
 from infra.local.faults import Fault
 from infra.local.school import Account, Attendee, Conference, School, Visit
-from tests.classroom import PUPILS, TEACHER, job, marks
+from tests.classroom import PUPILS, TEACHER, job, marks, scheduled
 
 ADMIN = Caller(None, CallerRole.ADMIN)
 START = datetime(2026, 11, 2, 6, tzinfo=UTC)
@@ -336,26 +336,31 @@ async def test_rooms_of_a_teacher_whom_nobody_tracks_are_looked_into_as_that_tea
     assert {one.acting_as for one in meet.calls if one.method == "ListConferenceRecords"} == {COLLEAGUE.email}
 
 
+async def a_lesson(api, *, teacher_email):
+    """A class in the second hour of the day."""
+    return await scheduled(
+        api, teacher_email=teacher_email, student_emails=[PUPILS[0].email], start_time=(START + HOUR).isoformat()
+    )
+
+
+async def fails_for_an_hour(app, clock, meet):
+    """From the end of that class on, Meet takes nobody's credentials."""
+    meet.faults.set(Fault("ListConferenceRecords", status=UNAUTHENTICATED))
+    for minutes in (120, 122, 126, 134, 150, 182):
+        clock.turn_to(START + timedelta(minutes=minutes))
+        await job(app, "sync-due")
+
+
 @pytest.mark.usefixtures("teacher")
 async def test_a_class_that_failed_need_not_wait_once_meet_answers_for_its_teacher_again(app, api, clock, school, meet):
-    body = {
-        "teacher_email": "teacher@school.example",
-        "student_emails": [PUPILS[0].email],
-        "subject": "Mathematics",
-        "start_time": (START + HOUR).isoformat(),
-        "duration_minutes": 60,
-    }
-    made = (await api.post("/api/schedule/class", json=body)).json()
+    made = await a_lesson(api, teacher_email="teacher@school.example")
     start, end = START + HOUR, START + 2 * HOUR
     people = [
         Attendee("t", "signed_in", "T", TEACHER, (Visit(start, end),)),
         Attendee("p", "signed_in", "P", PUPILS[0].user, (Visit(start, end),)),
     ]
     school.hold(Conference("lesson", made["space"], made["meeting_code"], TEACHER, start, end, tuple(people)))
-    meet.faults.set(Fault("ListConferenceRecords", status=UNAUTHENTICATED))
-    for minutes in (120, 122, 126, 134, 150, 182):
-        clock.turn_to(START + timedelta(minutes=minutes))
-        await job(app, "sync-due")
+    await fails_for_an_hour(app, clock, meet)
     meet.faults.clear()
     clock.turn(timedelta(minutes=5))
     await job(app, "sync-due")
@@ -371,18 +376,8 @@ async def test_a_class_that_failed_and_names_its_teacher_by_an_alias_need_not_wa
 ):
     """Nobody came, so no record leads to the class: only its teacher does."""
     school.enrol(Account(TEACHER, "teacher@school.example", aliases=("ms.t@school.example",)))
-    body = {
-        "teacher_email": "ms.t@school.example",
-        "student_emails": [PUPILS[0].email],
-        "subject": "Mathematics",
-        "start_time": (START + HOUR).isoformat(),
-        "duration_minutes": 60,
-    }
-    made = (await api.post("/api/schedule/class", json=body)).json()
-    meet.faults.set(Fault("ListConferenceRecords", status=UNAUTHENTICATED))
-    for minutes in (120, 122, 126, 134, 150, 182):
-        clock.turn_to(START + timedelta(minutes=minutes))
-        await job(app, "sync-due")
+    made = await a_lesson(api, teacher_email="ms.t@school.example")
+    await fails_for_an_hour(app, clock, meet)
     meet.faults.clear()
     clock.turn(timedelta(minutes=5))
     assert await marks(api, made["session_id"]) == {"punctual": "unknown"}

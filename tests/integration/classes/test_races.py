@@ -51,17 +51,6 @@ def home(project):
 
 
 @pytest.fixture
-def firestore(firestore_address, project, monkeypatch):
-    """Settings that name the emulator."""
-    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_address)  # the client's own variable
-    return {
-        "attendance_store": "firestore",
-        "firestore_emulator_host": firestore_address,
-        "google_cloud_project": project,
-    }
-
-
-@pytest.fixture
 def apps(instance, google, workspace_events, firestore):
     """Two instances of the application."""
     return [

@@ -269,7 +269,7 @@ async def test_rows_that_come_late_are_found_later_and_nothing_becomes_less(api,
     google.reports.lag = timedelta(days=1)
     nothing = await reported(api, session_id)
     to_the_end = datetime.now(UTC) - at(60) + timedelta(minutes=5)
-    google.reports.lag = to_the_end  # those who stayed are not told of yet
+    google.reports.lag = to_the_end  # the rows of those who stayed are still missing
     assert (await reported(api, session_id)).status_code == 200
     early = await marks(api, session_id)
     google.reports.lag = timedelta(0)

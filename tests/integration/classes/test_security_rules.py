@@ -120,27 +120,8 @@ def _value(value):
 
 
 @pytest.fixture
-def firestore(firestore_address, project, monkeypatch):
-    """Settings that name the emulator."""
-    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_address)  # the client's own variable
-    return {
-        "attendance_store": "firestore",
-        "firestore_emulator_host": firestore_address,
-        "google_cloud_project": project,
-    }
-
-
-@pytest.fixture
-def app(instance, google, workspace_events, firestore):
-    """The application on the emulator: rules are Firestore's, so no other store is tried."""
-    return instance(
-        people_api_endpoint=google.endpoint,
-        directory_api_endpoint=google.endpoint,
-        workspace_events_api_endpoint=workspace_events.endpoint,
-        **firestore,
-        api_callers="*=admin",
-        settle_seconds=600,
-    )
+def store_settings(firestore):
+    return firestore
 
 
 @pytest.fixture
