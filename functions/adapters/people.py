@@ -102,8 +102,9 @@ class People:
 
         Whom the answer leaves out is one that it could not look up: that somebody is not known has a status.
 
-        Whether one id that People cannot read has the whole request refused is documented nowhere. So a refused batch
-        is halved until that id stands alone, if People answers for the person who asks: then it is not the request.
+        Google does not say whether one id that People cannot read makes it refuse the whole request. So a refused batch
+        is halved until that id is alone in it. But first the caller's own account is asked for: if People refuses that
+        too, the ids are not the reason.
         """
         result = PeopleAnswer()
         waiting, halvings = [sorted(users)], 0
@@ -144,7 +145,7 @@ class People:
             raise IdentityRequestRefused(f"The {API.title} does not know the request (HTTP 404).") from None
 
     def _read(self, answer: Mapping[str, Any], users: Collection[str], result: PeopleAnswer) -> None:
-        """Add what an answer tells of accounts to a result."""
+        """Add the accounts in an answer to a result."""
         result.failed.update(users)
         for response in answer.get("responses", ()):
             person = response.get("person", {})

@@ -40,7 +40,7 @@ class Student:
         person: What is known of the account.
         others: Accounts that have or had one of these addresses too.
         read_at: The moment at which all this was so.
-        asked: The address that was asked for, in its compared form: whoever it means is found by it.
+        asked: The address that was asked for, in its compared form.
     """
 
     ids: frozenset[str]
@@ -76,7 +76,7 @@ class Student:
             and self.asked not in shared
             and any(attendee_id(attendance["session_id"], u) in is_not for u in self.users)
         ):
-            return False  # the class means the person to whom the address was given on
+            return False  # the class means the new owner of the address
         moment = attendance.get("scheduled_end") or attendance["session_start"]
         return any(self._is_of(box, moment) for box in shared)
 

@@ -200,7 +200,7 @@ def _owner(
             successor = next((other for _, other in in_time[number + 1 :] if other != user), None)
             if known.current or user not in named:
                 return user
-            # Whoever has it by now may never have been asked for.
+            # Its owner by now may never have been looked up.
             afterwards = named[user]
             was_given_on = afterwards is not None and known.until is not None and known.until < afterwards
             return successor or (None if was_given_on else user)

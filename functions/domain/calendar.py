@@ -100,7 +100,7 @@ class Event:
         occurrence: When it would begin by the rule of its series; None for what is no occurrence.
         meeting_code: Of the Meet link that was made; None as long as there is none.
         link_failed: Whether Calendar could make no Meet link.
-        attendees: Everybody whom it names, by address: guests, and whom no class knows of, such as rooms.
+        attendees: Everybody in it, by address: guests, and others that no class names, such as rooms.
     """
 
     event_id: str

@@ -108,9 +108,8 @@ def after_marking(
         session: As it was marked.
         now: The time of the computation.
         settle: How long after its end a conference may still change.
-        everybody_answered: Whether every account that was there could be asked about. If not, somebody must come
-            back to it, whoever brought the conference in: that counts as an attempt that failed. A scheduled class
-            that nothing was tried for yet is due anyway.
+        everybody_answered: Whether every account that was there was looked up. If not, the class is due again, as
+            after an attempt that failed. A scheduled class that was never tried is due anyway.
     """
     progress = session.progress
     untried = session.plan.takes_place is not None and progress.tried_at is None

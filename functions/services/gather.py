@@ -144,7 +144,7 @@ async def look_around(session: ClassSession, gathered: Gathered, reader: Reader,
         listing: Listing | SyncError
         try:
             if not organizer.known:
-                raise OrganizerUnknown("The class meeting has no teacher as whom its room could be looked at.")
+                raise OrganizerUnknown("Nobody knows the teacher of the class meeting, so its room cannot be listed.")
             listing = await deps.conferences.list(space=space, since=reach.start, until=reach.end, organizer=organizer)
         except (NeedsOperator, Retryable, Permanent) as error:
             if gathered.strict:
