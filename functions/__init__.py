@@ -5,7 +5,7 @@ The map. An arrow reads "may import"; import-linter holds it (`make check`).
     main -> entrypoints -> wiring -> (services | adapters | settings | logs) -> ports -> domain
 
     domain/       the rules, pure and synchronous: no clock, no input or output, no vendor
-    ports.py      what the rules need from the world, in our words
+    ports/        what the rules need from the world, in our words
     services/     use cases: one verb a module, everything they need is an argument
     adapters/     one vendor a module: its types and its errors stop there
     entrypoints/  a request or a message in, a use case called, an answer out: no decisions

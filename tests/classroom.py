@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from functions.adapters.database import Query
 from functions.domain.model import Organizer, SyncSource
-from functions.ports import Job
+from functions.ports.messages import Job
 from functions.services.reading import Request
 from functions.services.run_job import run_job
 from functions.services.sync import sync_conference

@@ -31,7 +31,7 @@ from functions.domain.errors import (
     NeedsOperator,
 )
 from functions.domain.model import Organizer
-from functions.ports import Clock
+from functions.ports.clock import Clock
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials as LibraryCredentials

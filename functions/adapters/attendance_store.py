@@ -21,7 +21,9 @@ from functions.domain.errors import StoreConflict
 from functions.domain.model import Space, SyncState
 from functions.domain.roster import RosterEntry
 from functions.domain.sessions import Remark, TrackedOrganizer
-from functions.ports import Clock, DueRoom, Parked, ParkedEvent, Reader, SheetChange, Work
+from functions.ports.clock import Clock
+from functions.ports.messages import Parked, ParkedEvent
+from functions.ports.store import DueRoom, Reader, SheetChange, Work
 
 MAX_PARKED_BYTES = 256 * 1024
 
@@ -41,7 +43,7 @@ T = TypeVar("T")
 
 
 class DocumentAttendanceStore:
-    """`functions.ports.AttendanceStore` over a database of documents.
+    """`functions.ports.store.AttendanceStore` over a database of documents.
 
     Args:
         database: Where the documents stand.

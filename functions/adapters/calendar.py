@@ -68,7 +68,7 @@ _TO_ALL, _TO_CALENDARS_ELSEWHERE = "all", "externalOnly"
 
 
 class GoogleCalendar:
-    """`functions.ports.Calendar` on the Calendar API v3.
+    """`functions.ports.google.Calendar` on the Calendar API v3.
 
     Args:
         endpoint: `host:port` of the real service, or `http://127.0.0.1:PORT` of a stand-in.

@@ -57,7 +57,7 @@ from functions.domain.sessions import (
     TrackedOrganizer,
 )
 from functions.domain.timetable import Room
-from functions.ports import SheetChange
+from functions.ports.store import SheetChange
 
 
 @dataclass(frozen=True, slots=True)

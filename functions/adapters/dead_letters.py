@@ -17,7 +17,7 @@ from functions.adapters.own_credentials import own_credentials_error
 from functions.adapters.patience import limit
 from functions.adapters.repeating import may_pass, repeated
 from functions.domain.errors import AttendanceError, DeadLettersRefused, JobsUnavailable
-from functions.ports import DeadLetter
+from functions.ports.messages import DeadLetter
 
 WAIT = 5.0
 """Seconds to wait for dead letters; Pub/Sub holds a pull open as long as there are none."""
@@ -32,7 +32,7 @@ _FROM = "CloudPubSubDeadLetterSourceSubscription"
 
 
 class PubsubDeadLetters:
-    """`functions.ports.DeadLetters` on a Pub/Sub subscription.
+    """`functions.ports.messages.DeadLetters` on a Pub/Sub subscription.
 
     Args:
         subscriber: The official asynchronous client.

@@ -55,7 +55,7 @@ _PATH = "/oauth2/v1/certs"
 
 
 class CheckedByCloudRun:
-    """`functions.ports.IdTokens` on Cloud Run: tokens are only read."""
+    """`functions.ports.google.IdTokens` on Cloud Run: tokens are only read."""
 
     async def email(self, token: str) -> str:
         """See `IdTokens`."""
@@ -63,7 +63,7 @@ class CheckedByCloudRun:
 
 
 class CheckedHere:
-    """`functions.ports.IdTokens` everywhere else: tokens are checked against Google's certificates.
+    """`functions.ports.google.IdTokens` everywhere else: tokens are checked against Google's certificates.
 
     Args:
         endpoint: `host:port` of the real service, or `http://127.0.0.1:PORT` of a stand-in.

@@ -24,7 +24,7 @@ from functions.domain.errors import (
     Permanent,
 )
 from functions.domain.model import Identity, Organizer
-from functions.ports import LookUp
+from functions.ports.google import LookUp
 
 DEADLINE = 8.0
 """Seconds that looking up may take: attendance does not wait longer for names."""
@@ -42,7 +42,7 @@ _NOT_GRANTED = (ConsentScopeMissing, DelegationNotGranted, IdentityScopeMissing)
 
 
 class GoogleIdentities:
-    """`functions.ports.Identities` on the People API and the Directory API.
+    """`functions.ports.google.Identities` on the People API and the Directory API.
 
     Args:
         people: The People API.

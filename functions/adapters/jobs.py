@@ -16,7 +16,7 @@ from functions.adapters.own_credentials import own_credentials_error
 from functions.adapters.patience import limit
 from functions.adapters.repeating import repeated
 from functions.domain.errors import JobsUnavailable
-from functions.ports import Job
+from functions.ports.messages import Job
 
 ATTEMPT_TIMEOUT = 20.0
 """Seconds for one answer."""
@@ -33,7 +33,7 @@ _OVERHEAD = 100
 
 
 class PubsubJobs:
-    """`functions.ports.Jobs` on a Pub/Sub topic: the job's name as the attribute `job`, its data as JSON.
+    """`functions.ports.messages.Jobs` on a Pub/Sub topic: the job's name as the attribute `job`, its data as JSON.
 
     Args:
         publisher: The official asynchronous client.

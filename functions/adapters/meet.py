@@ -38,7 +38,8 @@ from functions.domain.model import (
     clean_display_name,
 )
 from functions.domain.rereading import NOTHING_KNOWN, Known
-from functions.ports import Clock, Listing
+from functions.ports.clock import Clock
+from functions.ports.google import Listing
 
 if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
@@ -58,7 +59,7 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class MeetConferences:
-    """`functions.ports.Conferences` on the Meet REST API v2.
+    """`functions.ports.google.Conferences` on the Meet REST API v2.
 
     A conference of N participants costs N calls and one for each page of participants, one for the record and one
     for its space; they run side by side, and sessions are asked for while later pages are still to come.

@@ -32,7 +32,7 @@ from functions.domain.model import Conference
 from functions.domain.roster import Correction
 from functions.domain.sessions import Answered, ClassSession, Person, TrackedOrganizer
 from functions.domain.timetable import Room
-from functions.ports import Clock
+from functions.ports.clock import Clock
 
 READ_AGAIN = 5
 """How often a conference is read again that was written between its document and the rest of its snapshot."""
@@ -41,7 +41,7 @@ _PEOPLE = "people"
 
 
 class DocumentReader:
-    """`functions.ports.Reader` over a database of documents.
+    """`functions.ports.store.Reader` over a database of documents.
 
     Args:
         database: Where the documents are stored.

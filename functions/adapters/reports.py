@@ -24,7 +24,8 @@ from functions.domain.errors import (
     ReportsUnavailable,
 )
 from functions.domain.model import Organizer
-from functions.ports import Clock, Report
+from functions.ports.clock import Clock
+from functions.ports.google import Report
 
 PAGE_SIZE = 1000
 """The most that activities.list gives; less may come."""
@@ -54,7 +55,7 @@ log = logging.getLogger(__name__)
 
 
 class GoogleReports:
-    """`functions.ports.Reports` on the Admin SDK Reports API.
+    """`functions.ports.google.Reports` on the Admin SDK Reports API.
 
     Args:
         endpoint: `host:port` of the real service, or `http://127.0.0.1:PORT` of a stand-in.

@@ -21,7 +21,7 @@ from functions.adapters.session_documents import session_to_document
 from functions.adapters.sheet_copy import copy_of
 from functions.domain.roster import Correction
 from functions.domain.sessions import AttendanceSheet, ClassSession
-from functions.ports import SheetChange
+from functions.ports.store import SheetChange
 
 _PROCESSING = ("pulled_at", "first_pulled_at", "ended_event_at", "attempts", "meet_calls", "source")
 """Fields of `sync` that tell how a result was come by: a reader sees no difference in attendance by them."""

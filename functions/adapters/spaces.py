@@ -36,7 +36,7 @@ def code_of(typed: str) -> str | None:
 
 
 class MeetSpaces:
-    """`functions.ports.Spaces` on the Meet REST API v2.
+    """`functions.ports.google.Spaces` on the Meet REST API v2.
 
     Args:
         spaces: The official asynchronous client for spaces.

@@ -42,7 +42,7 @@ from functions.adapters.database import (
 from functions.adapters.firestore_limits import check_commit
 from functions.adapters.sqlite_queries import answer
 from functions.domain.errors import ReadTooOld, StoreConflict, StoreUnavailable
-from functions.ports import Clock
+from functions.ports.clock import Clock
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS documents (

@@ -60,7 +60,7 @@ FoundT = TypeVar("FoundT")
 
 
 class WorkspaceEventsSubscriptions:
-    """`functions.ports.Subscriptions` on the Workspace Events API v1.
+    """`functions.ports.google.Subscriptions` on the Workspace Events API v1.
 
     A subscription is made, changed and ended as the organizer whom it is about: Google takes nobody else's word.
 

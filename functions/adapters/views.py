@@ -1,4 +1,4 @@
-"""Documents as they stand, found for a reader: `functions.ports.Views` over a database of documents.
+"""Documents as they stand, found for a reader: `functions.ports.views.Views` over a database of documents.
 
 Everything that one answer shows, and every page of a list, is read at one moment.
 """
@@ -19,13 +19,13 @@ from functions.adapters.students import find_student
 from functions.domain.addresses import mailbox
 from functions.domain.model import SyncState
 from functions.domain.sessions import CalendarState
-from functions.ports import AttendanceFilter, Page, Paging, SessionFilter, Troubles
+from functions.ports.views import AttendanceFilter, Page, Paging, SessionFilter, Troubles
 
 _ATTENDANCE_ORDER = ("session_start", "attendee_id")
 
 
 class DocumentViews:
-    """`functions.ports.Views` over a database of documents.
+    """`functions.ports.views.Views` over a database of documents.
 
     Args:
         database: Where the documents stand.

@@ -25,11 +25,12 @@ from functions.domain.sessions import (
     TrackedOrganizer,
 )
 from functions.domain.timetable import Room
-from functions.ports import Clock, SheetChange
+from functions.ports.clock import Clock
+from functions.ports.store import SheetChange
 
 
 class DocumentWork(DocumentReader):
-    """`functions.ports.Work` over a database of documents. Use it once.
+    """`functions.ports.store.Work` over a database of documents. Use it once.
 
     Args:
         database: Where the documents are stored.

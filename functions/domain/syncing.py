@@ -14,16 +14,7 @@ from datetime import datetime, timedelta
 
 from functions.domain.backoff import wait_after
 from functions.domain.errors import DocumentsRefused
-from functions.domain.model import (
-    Conference,
-    Organizer,
-    Reading,
-    Snapshot,
-    Sync,
-    SyncError,
-    SyncSource,
-    SyncState,
-)
+from functions.domain.model import Conference, Organizer, Reading, Snapshot, Sync, SyncError, SyncSource, SyncState
 
 LONGEST_CALL = timedelta(hours=24)
 """Meet ends every call after a day: https://support.google.com/meet/answer/7317473."""

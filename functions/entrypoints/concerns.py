@@ -8,7 +8,7 @@ from functions.domain.errors import Permanent
 from functions.domain.events import STORABLE_ID, ConferenceEnded, conference_record_in, parse
 from functions.domain.model import Organizer, SyncSource
 from functions.entrypoints.envelope import unwrap
-from functions.ports import Parked
+from functions.ports.messages import Parked
 from functions.services.parking import restored
 from functions.services.reading import Request
 

@@ -16,7 +16,7 @@ from functions.entrypoints.concerns import concern_of
 from functions.entrypoints.envelope import Message
 from functions.entrypoints.handling import TIME, answer
 from functions.entrypoints.reports import report, report_kept, report_session, report_survey
-from functions.ports import Job
+from functions.ports.messages import Job
 from functions.services.keep_subscriptions import Kept
 from functions.services.parking import PASSED, settle
 from functions.services.run_job import run_job

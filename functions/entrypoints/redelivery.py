@@ -9,7 +9,7 @@ from functions.domain.model import SyncError
 from functions.entrypoints import events, jobs
 from functions.entrypoints.envelope import unwrap
 from functions.entrypoints.handling import TIME
-from functions.ports import Parked
+from functions.ports.messages import Parked
 from functions.services.parking import restored
 from functions.wiring import App
 

@@ -26,7 +26,8 @@ from functions.domain.errors import (
 )
 from functions.domain.model import Organizer, Space
 from functions.domain.sessions import Answered
-from functions.ports import Calendar, Work
+from functions.ports.google import Calendar
+from functions.ports.store import Work
 from functions.services.deps import Deps
 
 IDS = 8

@@ -8,15 +8,8 @@ from typing import TypeVar
 from functions.domain.attendance import attendee_id as attendee_id_of
 from functions.domain.errors import AlreadyOnRoster, AttendeeNotFound, InvalidRequest, NotFound, SessionNotFound
 from functions.domain.roster import Assignment, Decision, Remembered, RoomDevice, RosterEntry
-from functions.domain.sessions import (
-    Attendance,
-    AttendanceSheet,
-    Caller,
-    ClassSession,
-    Person,
-    Role,
-)
-from functions.ports import Reader, Work
+from functions.domain.sessions import Attendance, AttendanceSheet, Caller, ClassSession, Person, Role
+from functions.ports.store import Reader, Work
 from functions.services.decisions import Changed, carry_out, students_by_id
 from functions.services.deps import Deps
 from functions.services.marking import accounts, compute

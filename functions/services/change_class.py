@@ -15,7 +15,7 @@ from functions.domain.etag import require_match
 from functions.domain.intervals import Interval
 from functions.domain.sessions import AuditEntry, Caller, ClassSession, Progress, Tracking
 from functions.domain.timetable import Room
-from functions.ports import Work
+from functions.ports.store import Work
 from functions.services.deps import Deps
 from functions.services.follow_calendar import follow_now
 from functions.services.follow_students import Unapplied, follow_students

@@ -9,14 +9,10 @@ from datetime import datetime
 from functions.domain.errors import InvalidRequest, NotFound, SessionNotFound
 from functions.domain.model import Organizer, Reading, SyncSource
 from functions.domain.roster import Decision, RosterEntry, checked_roster
-from functions.domain.sessions import (
-    AttachedRecord,
-    Caller,
-    ClassSession,
-)
+from functions.domain.sessions import AttachedRecord, Caller, ClassSession
 from functions.domain.syncing import after_reading
 from functions.domain.timetable import Slot
-from functions.ports import Work
+from functions.ports.store import Work
 from functions.services.decisions import Changed, carry_out
 from functions.services.deps import Deps
 from functions.services.follow_calendar import follow_now

@@ -10,11 +10,8 @@ from functions.domain import roster
 from functions.domain.attendance import attendee_id as attendee_id_of
 from functions.domain.errors import AttendeeNotFound, FieldError, InvalidRequest, NotFound
 from functions.domain.roster import Decision, Mark, RosterEntry
-from functions.domain.sessions import (
-    Caller,
-    ClassSession,
-)
-from functions.ports import Work
+from functions.domain.sessions import Caller, ClassSession
+from functions.ports.store import Work
 from functions.services.decisions import Changed, carry_out, students_by_id
 from functions.services.deps import Deps
 from functions.services.marking import mark

@@ -14,13 +14,8 @@ from functions.domain.attendance import attendee_id as attendee_id_of
 from functions.domain.calendar import to_follow
 from functions.domain.etag import require_match
 from functions.domain.roster import Decision, RosterEntry
-from functions.domain.sessions import (
-    AuditEntry,
-    Caller,
-    ClassSession,
-    Remark,
-)
-from functions.ports import Reader, Work
+from functions.domain.sessions import AuditEntry, Caller, ClassSession, Remark
+from functions.ports.store import Reader, Work
 from functions.services.deps import Deps
 from functions.services.mark_elsewhere import mark_elsewhere
 from functions.services.marking import expected_in, mark

@@ -7,18 +7,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from functions.domain.policy import Policy
-from functions.ports import (
-    AttendanceStore,
-    Calendar,
-    Clock,
-    Conferences,
-    DeadLetters,
-    Identities,
-    Jobs,
-    Reports,
-    Spaces,
-    Subscriptions,
-)
+from functions.ports.clock import Clock
+from functions.ports.google import Calendar, Conferences, Identities, Reports, Spaces, Subscriptions
+from functions.ports.messages import DeadLetters, Jobs
+from functions.ports.store import AttendanceStore
 from functions.services.turns import Turns
 
 

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from functions.ports import Job
+from functions.ports.messages import Job
 from functions.services.deps import Deps
 
 SHIFT = 240

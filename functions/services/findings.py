@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from functions.domain.model import Conference, Organizer, Reading, SyncError, SyncSource
 from functions.domain.sessions import AttendanceSheet
 from functions.domain.timetable import Room
-from functions.ports import Listing, Work
+from functions.ports.google import Listing
+from functions.ports.store import Work
 from functions.services.deps import Deps
 from functions.services.marking import Attempt, mark, place, supersede
 from functions.services.reading import Gathered, reach_of, users_in, with_listing

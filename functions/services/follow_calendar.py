@@ -32,7 +32,8 @@ from functions.domain.calendar import (
 from functions.domain.errors import AttendanceError, CalendarUnavailable
 from functions.domain.model import Organizer
 from functions.domain.sessions import CalendarEntry, ClassSession
-from functions.ports import Calendar, Work
+from functions.ports.google import Calendar
+from functions.ports.store import Work
 from functions.services.add_to_calendar import require_calendar
 from functions.services.deps import Deps
 from functions.services.marking import mark

@@ -9,7 +9,7 @@ from functions.domain.roster import Assignment, Override
 from functions.domain.roster_changes import corrections_after
 from functions.domain.sessions import ClassSession
 from functions.domain.who import accounts_by_email
-from functions.ports import Work
+from functions.ports.store import Work
 from functions.services.deps import Rules
 from functions.services.marking import accounts, conferences_of, expected_in
 

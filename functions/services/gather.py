@@ -15,7 +15,8 @@ from functions.domain.errors import NeedsOperator, OrganizerUnknown, Permanent, 
 from functions.domain.model import Conference, Organizer, SyncError, SyncSource, is_reported
 from functions.domain.sessions import ClassSession
 from functions.domain.syncing import is_unfinished, needs_reading, waits_after_refusal
-from functions.ports import Listing, Reader
+from functions.ports.google import Listing
+from functions.ports.store import Reader
 from functions.services.deps import Deps
 from functions.services.reading import (
     Gathered,

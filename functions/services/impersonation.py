@@ -13,7 +13,8 @@ from functions.domain.addresses import mailbox, mailboxes
 from functions.domain.errors import CredentialsRefused, DomainNotAllowed, Retryable, TeacherNotAllowed
 from functions.domain.model import IdentitySource, Organizer, SyncError
 from functions.domain.sessions import Caller, CallerRole, TrackedOrganizer
-from functions.ports import AttendanceStore, Clock, Work
+from functions.ports.clock import Clock
+from functions.ports.store import AttendanceStore, Work
 from functions.services.deps import Deps, Rules
 
 

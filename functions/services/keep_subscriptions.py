@@ -15,7 +15,9 @@ from functions.domain.errors import NeedsOperator, NotFound, Retryable, Subscrip
 from functions.domain.model import Organizer, Subscription, SubscriptionState, SyncError
 from functions.domain.sessions import TrackedOrganizer
 from functions.domain.subscriptions import Action, has_missed_events, next_action, suspension_hint
-from functions.ports import Job, Subscriptions, Work
+from functions.ports.google import Subscriptions
+from functions.ports.messages import Job
+from functions.ports.store import Work
 from functions.services.deps import Deps
 from functions.services.fan_out import Item, Pace, fan_out
 from functions.services.tracked import require_subscriptions, tracked_organizer

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from functions.domain.errors import Retryable
 from functions.domain.sessions import Remark
-from functions.ports import Job
+from functions.ports.messages import Job
 from functions.services.deps import Deps
 
 log = logging.getLogger(__name__)

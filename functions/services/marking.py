@@ -27,7 +27,7 @@ from functions.domain.roster import RosterEntry
 from functions.domain.sessions import AttendanceSheet, ClassSession, Person
 from functions.domain.timetable import Room, Span, is_forgotten
 from functions.domain.who import account_of
-from functions.ports import Reader, Work
+from functions.ports.store import Reader, Work
 from functions.services.deps import Rules
 
 _NEVER = datetime.max.replace(tzinfo=UTC)

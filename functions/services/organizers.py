@@ -16,7 +16,7 @@ from functions.domain.errors import (
 )
 from functions.domain.model import Identity, Organizer, SubscriptionState
 from functions.domain.sessions import AuditEntry, Caller, Remark, TrackedOrganizer, Tracking
-from functions.ports import Work
+from functions.ports.store import Work
 from functions.services.deps import Deps
 from functions.services.impersonation import require_allowed
 from functions.services.keep_subscriptions import keep

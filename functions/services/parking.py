@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from functions.domain.errors import AttendanceError, ConferenceRecordGone, Undelivered, UnreadableMessage
 from functions.domain.syncing import is_unfinished
-from functions.ports import Job, Parked, ParkedEvent
+from functions.ports.messages import Job, Parked, ParkedEvent
 from functions.services.deps import Deps
 from functions.services.reading import Request
 

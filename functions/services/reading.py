@@ -32,15 +32,11 @@ from functions.domain.model import (
 )
 from functions.domain.rereading import NOTHING_KNOWN, after_interruption, is_deferred, known_of
 from functions.domain.sessions import ClassSession
-from functions.domain.syncing import (
-    LONGEST_CALL,
-    after_failure,
-    after_reading,
-    is_missing,
-)
+from functions.domain.syncing import LONGEST_CALL, after_failure, after_reading, is_missing
 from functions.domain.timetable import MARGIN, Room, Span
 from functions.domain.who import account_of
-from functions.ports import Listing, Reader, Work
+from functions.ports.google import Listing
+from functions.ports.store import Reader, Work
 from functions.services.deps import Deps
 from functions.services.stored import account_with
 

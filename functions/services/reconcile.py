@@ -19,7 +19,9 @@ from functions.domain.rereading import is_deferred
 from functions.domain.sessions import ClassSession, Person, TrackedOrganizer
 from functions.domain.syncing import LONGEST_CALL, is_unfinished, read_again_at, waits_after_refusal
 from functions.domain.timetable import RETENTION, Room
-from functions.ports import DueRoom, Job, Listing, Reader, Work
+from functions.ports.google import Listing
+from functions.ports.messages import Job
+from functions.ports.store import DueRoom, Reader, Work
 from functions.services.deps import Deps
 from functions.services.fan_out import Item, Pace, fan_out, moment_in
 from functions.services.follow_calendar import JOB as FOLLOW

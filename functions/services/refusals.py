@@ -20,7 +20,7 @@ from functions.domain.model import Conference, Reading, SyncError, SyncSource
 from functions.domain.sessions import ClassSession
 from functions.domain.syncing import wait_after_refusal
 from functions.domain.timetable import Span
-from functions.ports import Work
+from functions.ports.store import Work
 from functions.services.deps import Deps
 from functions.services.reading import Gathered, with_listing
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from functions.domain.errors import AttendanceError, NotFound, NotSettled, Permanent, Retryable
 from functions.domain.model import SyncError
-from functions.ports import Parked
+from functions.ports.messages import Parked
 from functions.services.deps import Deps
 
 Process = Callable[[Parked], Awaitable[SyncError | None]]

@@ -18,7 +18,8 @@ from functions.domain.model import Identity, IdentitySource, Organizer, Reading
 from functions.domain.roster import RosterEntry
 from functions.domain.sessions import Person, Remark
 from functions.domain.syncing import is_over
-from functions.ports import LookUp, Reader, Work
+from functions.ports.google import LookUp
+from functions.ports.store import Reader, Work
 from functions.services.deps import Deps
 from functions.services.mark_elsewhere import mark_elsewhere
 from functions.services.marking import accounts

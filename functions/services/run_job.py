@@ -9,7 +9,7 @@ from datetime import datetime
 from functions.domain.errors import UnreadableMessage
 from functions.domain.events import STORABLE_ID, conference_record_in
 from functions.domain.model import Organizer, SyncSource
-from functions.ports import Job
+from functions.ports.messages import Job
 from functions.services import keep_subscriptions, reconcile
 from functions.services.deps import Deps
 from functions.services.fan_out import moment_in

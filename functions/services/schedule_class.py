@@ -24,17 +24,9 @@ from functions.domain.model import Organizer, Space
 from functions.domain.policy import Policy
 from functions.domain.roster import RosterEntry, checked_roster
 from functions.domain.series import counted_rule, occurrences, require_known_clock
-from functions.domain.sessions import (
-    Answered,
-    AuditEntry,
-    CalendarEntry,
-    Caller,
-    ClassSession,
-    Plan,
-    SessionState,
-)
+from functions.domain.sessions import Answered, AuditEntry, CalendarEntry, Caller, ClassSession, Plan, SessionState
 from functions.domain.timetable import Room, Slot
-from functions.ports import Reader, Work
+from functions.ports.store import Reader, Work
 from functions.services.add_to_calendar import Added, add_to_calendar, keep, take_back
 from functions.services.deps import Deps
 from functions.services.follow_calendar import follow_now

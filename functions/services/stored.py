@@ -5,7 +5,7 @@ from __future__ import annotations
 from functions.domain.errors import SessionNotFound
 from functions.domain.model import Organizer
 from functions.domain.sessions import ClassSession
-from functions.ports import AttendanceStore, Reader
+from functions.ports.store import AttendanceStore, Reader
 
 
 async def required_session(reader: Reader, session_id: str) -> ClassSession:

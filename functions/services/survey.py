@@ -15,7 +15,7 @@ from functions.domain.model import SubscriptionState
 from functions.domain.sessions import CalendarState
 from functions.domain.subscriptions import suspension_hint
 from functions.domain.timetable import RETENTION
-from functions.ports import Views
+from functions.ports.views import Views
 
 SHOWN: Final = 20
 """How many of a kind are shown to a person."""

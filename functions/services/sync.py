@@ -12,16 +12,12 @@ from functions.domain.errors import DocumentsRefused, NoConferenceRecord, StoreC
 from functions.domain.model import Conference, Kind, Sync, SyncError, SyncSource
 from functions.domain.rereading import is_deferred
 from functions.domain.syncing import waits_after_refusal
-from functions.ports import SheetChange, Work
+from functions.ports.store import SheetChange, Work
 from functions.services.deps import Deps
 from functions.services.findings import settle_and_mark
 from functions.services.gather import gather_conference, gather_session
 from functions.services.marking import mark
-from functions.services.reading import (
-    Gathered,
-    Request,
-    stored_conference,
-)
+from functions.services.reading import Gathered, Request, stored_conference
 from functions.services.refusals import store_refusal, store_refusal_of_marks
 from functions.services.resolve_identities import identify
 from functions.services.stored import required_session

@@ -18,7 +18,8 @@ from functions.domain.reported import REACH, ReportedConference, addresses, afte
 from functions.domain.sessions import ClassSession, Person
 from functions.domain.syncing import LONGEST_CALL
 from functions.domain.timetable import MARGIN, Room
-from functions.ports import Reader, Reports, SheetChange, Work
+from functions.ports.google import Reports
+from functions.ports.store import Reader, SheetChange, Work
 from functions.services.deps import Deps
 from functions.services.marking import mark, place
 from functions.services.resolve_identities import resolve_identities

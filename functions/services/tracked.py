@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functions.domain.errors import NotFound, OrganizerUnknown
 from functions.domain.sessions import TrackedOrganizer
-from functions.ports import Subscriptions
+from functions.ports.google import Subscriptions
 from functions.services.deps import Deps
 
 

@@ -39,7 +39,9 @@ from functions.adapters.spaces import MeetSpaces
 from functions.adapters.sqlite import SqliteDatabase
 from functions.adapters.views import DocumentViews
 from functions.domain.sessions import CallerRole
-from functions.ports import Clock, IdTokens, Views
+from functions.ports.clock import Clock
+from functions.ports.google import IdTokens
+from functions.ports.views import Views
 from functions.services.deps import Deps, Rules
 from functions.services.turns import Turns
 from functions.settings import AuthMode, Settings

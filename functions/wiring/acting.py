@@ -18,7 +18,8 @@ from functions.adapters.own_credentials import no_own_credentials
 from functions.adapters.people import People
 from functions.domain.errors import CredentialsRefused, ReportsAccessDenied, WrongSetting
 from functions.domain.model import Identity, Organizer
-from functions.ports import AttendanceStore, Clock
+from functions.ports.clock import Clock
+from functions.ports.store import AttendanceStore
 from functions.services.deps import Rules
 from functions.services.impersonation import note_refusal, permitted
 from functions.settings import AuthMode, Settings

@@ -14,7 +14,9 @@ from functions.adapters.dead_letters import PubsubDeadLetters
 from functions.adapters.jobs import PubsubJobs
 from functions.adapters.pacing import Pacing
 from functions.domain.errors import AttendanceError
-from functions.ports import Clock, Job, Subscriptions
+from functions.ports.clock import Clock
+from functions.ports.google import Subscriptions
+from functions.ports.messages import Job
 from functions.services.deps import Deps
 from functions.services.run_job import run_job
 from functions.settings import Settings
@@ -30,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 class InlineJobs:
-    """`functions.ports.Jobs` without Pub/Sub, for a system on one machine: each job is done at once, in order.
+    """`functions.ports.messages.Jobs` without Pub/Sub, for a system on one machine: each job is done at once, in order.
 
     One that fails is logged, and found again by the next `sync-due` or `reconcile`.
     """

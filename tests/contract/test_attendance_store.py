@@ -45,7 +45,8 @@ from functions.domain.sessions import (
     Tracking,
 )
 from functions.domain.timetable import Room, Slot, Span
-from functions.ports import ParkedEvent, SheetChange
+from functions.ports.messages import ParkedEvent
+from functions.ports.store import SheetChange
 from tests import builders
 from tests.builders import (
     DECIDED,

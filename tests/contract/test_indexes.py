@@ -17,7 +17,7 @@ from functions.adapters.sqlite import SqliteDatabase
 from functions.adapters.views import DocumentViews
 from functions.domain.roster import RosterEntry
 from functions.domain.sessions import AuditEntry
-from functions.ports import AttendanceFilter, Paging, SessionFilter
+from functions.ports.views import AttendanceFilter, Paging, SessionFilter
 from infra.local.firestore_gate.gate import Refused
 from infra.local.firestore_gate.indexes import DEPLOYED, Indexes
 from infra.local.firestore_gate.planner import NotServed, serving

@@ -8,7 +8,7 @@ from functions.adapters.database import Write
 from functions.adapters.register_documents import register_id
 from functions.adapters.views import DocumentViews
 from functions.domain.errors import DocumentTooNew, ReadTooOld
-from functions.ports import AttendanceFilter, Paging, SessionFilter
+from functions.ports.views import AttendanceFilter, Paging, SessionFilter
 
 NINE = datetime(2026, 11, 23, 9, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcAsyncI
 
 from functions.adapters.jobs import PubsubJobs
 from functions.domain.errors import JobsUnavailable
-from functions.ports import Job
+from functions.ports.messages import Job
 from infra.local.processes import free_port
 from infra.local.pubsub_rules import wrong_in_publish
 

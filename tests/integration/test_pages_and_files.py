@@ -14,7 +14,7 @@ from functions.adapters.database import Write
 from functions.adapters.sqlite import SqliteDatabase
 from functions.domain.errors import InvalidRequest
 from functions.entrypoints.api.tables.whole_list import whole_list
-from functions.ports import AttendanceFilter
+from functions.ports.views import AttendanceFilter
 from infra.local.school import Attendee, Conference, Space, Visit
 from tests.api import CALLERS, LMS, client, fields, slug
 

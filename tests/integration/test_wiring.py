@@ -10,7 +10,7 @@ import pytest
 
 from functions import wiring
 from functions.domain.model import Organizer
-from functions.ports import ParkedEvent
+from functions.ports.messages import ParkedEvent
 from functions.settings import Settings
 from infra.local.classes import believable_class
 from infra.local.clock import TurnableClock

@@ -17,7 +17,7 @@ from functions.entrypoints.api.requests import MOST_OF_A_PAGE, AttendanceQuery, 
 from functions.entrypoints.api.tables.file import csv_file
 from functions.entrypoints.api.tables.register import register_rows
 from functions.entrypoints.api.tables.whole_list import whole_list
-from functions.ports import AttendanceFilter
+from functions.ports.views import AttendanceFilter
 from functions.wiring import App
 
 router = APIRouter(tags=["attendance"])

@@ -9,7 +9,7 @@ from starlette.datastructures import Headers
 from functions.domain.errors import AttendanceError, TokenRefused
 from functions.domain.sessions import Caller, CallerRole
 from functions.entrypoints.api.problems import NoRole, NoToken
-from functions.ports import IdTokens
+from functions.ports.google import IdTokens
 
 ANYBODY = "*"
 """In API_CALLERS: every caller, also one without a token; refused by the settings unless on one machine."""

@@ -19,7 +19,7 @@ from functions.domain.sessions import CallerRole
 from functions.entrypoints.api import problems
 from functions.entrypoints.api.callers import caller_of
 from functions.entrypoints.api.problems import Problem
-from functions.ports import IdTokens
+from functions.ports.google import IdTokens
 
 log = logging.getLogger(__name__)
 

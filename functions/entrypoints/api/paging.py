@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 
 from functions.domain.errors import InvalidRequest, ReadTooOld
 from functions.entrypoints.api.fields import DOCUMENT_ID
-from functions.ports import Page, PagePosition, Paging
+from functions.ports.views import Page, PagePosition, Paging
 
 LIFETIME = timedelta(hours=1)
 

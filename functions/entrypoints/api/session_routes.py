@@ -28,7 +28,7 @@ from functions.entrypoints.api.paging import next_token, paging
 from functions.entrypoints.api.requests import FormatQuery, NoQuery, SessionsQuery, SyncQuery
 from functions.entrypoints.api.tables.attendance import attendance_head, attendance_rows
 from functions.entrypoints.api.tables.file import csv_file
-from functions.ports import SessionFilter
+from functions.ports.views import SessionFilter
 from functions.services.sync import sync_session
 from functions.services.sync_reports import sync_session_from_reports
 

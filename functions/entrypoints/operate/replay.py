@@ -10,7 +10,7 @@ import click
 from functions.domain.model import SyncError
 from functions.entrypoints.operate.app import moment, run, words
 from functions.entrypoints.redelivery import redeliver
-from functions.ports import Parked
+from functions.ports.messages import Parked
 from functions.services.replay import Fate, Replayed, waiting
 from functions.services.replay import replay as process_again
 from functions.wiring import App

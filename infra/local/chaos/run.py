@@ -20,7 +20,8 @@ from google.cloud import firestore
 from functions import wiring
 from functions.domain.model import Organizer, SyncSource
 from functions.entrypoints.api.http import guarded
-from functions.ports import Clock, Job
+from functions.ports.clock import Clock
+from functions.ports.messages import Job
 from functions.services.reading import Request
 from functions.services.run_job import run_job
 from functions.services.sync import sync_conference

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from functions.entrypoints.api.http import guarded
-from functions.ports import Job
+from functions.ports.messages import Job
 from functions.services.run_job import run_job
 from infra.local.clock import TurnableClock
 from infra.local.faults import Fault

@@ -13,7 +13,8 @@ import pytest
 from functions.domain.backoff import wait_after
 from functions.domain.errors import AttendanceError, MeetAccessDenied, MeetUnavailable, Retryable
 from functions.entrypoints.api.http import guarded
-from functions.ports import Job, LookUp
+from functions.ports.google import LookUp
+from functions.ports.messages import Job
 from functions.services.organizers import enrol
 from functions.services.run_job import run_job
 from infra.local.clock import TurnableClock

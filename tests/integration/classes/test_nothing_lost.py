@@ -15,7 +15,7 @@ from functions.domain.model import SubscriptionState, SyncState
 from functions.domain.sessions import Caller, CallerRole
 from functions.entrypoints import events, jobs
 from functions.entrypoints.envelope import Message, unwrap
-from functions.ports import Job
+from functions.ports.messages import Job
 from functions.services import fan_out, keep_subscriptions, reconcile
 from functions.services.organizers import enrol, remove
 from functions.services.run_job import run_job

@@ -13,7 +13,7 @@ from functions.adapters.database import Query
 from functions.adapters.firestore import FirestoreDatabase
 from functions.domain.model import Organizer, SyncSource
 from functions.entrypoints.api.http import guarded
-from functions.ports import Job
+from functions.ports.messages import Job
 from functions.services.reading import Request
 from functions.services.run_job import run_job
 from functions.services.sync import sync_conference, sync_session

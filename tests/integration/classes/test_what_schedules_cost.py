@@ -18,7 +18,7 @@ from functions.domain.intervals import Interval
 from functions.domain.model import Organizer
 from functions.domain.sessions import AttendanceSheet, TrackedOrganizer
 from functions.domain.timetable import Room, Slot
-from functions.ports import Job
+from functions.ports.messages import Job
 from functions.services.organizers import enrol
 from functions.services.run_job import run_job
 from functions.services.survey import survey

@@ -8,7 +8,7 @@ import pytest
 
 from functions.domain.errors import InvalidRequest, ReadTooOld
 from functions.entrypoints.api.paging import next_token, paging
-from functions.ports import Page
+from functions.ports.views import Page
 
 NOW = datetime(2026, 11, 23, 9, 0, 0, 123456, tzinfo=UTC)
 START = datetime(2026, 11, 20, 8, tzinfo=UTC)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from functions.domain.errors import UnreadableMessage
 from functions.entrypoints.envelope import unwrap
-from functions.ports import Parked, ParkedEvent
+from functions.ports.messages import Parked, ParkedEvent
 from functions.services.parking import parked, restored
 
 ERROR = UnreadableMessage("not one of ours")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functions.domain.errors import InvalidRequest
 from functions.entrypoints.api.tables.attendance import Cell, attendance_head, attendance_rows
-from functions.ports import AttendanceFilter, Paging, Views
+from functions.ports.views import AttendanceFilter, Paging, Views
 
 MAX_ROWS = 20_000
 """How many rows a file has at most: with them it stays within what a function may answer at once."""

@@ -1,0 +1,75 @@
+"""Messages: jobs to hand out, dead letters to take, and what is kept of a message that cannot be processed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One message for the jobs' topic: its attribute `job`, and its data."""
+
+    name: str
+    data: Mapping[str, object] = field(default_factory=dict)
+
+
+class Jobs(Protocol):
+    """Work to be done by another call of the jobs' function."""
+
+    async def publish(self, jobs: Sequence[Job]) -> None:
+        """Hand work over. All of it is taken, or Retryable is raised and some may be done twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that Pub/Sub has given up on: `body` is what a trigger would have posted of it."""
+
+    body: Mapping[str, object]
+    receipt: str
+
+
+class DeadLetters(Protocol):
+    """The subscription that dead letters wait in."""
+
+    async def pull(self) -> Sequence[DeadLetter]:
+        """Some that wait; none if none does, or if there is no such subscription. Retryable if it does not answer."""
+
+    async def acknowledge(self, letters: Sequence[DeadLetter]) -> None:
+        """They wait no longer. Retryable if that is not sure; then some may be pulled again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedEvent:
+    """A message that cannot be processed, kept for a person.
+
+    Attributes:
+        key: What the message is recognised by when it comes again; it derives from the message.
+        message: The message as received, as text.
+        encoding: How the text holds it: `json`, `text`, or `base64`.
+        reason: The error's slug.
+        hint: What to do about it.
+    """
+
+    key: str
+    message: str
+    encoding: str
+    reason: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A message that is kept and was not replayed since.
+
+    Attributes:
+        event: What was parked, its message perhaps cut.
+        truncated: Whether it was cut, so that it can never be processed.
+        parked_at: When it was parked for the last time.
+    """
+
+    event: ParkedEvent
+    truncated: bool
+    parked_at: datetime
