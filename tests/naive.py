@@ -402,7 +402,8 @@ def result_of(world: World, lesson: Lesson) -> dict[str, object]:  # noqa: C901,
         if not gaps:
             return False  # where a call went on, there was no other
         best = [p for p in inside if there(found, p) or p in gaps]
-        for first, last in (window, (start, end), taught or (start, end)):
+        windows = [window, (start, end)] + ([taught] if taught and policy.window == "held" else [])
+        for first, last in windows:
             time = sum((b - a for a, b in best if first <= a and b <= last), timedelta(0))
             if time / (last - first) >= policy.min_share:
                 return True
