@@ -36,7 +36,7 @@ run: $(INSTALLED) ## leave the local stack running and print its URLs (STORE=sql
 # without it, with the settings of the environment.
 DEPLOYED_SETTINGS ?= .local/deployed
 define OPERATE
-$(if $(filter command\ line,$(origin PROJECT)),deployed="$(DEPLOYED_SETTINGS)/$${PROJECT//:/_}.env"; [[ -f "$$deployed" ]] || { echo "The settings of $$PROJECT are not on this machine: make settings PROJECT=$$PROJECT REGION=…" >&2; exit 2; }; source "$$deployed"; )$(BIN)/python -m functions.entrypoints.operate
+$(if $(filter command\ line,$(origin PROJECT)),deployed="$(DEPLOYED_SETTINGS)/$${PROJECT//:/_}.env"; [[ -f "$$deployed" ]] || { echo "The settings of $$PROJECT are not on this machine: make settings PROJECT=$$PROJECT REGION=…" >&2; exit 2; }; source "$$deployed"; )$(BIN)/python -m functions.entrypoints.commands.operate
 endef
 DRY = $(if $(DRY_RUN),--dry-run)
 

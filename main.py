@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp
 
 from functions import wiring
-from functions.entrypoints import events, jobs
+from functions.entrypoints.messages import events, jobs
 
 
 @functions_framework.aio.cloud_event
@@ -24,6 +24,6 @@ async def on_job(event: CloudEvent) -> None:
 @functions_framework.aio.http  # type: ignore[arg-type] # what is returned answers the request: any ASGI application can
 async def api(_: Request) -> ASGIApp:
     """A call of the HTTP API: an LMS asks, or an operator."""
-    from functions.entrypoints.api import http  # noqa: PLC0415 - the other functions start faster without FastAPI
+    from functions.entrypoints.api import function  # noqa: PLC0415 - the other functions start faster without FastAPI
 
-    return http.serve(wiring.app)
+    return function.serve(wiring.app)

@@ -20,10 +20,10 @@ from typing import Any
 import httpx
 
 from functions import wiring
-from functions.domain.model import Organizer, SyncSource
-from functions.entrypoints.api.http import guarded
-from functions.services.reading import Request
-from functions.services.sync import sync_conference
+from functions.domain.conferences.model import Organizer, SyncSource
+from functions.entrypoints.api.function import guarded
+from functions.services.sync.conference import sync_conference
+from functions.services.sync.reading import Request
 from functions.settings import Settings
 from infra.local.firestore_gate import embedded
 from infra.local.firestore_gate.gate import Gate

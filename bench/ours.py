@@ -7,7 +7,7 @@ import base64
 from cloudevents.http import CloudEvent
 
 from functions import wiring
-from functions.entrypoints import events
+from functions.entrypoints.messages import events
 from functions.settings import AuthMode, Settings
 from infra.local.workspace_events import Message
 

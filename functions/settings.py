@@ -14,9 +14,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from functions.domain.classes.policy import Policy
+from functions.domain.classes.sessions import CallerRole
 from functions.domain.errors import InvalidRequest, WrongSetting
-from functions.domain.policy import Policy
-from functions.domain.sessions import CallerRole
 from functions.domain.zones import is_time_zone
 
 _HOST_AND_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:]+\]|[A-Za-z0-9.-]+):(?P<port>\d{1,5})")

@@ -8,7 +8,7 @@ if not __package__:  # as a file it does not find the others
     sys.exit("Type it so, in the folder of this project: python -m functions.setup_oauth --meet")
 
 from functions import logs
-from functions.entrypoints.consent.app import setup_oauth
+from functions.entrypoints.commands.consent.app import setup_oauth
 
 if __name__ == "__main__":
     logs.configure("ERROR", stream=sys.stderr)  # a command says itself what it does

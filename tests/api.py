@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx
 
-from functions.entrypoints.api.http import guarded
+from functions.entrypoints.api.function import guarded
 from infra.local.id_tokens import IdTokenIssuer
 
 LMS = "lms@school.example"

@@ -7,9 +7,19 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from functions.domain.attendance import Evidence, sheet
-from functions.domain.intervals import Interval
-from functions.domain.model import (
+from functions.domain.classes.policy import Policy
+from functions.domain.classes.roster import Assignment, Correction, Decision, Mark, Override, RoomDevice, RosterEntry
+from functions.domain.classes.sessions import (
+    AttachedRecord,
+    Attendance,
+    AttendanceSheet,
+    ClassSession,
+    Person,
+    Plan,
+    Progress,
+    SessionState,
+)
+from functions.domain.conferences.model import (
     AnonymousUser,
     Conference,
     ConferenceRecord,
@@ -27,18 +37,8 @@ from functions.domain.model import (
     SyncState,
     User,
 )
-from functions.domain.policy import Policy
-from functions.domain.roster import Assignment, Correction, Decision, Mark, Override, RoomDevice, RosterEntry
-from functions.domain.sessions import (
-    AttachedRecord,
-    Attendance,
-    AttendanceSheet,
-    ClassSession,
-    Person,
-    Plan,
-    Progress,
-    SessionState,
-)
+from functions.domain.intervals import Interval
+from functions.domain.marking.attendance import Evidence, sheet
 
 RECORD = "conferenceRecords/abc"
 TEACHER = "users/1"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from functions.adapters.database import Query
-from functions.domain.model import Organizer, SyncSource
+from functions.adapters.store.databases.database import Query
+from functions.domain.conferences.model import Organizer, SyncSource
 from functions.ports.messages import Job
-from functions.services.reading import Request
-from functions.services.run_job import run_job
-from functions.services.sync import sync_conference
+from functions.services.operations.run_job import run_job
+from functions.services.sync.conference import sync_conference
+from functions.services.sync.reading import Request
 from infra.local.school import Account, Attendee, Conference, Visit
 
 TEACHER = "users/1"

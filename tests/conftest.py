@@ -11,8 +11,8 @@ import pytest
 from google.cloud import firestore
 from hypothesis import settings
 
-from functions.adapters.firestore import FirestoreDatabase
-from functions.adapters.sqlite import SqliteDatabase
+from functions.adapters.store.databases.firestore import FirestoreDatabase
+from functions.adapters.store.databases.sqlite import SqliteDatabase
 from infra.local.emulators import firestore_emulator, pubsub_emulator
 from infra.local.firestore_gate import IN_PROCESSES, embedded
 from infra.local.firestore_gate.gate import Gate

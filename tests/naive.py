@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatch
 from itertools import pairwise
 
-from functions.domain.model import AnonymousUser, Conference, PhoneUser
-from functions.domain.policy import Policy
-from functions.domain.roster import Assignment, Correction, Override, RoomDevice, RosterEntry
-from functions.domain.sessions import Person
+from functions.domain.classes.policy import Policy
+from functions.domain.classes.roster import Assignment, Correction, Override, RoomDevice, RosterEntry
+from functions.domain.classes.sessions import Person
+from functions.domain.conferences.model import AnonymousUser, Conference, PhoneUser
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from functions.adapters.attendance_documents import attendance_to_document
-from functions.adapters.session_documents import session_to_document
-from functions.domain.sessions import AttendanceSheet
-from functions.entrypoints.api.answers import SessionAttendance
+from functions.adapters.store.documents.attendance import attendance_to_document
+from functions.adapters.store.documents.session import session_to_document
+from functions.domain.classes.sessions import AttendanceSheet
 from functions.entrypoints.api.pages.report import Report, report_of
+from functions.entrypoints.api.schemas.answers import SessionAttendance
 from tests.builders import at
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from functions.domain.calendar import Event, EventChange, EventRemoval, NewEvent
-from functions.domain.model import (
+from functions.domain.classes.calendar import Event, EventChange, EventRemoval, NewEvent
+from functions.domain.conferences.model import (
     ConferenceRecord,
     Identity,
     Organizer,
@@ -17,8 +17,8 @@ from functions.domain.model import (
     Space,
     Subscription,
 )
-from functions.domain.reported import Endpoint
-from functions.domain.rereading import NOTHING_KNOWN, Known
+from functions.domain.conferences.reported import Endpoint
+from functions.domain.conferences.rereading import NOTHING_KNOWN, Known
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from functions.domain.model import (
-    Conference,
-    Space,
-)
-from functions.domain.roster import Correction, RosterEntry
-from functions.domain.sessions import (
+from functions.domain.classes.roster import Correction, RosterEntry
+from functions.domain.classes.sessions import (
     Answered,
     AttendanceSheet,
     AuditEntry,
@@ -21,7 +17,8 @@ from functions.domain.sessions import (
     Remark,
     TrackedOrganizer,
 )
-from functions.domain.timetable import Room
+from functions.domain.classes.timetable import Room
+from functions.domain.conferences.model import Conference, Space
 from functions.ports.messages import Parked, ParkedEvent
 
 T = TypeVar("T")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from functions.domain.classes.sessions import ClassSession
+from functions.domain.conferences.model import Organizer
 from functions.domain.errors import SessionNotFound
-from functions.domain.model import Organizer
-from functions.domain.sessions import ClassSession
 from functions.ports.store import AttendanceStore, Reader
 
 

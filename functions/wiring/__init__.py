@@ -18,36 +18,36 @@ from google.auth.exceptions import DefaultCredentialsError
 from google.cloud import firestore
 
 from functions import logs, settings
-from functions.adapters.access_tokens import TokenRequests
-from functions.adapters.attendance_store import DocumentAttendanceStore
-from functions.adapters.calendar import GoogleCalendar
-from functions.adapters.consents import Consents
-from functions.adapters.credentials import CredentialsPool
-from functions.adapters.database import Database
-from functions.adapters.directory import Directory
-from functions.adapters.firestore import FirestoreDatabase
-from functions.adapters.id_tokens import CheckedByCloudRun, CheckedHere
-from functions.adapters.identities import GoogleIdentities
-from functions.adapters.meet import MeetConferences
-from functions.adapters.meet_calls import MeetCalls
+from functions.adapters.consent.consents import Consents
+from functions.adapters.google.calendar import GoogleCalendar
+from functions.adapters.google.calls.pacing import Pacing
+from functions.adapters.google.credentials.access_tokens import TokenRequests
+from functions.adapters.google.credentials.capabilities import CredentialsPool
+from functions.adapters.google.credentials.id_tokens import CheckedByCloudRun, CheckedHere
+from functions.adapters.google.meet.calls import MeetCalls
+from functions.adapters.google.meet.conferences import MeetConferences
+from functions.adapters.google.meet.spaces import MeetSpaces
+from functions.adapters.google.people.directory import Directory
+from functions.adapters.google.people.identities import GoogleIdentities
+from functions.adapters.google.people.people_api import People
+from functions.adapters.google.reports.activities import QUERIES_PER_MINUTE, GoogleReports
 from functions.adapters.own_credentials import no_own_credentials
-from functions.adapters.pacing import Pacing
 from functions.adapters.patience import Patience
-from functions.adapters.people import People
-from functions.adapters.reports import QUERIES_PER_MINUTE, GoogleReports
-from functions.adapters.spaces import MeetSpaces
-from functions.adapters.sqlite import SqliteDatabase
-from functions.adapters.views import DocumentViews
-from functions.domain.sessions import CallerRole
+from functions.adapters.store.attendance_store import DocumentAttendanceStore
+from functions.adapters.store.databases.database import Database
+from functions.adapters.store.databases.firestore import FirestoreDatabase
+from functions.adapters.store.databases.sqlite import SqliteDatabase
+from functions.adapters.store.views import DocumentViews
+from functions.domain.classes.sessions import CallerRole
 from functions.ports.clock import Clock
 from functions.ports.google import IdTokens
 from functions.ports.views import Views
 from functions.services.deps import Deps, Rules
 from functions.services.turns import Turns
 from functions.settings import AuthMode, Settings
-from functions.wiring import acting, messages
-from functions.wiring.acting import Consenting, consenting
+from functions.wiring import pubsub, teachers
 from functions.wiring.channels import Channels
+from functions.wiring.teachers import Consenting, consenting
 
 __all__ = ["App", "Consenting", "app", "build", "consenting", "database", "utc_now"]
 
@@ -102,12 +102,12 @@ def build(
 
 def _built(configured: Settings, *, clock: Clock, pause: Callable[[float], Awaitable[None]]) -> App:
     channels = Channels()
-    documents, jobs = database(configured), messages.jobs(configured, channels)
+    documents, jobs = database(configured), pubsub.jobs(configured, channels)
     store = DocumentAttendanceStore(documents, clock=clock, retention=configured.retention)
     rules = _rules(configured)
     tokens = TokenRequests(configured.oauth_token_endpoint, configured.iam_credentials_api_endpoint)
-    consents = acting.kept_consents(configured, channels)
-    credentials = acting.credentials(configured, consents, tokens, store=store, rules=rules, clock=clock, now=utc_now)
+    consents = teachers.kept_consents(configured, channels)
+    credentials = teachers.credentials(configured, consents, tokens, store=store, rules=rules, clock=clock, now=utc_now)
     meet = channels.to(configured.meet_api_endpoint)
     spaces = meet_v2.SpacesServiceAsyncClient(transport=SpacesServiceGrpcAsyncIOTransport(channel=meet))
     records = meet_v2.ConferenceRecordsServiceAsyncClient(
@@ -126,10 +126,10 @@ def _built(configured: Settings, *, clock: Clock, pause: Callable[[float], Await
         conferences=MeetConferences(records, spaces, calls=calls, credentials=credentials, clock=clock),
         spaces=MeetSpaces(spaces, calls=calls, credentials=credentials),
         identities=identities,
-        subscriptions=messages.subscriptions(configured, channels, credentials, clock=clock, pause=pause),
+        subscriptions=pubsub.subscriptions(configured, channels, credentials, clock=clock, pause=pause),
         calendar=calendar,
         jobs=jobs,
-        dead_letters=messages.dead_letters(configured, channels),
+        dead_letters=pubsub.dead_letters(configured, channels),
         clock=clock,
         pause=pause,
         rules=rules,
@@ -138,7 +138,7 @@ def _built(configured: Settings, *, clock: Clock, pause: Callable[[float], Await
     )
 
     channels.without_interceptors()
-    if isinstance(jobs, messages.InlineJobs):
+    if isinstance(jobs, pubsub.InlineJobs):
         jobs.deps = deps
 
     async def close() -> None:

@@ -6,7 +6,7 @@ import asyncio
 import datetime as dt
 import json
 
-from functions.adapters.credentials import Capability
+from functions.adapters.google.credentials.capabilities import Capability
 from infra.doctor.account import PROJECT, REGION
 from infra.doctor.checks import Report, check
 from infra.doctor.deployment import IAM_CREDENTIALS, Deployment, Json

@@ -27,7 +27,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from functions import settings, wiring
-from functions.adapters.database import Database
+from functions.adapters.store.databases.database import Database
 from infra.local.calendar import CalendarSimulator
 from infra.local.classes import believable_class
 from infra.local.delivery import Pubsub, Trigger, deliver

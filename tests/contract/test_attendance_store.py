@@ -10,15 +10,25 @@ import pytest
 from google.cloud import firestore
 from google.cloud.firestore_v1 import types
 
-from functions.adapters.attendance_store import PARKED_AT_ONCE, DocumentAttendanceStore
-from functions.adapters.database import ABSENT, COMMIT_TIME, Query, Write
-from functions.adapters.firestore import FirestoreDatabase
-from functions.adapters.sqlite import SqliteDatabase
-from functions.domain.addresses import KnownAddress
-from functions.domain.attendance import attendee_id, unscheduled_session
-from functions.domain.errors import DocumentsRefused, DocumentTooNew, NotFound, Retryable, StoreConflict
-from functions.domain.intervals import Interval
-from functions.domain.model import (
+from functions.adapters.store.attendance_store import PARKED_AT_ONCE, DocumentAttendanceStore
+from functions.adapters.store.databases.database import ABSENT, COMMIT_TIME, Query, Write
+from functions.adapters.store.databases.firestore import FirestoreDatabase
+from functions.adapters.store.databases.sqlite import SqliteDatabase
+from functions.domain.classes.roster import Assignment, Mark, Remembered, RosterEntry
+from functions.domain.classes.sessions import (
+    Answered,
+    AttachedRecord,
+    AttendanceSheet,
+    AuditEntry,
+    CalendarEntry,
+    CalendarState,
+    Person,
+    Progress,
+    TrackedOrganizer,
+    Tracking,
+)
+from functions.domain.classes.timetable import Room, Slot, Span
+from functions.domain.conferences.model import (
     DeviceUser,
     EmailUser,
     Identity,
@@ -31,20 +41,10 @@ from functions.domain.model import (
     SyncError,
     SyncState,
 )
-from functions.domain.roster import Assignment, Mark, Remembered, RosterEntry
-from functions.domain.sessions import (
-    Answered,
-    AttachedRecord,
-    AttendanceSheet,
-    AuditEntry,
-    CalendarEntry,
-    CalendarState,
-    Person,
-    Progress,
-    TrackedOrganizer,
-    Tracking,
-)
-from functions.domain.timetable import Room, Slot, Span
+from functions.domain.errors import DocumentsRefused, DocumentTooNew, NotFound, Retryable, StoreConflict
+from functions.domain.intervals import Interval
+from functions.domain.marking.addresses import KnownAddress
+from functions.domain.marking.attendance import attendee_id, unscheduled_session
 from functions.ports.messages import ParkedEvent
 from functions.ports.store import SheetChange
 from tests import builders

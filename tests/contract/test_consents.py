@@ -17,9 +17,10 @@ from google.cloud.secretmanager_v1.services.secret_manager_service.transports im
 from google.iam.v1 import policy_pb2
 from google.oauth2.credentials import Credentials
 
-from functions.adapters.consents import Consent
-from functions.adapters.file_consents import FileConsents
-from functions.adapters.secret_consents import SecretConsents
+from functions.adapters.consent.consents import Consent
+from functions.adapters.consent.in_file import FileConsents
+from functions.adapters.consent.in_secret_manager import SecretConsents
+from functions.domain.conferences.model import Organizer
 from functions.domain.errors import (
     ConsentStoreDenied,
     ConsentsUnavailable,
@@ -29,7 +30,6 @@ from functions.domain.errors import (
     SecretManagerDisabled,
     TokenFileOpen,
 )
-from functions.domain.model import Organizer
 from infra.local.faults import Fault
 from infra.local.secrets import SecretManagerSimulator
 

@@ -12,10 +12,10 @@ import pytest
 from google.cloud import firestore
 from google.cloud.firestore_v1 import types
 
-from functions.adapters.database import ABSENT, COMMIT_TIME, Query, Where, Write
-from functions.adapters.firestore import FirestoreDatabase
-from functions.adapters.firestore_limits import MAX_COMMIT_BYTES
-from functions.adapters.sqlite import SqliteDatabase
+from functions.adapters.store.databases.database import ABSENT, COMMIT_TIME, Query, Where, Write
+from functions.adapters.store.databases.firestore import FirestoreDatabase
+from functions.adapters.store.databases.firestore_limits import MAX_COMMIT_BYTES
+from functions.adapters.store.databases.sqlite import SqliteDatabase
 from functions.domain.errors import DocumentsRefused, DocumentTooNew, ReadTooOld, StoreConflict, StoreUnavailable
 from tests.builders import at
 

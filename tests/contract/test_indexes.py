@@ -9,15 +9,15 @@ from itertools import product
 import pytest
 from google.cloud.firestore_v1 import types
 
-from functions import ports
-from functions.adapters import firestore_limits
-from functions.adapters.attendance_store import DocumentAttendanceStore
-from functions.adapters.database import Query, Write
-from functions.adapters.sqlite import SqliteDatabase
-from functions.adapters.views import DocumentViews
-from functions.domain.roster import RosterEntry
-from functions.domain.sessions import AuditEntry
-from functions.ports.views import AttendanceFilter, Paging, SessionFilter
+from functions.adapters.store.attendance_store import DocumentAttendanceStore
+from functions.adapters.store.databases import firestore_limits
+from functions.adapters.store.databases.database import Query, Write
+from functions.adapters.store.databases.sqlite import SqliteDatabase
+from functions.adapters.store.views import DocumentViews
+from functions.domain.classes.roster import RosterEntry
+from functions.domain.classes.sessions import AuditEntry
+from functions.ports.store import AttendanceStore
+from functions.ports.views import AttendanceFilter, Paging, SessionFilter, Views
 from infra.local.firestore_gate.gate import Refused
 from infra.local.firestore_gate.indexes import DEPLOYED, Indexes
 from infra.local.firestore_gate.planner import NotServed, serving
@@ -180,8 +180,8 @@ async def everything(tmp_path, firestore_gate):
 
 
 def test_every_method_that_looks_for_documents_is_asked_here():
-    assert methods(ports.AttendanceStore) - BY_PATH <= STORE.keys()
-    assert methods(ports.Views) - BY_PATH <= {name.partition(" ")[0] for name in VIEWS}
+    assert methods(AttendanceStore) - BY_PATH <= STORE.keys()
+    assert methods(Views) - BY_PATH <= {name.partition(" ")[0] for name in VIEWS}
 
 
 def test_no_index_is_deployed_that_no_query_needs(everything):

@@ -4,11 +4,11 @@ import dataclasses
 
 import pytest
 
-from functions.adapters.attendance_store import DocumentAttendanceStore
+from functions.adapters.store.attendance_store import DocumentAttendanceStore
+from functions.domain.classes.roster import Mark, RosterEntry
+from functions.domain.classes.timetable import Room, Span
+from functions.domain.conferences.model import Organizer
 from functions.domain.intervals import Interval
-from functions.domain.model import Organizer
-from functions.domain.roster import Mark, RosterEntry
-from functions.domain.timetable import Room, Span
 from tests.builders import RECORD, TEACHING, at, call, known, lesson, override, sheet_of
 
 ROOM = Room("spaces/room", owner=Organizer("users/1", "teacher@school.example"))

@@ -4,13 +4,13 @@ import dataclasses
 
 import pytest
 
-from functions.adapters.attendance_store import DocumentAttendanceStore
-from functions.adapters.views import DocumentViews
-from functions.domain.certainty import after_refusal
-from functions.domain.model import SyncError, SyncSource, SyncState
-from functions.domain.roster import RosterEntry
-from functions.domain.sessions import Remark, SessionState
-from functions.domain.syncing import wait_after_refusal, waits_after_refusal
+from functions.adapters.store.attendance_store import DocumentAttendanceStore
+from functions.adapters.store.views import DocumentViews
+from functions.domain.classes.roster import RosterEntry
+from functions.domain.classes.sessions import Remark, SessionState
+from functions.domain.conferences.model import SyncError, SyncSource, SyncState
+from functions.domain.conferences.syncing import wait_after_refusal, waits_after_refusal
+from functions.domain.marking.certainty import after_refusal
 from tests.builders import TEACHING, at, call, lesson, sheet_of
 
 REFUSED = SyncError("documents-refused", "Too large.", "Split it.", at(100))

@@ -4,11 +4,11 @@ import dataclasses
 
 import pytest
 
-from functions.adapters.attendance_store import DocumentAttendanceStore
-from functions.adapters.database import Query
-from functions.adapters.parts import document_size
-from functions.adapters.views import DocumentViews
-from functions.domain.roster import Mark, RosterEntry
+from functions.adapters.store.attendance_store import DocumentAttendanceStore
+from functions.adapters.store.databases.database import Query
+from functions.adapters.store.parts import document_size
+from functions.adapters.store.views import DocumentViews
+from functions.domain.classes.roster import Mark, RosterEntry
 from tests.builders import ADA, BOB, CAT, EMAILS, TEACHING, at, call, expected, lesson, override, sheet_of
 
 DAY = 24 * 60

@@ -4,13 +4,13 @@ import dataclasses
 
 import pytest
 
-from functions.adapters.attendance_store import DocumentAttendanceStore
-from functions.adapters.database import Write
-from functions.adapters.parts import document_size
-from functions.adapters.sqlite import SqliteDatabase
-from functions.adapters.views import DocumentViews
-from functions.domain.model import SyncError, SyncState
-from functions.domain.roster import Mark, RosterEntry
+from functions.adapters.store.attendance_store import DocumentAttendanceStore
+from functions.adapters.store.databases.database import Write
+from functions.adapters.store.databases.sqlite import SqliteDatabase
+from functions.adapters.store.parts import document_size
+from functions.adapters.store.views import DocumentViews
+from functions.domain.classes.roster import Mark, RosterEntry
+from functions.domain.conferences.model import SyncError, SyncState
 from tests.builders import (
     ADA,
     BOB,

@@ -10,13 +10,13 @@ from tempfile import TemporaryDirectory
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from functions.adapters.attendance_store import DocumentAttendanceStore
-from functions.adapters.database import Write
-from functions.adapters.sqlite import SqliteDatabase
-from functions.adapters.views import DocumentViews
-from functions.domain.model import SyncState
-from functions.domain.roster import Mark
-from functions.domain.sessions import AuditEntry
+from functions.adapters.store.attendance_store import DocumentAttendanceStore
+from functions.adapters.store.databases.database import Write
+from functions.adapters.store.databases.sqlite import SqliteDatabase
+from functions.adapters.store.views import DocumentViews
+from functions.domain.classes.roster import Mark
+from functions.domain.classes.sessions import AuditEntry
+from functions.domain.conferences.model import SyncState
 from tests.builders import (
     ADA,
     BOB,

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from functions.adapters.database import Write
-from functions.adapters.register_documents import register_id
-from functions.adapters.views import DocumentViews
+from functions.adapters.store.databases.database import Write
+from functions.adapters.store.documents.register import register_id
+from functions.adapters.store.views import DocumentViews
 from functions.domain.errors import DocumentTooNew, ReadTooOld
 from functions.ports.views import AttendanceFilter, Paging, SessionFilter
 

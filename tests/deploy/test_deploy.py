@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from functions.adapters.credentials import Capability
+from functions.adapters.google.credentials.capabilities import Capability
 from infra.local.control_plane.refusals import Refusal
 from tests.deploy.complete import (
     DATABASE,

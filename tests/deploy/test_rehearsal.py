@@ -29,7 +29,7 @@ from google.pubsub_v1.services.publisher.transports import PublisherGrpcTranspor
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 from google.pubsub_v1.types import Subscription
 
-from functions.adapters.credentials import Capability
+from functions.adapters.google.credentials.capabilities import Capability
 from infra.local.calendar import CalendarSimulator
 from infra.local.cloud_runtime import Instance, ending, installed, runtime_python, runtime_version
 from infra.local.delivery import Trigger

@@ -9,9 +9,9 @@ import pytest
 
 from functions import wiring
 from functions.adapters.patience import Patience
-from functions.domain.model import Organizer, SyncSource
-from functions.services.reading import Request
-from functions.services.sync import sync_conference
+from functions.domain.conferences.model import Organizer, SyncSource
+from functions.services.sync.conference import sync_conference
+from functions.services.sync.reading import Request
 from functions.settings import Settings
 from infra.local.meet import MeetSimulator
 from infra.local.school import School

@@ -26,13 +26,13 @@ from hypothesis import strategies as st
 from starlette.exceptions import HTTPException
 
 from functions import logs
-from functions.adapters.database import Query, Write
-from functions.adapters.sqlite import SqliteDatabase
+from functions.adapters.store.databases.database import Query, Write
+from functions.adapters.store.databases.sqlite import SqliteDatabase
 from functions.domain.errors import UnreadableMessage
-from functions.entrypoints import events, jobs
-from functions.entrypoints.api.http import guarded
-from functions.entrypoints.handling import TIME
-from functions.services.parking import restored
+from functions.entrypoints.api.function import guarded
+from functions.entrypoints.messages import events, jobs
+from functions.entrypoints.messages.answer import TIME
+from functions.services.operations.parking import restored
 from functions.wiring import App
 from infra.local.faults import Fault
 from infra.local.function_server import function_server

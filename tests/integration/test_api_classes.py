@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from functions.adapters.database import Write
-from functions.adapters.sqlite import SqliteDatabase
+from functions.adapters.store.databases.database import Write
+from functions.adapters.store.databases.sqlite import SqliteDatabase
 from infra.local.school import Attendee, Conference, Space, Visit
 from tests.api import CALLERS, LMS, client, fields, slug
 

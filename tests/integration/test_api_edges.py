@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from functions.entrypoints.api.application import application
-from functions.entrypoints.api.paging import _digest, next_token
+from functions.entrypoints.api.lists.paging import _digest, next_token
 from functions.ports.views import Page
 from infra.local.school import Attendee, Conference, Space, Visit
 from tests.api import CALLERS, client, fields, slug

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from functions.adapters.sqlite import SqliteDatabase
+from functions.adapters.store.databases.sqlite import SqliteDatabase
 from functions.domain.errors import MeetApiDisabled, MeetUnavailable, StoreUnavailable, WrongSetting
-from functions.entrypoints.api import http, problems
-from functions.entrypoints.api.guards import Edge
+from functions.entrypoints.api import function, problems
+from functions.entrypoints.api.middleware import Edge
 from infra.local.function_server import function_server
 from tests.api import CALLERS, LMS, OPERATOR, client, fields, slug, token
 
@@ -327,7 +327,7 @@ async def test_a_wrong_setting_is_told_without_its_text_and_tried_again():
     def build():
         raise WrongSetting("API_CALLERS: should be something else")
 
-    [answer] = await called(http.serve(build), "/api/sessions")
+    [answer] = await called(function.serve(build), "/api/sessions")
 
     assert (answer.status_code, slug(answer)) == (500, "wrong-setting")
     assert "API_CALLERS" not in answer.text

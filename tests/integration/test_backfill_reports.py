@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from click.testing import CliRunner
 
-from functions.adapters.sqlite import SqliteDatabase
-from functions.entrypoints.operate.__main__ import operate
+from functions.adapters.store.databases.sqlite import SqliteDatabase
+from functions.entrypoints.commands.operate.__main__ import operate
 from infra.local.classes import believable_class
 from infra.local.google_apis import GoogleApis, RestFault
 from infra.local.meet import MeetSimulator

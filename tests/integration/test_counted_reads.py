@@ -1,8 +1,8 @@
 """The benchmark counts the documents that are read, on the wire."""
 
 from bench.reads import CountedReads
-from functions.adapters.database import Query, Write
-from functions.adapters.firestore import FirestoreDatabase
+from functions.adapters.store.databases.database import Query, Write
+from functions.adapters.store.databases.firestore import FirestoreDatabase
 
 
 async def test_found_and_missing_documents_are_counted_and_writes_are_not(

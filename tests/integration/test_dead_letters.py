@@ -11,10 +11,10 @@ from google.pubsub_v1 import PublisherAsyncClient, PubsubMessage, SubscriberAsyn
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcAsyncIOTransport
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcAsyncIOTransport
 
-from functions.adapters.dead_letters import PubsubDeadLetters
-from functions.adapters.sqlite import SqliteDatabase
+from functions.adapters.google.pubsub.dead_letters import PubsubDeadLetters
+from functions.adapters.store.databases.sqlite import SqliteDatabase
 from functions.domain.errors import JobsUnavailable, StoreUnavailable
-from functions.services.parking import park_dead_letters
+from functions.services.operations.parking import park_dead_letters
 
 
 @pytest.fixture

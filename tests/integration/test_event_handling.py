@@ -8,7 +8,7 @@ import pytest
 from cloudevents.http import CloudEvent
 from starlette.exceptions import HTTPException
 
-from functions.entrypoints import events, jobs
+from functions.entrypoints.messages import events, jobs
 from infra.local.classes import believable_class
 from infra.local.faults import Fault
 from infra.local.workspace_events import Message, conference_ended

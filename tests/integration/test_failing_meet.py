@@ -13,7 +13,7 @@ from cloudevents.http import CloudEvent
 from starlette.exceptions import HTTPException
 
 from functions.adapters.patience import Patience
-from functions.entrypoints import events, jobs
+from functions.entrypoints.messages import events, jobs
 from infra.local.clock import TurnableClock
 from infra.local.faults import Fault
 from infra.local.meet import MeetSimulator

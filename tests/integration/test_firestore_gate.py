@@ -8,8 +8,8 @@ import pytest
 from google.api_core import exceptions as gexc
 from google.cloud.firestore_v1.base_query import FieldFilter
 
-from functions.adapters.database import Query, Where
-from functions.adapters.sqlite import SqliteDatabase
+from functions.adapters.store.databases.database import Query, Where
+from functions.adapters.store.databases.sqlite import SqliteDatabase
 from functions.domain.errors import StoreUnavailable
 from infra.local.function_server import ROOT
 
@@ -51,8 +51,8 @@ async def test_the_emulator_takes_no_document_that_firestore_refuses(firestore_c
 def test_a_process_that_a_test_starts_answers_no_query_without_an_index(tmp_path, firestore_gate_elsewhere):
     asking = f"""
 import asyncio, pathlib
-from functions.adapters.database import Query, Where
-from functions.adapters.sqlite import SqliteDatabase
+from functions.adapters.store.databases.database import Query, Where
+from functions.adapters.store.databases.sqlite import SqliteDatabase
 asyncio.run(SqliteDatabase(pathlib.Path({str(tmp_path)!r}) / "a.db").find({NEEDS_AN_INDEX!r}))
 """
     done = subprocess.run(  # noqa: S603 - our own words

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 import grpc
 import pytest
 
-from functions.adapters.database import Write
-from functions.adapters.firestore import FirestoreDatabase
+from functions.adapters.store.databases.database import Write
+from functions.adapters.store.databases.firestore import FirestoreDatabase
 from infra.local.classes import believable_class
 from infra.local.delivery import Trigger, http_client
 from infra.local.faults import Fault

@@ -9,18 +9,18 @@ from collections import Counter
 import pytest
 
 from functions import logs
-from functions.adapters.credentials import AnonymousCredentials, Capability, CredentialsPool
-from functions.adapters.directory import Directory
-from functions.adapters.identities import GoogleIdentities
+from functions.adapters.google.credentials.capabilities import AnonymousCredentials, Capability, CredentialsPool
+from functions.adapters.google.people.directory import Directory
+from functions.adapters.google.people.identities import GoogleIdentities
+from functions.adapters.google.people.people_api import People
 from functions.adapters.patience import Patience
-from functions.adapters.people import People
+from functions.domain.conferences.model import Identity, IdentitySource, Organizer
 from functions.domain.errors import (
     IdentitiesApiDisabled,
     IdentitiesUnavailable,
     IdentityAccessDenied,
     IdentityScopeMissing,
 )
-from functions.domain.model import Identity, IdentitySource, Organizer
 from infra.local.google_apis import GoogleApis, RestFault
 from infra.local.school import Account, Contact, ProfileAddress, School
 from tests.builders import NINE

@@ -8,7 +8,7 @@ from google.pubsub_v1 import PublisherAsyncClient, PublishRequest, PublishRespon
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcAsyncIOTransport
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcAsyncIOTransport
 
-from functions.adapters.jobs import PubsubJobs
+from functions.adapters.google.pubsub.jobs import PubsubJobs
 from functions.domain.errors import JobsUnavailable
 from functions.ports.messages import Job
 from infra.local.processes import free_port

@@ -9,9 +9,9 @@ from cloudevents.http import CloudEvent
 from starlette.exceptions import HTTPException
 
 from functions.domain.errors import Undelivered
-from functions.entrypoints import events, jobs
-from functions.services.parking import parked as as_parked
-from functions.services.survey import survey
+from functions.entrypoints.messages import events, jobs
+from functions.services.operations.parking import parked as as_parked
+from functions.services.operations.survey import survey
 from infra.local.clock import TurnableClock
 from infra.local.school import Attendee, Conference, School, Visit
 from infra.local.workspace_events import Message, conference_ended

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import grpc
 import pytest
 
+from functions.domain.conferences.model import Organizer
 from functions.domain.errors import MeetAccessDenied, MeetUnavailable
-from functions.domain.model import Organizer
 from infra.local.faults import Fault
 from infra.local.school import Conference
 

@@ -15,10 +15,10 @@ from cloudevents.http import CloudEvent
 from starlette.exceptions import HTTPException
 
 from functions import logs
-from functions.adapters.database import Write
-from functions.adapters.sqlite import SqliteDatabase
+from functions.adapters.store.databases.database import Write
+from functions.adapters.store.databases.sqlite import SqliteDatabase
 from functions.domain.errors import WrongSetting
-from functions.entrypoints import events, jobs
+from functions.entrypoints.messages import events, jobs
 from infra.local.classes import believable_class
 from infra.local.faults import Fault
 from infra.local.school import Space

@@ -17,11 +17,11 @@ from click.testing import CliRunner
 from cloudevents.http import CloudEvent
 
 from functions import settings, wiring
-from functions.adapters.database import Write
-from functions.adapters.sqlite import SqliteDatabase
-from functions.entrypoints import events, jobs
-from functions.entrypoints.operate.__main__ import operate
-from functions.entrypoints.operate.backfill import with_half_of_the_quota
+from functions.adapters.store.databases.database import Write
+from functions.adapters.store.databases.sqlite import SqliteDatabase
+from functions.entrypoints.commands.operate.__main__ import operate
+from functions.entrypoints.commands.operate.backfill import with_half_of_the_quota
+from functions.entrypoints.messages import events, jobs
 from infra.local.classes import believable_class
 from infra.local.faults import Fault
 from infra.local.function_server import ROOT
@@ -42,7 +42,7 @@ BACKFILL = [
     sys.executable,
     "-u",
     "-m",
-    "functions.entrypoints.operate",
+    "functions.entrypoints.commands.operate",
     "backfill",
     "--since",
     "30d",

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from functions.adapters.database import Write
-from functions.adapters.sqlite import SqliteDatabase
+from functions.adapters.store.databases.database import Write
+from functions.adapters.store.databases.sqlite import SqliteDatabase
 from functions.domain.errors import InvalidRequest
 from functions.entrypoints.api.tables.whole_list import whole_list
 from functions.ports.views import AttendanceFilter

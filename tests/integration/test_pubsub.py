@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from functions.adapters.firestore import FirestoreDatabase
+from functions.adapters.store.databases.firestore import FirestoreDatabase
 from infra.local.classes import believable_class
 from infra.local.delivery import Pubsub, Trigger
 from infra.local.function_server import function_server

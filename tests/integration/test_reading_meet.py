@@ -13,11 +13,12 @@ from google.apps.meet_v2.services.conference_records_service.transports import (
 )
 from google.apps.meet_v2.services.spaces_service.transports import SpacesServiceGrpcAsyncIOTransport
 
-from functions.adapters.credentials import AnonymousCredentials, Capability, CredentialsPool
-from functions.adapters.meet import MeetConferences
-from functions.adapters.meet_calls import MeetCalls
-from functions.adapters.pacing import Pacing
+from functions.adapters.google.calls.pacing import Pacing
+from functions.adapters.google.credentials.capabilities import AnonymousCredentials, Capability, CredentialsPool
+from functions.adapters.google.meet.calls import MeetCalls
+from functions.adapters.google.meet.conferences import MeetConferences
 from functions.adapters.patience import Patience
+from functions.domain.conferences.model import AnonymousUser, Organizer, PhoneUser, SignedInUser
 from functions.domain.errors import (
     ConferenceRecordGone,
     MeetAccessDenied,
@@ -28,7 +29,6 @@ from functions.domain.errors import (
     MeetScopeMissing,
     MeetUnavailable,
 )
-from functions.domain.model import AnonymousUser, Organizer, PhoneUser, SignedInUser
 from infra.local.classes import believable_class
 from infra.local.faults import Fault
 from infra.local.gate.calls import CallsRefused

@@ -21,10 +21,10 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from functions.adapters.credentials import Capability
-from functions.adapters.sqlite import SqliteDatabase
-from functions.entrypoints.consent.app import setup_oauth
-from functions.entrypoints.consent.purposes import PURPOSES, flags_for, scopes_of, wanted
+from functions.adapters.google.credentials.capabilities import Capability
+from functions.adapters.store.databases.sqlite import SqliteDatabase
+from functions.entrypoints.commands.consent.app import setup_oauth
+from functions.entrypoints.commands.consent.purposes import PURPOSES, flags_for, scopes_of, wanted
 from infra.local.faults import Fault
 from infra.local.function_server import ROOT
 from infra.local.google_apis import GoogleApis, RestFault

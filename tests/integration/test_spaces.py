@@ -6,12 +6,12 @@ import pytest
 from google.apps import meet_v2
 from google.apps.meet_v2.services.spaces_service.transports import SpacesServiceGrpcAsyncIOTransport
 
-from functions.adapters.credentials import AnonymousCredentials, CredentialsPool
-from functions.adapters.meet_calls import MeetCalls
-from functions.adapters.pacing import Pacing
-from functions.adapters.spaces import MeetSpaces
+from functions.adapters.google.calls.pacing import Pacing
+from functions.adapters.google.credentials.capabilities import AnonymousCredentials, CredentialsPool
+from functions.adapters.google.meet.calls import MeetCalls
+from functions.adapters.google.meet.spaces import MeetSpaces
+from functions.domain.conferences.model import Organizer
 from functions.domain.errors import MeetAccessDenied, MeetApiDisabled, MeetScopeMissing, MeetUnavailable
-from functions.domain.model import Organizer
 from infra.local.faults import Fault
 from infra.local.school import Space
 

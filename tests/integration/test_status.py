@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from click.testing import CliRunner
 
-from functions.adapters.database import Write
-from functions.adapters.firestore import FirestoreDatabase
-from functions.adapters.sqlite import SqliteDatabase
-from functions.entrypoints.operate.__main__ import operate
+from functions.adapters.store.databases.database import Write
+from functions.adapters.store.databases.firestore import FirestoreDatabase
+from functions.adapters.store.databases.sqlite import SqliteDatabase
+from functions.entrypoints.commands.operate.__main__ import operate
 from tests.api import CALLERS, client
 
 NOW = datetime.now(UTC).replace(microsecond=0)

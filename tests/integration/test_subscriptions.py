@@ -15,10 +15,12 @@ from google.longrunning import operations_pb2
 from google.protobuf import any_pb2, duration_pb2, empty_pb2
 from google.rpc.error_details_pb2 import ErrorInfo
 
-from functions.adapters.credentials import AnonymousCredentials, CredentialsPool
-from functions.adapters.pacing import Pacing
-from functions.adapters.subscription_calls import named
-from functions.adapters.subscriptions import EVENT_TYPES, WorkspaceEventsSubscriptions
+from functions.adapters.google.calls.pacing import Pacing
+from functions.adapters.google.credentials.capabilities import AnonymousCredentials, CredentialsPool
+from functions.adapters.google.workspace_events.calls import named
+from functions.adapters.google.workspace_events.subscriptions import EVENT_TYPES, WorkspaceEventsSubscriptions
+from functions.domain.conferences.model import Organizer, Subscription, SubscriptionState
+from functions.domain.conferences.subscriptions import suspension_hint
 from functions.domain.errors import (
     NeedsOperator,
     OrganizerUnknown,
@@ -29,8 +31,6 @@ from functions.domain.errors import (
     SubscriptionsUnavailable,
     SubscriptionTopicRefused,
 )
-from functions.domain.model import Organizer, Subscription, SubscriptionState
-from functions.domain.subscriptions import suspension_hint
 from infra.local.clock import TurnableClock
 from infra.local.school import School
 from infra.local.subscriptions import WorkspaceEventsSimulator

@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from functions.adapters.database import Write
-from functions.adapters.sqlite import SqliteDatabase
-from functions.adapters.views import DocumentViews
-from functions.services.survey import survey
+from functions.adapters.store.databases.database import Write
+from functions.adapters.store.databases.sqlite import SqliteDatabase
+from functions.adapters.store.views import DocumentViews
+from functions.services.operations.survey import survey
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import grpc
 import pytest
 
+from functions.domain.conferences.model import Organizer, SyncState
 from functions.domain.errors import ConferenceRecordGone
-from functions.domain.model import Organizer, SyncState
 from infra.local.classes import believable_class
 from infra.local.faults import Fault
 from infra.local.school import Attendee, Conference, Visit

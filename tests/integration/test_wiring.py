@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from functions import wiring
-from functions.domain.model import Organizer
+from functions.domain.conferences.model import Organizer
 from functions.ports.messages import ParkedEvent
 from functions.settings import Settings
 from infra.local.classes import believable_class

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 
-from functions.domain.model import SyncState
+from functions.domain.conferences.model import SyncState
 from functions.entrypoints.api.pages.rendering import report_html
 from tests.builders import ADA, BOB, TEACHING, call, expected, guest, lesson, sheet_of, unread_call
 from tests.report_page import report_page

@@ -2,7 +2,7 @@
 
 import re
 
-from functions.adapters.credentials import Capability
+from functions.adapters.google.credentials.capabilities import Capability
 from infra.local.function_server import ROOT
 
 ADMIN_CONSOLE = "Security > Access and data control > API controls"

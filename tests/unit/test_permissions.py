@@ -10,7 +10,7 @@ from pathlib import Path
 import googleapiclient
 import pytest
 
-from functions.adapters.credentials import Capability
+from functions.adapters.google.credentials.capabilities import Capability
 
 ROOT = Path(__file__).parents[2]
 TABLE = tomllib.loads((ROOT / "infra" / "iam.toml").read_text())

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from functions.adapters.consents import Consent
-from functions.adapters.file_consents import FileConsents
-from functions.domain.calendar import guests_of
-from functions.domain.model import Organizer
-from functions.domain.roster import RosterEntry
-from functions.domain.sessions import Plan
-from functions.entrypoints.api.schedule_routes import _others
+from functions.adapters.consent.consents import Consent
+from functions.adapters.consent.in_file import FileConsents
+from functions.domain.classes.calendar import guests_of
+from functions.domain.classes.roster import RosterEntry
+from functions.domain.classes.sessions import Plan
+from functions.domain.conferences.model import Organizer
+from functions.entrypoints.api.routes.schedule import _others
 from functions.services.deps import Rules
-from functions.services.impersonation import _is_allowed
+from functions.services.teachers.impersonation import _is_allowed
 from tests.builders import ADA, call, expected, lesson, sheet_of
 from tests.report_page import report_page
 

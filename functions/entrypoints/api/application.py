@@ -14,19 +14,13 @@ from starlette.requests import Request
 from starlette.routing import Match
 
 from functions.domain.errors import AttendanceError
-from functions.entrypoints.api import (
-    attendance_routes,
-    correction_routes,
-    operator_routes,
-    problems,
-    schedule_routes,
-    session_routes,
-)
-from functions.entrypoints.api.answers import problem_schemas
-from functions.entrypoints.api.meanings import describe
+from functions.entrypoints.api import problems
+from functions.entrypoints.api.routes import attendance, corrections, operators, schedule, sessions
+from functions.entrypoints.api.schemas.answers import problem_schemas
+from functions.entrypoints.api.schemas.meanings import describe
 from functions.wiring import App
 
-_ROUTERS = (schedule_routes, session_routes, attendance_routes, correction_routes, operator_routes)
+_ROUTERS = (schedule, sessions, attendance, corrections, operators)
 
 
 def application(app: App) -> FastAPI:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from starlette.datastructures import Headers
 
+from functions.domain.classes.sessions import Caller, CallerRole
 from functions.domain.errors import AttendanceError, TokenRefused
-from functions.domain.sessions import Caller, CallerRole
 from functions.entrypoints.api.problems import NoRole, NoToken
 from functions.ports.google import IdTokens
 

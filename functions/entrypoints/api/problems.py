@@ -35,7 +35,7 @@ from functions.domain.errors import (
     TokenRefused,
     WrongSetting,
 )
-from functions.entrypoints.api.spelling import meant
+from functions.entrypoints.api.schemas.spelling import meant
 
 log = logging.getLogger(__name__)
 

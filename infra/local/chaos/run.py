@@ -18,13 +18,13 @@ import httpx
 from google.cloud import firestore
 
 from functions import wiring
-from functions.domain.model import Organizer, SyncSource
-from functions.entrypoints.api.http import guarded
+from functions.domain.conferences.model import Organizer, SyncSource
+from functions.entrypoints.api.function import guarded
 from functions.ports.clock import Clock
 from functions.ports.messages import Job
-from functions.services.reading import Request
-from functions.services.run_job import run_job
-from functions.services.sync import sync_conference
+from functions.services.operations.run_job import run_job
+from functions.services.sync.conference import sync_conference
+from functions.services.sync.reading import Request
 from functions.settings import Settings
 from infra.local.chaos.compare import Documents, differences, documents
 from infra.local.chaos.disturb import Day, break_everything, record_morning

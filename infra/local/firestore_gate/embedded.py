@@ -11,11 +11,11 @@ from typing import Any
 
 from google.api_core import exceptions as gexc
 
-from functions.adapters.database import Query, Write
-from functions.adapters.firestore import REFUSALS, translated
-from functions.adapters.firestore_reads import query_request
-from functions.adapters.firestore_writes import commit_request
-from functions.adapters.sqlite import COMMIT_EVENT, QUERY_EVENT
+from functions.adapters.store.databases.database import Query, Write
+from functions.adapters.store.databases.firestore import REFUSALS, translated
+from functions.adapters.store.databases.firestore_decode import query_request
+from functions.adapters.store.databases.firestore_encode import commit_request
+from functions.adapters.store.databases.sqlite import COMMIT_EVENT, QUERY_EVENT
 from infra.local.firestore_gate.gate import FAILED_PRECONDITION, Gate, Refused
 
 _DATABASE = "projects/embedded/databases/(default)"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from functions.adapters.sqlite import SqliteDatabase
+from functions.adapters.store.databases.sqlite import SqliteDatabase
 from infra.local.calendar import CalendarSimulator
 from infra.local.clock import TurnableClock
 from infra.local.school import Account, School

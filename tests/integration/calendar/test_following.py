@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from functions.adapters.calendar import GoogleCalendar
+from functions.adapters.google.calendar import GoogleCalendar
 from functions.domain.errors import CalendarUnavailable
-from functions.services.follow_calendar import follow
+from functions.services.classes.follow_calendar import follow
 from infra.local.google_apis import RestFault
 from tests.api import client
 from tests.classroom import job

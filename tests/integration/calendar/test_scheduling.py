@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from functions.domain.errors import StoreUnavailable
-from functions.services.schedule_class import Scheduled
+from functions.services.classes.schedule import Scheduled
 from infra.local.google_apis import RestFault
 from infra.local.school import Attendee, Conference, Space, Visit
 from tests.api import client, fields, slug

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from functions.adapters.sqlite import SqliteDatabase
-from functions.entrypoints.api.http import guarded
+from functions.adapters.store.databases.sqlite import SqliteDatabase
+from functions.entrypoints.api.function import guarded
 from infra.local.google_apis import GoogleApis
 from infra.local.school import Account, School
 from infra.local.subscriptions import WorkspaceEventsSimulator

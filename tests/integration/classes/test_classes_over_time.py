@@ -9,9 +9,9 @@ import grpc
 import httpx
 import pytest
 
-from functions.entrypoints.api.http import guarded
+from functions.entrypoints.api.function import guarded
 from functions.ports.messages import Job
-from functions.services.run_job import run_job
+from functions.services.operations.run_job import run_job
 from infra.local.clock import TurnableClock
 from infra.local.faults import Fault
 from infra.local.google_apis import RestFault

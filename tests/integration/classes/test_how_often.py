@@ -12,11 +12,11 @@ import pytest
 
 from functions.domain.backoff import wait_after
 from functions.domain.errors import AttendanceError, MeetAccessDenied, MeetUnavailable, Retryable
-from functions.entrypoints.api.http import guarded
+from functions.entrypoints.api.function import guarded
 from functions.ports.google import LookUp
 from functions.ports.messages import Job
-from functions.services.organizers import enrol
-from functions.services.run_job import run_job
+from functions.services.operations.run_job import run_job
+from functions.services.teachers.organizers import enrol
 from infra.local.clock import TurnableClock
 from infra.local.school import Account, Attendee, Conference, School, Visit
 from tests.classroom import PUPILS, TEACHER

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from functions.domain.errors import JobsUnavailable, StoreUnavailable
-from functions.entrypoints.api.http import guarded
+from functions.entrypoints.api.function import guarded
 from infra.local.firestore_gate.indexes import DEPLOYED, Indexes
 from infra.local.school import Attendee
 from tests.classroom import held, job, marks, scheduled, sheet, teacher, visits

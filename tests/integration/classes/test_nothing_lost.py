@@ -9,17 +9,18 @@ from datetime import UTC, datetime, timedelta
 import grpc
 import pytest
 
-from functions.adapters.subscriptions import EVENT_TYPES
+from functions.adapters.google.workspace_events.subscriptions import EVENT_TYPES
+from functions.domain.classes.sessions import Caller, CallerRole
+from functions.domain.conferences.model import SubscriptionState, SyncState
 from functions.domain.errors import JobsUnavailable, NeedsOperator, NotFound, Retryable, StoreUnavailable
-from functions.domain.model import SubscriptionState, SyncState
-from functions.domain.sessions import Caller, CallerRole
-from functions.entrypoints import events, jobs
-from functions.entrypoints.envelope import Message, unwrap
+from functions.entrypoints.messages import events, jobs
+from functions.entrypoints.messages.envelope import Message, unwrap
 from functions.ports.messages import Job
-from functions.services import fan_out, keep_subscriptions, reconcile
-from functions.services.organizers import enrol, remove
-from functions.services.run_job import run_job
-from functions.services.survey import survey
+from functions.services.operations import fan_out, reconcile
+from functions.services.operations.run_job import run_job
+from functions.services.operations.survey import survey
+from functions.services.teachers import keep_subscriptions
+from functions.services.teachers.organizers import enrol, remove
 from infra.local.clock import TurnableClock
 from infra.local.faults import Fault
 from infra.local.school import Account, Attendee, Conference, School, Visit

@@ -8,15 +8,15 @@ import dataclasses
 import httpx
 import pytest
 
-from functions.adapters.attendance_store import DocumentAttendanceStore
-from functions.adapters.database import Query
-from functions.adapters.firestore import FirestoreDatabase
-from functions.domain.model import Organizer, SyncSource
-from functions.entrypoints.api.http import guarded
+from functions.adapters.store.attendance_store import DocumentAttendanceStore
+from functions.adapters.store.databases.database import Query
+from functions.adapters.store.databases.firestore import FirestoreDatabase
+from functions.domain.conferences.model import Organizer, SyncSource
+from functions.entrypoints.api.function import guarded
 from functions.ports.messages import Job
-from functions.services.reading import Request
-from functions.services.run_job import run_job
-from functions.services.sync import sync_conference, sync_session
+from functions.services.operations.run_job import run_job
+from functions.services.sync.conference import sync_conference, sync_session
+from functions.services.sync.reading import Request
 from infra.local.school import Attendee
 from tests.classroom import (
     MARKS,

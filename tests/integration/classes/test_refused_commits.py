@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from functions.domain.model import SyncState
+from functions.domain.conferences.model import SyncState
 from infra.local.clock import TurnableClock
 from infra.local.school import Account, School
 from tests.classroom import MARKS, PUPILS, TEACHER, event, held, job, marks, pupil, scheduled, sheet, teacher, the_class

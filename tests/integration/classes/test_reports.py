@@ -10,11 +10,11 @@ import grpc
 import httpx
 import pytest
 
-from functions.adapters.sqlite import SqliteDatabase
-from functions.domain import model
-from functions.domain.reported import conferences_of
-from functions.entrypoints.api.http import guarded
-from functions.services.sync_reports import record_reported
+from functions.adapters.store.databases.sqlite import SqliteDatabase
+from functions.domain.conferences import model
+from functions.domain.conferences.reported import conferences_of
+from functions.entrypoints.api.function import guarded
+from functions.services.sync.from_reports import record_reported
 from infra.local.faults import Fault
 from infra.local.google_apis import RestFault
 from infra.local.reports import report_id, row

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from functions.adapters.database import Query
+from functions.adapters.store.databases.database import Query
 from infra.local.school import Account, Attendee
 from tests.api import slug
 from tests.classroom import (

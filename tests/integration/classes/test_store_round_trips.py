@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from functions.adapters.attendance_store import DocumentAttendanceStore
-from functions.adapters.sqlite import SqliteDatabase
+from functions.adapters.store.attendance_store import DocumentAttendanceStore
+from functions.adapters.store.databases.sqlite import SqliteDatabase
 from infra.local.clock import TurnableClock
 from infra.local.school import Visit
 from tests.classroom import at, event, scheduled, the_class

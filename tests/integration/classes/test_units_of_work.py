@@ -7,8 +7,8 @@ from collections import Counter
 
 import pytest
 
-from functions.adapters.attendance_store import DocumentAttendanceStore
-from functions.adapters.sqlite import SqliteDatabase
+from functions.adapters.store.attendance_store import DocumentAttendanceStore
+from functions.adapters.store.databases.sqlite import SqliteDatabase
 from infra.local.clock import TurnableClock
 from tests.classroom import MARKS, at, event, marks, scheduled, the_class
 

@@ -8,20 +8,20 @@ from itertools import pairwise
 
 import pytest
 
-from functions.adapters.attendance_store import DocumentAttendanceStore
-from functions.adapters.database import Write
-from functions.adapters.people_documents import organizer_to_document
-from functions.adapters.room_documents import room_to_document
-from functions.adapters.sqlite import SqliteDatabase
-from functions.adapters.views import DocumentViews
+from functions.adapters.store.attendance_store import DocumentAttendanceStore
+from functions.adapters.store.databases.database import Write
+from functions.adapters.store.databases.sqlite import SqliteDatabase
+from functions.adapters.store.documents.people import organizer_to_document
+from functions.adapters.store.documents.timetable import room_to_document
+from functions.adapters.store.views import DocumentViews
+from functions.domain.classes.sessions import AttendanceSheet, TrackedOrganizer
+from functions.domain.classes.timetable import Room, Slot
+from functions.domain.conferences.model import Organizer
 from functions.domain.intervals import Interval
-from functions.domain.model import Organizer
-from functions.domain.sessions import AttendanceSheet, TrackedOrganizer
-from functions.domain.timetable import Room, Slot
 from functions.ports.messages import Job
-from functions.services.organizers import enrol
-from functions.services.run_job import run_job
-from functions.services.survey import survey
+from functions.services.operations.run_job import run_job
+from functions.services.operations.survey import survey
+from functions.services.teachers.organizers import enrol
 from infra.local.clock import TurnableClock
 from infra.local.school import School
 from tests.builders import lesson

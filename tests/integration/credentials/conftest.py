@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from functions.adapters.consents import Consent
-from functions.adapters.credentials import Capability
-from functions.domain.model import Identity, IdentitySource
-from functions.domain.sessions import Caller, CallerRole
-from functions.entrypoints.api.http import guarded
-from functions.services.organizers import know
+from functions.adapters.consent.consents import Consent
+from functions.adapters.google.credentials.capabilities import Capability
+from functions.domain.classes.sessions import Caller, CallerRole
+from functions.domain.conferences.model import Identity, IdentitySource
+from functions.entrypoints.api.function import guarded
+from functions.services.teachers.organizers import know
 from infra.local.google_apis import GoogleApis
 from infra.local.meet import MeetSimulator
 from infra.local.oauth_server import OAuthServer

@@ -9,7 +9,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from functions.adapters.credentials import Capability
+from functions.adapters.google.credentials.capabilities import Capability
 from infra.local.control_plane import make_certificate
 from infra.local.function_server import function_server
 from infra.local.google_apis import RestFault

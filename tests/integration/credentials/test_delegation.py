@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from functions.adapters.credentials import Capability
+from functions.adapters.google.credentials.capabilities import Capability
+from functions.domain.conferences.model import Identity, IdentitySource, Organizer
 from functions.domain.errors import ReportsNotSetUp
-from functions.domain.model import Identity, IdentitySource, Organizer
-from functions.entrypoints.envelope import Message
-from functions.entrypoints.events import process
-from functions.services.organizers import know
+from functions.entrypoints.messages.envelope import Message
+from functions.entrypoints.messages.events import process
+from functions.services.teachers.organizers import know
 from infra.local.google_apis import RestFault
 from infra.local.school import Account
 from tests.api import LMS, slug

@@ -8,11 +8,11 @@ from pathlib import Path
 import grpc
 import pytest
 
-from functions.adapters.credentials import Capability
-from functions.adapters.file_consents import FileConsents
+from functions.adapters.consent.in_file import FileConsents
+from functions.adapters.google.credentials.capabilities import Capability
+from functions.domain.conferences.model import Identity, IdentitySource, Organizer
 from functions.domain.errors import ConsentMissing
-from functions.domain.model import Identity, IdentitySource, Organizer
-from functions.services.organizers import know
+from functions.services.teachers.organizers import know
 from infra.local.faults import Fault
 from infra.local.google_apis import RestFault
 from tests.api import slug

@@ -11,11 +11,11 @@ from contextlib import closing
 import httpx
 import pytest
 
-from functions.adapters.access_tokens import TokenRequests
-from functions.adapters.credentials import Capability
-from functions.adapters.delegation import Delegation
+from functions.adapters.google.credentials.access_tokens import TokenRequests
+from functions.adapters.google.credentials.capabilities import Capability
+from functions.adapters.google.credentials.delegation import Delegation
+from functions.domain.conferences.model import Organizer
 from functions.domain.errors import CredentialsUnavailable, OwnCredentialsMissing
-from functions.domain.model import Organizer
 from infra.local.delivery import Trigger, http_client
 from infra.local.function_server import ROOT, function_server
 from infra.local.workspace_events import Message
@@ -29,7 +29,7 @@ def status(tmp_path):
 
     def run(**more):
         return subprocess.run(
-            [sys.executable, "-m", "functions.entrypoints.operate", "status"],
+            [sys.executable, "-m", "functions.entrypoints.commands.operate", "status"],
             cwd=ROOT,
             env={
                 "PATH": os.environ["PATH"],

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 
-from functions.adapters.credentials import Capability
-from functions.adapters.firestore import FirestoreDatabase
-from functions.services.organizers import enrol
+from functions.adapters.google.credentials.capabilities import Capability
+from functions.adapters.store.databases.firestore import FirestoreDatabase
+from functions.services.teachers.organizers import enrol
 from infra.local.delivery import Trigger, http_client
 from infra.local.function_server import function_server
 from infra.local.workspace_events import conference_ended

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from functions.adapters.access_tokens import AccessToken, TokenCredentials
-from functions.adapters.credentials import accepted
+from functions.adapters.google.credentials.access_tokens import AccessToken, TokenCredentials
+from functions.adapters.google.credentials.capabilities import accepted
 from functions.domain.errors import ConsentRevoked, ConsentsUnavailable, CredentialsUnavailable, TeacherNotAllowed
 
 START = datetime(2026, 11, 23, 9, tzinfo=UTC)

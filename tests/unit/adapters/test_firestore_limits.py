@@ -2,9 +2,9 @@
 
 import pytest
 
-from functions.adapters.database import COMMIT_TIME, Write
-from functions.adapters.firestore_limits import MAX_COMMIT_BYTES, check_commit, size_of
-from functions.adapters.firestore_writes import commit_request
+from functions.adapters.store.databases.database import COMMIT_TIME, Write
+from functions.adapters.store.databases.firestore_encode import commit_request
+from functions.adapters.store.databases.firestore_limits import MAX_COMMIT_BYTES, check_commit, size_of
 from functions.domain.errors import DocumentsRefused
 from infra.local.firestore_gate.indexes import Indexes
 from infra.local.firestore_gate.measure import measured

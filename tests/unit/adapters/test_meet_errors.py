@@ -4,7 +4,7 @@ import pytest
 from google.api_core import exceptions as gexc
 from google.rpc.error_details_pb2 import ErrorInfo
 
-from functions.adapters.meet_calls import named
+from functions.adapters.google.meet.calls import named
 from functions.domain.errors import (
     ConferenceRecordGone,
     MeetAccessDenied,

@@ -3,8 +3,8 @@
 import pytest
 from google.api_core import exceptions as gexc
 
+from functions.adapters.google.calls.repeating import may_pass
 from functions.adapters.own_credentials import own_credentials_error
-from functions.adapters.repeating import may_pass
 from functions.domain.errors import CredentialsUnavailable, OwnCredentialsMissing
 
 PLUGIN = "Getting metadata from plugin failed with error: "

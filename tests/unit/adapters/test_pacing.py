@@ -5,7 +5,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.adapters.pacing import WINDOW, Ceiling, Pacing
+from functions.adapters.google.calls.pacing import WINDOW, Ceiling, Pacing
 
 
 class Clock:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from google.api_core import exceptions as gexc
 
+from functions.adapters.google.calls.repeating import repeated
 from functions.adapters.patience import Patience
-from functions.adapters.repeating import repeated
 
 
 class Seconds:

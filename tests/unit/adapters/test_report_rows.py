@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.adapters.report_rows import NOBODYS_ID, endpoints_of
-from functions.domain.model import AnonymousUser, DeviceUser, EmailUser, PhoneUser
-from functions.domain.reported import conferences_of
+from functions.adapters.google.reports.rows import NOBODYS_ID, endpoints_of
+from functions.domain.conferences.model import AnonymousUser, DeviceUser, EmailUser, PhoneUser
+from functions.domain.conferences.reported import conferences_of
 from infra.local.reports import row
 
 LEFT = datetime(2026, 11, 23, 10, 0, 0, 250_000, tzinfo=UTC)

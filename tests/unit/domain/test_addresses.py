@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.domain.addresses import (
+from functions.domain.classes.sessions import Person
+from functions.domain.conferences.model import Identity, IdentitySource
+from functions.domain.marking.addresses import (
     addresses_at,
     after_answers,
     answered_since,
@@ -17,8 +19,6 @@ from functions.domain.addresses import (
     owners,
     searchable,
 )
-from functions.domain.model import Identity, IdentitySource
-from functions.domain.sessions import Person
 from tests.builders import NINE
 
 USERS = ("users/1", "users/2", "users/3")

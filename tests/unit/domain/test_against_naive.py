@@ -7,18 +7,11 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from functions.domain.addresses import after_answers
-from functions.domain.attendance import (
-    Evidence,
-    attendee_id,
-    conference_time,
-    sheet,
-    unscheduled_session,
-    whole_seconds,
-)
-from functions.domain.certainty import after_attempt
-from functions.domain.intervals import Interval
-from functions.domain.model import (
+from functions.domain.classes.policy import Policy
+from functions.domain.classes.roster import Mark, Remembered, RosterEntry
+from functions.domain.classes.sessions import AttachedRecord, ClassSession, Person, Plan, SessionState
+from functions.domain.classes.timetable import Room, Slot, Span
+from functions.domain.conferences.model import (
     AnonymousUser,
     Identity,
     IdentitySource,
@@ -28,10 +21,17 @@ from functions.domain.model import (
     Space,
     SyncState,
 )
-from functions.domain.policy import Policy
-from functions.domain.roster import Mark, Remembered, RosterEntry
-from functions.domain.sessions import AttachedRecord, ClassSession, Person, Plan, SessionState
-from functions.domain.timetable import Room, Slot, Span
+from functions.domain.intervals import Interval
+from functions.domain.marking.addresses import after_answers
+from functions.domain.marking.attendance import (
+    Evidence,
+    attendee_id,
+    conference_time,
+    sheet,
+    unscheduled_session,
+    whole_seconds,
+)
+from functions.domain.marking.certainty import after_attempt
 from tests.builders import (
     NINE,
     SECOND,

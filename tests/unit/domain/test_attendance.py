@@ -8,9 +8,9 @@ from datetime import date, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.domain.attendance import Evidence, sheet, unscheduled_session, whole_seconds
-from functions.domain.model import Kind, PhoneUser, SignedInUser, SyncState, clean_display_name
-from functions.domain.sessions import Role, SessionState
+from functions.domain.classes.sessions import Role, SessionState
+from functions.domain.conferences.model import Kind, PhoneUser, SignedInUser, SyncState, clean_display_name
+from functions.domain.marking.attendance import Evidence, sheet, unscheduled_session, whole_seconds
 from tests.builders import RECORD, SETTLE, TEACHER, at, conference, guest, participant, snapshot, student
 
 

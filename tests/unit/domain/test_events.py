@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.domain import events
+from functions.domain.conferences import events
+from functions.domain.conferences.model import Organizer
 from functions.domain.errors import UnreadableMessage
-from functions.domain.model import Organizer
-from functions.entrypoints.envelope import unwrap
+from functions.entrypoints.messages.envelope import unwrap
 
 SAMPLES = sorted((Path(__file__).parents[2] / "samples").glob("*.json"))
 ENDED = {

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from functions.domain.model import Kind, SignedInUser, SyncState
-from functions.domain.roster import Mark
-from functions.domain.sessions import Role, SessionState
+from functions.domain.classes.roster import Mark
+from functions.domain.classes.sessions import Role, SessionState
+from functions.domain.conferences.model import Kind, SignedInUser, SyncState
 from tests.builders import (
     ADA,
     BOB,

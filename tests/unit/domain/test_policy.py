@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
+from functions.domain.classes.policy import Policy
 from functions.domain.errors import InvalidRequest
-from functions.domain.policy import Policy
 
 MINUTES = [
     "late_after_minutes",

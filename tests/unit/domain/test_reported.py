@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from functions.domain.classes.timetable import Room, Span
+from functions.domain.conferences.model import AnonymousUser, DeviceUser, EmailUser, PhoneUser, Space
+from functions.domain.conferences.reported import Endpoint, after_report, conferences_of
 from functions.domain.intervals import Interval, covered
-from functions.domain.model import AnonymousUser, DeviceUser, EmailUser, PhoneUser, Space
-from functions.domain.reported import Endpoint, after_report, conferences_of
-from functions.domain.timetable import Room, Span
 from tests.builders import at, during
 
 ROOM = Space("spaces/room", "abc-mnop-xyz", None)

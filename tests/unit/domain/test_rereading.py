@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.domain.model import (
+from functions.domain.conferences.model import (
     AnonymousUser,
     ConferenceRecord,
     Organizer,
@@ -19,8 +19,15 @@ from functions.domain.model import (
     SyncSource,
     SyncState,
 )
-from functions.domain.rereading import LAG, LONGEST_WAIT, NOTHING_KNOWN, after_interruption, is_deferred, known_of
-from functions.domain.syncing import after_reading
+from functions.domain.conferences.rereading import (
+    LAG,
+    LONGEST_WAIT,
+    NOTHING_KNOWN,
+    after_interruption,
+    is_deferred,
+    known_of,
+)
+from functions.domain.conferences.syncing import after_reading
 from tests.builders import RECORD, SETTLE, TEACHER, at, conference, participant, reading, snapshot, student
 from tests.examples import examples
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from functions.domain.classes.roster import Mark, RosterEntry, checked_roster
 from functions.domain.errors import InvalidRequest
-from functions.domain.roster import Mark, RosterEntry, checked_roster
 from tests.builders import override
 
 ADA = RosterEntry(email="ada@school.example", student_id="A1", user="users/2")

@@ -4,11 +4,11 @@ import dataclasses
 
 import pytest
 
-from functions.domain.attendance import attendee_id
-from functions.domain.roster import Mark, Remembered, RosterEntry
-from functions.domain.roster_changes import corrections_after
-from functions.domain.sessions import Person
-from functions.domain.who import accounts_by_email
+from functions.domain.classes.roster import Mark, Remembered, RosterEntry
+from functions.domain.classes.roster_changes import corrections_after
+from functions.domain.classes.sessions import Person
+from functions.domain.marking.attendance import attendee_id
+from functions.domain.marking.who import accounts_by_email
 from tests.builders import NINE, assignment, known, override, room_device
 
 TYPO = RosterEntry(email="ada@schol.example")

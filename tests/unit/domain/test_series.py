@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from functions.domain.classes.series import occurrences, require_known_clock
 from functions.domain.errors import InvalidRequest
-from functions.domain.series import occurrences, require_known_clock
 
 BERLIN = ZoneInfo("Europe/Berlin")
 SECOND_HALF_PAST_TWO = datetime(2026, 10, 25, 1, 30, tzinfo=UTC)  # 02:30+01:00; at 00:30 UTC it was 02:30+02:00

@@ -5,8 +5,8 @@ import itertools
 
 import pytest
 
-from functions.domain.model import Organizer, SyncError, SyncSource, SyncState
-from functions.domain.syncing import after_failure, after_reading, needs_reading
+from functions.domain.conferences.model import Organizer, SyncError, SyncSource, SyncState
+from functions.domain.conferences.syncing import after_failure, after_reading, needs_reading
 from tests.builders import RECORD, SETTLE, TEACHER, at, conference, participant, reading, snapshot, student
 
 ADA = participant(student(2), (0, 60))

@@ -4,11 +4,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from functions.domain.attendance import unscheduled_session
-from functions.domain.model import SyncState
-from functions.domain.roster import Mark
-from functions.domain.sessions import SessionState
-from functions.domain.timetable import KEPT, Room, Slot, Span
+from functions.domain.classes.roster import Mark
+from functions.domain.classes.sessions import SessionState
+from functions.domain.classes.timetable import KEPT, Room, Slot, Span
+from functions.domain.conferences.model import SyncState
+from functions.domain.marking.attendance import unscheduled_session
 from tests.builders import (
     ADA,
     BOB,

@@ -6,10 +6,10 @@ from datetime import timedelta
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from functions.domain.model import Reading, SyncError, SyncSource, SyncState
-from functions.domain.policy import Policy
-from functions.domain.roster import RosterEntry
-from functions.domain.syncing import after_failure, after_reading
+from functions.domain.classes.policy import Policy
+from functions.domain.classes.roster import RosterEntry
+from functions.domain.conferences.model import Reading, SyncError, SyncSource, SyncState
+from functions.domain.conferences.syncing import after_failure, after_reading
 from tests.builders import (
     ADA,
     BOB,

@@ -4,8 +4,9 @@ import dataclasses
 
 import pytest
 
-from functions.domain.attendance import attendee_id
-from functions.domain.model import (
+from functions.domain.classes.roster import Mark, Remembered, RosterEntry
+from functions.domain.classes.sessions import EmailSource, Person, Role
+from functions.domain.conferences.model import (
     AnonymousUser,
     DeviceUser,
     EmailUser,
@@ -15,9 +16,8 @@ from functions.domain.model import (
     PhoneUser,
     SignedInUser,
 )
-from functions.domain.roster import Mark, Remembered, RosterEntry
-from functions.domain.sessions import EmailSource, Person, Role
-from functions.domain.who import NameIndex
+from functions.domain.marking.attendance import attendee_id
+from functions.domain.marking.who import NameIndex
 from tests.builders import (
     ADA,
     BOB,

@@ -8,9 +8,9 @@ import time
 import pytest
 from starlette.datastructures import Headers
 
-from functions.adapters.id_tokens import MAX_TOKEN, CheckedByCloudRun, CheckedHere
+from functions.adapters.google.credentials.id_tokens import MAX_TOKEN, CheckedByCloudRun, CheckedHere
+from functions.domain.classes.sessions import Caller, CallerRole
 from functions.domain.errors import AttendanceError, CertificatesUnavailable, TokenRefused, WrongSetting
-from functions.domain.sessions import Caller, CallerRole
 from functions.entrypoints.api.callers import caller_of
 from functions.entrypoints.api.problems import NoRole, NoToken
 from infra.local.id_tokens import IdTokenIssuer

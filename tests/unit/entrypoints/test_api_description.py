@@ -5,7 +5,7 @@ import json
 import pytest
 
 from functions.entrypoints.api.application import application
-from functions.entrypoints.api.meanings import MEANINGS
+from functions.entrypoints.api.schemas.meanings import MEANINGS
 
 
 @pytest.fixture(scope="module")

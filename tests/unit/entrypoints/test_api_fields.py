@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from functions.entrypoints.api import fields
+from functions.entrypoints.api.schemas import fields
 
 
 def read(kind, value):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from functions.domain.errors import InvalidRequest, ReadTooOld
-from functions.entrypoints.api.paging import next_token, paging
+from functions.entrypoints.api.lists.paging import next_token, paging
 from functions.ports.views import Page
 
 NOW = datetime(2026, 11, 23, 9, 0, 0, 123456, tzinfo=UTC)

@@ -3,7 +3,7 @@
 import pytest
 
 from functions.domain.errors import MeetApiDisabled, StoreUnavailable
-from functions.entrypoints.operate.app import fail
+from functions.entrypoints.commands.operate.app import fail
 
 
 def said(error, capsys):

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.domain.errors import UnreadableMessage
-from functions.entrypoints.envelope import unwrap
+from functions.entrypoints.messages.envelope import unwrap
 from functions.ports.messages import Parked, ParkedEvent
-from functions.services.parking import parked, restored
+from functions.services.operations.parking import parked, restored
 
 ERROR = UnreadableMessage("not one of ours")
 

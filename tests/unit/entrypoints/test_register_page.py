@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 
-from functions.entrypoints.api.answers import WholeRegister
 from functions.entrypoints.api.pages.register import register_page, share_in_percent
+from functions.entrypoints.api.schemas.answers import WholeRegister
 from functions.entrypoints.api.tables.register import register_rows
 
 COUNTS = {"present": 1, "late": 0, "left_early": 0, "partial": 0, "absent": 1, "excused": 0, "unknown": 0}

@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
-from functions.domain.attendance import unscheduled_session
-from functions.domain.model import SyncError, SyncState
-from functions.domain.roster import Decision, Mark, RosterEntry
+from functions.domain.classes.roster import Decision, Mark, RosterEntry
+from functions.domain.conferences.model import SyncError, SyncState
+from functions.domain.marking.attendance import unscheduled_session
 from tests.builders import (
     ADA,
     BOB,

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.domain.intervals import Interval, covered
-from functions.entrypoints.api.answers import PresenceAnswer
-from functions.entrypoints.api.pages.timeline import LEAST_WIDTH, Axis, bars, visits
+from functions.entrypoints.api.pages.parts.timeline import LEAST_WIDTH, Axis, bars, visits
 from functions.entrypoints.api.pages.wording import Clock
+from functions.entrypoints.api.schemas.answers import PresenceAnswer
 from tests.builders import NINE, at, during, minutes_at
 
 UTC_CLOCK = Clock.of("UTC", NINE.date(), [NINE])

@@ -6,8 +6,8 @@ import json
 import pytest
 from google.cloud.firestore_v1 import types
 
-from functions.adapters.database import Write
-from functions.adapters.firestore_writes import commit_request
+from functions.adapters.store.databases.database import Write
+from functions.adapters.store.databases.firestore_encode import commit_request
 from infra.local.firestore_gate.gate import Gate, Refused
 from infra.local.firestore_gate.indexes import Indexes
 from infra.local.firestore_gate.measure import MOST_BYTES, measured

@@ -10,7 +10,7 @@ from pathlib import Path
 import googleapiclient
 import pytest
 
-from functions.adapters.reports import FIELDS
+from functions.adapters.google.reports.activities import FIELDS
 from infra.local.classes import believable_class
 from infra.local.reports import BadRequest, Reports, report_id
 from infra.local.school import Account, School

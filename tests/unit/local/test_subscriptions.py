@@ -13,7 +13,7 @@ from google.apps.events_subscriptions_v1.services.subscriptions_service.transpor
 )
 from google.protobuf import duration_pb2, field_mask_pb2
 
-from functions.domain.events import SubscriptionChanged, parse
+from functions.domain.conferences.events import SubscriptionChanged, parse
 from infra.local.clock import TurnableClock
 from infra.local.school import School
 from infra.local.subscriptions import WorkspaceEventsSimulator

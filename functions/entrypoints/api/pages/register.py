@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from functions.domain.roster import Mark
-from functions.domain.sessions import SessionState
-from functions.entrypoints.api.answers import RegisterMeeting, RegisterStudent, WholeRegister
+from functions.domain.classes.roster import Mark
+from functions.domain.classes.sessions import SessionState
 from functions.entrypoints.api.pages.typed import isolated, seen, typed
 from functions.entrypoints.api.pages.wording import MARKS, MarkWords, counted, day_in_words
+from functions.entrypoints.api.schemas.answers import RegisterMeeting, RegisterStudent, WholeRegister
 
 _ATTENDED = {Mark.PRESENT, Mark.LATE, Mark.LEFT_EARLY}
 _COUNTED = {*_ATTENDED, Mark.PARTIAL, Mark.ABSENT}

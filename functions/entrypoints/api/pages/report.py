@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from functions.entrypoints.api.answers import AttendanceAnswer, SessionAnswer
-from functions.entrypoints.api.pages.class_time import ClassTime, Timeline, timeline_of
-from functions.entrypoints.api.pages.decisions import Decision, decisions_of
-from functions.entrypoints.api.pages.facts import Fact, facts_of
-from functions.entrypoints.api.pages.notices import Notice, notices_of
-from functions.entrypoints.api.pages.people import Group, groups_of
+from functions.entrypoints.api.pages.parts.class_time import ClassTime, Timeline, timeline_of
+from functions.entrypoints.api.pages.parts.decisions import Decision, decisions_of
+from functions.entrypoints.api.pages.parts.facts import Fact, facts_of
+from functions.entrypoints.api.pages.parts.notices import Notice, notices_of
+from functions.entrypoints.api.pages.parts.people import Group, groups_of
 from functions.entrypoints.api.pages.typed import isolated, seen, typed
 from functions.entrypoints.api.pages.wording import MARKS, MarkWords, day_in_words
+from functions.entrypoints.api.schemas.answers import AttendanceAnswer, SessionAnswer
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from functions.domain.model import TURNING
+from functions.domain.conferences.model import TURNING
 
 _WITHOUT_TURNING = dict.fromkeys(map(ord, TURNING))
 _BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0")

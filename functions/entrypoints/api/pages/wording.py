@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Self
 from zoneinfo import ZoneInfo
 
-from functions.domain.roster import Mark
+from functions.domain.classes.roster import Mark
 
 
 @dataclass(frozen=True, slots=True)

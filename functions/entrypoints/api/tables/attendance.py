@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from functions.entrypoints.api.answers import AttendanceAnswer
+from functions.entrypoints.api.schemas.answers import AttendanceAnswer
 from functions.entrypoints.api.tables.cells import text_cell
 
 Cell = str | int

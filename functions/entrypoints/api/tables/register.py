@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
-from functions.domain.roster import Mark
-from functions.domain.sessions import SessionState
-from functions.entrypoints.api.answers import RegisterMeeting, RegisterStudent, WholeRegister
+from functions.domain.classes.roster import Mark
+from functions.domain.classes.sessions import SessionState
+from functions.entrypoints.api.schemas.answers import RegisterMeeting, RegisterStudent, WholeRegister
 from functions.entrypoints.api.tables.cells import text_cell
 
 _WHO = ("class_id", "month", "time_zone", "display_name", "email", "student_id")

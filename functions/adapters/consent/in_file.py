@@ -1,0 +1,147 @@
+"""Teachers' consents in a file, for one's own machine: only its owner may read it, and it is replaced as a whole."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import secrets
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from functions.adapters.consent.consents import Consent, UnreadableConsent, from_json, to_json
+from functions.domain.conferences.model import Organizer
+from functions.domain.errors import ConsentsUnavailable, ConsentUnreadable, TokenFileOpen
+from functions.domain.marking.addresses import mailbox
+
+OWNER_ONLY = 0o600
+MOST_BYTES = 1 << 20
+
+
+class FileConsents:
+    """`functions.adapters.consent.consents.Consents` in a file.
+
+    One teacher stands in it as an object, which Google's own tools can read; several stand in a list.
+
+    Args:
+        path: The file; it need not exist yet, its directory must.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def get(self, organizer: Organizer) -> Consent | None:
+        """See `Consents`. By e-mail address too, since nobody else can have put a name into one's own file."""
+        kept = await asyncio.to_thread(self._read)
+        by_user = (each for each in kept if each.user == organizer.user)
+        by_email = (each for each in kept if organizer.user is None and _is_of(each, organizer.email))
+        return next(by_user, None) or next(by_email, None)
+
+    async def put(self, consent: Consent) -> None:
+        """See `Consents`. Whoever reads meanwhile sees the old file or the new one."""
+        await asyncio.to_thread(self._put, consent)
+
+    async def check(self) -> None:
+        """See `Consents`."""
+        await asyncio.to_thread(self._read)
+        if not os.access(self._path.parent, os.W_OK | os.X_OK):
+            raise ConsentsUnavailable(
+                "The file for the teacher's consent cannot be written.",
+                hint="Its directory must exist and be yours to write in.",
+            )
+
+    def _put(self, consent: Consent) -> None:
+        with self._alone():
+            self._replace(consent)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep others from replacing the file meanwhile: each would write what it read, without the other's consent."""
+        with contextlib.ExitStack() as held:
+            with contextlib.suppress(OSError):  # a directory that is missing is told when the file is written
+                folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                held.callback(os.close, folder)
+                fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+
+    def _replace(self, consent: Consent) -> None:
+        kept = [each for each in self._read() if each.user != consent.user]
+        stored = [to_json(each) for each in [*kept, consent]]
+        content = json.dumps(stored if len(stored) > 1 else stored[0], indent=2).encode() + b"\n"
+        draft = self._path.with_name(f".{self._path.name}.{secrets.token_hex(8)}")
+        try:
+            opened = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, OWNER_ONLY)
+            try:
+                with os.fdopen(opened, "wb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+                draft.replace(self._path)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    draft.unlink()
+                raise
+        except OSError as error:
+            raise ConsentsUnavailable(
+                f"The file for the teacher's consent cannot be written ({_kind(error)}).",
+                hint="Its directory must exist and be yours to write in.",
+            ) from None
+
+    def _read(self) -> Sequence[Consent]:
+        """Everybody who stands in the file; nobody if there is none."""
+        try:
+            opened = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise TokenFileOpen(
+                    "The file with the teacher's consent is a symbolic link, so that others may decide what it is.",
+                    hint="Name the file itself.",
+                ) from None
+            raise ConsentsUnavailable(
+                f"The file with the teacher's consent cannot be read ({_kind(error)}).", hint="It must be yours."
+            ) from None
+        try:
+            self._require_private(os.fstat(opened))
+            with os.fdopen(opened, "rb", closefd=False) as file:
+                content = file.read(MOST_BYTES)
+        finally:
+            os.close(opened)
+        try:
+            stored = json.loads(content)
+            return [from_json(each) for each in (stored if isinstance(stored, list) else [stored])]
+        except (ValueError, RecursionError) as error:
+            problem = str(error) if isinstance(error, UnreadableConsent) else "it is no JSON"
+            raise ConsentUnreadable(
+                f"The file with the teacher's consent cannot be read: {problem}.",
+                hint="Move it away and let the teacher consent again: python -m functions.setup_oauth --meet --file …",
+            ) from None
+
+    def _require_private(self, found: os.stat_result) -> None:
+        if not stat.S_ISREG(found.st_mode):
+            raise TokenFileOpen("What should hold the teacher's consent is no file.", hint="Name a file.")
+        if found.st_uid != os.geteuid():
+            raise TokenFileOpen(
+                "The file with the teacher's consent belongs to somebody else.",
+                hint=f"Make a copy of your own that only you can read: chmod 600 {self._path.name}",
+            )
+        if stat.S_IMODE(found.st_mode) & 0o077:
+            raise TokenFileOpen(
+                "Others on this machine may read the file with the teacher's consent, "
+                f"whose mode is {stat.S_IMODE(found.st_mode):o}.",
+                hint=f"Close it: chmod 600 {self._path.name}. If others had the chance, let the teacher take the "
+                "consent back at https://myaccount.google.com/permissions and consent again.",
+            )
+
+
+def _kind(error: OSError) -> str:
+    return errno.errorcode.get(error.errno or 0, type(error).__name__)
+
+
+def _is_of(consent: Consent, email: str | None) -> bool:
+    return bool(email and consent.email) and mailbox(consent.email or "") == mailbox(email or "")

@@ -1,0 +1,253 @@
+"""Teachers' consents in Secret Manager: a secret for each teacher, which the service account alone may read.
+
+https://cloud.google.com/secret-manager/docs/reference/rpc/google.cloud.secretmanager.v1
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TypeVar
+
+from google.api_core import exceptions as gexc
+from google.cloud import secretmanager_v1 as secret_manager
+from google.iam.v1 import (  # type: ignore[import-untyped]  # the package has no py.typed
+    iam_policy_pb2,
+    options_pb2,
+    policy_pb2,
+)
+
+from functions.adapters.consent.consents import Consent, UnreadableConsent, from_text, to_json
+from functions.adapters.google.calls.repeating import Method, repeated
+from functions.adapters.own_credentials import own_credentials_error
+from functions.adapters.patience import limit
+from functions.domain.conferences.model import Organizer
+from functions.domain.errors import (
+    AttendanceError,
+    ConsentStoreDenied,
+    ConsentsUnavailable,
+    ConsentUnreadable,
+    OwnCredentialsMissing,
+    SecretManagerDisabled,
+)
+
+ANSWER_TIMEOUT = 10.0
+"""Seconds for one answer."""
+
+ATTEMPTS = 3
+"""How often one call is made: a dead endpoint is known to be dead within half a minute."""
+
+ACCESSOR = "roles/secretmanager.secretAccessor"
+PREFIX = "meet-attendance-token-"
+LABELS = {"app": "meet-attendance"}
+
+_POLICY_VERSION = 3
+"""With conditions, which an administrator may have set and we must not lose."""
+
+_IDS = re.compile(r"users/([A-Za-z0-9_-]{1,200})")
+_SWITCHED_OFF = re.compile(r"\bis in (?:DISABLED|DESTROYED) state\b")
+"""What Secret Manager says of a version that somebody disabled or destroyed. It answers FAILED_PRECONDITION for other
+reasons too, such as a key of the customer's that is disabled; its words for those are not documented."""
+
+_State = secret_manager.SecretVersion.State
+
+RequestT = TypeVar("RequestT")
+ResponseT = TypeVar("ResponseT")
+
+
+class SecretConsents:
+    """`functions.adapters.consent.consents.Consents` in Secret Manager. Nothing is remembered: every `get` reads.
+
+    Args:
+        client: The official client, with this process's own credentials.
+        project: Whose Secret Manager.
+        service_account_email: Who may read what is put; without, nobody is allowed to.
+        patience: Seconds for one answer.
+    """
+
+    def __init__(
+        self,
+        client: secret_manager.SecretManagerServiceAsyncClient,
+        *,
+        project: str,
+        service_account_email: str | None = None,
+        patience: float = ANSWER_TIMEOUT,
+    ) -> None:
+        self._client = client
+        self._patience = patience
+        self._project = project
+        self._service_account_email = service_account_email
+
+    async def get(self, organizer: Organizer) -> Consent | None:
+        """See `Consents`. A teacher whose newest version somebody disabled has none."""
+        name = self.secret(organizer.user)
+        if name is None:
+            return None
+        try:
+            stored = await self._newest(name)
+        except gexc.GoogleAPICallError as error:
+            raise self._named(error, to_do=self._how_to_let_read(name)) from None
+        if stored is None:
+            return None
+        try:
+            return from_text(stored)
+        except UnreadableConsent as error:
+            raise ConsentUnreadable(f"The secret with the teacher's consent cannot be read: {error}.") from None
+
+    async def put(self, consent: Consent) -> None:
+        """See `Consents`. Older versions are destroyed once the new one stands."""
+        name = self.secret(consent.user)
+        if name is None:
+            raise ConsentUnreadable("The account's id is none that Google gives.")
+        content = json.dumps(to_json(consent)).encode()
+        try:
+            await self._create(name)
+            if self._service_account_email:
+                await repeated(
+                    lambda: self._let_read(name, f"serviceAccount:{self._service_account_email}"), attempts=5
+                )
+            if await self._newest(name) != content:
+                await self._call(
+                    self._client.add_secret_version,
+                    secret_manager.AddSecretVersionRequest(
+                        parent=name, payload=secret_manager.SecretPayload(data=content)
+                    ),
+                )
+            await self._destroy_older(name)
+        except gexc.GoogleAPICallError as error:
+            raise self._named(error, to_do=self._how_to_let_write()) from None
+
+    async def check(self) -> None:
+        """See `Consents`."""
+        try:
+            await self._call(
+                self._client.get_secret,
+                secret_manager.GetSecretRequest(name=f"projects/{self._project}/secrets/{PREFIX}0"),
+            )
+        except gexc.NotFound:
+            return
+        except gexc.GoogleAPICallError as error:
+            raise self._named(error, to_do=self._how_to_let_write()) from None
+
+    def secret(self, user: str | None) -> str | None:
+        """The name of the secret of `users/{id}`; None for an id that Google does not give."""
+        match = _IDS.fullmatch(user or "")
+        return f"projects/{self._project}/secrets/{PREFIX}{match[1]}" if match else None
+
+    async def _newest(self, name: str) -> bytes | None:
+        """What the newest version holds; None if there is none, or it is disabled or destroyed."""
+        try:
+            answer = await self._call(
+                self._client.access_secret_version,
+                secret_manager.AccessSecretVersionRequest(name=f"{name}/versions/latest"),
+            )
+        except gexc.NotFound:
+            return None
+        except gexc.FailedPrecondition as error:
+            if not _SWITCHED_OFF.search(str(error.message or "")):
+                raise
+            return None
+        return bytes(answer.payload.data)
+
+    async def _create(self, name: str) -> None:
+        parent, _, secret_id = name.rpartition("/secrets/")
+        replication = secret_manager.Replication(automatic=secret_manager.Replication.Automatic())
+        try:
+            await self._call(
+                self._client.create_secret,
+                secret_manager.CreateSecretRequest(
+                    parent=parent,
+                    secret_id=secret_id,
+                    secret=secret_manager.Secret(replication=replication, labels=LABELS),
+                ),
+            )
+        except gexc.AlreadyExists:
+            return
+
+    async def _let_read(self, name: str, member: str) -> None:
+        """Add a reader to what the secret's policy says; somebody else's change meanwhile is read again (ABORTED)."""
+        policy: policy_pb2.Policy = await self._call(
+            self._client.get_iam_policy,
+            iam_policy_pb2.GetIamPolicyRequest(
+                resource=name, options=options_pb2.GetPolicyOptions(requested_policy_version=_POLICY_VERSION)
+            ),
+            attempts=1,
+        )
+        unconditional = [each for each in policy.bindings if each.role == ACCESSOR and not each.HasField("condition")]
+        if any(member in binding.members for binding in unconditional):
+            return
+        (unconditional[0] if unconditional else policy.bindings.add(role=ACCESSOR)).members.append(member)
+        policy.version = max(policy.version, _POLICY_VERSION)
+        await self._call(
+            self._client.set_iam_policy, iam_policy_pb2.SetIamPolicyRequest(resource=name, policy=policy), attempts=1
+        )
+
+    async def _destroy_older(self, name: str) -> None:
+        pages = await self._call(
+            self._client.list_secret_versions,
+            secret_manager.ListSecretVersionsRequest(parent=name, page_size=100),
+        )
+        alive = [version async for version in pages if version.state != _State.DESTROYED]
+        for version in sorted(alive, key=_number)[:-1]:
+            await self._call(
+                self._client.destroy_secret_version, secret_manager.DestroySecretVersionRequest(name=version.name)
+            )
+
+    async def _call(
+        self, method: Method[RequestT, ResponseT], request: RequestT, *, attempts: int = ATTEMPTS
+    ) -> ResponseT:
+        """Make a call; raises Google's errors. The client's own way to repeat would last minutes."""
+        return await repeated(
+            lambda: method(request, retry=None, timeout=limit(self._patience), metadata=()),
+            attempts=attempts,
+            maximum=2.0,
+        )
+
+    def _named(self, error: gexc.GoogleAPICallError, *, to_do: str) -> AttendanceError:
+        """Our error for Google's. https://cloud.google.com/secret-manager/docs/access-control ."""
+        kind = type(error).__name__
+        words = str(error.message or "")
+        lacking = own_credentials_error(error)
+        if lacking:
+            return lacking
+        match error:
+            case gexc.Forbidden() if error.reason == "SERVICE_DISABLED" or "has not been used in project" in words:
+                return SecretManagerDisabled(
+                    f"The Secret Manager API is not enabled ({kind}).",
+                    hint=f"{SecretManagerDisabled.default_hint} --project={self._project}",
+                )
+            case gexc.Forbidden():
+                return ConsentStoreDenied(f"Secret Manager refuses this process ({kind}).", hint=to_do)
+            case gexc.Unauthorized():
+                return OwnCredentialsMissing(f"Secret Manager does not accept this process's credentials ({kind}).")
+            case gexc.FailedPrecondition():
+                return ConsentStoreDenied(
+                    f"Secret Manager cannot open the secret ({kind}).",
+                    hint="If the organisation encrypts secrets with its own keys, check in the console under Security "
+                    "→ Key Management that the key is enabled, and that Secret Manager's service agent may use it.",
+                )
+            case gexc.BadRequest() | gexc.NotFound() | gexc.MethodNotImplemented():
+                return ConsentStoreDenied(
+                    f"Secret Manager calls the request invalid ({kind}).",
+                    hint="Check that the project and the service account exist and are spelt right, and that the "
+                    "organisation's policies allow secrets with automatic replication.",
+                )
+            case _:
+                return ConsentsUnavailable(f"Secret Manager does not answer ({kind}).")
+
+    def _how_to_let_read(self, name: str) -> str:
+        secret_id = name.rpartition("/")[2]
+        return (
+            f"Let the service account read the secret: gcloud secrets add-iam-policy-binding {secret_id} "
+            f"--project={self._project} --member=serviceAccount:SERVICE_ACCOUNT_EMAIL --role={ACCESSOR}"
+        )
+
+    def _how_to_let_write(self) -> str:
+        return (
+            f"Let your own account keep secrets: gcloud projects add-iam-policy-binding {self._project} "
+            "--member=user:YOUR_ADDRESS --role=roles/secretmanager.admin"
+        )
+
+
+def _number(version: secret_manager.SecretVersion) -> int:
+    return int(version.name.rpartition("/")[2])

@@ -1,0 +1,286 @@
+"""Google Calendar: classes as events in a teacher's own calendar, called as that teacher.
+
+https://developers.google.com/workspace/calendar/api/guides/create-events
+https://developers.google.com/workspace/calendar/api/guides/recurringevents
+
+What was compared with Google's reference, and what is not known: docs/google.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from functions.adapters.google.calls.rest import Api, ErrorsOf, Missing, RestApi
+from functions.adapters.google.calls.rest_pages import all_pages
+from functions.adapters.google.credentials.capabilities import Capability, Credentials, CredentialsPool
+from functions.domain.classes.calendar import Attendee, Details, Event, EventChange, EventRemoval, NewEvent
+from functions.domain.conferences.model import Organizer
+from functions.domain.errors import (
+    CalendarAccessDenied,
+    CalendarApiDisabled,
+    CalendarLinkFailed,
+    CalendarRequestRefused,
+    CalendarScopeMissing,
+    CalendarUnavailable,
+)
+from functions.domain.intervals import Interval
+
+
+class Clash(CalendarRequestRefused):
+    """An id that is taken, or an event that is not any more what was seen: an answer, which no use case sees."""
+
+
+API = Api(
+    name="calendar",
+    version="v3",
+    title="Google Calendar API",
+    service="calendar-json.googleapis.com",
+    scope="https://www.googleapis.com/auth/calendar.events",
+    path="calendar/v3/",
+    errors=ErrorsOf(
+        unavailable=CalendarUnavailable,
+        api_disabled=CalendarApiDisabled,
+        scope_missing=CalendarScopeMissing,
+        access_denied=CalendarAccessDenied,
+        request_refused=CalendarRequestRefused,
+        clash=Clash,
+        # Where Meet is off: https://github.com/googleapis/google-api-nodejs-client/issues/3272
+        by_words={"Invalid conference type value": CalendarLinkFailed},
+    ),
+)
+
+DESCRIPTION = "A class meeting. Attendance is recorded from Google Meet."
+
+_CALENDAR = "primary"
+_PAGE = 250
+_EVENT_FIELDS = (
+    "id,etag,status,summary,start,end,originalStartTime,"
+    "attendees(email,responseStatus,displayName,comment,optional,additionalGuests,organizer,resource),"
+    "conferenceData(conferenceId,createRequest(status)),extendedProperties(private)"
+)
+# Anything else than these two leaves calendars elsewhere behind:
+# https://developers.google.com/workspace/calendar/api/v3/reference/events/patch#sendUpdates
+_TO_ALL, _TO_CALENDARS_ELSEWHERE = "all", "externalOnly"
+
+
+class GoogleCalendar:
+    """`functions.ports.google.Calendar` on the Calendar API v3.
+
+    Args:
+        endpoint: `host:port` of the real service, or `http://127.0.0.1:PORT` of a stand-in.
+        credentials: As whom.
+    """
+
+    def __init__(self, endpoint: str, *, credentials: CredentialsPool) -> None:
+        self._rest = RestApi(API, endpoint)
+        self._credentials = credentials
+
+    def close(self) -> None:
+        """Let go of threads and connections."""
+        self._rest.close()
+
+    async def add(self, event: NewEvent, *, organizer: Organizer) -> Event | None:
+        """See the port."""
+        body = _new(event)
+
+        def request(service: Any) -> Any:  # noqa: ANN401 - made at run time of a document
+            return service.events().insert(
+                calendarId=_CALENDAR, body=body, conferenceDataVersion=1, sendUpdates=_TO_ALL, fields=_EVENT_FIELDS
+            )
+
+        try:
+            return _event(await self._rest.call(request, self._as(organizer)))
+        except Clash:
+            return None
+        except Missing:
+            raise CalendarAccessDenied(
+                "The Google Calendar API knows no calendar of this teacher (HTTP 404)."
+            ) from None
+
+    async def find(self, event_id: str, *, organizer: Organizer) -> Event | None:
+        """See the port."""
+        try:
+            answer = await self._rest.call(
+                lambda service: service.events().get(calendarId=_CALENDAR, eventId=event_id, fields=_EVENT_FIELDS),
+                self._as(organizer),
+            )
+        except Missing:
+            return None
+        # A deleted event is still shown to its organizer, for a while.
+        return None if answer.get("status") == "cancelled" else _event(answer)
+
+    async def occurrences(self, event_id: str, *, organizer: Organizer) -> Mapping[datetime, Event]:
+        """See the port."""
+
+        async def page(token: str | None) -> tuple[list[Event], str | None]:
+            answer = await self._rest.call(partial(_instances, event_id, token), self._as(organizer))
+            items = (item for item in answer.get("items", ()) if item.get("status") != "cancelled")
+            return [_event(item) for item in items], answer.get("nextPageToken")
+
+        try:
+            pages = await all_pages(page, of=API)
+        except Missing:
+            return {}
+        return {event.occurrence: event for found in pages for event in found if event.occurrence}
+
+    async def change(self, change: EventChange, *, organizer: Organizer) -> bool:
+        """See the port."""
+        before, after = change.event.details, change.details
+        body: dict[str, Any] = {}
+        if after.subject != before.subject:
+            body["summary"] = after.subject
+        if after.time != before.time:
+            # Nor of a whole day any more, if people had made it so.
+            body |= {name: {**time, "date": None} for name, time in _times(after).items()}
+        if after.guests != before.guests:
+            body["attendees"] = _attendees(after, change.event.attendees)
+
+        def request(service: Any) -> Any:  # noqa: ANN401 - made at run time of a document
+            made = service.events().patch(
+                calendarId=_CALENDAR,
+                eventId=change.event.event_id,
+                body=body,
+                conferenceDataVersion=1,
+                sendUpdates=_TO_ALL if change.announce else _TO_CALENDARS_ELSEWHERE,
+                fields="id",
+            )
+            # https://developers.google.com/workspace/calendar/api/guides/version-resources
+            made.headers["If-Match"] = change.event.version
+            return made
+
+        try:
+            await self._rest.call(request, self._as(organizer))
+        except (Clash, Missing):
+            return False
+        return True
+
+    async def remove(self, removal: EventRemoval, *, organizer: Organizer) -> None:
+        """See the port."""
+        updates = _TO_ALL if removal.announce else _TO_CALENDARS_ELSEWHERE
+        try:
+            await self._rest.call(
+                lambda service: service.events().delete(
+                    calendarId=_CALENDAR, eventId=removal.event.event_id, sendUpdates=updates
+                ),
+                self._as(organizer),
+            )
+        except Missing:
+            return
+
+    def _as(self, organizer: Organizer) -> Credentials:
+        return self._credentials.of(organizer, Capability.CALENDAR)
+
+
+def _instances(event_id: str, token: str | None, service: Any) -> Any:  # noqa: ANN401 - made at run time of a document
+    """The request for a page of occurrences."""
+    return service.events().instances(
+        calendarId=_CALENDAR,
+        eventId=event_id,
+        maxResults=_PAGE,
+        pageToken=token,
+        fields=f"nextPageToken,items({_EVENT_FIELDS})",
+    )
+
+
+def _new(event: NewEvent) -> dict[str, Any]:
+    """The body of an event to be added. What is ours in it is told to nobody else: the properties are private."""
+    ids = {"session_id": event.session_id, "series_id": event.series_id, "fingerprint": event.fingerprint}
+    body: dict[str, Any] = {
+        "id": event.event_id,
+        "summary": event.details.subject,
+        "description": DESCRIPTION,
+        **_times(event.details),
+        "attendees": _attendees(event.details, {}),
+        "guestsCanSeeOtherGuests": False,
+        "guestsCanInviteOthers": False,
+        "reminders": {"useDefault": True},
+        "extendedProperties": {"private": {name: value for name, value in ids.items() if value}},
+    }
+    if event.recurrence:
+        body["recurrence"] = [event.recurrence]
+    if event.meeting_uri:
+        # Google advises against one conference on several events; a link in the place works wherever it is shown.
+        body["location"] = event.meeting_uri
+    else:
+        solution = {"conferenceSolutionKey": {"type": "hangoutsMeet"}}
+        body["conferenceData"] = {"createRequest": {"requestId": event.event_id, **solution}}
+    return body
+
+
+def _times(details: Details) -> dict[str, Any]:
+    zone = ZoneInfo(details.time_zone)
+    return {
+        name: {"dateTime": moment.astimezone(zone).isoformat(), "timeZone": details.time_zone}
+        for name, moment in (("start", details.time.start), ("end", details.time.end))
+    }
+
+
+def _attendees(details: Details, shown: Mapping[str, Attendee]) -> list[dict[str, Any]]:
+    """All attendees with all that people have entered: a list that is sent takes the place of the whole one.
+
+    Guests are those of the details. Others stay as they are: left out, a room would be free, and the organizer would
+    not come. https://developers.google.com/workspace/calendar/api/v3/reference/events/patch
+    """
+    others = {email: attendee for email, attendee in shown.items() if not attendee.is_guest}
+    guests = {email: shown.get(email, Attendee()) for email in sorted(details.guests)}
+    return [_attendee(email, attendee) for email, attendee in (guests | others).items()]
+
+
+def _attendee(email: str, attendee: Attendee) -> dict[str, Any]:
+    """An attendee to be sent, without what is as it is by default; that somebody organizes it Google knows."""
+    entered = {
+        "displayName": attendee.name,
+        "comment": attendee.comment,
+        "optional": attendee.optional,
+        "additionalGuests": attendee.additional,
+        "resource": attendee.is_room,
+    }
+    return {
+        "email": email,
+        "responseStatus": attendee.reply,
+        **{name: value for name, value in entered.items() if value},
+    }
+
+
+def _event(answer: Mapping[str, Any]) -> Event:
+    conference = answer.get("conferenceData") or {}
+    status = conference.get("createRequest", {}).get("status", {}).get("statusCode")
+    attendees = {told["email"].lower(): _told(told) for told in answer.get("attendees", ()) if told.get("email")}
+    original = answer.get("originalStartTime")
+    return Event(
+        event_id=answer["id"],
+        version=answer["etag"],
+        details=Details(
+            subject=answer.get("summary", ""),
+            time=Interval(_moment(answer["start"]), _moment(answer["end"])),
+            guests=frozenset(email for email, attendee in attendees.items() if attendee.is_guest),
+            time_zone=answer["start"].get("timeZone", "UTC"),
+        ),
+        fingerprint=answer.get("extendedProperties", {}).get("private", {}).get("fingerprint"),
+        occurrence=_moment(original) if original else None,
+        meeting_code=conference.get("conferenceId") if status in {None, "success"} else None,
+        link_failed=status == "failure",
+        attendees=attendees,
+    )
+
+
+def _told(told: Mapping[str, Any]) -> Attendee:
+    return Attendee(
+        reply=told.get("responseStatus", "needsAction"),
+        name=told.get("displayName"),
+        comment=told.get("comment"),
+        optional=told.get("optional", False),
+        additional=told.get("additionalGuests", 0),
+        is_room=told.get("resource", False),
+        is_organizer=told.get("organizer", False),
+    )
+
+
+def _moment(told: Mapping[str, str]) -> datetime:
+    """A time of an event; one of a whole day, as people can make of it, begins at midnight."""
+    moment = datetime.fromisoformat(told["dateTime"] if "dateTime" in told else told["date"])
+    return (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(told.get("timeZone", "UTC")))).astimezone(UTC)

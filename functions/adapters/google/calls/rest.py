@@ -1,0 +1,365 @@
+"""Google's APIs that have no asynchronous client: google-api-python-client, its blocking calls on threads.
+
+The client is imported at the first call and not before: an instance that looks nobody up starts without it.
+
+What was compared with Google's reference, and what is not known: docs/google.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import threading
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import cached_property, partial
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Any
+
+from functions.adapters.google.calls.repeating import passes, repeated
+from functions.adapters.google.credentials.capabilities import Credentials, Metadata, accepted
+from functions.adapters.patience import limit
+from functions.domain.errors import AttendanceError, NeedsOperator, Permanent, Retryable
+
+if TYPE_CHECKING:
+    import httplib2  # type: ignore[import-untyped]  # the package has no py.typed
+
+ATTEMPT_TIMEOUT = 10.0
+"""Seconds that a connection may be silent."""
+
+ANSWER_TIMEOUT = 20.0
+"""Seconds for one answer, waiting for a thread included."""
+
+ATTEMPTS = 4
+"""How often one call is made, with pauses of at most two seconds."""
+
+THREADS = 32
+"""Calls under way in one instance; further ones wait. A thread that nobody waits for any more ends by its timeout."""
+
+_NOT_THERE = frozenset({404, 410})
+_CLASHES = frozenset({409, 412})
+_QUOTA_REASONS = frozenset(
+    {
+        "rateLimitExceeded",
+        "userRateLimitExceeded",
+        "quotaExceeded",
+        "dailyLimitExceeded",
+        "RATE_LIMIT_EXCEEDED",
+        "RESOURCE_EXHAUSTED",
+    }
+)
+_QUOTA_DOMAIN = "usageLimits"
+"""What quotas have in common: https://developers.google.com/workspace/calendar/api/guides/errors."""
+
+_API_OFF_REASONS = frozenset({"SERVICE_DISABLED", "accessNotConfigured"})
+_SCOPE_REASONS = frozenset({"ACCESS_TOKEN_SCOPE_INSUFFICIENT", "insufficientPermissions"})
+
+
+class _NotAccepted(Exception):
+    """The service does not accept the token (401); `error` is our name for it."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+
+class _AskedToWait(Exception):
+    """The service names how long to wait before the next attempt; `error` is our name for what failed."""
+
+    def __init__(self, error: Exception, seconds: float) -> None:
+        super().__init__()
+        self.error = error
+        self.seconds = seconds
+
+
+class Missing(Exception):
+    """The service does not know whom it was asked for: an answer, which no use case sees as an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorsOf:
+    """What an API's refusals are to us.
+
+    Attributes:
+        unavailable: It does not answer.
+        api_disabled: It is not enabled in the project.
+        scope_missing: The token lacks its scope.
+        access_denied: It refuses the person.
+        request_refused: It calls the request invalid.
+        clash: What is there is not what the request supposes: an id that is taken (409), or another version (412);
+            None for an API that is only read, and may answer in a moment.
+        by_words: What a request that is called invalid (400) is to us, by words of the message where no reason says it.
+    """
+
+    unavailable: type[Retryable]
+    api_disabled: type[NeedsOperator]
+    scope_missing: type[NeedsOperator]
+    access_denied: type[NeedsOperator]
+    request_refused: type[Permanent]
+    clash: type[Permanent] | None = None
+    by_words: Mapping[str, type[AttendanceError]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """An API: its name and version in the discovery documents, and what to say of it.
+
+    Attributes:
+        name: As `googleapiclient.discovery.build` knows it.
+        version: Likewise.
+        title: As people know it.
+        service: What `gcloud services enable` takes.
+        scope: The scope that our calls need.
+        errors: What its refusals are to us.
+        path: What its addresses begin with, after the host.
+    """
+
+    name: str
+    version: str
+    title: str
+    service: str
+    scope: str
+    errors: ErrorsOf
+    path: str = ""
+
+
+class RestApi:
+    """One of Google's REST APIs, called as one person at a time.
+
+    Args:
+        api: Which.
+        endpoint: `host:port` of the real service, or `http://127.0.0.1:PORT` of a stand-in.
+        attempts: How often one call is made.
+    """
+
+    def __init__(self, api: Api, endpoint: str, *, attempts: int = ATTEMPTS) -> None:
+        self._api = api
+        self._local = endpoint.startswith("http://")
+        self._url = f"{endpoint if self._local else f'https://{endpoint}'}/{api.path}"
+        self._attempts = attempts
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix=api.name)
+        self._own = threading.local()
+        self._connections: list[httplib2.Http] = []
+        self._closed = False
+
+    def close(self) -> None:
+        """Let go of threads and connections; a call that is under way may fail."""
+        self._closed = True
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for connections in self._connections:
+            connections.close()
+
+    async def call(self, request: Callable[[Any], Any], credentials: Credentials) -> Mapping[str, Any]:
+        """The answer to a request.
+
+        Args:
+            request: Makes the request of the client's service object; it does no network.
+            credentials: As whom.
+
+        Raises:
+            Missing: The service does not know what was asked for.
+            AttendanceError: One of the API's own errors (`Api.errors`).
+        """
+        loop = asyncio.get_running_loop()
+
+        async def once(metadata: Metadata) -> Mapping[str, Any]:
+            work: Awaitable[Mapping[str, Any]] = loop.run_in_executor(
+                self._threads, partial(self._answer, request, dict(metadata))
+            )
+            try:
+                async with asyncio.timeout(limit(ANSWER_TIMEOUT)):
+                    return await work
+            except TimeoutError:
+                # Its thread ends by the timeout of its connection.
+                raise self._api.errors.unavailable(f"The {self._api.title} does not answer (in time).") from None
+
+        async def attempt() -> Mapping[str, Any]:
+            try:
+                return await accepted(credentials, once, unless=_NotAccepted)
+            except _NotAccepted as refusal:
+                raise refusal.error from None
+
+        try:
+            return await repeated(
+                attempt,
+                attempts=self._attempts,
+                maximum=2.0,
+                if_error=lambda error: isinstance(error, (_AskedToWait, self._api.errors.unavailable)),
+                wait=lambda error: error.seconds if isinstance(error, _AskedToWait) else 0.0,
+            )
+        except _AskedToWait as asked:
+            raise asked.error from None
+
+    def _answer(self, request: Callable[[Any], Any], headers: Mapping[str, str]) -> Mapping[str, Any]:
+        """Call once and wait; on a thread."""
+        import httplib2  # noqa: PLC0415 - see the module
+        from googleapiclient.errors import HttpError  # type: ignore[import-untyped]  # noqa: PLC0415
+
+        made = request(self._service)
+        made.headers.update(headers)
+        try:
+            answer = made.execute(http=self._http(), num_retries=0)
+        except HttpError as error:
+            status = int(error.resp.status)
+            told = _told(error.content)
+            named = self._named(status, told)
+            if status == 401:  # noqa: PLR2004 - an HTTP status
+                raise _NotAccepted(named) from None
+            seconds = max(_seconds_until(error.resp.get("retry-after", "")), told.wait)
+            if seconds and isinstance(named, self._api.errors.unavailable):
+                raise _AskedToWait(named, seconds) from None
+            raise named from None
+        except (OSError, ValueError, TypeError, LookupError, HTTPException, httplib2.HttpLib2Error) as error:
+            # No answer, or an error of a form that the client trips over. What is left must not be read as the next.
+            self._http().close()
+            kind = type(error).__name__
+            raise self._api.errors.unavailable(f"The {self._api.title} does not answer ({kind}).") from None
+        finally:
+            if self._closed:
+                self._http().close()  # the client may have connected again
+        if made.method == "DELETE" and not answer:
+            return {}  # 204, which has no content
+        if not isinstance(answer, dict):
+            # The client hands over whatever text came with a 200, such as a proxy's page.
+            raise self._api.errors.unavailable(f"The {self._api.title} does not answer with JSON.")
+        return answer
+
+    @cached_property
+    def _service(self) -> Any:  # noqa: ANN401 - made at run time of a document
+        from googleapiclient import discovery  # type: ignore[import-untyped]  # noqa: PLC0415
+
+        return discovery.build(
+            self._api.name,
+            self._api.version,
+            http=self._http(),
+            static_discovery=True,
+            cache_discovery=False,
+            client_options={"api_endpoint": self._url},
+        )
+
+    def _http(self) -> httplib2.Http:
+        """This thread's own connections, which no other thread may use; they carry nobody's credentials."""
+        http: httplib2.Http | None = getattr(self._own, "http", None)
+        if http is None:
+            import httplib2  # noqa: PLC0415 - see the module
+
+            # A stand-in is on this machine, and no proxy's business.
+            proxy = None if self._local else httplib2.proxy_info_from_environment
+            http = self._own.http = httplib2.Http(timeout=ATTEMPT_TIMEOUT, proxy_info=proxy)
+            self._connections.append(http)
+        return http
+
+    def _named(self, status: int, told: _Told) -> AttendanceError | Missing:
+        """Our error for Google's. https://developers.google.com/workspace/admin/directory/v1/limits ."""
+        reasons, words, api = told.reasons, told.words, self._api
+        if status in _NOT_THERE and told.is_googles:
+            return Missing()
+        if status in _NOT_THERE:
+            # A page of a proxy or of Google's front end: it tells nothing of what was asked for.
+            return api.errors.unavailable(f"The {api.title} does not answer with JSON (HTTP {status}).")
+        if status in _CLASHES:
+            # Of an API that is only read it says nothing of the request.
+            clash = api.errors.clash or api.errors.unavailable
+            return clash(f"The {api.title} has something else there by now (HTTP {status}).")
+        if status == 403 and reasons & _API_OFF_REASONS:  # noqa: PLR2004 - before quotas, whose domain it has as well
+            return self._off(status)
+        if passes(status) or reasons & _QUOTA_REASONS or told.of_quota:
+            return api.errors.unavailable(f"The {api.title} does not answer (HTTP {status}).")
+        if status == 403 and "has not been used in project" in words:  # noqa: PLR2004
+            return self._off(status)
+        if status == 403 and (reasons & _SCOPE_REASONS or "insufficient authentication scopes" in words):  # noqa: PLR2004
+            return api.errors.scope_missing(
+                f"The token lacks a scope that the {api.title} needs (HTTP {status}).",
+                hint=f"Grant the scope {api.scope}: in the Admin console under Security > Access and data "
+                "control > API controls > Manage domain-wide delegation, or by the teacher's renewed consent.",
+            )
+        if status in {401, 403}:
+            return api.errors.access_denied(f"The {api.title} refuses the person it was asked as (HTTP {status}).")
+        return self._invalid(status, words)
+
+    def _invalid(self, status: int, words: str) -> AttendanceError:
+        api = self._api
+        for known, error in api.errors.by_words.items():
+            if status == 400 and known in words:  # noqa: PLR2004 - an HTTP status
+                return error(f"The {api.title} calls the request invalid: {known} (HTTP {status}).")
+        return api.errors.request_refused(f"The {api.title} calls the request invalid (HTTP {status}).")
+
+    def _off(self, status: int) -> NeedsOperator:
+        api = self._api
+        return api.errors.api_disabled(
+            f"The {api.title} is not enabled (HTTP {status}).",
+            hint=f"Enable the {api.title} in the project: gcloud services enable {api.service}",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What the body of an error says.
+
+    Attributes:
+        is_googles: Whether it is an error as Google's APIs write one, and no page.
+        reasons: Of the old style and of the new, and its status by name.
+        of_quota: Whether a limit of use is what it is about.
+        words: Its message.
+        wait: How many seconds it asks to wait; 0 if it does not.
+    """
+
+    is_googles: bool = False
+    reasons: frozenset[str] = frozenset()
+    of_quota: bool = False
+    words: str = ""
+    wait: float = 0.0
+
+
+def _told(content: bytes) -> _Told:
+    """What an error's body says, old style and new; some services put it into a list, as Google's own client knows.
+
+    https://google.aip.dev/193 and https://developers.google.com/workspace/admin/directory/v1/guides/troubleshoot-error-codes
+    """
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError):
+        return _Told()
+    if isinstance(body, list):
+        body = body[0] if body else None
+    error = body.get("error") if isinstance(body, dict) else None
+    if not isinstance(error, dict):
+        return _Told()
+    entries = [
+        entry
+        for entries in (error.get("errors"), error.get("details"))
+        if isinstance(entries, list)
+        for entry in entries
+        if isinstance(entry, dict)
+    ]
+    reasons = (error.get("status"), *(entry.get("reason") for entry in entries))
+    return _Told(
+        is_googles=True,
+        reasons=frozenset(reason for reason in reasons if isinstance(reason, str)),
+        of_quota=any(entry.get("domain") == _QUOTA_DOMAIN for entry in entries),
+        words=str(error.get("message", "")),
+        wait=max((_seconds(entry.get("retryDelay")) for entry in entries), default=0.0),
+    )
+
+
+def _seconds(told: object) -> float:
+    """A Duration as JSON has it, such as `1.5s`, of google.rpc.RetryInfo: https://google.aip.dev/193#retryinfo ."""
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)s", told) if isinstance(told, str) else None
+    return float(match[1]) if match else 0.0
+
+
+def _seconds_until(told: str) -> float:
+    """How long the header `Retry-After` asks to wait: https://www.rfc-editor.org/rfc/rfc9110#field.retry-after ."""
+    if re.fullmatch(r"\d{1,9}", told, re.ASCII):
+        return float(told)
+    try:
+        moment = parsedate_to_datetime(told)
+    except ValueError:
+        return 0.0
+    if moment.tzinfo is None:
+        return 0.0
+    return max((moment - datetime.now(UTC)).total_seconds(), 0.0)

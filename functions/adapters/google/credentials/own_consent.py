@@ -1,0 +1,122 @@
+"""Tokens of teachers who consented themselves: what Google gave them once is exchanged for tokens that last an hour.
+
+https://developers.google.com/identity/protocols/oauth2/web-server#offline
+
+What was compared with Google's reference, and what is not known: docs/google.md.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from google.auth.exceptions import GoogleAuthError
+
+from functions.adapters.consent.consents import Consent, Consents
+from functions.adapters.google.credentials.access_tokens import AccessToken, Refused, Requests, TokenRequests, fetched
+from functions.adapters.google.credentials.capabilities import Capability
+from functions.domain.conferences.model import Organizer
+from functions.domain.errors import (
+    AppForbidden,
+    AttendanceError,
+    ConsentClientRefused,
+    ConsentMissing,
+    ConsentRevoked,
+    ConsentScopeMissing,
+    CredentialsRefused,
+    CredentialsUnavailable,
+)
+
+COMMAND = "python -m functions.setup_oauth"
+_FLAGS = {
+    Capability.CALENDAR: " --meet --calendar",
+    Capability.DIRECTORY: " --meet --directory",
+    Capability.REPORTS: " --reports",
+}
+
+
+class OwnConsent:
+    """Fetches tokens of teachers by their own consent, which is read anew each time: it may have been given again.
+
+    Args:
+        consents: Where what they consented to is kept.
+        requests: How tokens are fetched.
+    """
+
+    def __init__(self, consents: Consents, *, requests: TokenRequests) -> None:
+        self._consents = consents
+        self._requests = requests
+
+    async def token(self, teacher: Organizer, capability: Capability) -> AccessToken:
+        """A new token as this teacher; raises as `Credentials.metadata` does."""
+        consent = await self._consents.get(teacher)
+        if consent is None:
+            hint = _consent_again(capability)
+            if capability is Capability.REPORTS:
+                hint += " Set REPORTS_ADMIN to what it prints: a consent in Secret Manager is found by users/ID alone."
+            raise ConsentMissing("The teacher has not consented yet.", hint=hint)
+        if set(capability.scopes) - consent.scopes:
+            raise _scope_missing(capability)
+        return await self._requests.on_thread(partial(self._exchanged, consent, capability))
+
+    def _exchanged(self, consent: Consent, capability: Capability, requests: Requests) -> AccessToken:
+        """Exchange the consent for a token; on a thread."""
+        from google.oauth2.credentials import Credentials  # noqa: PLC0415 - an instance without tokens starts without it
+
+        credentials = Credentials(  # type: ignore[no-untyped-call] # the package has no types
+            token=None,
+            refresh_token=consent.refresh_token,
+            token_uri=self._requests.token_uri,
+            client_id=consent.client_id,
+            client_secret=consent.client_secret,
+            scopes=list(capability.scopes),
+        )
+        try:
+            return fetched(credentials, requests)
+        except GoogleAuthError as error:
+            raise _named(requests.refused, type(error).__name__, capability) from None
+
+
+def _named(refused: Refused | None, kind: str, capability: Capability) -> AttendanceError:
+    """Our error for the token endpoint's. https://developers.google.com/identity/protocols/oauth2#expiration ."""
+    code = refused.code if refused else ""
+    subtype = str(refused.body.get("error_subtype", "")) if refused else ""
+    match code:
+        case "invalid_grant" if subtype in {"invalid_rapt", "rapt_required"}:
+            return AppForbidden(
+                f"The school asks the teacher to sign in again every few hours ({subtype}).",
+                hint="In the Admin console under Security > Access and data control > Google Cloud session control, "
+                "exempt trusted apps, and trust this project's client.",
+            )
+        case "invalid_grant":
+            return ConsentRevoked(
+                f"The teacher's consent does not hold any more ({code}).",
+                hint=f"{ConsentRevoked.default_hint} The command: {COMMAND}{_flags(capability)}"
+                if capability in _FLAGS
+                else None,
+            )
+        case "invalid_scope":
+            return _scope_missing(capability)
+        case "unauthorized_client" | "invalid_client" | "deleted_client" | "disabled_client":
+            return ConsentClientRefused(f"Google does not accept the OAuth client any more ({code}).")
+        case "access_denied" | "admin_policy_enforced" | "org_internal":
+            return AppForbidden(f"The school's rules keep this app from the teacher's account ({code}).")
+        case "":
+            return CredentialsUnavailable(f"Google's token endpoint does not answer ({kind}).")
+        case _:
+            return CredentialsRefused("Google gives no token for this teacher.")
+
+
+def _scope_missing(capability: Capability) -> ConsentScopeMissing:
+    return ConsentScopeMissing(
+        "The teacher did not consent to what this needs.",
+        hint=f"{_consent_again(capability)} Every box on Google's page is to be ticked; this needs the scope "
+        f"{' and '.join(capability.scopes)}.",
+    )
+
+
+def _consent_again(capability: Capability) -> str:
+    return f"Let the teacher consent: {COMMAND}{_flags(capability)}."
+
+
+def _flags(capability: Capability) -> str:
+    return _FLAGS.get(capability, " --meet")

@@ -1,0 +1,1 @@
+"""The Google Meet REST API, by its official client."""

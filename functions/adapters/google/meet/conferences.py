@@ -1,0 +1,325 @@
+"""Google Meet: one conference read whole, and conferences listed, with the official client.
+
+https://developers.google.com/workspace/meet/api/guides/conferences
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from google.apps import meet_v2
+
+from functions.adapters.google.credentials.capabilities import Capability, CredentialsPool
+from functions.adapters.google.meet.calls import MeetCalls, OrganizersCalls
+from functions.adapters.google.meet.pages import Message, pages
+from functions.domain.conferences.model import (
+    AnonymousUser,
+    ConferenceRecord,
+    Organizer,
+    Participant,
+    ParticipantSession,
+    PhoneUser,
+    Reading,
+    SignedInUser,
+    Snapshot,
+    Space,
+    User,
+    clean_display_name,
+)
+from functions.domain.conferences.rereading import NOTHING_KNOWN, Known
+from functions.domain.errors import (
+    AttendanceError,
+    MeetAccessDenied,
+    MeetCredentialsRefused,
+    MeetRequestRefused,
+    MeetUnavailable,
+)
+from functions.ports.clock import Clock
+from functions.ports.google import Listing
+
+if TYPE_CHECKING:
+    from google.protobuf.timestamp_pb2 import Timestamp
+
+PAGE_SIZE = 250
+"""The most that participants.list and participantSessions.list give; less may come."""
+
+RECORDS_PAGE_SIZE = 100
+"""The most that conferenceRecords.list gives; less may come."""
+
+SPACE_ATTEMPTS = 7
+"""How often the room of a conference is asked for: it must not hold up the attendance for long."""
+
+_ParticipantsRequest = meet_v2.ListParticipantsRequest.pb()
+_SessionsRequest = meet_v2.ListParticipantSessionsRequest.pb()
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+class MeetConferences:
+    """`functions.ports.google.Conferences` on the Meet REST API v2.
+
+    A conference of N participants costs N calls and one for each page of participants, one for the record and one
+    for its space; they run side by side, and sessions are asked for while later pages are still to come.
+
+    Args:
+        records: The official asynchronous client for conference records.
+        spaces: The official asynchronous client for spaces.
+        calls: How calls are made.
+        credentials: As whom.
+        clock: The current time.
+    """
+
+    def __init__(
+        self,
+        records: meet_v2.ConferenceRecordsServiceAsyncClient,
+        spaces: meet_v2.SpacesServiceAsyncClient,
+        *,
+        calls: MeetCalls,
+        credentials: CredentialsPool,
+        clock: Clock,
+    ) -> None:
+        self._records = records
+        self._participant_pages = pages(records.transport.list_participants, meet_v2.ListParticipantsRequest)
+        self._session_pages = pages(records.transport.list_participant_sessions, meet_v2.ListParticipantSessionsRequest)
+        self._spaces = spaces
+        self._calls = calls
+        self._credentials = credentials
+        self._clock = clock
+
+    async def read(
+        self,
+        conference_record: str,
+        *,
+        organizer: Organizer,
+        known: Known = NOTHING_KNOWN,
+        keep: Callable[[Participant], None] = lambda _: None,
+    ) -> Reading:
+        """See the port."""
+        pulled_at = self._clock()
+        call = self._as(organizer, carefully=known.interrupted)
+        try:
+            if known.interrupted:
+                snapshot = await self._carefully(conference_record, call, known, keep)
+            else:
+                async with asyncio.TaskGroup() as tasks:
+                    about = tasks.create_task(self._record_and_space(conference_record, call))
+                    people = tasks.create_task(
+                        self._participants(conference_record, call, known, keep, ended_at=known.ended_at)
+                    )
+                record, space = about.result()
+                snapshot = Snapshot(record, space, people.result())
+        except ExceptionGroup as group:
+            raise _first(group) from None
+        return Reading(snapshot, pulled_at=pulled_at, meet_calls=call.count)
+
+    async def _carefully(
+        self, conference_record: str, call: OrganizersCalls, known: Known, keep: Callable[[Participant], None]
+    ) -> Snapshot:
+        """One thing after the other, what may be missing last: Meet failed before, and may fail again."""
+        record = await self._record(conference_record, call)
+        people = await self._participants(conference_record, call, known, keep, ended_at=record.end_time)
+        return Snapshot(record, await self._space(record.space, call), people)
+
+    async def list(
+        self, *, space: str | None, since: datetime, until: datetime | None, organizer: Organizer
+    ) -> Listing:
+        """See the port. https://developers.google.com/workspace/meet/api/reference/rest/v2/conferenceRecords/list."""
+        began_at = self._clock()
+        call = self._as(organizer)
+        wanted = _records_filter(space, since, until)
+        records: dict[str, ConferenceRecord] = {}
+        token = ""
+        while True:
+            request = meet_v2.ListConferenceRecordsRequest(filter=wanted, page_size=RECORDS_PAGE_SIZE, page_token=token)
+            page = await call(
+                self._records.list_conference_records,
+                request,
+                if_missing=MeetRequestRefused,
+                if_refused=_if_refused(token),
+            )
+            # Pages move while conferences begin, so that one may come twice.
+            records.update((answer.name, _conference_record(answer)) for answer in page.conference_records)
+            token = _next(page.next_page_token, after=token)
+            if not token:
+                break
+        return Listing(began_at, tuple(sorted(records.values(), key=lambda record: (record.start_time, record.name))))
+
+    def _as(self, organizer: Organizer, *, carefully: bool = False) -> OrganizersCalls:
+        credentials = self._credentials.of(organizer, Capability.MEETINGS)
+        return self._calls.as_organizer(organizer.user or organizer.email or "", credentials, carefully=carefully)
+
+    async def _record_and_space(self, conference_record: str, call: OrganizersCalls) -> tuple[ConferenceRecord, Space]:
+        record = await self._record(conference_record, call)
+        return record, await self._space(record.space, call)
+
+    async def _record(self, conference_record: str, call: OrganizersCalls) -> ConferenceRecord:
+        request = meet_v2.GetConferenceRecordRequest(name=conference_record)
+        return _conference_record(await call(self._records.get_conference_record, request))
+
+    async def _space(self, name: str, call: OrganizersCalls) -> Space:
+        """The room of a conference. Its code is a convenience: without it the attendance is as good."""
+        try:
+            request = meet_v2.GetSpaceRequest(name=name)
+            answer = await call(self._spaces.get_space, request, attempts=SPACE_ATTEMPTS, if_missing=MeetRequestRefused)
+        except MeetCredentialsRefused:
+            raise  # they died while the conference was read: that says nothing of the room
+        except (MeetUnavailable, MeetAccessDenied, MeetRequestRefused):
+            return Space(name, meeting_code=None, meeting_uri=None)
+        return Space(name, answer.meeting_code or None, answer.meeting_uri or None)
+
+    async def _participants(
+        self,
+        conference_record: str,
+        call: OrganizersCalls,
+        known: Known,
+        keep: Callable[[Participant], None],
+        *,
+        ended_at: datetime | None,
+    ) -> tuple[Participant, ...]:
+        readings: dict[str, asyncio.Task[Participant]] = {}
+        people: dict[str, Participant] = {}
+
+        async def read(listed: Participant) -> Participant:
+            participant = replace(listed, sessions=await self._sessions(listed.name, call))
+            keep(participant)
+            return participant
+
+        async with asyncio.TaskGroup() as tasks:
+            async for message in self._listed(conference_record, call):
+                # Pages move while people join, so that one may come twice.
+                if message.name in readings or message.name in people:
+                    continue
+                listed = _participant(message)
+                sessions = known.sessions_of(listed, ended_at=ended_at)
+                if sessions is None:
+                    readings[listed.name] = tasks.create_task(read(listed))
+                else:
+                    people[listed.name] = replace(listed, sessions=sessions)
+        people |= {name: reading.result() for name, reading in readings.items()}
+        return tuple(people[name] for name in sorted(people))
+
+    async def _listed(self, parent: str, call: OrganizersCalls) -> AsyncIterator[Message]:
+        """The participants, page by page. The client's own pager would turn pages without pacing."""
+        token = ""
+        while True:
+            request = _ParticipantsRequest(parent=parent, page_size=PAGE_SIZE, page_token=token)
+            page = await call(self._participant_pages, request, if_refused=_if_refused(token))
+            for participant in page.participants:
+                yield participant
+            token = _next(page.next_page_token, after=token)
+            if not token:
+                return
+
+    async def _sessions(self, participant: str, call: OrganizersCalls) -> tuple[ParticipantSession, ...]:
+        """All sessions of a participant."""
+        sessions: dict[str, ParticipantSession] = {}
+        token = ""
+        while True:
+            request = _SessionsRequest(parent=participant, page_size=PAGE_SIZE, page_token=token)
+            # Who was listed a moment ago may be missing, but only the record itself tells that all of it is gone.
+            page = await call(
+                self._session_pages,
+                request,
+                if_missing=MeetUnavailable,
+                if_hidden=MeetUnavailable,
+                if_refused=_if_refused(token),
+            )
+            for session in page.participant_sessions:
+                sessions[session.name] = ParticipantSession(
+                    session.name, _start(session), _optional_time(session, "end_time")
+                )
+            token = _next(page.next_page_token, after=token)
+            if not token:
+                break
+        return tuple(sorted(sessions.values(), key=lambda s: (s.start_time, s.name)))
+
+
+def _records_filter(space: str | None, since: datetime, until: datetime | None) -> str:
+    """The filter of conferenceRecords.list: those of a space by their start, or all by their end."""
+    time = "end_time" if space is None else "start_time"
+    conditions = [f'space.name = "{space}"'] if space is not None else []
+    conditions.append(f'{time}>="{_rfc3339(since)}"')
+    if until is not None:
+        conditions.append(f'{time}<="{_rfc3339(until)}"')
+    return " AND ".join(conditions)
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _next(token: str, *, after: str) -> str:
+    """The token of the next page; one that leads nowhere is no answer."""
+    if token and token == after:
+        raise MeetUnavailable("Meet gives the same page again and again.")
+    return token
+
+
+def _if_refused(page_token: str) -> type[AttendanceError]:
+    """What it means when Meet calls a request invalid: of a following page, that its token is good no longer.
+
+    A page token may expire: https://google.aip.dev/158#expiring-page-tokens. The next read begins with the first page.
+    """
+    return MeetUnavailable if page_token else MeetRequestRefused
+
+
+# Below, messages are the protobuf ones inside the client's wrappers: these tell an unset field from an empty one,
+# which the wrappers' truth value does not, and are quicker to read.
+
+
+def _conference_record(answer: meet_v2.ConferenceRecord) -> ConferenceRecord:
+    message = meet_v2.ConferenceRecord.pb(answer)
+    return ConferenceRecord(
+        name=message.name,
+        space=message.space,
+        start_time=_start(message),
+        end_time=_optional_time(message, "end_time"),
+        expire_time=_optional_time(message, "expire_time"),
+    )
+
+
+def _participant(message: Message) -> Participant:
+    """A participant as the list shows them: without sessions."""
+    return Participant(
+        name=message.name,
+        user=_user(message),
+        earliest_start_time=_optional_time(message, "earliest_start_time"),
+        latest_end_time=_optional_time(message, "latest_end_time"),
+        sessions=(),
+    )
+
+
+def _user(participant: Message) -> User:
+    kind = participant.WhichOneof("user")
+    if kind == "signedin_user":
+        user = participant.signedin_user
+        return SignedInUser(user.user, clean_display_name(user.display_name))
+    if kind == "phone_user":
+        return PhoneUser(clean_display_name(participant.phone_user.display_name))
+    # A kind that Google adds later is nobody that we can identify either.
+    return AnonymousUser(clean_display_name(participant.anonymous_user.display_name))
+
+
+def _start(message: Message) -> datetime:
+    """When something began. Meet sets it for all that it lists; without it, an answer is not what Meet knows."""
+    if not message.HasField("start_time"):
+        raise MeetUnavailable("Meet gives a conference record or a participant session without its start.")
+    return _time(message.start_time)
+
+
+def _optional_time(message: Message, name: str) -> datetime | None:
+    return _time(getattr(message, name)) if message.HasField(name) else None
+
+
+def _time(timestamp: Timestamp) -> datetime:
+    """An aware UTC time, cut to whole microseconds."""
+    return _EPOCH + timedelta(seconds=timestamp.seconds, microseconds=timestamp.nanos // 1000)
+
+
+def _first(group: ExceptionGroup[Exception]) -> Exception:
+    """The error that ended a reading; whatever failed in the same moment is told by the next one."""
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, ExceptionGroup) else error

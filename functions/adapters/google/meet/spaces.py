@@ -1,0 +1,101 @@
+"""Google Meet's rooms: made, and found by what people type. Both answer a caller who waits.
+
+https://developers.google.com/workspace/meet/api/guides/meeting-spaces
+"""
+
+from __future__ import annotations
+
+import re
+
+from google.api_core import exceptions as gexc
+from google.apps import meet_v2
+
+from functions.adapters.google.calls.repeating import repeated
+from functions.adapters.google.credentials.capabilities import Capability, CredentialsPool, Metadata, accepted
+from functions.adapters.google.meet.calls import ATTEMPT_TIMEOUT, MeetCalls, named
+from functions.adapters.patience import limit
+from functions.domain.conferences.model import Organizer, Space
+from functions.domain.errors import MeetRequestRefused, MeetScopeMissing
+
+FIND_ATTEMPTS = 5
+"""How often a room is asked for: some seconds of pauses."""
+
+CREATE_ATTEMPTS = 3
+"""How often a room is made: a second of pauses, of the 10 a minute that one teacher may make."""
+
+_LINK = re.compile(r"(?:https?://)?meet\.google\.com/([a-z-]+)(?:[/?#].*)?")
+_CODE = re.compile(r"([a-z]{3})-?([a-z]{4})-?([a-z]{3})")
+
+
+def code_of(typed: str) -> str | None:
+    """The meeting code, as `abc-mnop-xyz`, in what somebody typed: a code, or the link to a meeting."""
+    text = typed.strip().lower()
+    link = _LINK.fullmatch(text)
+    code = _CODE.fullmatch(link[1] if link else text)
+    return "-".join(code.groups()) if code else None
+
+
+class MeetSpaces:
+    """`functions.ports.google.Spaces` on the Meet REST API v2.
+
+    Args:
+        spaces: The official asynchronous client for spaces.
+        calls: How rooms are asked for. Making one counts in a quota of its own, and waits for no turn.
+        credentials: As whom.
+    """
+
+    def __init__(
+        self, spaces: meet_v2.SpacesServiceAsyncClient, *, calls: MeetCalls, credentials: CredentialsPool
+    ) -> None:
+        self._spaces = spaces
+        self._calls = calls
+        self._credentials = credentials
+
+    async def create(self, *, teacher: Organizer) -> Space:
+        """See the port. Not repeated after an error that may have left a room behind."""
+        credentials = self._credentials.of(teacher, Capability.MAKE_ROOM)
+
+        async def once(metadata: Metadata) -> meet_v2.Space:
+            request = meet_v2.CreateSpaceRequest()
+            return await self._spaces.create_space(
+                request, retry=None, timeout=limit(ATTEMPT_TIMEOUT), metadata=metadata
+            )
+
+        async def attempt() -> meet_v2.Space:
+            return await accepted(credentials, once, unless=gexc.Unauthorized)
+
+        try:
+            return _space(await repeated(attempt, attempts=CREATE_ATTEMPTS, maximum=1.0, if_error=_nothing_was_made))
+        except gexc.GoogleAPICallError as error:
+            ours = named(error, if_missing=MeetRequestRefused)
+            if isinstance(ours, MeetScopeMissing):
+                ours.hint = ours.hint.replace("meetings.space.readonly", "meetings.space.created")
+            raise ours from error
+
+    async def find(self, meeting_code: str, *, teacher: Organizer) -> Space | None:
+        """See the port."""
+        code = code_of(meeting_code)
+        if code is None:
+            return None
+        credentials = self._credentials.of(teacher, Capability.FIND_ROOM)
+        call = self._calls.as_organizer(teacher.user or teacher.email or "", credentials)
+        request = meet_v2.GetSpaceRequest(name=f"spaces/{code}")
+        try:
+            answer = await call(
+                self._spaces.get_space,
+                request,
+                attempts=FIND_ATTEMPTS,
+                if_missing=MeetRequestRefused,
+                if_hidden=MeetRequestRefused,
+            )
+        except MeetRequestRefused:
+            return None
+        return _space(answer)
+
+
+def _nothing_was_made(error: Exception) -> bool:
+    return isinstance(error, gexc.ServiceUnavailable | gexc.TooManyRequests)
+
+
+def _space(answer: meet_v2.Space) -> Space:
+    return Space(answer.name, answer.meeting_code or None, answer.meeting_uri or None)

@@ -1,0 +1,1 @@
+"""Which person an account belongs to: the People API and the Directory API."""

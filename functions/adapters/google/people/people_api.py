@@ -1,0 +1,212 @@
+"""The People API: who accounts are, as far as the person who asks may see.
+
+https://developers.google.com/people/api/rest/v1/people/getBatchGet
+
+What was compared with Google's reference, and what is not known: docs/google.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from functions.adapters.google.calls.rest import Api, ErrorsOf, Missing, RestApi
+from functions.adapters.google.credentials.capabilities import Credentials
+from functions.domain.conferences.model import Identity, IdentitySource, clean_display_name
+from functions.domain.errors import (
+    IdentitiesApiDisabled,
+    IdentitiesUnavailable,
+    IdentityAccessDenied,
+    IdentityRequestRefused,
+    IdentityScopeMissing,
+)
+
+BATCH = 200
+"""The most accounts that people.getBatchGet takes."""
+
+SOURCES = ["READ_SOURCE_TYPE_PROFILE", "READ_SOURCE_TYPE_CONTACT", "READ_SOURCE_TYPE_OTHER_CONTACT"]
+"""All three, so that people outside the school are found as well:
+https://developers.google.com/workspace/meet/api/guides/participants#participant-details-people-api
+
+A list, because the client repeats a parameter only for a list: it sends a tuple as one text, which Google refuses."""
+
+_FIELDS = "names,emailAddresses"
+_OF_THE_ACCOUNT = frozenset({"ACCOUNT", "DOMAIN_PROFILE"})
+"""Addresses of these sources are the account's own, whether Google marks them as verified or not."""
+
+_OF_THE_SCHOOL = "DOMAIN_PROFILE"
+_OWN_NAMES = frozenset({"ACCOUNT", "DOMAIN_PROFILE", "PROFILE"})
+"""Names of other sources are what somebody else has noted, such as a contact's private name."""
+
+_FIRST = ("DOMAIN_PROFILE", "ACCOUNT")
+_ANSWERED = frozenset({0, 3, 5, 7})
+"""google.rpc.Code of one person's answer that will not change by itself: OK, INVALID_ARGUMENT (an id that People cannot
+read is nobody's), NOT_FOUND, PERMISSION_DENIED."""
+
+_MOST_HALVINGS = 24
+"""How often a batch that is refused is halved: an id that has two hundred refused is found after eight times."""
+
+IDENTITY_ERRORS = ErrorsOf(
+    unavailable=IdentitiesUnavailable,
+    api_disabled=IdentitiesApiDisabled,
+    scope_missing=IdentityScopeMissing,
+    access_denied=IdentityAccessDenied,
+    request_refused=IdentityRequestRefused,
+)
+
+API = Api(
+    name="people",
+    version="v1",
+    title="People API",
+    service="people.googleapis.com",
+    scope="https://www.googleapis.com/auth/directory.readonly",
+    errors=IDENTITY_ERRORS,
+)
+
+
+@dataclass(slots=True)
+class PeopleAnswer:
+    """What the People API answered for a batch.
+
+    Attributes:
+        found: Accounts with an address that Google vouches for.
+        failed: Accounts that it could not look up now.
+    """
+
+    found: dict[str, Identity] = field(default_factory=dict)
+    failed: set[str] = field(default_factory=set)
+
+
+class People:
+    """The People API, called as one person.
+
+    Only addresses that Google vouches for count. Anybody can write any address into a profile or a contact: a pupil
+    who writes another pupil's would be that pupil.
+
+    Args:
+        endpoint: `host:port` of the real service, or `http://127.0.0.1:PORT` of a stand-in.
+        domains: The school's domains, lower case. Their addresses count only from a profile of the domain itself.
+    """
+
+    def __init__(self, endpoint: str, *, domains: Collection[str] = ()) -> None:
+        self._rest = RestApi(API, endpoint)
+        self._domains = frozenset(domains)
+
+    def close(self) -> None:
+        """Close threads and connections."""
+        self._rest.close()
+
+    async def look_up(self, users: Collection[str], credentials: Credentials) -> PeopleAnswer:
+        """Ask for up to 200 accounts at once; raises as `RestApi.call` does, but never Missing.
+
+        Whom the answer leaves out is one that it could not look up: that somebody is not known has a status.
+
+        Google does not say whether one id that People cannot read makes it refuse the whole request. So a refused batch
+        is halved until that id is alone in it. But first the caller's own account is asked for: if People refuses that
+        too, the ids are not the reason.
+        """
+        result = PeopleAnswer()
+        waiting, halvings = [sorted(users)], 0
+        while waiting:
+            batch = waiting.pop()
+            try:
+                answer = await self._ask([f"people/{user.removeprefix('users/')}" for user in batch], credentials)
+            except IdentityRequestRefused:
+                if not halvings and not await self._answers(credentials):
+                    raise
+                halvings += 1
+                if halvings > _MOST_HALVINGS:
+                    result.failed.update(batch)
+                elif len(batch) > 1:
+                    waiting += [batch[: len(batch) // 2], batch[len(batch) // 2 :]]
+                continue
+            self._read(answer, frozenset(batch), result)
+        return result
+
+    async def _answers(self, credentials: Credentials) -> bool:
+        """Whether People takes such a request for the person who asks."""
+        try:
+            await self._ask(["people/me"], credentials)
+        except IdentityRequestRefused:
+            return False
+        return True
+
+    async def _ask(self, names: list[str], credentials: Credentials) -> Mapping[str, Any]:
+        try:
+            return await self._rest.call(
+                lambda service: service.people().getBatchGet(
+                    resourceNames=names, personFields=_FIELDS, sources=SOURCES
+                ),
+                credentials,
+            )
+        except Missing:
+            # Each account has an answer of its own, so this is about none of them.
+            raise IdentityRequestRefused(f"The {API.title} does not know the request (HTTP 404).") from None
+
+    def _read(self, answer: Mapping[str, Any], users: Collection[str], result: PeopleAnswer) -> None:
+        """Add the accounts in an answer to a result."""
+        result.failed.update(users)
+        for response in answer.get("responses", ()):
+            person = response.get("person", {})
+            name = response.get("requestedResourceName") or person.get("resourceName", "")
+            user = f"users/{name.removeprefix('people/')}"
+            if user not in users or response.get("status", {}).get("code", 0) not in _ANSWERED:
+                continue
+            result.failed.discard(user)
+            if identity := _identity(user, person, self._domains):
+                result.found[user] = identity
+
+    async def me(self, credentials: Credentials) -> Identity | None:
+        """The account that asks; raises as `RestApi.call` does."""
+        try:
+            person = await self._rest.call(
+                lambda service: service.people().get(resourceName="people/me", personFields=_FIELDS), credentials
+            )
+        except Missing:
+            return None
+        user = f"users/{person.get('resourceName', '').removeprefix('people/')}"
+        # Who signs in with an address is asked as that address: the source says nothing more.
+        return _identity(user, person, frozenset()) if user != "users/" else None
+
+
+def _identity(user: str, person: Mapping[str, Any], domains: Collection[str]) -> Identity | None:
+    """Who somebody is, if Google vouches for an address; the primary address first."""
+    vouched = [entry for entry in person.get("emailAddresses", ()) if _is_vouched(entry, domains)]
+    values = list(dict.fromkeys(_in_order(vouched, "value")))
+    if not values:
+        return None
+    own = [name for name in person.get("names", ()) if _source(name) in _OWN_NAMES]
+    names = [clean_display_name(name) for name in _in_order(own, "displayName")]
+    return Identity(
+        user=user,
+        email=values[0].lower(),
+        aliases=tuple(sorted({value.lower() for value in values} - {values[0].lower()})),
+        display_name=next(filter(None, names), None),
+        source=IdentitySource.PEOPLE,
+    )
+
+
+def _is_vouched(entry: Mapping[str, Any], domains: Collection[str]) -> bool:
+    """Whether an address is the account's by Google's word.
+
+    https://developers.google.com/people/api/rest/v1/people#fieldmetadata
+    """
+    if str(entry.get("value", "")).strip().lower().rpartition("@")[2] in domains:
+        return _source(entry) == _OF_THE_SCHOOL
+    return _source(entry) in _OF_THE_ACCOUNT or entry.get("metadata", {}).get("verified") is True
+
+
+def _source(entry: Mapping[str, Any]) -> str | None:
+    source: str | None = entry.get("metadata", {}).get("source", {}).get("type")
+    return source
+
+
+def _in_order(entries: Collection[Mapping[str, Any]], key: str) -> Iterator[str]:
+    """The values: the person's primary one first, then those of the account, each source's primary one first."""
+
+    def place(entry: Mapping[str, Any]) -> tuple[bool, bool, bool]:
+        metadata = entry.get("metadata", {})
+        return not metadata.get("primary"), _source(entry) not in _FIRST, not metadata.get("sourcePrimary")
+
+    return (entry[key].strip() for entry in sorted(entries, key=place) if entry.get(key, "").strip())

@@ -1,0 +1,1 @@
+"""Pub/Sub: jobs to publish, dead letters to take."""

@@ -1,0 +1,106 @@
+"""The subscription on the dead-letter topic: what Pub/Sub has given up on.
+
+https://cloud.google.com/pubsub/docs/handling-failures#track_delivery_attempts
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+from google.api_core import exceptions as gexc
+from google.auth.exceptions import GoogleAuthError
+from google.pubsub_v1 import AcknowledgeRequest, PullRequest, PullResponse, ReceivedMessage, SubscriberAsyncClient
+
+from functions.adapters.google.calls.repeating import may_pass, repeated
+from functions.adapters.own_credentials import own_credentials_error
+from functions.adapters.patience import limit
+from functions.domain.errors import AttendanceError, DeadLettersRefused, JobsUnavailable
+from functions.ports.messages import DeadLetter
+
+WAIT = 5.0
+"""Seconds to wait for dead letters; Pub/Sub holds a pull open as long as there are none."""
+
+MOST = 100
+"""How many are pulled at once."""
+
+ATTEMPTS = 4
+"""How often one call is made."""
+
+_FROM = "CloudPubSubDeadLetterSourceSubscription"
+
+
+class PubsubDeadLetters:
+    """`functions.ports.messages.DeadLetters` on a Pub/Sub subscription.
+
+    Args:
+        subscriber: The official asynchronous client.
+        subscription: `projects/{project}/subscriptions/{subscription}`.
+        wait: How many seconds to wait for dead letters.
+    """
+
+    def __init__(self, subscriber: SubscriberAsyncClient, *, subscription: str, wait: float = WAIT) -> None:
+        self._subscriber = subscriber
+        self._subscription = subscription
+        self._wait = wait
+
+    async def pull(self) -> Sequence[DeadLetter]:
+        """See the port."""
+        request = PullRequest(subscription=self._subscription, max_messages=MOST)
+
+        async def attempt() -> PullResponse:
+            return await self._subscriber.pull(request, retry=None, timeout=limit(self._wait))
+
+        try:
+            answer = await repeated(attempt, attempts=ATTEMPTS, if_error=_may_pass)
+        except (gexc.NotFound, gexc.DeadlineExceeded):
+            return ()
+        except (gexc.GoogleAPICallError, GoogleAuthError) as error:
+            raise _named(error) from error
+        return [self._letter(received) for received in answer.received_messages]
+
+    async def acknowledge(self, letters: Sequence[DeadLetter]) -> None:
+        """See the port."""
+        request = AcknowledgeRequest(subscription=self._subscription, ack_ids=[letter.receipt for letter in letters])
+
+        async def attempt() -> None:
+            await self._subscriber.acknowledge(request, retry=None, timeout=limit(self._wait))
+
+        try:
+            await repeated(attempt, attempts=ATTEMPTS)
+        except (gexc.GoogleAPICallError, GoogleAuthError) as error:
+            raise _named(error) from error
+
+    def _letter(self, received: ReceivedMessage) -> DeadLetter:
+        """What a trigger would have posted of it, so that it can be processed as if it was delivered."""
+        message = received.message
+        # A `DatetimeWithNanoseconds` at run time, whatever the type stubs say.
+        published: Any = message.publish_time
+        attributes = dict(message.attributes)
+        body = {
+            "message": {
+                "attributes": attributes,
+                "data": base64.b64encode(message.data).decode(),
+                "messageId": message.message_id,
+                "publishTime": published.rfc3339() if published else None,
+                **({"orderingKey": message.ordering_key} if message.ordering_key else {}),
+            },
+            "subscription": attributes.get(_FROM, self._subscription),
+        }
+        return DeadLetter(body, received.ack_id)
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether to pull again at once; that there are none within the time is an answer."""
+    return may_pass(error) and not isinstance(error, gexc.GatewayTimeout)
+
+
+def _named(error: Exception) -> AttendanceError:
+    kind = type(error).__name__
+    lacking = own_credentials_error(error)
+    if lacking:
+        return JobsUnavailable(f"{lacking.message} Pub/Sub cannot be asked.", hint=lacking.hint)
+    if isinstance(error, gexc.Forbidden | gexc.Unauthorized):
+        return DeadLettersRefused(f"The dead letters are closed to us ({kind}).")
+    return JobsUnavailable(f"The dead letters cannot be taken ({kind}).")

@@ -1,0 +1,1 @@
+"""The Admin SDK Reports API: Google's own log of calls."""

@@ -1,0 +1,1 @@
+"""The Workspace Events API: one subscription for each teacher."""

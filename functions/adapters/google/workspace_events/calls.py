@@ -1,0 +1,137 @@
+"""How one call to the Workspace Events API is made: paced if it writes, bounded, repeated, and its error named.
+
+The client's own default repeats get and list alone, and only 503.
+https://developers.google.com/workspace/events/guides/limits
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from google.api_core import exceptions as gexc
+from google.api_core.operation_async import AsyncOperation
+from google.longrunning import (  # type: ignore[import-untyped]  # the package has no py.typed
+    operations_pb2,
+)
+from google.protobuf import any_pb2
+from google.rpc import error_details_pb2  # type: ignore[import-untyped]  # the package ships stubs but no py.typed
+
+from functions.adapters.google.calls.pacing import Pacing
+from functions.adapters.google.calls.repeating import Method, repeated
+from functions.adapters.google.credentials.capabilities import Credentials, Metadata, accepted
+from functions.adapters.patience import limit
+from functions.domain.errors import (
+    AttendanceError,
+    SubscriptionRefused,
+    SubscriptionsApiDisabled,
+    SubscriptionScopeMissing,
+    SubscriptionsUnavailable,
+    SubscriptionTopicRefused,
+)
+
+ATTEMPT_TIMEOUT = 20.0
+"""Seconds for one answer."""
+
+ATTEMPTS = 5
+"""How often one call is made, some seconds of pauses: a caller may wait, and a scheduled job comes again."""
+
+RequestT = TypeVar("RequestT")
+ResponseT = TypeVar("ResponseT")
+
+
+class OrganizersCalls:
+    """The calls made as one person. They raise Google's errors; see `naming`.
+
+    Args:
+        organizer: Whose ceiling of writes counts.
+        credentials: As whom calls are made.
+        pacing: How fast writes may go out. Repeated ones count again, as they do for Google.
+        attempts: How often one call is made.
+    """
+
+    def __init__(self, organizer: str, credentials: Credentials, pacing: Pacing, attempts: int) -> None:
+        self.organizer = organizer
+        self._credentials = credentials
+        self._pacing = pacing
+        self._attempts = attempts
+
+    async def read(self, method: Method[RequestT, ResponseT], request: RequestT) -> ResponseT:
+        """Make a call that changes nothing."""
+        return await self._repeated(method, request, is_write=False)
+
+    async def write(self, method: Method[RequestT, ResponseT], request: RequestT) -> ResponseT:
+        """Make a call that may change something, in its turn."""
+        return await self._repeated(method, request, is_write=True)
+
+    async def _repeated(self, method: Method[RequestT, ResponseT], request: RequestT, *, is_write: bool) -> ResponseT:
+        async def once(metadata: Metadata) -> ResponseT:
+            return await method(request, retry=None, timeout=limit(ATTEMPT_TIMEOUT), metadata=metadata)
+
+        async def attempt() -> ResponseT:
+            if is_write:
+                await self._pacing.turn(self.organizer)
+            return await accepted(self._credentials, once, unless=gexc.Unauthorized)
+
+        return await repeated(attempt, attempts=self._attempts)
+
+
+async def begun(answer: AsyncOperation) -> operations_pb2.Operation:
+    """The operation itself. It is asked about as the organizer, which the client's own future would not do."""
+    if answer.operation.done:
+        # Without network. A failure that nobody takes out of that future would be logged as a forgotten one.
+        await answer.exception()  # type: ignore[no-untyped-call]
+    return answer.operation
+
+
+def raise_failure(operation: operations_pb2.Operation) -> None:
+    """Raise what the operation failed with, as if the call itself had."""
+    if operation.WhichOneof("result") == "error":
+        details = [found for packed in operation.error.details if (found := _detail(packed)) is not None]
+        failure: gexc.GoogleAPICallError = gexc.from_grpc_status(  # type: ignore[no-untyped-call]
+            operation.error.code,
+            operation.error.message,
+            details=details,
+            error_info=next((found for found in details if isinstance(found, error_details_pb2.ErrorInfo)), None),
+        )
+        raise failure
+
+
+def _detail(packed: any_pb2.Any) -> error_details_pb2.ErrorInfo | error_details_pb2.RetryInfo | None:
+    """A detail of an error that says something to us: its reason, or how long to wait."""
+    for kind in (error_details_pb2.ErrorInfo, error_details_pb2.RetryInfo):
+        found = kind()
+        if packed.Unpack(found):
+            return found
+    return None
+
+
+@contextmanager
+def naming() -> Iterator[None]:
+    """Raise our errors for Google's."""
+    try:
+        yield
+    except gexc.GoogleAPICallError as error:
+        raise named(error) from error
+
+
+def named(error: gexc.GoogleAPICallError) -> AttendanceError:
+    """Our error for Google's; whatever we do not know may pass by itself."""
+    kind = type(error).__name__
+    words = str(error.message or "").lower()
+    match error:
+        case gexc.Forbidden() if error.reason == "SERVICE_DISABLED" or "has not been used in project" in words:
+            return SubscriptionsApiDisabled(f"The Workspace Events API is not enabled ({kind}).")
+        case gexc.Forbidden() if (
+            error.reason == "ACCESS_TOKEN_SCOPE_INSUFFICIENT" or "insufficient authentication scopes" in words
+        ):
+            return SubscriptionScopeMissing(f"The organizer's token lacks a scope that subscribing needs ({kind}).")
+        case gexc.Forbidden() | gexc.NotFound() | gexc.BadRequest() if "topic" in words or "pubsub" in words:
+            return SubscriptionTopicRefused(f"Meet may not publish to the topic ({kind}).")
+        case gexc.Unauthorized():
+            return SubscriptionRefused(f"The Workspace Events API does not accept the credentials ({kind}).")
+        case gexc.Forbidden() | gexc.NotFound() | gexc.BadRequest() | gexc.MethodNotImplemented():
+            return SubscriptionRefused(f"The Workspace Events API refuses the subscription ({kind}).")
+        case _:
+            return SubscriptionsUnavailable(f"The Workspace Events API does not answer ({kind}).")

@@ -1,0 +1,1 @@
+"""The attendance store: documents in Firestore or SQLite."""

@@ -1,0 +1,1 @@
+"""What should be stored against what is stored: the writes of one commit. Pure."""

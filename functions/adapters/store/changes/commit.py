@@ -1,0 +1,271 @@
+"""What shall stand, held against what was read -> one commit of what differs.
+
+What is written of a conference, a class meeting and a register: `conference_writes`, `sheet_writes`,
+`register_writes`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from functions.adapters.store.changes.conference import conference_writes
+from functions.adapters.store.changes.differences import contents, replaced
+from functions.adapters.store.changes.register import has_parts, register_writes, registers_before
+from functions.adapters.store.changes.sheet import (
+    StoredSheet,
+    drop_writes,
+    marks_changed,
+    session_writes,
+    sheet_change,
+    sheet_writes,
+)
+from functions.adapters.store.databases.database import ABSENT, COMMIT_TIME, Write
+from functions.adapters.store.documents.attendance import correction_from_document, correction_id
+from functions.adapters.store.documents.common import SCHEMA_VERSION, Fields, expiry
+from functions.adapters.store.documents.people import organizer_to_document, person_to_document
+from functions.adapters.store.documents.register import register_keys
+from functions.adapters.store.documents.remark import remark_path, remark_to_document
+from functions.adapters.store.documents.session import session_from_document
+from functions.adapters.store.documents.sheet_copy import people_from
+from functions.adapters.store.documents.timetable import room_to_document
+from functions.adapters.store.loaded import Loaded
+from functions.adapters.store.paths import (
+    answered_path,
+    attendance_path,
+    conference_path,
+    copy_path,
+    corrections_path,
+    organizer_path,
+    person_path,
+    register_path,
+    room_path,
+    session_path,
+)
+from functions.domain.classes.roster import Correction
+from functions.domain.classes.sessions import (
+    Answered,
+    AttendanceSheet,
+    AuditEntry,
+    ClassSession,
+    Person,
+    Remark,
+    TrackedOrganizer,
+)
+from functions.domain.classes.timetable import Room
+from functions.domain.conferences.model import Conference
+from functions.ports.store import SheetChange
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What shall stand after a commit, whatever of it stands already.
+
+    Attributes:
+        conferences: By resource name.
+        sheets: Class meetings with their attendance, by id.
+        sessions: Class meetings without their attendance, by id.
+        dropped: Ids of class meetings that shall be gone.
+        rooms: By resource name.
+        corrections: By class meeting whose corrections were read, those that differ, by id of the document; None is to
+            be gone.
+        people: By account.
+        organizers: By account; None shall be gone.
+        answered: Requests that were answered.
+        remarks: What is to be marked again elsewhere.
+        notes: Who changed what.
+    """
+
+    conferences: dict[str, Conference] = field(default_factory=dict)
+    sheets: dict[str, AttendanceSheet] = field(default_factory=dict)
+    sessions: dict[str, ClassSession] = field(default_factory=dict)
+    dropped: set[str] = field(default_factory=set)
+    rooms: dict[str, Room] = field(default_factory=dict)
+    corrections: dict[str, dict[str, Correction | None]] = field(default_factory=dict)
+    people: dict[str, Person] = field(default_factory=dict)
+    organizers: dict[str, TrackedOrganizer | None] = field(default_factory=dict)
+    answered: list[Answered] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
+    notes: list[AuditEntry] = field(default_factory=list)
+
+
+class Commit:
+    """The writes that make what is stored what is wanted.
+
+    Args:
+        wanted: What shall stand.
+        stored: What was read; whatever else is to be replaced is read too.
+        now: The time, for what expires.
+        retention: How long personal data is kept after the class; None keeps it.
+    """
+
+    def __init__(self, wanted: Wanted, stored: Loaded, *, now: datetime, retention: timedelta | None) -> None:
+        self._wanted = wanted
+        self._stored = stored
+        self._now = now
+        self._retention = retention
+        self._people: dict[str, Mapping[str, Fields]] = {}
+
+    async def writes(self) -> tuple[list[Write], Mapping[str, SheetChange]]:
+        """What differs, and what changes of the attendance of each class meeting that is wanted."""
+        await self._load_what_is_written()
+        changes: dict[str, SheetChange] = {}
+        marks: dict[str, dict[str, Any]] = {}
+        writes: list[Write] = []
+        written: dict[str, AttendanceSheet] = {}
+        for session_id, sheet in self._wanted.sheets.items():
+            stored = self._stored_sheet(session_id)
+            corrections = self._corrections(session_id, stored)
+            on_sheet = sheet_writes(sheet, corrections, stored=stored, retention=self._retention)
+            changes[session_id] = sheet_change(session_id, on_sheet, stored)
+            marks |= marks_changed(session_id, on_sheet, stored)
+            writes += on_sheet
+            if on_sheet:
+                written[session_id] = sheet
+        for session_id, session in self._wanted.sessions.items():
+            before = self._stored.known(session_path(session_id))
+            writes += session_writes(session, stored=before, retention=self._retention)
+        for session_id in self._wanted.dropped:
+            writes += drop_writes(self._stored_sheet(session_id))
+        on_sheets = bool(writes)
+        writes += await self._register_writes(written)
+        for conference in self._wanted.conferences.values():
+            # A sheet is made of its conferences: the commit must fail if they are others by now.
+            writes += self._conference_writes(conference, always=on_sheets)
+        for room in self._wanted.rooms.values():
+            writes += self._replaced(room_path(room.space), room_to_document(room))
+        for person in self._wanted.people.values():
+            known = None if person == Person(person.user) else person_to_document(person, retention=self._retention)
+            writes += self._replaced(person_path(person.user), known)
+        for user, organizer in self._wanted.organizers.items():
+            writes += self._replaced(organizer_path(user), organizer_to_document(organizer) if organizer else None)
+        writes += self._remembered_writes()
+        for remark in self._wanted.remarks:
+            document = remark_to_document(remark, now=self._now, retention=self._retention)
+            writes.append(Write(remark_path(remark.remark_id), document))
+        writes += [Write(f"audit/{note.entry_id}", self._audit(note, marks)) for note in self._wanted.notes]
+        return writes, changes
+
+    async def _load_what_is_written(self) -> None:
+        """Read whatever is to be replaced and was not read yet."""
+        sessions = [*self._wanted.sheets, *self._wanted.dropped]
+        await self._stored.load(
+            [
+                *map(session_path, [*sessions, *self._wanted.sessions]),
+                *map(conference_path, self._wanted.conferences),
+                *map(room_path, self._wanted.rooms),
+                *map(person_path, self._wanted.people),
+                *map(organizer_path, self._wanted.organizers),
+            ]
+        )
+        spilled = [
+            path
+            for path in map(conference_path, self._wanted.conferences)
+            if (document := self._stored.known(path))
+            and (document.fields["snapshot_documents"] or document.fields.get("interruption"))
+        ]
+        # Under a class meeting that does not exist there is nothing.
+        there = [session_id for session_id in sessions if self._stored.known(session_path(session_id))]
+        await asyncio.gather(
+            *(self._stored.children(f"{path}/snapshot") for path in spilled),
+            *(self._load_people(session_id) for session_id in there),
+        )
+
+    async def _load_people(self, session_id: str) -> None:
+        """Everybody's attendance, from its copy if there is one: a read for each part, not for each person.
+
+        The class meeting's version guards both alike.
+        """
+        session, collection = self._stored.known(session_path(session_id)), attendance_path(session_id)
+        parts = session.fields.get("sheet_parts") if session else None
+        if parts is not None:
+            copy = await self._stored.children(copy_path(session_id)) if parts else {}
+            people = people_from(copy.values(), parts=parts)
+            if people is not None:
+                self._people[session_id] = {f"{collection}/{person['attendee_id']}": person for person in people}
+                return
+        self._people[session_id] = contents(await self._stored.children(collection))
+
+    def _stored_sheet(self, session_id: str) -> StoredSheet:
+        return StoredSheet(
+            session=self._stored.known(session_path(session_id)),
+            people=self._people.get(session_id, {}),
+            corrections=self._stored.known_children(corrections_path(session_id)),
+        )
+
+    def _corrections(self, session_id: str, stored: StoredSheet) -> Mapping[str, Correction] | None:
+        """All corrections of a class meeting as they are to be stored; None leaves them as they are."""
+        changes = self._wanted.corrections.get(session_id)
+        if changes is None:
+            return None
+        before = [correction_from_document(document.fields) for document in stored.corrections.values()]
+        wanted = {**{correction_id(correction): correction for correction in before}, **changes}
+        return {name: correction for name, correction in wanted.items() if correction}
+
+    def _replaced(self, path: str, fields: Fields | None) -> list[Write]:
+        return replaced(path, fields, self._stored.known(path))
+
+    def _conference_writes(self, conference: Conference, *, always: bool) -> list[Write]:
+        path = conference_path(conference.conference_record)
+        return conference_writes(
+            conference,
+            stored=self._stored.known(path),
+            parts=self._stored.known_children(f"{path}/snapshot"),
+            always=always,
+            retention=self._retention,
+        )
+
+    async def _register_writes(self, written: Mapping[str, AttendanceSheet]) -> list[Write]:
+        """The registers that class meetings stand in, stood in, or leave.
+
+        Only those that are written count: the commit fails if they are others by now, so that no register is ever made
+        of a class meeting as it was.
+        """
+        sheets_of: dict[str, list[AttendanceSheet]] = {}
+        for session_id, sheet in written.items():
+            for key in register_keys(sheet) | registers_before(self._stored_sheet(session_id)):
+                sheets_of.setdefault(key, []).append(sheet)
+        for session_id in self._wanted.dropped:
+            stored = self._stored_sheet(session_id)
+            if stored.session:
+                gone = AttendanceSheet(session_from_document(stored.session.fields))
+                for key in registers_before(stored):
+                    sheets_of.setdefault(key, []).append(gone)
+        await self._stored.load(map(register_path, sorted(sheets_of)))
+        writes: list[Write] = []
+        for key, sheets in sorted(sheets_of.items()):
+            path = register_path(key)
+            document = self._stored.known(path)
+            parts = await self._stored.children(f"{path}/parts") if has_parts(document) else {}
+            writes += register_writes(key, sheets, stored=document, parts=parts, retention=self._retention)
+        return writes
+
+    def _remembered_writes(self) -> list[Write]:
+        return [
+            Write(
+                path := answered_path(answered.key),
+                {
+                    "schema_version": SCHEMA_VERSION,
+                    "expire_at": answered.expire_at,
+                    "fingerprint": answered.fingerprint,
+                    "session_ids": list(answered.session_ids),
+                },
+                expecting=self._stored.known(path) or ABSENT,
+            )
+            for answered in self._wanted.answered
+        ]
+
+    def _audit(self, note: AuditEntry, marks: Mapping[str, Mapping[str, Any]]) -> Fields:
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "expire_at": expiry(self._now, self._retention),
+            "at": COMMIT_TIME,
+            "by": note.by,
+            "caller": note.caller,
+            "what": note.what,
+            "references": dict(note.references),
+            "marks": dict(marks),
+        }

@@ -1,0 +1,64 @@
+"""A conference as it shall stand, held against how it stands -> writes, pure.
+
+Its document is written with every change of the rest of its snapshot, so its version stands for all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from functions.adapters.store.changes.differences import changed, contents
+from functions.adapters.store.databases.database import ABSENT, Document, Write
+from functions.adapters.store.documents.common import SCHEMA_VERSION
+from functions.adapters.store.documents.conference import (
+    conference_to_document,
+    interrupted_to_documents,
+    participant_to_document,
+)
+from functions.adapters.store.parts import chunks
+from functions.adapters.store.paths import conference_path
+from functions.domain.conferences.model import Conference
+
+
+def conference_writes(
+    conference: Conference,
+    *,
+    stored: Document | None,
+    parts: Mapping[str, Document],
+    always: bool,
+    retention: timedelta | None,
+) -> list[Write]:
+    """The writes of a conference with all its participants, if anything differs.
+
+    Args:
+        conference: As it shall stand.
+        stored: Its document.
+        parts: The rest of its snapshot as stored, by path.
+        always: Write it also if nothing differs, so that the commit fails if it is another one by then.
+        retention: How long personal data is kept.
+    """
+    path = conference_path(conference.conference_record)
+    snapshot = conference.snapshot
+    documents = [participant_to_document(p) for p in snapshot.participants] if snapshot else []
+    inline, *spilled = chunks(documents)
+    interrupted = interrupted_to_documents(conference)
+    fields = {
+        **conference_to_document(conference, retention=retention),
+        "participants": inline,
+        "snapshot_documents": len(spilled),
+    }
+    # Behind the rest of the snapshot, where everything that knows of these documents finds them too.
+    spilled += chunks(interrupted) if interrupted else []
+    wanted = {
+        f"{path}/snapshot/{number}": {
+            "schema_version": SCHEMA_VERSION,
+            "expire_at": fields["expire_at"],
+            "participants": chunk,
+        }
+        for number, chunk in enumerate(spilled, start=1)
+    }
+    on_parts = list(changed(wanted, contents(parts)))
+    if always or on_parts or stored is None or stored.fields != fields:
+        return [Write(path, fields, expecting=stored or ABSENT), *on_parts]
+    return []

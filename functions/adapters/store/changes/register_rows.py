@@ -1,0 +1,92 @@
+"""One student, one row: which of the things that class meetings say are about the same student.
+
+Pure. In this order: the same `student_id`; the same account; the same address. Different ids are never one student
+(siblings may share an address or a device), and an address that two accounts had, one after the other, is two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from functions.domain.marking.addresses import mailbox
+
+Row = dict[str, Mapping[str, Any]]
+"""What class meetings say of one student, by class meeting, in order of time."""
+
+_ID, _USER, _EMAIL = "student_id", "user", "email"
+
+
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """What one class meeting says of a student."""
+
+    session_id: str
+    fields: Mapping[str, Any]
+
+    def names(self) -> list[tuple[str, str]]:
+        """What it names the student by, the strongest first, each with its kind."""
+        emails = dict.fromkeys(email for email in (self.fields[_EMAIL], *(self.fields.get("emails") or ())) if email)
+        strong = [(kind, self.fields[kind]) for kind in (_ID, _USER) if self.fields.get(kind)]
+        return [*strong, *((_EMAIL, mailbox(email)) for email in emails)]
+
+
+def rows_of(sayings: Iterable[Saying], order: Sequence[str]) -> list[Row]:
+    """The sayings of each student, the student who was named first coming first.
+
+    Args:
+        sayings: Of all class meetings.
+        order: The class meetings, in order of time.
+    """
+    place = {session_id: number for number, session_id in enumerate(order)}
+    by_name: dict[tuple[str, str], list[_Student]] = {}
+    students: dict[int, _Student] = {}
+    for saying in sorted(sayings, key=lambda one: (place[one.session_id], _in_words(one.fields))):
+        names = saying.names()
+        student = _Student(saying)
+        for name in names:
+            for other in list(by_name.get(name, ())):
+                if other is not student and student.may_be(other):
+                    student.take(other)
+                    del students[id(other)]
+                    for taken in other.names:
+                        by_name[taken] = [one for one in by_name[taken] if one is not other] + [student]
+        students[id(student)] = student
+        for name in names:
+            if not any(one is student for one in by_name.setdefault(name, [])):
+                by_name[name].append(student)
+    found = [dict(sorted(student.row.items(), key=lambda item: place[item[0]])) for student in students.values()]
+    return sorted(found, key=lambda row: [(place[name], _in_words(fields)) for name, fields in row.items()])
+
+
+class _Student:
+    """What is known to be one student."""
+
+    def __init__(self, saying: Saying) -> None:
+        self.row: Row = {saying.session_id: saying.fields}
+        self.names = set(saying.names())
+
+    def may_be(self, other: _Student) -> bool:
+        """Whether nothing speaks against it that these are one student."""
+        if not self.row.keys().isdisjoint(other.row):
+            return False  # one class meeting names both
+        for kind in (_ID, _USER):
+            own, others = self._of(kind), other._of(kind)
+            if own and others:
+                return not own.isdisjoint(others)
+        return True
+
+    def take(self, other: _Student) -> None:
+        """Be the other one too; whoever has the longer row is copied into."""
+        if len(other.row) > len(self.row):
+            self.row, other.row = other.row, self.row
+        self.row.update(other.row)
+        self.names |= other.names
+
+    def _of(self, kind: str) -> set[str]:
+        return {value for own_kind, value in self.names if own_kind == kind}
+
+
+def _in_words(fields: Mapping[str, Any]) -> tuple[str, str, str]:
+    return (fields[_ID] or "", fields[_EMAIL] or "", fields.get(_USER) or "")

@@ -1,0 +1,179 @@
+"""A class meeting with its attendance and corrections as they shall stand, held against how they stand -> writes, pure.
+
+The class meeting's document is written with every change of its attendance and its corrections, so its version stands
+for all of them. So is the copy of its attendance: whole, with every change of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import zip_longest
+from typing import Any
+
+from functions.adapters.store.changes.differences import changed, contents
+from functions.adapters.store.databases.database import ABSENT, COMMIT_TIME, Document, Write
+from functions.adapters.store.documents.attendance import attendance_to_document, correction_to_document
+from functions.adapters.store.documents.common import Fields
+from functions.adapters.store.documents.session import session_to_document
+from functions.adapters.store.documents.sheet_copy import copy_of
+from functions.adapters.store.paths import attendance_path, copy_path, corrections_path, session_path
+from functions.domain.classes.roster import Correction
+from functions.domain.classes.sessions import AttendanceSheet, ClassSession
+from functions.ports.store import SheetChange
+
+_PROCESSING = ("pulled_at", "first_pulled_at", "ended_event_at", "attempts", "meet_calls", "source")
+"""Fields of `sync` that tell how a result was come by: a reader sees no difference in attendance by them."""
+
+_WORKINGS = ("progress", "due_at", "fingerprint", "calendar_due_at", "calendar_failures", "sheet_parts")
+"""Fields of a class meeting that only this system reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSheet:
+    """What is stored of a class meeting.
+
+    Attributes:
+        session: Its document.
+        people: What everybody's attendance documents hold, by path.
+        corrections: What people decided, by path; empty if nobody asked.
+    """
+
+    session: Document | None
+    people: Mapping[str, Fields]
+    corrections: Mapping[str, Document]
+
+
+def sheet_writes(
+    sheet: AttendanceSheet,
+    corrections: Mapping[str, Correction] | None,
+    *,
+    stored: StoredSheet,
+    retention: timedelta | None,
+) -> list[Write]:
+    """The writes of a class meeting with all its attendance, if anything differs.
+
+    Args:
+        sheet: As it shall stand.
+        corrections: What people decided, by id of the document; None leaves it as it is.
+        stored: As it stands.
+        retention: How long personal data is kept.
+    """
+    session = sheet.session
+    collection = attendance_path(session.session_id)
+    people = {
+        f"{collection}/{person.attendee_id}": attendance_to_document(person, session, retention=retention)
+        for person in sheet.attendance
+    }
+    on_people = [
+        write if write.fields is None else Write(write.path, {**write.fields, "updated_at": COMMIT_TIME})
+        for write in changed(people, stored.people, ignoring=("updated_at",))
+    ]
+    fields = session_to_document(sheet, retention=retention)
+    before = dict(stored.session.fields) if stored.session else {}
+    created_at, updated_at = before.pop("created_at", COMMIT_TIME), before.pop("updated_at", COMMIT_TIME)
+    below = [*on_people, *_correction_writes(session, corrections, stored=stored, retention=retention)]
+    if on_people or not people:
+        copy = copy_of(_as_they_will_stand(people, on_people, stored), expire_at=fields["expire_at"])
+        below += _copy_writes(session.session_id, copy, parts_before=_parts(stored))
+        fields["sheet_parts"] = len(copy) if copy or not people else None
+    else:
+        fields["sheet_parts"] = before.get("sheet_parts")
+    if below or _visible(fields) != _visible(before):
+        updated_at = COMMIT_TIME
+    if updated_at is not COMMIT_TIME and fields == before:
+        return []
+    fields |= {"created_at": created_at, "updated_at": updated_at}
+    return [Write(session_path(session.session_id), fields, expecting=stored.session or ABSENT), *below]
+
+
+def session_writes(session: ClassSession, *, stored: Document | None, retention: timedelta | None) -> list[Write]:
+    """The write of a class meeting's document alone: what it says of its attendance stays."""
+    before = stored.fields if stored else {"created_at": COMMIT_TIME, "sheet_parts": 0}
+    kept = {name: before[name] for name in ("created_at", "counts", "sheet_parts") if name in before}
+    fields = {**session_to_document(AttendanceSheet(session), retention=retention), **kept, "updated_at": COMMIT_TIME}
+    return [Write(session_path(session.session_id), fields, expecting=stored or ABSENT)]
+
+
+def drop_writes(stored: StoredSheet) -> list[Write]:
+    """The writes that remove a class meeting with its attendance; its corrections stay."""
+    if stored.session is None:
+        return []
+    session_id = stored.session.fields["session_id"]
+    return [
+        Write(stored.session.path, None, expecting=stored.session),
+        *(Write(child, None) for child in stored.people),
+        *_copy_writes(session_id, [], parts_before=_parts(stored)),
+    ]
+
+
+def sheet_change(session_id: str, writes: Sequence[Write], stored: StoredSheet) -> SheetChange:
+    """What the writes change of a class meeting's attendance, by attendee id."""
+    people = list(_on_people(session_id, writes))
+    return SheetChange(
+        created=frozenset(name for name, w in people if w.fields and w.path not in stored.people),
+        updated=frozenset(name for name, w in people if w.fields and w.path in stored.people),
+        deleted=frozenset(name for name, w in people if w.fields is None),
+    )
+
+
+def marks_changed(session_id: str, writes: Sequence[Write], stored: StoredSheet) -> dict[str, dict[str, Any]]:
+    """By attendee id, the mark before and after, where it changes."""
+    marks = {}
+    for name, write in _on_people(session_id, writes):
+        was = stored.people[write.path]["mark"] if write.path in stored.people else None
+        now = write.fields["mark"] if write.fields else None
+        if was != now:
+            marks[name] = {"before": was, "after": now}
+    return marks
+
+
+def _on_people(session_id: str, writes: Sequence[Write]) -> Iterable[tuple[str, Write]]:
+    """The writes of attendance documents, each with its attendee id."""
+    prefix = f"{attendance_path(session_id)}/"
+    return ((write.path.removeprefix(prefix), write) for write in writes if write.path.startswith(prefix))
+
+
+def _as_they_will_stand(
+    people: Mapping[str, Fields], writes: Iterable[Write], stored: StoredSheet
+) -> list[Mapping[str, Any]]:
+    """The attendance documents after the writes, by id."""
+    written = {write.path: write.fields for write in writes if write.fields}
+    return [written[path] if path in written else stored.people[path] for path in sorted(people)]
+
+
+def _copy_writes(session_id: str, copy: Sequence[Fields], *, parts_before: int) -> list[Write]:
+    """The writes of a copy that takes the place of one of so many parts."""
+    paths = [f"{copy_path(session_id)}/{n}" for n in range(1, max(len(copy), parts_before) + 1)]
+    return [Write(path, fields) for path, fields in zip_longest(paths, copy)]
+
+
+def _parts(stored: StoredSheet) -> int:
+    """Of how many parts the stored copy is."""
+    return (stored.session.fields.get("sheet_parts") if stored.session else None) or 0
+
+
+def _correction_writes(
+    session: ClassSession,
+    corrections: Mapping[str, Correction] | None,
+    *,
+    stored: StoredSheet,
+    retention: timedelta | None,
+) -> Iterable[Write]:
+    if corrections is None:
+        return ()
+    collection = corrections_path(session.session_id)
+    wanted = {
+        f"{collection}/{name}": correction_to_document(correction, session, retention=retention)
+        for name, correction in corrections.items()
+    }
+    return changed(wanted, contents(stored.corrections))
+
+
+def _visible(session: Mapping[str, Any]) -> Fields:
+    """What a reader can see of a class meeting that matters to attendance."""
+    sync = {name: value for name, value in (session.get("sync") or {}).items() if name not in _PROCESSING}
+    if sync.get("error"):
+        sync["error"] = {**sync["error"], "at": None}
+    return {**{name: value for name, value in session.items() if name not in _WORKINGS}, "sync": sync}

@@ -1,0 +1,1 @@
+"""Databases of documents: Firestore, and SQLite for one machine."""

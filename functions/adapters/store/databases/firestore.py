@@ -1,0 +1,199 @@
+"""Firestore (Native mode) as a database of documents."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from google.api_core import exceptions as gexc
+from google.api_core.retry import AsyncRetry
+from google.cloud import firestore
+
+from functions.adapters.own_credentials import own_credentials_error
+from functions.adapters.patience import limit, watched
+from functions.adapters.store.databases.database import Document, Found, Query, Write, check_readable
+from functions.adapters.store.databases.firestore_decode import (
+    decode_document,
+    decode_time,
+    get_request,
+    query_request,
+)
+from functions.adapters.store.databases.firestore_encode import Message, commit_request
+from functions.adapters.store.databases.firestore_limits import (
+    HINT,
+    MAX_COMMIT_BYTES,
+    MAX_DOCUMENT_BYTES,
+    check_commit,
+)
+from functions.domain.errors import DocumentsRefused, NeedsOperator, ReadTooOld, StoreConflict, StoreUnavailable
+
+SURELY_TAKEN: Final = 4 * 1024 * 1024
+"""A request up to this size is not estimated: index entries make commits of this system about a quarter larger, and
+the estimate takes as long as the encoding."""
+
+REFUSALS: Final = (gexc.InvalidArgument,)
+"""What Firestore answers to a commit that it will never take."""
+
+_MAX_GET = 500
+_TRANSIENT = (
+    gexc.TooManyRequests,
+    gexc.InternalServerError,
+    gexc.ServiceUnavailable,
+    gexc.GatewayTimeout,
+    gexc.Cancelled,
+)
+
+
+def _may_pass(error: Exception) -> bool:
+    return isinstance(error, _TRANSIENT) and not isinstance(own_credentials_error(error), NeedsOperator)
+
+
+# The library's own defaults go on for minutes; a message that comes again is better than one that hangs.
+_RETRY_FOR = 30.0
+_TIMEOUT = 20.0
+
+
+def _retry() -> AsyncRetry:
+    """How a call is repeated, as long as the message at hand still has patience."""
+    return AsyncRetry(predicate=_may_pass, initial=0.1, maximum=5, multiplier=2, timeout=limit(_RETRY_FOR))
+
+
+class FirestoreDatabase:
+    """`functions.adapters.store.databases.database.Database` on Firestore.
+
+    Honours FIRESTORE_EMULATOR_HOST as the Google library does. Building it does no network.
+
+    Args:
+        client: The official asynchronous client.
+    """
+
+    def __init__(self, client: firestore.AsyncClient) -> None:
+        self._client = client
+
+    async def get(self, path: str, *, at: datetime | None = None) -> Document | None:
+        """See `Database`."""
+        found, _ = await self._get([path], at=at)
+        return found[0] if found else None
+
+    async def get_many(self, paths: Sequence[str]) -> Mapping[str, Document]:
+        """See `Database`."""
+        found: dict[str, Document] = {}
+        at: datetime | None = None
+        for start in range(0, len(paths), _MAX_GET):
+            part, at = await self._get(paths[start : start + _MAX_GET], at=at)
+            found |= {document.path: document for document in part}
+        return found
+
+    async def children(self, collection: str, *, at: datetime | None = None) -> Sequence[Document]:
+        """See `Database`."""
+        return (await self.find(Query(collection, at=at))).documents
+
+    async def find(self, query: Query) -> Found:
+        """See `Database`."""
+        api, database = self._api()
+        with translated(at=query.at):
+            answers = await self._answers(api.run_query, query_request(database, query))
+        documents, read_at = self._documents(answers, "document", at=query.at)
+        return Found.of(query, documents, read_at=read_at)
+
+    async def commit(self, writes: Sequence[Write], *, unchanged: Sequence[Document] = ()) -> None:
+        """See `Database`.
+
+        Firestore does one commit at one moment. A commit whose answer was lost is tried again and then
+        conflicts with itself: the caller loads again and finds its own writes.
+        """
+        api, database = self._api()
+        request = commit_request(database, writes, unchanged=unchanged)
+        message = type(request).pb(request)
+        size = message.ByteSize()
+        if size > MAX_COMMIT_BYTES:
+            raise DocumentsRefused(
+                f"{len(writes)} documents at one moment are {size:,} bytes; Firestore takes {MAX_COMMIT_BYTES:,}.",
+                hint=HINT,
+            )
+        if size > SURELY_TAKEN or any(one.ByteSize() > MAX_DOCUMENT_BYTES for one in message.writes):
+            check_commit(writes)
+        conflicts: tuple[type[Exception], ...] = (gexc.Conflict,)
+        if unchanged or any(isinstance(write.expecting, Document) for write in writes):
+            conflicts += (gexc.FailedPrecondition, gexc.NotFound)
+        with translated(conflicts=conflicts, refusals=REFUSALS), watched():
+            await api.commit(request, retry=_retry(), timeout=limit(_TIMEOUT), metadata=self._metadata())
+
+    async def _get(self, paths: Sequence[str], *, at: datetime | None) -> tuple[Sequence[Document], datetime]:
+        api, database = self._api()
+        with translated(at=at):
+            answers = await self._answers(api.batch_get_documents, get_request(database, paths, at=at))
+        return self._documents(answers, "found", at=at)
+
+    async def _answers(self, call: Callable[..., Awaitable[AsyncIterable[Any]]], request: object) -> Sequence[Message]:
+        """All messages of a streamed answer; broken off in the middle, it is asked for again from the beginning."""
+
+        async def read() -> Sequence[Message]:
+            stream = await call(request, retry=None, timeout=limit(_TIMEOUT), metadata=self._metadata())
+            return [type(answer).pb(answer) async for answer in stream]
+
+        with watched():
+            return await _retry()(read)()
+
+    def _documents(
+        self, answers: Sequence[Message], field: str, *, at: datetime | None
+    ) -> tuple[Sequence[Document], datetime]:
+        """The documents of an answer and the moment at which all of them stood so: the last that it names.
+
+        https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1#runqueryresponse
+        """
+        _, database = self._api()
+        read_at = at or max(decode_time(answer.read_time) for answer in answers)
+        return [
+            decode_document(getattr(answer, field), database=database, seen_at=read_at)
+            for answer in answers
+            if answer.HasField(field)
+        ], read_at
+
+    # The one place behind the client's public face: it has no other way to take and give messages as they are.
+
+    def _api(self) -> tuple[Any, str]:
+        return self._client._firestore_api, self._client._database_string  # noqa: SLF001 - as said above
+
+    def _metadata(self) -> Sequence[tuple[str, str]]:
+        metadata: Sequence[tuple[str, str]] = self._client._rpc_metadata  # noqa: SLF001 - likewise
+        return metadata
+
+
+@contextmanager
+def translated(
+    *,
+    at: datetime | None = None,
+    conflicts: tuple[type[Exception], ...] = (),
+    refusals: tuple[type[Exception], ...] = (),
+) -> Iterator[None]:
+    """Turn Google's errors into ours, in one place; `at` is the moment that is read, if one was named."""
+    check_readable(at, now=datetime.now(UTC))  # the emulator remembers for longer
+    try:
+        yield
+    except conflicts as error:
+        raise StoreConflict("A document changed after it was loaded.") from error
+    except refusals as error:
+        raise DocumentsRefused("Firestore refuses the documents.") from error
+    except (gexc.NotFound, gexc.Forbidden, gexc.Unauthorized, gexc.BadRequest) as error:
+        if isinstance(error, gexc.FailedPrecondition) and "index" in error.message:
+            raise StoreUnavailable(
+                "Firestore has no index for this query, or is still building it.",
+                hint="Create the indexes of infra/firestore.indexes.json (deploying does). Firestore builds a new one "
+                "in some minutes: gcloud firestore indexes composite list.",
+            ) from error
+        if at and isinstance(error, gexc.BadRequest):
+            raise ReadTooOld("Firestore does not read that moment any more.") from error
+        raise StoreUnavailable(
+            f"Firestore does not let this function in ({type(error).__name__}).",
+            hint="Check that the database exists (gcloud firestore databases list) and that the function's "
+            "service account has roles/datastore.user.",
+        ) from error
+    except (gexc.GoogleAPICallError, gexc.RetryError) as error:
+        lacking = own_credentials_error(error)
+        if lacking:  # nothing can be stored about it either, so whatever wanted the store comes again
+            raise StoreUnavailable(f"{lacking.message} Firestore cannot be asked.", hint=lacking.hint) from error
+        kind = type(error.cause if isinstance(error, gexc.RetryError) else error).__name__
+        raise StoreUnavailable(f"Firestore does not answer ({kind}).") from error

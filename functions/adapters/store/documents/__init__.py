@@ -1,0 +1,1 @@
+"""Domain values <-> documents, one module for each kind. Pure."""

@@ -1,0 +1,86 @@
+"""Documents as a use case found them: each is read once, so that all that rests on it rests on the same."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from functions.adapters.store.databases.database import Database, Document
+
+
+class Loaded:
+    """Documents that were read, by path.
+
+    Args:
+        database: Where the documents are stored.
+        documents: Those that were read earlier; None if there was no such document.
+        children: The documents directly in a collection that was read earlier.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        documents: Mapping[str, Document | None] | None = None,
+        children: Mapping[str, Mapping[str, Document]] | None = None,
+    ) -> None:
+        self._database = database
+        self._documents = {**(documents or {})}
+        self._children = {**(children or {})}
+        self._earlier = frozenset(self._documents)
+        self._asked: set[str] = set()
+
+    def continued(self) -> Loaded:
+        """Documents that begin with all of these, and do not change these."""
+        return Loaded(self._database, self._documents, self._children)
+
+    async def get(self, path: str) -> Document | None:
+        """A document, or None if there is none."""
+        self._asked.add(path)
+        if path not in self._documents:
+            found = await self._database.get(path)
+            self._documents.setdefault(path, found)  # somebody else may have read it meanwhile
+        return self._documents[path]
+
+    async def load(self, paths: Iterable[str]) -> None:
+        """Read all of these in one go, as they are at one moment; what was read before stays as it was."""
+        wanted = [path for path in dict.fromkeys(paths) if path not in self._documents]
+        if wanted:
+            found = await self._database.get_many(wanted)
+            for path in wanted:
+                self._documents.setdefault(path, found.get(path))
+
+    def learn(self, documents: Iterable[Document]) -> None:
+        """Note documents that a query found; what was read before stays as it was."""
+        for document in documents:
+            self._documents.setdefault(document.path, document)
+
+    async def children(self, collection: str) -> Mapping[str, Document]:
+        """All documents directly in a collection, by path."""
+        if collection not in self._children:
+            found = await self._database.children(collection)
+            self._children.setdefault(collection, {document.path: document for document in found})
+        return self._children[collection]
+
+    def known(self, path: str) -> Document | None:
+        """A document that was read; None if there was none, or if nobody asked."""
+        return self._documents.get(path)
+
+    def known_children(self, collection: str) -> Mapping[str, Document]:
+        """The documents of a collection that was read; none if nobody asked."""
+        return self._children.get(collection, {})
+
+    def relied_on(self) -> Sequence[Document]:
+        """The documents that were read earlier and that somebody asked for since, one by one."""
+        asked = sorted(self._asked & self._earlier)
+        return [document for path in asked if (document := self._documents[path])]
+
+    def forget(self, paths: Collection[str]) -> None:
+        """Read these documents again when they are asked for, with what was read below them."""
+        for path in paths:
+            self._documents.pop(path, None)
+        below = [collection for collection in self._children if collection.rpartition("/")[0] in paths]
+        for collection in below:
+            del self._children[collection]
+
+    def forget_all(self, collection: str) -> None:
+        """Read all documents directly in a collection again when they are asked for."""
+        self.forget({path for path in self._documents if path.rpartition("/")[0] == collection})

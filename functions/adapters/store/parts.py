@@ -1,0 +1,51 @@
+"""What may outgrow one document, cut into parts that each fit into one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from functions.adapters.store.documents.common import Fields
+
+MAX_PART_BYTES = 900_000
+"""How much of something that may outgrow a document one document holds: below Firestore's 1 MiB with room for the
+other fields. https://firebase.google.com/docs/firestore/quotas#limits
+"""
+
+
+def chunks(items: Sequence[Fields]) -> list[list[Fields]]:
+    """The items in order, cut so that each part fits into one document; at least one part."""
+    found: list[list[Fields]] = [[]]
+    room = MAX_PART_BYTES
+    for item in items:
+        size = document_size(item)
+        if size > room and found[-1]:
+            found.append([])
+            room = MAX_PART_BYTES
+        found[-1].append(item)
+        room -= size
+    return found
+
+
+def map_chunks(items: Mapping[str, Fields]) -> list[Fields]:
+    """The same for a map."""
+    return [
+        {name: value for item in chunk for name, value in item.items()}
+        for chunk in chunks([{name: value} for name, value in items.items()])
+    ]
+
+
+def document_size(value: object) -> int:
+    """How many bytes Firestore counts for a value: https://firebase.google.com/docs/firestore/storage-size."""
+    match value:
+        case str():
+            return len(value.encode()) + 1
+        case dict():
+            return sum(document_size(name) + document_size(item) for name, item in value.items())
+        case list():
+            return sum(map(document_size, value))
+        case None | bool():
+            return 1
+        case int() | float() | datetime():
+            return 8
+    raise TypeError(f"A document cannot hold a {type(value).__name__}.")

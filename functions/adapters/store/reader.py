@@ -1,0 +1,189 @@
+"""What is stored, read for looking at it: documents -> what they mean.
+
+A class meeting's document is written with every change of its attendance and its corrections, so its version covers
+all of them; likewise a conference's covers the rest of its snapshot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+
+from functions.adapters.store.databases.database import MOST_IN_ANY, Database, Document, Query, Where
+from functions.adapters.store.documents.attendance import correction_from_document, correction_id
+from functions.adapters.store.documents.common import check_schema
+from functions.adapters.store.documents.conference import conference_from_document
+from functions.adapters.store.documents.people import organizer_from_document, person_from_document
+from functions.adapters.store.documents.session import session_from_document
+from functions.adapters.store.documents.timetable import room_from_document
+from functions.adapters.store.loaded import Loaded
+from functions.adapters.store.paths import (
+    answered_path,
+    conference_path,
+    corrections_path,
+    organizer_path,
+    person_path,
+    room_path,
+    session_path,
+)
+from functions.domain.classes.roster import Correction
+from functions.domain.classes.sessions import Answered, ClassSession, Person, TrackedOrganizer
+from functions.domain.classes.timetable import Room
+from functions.domain.conferences.model import Conference
+from functions.domain.errors import StoreConflict
+from functions.ports.clock import Clock
+
+READ_AGAIN = 5
+"""How often a conference is read again that was written between its document and the rest of its snapshot."""
+
+_PEOPLE = "people"
+
+
+class DocumentReader:
+    """`functions.ports.store.Reader` over a database of documents.
+
+    Args:
+        database: Where the documents are stored.
+        clock: The time, for what expires.
+        before: Documents that were read earlier.
+    """
+
+    def __init__(self, database: Database, *, clock: Clock, before: Loaded | None = None) -> None:
+        self._database = database
+        self._stored = before.continued() if before else Loaded(database)
+        self._clock = clock
+        self._known_by: dict[str, set[str]] = {}
+
+    @property
+    def documents(self) -> Loaded:
+        """The documents that were read so far."""
+        return self._stored
+
+    async def load(
+        self,
+        *,
+        conferences: Iterable[str] = (),
+        sessions: Iterable[str] = (),
+        rooms: Iterable[str] = (),
+        people: Iterable[str] = (),
+    ) -> None:
+        """See the port."""
+        await self._stored.load(
+            [
+                *map(conference_path, conferences),
+                *map(session_path, sessions),
+                *map(room_path, rooms),
+                *map(person_path, people),
+            ]
+        )
+
+    async def conference(self, conference_record: str) -> Conference | None:
+        """See the port."""
+        for _ in range(READ_AGAIN):
+            try:
+                return await self._conference(conference_record)
+            except StoreConflict:
+                self.forget(conferences=[conference_record])
+        return await self._conference(conference_record)
+
+    async def session(self, session_id: str) -> ClassSession | None:
+        """See the port."""
+        document = await self._stored.get(session_path(session_id))
+        return session_from_document(document.fields) if document else None
+
+    async def updated_at(self, session_id: str) -> datetime:
+        """See the port."""
+        document = await self._stored.get(session_path(session_id))
+        if document is None:
+            raise StoreConflict("The class meeting is gone.")
+        moment: datetime = document.fields["updated_at"]
+        return moment
+
+    async def corrections(self, session_id: str) -> tuple[Correction, ...]:
+        """See the port."""
+        return tuple((await self._corrections(session_id)).values())
+
+    async def room(self, space: str) -> Room:
+        """See the port."""
+        document = await self._stored.get(room_path(space))
+        return room_from_document(document.fields) if document else Room(space)
+
+    async def people(self, users: Collection[str]) -> Mapping[str, Person]:
+        """See the port."""
+        paths = {user: person_path(user) for user in users}
+        await self._stored.load(paths.values())
+        return {
+            user: person_from_document(document.fields)
+            for user, path in paths.items()
+            if (document := self._stored.known(path))
+        }
+
+    async def people_known_by(self, emails: Collection[str]) -> Mapping[str, Person]:
+        """See the port."""
+        wanted = sorted(set(emails) - self._known_by.keys())
+        parts = [wanted[first : first + MOST_IN_ANY] for first in range(0, len(wanted), MOST_IN_ANY)]
+        queries = [Query(_PEOPLE, where=(Where("emails", "contains_any", part),)) for part in parts]
+        known_by: dict[str, set[str]] = {email: set() for email in wanted}
+        for found in await asyncio.gather(*(self._database.find(query) for query in queries)):
+            self._stored.learn(found.documents)
+            for document in found.documents:
+                for email in known_by.keys() & set(document.fields["emails"]):
+                    known_by[email].add(document.fields["user"])
+        self._known_by |= known_by
+        return await self.people({user for email in emails for user in self._known_by[email]})
+
+    async def organizer(self, user: str) -> TrackedOrganizer | None:
+        """See the port."""
+        document = await self._stored.get(organizer_path(user))
+        return organizer_from_document(document.fields) if document else None
+
+    async def answered(self, key: str) -> Answered | None:
+        """See the port."""
+        document = await self._stored.get(answered_path(key))
+        if document is None:
+            return None
+        fields = document.fields
+        check_schema(fields)
+        if fields["expire_at"] <= self._clock():
+            return None
+        return Answered(key, fields["fingerprint"], tuple(fields["session_ids"]), fields["expire_at"])
+
+    def forget(self, *, conferences: Iterable[str] = (), people: Iterable[str] | None = ()) -> None:
+        """See the port."""
+        self._stored.forget({conference_path(name) for name in conferences})
+        self._known_by.clear()
+        if people is None:
+            self._stored.forget_all(_PEOPLE)
+        else:
+            self._stored.forget({person_path(user) for user in people})
+
+    async def _conference(self, conference_record: str) -> Conference | None:
+        """A conference as stored; StoreConflict if it was written between its document and its other parts."""
+        path = conference_path(conference_record)
+        document = await self._stored.get(path)
+        if document is None:
+            return None
+        check_schema(document.fields)
+        participants = list(document.fields["participants"])
+        count = document.fields["participant_count"]
+        interrupted = (document.fields.get("interruption") or {}).get("participant_count", 0)
+        if document.fields["snapshot_documents"] or interrupted:
+            parts = await self._stored.children(f"{path}/snapshot")
+            for part in sorted(parts.values(), key=lambda part: int(part.path.rpartition("/")[2])):
+                participants += part.fields["participants"]
+        if len(participants) != count + interrupted:
+            raise StoreConflict("The conference changed while it was being loaded.")
+        return conference_from_document(document.fields, participants[:count], participants[count:])
+
+    async def _corrections(self, session_id: str) -> dict[str, Correction]:
+        """What people decided about a class meeting, by id of the document."""
+        # Read after the class meeting, whose version covers them. Under one that does not exist there is
+        # nothing, unless its conference belonged elsewhere for a while: what people decided is waiting then.
+        known = await self._stored.get(session_path(session_id)) or self._stored.known(conference_path(session_id))
+        return await self._corrections_under(session_id, known)
+
+    async def _corrections_under(self, session_id: str, known: Document | None) -> dict[str, Correction]:
+        found = await self._stored.children(corrections_path(session_id)) if known else {}
+        corrections = [correction_from_document(document.fields) for document in found.values()]
+        return {correction_id(correction): correction for correction in corrections}

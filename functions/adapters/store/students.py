@@ -1,0 +1,208 @@
+"""All that somebody's attendance is stored under: a student asked for by one name is found by all of them.
+
+A class meeting that a student missed names the address or the id of its roster and no account, so a student is asked
+for by every address of the account, present and past, and by every id that class meetings name with one of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from functions.adapters.store.databases.database import Database, Document, Query, Where
+from functions.adapters.store.documents.common import Fields, check_schema
+from functions.adapters.store.documents.people import person_from_document
+from functions.domain.classes.sessions import Person
+from functions.domain.marking.addresses import KnownAddress, mailbox, mailboxes
+from functions.domain.marking.attendance import attendee_id
+
+SAMPLE = 25
+"""In how many class meetings, of the first and of late ones, it is looked up which other names go with a name: an id is
+the same for a school year."""
+
+LATELY = timedelta(days=60)
+"""How late the late ones are."""
+
+_ORDER = ("session_start", "attendee_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Student:
+    """Somebody as attendance names them.
+
+    Attributes:
+        ids: Ids of the LMS.
+        users: Accounts.
+        boxes: Addresses in their compared form; of one without a known account those that were asked for.
+        only: The id that was asked for: who has another one is somebody else, a sibling with the same address perhaps.
+        person: What is known of the account.
+        others: Accounts that have or had one of these addresses too.
+        read_at: The moment at which all this was so.
+        asked: The address that was asked for, in its compared form.
+    """
+
+    ids: frozenset[str]
+    users: frozenset[str]
+    boxes: frozenset[str]
+    only: str | None
+    person: Person | None
+    others: Mapping[str, Person]
+    read_at: datetime
+    asked: str | None = None
+
+    def names(self) -> list[Where]:
+        """A condition on attendance for each name; never none."""
+        return [
+            *(Where("student_id", "==", student_id) for student_id in sorted(self.ids)),
+            *(Where("user", "==", user) for user in sorted(self.users)),
+            *(Where("emails", "contains", box) for box in sorted(self.boxes)),
+        ]
+
+    def has(self, attendance: Fields) -> bool:
+        """Whether attendance that fits a condition is this student's, and not another one's of the same address."""
+        student_id, user = attendance.get("student_id"), attendance.get("user")
+        if self.only and student_id:
+            return bool(student_id == self.only)
+        if student_id in self.ids or user in self.users:
+            return True
+        shared = mailboxes(attendance.get("emails", ())) & self.boxes
+        if user in self.others or not shared:
+            return False
+        is_not = attendance.get("is_not", ())
+        if (
+            is_not
+            and self.asked not in shared
+            and any(attendee_id(attendance["session_id"], u) in is_not for u in self.users)
+        ):
+            return False  # the class means the new owner of the address
+        moment = attendance.get("scheduled_end") or attendance["session_start"]
+        return any(self._is_of(box, moment) for box in shared)
+
+    def _is_of(self, box: str, moment: datetime) -> bool:
+        """Whether an address was the student's in a class meeting that names no account."""
+        if not any(_having(box, other) for other in self.others.values()):
+            return True
+        return self.person is None or any(known.counts_at(moment) for known in _having(box, self.person))
+
+
+async def find_student(name: str, database: Database, *, at: datetime | None) -> Student:
+    """The student with a name: an id of the LMS, a Google user id (`123` or `users/123`) or an address.
+
+    Args:
+        name: Which.
+        database: Where the documents are.
+        at: The moment to read at; now if None.
+    """
+    if "@" in name:
+        return await _find_by_email(name, database, at=at)
+    user = name if name.startswith("users/") else f"users/{name}"
+    by_id, account = await asyncio.gather(
+        _sample([Where("student_id", "==", name)], database, at=at),
+        database.get(f"people/{user.removeprefix('users/')}", at=at) if _is_id(user) else _nobody(),
+    )
+    documents, read_at = by_id
+    if documents:
+        # The accounts and addresses that class meetings name with the id, and whose they are.
+        boxes = mailboxes(email for fields in documents for email in fields.get("emails", ()))
+        own = {fields["user"] for fields in documents if fields.get("user") and not fields.get("merged")}
+        people = await _known_by(boxes, database, at=read_at)
+        own |= {one.user for one in people.values() for fields in documents if _is_named(one, fields)}
+        person = next((one for account_, one in sorted(people.items()) if account_ in own), None)
+        users = frozenset({user} if _is_id(user) else ()) | (own & people.keys())
+        return await _complete(name, frozenset({name}), users, boxes, person, people, database, at=read_at)
+    person = _person(account) if account else None
+    boxes = mailboxes(known.email for known in person.addresses) if person else frozenset()
+    people = await _known_by(boxes, database, at=read_at)
+    return await _complete(None, frozenset({name}), frozenset({user}), boxes, person, people, database, at=read_at)
+
+
+async def _find_by_email(email: str, database: Database, *, at: datetime | None) -> Student:
+    box = mailbox(email)
+    found = await database.find(Query("people", where=(Where("emails", "contains", box),), at=at))
+    people = {document.fields["user"]: _person(document) for document in found.documents}
+    person = max(people.values(), key=lambda one: _latest(box, one), default=None)
+    users = frozenset({person.user}) if person else frozenset()
+    boxes = mailboxes(known.email for known in person.addresses) if person else frozenset({box})
+    if boxes != {box}:
+        people |= await _known_by(boxes - {box}, database, at=found.read_at)
+    student = await _complete(None, frozenset({email}), users, boxes, person, people, database, at=found.read_at)
+    return replace(student, asked=box)
+
+
+async def _complete(  # noqa: PLR0917 - what is known so far
+    only: str | None,
+    ids: frozenset[str],
+    users: frozenset[str],
+    boxes: frozenset[str],
+    person: Person | None,
+    people: Mapping[str, Person],
+    database: Database,
+    *,
+    at: datetime,
+) -> Student:
+    """The student with the ids that class meetings name with the account or one of the addresses."""
+    others = {user: one for user, one in people.items() if user not in users}
+    student = Student(ids, users, boxes, only, person, others, at)
+    if only:
+        if person:
+            return Student(ids, users, boxes | mailboxes(k.email for k in person.addresses), only, person, others, at)
+        return student
+    named = [where for where in student.names() if where.field != "student_id"]
+    documents, _ = await _sample(named, database, at=at)
+    further = {fields["student_id"] for fields in documents if fields.get("student_id") and student.has(fields)}
+    return Student(ids | further, users, boxes, only, person, others, at)
+
+
+async def _sample(names: Sequence[Where], database: Database, *, at: datetime | None) -> tuple[list[Fields], datetime]:
+    """The first and some late class meetings that name somebody, and the moment at which that was so."""
+    queries = [Query("attendance", (where,), order=_ORDER, limit=SAMPLE, group=True, at=at) for where in names]
+    first = await asyncio.gather(*map(database.find, queries))
+    read_at = first[0].read_at
+    lately = Where("session_start", ">=", read_at - LATELY)
+    late = await asyncio.gather(
+        *(database.find(replace(query, where=(*query.where, lately), at=read_at)) for query in queries)
+    )
+    documents = {document.path: document.fields for part in (*first, *late) for document in part.documents}
+    for fields in documents.values():
+        check_schema(fields)
+    return list(documents.values()), read_at
+
+
+async def _known_by(boxes: Iterable[str], database: Database, *, at: datetime) -> dict[str, Person]:
+    """The accounts that have or had some addresses."""
+    queries = [Query("people", where=(Where("emails", "contains", box),), at=at) for box in sorted(boxes)]
+    found = await asyncio.gather(*map(database.find, queries))
+    return {document.fields["user"]: _person(document) for part in found for document in part.documents}
+
+
+def _person(document: Document) -> Person:
+    return person_from_document(document.fields)
+
+
+def _is_named(person: Person, attendance: Fields) -> bool:
+    """Whether attendance without an account names this one, by an address that it had then."""
+    if attendance.get("user"):
+        return False
+    moment = attendance.get("scheduled_end") or attendance["session_start"]
+    boxes = mailboxes(attendance.get("emails", ()))
+    return any(known.counts_at(moment) for known in person.addresses if mailbox(known.email) in boxes)
+
+
+def _having(box: str, person: Person) -> list[KnownAddress]:
+    return [known for known in person.addresses if mailbox(known.email) == box]
+
+
+def _latest(box: str, person: Person) -> tuple[bool, datetime, str]:
+    """How late an account was known by an address; the one that has it now is the latest."""
+    known = max(_having(box, person), key=lambda one: (one.current, one.until or one.since))
+    return (known.current, known.until or known.since, person.user)
+
+
+def _is_id(user: str) -> bool:
+    return "/" not in user.removeprefix("users/")
+
+
+async def _nobody() -> None:
+    return None

@@ -1,0 +1,158 @@
+"""One unit of work over a database of documents: what was read, and what is to be stored instead."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping
+from datetime import timedelta
+
+from functions.adapters.store.changes.commit import Commit, Wanted
+from functions.adapters.store.changes.register import registers_to_come
+from functions.adapters.store.databases.database import Database
+from functions.adapters.store.documents.attendance import correction_id
+from functions.adapters.store.loaded import Loaded
+from functions.adapters.store.paths import register_path, session_path
+from functions.adapters.store.reader import DocumentReader
+from functions.domain.classes.roster import Correction
+from functions.domain.classes.sessions import (
+    Answered,
+    AttendanceSheet,
+    AuditEntry,
+    ClassSession,
+    Person,
+    Remark,
+    TrackedOrganizer,
+)
+from functions.domain.classes.timetable import Room
+from functions.domain.conferences.model import Conference
+from functions.ports.clock import Clock
+from functions.ports.store import SheetChange
+
+
+class DocumentWork(DocumentReader):
+    """`functions.ports.store.Work` over a database of documents. Use it once.
+
+    Args:
+        database: Where the documents are stored.
+        clock: The time, for what expires.
+        retention: How long personal data is kept after the class; None keeps it.
+        before: Documents that were read earlier. Those that the work asks for, and all that it replaces, must still
+            be the same when it is committed.
+    """
+
+    def __init__(
+        self, database: Database, *, clock: Clock, retention: timedelta | None, before: Loaded | None = None
+    ) -> None:
+        super().__init__(database, clock=clock, before=before)
+        self._retention = retention
+        self._wanted = Wanted()
+
+    # --- What is stored, or is to be ---
+
+    async def conference(self, conference_record: str) -> Conference | None:
+        """See the port."""
+        if conference_record in self._wanted.conferences:
+            return self._wanted.conferences[conference_record]
+        return await self._conference(conference_record)
+
+    async def session(self, session_id: str) -> ClassSession | None:
+        """See the port."""
+        if session_id in self._wanted.sheets:
+            return self._wanted.sheets[session_id].session
+        session = await super().session(session_id)
+        return None if session_id in self._wanted.dropped else session
+
+    async def corrections(self, session_id: str) -> tuple[Correction, ...]:
+        """See the port."""
+        changes = self._wanted.corrections.setdefault(session_id, {})
+        session = await self._stored.get(session_path(session_id))
+        # The registers are surely to be written, and nothing has to wait for them.
+        registers = map(register_path, registers_to_come(session)) if session else ()
+        stored, _ = await asyncio.gather(self._corrections(session_id), self._stored.load(registers))
+        return tuple(c for c in {**stored, **changes}.values() if c)
+
+    async def room(self, space: str) -> Room:
+        """See the port."""
+        return self._wanted.rooms[space] if space in self._wanted.rooms else await super().room(space)
+
+    async def people(self, users: Collection[str]) -> Mapping[str, Person]:
+        """See the port."""
+        wanted = {user: self._wanted.people[user] for user in users if user in self._wanted.people}
+        return {**await super().people([user for user in users if user not in wanted]), **wanted}
+
+    async def organizer(self, user: str) -> TrackedOrganizer | None:
+        """See the port."""
+        return self._wanted.organizers[user] if user in self._wanted.organizers else await super().organizer(user)
+
+    # --- What is to be stored ---
+
+    def put_conference(self, conference: Conference) -> None:
+        """See the port."""
+        self._wanted.conferences[conference.conference_record] = conference
+
+    def put_sheet(self, sheet: AttendanceSheet) -> None:
+        """See the port."""
+        self._wanted.sheets[sheet.session.session_id] = sheet
+        self._wanted.dropped.discard(sheet.session.session_id)
+
+    def put_session(self, session: ClassSession) -> None:
+        """See the port."""
+        self._wanted.sessions[session.session_id] = session
+
+    def drop_session(self, session_id: str) -> None:
+        """See the port."""
+        self._wanted.sheets.pop(session_id, None)
+        self._wanted.corrections.pop(session_id, None)
+        self._wanted.dropped.add(session_id)
+
+    def put_room(self, room: Room) -> None:
+        """See the port."""
+        self._wanted.rooms[room.space] = room
+
+    def put_correction(self, session_id: str, correction: Correction) -> None:
+        """See the port."""
+        self._wanted.corrections.setdefault(session_id, {})[correction_id(correction)] = correction
+
+    def drop_correction(self, session_id: str, correction: Correction) -> None:
+        """See the port."""
+        self._wanted.corrections.setdefault(session_id, {})[correction_id(correction)] = None
+
+    def put_person(self, person: Person) -> None:
+        """See the port."""
+        self._wanted.people[person.user] = person
+
+    def put_organizer(self, organizer: TrackedOrganizer) -> None:
+        """See the port."""
+        self._wanted.organizers[organizer.user] = organizer
+
+    def drop_organizer(self, user: str) -> None:
+        """See the port."""
+        self._wanted.organizers[user] = None
+
+    def put_answered(self, answered: Answered) -> None:
+        """See the port."""
+        self._wanted.answered.append(answered)
+
+    def put_remark(self, remark: Remark) -> None:
+        """See the port."""
+        self._wanted.remarks.append(remark)
+
+    def note(self, entry: AuditEntry) -> None:
+        """See the port."""
+        self._wanted.notes.append(entry)
+
+    async def commit(self) -> Mapping[str, SheetChange]:
+        """Write what differs, all at one moment, or nothing.
+
+        Returns:
+            What changed of the attendance of each class meeting that was put.
+        """
+        for session_id in self._wanted.corrections:
+            await self._corrections(session_id)
+        commit = Commit(self._wanted, self._stored, now=self._clock(), retention=self._retention)
+        writes, changes = await commit.writes()
+        if writes:
+            written = {write.path for write in writes}
+            unchanged = [document for document in self._stored.relied_on() if document.path not in written]
+            await self._database.commit(writes, unchanged=unchanged)
+        return changes

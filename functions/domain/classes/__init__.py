@@ -1,0 +1,1 @@
+"""Classes as a school plans them: class meetings, rosters, series, rooms, Calendar."""

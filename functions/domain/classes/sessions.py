@@ -1,0 +1,412 @@
+"""The nouns of a class: a class meeting, who was in it, and for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from functions.domain.classes.policy import Policy
+from functions.domain.classes.roster import Mark, Override, Remembered, RosterEntry
+from functions.domain.conferences.model import Identity, Kind, Space, Subscription, Sync, SyncError
+from functions.domain.intervals import Interval
+from functions.domain.marking.addresses import EARLIEST, KnownAddress, mailboxes
+
+
+class SessionState(StrEnum):
+    """Where a class meeting stands."""
+
+    SCHEDULED = "scheduled"
+    LIVE = "live"
+    ENDED = "ended"
+    NOT_HELD = "not_held"
+    CANCELLED = "cancelled"
+
+
+class Role(StrEnum):
+    """What somebody is in one class meeting."""
+
+    TEACHER = "teacher"
+    STUDENT = "student"
+    GUEST = "guest"
+
+
+class EmailSource(StrEnum):
+    """How an e-mail address is known."""
+
+    DIRECTORY = "directory"
+    PEOPLE = "people"
+    ROSTER = "roster"
+    REPORTS = "reports"
+    ASSIGNED = "assigned"
+
+
+class Tracking(StrEnum):
+    """Whether the teacher's conferences are told to us by events."""
+
+    ACTIVE = "active"
+    PENDING = "pending"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What is known of a Google account.
+
+    Attributes:
+        user: `users/{id}`.
+        identity: Who it is; None if that is not known.
+        unknown: Whether Directory and People answered that they know nobody.
+        resolved_at: When that was asked; None if never.
+        student: The student that people once said this account is.
+        known_by: Every address that it has or had.
+        outdated: Whether the newest answer is known to be wrong, as another account has one of its addresses.
+    """
+
+    user: str
+    identity: Identity | None = None
+    unknown: bool = False
+    resolved_at: datetime | None = None
+    student: Remembered | None = None
+    known_by: tuple[KnownAddress, ...] = ()
+    outdated: bool = False
+
+    @property
+    def addresses(self) -> tuple[KnownAddress, ...]:
+        """Every address that it has or had; where no history is stored, those of the newest answer."""
+        if self.known_by or self.identity is None:
+            return self.known_by
+        since = self.resolved_at or EARLIEST
+        return tuple(KnownAddress(email, since) for email in (self.identity.email, *self.identity.aliases))
+
+
+@dataclass(frozen=True, slots=True)
+class AttachedRecord:
+    """A conference record of any room that people made part of a class meeting."""
+
+    conference_record: str
+    by: str
+    at: datetime
+
+
+class CalendarState(StrEnum):
+    """Whether Calendar shows a class meeting as it is; `gone`: people deleted its event."""
+
+    ACTIVE = "active"
+    PENDING = "pending"
+    FAILED = "failed"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarEntry:
+    """Where a class meeting stands in Calendar.
+
+    Attributes:
+        event_id: The event; of a series the one that recurs.
+        organizer: In whose calendar it is, an address.
+        occurrence: Which occurrence of a series it is: when it was to begin when the series was scheduled.
+        hint: What to do, if Calendar cannot show it as it is.
+        failures: How many attempts in a row failed.
+        due_at: When it is tried again by itself; None once Calendar shows it.
+    """
+
+    event_id: str
+    organizer: str
+    occurrence: datetime | None = None
+    state: CalendarState = CalendarState.PENDING
+    hint: str | None = None
+    failures: int = 0
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the LMS decided of a class meeting; empty for one that nobody scheduled.
+
+    Attributes:
+        scheduled: From when to when; None if nobody scheduled it.
+        teachers: Addresses of all its teachers, lower case, the class's own teacher first.
+        tracking_hint: What to do about a teacher who could not be tracked.
+        fingerprint: Of the request that scheduled it, to recognise the same one.
+        calendar: Where it stands in Calendar; None if it is in none.
+        named_at: When its teachers and students were last set.
+        named_before: Addresses in their compared form that it named before that already, each with when it first did.
+    """
+
+    scheduled: Interval | None = None
+    cancelled: bool = False
+    subject: str | None = None
+    class_id: str | None = None
+    external_id: str | None = None
+    series_id: str | None = None
+    teachers: tuple[str, ...] = ()
+    roster: tuple[RosterEntry, ...] = ()
+    policy: Policy = field(default_factory=Policy)
+    attached: tuple[AttachedRecord, ...] = ()
+    tracking: Tracking | None = None
+    tracking_hint: str | None = None
+    fingerprint: str | None = None
+    calendar: CalendarEntry | None = None
+    named_at: datetime | None = None
+    named_before: tuple[tuple[str, datetime], ...] = ()
+
+    @property
+    def named(self) -> frozenset[str]:
+        """The addresses of its teachers and students in their compared form."""
+        return mailboxes([*self.teachers, *(entry.email for entry in self.roster if entry.email)])
+
+    @property
+    def takes_place(self) -> Interval | None:
+        """From when to when it is to be held; None if it is cancelled or nobody scheduled it."""
+        return None if self.cancelled else self.scheduled
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How certain it is what happened.
+
+    Attributes:
+        listed_at: When the last successful list of the room's conference records began that could still show all
+            of the class's.
+        error: Why the last attempt to bring it up to date failed; None if it did not.
+        failures: How many attempts in a row did not bring certainty.
+        tried_at: When the last attempt began.
+        due_at: When it is to be brought up to date again; None once that is not needed.
+    """
+
+    listed_at: datetime | None = None
+    error: SyncError | None = None
+    failures: int = 0
+    tried_at: datetime | None = None
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClassSession:
+    """One class meeting. Without a schedule it is one conference, and owns exactly that conference's time.
+
+    Attributes:
+        owned: The time in its room that is its own.
+        held: From when to when a teacher held the class, within the scheduled time; None if that one counts.
+        held_elsewhere: For a class that was not held: whether people were there at another time that it owns.
+        sync: How far the reading of its conferences is; None before the first.
+    """
+
+    session_id: str
+    space: Space
+    time_zone: str
+    state: SessionState
+    owned: Interval | None
+    plan: Plan = field(default_factory=Plan)
+    progress: Progress = field(default_factory=Progress)
+    actual_start: datetime | None = None
+    actual_end: datetime | None = None
+    held: Interval | None = None
+    held_elsewhere: bool = False
+    conference_records: tuple[str, ...] = ()
+    sync: Sync | None = None
+
+    @property
+    def start(self) -> datetime:
+        """When it begins: as scheduled, else as it did."""
+        start = self.plan.scheduled.start if self.plan.scheduled else self.actual_start
+        if start is None:
+            raise ValueError("A class meeting is scheduled or was held.")
+        return start
+
+    @property
+    def local_date(self) -> date:
+        """The day of its start where it is held."""
+        return self.start.astimezone(ZoneInfo(self.time_zone)).date()
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """A participant session as far as it lies in the class meeting's own time."""
+
+    conference_record: str
+    participant_session: str
+    interval: Interval
+    open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A guest who is counted as a student."""
+
+    attendee_id: str
+    display_name: str
+    kind: Kind
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A student whose name is like this guest's: never taken, only offered. `match` is `same` or `similar`."""
+
+    attendee_id: str
+    match: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A student's mark by the rules, with its reason in a sentence."""
+
+    status: Mark | None = None
+    reason: str | None = None
+    is_late: bool = False
+    is_left_early: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Attendance:
+    """One person in one class meeting. `presences` are oldest first and overlap where devices did.
+
+    Attributes:
+        user: The account with which the person was there, else the person's own.
+        account: The person's own account; not one that people assigned to a student.
+        not_users: Accounts that had the roster's address before it was given on: this is somebody else.
+    """
+
+    attendee_id: str
+    kind: Kind
+    user: str | None
+    display_name: str
+    role: Role
+    presences: tuple[Presence, ...]
+    total_duration: timedelta
+    in_class: timedelta
+    entry: RosterEntry | None = None
+    email: str | None = None
+    emails: tuple[str, ...] = ()
+    email_source: EmailSource | None = None
+    verdict: Verdict = field(default_factory=Verdict)
+    override: Override | None = None
+    merged: tuple[Merged, ...] = ()
+    suggestions: tuple[Suggestion, ...] = ()
+    account: str | None = None
+    not_users: tuple[str, ...] = ()
+
+    @property
+    def mark(self) -> Mark | None:
+        """What counts: a person's own mark, else the one by the rules."""
+        return self.override.mark if self.override else self.verdict.status
+
+    @property
+    def first_joined_at(self) -> datetime | None:
+        """The first moment in the class meeting's own time."""
+        return min((presence.interval.start for presence in self.presences), default=None)
+
+    @property
+    def last_left_at(self) -> datetime | None:
+        """The last moment in the class meeting's own time."""
+        return max((presence.interval.end for presence in self.presences), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class AttendanceSheet:
+    """A class meeting with the attendance of everybody who was in it or expected, ordered by attendee id."""
+
+    session: ClassSession
+    attendance: tuple[Attendance, ...] = ()
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many students have which mark, and how many guests there were; room devices are in no count."""
+        marks = [person.mark for person in self.attendance if person.role is Role.STUDENT]
+        guests = sum(p.role is Role.GUEST and p.kind is not Kind.ROOM for p in self.attendance)
+        return {**{mark.value: marks.count(mark) for mark in Mark}, "guests": guests, "erased": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedOrganizer:
+    """A teacher whose conferences are told to us by a subscription.
+
+    Attributes:
+        user: `users/{id}`.
+        email: Lower case.
+        enrolled_at: Since when.
+        subscription: As it was last seen; None if there never was one.
+        renewed_at: When it was last seen to.
+        error: Why it could not be made or renewed.
+        reconciled_until: Up to when all conferences are known to have been seen; None if nobody looked yet.
+    """
+
+    user: str
+    email: str
+    enrolled_at: datetime
+    subscription: Subscription | None = None
+    renewed_at: datetime | None = None
+    error: SyncError | None = None
+    reconciled_until: datetime | None = None
+
+
+class CallerRole(StrEnum):
+    """What a caller of the API may do."""
+
+    LMS = "lms"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls the API; `email` is None where nobody has to say who they are."""
+
+    email: str | None
+    role: CallerRole
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """What somebody changed by hand. It holds references and marks, no names.
+
+    Attributes:
+        entry_id: The same for every attempt at the same call.
+        what: The change, as a verb with an object.
+        references: Ids of what was changed.
+        marks: By attendee id, the mark before and after.
+    """
+
+    entry_id: str
+    by: str | None
+    caller: str | None
+    what: str
+    references: Mapping[str, str]
+    marks: Mapping[str, tuple[str | None, str | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What is still to be marked again: the class meetings of some people.
+
+    That is so after a decision about one class meeting, and once accounts turn out to have other addresses.
+
+    Attributes:
+        remark_id: Its own id; of a decision, the decision's.
+        accounts: The people: by account, and by the students or addresses that they are taken for.
+        session_id: The class meeting that a decision was about, which is marked already; None without one.
+        since: Which class meetings: those that begin then or later; None for all.
+    """
+
+    remark_id: str
+    accounts: tuple[RosterEntry, ...]
+    session_id: str | None = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A request that was answered before, by its idempotency key: what it asked, and what came of it.
+
+    Or an event in Calendar that was added for a request, by its id: for which class meetings it is kept; for none, it
+    is deleted again.
+    """
+
+    key: str
+    fingerprint: str
+    session_ids: tuple[str, ...]
+    expire_at: datetime

@@ -1,0 +1,1 @@
+"""Conferences as Google tells them: what Meet says, events, reports, and how far a reading is."""

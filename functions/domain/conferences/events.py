@@ -1,0 +1,192 @@
+"""Workspace events: (attributes, payload) -> what happened. No network, no envelope.
+
+An event is only a hint to look: it names a resource and tells nothing of its content.
+Shapes: https://developers.google.com/workspace/events/guides/events-meet and
+https://developers.google.com/workspace/events/guides/events-lifecycle
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from functions.domain.conferences.model import Organizer
+from functions.domain.errors import UnreadableMessage
+
+_ID = r"[A-Za-z0-9._~-]{1,256}"
+STORABLE_ID = rf"(?!\.{{1,2}}$|__.*__$){_ID}"
+"""The id at a name's end, of which a document can have its own.
+
+Firestore takes no others: https://firebase.google.com/docs/firestore/quotas#collections_documents_and_fields.
+"""
+_CONFERENCE_RECORD = re.compile(rf"conferenceRecords/{STORABLE_ID}")
+_PARTICIPANT_SESSION = re.compile(rf"conferenceRecords/{_ID}/participants/{_ID}/participantSessions/{_ID}")
+_ARTIFACT = re.compile(rf"conferenceRecords/{_ID}/(?:recordings|transcripts|smartNotes)/{_ID}")
+_SUBSCRIPTION = re.compile(rf"subscriptions/{_ID}")
+# Google documents names with two slashes before the host, and was seen to send them without.
+_USER_TARGET = re.compile(rf"(?://)?cloudidentity\.googleapis\.com/(?P<user>users/{STORABLE_ID})")
+_SOURCE = re.compile(rf"(?://)?workspaceevents\.googleapis\.com/(?P<subscription>subscriptions/{_ID})")
+
+_LONGEST = 256
+"""Characters of an id or a type that are kept: both are only logged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What every event tells about itself; only the type is certain to be there.
+
+    Attributes:
+        event_type: The attribute `ce-type`. A string, because Google adds types: unknown ones must pass.
+        event_id: The attribute `ce-id`, opaque.
+        organizer: Whose spaces the subscription watches; unknown when it watches a single space, or when the event
+            names a resource of the space as its subject.
+        occurred_at: When it happened.
+        subscription: `subscriptions/{id}`, which reports the event.
+    """
+
+    event_type: str
+    event_id: str | None
+    organizer: Organizer
+    occurred_at: datetime | None
+    subscription: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConferenceStarted:
+    """A conference began."""
+
+    origin: Origin
+    conference_record: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConferenceEnded:
+    """A conference is over: its participants can be read."""
+
+    origin: Origin
+    conference_record: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantJoined:
+    """Somebody joined on a device."""
+
+    origin: Origin
+    participant_session: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantLeft:
+    """Somebody left on a device."""
+
+    origin: Origin
+    participant_session: str
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactChanged:
+    """A recording, a transcript or smart notes started, ended or became a file."""
+
+    origin: Origin
+    artifact: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionChanged:
+    """A subscription of ours is about to expire, has expired or was suspended."""
+
+    origin: Origin
+    subscription: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Any other type. Google says: ignore event types that you do not know."""
+
+    origin: Origin
+
+
+Event = (
+    ConferenceStarted
+    | ConferenceEnded
+    | ParticipantJoined
+    | ParticipantLeft
+    | ArtifactChanged
+    | SubscriptionChanged
+    | Unknown
+)
+
+
+def parse(attributes: Mapping[str, str], payload: object) -> Event:
+    """The event in a Pub/Sub message of the Workspace Events API.
+
+    Args:
+        attributes: The message's attributes, `ce-type` among them.
+        payload: The message's data as decoded JSON, None if it is none. Looked at only for types that we know.
+
+    Raises:
+        UnreadableMessage: There is no event type, or an event of a known type names no such resource.
+    """
+    event_type = attributes.get("ce-type")
+    if not event_type:
+        raise UnreadableMessage("The message has no attribute ce-type, so it is no Workspace event.")
+    target = _USER_TARGET.fullmatch(attributes.get("ce-subject", ""))
+    source = _SOURCE.fullmatch(attributes.get("ce-source", ""))
+    event_id = attributes.get("ce-id")
+    origin = Origin(
+        event_type=event_type[:_LONGEST],
+        event_id=event_id[:_LONGEST] if event_id else None,
+        organizer=Organizer(user=target["user"]) if target else Organizer(),
+        occurred_at=_moment(attributes.get("ce-time", "")),
+        subscription=source["subscription"] if source else None,
+    )
+    match event_type.split("."):
+        case ["google", "workspace", "meet", "conference", "v2", "started"]:
+            return ConferenceStarted(origin, _conference_record(payload))
+        case ["google", "workspace", "meet", "conference", "v2", "ended"]:
+            return ConferenceEnded(origin, _conference_record(payload))
+        case ["google", "workspace", "meet", "participant", "v2", "joined"]:
+            return ParticipantJoined(origin, _resource(payload, "participantSession", _PARTICIPANT_SESSION))
+        case ["google", "workspace", "meet", "participant", "v2", "left"]:
+            return ParticipantLeft(origin, _resource(payload, "participantSession", _PARTICIPANT_SESSION))
+        case ["google", "workspace", "meet", ("recording" | "transcript" | "smartNote") as kind, "v2", _]:
+            return ArtifactChanged(origin, _resource(payload, kind, _ARTIFACT))
+        case ["google", "workspace", "events", "subscription", "v1", "suspended" | "expirationReminder" | "expired"]:
+            return SubscriptionChanged(origin, _resource(payload, "subscription", _SUBSCRIPTION))
+        case _:
+            return Unknown(origin)
+
+
+def conference_record_in(value: object) -> str:
+    """The value, if it is a conference record's name that can be looked up and stored.
+
+    Raises:
+        UnreadableMessage: It is none.
+    """
+    if isinstance(value, str) and _CONFERENCE_RECORD.fullmatch(value):
+        return value
+    raise UnreadableMessage("There is no conference record's name (conferenceRecords/…) that a document can have.")
+
+
+def _conference_record(payload: object) -> str:
+    return _resource(payload, "conferenceRecord", _CONFERENCE_RECORD)
+
+
+def _resource(payload: object, key: str, pattern: re.Pattern[str]) -> str:
+    match payload:
+        case {**resources} if isinstance(resource := resources.get(key), dict):
+            name = resource.get("name")
+            if isinstance(name, str) and pattern.fullmatch(name):
+                return name
+    raise UnreadableMessage(f"The event's data names no {key} ({{{key}: {{name: …}}}}).")
+
+
+def _moment(text: str) -> datetime | None:
+    """A time with its offset, cut to whole microseconds; None for anything else: the event counts all the same."""
+    try:
+        moment = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
+        return moment.astimezone(UTC) if moment.tzinfo else None
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,222 @@
+"""Conferences as Google's reports tell of them: one row for each endpoint, that is for each join of a device.
+
+Reports are a second source, for what Meet does not tell: https://support.google.com/a/answer/7061566 warns that rows
+may come late and in rare cases never. What they tell is only ever added to, so a conference is the same whatever
+order its rows come in, and however often.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from functions.domain.conferences.model import (
+    REPORTED,
+    Conference,
+    ConferenceRecord,
+    DeviceUser,
+    EmailUser,
+    Organizer,
+    Participant,
+    ParticipantSession,
+    Snapshot,
+    Space,
+    Sync,
+    SyncSource,
+    SyncState,
+    User,
+)
+from functions.domain.intervals import Interval
+
+REACH = timedelta(days=180)
+"""How far back reports go: https://support.google.com/a/answer/7061566."""
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One device from joining a call to leaving it, as one row of a report tells.
+
+    Attributes:
+        conference_id: The reports' own id of the call; Meet does not know it.
+        meeting_code: As `abc-mnop-xyz`.
+        endpoint_id: Another one for each join.
+        user: Who it was; of a phone or of somebody unknown nothing but a display name.
+        device_id: Of Meet hardware: which.
+        left_at: When it left.
+        duration: For how long it had been there, in whole seconds.
+        organizer_email: Whose meeting it is, lower case.
+    """
+
+    conference_id: str
+    meeting_code: str
+    endpoint_id: str
+    user: User
+    left_at: datetime
+    duration: timedelta
+    device_id: str | None = None
+    organizer_email: str | None = None
+
+    @property
+    def conference_record(self) -> str:
+        """The name that we give to the call; an id that no document could have is hashed."""
+        safe = self.conference_id if _ID.fullmatch(self.conference_id) else _digest(self.conference_id, length=40)
+        return REPORTED + safe
+
+    @property
+    def time(self) -> Interval:
+        """From joining to leaving."""
+        return Interval(self.left_at - self.duration, self.left_at)
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedConference:
+    """A call as far as reports tell of it; participants are ordered by name."""
+
+    conference_record: str
+    meeting_code: str
+    organizer_email: str | None
+    participants: tuple[Participant, ...]
+
+    @property
+    def time(self) -> Interval:
+        """From the first join to the last leave."""
+        return _time_of(self.participants)
+
+
+def conferences_of(endpoints: Iterable[Endpoint]) -> tuple[ReportedConference, ...]:
+    """The calls that some rows tell of, the earliest first; of a row that came twice once.
+
+    Whoever is named by address is one participant, likewise Meet hardware. Each join by phone, and of somebody
+    unknown, is one by itself: nothing tells that two of them are one person.
+    """
+    by_record: dict[str, list[Endpoint]] = {}
+    for endpoint in endpoints:
+        by_record.setdefault(endpoint.conference_record, []).append(endpoint)
+    found = [_conference(record, rows) for record, rows in by_record.items()]
+    return tuple(sorted(found, key=lambda one: (one.time, one.conference_record)))
+
+
+def after_report(
+    stored: Conference | None, reported: ReportedConference, *, space: Space, pulled_at: datetime
+) -> Conference:
+    """The conference once reports were read: what was known of it, and what they add.
+
+    Args:
+        stored: What is stored now, if anything.
+        reported: What the reports say.
+        space: The room that the meeting code is of.
+        pulled_at: When the reading of them began.
+    """
+    before = stored.snapshot if stored else None
+    participants = _merged([*(before.participants if before else ()), *reported.participants])
+    time, room = _time_of(participants), before.space if before else space
+    sync, organizer = (stored.sync, stored.organizer) if stored else (None, Organizer())
+    return Conference(
+        conference_record=reported.conference_record,
+        organizer=Organizer(organizer.user, organizer.email or reported.organizer_email),
+        snapshot=Snapshot(
+            ConferenceRecord(reported.conference_record, room.name, time.start, time.end, expire_time=None),
+            room,
+            participants,
+        ),
+        session_ids=stored.session_ids if stored else (),
+        sync=Sync(
+            # All that reports told was read; that it may not be all there is, is told by the conference's name.
+            state=SyncState.COMPLETE,
+            source=SyncSource.REPORTS,
+            pulled_at=max(pulled_at, sync.pulled_at or pulled_at) if sync else pulled_at,
+            first_pulled_at=min(pulled_at, sync.first_pulled_at or pulled_at) if sync else pulled_at,
+            ended_event_at=None,
+            attempts=(sync.attempts if sync else 0) + 1,
+            meet_calls=0,
+        ),
+        attached_to=stored.attached_to if stored else (),
+        superseded_by=stored.superseded_by if stored else None,
+    )
+
+
+def addresses(conferences: Iterable[ReportedConference]) -> Mapping[str, str]:
+    """By account, `users/{id}`, the address that reports name it by; none for one that they name by two."""
+    found: dict[str, set[str]] = {}
+    for conference in conferences:
+        for participant in conference.participants:
+            user = participant.user
+            if isinstance(user, EmailUser) and user.user:
+                found.setdefault(user.user, set()).add(user.email)
+    return {user: emails.pop() for user, emails in sorted(found.items()) if len(emails) == 1}
+
+
+def _conference(record: str, rows: Sequence[Endpoint]) -> ReportedConference:
+    code = min(row.meeting_code for row in rows)  # one call has one code; a row with another one is of no use
+    own = [row for row in rows if row.meeting_code == code]
+    organizers = sorted({row.organizer_email for row in own if row.organizer_email})
+    return ReportedConference(
+        record, code, organizers[0] if organizers else None, _merged(_participant(record, row) for row in own)
+    )
+
+
+def _participant(record: str, row: Endpoint) -> Participant:
+    """One row by itself. No name and no address stands in resource names, in whatever form."""
+    endpoint = _digest(row.endpoint_id)
+    match row.user:
+        case EmailUser(email=email):
+            name = f"{record}/participants/{_digest(record, email)}"
+        case DeviceUser() if row.device_id:
+            name = f"{record}/participants/{_digest(record, row.device_id)}"
+        case _:
+            name = f"{record}/participants/{endpoint}"
+    start, end = row.time.start, row.time.end
+    return Participant(
+        name, row.user, start, end, (ParticipantSession(f"{name}/participantSessions/{endpoint}", start, end),)
+    )
+
+
+def _merged(participants: Iterable[Participant]) -> tuple[Participant, ...]:
+    """Each participant once, with all sessions that are told of them; ordered by name."""
+    by_name: dict[str, list[Participant]] = {}
+    for participant in participants:
+        by_name.setdefault(participant.name, []).append(participant)
+    return tuple(_one(name, by_name[name]) for name in sorted(by_name))
+
+
+def _one(name: str, parts: Sequence[Participant]) -> Participant:
+    sessions: dict[str, ParticipantSession] = {}
+    for session in (session for part in parts for session in part.sessions):
+        known = sessions.get(session.name)
+        # A row never changes. If it did, nobody's time would become shorter.
+        if known is None or _length(known) < _length(session):
+            sessions[session.name] = session
+    ordered = tuple(sorted(sessions.values(), key=lambda session: (session.start_time, session.name)))
+    ends = [session.end_time for session in ordered if session.end_time]
+    return Participant(name, _user(parts), ordered[0].start_time, max(ends), ordered)
+
+
+def _user(parts: Sequence[Participant]) -> User:
+    """Who a participant is: by any one of the names, and with the account that all rows agree on."""
+    user = max((part.user for part in parts), key=lambda user: (user.display_name, type(user).__name__))
+    if not isinstance(user, EmailUser):
+        return user
+    users = {part.user.user for part in parts if isinstance(part.user, EmailUser) and part.user.user}
+    return replace(user, user=users.pop() if len(users) == 1 else None)
+
+
+def _length(session: ParticipantSession) -> tuple[timedelta, datetime]:
+    end = session.end_time or session.start_time
+    return end - session.start_time, end
+
+
+def _time_of(participants: Sequence[Participant]) -> Interval:
+    sessions = [session for participant in participants for session in participant.sessions]
+    return Interval(
+        min(session.start_time for session in sessions),
+        max(session.end_time or session.start_time for session in sessions),
+    )
+
+
+def _digest(*parts: str, length: int = 20) -> str:
+    return hashlib.sha256("/".join(parts).encode(errors="surrogatepass")).hexdigest()[:length]

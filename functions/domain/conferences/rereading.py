@@ -1,0 +1,159 @@
+"""What of a conference need not be asked for again, and when a read that did not get to its end is tried again.
+
+Meet gives the sessions of one participant a call, so a second read of a whole class costs as much as the first one.
+Between two reads Meet's truth only grows: sessions begin, and their ends become known. What a participant shows in the
+list, the first start and the last end, says whether that has happened, if three things hold of what was read before:
+
+- It agrees with what the list shows: the first start and the last end are those of the sessions. If not, the list of
+  sessions was behind.
+- Every session had its end. A participant who is still there shows no last end, and is always asked for.
+- Nothing can be missing in it. A session that began after that read also ends after it, and so moves the last end.
+  One that began before, on a second device and within the first one's time, moves neither: it must have been in the
+  list. It was if Meet lists what began; as a new session may take a moment to be listed, the read must have begun
+  after the conference had ended, or `LAG` after the last end that it shows.
+
+Everybody else is asked for again, and a full read asks for all. Google does not say that the times in the two lists
+are the same to the microsecond; if they are not, everybody is asked for again, which costs calls and nothing else.
+https://developers.google.com/workspace/meet/api/reference/rest/v2/conferenceRecords.participants
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from functions.domain.conferences.model import (
+    Conference,
+    Interruption,
+    Organizer,
+    Participant,
+    ParticipantSession,
+    Sync,
+    SyncSource,
+    SyncState,
+)
+
+LAG = timedelta(minutes=5)
+"""For how long Meet may not list a session that has begun, and how far its clock may be from ours."""
+
+FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=6)
+"""How long a read that did not get to its end waits for the next one: twice as long each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What earlier reads of a conference know of its participants.
+
+    Attributes:
+        participants: By name, each with the time at which the read began that asked for their sessions.
+        ended_at: When the conference ended, as far as was known then.
+        interrupted: Whether the last read did not get to its end, so that the next one begins carefully.
+    """
+
+    participants: Mapping[str, tuple[Participant, datetime]] = field(default_factory=dict)
+    ended_at: datetime | None = None
+    interrupted: bool = False
+
+    def sessions_of(self, listed: Participant, *, ended_at: datetime | None) -> tuple[ParticipantSession, ...] | None:
+        """The sessions of a participant, if asking for them could give nothing else; else None.
+
+        Args:
+            listed: As the list of participants shows them now, without sessions.
+            ended_at: When the conference ended, None if it goes on or that is not known.
+        """
+        if listed.name not in self.participants:
+            return None
+        known, read_at = self.participants[listed.name]
+        shown = (listed.earliest_start_time, listed.latest_end_time)
+        ends = [session.end_time for session in known.sessions if session.end_time]
+        if not ends or len(ends) != len(known.sessions):
+            return None
+        if shown != (min(session.start_time for session in known.sessions), max(ends)):
+            return None
+        nothing_is_missing = (ended_at is not None and ended_at <= read_at) or max(ends) + LAG <= read_at
+        return known.sessions if nothing_is_missing else None
+
+
+NOTHING_KNOWN = Known()
+"""For a full read."""
+
+
+def known_of(stored: Conference | None) -> Known:
+    """What is known of a conference that is to be read again."""
+    if stored is None:
+        return NOTHING_KNOWN
+    known: dict[str, tuple[Participant, datetime]] = {}
+    snapshot, interruption = stored.snapshot, stored.interruption
+    if snapshot and stored.sync.pulled_at:
+        known = {participant.name: (participant, stored.sync.pulled_at) for participant in snapshot.participants}
+    if interruption:
+        known |= {participant.name: (participant, read_at) for participant, read_at in interruption.participants}
+    return Known(known, snapshot.record.end_time if snapshot else None, interrupted=interruption is not None)
+
+
+def is_deferred(stored: Conference | None, *, now: datetime) -> bool:
+    """Whether a conference is not to be read before some time has passed since reads of it failed."""
+    return stored is not None and stored.interruption is not None and now < stored.interruption.again_at
+
+
+def after_interruption(
+    stored: Conference | None,
+    participants: Iterable[Participant],
+    *,
+    began_at: datetime,
+    conference_record: str,
+    organizer: Organizer,
+    ended_event_at: datetime | None,
+    source: SyncSource,
+) -> Conference | None:
+    """The conference once a read of it did not get to its end; None if that is nothing to remember.
+
+    Neither what was read before nor how far the reading is changes by it.
+
+    Args:
+        stored: What is stored now, if anything.
+        participants: Those whose sessions were asked for, to the last page.
+        began_at: When that read began.
+        conference_record: `conferenceRecords/{id}`.
+        organizer: As whom it was read.
+        ended_event_at: When an event said that the conference ended, if one did.
+        source: What made us read.
+    """
+    before = stored.interruption if stored else None
+    if stored and (
+        stored.sync.state is SyncState.COMPLETE
+        or (stored.sync.pulled_at and stored.sync.pulled_at >= began_at)
+        or (before and before.began_at >= began_at)
+    ):
+        return None
+    failures = before.failures + 1 if before else 1
+    doubled: int = 1 << min(failures - 1, 20)
+    known = {
+        participant.name: (participant, read_at) for participant, read_at in (before.participants if before else ())
+    }
+    known |= {participant.name: (participant, began_at) for participant in participants}
+    interruption = Interruption(
+        began_at=began_at,
+        failures=failures,
+        again_at=began_at + min(FIRST_WAIT * doubled, LONGEST_WAIT),
+        participants=tuple(known[name] for name in sorted(known)),
+    )
+    if stored:
+        return replace(stored, interruption=interruption)
+    return Conference(
+        conference_record=conference_record,
+        organizer=organizer,
+        snapshot=None,
+        session_ids=(),
+        sync=Sync(
+            state=SyncState.PROVISIONAL,
+            source=source,
+            pulled_at=None,
+            first_pulled_at=None,
+            ended_event_at=ended_event_at,
+            attempts=0,
+            meet_calls=0,
+        ),
+        interruption=interruption,
+    )

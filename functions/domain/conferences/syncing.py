@@ -1,0 +1,311 @@
+"""How far the reading of a conference is: what to read again, what a read changes, when it is final.
+
+Meet may answer before it has settled: a participant session without its end, a conference without its end, nobody
+in it. Such a read is provisional and is repeated until it settles or the settling time has passed since the end. A
+call without an end, of which no event said that it ended and in which somebody still is, goes on: it is not final
+before Meet must have ended it.
+All of it is decided from times of facts, never from the order in which messages arrive.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from functions.domain.backoff import wait_after
+from functions.domain.conferences.model import (
+    Conference,
+    Organizer,
+    Reading,
+    Snapshot,
+    Sync,
+    SyncError,
+    SyncSource,
+    SyncState,
+)
+from functions.domain.errors import DocumentsRefused
+
+LONGEST_CALL = timedelta(hours=24)
+"""Meet ends every call after a day: https://support.google.com/meet/answer/7317473."""
+
+_FIRST_WAIT, _LONGEST_WAIT = timedelta(hours=1), timedelta(days=1)
+
+CLOCK_SKEW = timedelta(minutes=5)
+"""How far the clock of whoever sent an event may be ahead of ours."""
+
+FRESH = timedelta(minutes=10)
+"""For how long after an event Meet may not know the conference record that it names. Google says nothing about it."""
+
+
+def may_appear(occurred_at: datetime | None, *, now: datetime) -> bool:
+    """Whether Meet may still show a conference record that it does not know, as the event about it is fresh."""
+    return occurred_at is not None and now - FRESH < occurred_at <= now + CLOCK_SKEW
+
+
+def is_missing(stored: Conference | None, *, ended_event_at: datetime | None, now: datetime) -> bool:
+    """Whether a record that Meet does not show, or does not have, is taken for one that it does not have.
+
+    Meet does not say which it is. Soon after the event the record may not be there yet, and after its 30 days it is
+    deleted.
+    """
+    expires_at = stored.snapshot.record.expire_time if stored and stored.snapshot else None
+    return may_appear(ended_event_at, now=now) or (expires_at is not None and now >= expires_at)
+
+
+def needs_reading(stored: Conference | None, *, asked_at: datetime, ended_event_at: datetime | None) -> bool:
+    """Whether an event at hand is a reason to ask Meet.
+
+    It is not when the last read began after the message came in (the same message twice at once), nor when the
+    conference was read for good after it ended (the same event again).
+    """
+    if stored is None:
+        return True
+    tried_at = _latest(stored.sync.pulled_at, stored.sync.error.at if stored.sync.error else None)
+    if tried_at and tried_at >= asked_at:
+        return False
+    if stored.sync.pulled_at is None or stored.sync.state is SyncState.FAILED:
+        return True
+    return not (
+        stored.sync.state is SyncState.COMPLETE
+        and ended_event_at is not None
+        and stored.sync.pulled_at >= ended_event_at
+    )
+
+
+def after_reading(
+    stored: Conference | None,
+    reading: Reading,
+    *,
+    organizer: Organizer,
+    ended_event_at: datetime | None,
+    source: SyncSource,
+    settle: timedelta,
+) -> Conference:
+    """The conference once a read has succeeded; an older read than the stored one changes nothing but the facts.
+
+    Args:
+        stored: What is stored now, if anything.
+        reading: What Meet said.
+        organizer: As whom it was read.
+        ended_event_at: When an event said that the conference ended, if one did.
+        source: What made us read.
+        settle: How long after its end a conference may still change.
+    """
+    before = stored.sync if stored else None
+    ended_event_at = _earliest(
+        *(
+            moment
+            for moment in (before.ended_event_at if before else None, ended_event_at)
+            # Any other is no time at which this conference can have ended.
+            if moment and reading.snapshot.record.start_time <= moment <= reading.pulled_at + CLOCK_SKEW
+        )
+    )
+    first_pulled_at = _earliest(before.first_pulled_at if before else None, reading.pulled_at)
+    snapshot, pulled_at, meet_calls = _with_known_code(reading.snapshot, stored), reading.pulled_at, reading.meet_calls
+    attempts = (before.attempts if before else 0) + 1
+    if stored and before and stored.snapshot and before.pulled_at and before.pulled_at >= reading.pulled_at:
+        snapshot, pulled_at, meet_calls = stored.snapshot, before.pulled_at, before.meet_calls
+        source, attempts = before.source, before.attempts
+    error = before.error if before and before.error and before.error.at > pulled_at else None
+    state = _state(
+        snapshot,
+        pulled_at=pulled_at,
+        ended_at=snapshot.record.end_time
+        or ended_event_at
+        or _ended_at_the_latest(snapshot, first_pulled_at or pulled_at),
+        settle=settle,
+    )
+    if error and state is SyncState.PROVISIONAL:
+        state = SyncState.FAILED
+    interruption = stored.interruption if stored else None
+    return Conference(
+        conference_record=snapshot.record.name,
+        organizer=_known(organizer, stored),
+        snapshot=snapshot,
+        session_ids=stored.session_ids if stored else (),
+        interruption=interruption if interruption and interruption.began_at > pulled_at else None,
+        sync=Sync(
+            state=state,
+            source=source,
+            pulled_at=pulled_at,
+            first_pulled_at=first_pulled_at,
+            ended_event_at=ended_event_at,
+            attempts=attempts,
+            meet_calls=meet_calls,
+            error=None if state is SyncState.COMPLETE else error,
+        ),
+    )
+
+
+def after_failure(
+    stored: Conference | None,
+    error: SyncError,
+    *,
+    conference_record: str,
+    organizer: Organizer,
+    ended_event_at: datetime | None,
+    source: SyncSource,
+) -> Conference:
+    """The conference once a read has failed for a reason that a person must mend.
+
+    What was read before stays, a complete read stays complete, and a success that began later wins.
+    """
+    before = stored.sync if stored else None
+    known = _known(organizer, stored)
+    if stored and before:
+        tried_at = _latest(before.pulled_at, before.error.at if before.error else None)
+        if before.state is SyncState.COMPLETE or (tried_at and tried_at >= error.at):
+            return stored
+    return Conference(
+        conference_record=conference_record,
+        organizer=known,
+        snapshot=stored.snapshot if stored else None,
+        session_ids=stored.session_ids if stored else (),
+        interruption=stored.interruption if stored else None,
+        sync=Sync(
+            state=SyncState.FAILED,
+            source=source,
+            pulled_at=before.pulled_at if before else None,
+            first_pulled_at=before.first_pulled_at if before else None,
+            ended_event_at=_earliest(before.ended_event_at if before else None, ended_event_at),
+            attempts=(before.attempts if before else 0) + 1,
+            meet_calls=before.meet_calls if before else 0,
+            error=error,
+        ),
+    )
+
+
+def wait_after_refusal(attempts: int) -> timedelta:
+    """How long what the store refused as too large is left alone: an hour, twice as long each time, a day at most.
+
+    Reading it again costs a call for each participant, and only a new version of this system, or a class that was
+    split, makes a difference.
+    """
+    doubled: int = 1 << min(max(attempts, 1) - 1, 10)
+    return min(_FIRST_WAIT * doubled, _LONGEST_WAIT)
+
+
+def waits_after_refusal(conference: Conference | None, *, now: datetime) -> bool:
+    """Whether a conference is left alone because the store refused what was read of it, and its time has not come."""
+    error = conference.sync.error if conference else None
+    return (
+        conference is not None
+        and error is not None
+        and error.reason == DocumentsRefused.reason
+        and now < error.at + wait_after_refusal(conference.sync.attempts)
+    )
+
+
+def is_unfinished(conference: Conference) -> bool:
+    """Whether another read may say more: also of one that was taken for complete while Meet knew no end of it."""
+    return (
+        conference.sync.state is not SyncState.COMPLETE
+        or conference.snapshot is None
+        or conference.snapshot.record.end_time is None
+    )
+
+
+def read_again_at(conference: Conference, *, listed_end: datetime | None, settle: timedelta) -> datetime | None:
+    """When a scheduled job reads an unfinished conference again; None for at once.
+
+    At once if it has ended since the last try; when Meet's data must have settled if only that is missing; else at
+    growing distances, whoever tried it.
+
+    Args:
+        conference: As it is stored, unfinished.
+        listed_end: When it ended, if Meet's list says so.
+        settle: How long after its end a conference may still change.
+    """
+    sync, snapshot = conference.sync, conference.snapshot
+    tried_at = _latest(sync.pulled_at, sync.error.at if sync.error else None)
+    ended_at = _earliest(snapshot.record.end_time if snapshot else None, listed_end, sync.ended_event_at)
+    if tried_at is None or (ended_at and tried_at < ended_at):
+        return None
+    if ended_at and sync.state is SyncState.PROVISIONAL and tried_at < ended_at + settle:
+        return ended_at + settle
+    return tried_at + wait_after(sync.attempts)
+
+
+def end_of(snapshot: Snapshot, sync: Sync) -> datetime:
+    """When the conference ended, as far as is known: what open participant sessions are counted until.
+
+    Without an end from Meet: the last moment that any participant shows once the read is final; before that the
+    time of the event that said it ended, and while it goes on the moment of the read.
+    """
+    record = snapshot.record
+    if record.end_time:
+        return record.end_time
+    if sync.state is SyncState.COMPLETE:
+        return max(_moments(snapshot))
+    return max(sync.ended_event_at or sync.pulled_at or record.start_time, record.start_time)
+
+
+def is_settling(conference: Conference) -> bool:
+    """Whether a conference has ended and is soon read for good; one that goes on is read when it has ended."""
+    snapshot, sync = conference.snapshot, conference.sync
+    return sync.state is SyncState.PROVISIONAL and snapshot is not None and is_over(snapshot, sync)
+
+
+def is_over(snapshot: Snapshot, sync: Sync) -> bool:
+    """Whether the conference is known to have ended."""
+    return bool(snapshot.record.end_time or sync.ended_event_at or sync.state is SyncState.COMPLETE)
+
+
+def _state(snapshot: Snapshot, *, pulled_at: datetime, ended_at: datetime, settle: timedelta) -> SyncState:
+    final = (_has_settled(snapshot) and began_after_end(snapshot, pulled_at)) or pulled_at >= ended_at + settle
+    return SyncState.COMPLETE if final else SyncState.PROVISIONAL
+
+
+def began_after_end(snapshot: Snapshot, pulled_at: datetime) -> bool:
+    """Whether a read began once the conference was over: whoever joined while an earlier one went on may be missing."""
+    return snapshot.record.end_time is not None and snapshot.record.end_time <= pulled_at
+
+
+def _ended_at_the_latest(snapshot: Snapshot, first_pulled_at: datetime) -> datetime:
+    """When a call has ended of which neither Meet nor an event says so."""
+    sessions = [session for participant in snapshot.participants for session in participant.sessions]
+    if any(session.end_time is None for session in sessions):
+        return max(first_pulled_at, snapshot.record.start_time + LONGEST_CALL)
+    return first_pulled_at
+
+
+def _has_settled(snapshot: Snapshot) -> bool:
+    return (
+        snapshot.record.end_time is not None
+        and bool(snapshot.participants)
+        and all(
+            participant.sessions and all(session.end_time for session in participant.sessions)
+            for participant in snapshot.participants
+        )
+    )
+
+
+def _moments(snapshot: Snapshot) -> list[datetime]:
+    moments: list[datetime | None] = [snapshot.record.start_time]
+    for participant in snapshot.participants:
+        moments += [participant.earliest_start_time, participant.latest_end_time]
+        for session in participant.sessions:
+            moments += [session.start_time, session.end_time]
+    return [moment for moment in moments if moment]
+
+
+def _with_known_code(snapshot: Snapshot, stored: Conference | None) -> Snapshot:
+    """The snapshot with the meeting code that an earlier read of the same room found, if this one found none."""
+    before = stored.snapshot.space if stored and stored.snapshot else None
+    if before is None or snapshot.space.meeting_code or before.name != snapshot.space.name:
+        return snapshot
+    return replace(snapshot, space=before)
+
+
+def _latest(*moments: datetime | None) -> datetime | None:
+    return max((moment for moment in moments if moment), default=None)
+
+
+def _earliest(*moments: datetime | None) -> datetime | None:
+    return min((moment for moment in moments if moment), default=None)
+
+
+def _known(organizer: Organizer, stored: Conference | None) -> Organizer:
+    """The organizer at hand, completed by what was stored."""
+    before = stored.organizer if stored else Organizer()
+    return Organizer(user=organizer.user or before.user, email=organizer.email or before.email)

@@ -1,0 +1,1 @@
+"""From people to marks: which account a participant is, for how long, and which mark that gives."""

@@ -1,0 +1,419 @@
+"""Which person a participant is: by account, never by name.
+
+In this order: what people assigned by hand, the account's addresses at the time of the class, the account that the
+roster names. Which account has an address at a time: `functions.domain.marking.addresses`.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import assert_never
+
+from functions.domain.classes.roster import Assignment, Correction, Remembered, RoomDevice, RosterEntry
+from functions.domain.classes.sessions import EmailSource, Person, Role
+from functions.domain.conferences.model import (
+    AnonymousUser,
+    DeviceUser,
+    EmailUser,
+    Kind,
+    Organizer,
+    Participant,
+    PhoneUser,
+    SignedInUser,
+    User,
+)
+from functions.domain.marking.addresses import addresses_at, current_of, mailbox, mailboxes, owners
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A participant of one of the class meeting's conferences; `began` is when that conference did."""
+
+    participant: Participant
+    organizer: Organizer
+    began: datetime
+
+    @property
+    def order(self) -> tuple[datetime, str]:
+        """What puts participants in order of time, the same at every computation."""
+        return (self.participant.earliest_start_time or self.began, self.participant.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Who a participant is taken for.
+
+    Attributes:
+        key: What the person is recognised by in this class meeting.
+        own_key: What the participant is recognised by, whoever they are taken for.
+        assigned: What people said, if they did: by whom and when.
+        emails: Addresses that are the person's own.
+        certain: Whether it rests on what people, the roster or a report said of the account itself, and so on no
+            answer of Directory or People.
+    """
+
+    seen: Seen
+    key: str
+    own_key: str
+    role: Role
+    kind: Kind
+    entry: RosterEntry | None = None
+    assigned: Assignment | Remembered | None = None
+    emails: tuple[str, ...] = ()
+    email_source: EmailSource | None = None
+    certain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """All that tells who is who in one class meeting.
+
+    Attributes:
+        teachers: Addresses of the teachers.
+        organizer_teaches: Whether whoever organized a conference is its teacher: of one that nobody scheduled.
+        roster: Everybody whom the roster names, teachers too.
+        people: What is known of accounts, by `users/{id}`.
+        assignments: What people assigned, by the guest's own attendee id.
+        rooms: Own attendee ids of devices in rooms.
+        room_names: Shell patterns of room devices' names.
+        organizers: The e-mail of each account that organized one of the conferences, as far as that is known.
+        accounts: By address, the account that has it: for people whom reports name by address alone.
+        ended_at: When the people of the class were last there; None while it goes on.
+        named_at: When its teachers and roster were set, if that is known.
+        named_before: By address in its compared form, when it was first named, for those that were before that time.
+    """
+
+    teachers: frozenset[str]
+    organizer_teaches: bool
+    roster: tuple[RosterEntry, ...]
+    people: Mapping[str, Person]
+    assignments: Mapping[str, Assignment] = field(default_factory=dict)
+    rooms: frozenset[str] = frozenset()
+    room_names: tuple[str, ...] = ()
+    organizers: Mapping[str, str] = field(default_factory=dict)
+    accounts: Mapping[str, str] = field(default_factory=dict)
+    ended_at: datetime | None = None
+    named_at: datetime | None = None
+    named_before: Mapping[str, datetime] = field(default_factory=dict)
+    _named_boxes: frozenset[str] = field(init=False, repr=False)
+    _owners: Mapping[str, str] = field(init=False, repr=False)
+    _teachers: frozenset[str] = field(init=False, repr=False)
+    _teaching: frozenset[str] = field(init=False, repr=False)
+    _students: tuple[RosterEntry, ...] = field(init=False, repr=False)
+    _by_email: Mapping[str, RosterEntry] = field(init=False, repr=False)
+    _contested: frozenset[str] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Find each address's account once, for all participants."""
+        emails = [entry.email for entry in self.roster if entry.email]
+        named = [*self.teachers, *emails]
+        found = owners(named, self.people, self.ended_at, named_at=self.named_at, named_before=self.named_before)
+        teachers = mailboxes(self.teachers)
+        teaching = frozenset(found[box] for box in teachers if box in found)
+        having = Counter(box for p in self.people.values() for box in mailboxes(k.email for k in p.addresses))
+        contested = frozenset(box for box, accounts in having.items() if accounts > 1)
+        hidden = {
+            "_named_boxes": mailboxes(named),
+            "_owners": found,
+            "_teachers": teachers,
+            "_teaching": teaching,
+            "_contested": contested,
+        }
+        for name, value in hidden.items():
+            object.__setattr__(self, name, value)
+        students = tuple(entry for entry in self.roster if not self._is_teachers(entry))
+        object.__setattr__(self, "_students", students)
+        object.__setattr__(self, "_by_email", {mailbox(e.email): e for e in reversed(students) if e.email})
+
+    def students(self) -> tuple[RosterEntry, ...]:
+        """Who is expected: a teacher is a teacher by any address of the account, on the roster too."""
+        return self._students
+
+    def account_of_entry(self, entry: RosterEntry) -> str | None:
+        """The account of a student on the roster, as far as it is known: of the address, else as the roster says."""
+        owner = self._owners.get(mailbox(entry.email)) if entry.email else None
+        return owner or entry.user
+
+    def told_account_of(self, entry: RosterEntry) -> str | None:
+        """The account of a student who was not there, where the address alone does not tell which one it is.
+
+        That is so if the roster says it, and if the address was another account's at another time. Otherwise the
+        address tells as much as the account, whoever of the class's people was in another class before.
+        """
+        contested = entry.email and mailbox(entry.email) in self._contested
+        return self.account_of_entry(entry) if contested else entry.user
+
+    def not_meant_by(self, entry: RosterEntry) -> tuple[str, ...]:
+        """Accounts that had a student's address and are somebody else, while it is not known who has it now."""
+        if entry.email is None or self.account_of_entry(entry):
+            return ()
+        box = mailbox(entry.email)
+        return tuple(sorted(u for u, p in self.people.items() if box in mailboxes(k.email for k in p.addresses)))
+
+    def emails_of(self, user: str | None) -> tuple[str, ...]:
+        """The addresses of an account that count for this class meeting, but none that means somebody else in it."""
+        person = self.people.get(user) if user else None
+        if person is None:
+            return ()
+        meant = (known.email for known in person.addresses if self._owners.get(mailbox(known.email)) == user)
+        had = (
+            email
+            for email in addresses_at(person, self.ended_at)
+            if (box := mailbox(email)) not in self._named_boxes or self._owners.get(box) == user
+        )
+        return tuple(dict.fromkeys([*had, *meant]))
+
+    def teachers_found(self, users: Iterable[str | None]) -> bool:
+        """Whether each teacher of the class is among some accounts."""
+        there = set(users)
+        return all(self._owners.get(box) in there for box in self._teachers)
+
+    def own_key_of(self, seen: Seen) -> str:
+        """What a participant is recognised by: account, else address, else the participant itself. Never a name."""
+        user = seen.participant.user
+        return self._account_of(user) or (user.email if isinstance(user, EmailUser) else seen.participant.name)
+
+    def match(self, seen: Seen, *, own_id: str) -> Match:
+        """Who a participant is; `own_id` is the attendee id of its own key."""
+        kind, own_key = kind_of(seen.participant.user), self.own_key_of(seen)
+        user = self._account_of(seen.participant.user)
+        person = self.people.get(user) if user else None
+        emails = self.emails_of(user)
+        told: tuple[str, ...] = ()
+        if user and user in self.organizers and not emails:
+            emails = told = (self.organizers[user],)
+        source = EmailSource(person.identity.source.value) if person and person.identity else None
+        if isinstance(seen.participant.user, EmailUser):
+            # A report tells by which address the person was in the call.
+            told = (seen.participant.user.email,)
+            emails = tuple(dict.fromkeys([*emails, *told]))
+            source = source or EmailSource.REPORTS
+        if self._teaches(user, told, seen.organizer):
+            certain = user not in self._teaching
+            return Match(
+                seen, own_key, own_key, Role.TEACHER, kind, emails=emails, email_source=source, certain=certain
+            )
+        if assignment := self.assignments.get(own_id):
+            entry = self._named(student_id=assignment.student_id, email=assignment.email)
+            if entry:
+                return self._assigned(seen, own_key, kind, entry, assignment)
+        if person and person.student:
+            entry = self._named(student_id=person.student.student_id, email=person.student.email)
+            if entry:
+                return self._assigned(seen, own_key, kind, entry, person.student)
+        if entry := self._with_account(user, told):
+            certain = bool(user and entry.user == user) or mailbox(entry.email or "") in mailboxes(told)
+            return Match(
+                seen,
+                entry.key,
+                own_key,
+                Role.STUDENT,
+                kind,
+                entry,
+                emails=emails,
+                email_source=source,
+                certain=certain,
+            )
+        if own_id in self.rooms or (person and person.unknown and self._is_room(seen.participant.user)):
+            kind = Kind.ROOM
+        return Match(seen, own_key, own_key, Role.GUEST, kind, emails=emails, email_source=source)
+
+    def _account_of(self, user: User) -> str | None:
+        if isinstance(user, EmailUser) and not user.user:
+            return self.accounts.get(mailbox(user.email))
+        return account_of(user)
+
+    def _assigned(
+        self, seen: Seen, own_key: str, kind: Kind, entry: RosterEntry, assigned: Assignment | Remembered
+    ) -> Match:
+        return Match(
+            seen,
+            entry.key,
+            own_key,
+            Role.STUDENT,
+            kind,
+            entry,
+            assigned=assigned,
+            email_source=EmailSource.ASSIGNED,
+            certain=True,
+        )
+
+    def _is_teachers(self, entry: RosterEntry) -> bool:
+        """Whether an entry of the roster is a teacher."""
+        if entry.email and mailbox(entry.email) in self._teachers:
+            return True
+        return self.account_of_entry(entry) in self._teaching
+
+    def _teaches(self, user: str | None, told: Sequence[str], organizer: Organizer) -> bool:
+        if user in self._teaching or not self._teachers.isdisjoint(map(mailbox, told)):
+            return True
+        return self.organizer_teaches and bool(user) and user == organizer.user
+
+    def _named(self, *, student_id: str | None, email: str | None) -> RosterEntry | None:
+        by_id = (entry for entry in self._students if student_id and entry.student_id == student_id)
+        by_email = self._by_email.get(mailbox(email)) if email else None
+        meant = by_email if by_email and by_email.may_be(student_id=student_id, email=email) else None
+        return next(by_id, None) or meant
+
+    def _with_account(self, user: str | None, told: Sequence[str]) -> RosterEntry | None:
+        """The student with one of a participant's addresses: those known the longest first, then the primary one."""
+        for email in told:
+            if entry := self._by_email.get(mailbox(email)):
+                return entry
+        person = self.people.get(user) if user else None
+        rank = {email: number for number, email in enumerate(self.emails_of(user))}
+        known = [address for address in (person.addresses if person else ()) if address.email in rank]
+        for address in sorted(known, key=lambda address: (address.since, rank[address.email])):
+            box = mailbox(address.email)
+            if self._owners.get(box) == user and (entry := self._by_email.get(box)):
+                return entry
+        return next((entry for entry in self._students if user and entry.user == user), None)
+
+    def _is_room(self, user: User) -> bool:
+        name = user.display_name.casefold()
+        return any(fnmatch.fnmatchcase(name, pattern.casefold()) for pattern in self.room_names)
+
+
+def corrections_by_kind(corrections: Iterable[Correction]) -> tuple[dict[str, Assignment], frozenset[str]]:
+    """The assignments by the guest's own attendee id, and the ids of room devices."""
+    assignments = {c.attendee_id: c for c in corrections if isinstance(c, Assignment)}
+    return assignments, frozenset(c.attendee_id for c in corrections if isinstance(c, RoomDevice))
+
+
+def account_of(user: User) -> str | None:
+    """The Google account, `users/{id}`, if there is one."""
+    return (user.user or None) if isinstance(user, SignedInUser | EmailUser) else None
+
+
+def accounts_by_email(people: Mapping[str, Person]) -> dict[str, str]:
+    """By address in its compared form, the account that has it; an address that two accounts have tells neither."""
+    found: dict[str, str | None] = {}
+    for user in sorted(people):
+        for box in mailboxes(current_of(people[user])):
+            found[box] = user if found.get(box, user) == user else None
+    return {email: user for email, user in found.items() if user}
+
+
+def kind_of(user: User) -> Kind:
+    """How Meet knows somebody."""
+    match user:
+        case SignedInUser() | EmailUser():
+            return Kind.SIGNED_IN
+        case DeviceUser():
+            return Kind.ROOM
+        case AnonymousUser():
+            return Kind.ANONYMOUS
+        case PhoneUser():
+            return Kind.PHONE
+        case unreachable:
+            assert_never(unreachable)
+
+
+class NameIndex:
+    """Finds students whose names are like a guest's, to be offered and never taken.
+
+    Names are the same if they have the same words. They are similar if one has all words of the other, or if a single
+    word of four letters or more differs by a single letter.
+
+    Args:
+        names: Each student's attendee id with every name that is known.
+    """
+
+    MOST = 5
+
+    def __init__(self, names: Iterable[tuple[str, str]]) -> None:
+        self._students: dict[str, set[tuple[str, ...]]] = {}
+        self._by_word: dict[str, set[str]] = {}
+        self._by_spelling: dict[str, set[str]] = {}
+        for attendee_id, name in names:
+            words = _words(name)
+            if words:
+                self._students.setdefault(attendee_id, set()).add(words)
+                for word in words:
+                    self._by_word.setdefault(word, set()).add(attendee_id)
+
+    def like(self, name: str) -> list[tuple[str, str]]:
+        """Attendee ids of students with such a name, and `same` or `similar`; the same ones first."""
+        words = _words(name) if self._by_word else ()
+        found: list[tuple[str, str]] = []
+        for attendee_id in sorted({one for word in self._alike(words) for one in self._by_word.get(word, ())}):
+            names = self._students[attendee_id]
+            if words in names:
+                found.append(("same", attendee_id))
+            elif any(_are_similar(words, other) for other in names):
+                found.append(("similar", attendee_id))
+        return [(attendee_id, match) for match, attendee_id in sorted(found)[: self.MOST]]
+
+    def _alike(self, words: Iterable[str]) -> set[str]:
+        """The words of students' names that are some words, or may differ from one of them by a letter."""
+        if not self._by_spelling:
+            for word in self._by_word:
+                for spelling in _spellings(word):
+                    self._by_spelling.setdefault(spelling, set()).add(word)
+        wanted = {spelling for word in words for spelling in _spellings(word)}
+        return {word for spelling in wanted for word in self._by_spelling.get(spelling, ())}
+
+
+def _are_similar(words: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether one name has all words of the other, or all but one that is spelled with a single other letter."""
+    one, other = set(words), set(others)
+    if one <= other or other <= one:
+        return True
+    alone, left = one - other, other - one
+    if len(alone) != 1 or len(left) != 1 or len(words) != len(others):
+        return False
+    return _differ_by_a_letter(alone.pop(), left.pop())
+
+
+def _differ_by_a_letter(one: str, other: str) -> bool:
+    """Whether a letter less, more or another one makes one word of the other; never in short words."""
+    shorter, longer = sorted((one, other), key=len)
+    if len(longer) < _LONG or len(longer) - len(shorter) > 1:
+        return False
+    first = next((n for n, (a, b) in enumerate(zip(shorter, longer, strict=False)) if a != b), len(shorter))
+    return shorter[first + (len(shorter) == len(longer)) :] == longer[first + 1 :]
+
+
+def _spellings(word: str) -> set[str]:
+    """A word, and what is left of it without any single letter: two words that differ by a letter share one."""
+    shorter = {word[:n] + word[n + 1 :] for n in range(len(word))} if len(word) >= _LONG - 1 else set()
+    return {word, *shorter}
+
+
+_LONG = 4
+"""How many letters a word has of which one may differ: of shorter ones it makes another name."""
+
+
+def _words(name: str) -> tuple[str, ...]:
+    """A name's words without case, and without the accents that people leave out, in order of the alphabet.
+
+    That is done in Latin, Greek and Cyrillic alone. In other scripts a mark is as good as a letter: a vowel in
+    Devanagari or Thai, another consonant in Japanese. https://www.unicode.org/reports/tr44/#General_Category_Values
+    """
+    letters, marks_count = [], False
+    for character in unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold()):
+        category = unicodedata.category(character)
+        if character.isalnum():
+            letters.append(character)
+            marks_count = not unicodedata.name(character, "").startswith(_ACCENTED)
+        elif category.startswith("M"):
+            if marks_count and not _is_invisible(character):
+                letters.append(character)
+        elif category != "Cf":  # joiners and marks of direction stand within words
+            letters.append(" ")
+            marks_count = False
+    return tuple(sorted(unicodedata.normalize("NFC", "".join(letters)).split()))
+
+
+_ACCENTED = ("LATIN ", "GREEK ", "CYRILLIC ")
+
+
+def _is_invisible(mark: str) -> bool:
+    """Whether a mark only chooses how the letter before it is drawn, or only holds two letters together."""
+    name = unicodedata.name(mark, "")
+    return "VARIATION SELECTOR" in name or name == "COMBINING GRAPHEME JOINER"

@@ -1,0 +1,89 @@
+"""Page tokens: where a list goes on, and the moment that all its pages show.
+
+A token belongs to one query, and holds times and ids only. It is opaque, not secret: its digest tells a token of
+another query and a damaged one, and who forges one sees nothing that the query would not show anyway.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from functions.domain.errors import InvalidRequest, ReadTooOld
+from functions.entrypoints.api.schemas.fields import DOCUMENT_ID
+from functions.ports.views import Page, PagePosition, Paging
+
+LIFETIME = timedelta(hours=1)
+
+AHEAD = timedelta(minutes=5)
+"""How far the clock that a page was read by may be ahead of this one."""
+
+_ID = re.compile(DOCUMENT_ID)
+_PATH = re.compile(f"sessions/{DOCUMENT_ID}(?:/attendance/{DOCUMENT_ID})?")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def paging(token: str | None, *, size: int, query: Mapping[str, object], now: datetime) -> Paging:
+    """Which part of a list is wanted.
+
+    Args:
+        token: From the page before; None begins the list.
+        size: How many documents the page may have.
+        query: All that decides what the list holds.
+        now: The current time.
+
+    Raises:
+        InvalidRequest: The token is none of this query.
+        ReadTooOld: It is more than an hour old.
+    """
+    if not token:
+        return Paging(size=size)
+    read_at, position = _decoded(token, query)
+    if read_at > now + AHEAD:
+        raise InvalidRequest.of("page_token", "is none of this list")
+    if read_at < now - LIFETIME:
+        raise ReadTooOld("The page_token is more than an hour old.")
+    return Paging(size=size, after=position, read_at=read_at)
+
+
+def next_token(page: Page, *, query: Mapping[str, object]) -> str | None:
+    """The token for what follows a page; None if nothing does."""
+    if page.next_after is None:
+        return None
+    what = [_plain(page.read_at), *map(_plain, page.next_after)]
+    return base64.urlsafe_b64encode(json.dumps([_digest(what, query), *what]).encode()).decode().rstrip("=")
+
+
+def _decoded(token: str, query: Mapping[str, object]) -> tuple[datetime, PagePosition]:
+    try:
+        match json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))):
+            case [str() as digest, int() as read_at, int() as start, str() as document_id, str() as path] if (
+                digest == _digest([read_at, start, document_id, path], query)
+                and _ID.fullmatch(document_id)
+                and _PATH.fullmatch(path)
+            ):
+                return _moment(read_at), (_moment(start), document_id, path)
+    except (binascii.Error, ValueError, OverflowError, RecursionError):
+        pass
+    raise InvalidRequest.of("page_token", "is none of this list")
+
+
+def _digest(what: list[int | str], query: Mapping[str, object]) -> str:
+    canonical = json.dumps([what, {name: str(value) for name, value in query.items()}], sort_keys=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:20]
+
+
+def _plain(value: datetime | str) -> int | str:
+    """A value as JSON holds it: a time in microseconds."""
+    return value if isinstance(value, str) else (value - _EPOCH) // _MICROSECOND
+
+
+def _moment(number: int) -> datetime:
+    return _EPOCH + number * _MICROSECOND

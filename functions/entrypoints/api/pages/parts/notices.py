@@ -1,0 +1,117 @@
+"""What state a class meeting is in and what is not complete: what a reader has to know before all else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from functions.domain.classes.sessions import Role, SessionState
+from functions.domain.conferences.model import Kind, SyncState, is_reported
+from functions.entrypoints.api.pages.parts.facts import number_expected
+from functions.entrypoints.api.pages.wording import counted
+from functions.entrypoints.api.schemas.answers import AttendanceAnswer, SessionAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something to know before anything is read; `kind` is `state`, or `warning` where the record may still change."""
+
+    kind: str
+    title: str
+    text: str
+
+
+_STATES: Mapping[SessionState, tuple[str, str]] = {
+    SessionState.LIVE: (
+        "This class is not over",
+        "Its call goes on, or may be opened again before the class ends. Times and marks can still change.",
+    ),
+    SessionState.NOT_HELD: (
+        "This class was not held",
+        "No teacher, and no two people at once, were there for long enough. Nobody gets a mark, unless by hand.",
+    ),
+    SessionState.CANCELLED: ("This class was cancelled", "It is kept here, and nobody gets a mark for it."),
+}
+
+_NO_CALL = (
+    "Google Meet knows of no call of it. Nobody gets a mark, unless by hand. If it was held with another link, that "
+    "call can be made part of it."
+)
+
+
+def notices_of(session: SessionAnswer, people: Sequence[AttendanceAnswer]) -> list[Notice]:
+    """What state it is in and what is not complete, the most important first."""
+    found = []
+    if session.state in _STATES:
+        title, text = _STATES[session.state]
+        if session.state is SessionState.NOT_HELD and not (session.conference_records or session.held_elsewhere):
+            text = _NO_CALL
+        found.append(Notice("state", title, text + (_all_the_same(session, people) if session.held_elsewhere else "")))
+    elif session.state is SessionState.SCHEDULED:
+        found.append(_nobody_yet(session))
+    elif not session.scheduled_start:
+        found.append(
+            Notice(
+                "state",
+                "Nobody planned this meeting",
+                "It was held without a class in the timetable. There are times, and no marks.",
+            )
+        )
+    found += _incomplete(session)
+    if unknown := session.counts.unknown:
+        are = counted(unknown, "student has no mark yet", "students have no mark yet")
+        whose = "the name" if unknown == 1 else "each of them"
+        found.append(Notice("warning", f"{are[0].upper()}{are[1:]}", f"The reason stands beside {whose}."))
+    if session.policy.marks is False and session.scheduled_start:
+        found.append(Notice("state", "Marks are switched off for this class", "Only times are recorded."))
+    if session.state is SessionState.ENDED and session.scheduled_start and not number_expected(session):
+        came = any(person.kind is not Kind.ROOM and person.role is not Role.TEACHER for person in people)
+        text = "Whoever came stands here as a guest." if came else "No student can be marked, and no guest came."
+        found.append(Notice("state", "No student is expected in this class", text))
+    return found
+
+
+def _nobody_yet(session: SessionAnswer) -> Notice:
+    """True before the class and after it: a page says nothing that the time alone would change."""
+    if session.due_at:
+        text = (
+            "It is still to come, or Google Meet has not been asked about it yet. That happens by itself once it ends; "
+            "marks that were set by hand stand here from then on."
+        )
+    else:
+        text = "Google Meet is not asked about it any more, because it forgets calls after 30 days."
+    return Notice("state", "Nobody has been seen in this class yet", text)
+
+
+def _all_the_same(session: SessionAnswer, people: Iterable[AttendanceAnswer]) -> str:
+    """What to say of those who were in the call of a class that was not held."""
+    start, end = session.scheduled_start, session.scheduled_end
+    sessions = [one for person in people if person.kind is not Kind.ROOM for one in person.sessions]
+    if start and end and any(one.start_time < end and start <= one.end_time for one in sessions):
+        return " Whoever was in its call all the same stands below."
+    return " People were in its call at another time near the class."
+
+
+def _incomplete(session: SessionAnswer) -> list[Notice]:
+    match session.sync:
+        case None if session.state is SessionState.ENDED:
+            text = "Google Meet has not been asked yet who was there. That happens by itself."
+            return [Notice("warning", "This record is not complete", text)]
+        case None:
+            return []
+        case sync if sync.state is not SyncState.FAILED and any(map(is_reported, session.conference_records)):
+            text = (
+                "A call of this class is known from Google's reports alone, in which people may be missing. Times and "
+                "marks may follow if the reports are read again, or if Google Meet tells of the call."
+            )
+            return [Notice("warning", "This record is not final", text)]
+        case sync if sync.state is SyncState.PROVISIONAL:
+            text = "Google Meet's data can still change. It is read again by itself; times and marks may follow."
+            return [Notice("warning", "This record is not final", text)]
+        case sync if sync.state is SyncState.FAILED:
+            text = "Google Meet could not be read, or not all of it."
+            if sync.error:
+                text += f" {sync.error.message} For those who run this system: {sync.error.hint}"
+            return [Notice("warning", "This record is not complete", text)]
+        case _:
+            return []

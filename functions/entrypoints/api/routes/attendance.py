@@ -1,0 +1,102 @@
+"""Calls about attendance over many class meetings: a student's, a class's, a class's register."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Response
+
+from functions.domain.errors import InvalidRequest
+from functions.entrypoints.api.lists.name_order import by_letters
+from functions.entrypoints.api.lists.paging import next_token, paging
+from functions.entrypoints.api.routes.common import ClassId, TheApp, also_as, can_end_in, span_of
+from functions.entrypoints.api.schemas.answers import AttendanceList, Register, WholeRegister
+from functions.entrypoints.api.schemas.fields import Student
+from functions.entrypoints.api.schemas.requests import MOST_OF_A_PAGE, AttendanceQuery, RegisterQuery, StudentQuery
+from functions.entrypoints.api.tables.file import csv_file
+from functions.entrypoints.api.tables.register import register_rows
+from functions.entrypoints.api.tables.whole_list import whole_list
+from functions.ports.views import AttendanceFilter
+from functions.wiring import App
+
+router = APIRouter(tags=["attendance"])
+
+
+@router.get(
+    "/api/students/{student:path}/attendance",
+    response_model=AttendanceList,
+    responses={**can_end_in(404, 410), **also_as("text/csv")},
+)
+async def student_attendance(
+    student: Annotated[Student, Path()], query: Annotated[StudentQuery, Query()], app: TheApp
+) -> Mapping[str, Any] | Response:
+    """A student's attendance; the student is a `student_id`, a Google user id or an e-mail."""
+    return await _list(query, {"student": student, "class_id": query.class_id}, app, name="attendance-of-student")
+
+
+@router.get(
+    "/api/classes/{class_id:path}/attendance",
+    response_model=AttendanceList,
+    responses={**can_end_in(404, 410), **also_as("text/csv")},
+)
+async def class_attendance(
+    class_id: ClassId, query: Annotated[AttendanceQuery, Query()], app: TheApp
+) -> Mapping[str, Any] | Response:
+    """Everybody's attendance in a class."""
+    return await _list(query, {"class_id": class_id}, app, name="attendance-of-class")
+
+
+@router.get(
+    "/api/classes/{class_id:path}/register",
+    response_model=Register,
+    responses={**can_end_in(404), **also_as("text/csv", "text/html")},
+)
+async def register(
+    class_id: ClassId, query: Annotated[RegisterQuery, Query()], app: TheApp
+) -> Mapping[str, Any] | Response:
+    """A class's register of a local month; empty where nothing was marked yet."""
+    found = await app.views.register(class_id, query.month) or {}
+    whole = {
+        "class_id": class_id,
+        "month": query.month,
+        "students": sorted(found.get("students", {}).values(), key=_by_name),
+        "sessions": sorted(found.get("sessions", ()), key=lambda one: (one["session_start"], one["session_id"])),
+    }
+    time_zone = app.deps.rules.time_zone
+    match query.format:
+        case "html":
+            # Only who asks for a page waits for what makes it.
+            from functions.entrypoints.api.pages.register import register_page  # noqa: PLC0415
+            from functions.entrypoints.api.pages.rendering import register_html  # noqa: PLC0415
+
+            return register_html(register_page(WholeRegister.model_validate(whole), time_zone=time_zone))
+        case "csv":
+            rows = register_rows(WholeRegister.model_validate(whole), time_zone=time_zone)
+            return csv_file(rows, name=f"register-{query.month}", bom=query.bom, sep=query.sep)
+        case "json":
+            return whole
+
+
+async def _list(
+    query: AttendanceQuery, whose: Mapping[str, str | None], app: App, *, name: str
+) -> Mapping[str, Any] | Response:
+    wanted: dict[str, Any] = {**whose, **span_of(query, app)}
+    if query.format == "csv":
+        for field, value, default in (
+            ("page_size", query.page_size, MOST_OF_A_PAGE),
+            ("page_token", query.page_token, None),
+        ):
+            if value != default:
+                raise InvalidRequest.of(field, "is not for format=csv, which holds all pages")
+        rows = await whole_list(AttendanceFilter(**wanted), views=app.views, time_zone=app.deps.rules.time_zone)
+        return csv_file(rows, name=name, bom=query.bom, sep=query.sep)
+    named = {"list": "attendance", **wanted}
+    part = paging(query.page_token, size=query.page_size, query=named, now=app.deps.clock())
+    page = await app.views.attendances(AttendanceFilter(**wanted), part)
+    return {"attendance": page.documents, "next_page_token": next_token(page, query=named)}
+
+
+def _by_name(student: Mapping[str, Any]) -> tuple[tuple[str, str], str, str]:
+    email, student_id = student["email"] or "", student["student_id"] or ""
+    return by_letters(student["display_name"] or email or student_id), email, student_id

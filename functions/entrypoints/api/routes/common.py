@@ -1,0 +1,189 @@
+"""What the routes have in common: what they are given, how they answer, which problems they can end in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Path, Request, Response
+
+from functions.domain.classes.sessions import Caller, CallerRole
+from functions.domain.errors import AttendeeNotFound, InvalidRequest, NotFound, SessionNotFound
+from functions.domain.etag import etag_of
+from functions.entrypoints.api.middleware import CALLER
+from functions.entrypoints.api.problems import MEDIA_TYPE, NotPermitted
+from functions.entrypoints.api.schemas.fields import DOCUMENT_ID, Line, moment_of
+from functions.entrypoints.api.schemas.requests import PagedQuery
+from functions.wiring import App
+
+_ID = re.compile(DOCUMENT_ID)
+
+_ORGANIZERS = "GET /api/organizers shows every teacher who is tracked, with the user of each."
+
+
+def _app(request: Request) -> App:
+    app: App = request.app.state.attendance
+    return app
+
+
+def _caller(request: Request) -> Caller:
+    caller: Caller = request.scope[CALLER]
+    return caller
+
+
+def _admin(request: Request) -> Caller:
+    caller = _caller(request)
+    if caller.role is not CallerRole.ADMIN:
+        raise NotPermitted(f"This call needs the role admin; the caller has the role {caller.role.value}.")
+    return caller
+
+
+def _id(value: str, error: NotFound) -> str:
+    """An id that a document may have; whatever else is asked for does not exist."""
+    if not _ID.fullmatch(value):
+        raise error
+    return value
+
+
+def _session_id(session_id: Annotated[str, Path()]) -> str:
+    return _id(session_id, no_session())
+
+
+def _attendee_id(attendee_id: Annotated[str, Path()]) -> str:
+    return _id(attendee_id, AttendeeNotFound("Nobody in this class meeting has this attendee_id."))
+
+
+def _conference_record_id(conference_record_id: Annotated[str, Path()]) -> str:
+    record = conference_record_id.removeprefix("conferenceRecords/")
+    return _id(record, NotFound("There is no such conference record."))
+
+
+def _user_id(user_id: Annotated[str, Path()]) -> str:
+    return _id(user_id.removeprefix("users/"), NotFound("There is no such organizer.", hint=_ORGANIZERS))
+
+
+TheApp = Annotated[App, Depends(_app)]
+TheCaller = Annotated[Caller, Depends(_caller)]
+AnAdmin = Annotated[Caller, Depends(_admin)]
+SessionId = Annotated[str, Depends(_session_id)]
+AttendeeId = Annotated[str, Depends(_attendee_id)]
+ConferenceRecordId = Annotated[str, Depends(_conference_record_id)]
+UserId = Annotated[str, Depends(_user_id)]
+ClassId = Annotated[Line, Path()]
+IfMatch = Annotated[str | None, Header(description="Only if the class meeting still has one of these ETags.")]
+IfNoneMatch = Annotated[str | None, Header(description="An ETag that is known already.")]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1, max_length=200, description="Sent again with the same body within a day, it does nothing more."
+    ),
+]
+
+
+# --- Answers -----------------------------------------------------------------------------------------------------
+
+
+async def found_session(session_id: str, app: App) -> Mapping[str, Any]:
+    """The class meeting's document; NotFound if there is none."""
+    session = await app.views.session(session_id)
+    if session is None:
+        raise no_session()
+    return session
+
+
+def no_session() -> NotFound:
+    """The error about a class meeting that does not exist."""
+    return SessionNotFound("There is no such class meeting.")
+
+
+def tag(session: Mapping[str, Any]) -> str:
+    """The ETag of a class meeting with everything in it."""
+    return etag_of(session["updated_at"])
+
+
+def weak(etag: str) -> str:
+    """The same tag for an answer that says the same without ever being the same bytes, as a page with its nonce is.
+
+    https://www.rfc-editor.org/rfc/rfc9110#name-weak-versus-strong
+    """
+    return f"W/{etag}"
+
+
+async def answer_session(session_id: str, app: App, response: Response) -> Mapping[str, Any]:
+    """The class meeting's document, its ETag set in the answer."""
+    session = await found_session(session_id, app)
+    response.headers["ETag"] = tag(session)
+    return session
+
+
+def unchanged(etag: str, if_none_match: str | None) -> bool:
+    """Whether the caller has this version already: https://www.rfc-editor.org/rfc/rfc9110#name-if-none-match."""
+    known = [one.strip().removeprefix("W/") for one in (if_none_match or "").split(",")]
+    return "*" in known or etag.removeprefix("W/") in known
+
+
+def not_modified(etag: str) -> Response:
+    """Tells the caller to keep what it has."""
+    return Response(status_code=304, headers={"ETag": etag})
+
+
+def span_of(query: PagedQuery, app: App) -> dict[str, Any]:
+    """`since` and `until` as moments.
+
+    Raises:
+        InvalidRequest: They are in no order, or out of reach.
+    """
+    moments: dict[str, Any] = {}
+    for name, field, when in (("since", "from", query.since), ("until", "to", query.until)):
+        try:
+            moments[name] = moment_of(when, time_zone=app.deps.rules.time_zone)
+        except OverflowError:
+            raise InvalidRequest.of(field, "is out of reach") from None
+    if query.since and query.until and moments["since"] >= moments["until"]:
+        raise InvalidRequest.of("from", "should be before to")
+    return moments
+
+
+# --- For OpenAPI -------------------------------------------------------------------------------------------------
+
+_PROBLEMS = {
+    400: "The body is not JSON: `malformed-request`.",
+    403: "No token, a token that is not valid, an account without the role: `not-permitted`; a teacher for whom nobody "
+    "may act: `domain-not-allowed`.",
+    404: "There is no such thing: `not-found`, `no-conference-record`.",
+    409: "Something stands against it: `overlapping-class`, `external-id-in-use`, `already-on-roster`.",
+    410: "The page token is too old: `page-token-expired`.",
+    412: "The class meeting has changed: `precondition-failed`.",
+    413: "The body is too large: `too-large`.",
+    415: "The body is not declared as JSON: `unsupported-media-type`.",
+    422: "The request cannot be used: `invalid-request`, with `errors`.",
+    500: "Nobody foresaw this: `internal-error`; or the function is set wrongly: `wrong-setting`.",
+    502: "Only an operator can mend it: `meet-api-disabled`, `insufficient-permissions`, and others.",
+    503: "Try again after `Retry-After` seconds: `meet-unavailable`, `store-unavailable`, and others.",
+}
+ALWAYS = (403, 413, 415, 422, 500, 503)
+"""Any call: bodies are looked at before it is known whether they are wanted."""
+
+
+def can_end_in(*statuses: int, etag: bool = False) -> dict[int | str, dict[str, Any]]:
+    """The problems of a call, and its ETag, as OpenAPI's responses."""
+    problem = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
+    described: dict[int | str, dict[str, Any]] = {
+        status: {"description": _PROBLEMS[status], "content": problem} for status in sorted({*ALWAYS, *statuses})
+    }
+    described[503]["headers"] = {"Retry-After": {"schema": {"type": "string"}}}
+    if etag:
+        described[200] = {"headers": {"ETag": {"schema": {"type": "string"}}}}
+    return described
+
+
+def also_as(*media_types: str, etag: bool = False) -> dict[int | str, dict[str, Any]]:
+    """The other formats of an answer, as OpenAPI's response; it replaces the one that `can_end_in` describes."""
+    formats = {"content": {media_type: {"schema": {"type": "string"}} for media_type in media_types}}
+    return {200: {**can_end_in(etag=etag).get(200, {}), **formats}}
+
+
+UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "The caller has this version already."}}
+WITH_BODY = (400,)
+COMMAND = (404, 409, 412, 502)

@@ -1,0 +1,291 @@
+"""Calls by which people decide: marks, who a guest is, whose record it is, who is expected, by which policy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+
+from functions.domain.errors import InvalidRequest
+from functions.entrypoints.api.routes.common import (
+    COMMAND,
+    WITH_BODY,
+    AttendeeId,
+    ClassId,
+    ConferenceRecordId,
+    IfMatch,
+    SessionId,
+    TheApp,
+    TheCaller,
+    answer_session,
+    can_end_in,
+    found_session,
+    tag,
+)
+from functions.entrypoints.api.schemas.answers import (
+    AttendanceAnswer,
+    Overridden,
+    SessionAnswer,
+    SessionIds,
+    SessionWithRoster,
+    UnappliedAnswer,
+)
+from functions.entrypoints.api.schemas.fields import moment_of
+from functions.entrypoints.api.schemas.requests import (
+    AssignRequest,
+    ByQuery,
+    ClassRosterRequest,
+    NoQuery,
+    OverrideItem,
+    OverrideRequest,
+    OverridesRequest,
+    PolicyRequest,
+    RecordRequest,
+    RosterRequest,
+    roster_of,
+)
+from functions.services.corrections.class_meeting import (
+    attach_record,
+    detach_record,
+    set_class_roster,
+    set_policy,
+    set_roster,
+)
+from functions.services.corrections.guests import assign, mark_as_room, unassign
+from functions.services.corrections.marks import Override, remove_override, set_overrides
+from functions.wiring import App
+
+router = APIRouter(tags=["corrections"])
+
+_NOT_THERE: dict[int | str, dict[str, Any]] = {
+    204: {"description": "Done; the person has no attendance yet, or none any more."}
+}
+
+
+@router.put(
+    "/api/sessions/{session_id}/attendance/{attendee_id}/override",
+    response_model=AttendanceAnswer,
+    responses={**can_end_in(*WITH_BODY, *COMMAND, etag=True), **_NOT_THERE},
+)
+async def override(  # noqa: PLR0917 - FastAPI passes by name
+    session_id: SessionId,
+    attendee_id: AttendeeId,
+    body: OverrideRequest,
+    app: TheApp,
+    caller: TheCaller,
+    response: Response,
+    _: Annotated[NoQuery, Query()],
+    if_match: IfMatch = None,
+) -> Mapping[str, Any] | Response:
+    """Decide one person's mark."""
+    wanted = Override(student_id=None, email=None, attendee_id=attendee_id, status=body.status, reason=body.reason)
+    [decided] = await set_overrides(session_id, [wanted], by=body.by, caller=caller, if_match=if_match, deps=app.deps)
+    return await _answer_attendee(session_id, decided, app, response)
+
+
+@router.delete(
+    "/api/sessions/{session_id}/attendance/{attendee_id}/override",
+    response_model=AttendanceAnswer,
+    responses={**can_end_in(*COMMAND, etag=True), **_NOT_THERE},
+)
+async def leave_to_the_rules(  # noqa: PLR0917 - FastAPI passes by name
+    session_id: SessionId,
+    attendee_id: AttendeeId,
+    query: Annotated[ByQuery, Query()],
+    app: TheApp,
+    caller: TheCaller,
+    response: Response,
+    if_match: IfMatch = None,
+) -> Mapping[str, Any] | Response:
+    """Take a decided mark back: the rules decide again."""
+    await remove_override(session_id, attendee_id, by=query.by, caller=caller, if_match=if_match, deps=app.deps)
+    return await _answer_attendee(session_id, attendee_id, app, response)
+
+
+@router.put(
+    "/api/sessions/{session_id}/overrides",
+    response_model=Overridden,
+    responses=can_end_in(*WITH_BODY, *COMMAND, etag=True),
+)
+async def override_many(  # noqa: PLR0917 - FastAPI passes by name
+    session_id: SessionId,
+    body: OverridesRequest,
+    app: TheApp,
+    caller: TheCaller,
+    response: Response,
+    _: Annotated[NoQuery, Query()],
+    if_match: IfMatch = None,
+) -> Mapping[str, Any]:
+    """Decide many students' marks, all or none; also before the class."""
+    wanted = [_override(number, item) for number, item in enumerate(body.overrides)]
+    decided = await set_overrides(session_id, wanted, by=body.by, caller=caller, if_match=if_match, deps=app.deps)
+    session, people = await app.views.attendance(session_id) or (await found_session(session_id, app), ())
+    response.headers["ETag"] = tag(session)
+    theirs = set(decided)
+    return {"attendee_ids": decided, "attendance": [one for one in people if one["attendee_id"] in theirs]}
+
+
+@router.post(
+    "/api/sessions/{session_id}/attendance/{attendee_id}/assign",
+    response_model=AttendanceAnswer,
+    responses={**can_end_in(*WITH_BODY, *COMMAND, etag=True), **_NOT_THERE},
+)
+async def assign_guest(  # noqa: PLR0917 - FastAPI passes by name
+    session_id: SessionId,
+    attendee_id: AttendeeId,
+    body: AssignRequest,
+    app: TheApp,
+    caller: TheCaller,
+    response: Response,
+    _: Annotated[NoQuery, Query()],
+    if_match: IfMatch = None,
+) -> Mapping[str, Any] | Response:
+    """Say who a guest is: that student, nobody again, or a room device."""
+    who: dict[str, Any] = {"by": body.by, "caller": caller, "if_match": if_match, "deps": app.deps}
+    named = [name for name in ("email", "student_id", "kind") if getattr(body, name) is not None]
+    result = attendee_id
+    match named:
+        case ["kind"]:
+            await mark_as_room(session_id, attendee_id, **who)
+        case ["email"] | ["student_id"]:
+            result = await assign(
+                session_id, attendee_id, email=body.email, student_id=body.student_id, remember=body.remember, **who
+            )
+        case [] if "email" in body.model_fields_set:
+            await unassign(session_id, attendee_id, **who)
+        case _:
+            raise InvalidRequest.of("email", "is required, or else student_id, or kind; not two of them")
+    return await _answer_attendee(session_id, result, app, response)
+
+
+@router.post(
+    "/api/sessions/{session_id}/conference-records",
+    response_model=SessionAnswer,
+    responses=can_end_in(*WITH_BODY, *COMMAND, etag=True),
+)
+async def attach(  # noqa: PLR0917 - FastAPI passes by name
+    session_id: SessionId,
+    body: RecordRequest,
+    app: TheApp,
+    caller: TheCaller,
+    response: Response,
+    _: Annotated[NoQuery, Query()],
+    if_match: IfMatch = None,
+) -> Mapping[str, Any]:
+    """Make a conference record part of a class meeting, whatever room it was held in."""
+    if (body.conference_record is None) == (body.session_id is None):
+        raise InvalidRequest.of("conference_record", "is required, or else session_id; not both")
+    await attach_record(
+        session_id,
+        conference_record=body.conference_record,
+        from_session_id=body.session_id,
+        by=body.by,
+        caller=caller,
+        if_match=if_match,
+        deps=app.deps,
+    )
+    return await answer_session(session_id, app, response)
+
+
+@router.delete(
+    "/api/sessions/{session_id}/conference-records/{conference_record_id:path}",
+    response_model=SessionAnswer,
+    responses=can_end_in(*COMMAND, etag=True),
+)
+async def detach(  # noqa: PLR0917 - FastAPI passes by name
+    session_id: SessionId,
+    conference_record_id: ConferenceRecordId,
+    query: Annotated[ByQuery, Query()],
+    app: TheApp,
+    caller: TheCaller,
+    response: Response,
+    if_match: IfMatch = None,
+) -> Mapping[str, Any]:
+    """Undo an attachment: the timetable decides again whose record it is."""
+    await detach_record(session_id, conference_record_id, by=query.by, caller=caller, if_match=if_match, deps=app.deps)
+    return await answer_session(session_id, app, response)
+
+
+@router.put(
+    "/api/sessions/{session_id}/roster",
+    response_model=SessionWithRoster,
+    responses=can_end_in(*WITH_BODY, *COMMAND, etag=True),
+)
+async def roster(  # noqa: PLR0917 - FastAPI passes by name
+    session_id: SessionId,
+    body: RosterRequest,
+    app: TheApp,
+    caller: TheCaller,
+    response: Response,
+    _: Annotated[NoQuery, Query()],
+    if_match: IfMatch = None,
+) -> Mapping[str, Any]:
+    """Say who is expected in a class meeting; marks are made again. Corrections follow their students."""
+    unapplied = await set_roster(
+        session_id, roster_of(body.students), by=body.by, caller=caller, if_match=if_match, deps=app.deps
+    )
+    session = await answer_session(session_id, app, response)
+    return {**session, "unapplied_corrections": [UnappliedAnswer.of(one) for one in unapplied]}
+
+
+@router.put(
+    "/api/classes/{class_id:path}/roster",
+    response_model=SessionIds,
+    responses=can_end_in(*WITH_BODY, *COMMAND),
+)
+async def class_roster(
+    class_id: ClassId, body: ClassRosterRequest, app: TheApp, caller: TheCaller, _: Annotated[NoQuery, Query()]
+) -> Mapping[str, Any]:
+    """Say who is expected in a class from some day on; marks are made again. Corrections follow their students."""
+    try:
+        since = moment_of(body.since, time_zone=app.deps.rules.time_zone)
+    except OverflowError:
+        raise InvalidRequest.of("from", "is out of reach") from None
+    changed, unapplied = await set_class_roster(
+        class_id, roster_of(body.students), since=since, by=body.by, caller=caller, deps=app.deps
+    )
+    return {"session_ids": changed, "unapplied_corrections": [UnappliedAnswer.of(one) for one in unapplied]}
+
+
+@router.put(
+    "/api/sessions/{session_id}/policy",
+    response_model=SessionAnswer,
+    responses=can_end_in(*WITH_BODY, *COMMAND, etag=True),
+)
+async def policy(  # noqa: PLR0917 - FastAPI passes by name
+    session_id: SessionId,
+    body: PolicyRequest,
+    app: TheApp,
+    caller: TheCaller,
+    response: Response,
+    _: Annotated[NoQuery, Query()],
+    if_match: IfMatch = None,
+) -> Mapping[str, Any]:
+    """Say how marks are made in a class meeting; they are made again."""
+    by = body.by or caller.email or caller.role.value
+    await set_policy(session_id, body.wanted, by=by, caller=caller, if_match=if_match, deps=app.deps)
+    return await answer_session(session_id, app, response)
+
+
+def _override(number: int, item: OverrideItem) -> Override:
+    if sum(value is not None for value in (item.student_id, item.email, item.attendee_id)) != 1:
+        raise InvalidRequest.of(
+            f"overrides.{number}", "should name the student by one of student_id, email and attendee_id"
+        )
+    return Override(
+        student_id=item.student_id,
+        email=item.email,
+        attendee_id=item.attendee_id,
+        status=item.status,
+        reason=item.reason,
+    )
+
+
+async def _answer_attendee(
+    session_id: str, attendee_id: str, app: App, response: Response
+) -> Mapping[str, Any] | Response:
+    """The person's document, with the class meeting's ETag; no content where there is none."""
+    session = await answer_session(session_id, app, response)
+    person = await app.views.attendee(session_id, attendee_id)
+    return Response(status_code=204, headers={"ETag": tag(session)}) if person is None else person

@@ -1,0 +1,58 @@
+"""Calls for those who operate it: who is tracked, what needs a person."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+
+from functions.domain.errors import NotFound
+from functions.entrypoints.api.routes.common import COMMAND, WITH_BODY, AnAdmin, TheApp, UserId, can_end_in
+from functions.entrypoints.api.schemas.answers import OrganizerAnswer, OrganizerList, Status
+from functions.entrypoints.api.schemas.requests import NoQuery, OrganizerRequest
+from functions.services.operations.survey import survey
+from functions.services.teachers.organizers import enrol, remove
+
+router = APIRouter(tags=["operating"])
+
+
+@router.post(
+    "/api/organizers",
+    status_code=201,
+    response_model=OrganizerAnswer,
+    responses={
+        **can_end_in(*WITH_BODY, *COMMAND),
+        200: {"model": OrganizerAnswer, "description": "The teacher was tracked before."},
+    },
+)
+async def track(
+    body: OrganizerRequest, app: TheApp, admin: AnAdmin, response: Response, _: Annotated[NoQuery, Query()]
+) -> Mapping[str, Any]:
+    """Track a teacher: every conference of theirs is told by an event from now on."""
+    enrolled = await enrol(body.email, caller=admin, deps=app.deps)
+    if not enrolled.created:
+        response.status_code = 200
+    found = await app.views.organizer(enrolled.organizer.user)
+    if found is None:
+        raise NotFound("There is no such organizer any more.")
+    return found
+
+
+@router.get("/api/organizers", response_model=OrganizerList, responses=can_end_in())
+async def tracked(app: TheApp, _admin: AnAdmin, _: Annotated[NoQuery, Query()]) -> Mapping[str, Any]:
+    """Every teacher who is tracked."""
+    return {"organizers": await app.views.organizers()}
+
+
+@router.delete("/api/organizers/{user_id:path}", status_code=204, responses=can_end_in(*COMMAND))
+async def untrack(user_id: UserId, app: TheApp, admin: AnAdmin, _: Annotated[NoQuery, Query()]) -> None:
+    """Stop tracking a teacher; what is stored stays."""
+    await remove(user_id, caller=admin, entry_id=uuid.uuid4().hex, deps=app.deps)
+
+
+@router.get("/api/status", response_model=Status, responses=can_end_in())
+async def status(app: TheApp, _admin: AnAdmin, _: Annotated[NoQuery, Query()]) -> Status:
+    """How the system stands, and what may need a person, by ids."""
+    return Status.of(await survey(views=app.views, now=app.deps.clock()))

@@ -1,0 +1,150 @@
+"""Calls about class meetings: find them, see who was there, pull now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+
+from functions.domain.conferences.model import Kind, SyncSource
+from functions.entrypoints.api.lists.paging import next_token, paging
+from functions.entrypoints.api.routes.common import (
+    UNCHANGED,
+    IfNoneMatch,
+    SessionId,
+    TheApp,
+    also_as,
+    can_end_in,
+    found_session,
+    no_session,
+    not_modified,
+    span_of,
+    tag,
+    unchanged,
+    weak,
+)
+from functions.entrypoints.api.schemas.answers import SessionAnswer, SessionAttendance, SessionList, Synced
+from functions.entrypoints.api.schemas.requests import FormatQuery, NoQuery, SessionsQuery, SyncQuery
+from functions.entrypoints.api.tables.attendance import attendance_head, attendance_rows
+from functions.entrypoints.api.tables.file import csv_file
+from functions.ports.views import SessionFilter
+from functions.services.sync.conference import sync_session
+from functions.services.sync.from_reports import sync_session_from_reports
+
+router = APIRouter(tags=["sessions"])
+
+NOBODY_YET = (
+    "Either nobody has joined yet, or Meet does not show them yet. It is asked again by itself until this settles; to "
+    "ask sooner, repeat the call in a few minutes."
+)
+
+REPORTS_NOTICE = (
+    "Reports may lag by up to a day, so that people may be missing here whose rows are still to come: nobody is absent "
+    "by them. They reach back 180 days. Whatever Google Meet itself tells of a call counts in their place."
+)
+
+
+@router.get("/api/sessions", response_model=SessionList, responses=can_end_in(410))
+async def find_sessions(query: Annotated[SessionsQuery, Query()], app: TheApp) -> Mapping[str, Any]:
+    """Find class meetings, unscheduled ones too."""
+    wanted = {
+        "teacher_email": query.teacher_email,
+        "class_id": query.class_id,
+        "external_id": query.external_id,
+        "state": query.state.value if query.state else None,
+        **span_of(query, app),
+    }
+    named = {"list": "sessions", **wanted}
+    part = paging(query.page_token, size=query.page_size, query=named, now=app.deps.clock())
+    page = await app.views.sessions(SessionFilter(**wanted), part)
+    return {"sessions": page.documents, "next_page_token": next_token(page, query=named)}
+
+
+@router.get(
+    "/api/sessions/{session_id}",
+    response_model=SessionAnswer,
+    responses={**can_end_in(404, etag=True), **UNCHANGED},
+)
+async def session(
+    session_id: SessionId,
+    app: TheApp,
+    response: Response,
+    _: Annotated[NoQuery, Query()],
+    if_none_match: IfNoneMatch = None,
+) -> Mapping[str, Any] | Response:
+    """One class meeting."""
+    found = await found_session(session_id, app)
+    if unchanged(tag(found), if_none_match):
+        return not_modified(tag(found))
+    response.headers["ETag"] = tag(found)
+    return found
+
+
+@router.get(
+    "/api/sessions/{session_id}/attendance",
+    response_model=SessionAttendance,
+    responses={**can_end_in(404), **also_as("text/csv", "text/html", etag=True), **UNCHANGED},
+)
+async def session_attendance(
+    session_id: SessionId,
+    app: TheApp,
+    response: Response,
+    query: Annotated[FormatQuery, Query()],
+    if_none_match: IfNoneMatch = None,
+) -> Mapping[str, Any] | Response:
+    """One class meeting with everybody's attendance."""
+    found = await app.views.attendance(session_id)
+    if found is None:
+        raise no_session()
+    session, people = found
+    etag = weak(tag(session)) if query.format == "html" else tag(session)
+    if unchanged(etag, if_none_match):
+        return not_modified(etag)
+    match query.format:
+        case "html":
+            # Only who asks for a page waits for what makes it.
+            from functions.entrypoints.api.pages.rendering import report_html  # noqa: PLC0415
+            from functions.entrypoints.api.pages.report import report_of  # noqa: PLC0415
+
+            shown = SessionAttendance.model_validate({"session": session, "attendance": people})
+            return report_html(report_of(shown.session, shown.attendance), etag=etag)
+        case "csv":
+            rows = attendance_rows(people, time_zone=session["time_zone"])
+            name = f"attendance-{session['local_date']}-{session_id}"
+            return csv_file([attendance_head(), *rows], name=name, bom=query.bom, sep=query.sep, etag=etag)
+        case "json":
+            response.headers["ETag"] = etag
+            return {"session": session, "attendance": people}
+
+
+@router.post(
+    "/api/webhook/sessions/{session_id}/sync-participants",
+    response_model=Synced,
+    responses=can_end_in(404, 409, 502, etag=True),
+)
+async def sync_participants(
+    session_id: SessionId, app: TheApp, response: Response, query: Annotated[SyncQuery, Query()]
+) -> Mapping[str, Any]:
+    """Ask Meet now, or Google's reports. If something of the class cannot be read, nothing is changed."""
+    if query.source == "reports":
+        synced = await sync_session_from_reports(session_id, deps=app.deps)
+    else:
+        synced = await sync_session(session_id, source=SyncSource.MANUAL, strict=True, full=query.full, deps=app.deps)
+    found = await app.views.attendance(session_id)
+    if found is None:  # an unscheduled one, whose time a class that was entered just now has taken
+        raise no_session()
+    session, people = found
+    response.headers["ETag"] = tag(session)
+    joined = sorted(
+        (person for person in people if person["kind"] not in {Kind.EXPECTED.value, Kind.ROOM.value}),
+        key=lambda person: (-person["total_duration_seconds"], person["attendee_id"]),
+    )
+    return {
+        "message": f"Synced {len(joined)} participants" if joined else "Conference has no participants yet",
+        "hint": None if joined or query.source == "reports" else NOBODY_YET,
+        "updated": synced.updated,
+        "created": synced.created,
+        "participants": joined,
+        "notice": REPORTS_NOTICE if query.source == "reports" else None,
+    }

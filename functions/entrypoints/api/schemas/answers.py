@@ -1,0 +1,512 @@
+"""Bodies of answers. A stored document is cut down to the fields that stand here: nothing else of it leaves.
+
+Fields and their meaning: `docs/documents.md`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from functions.domain.classes.roster import Mark, Override
+from functions.domain.classes.sessions import CalendarState, Role, SessionState, Tracking
+from functions.domain.conferences.model import Kind, SyncState
+from functions.services.corrections.follow_students import Unapplied
+from functions.services.operations.survey import Survey
+
+
+class Answer(BaseModel):
+    """A body of an answer; what a document holds beyond it is left out."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class SyncErrorAnswer(Answer):
+    """Why a conference could not be read."""
+
+    reason: str
+    message: str
+    hint: str
+
+
+class SyncAnswer(Answer):
+    """How far the reading is."""
+
+    state: SyncState
+    source: str | None = None
+    pulled_at: datetime | None = None
+    attempts: int = 0
+    meet_calls: int = 0
+    error: SyncErrorAnswer | None = None
+
+
+class RosterAnswer(Answer):
+    """A student who is expected."""
+
+    email: str | None = None
+    student_id: str | None = None
+    display_name: str | None = None
+    user: str | None = None
+    class_id: str | None = None
+
+
+class PolicyAnswer(Answer):
+    """How marks are made."""
+
+    marks: bool | None = None
+    window: str | None = None
+    late_after_minutes: float | None = None
+    left_early_minutes: float | None = None
+    min_share: float | None = None
+    min_held_minutes: float | None = None
+    open_before_minutes: float | None = None
+    open_after_minutes: float | None = None
+
+
+class CountsAnswer(Answer):
+    """How many students have which mark; guests beside them."""
+
+    present: int = 0
+    late: int = 0
+    left_early: int = 0
+    partial: int = 0
+    absent: int = 0
+    excused: int = 0
+    unknown: int = 0
+    guests: int = 0
+    erased: int = 0
+
+
+class CalendarAnswer(Answer):
+    """Where a class meeting stands in Calendar, and whether it is shown there as it is."""
+
+    event_id: str
+    state: CalendarState
+    hint: str | None = Field(None, description="What to do if Calendar does not show it.")
+
+
+class SessionAnswer(Answer):
+    """A class meeting: `sessions/{session_id}`."""
+
+    schema_version: int
+    expire_at: datetime | None = None
+    session_id: str
+    external_id: str | None = None
+    series_id: str | None = None
+    class_id: str | None = None
+    subject: str | None = None
+    teacher_email: str | None = None
+    teacher_emails: list[str] = []
+    space: str | None = None
+    meeting_code: str | None = None
+    meeting_uri: str | None = None
+    scheduled_start: datetime | None = None
+    scheduled_end: datetime | None = None
+    session_start: datetime
+    time_zone: str
+    local_date: str
+    actual_start: datetime | None = None
+    actual_end: datetime | None = None
+    held_start: datetime | None = None
+    held_end: datetime | None = None
+    state: SessionState
+    held_elsewhere: bool = False
+    due_at: datetime | None = None
+    conference_records: list[str] = []
+    roster: list[RosterAnswer] = []
+    policy: PolicyAnswer = PolicyAnswer()
+    counts: CountsAnswer = CountsAnswer()
+    tracking: Tracking | None = None
+    tracking_hint: str | None = None
+    calendar: CalendarAnswer | None = None
+    sync: SyncAnswer | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+class OverrideAnswer(Answer):
+    """A mark that a person decided."""
+
+    status: Mark
+    reason: str | None = None
+    by: str
+    at: datetime
+
+
+class MergedAnswer(Answer):
+    """A guest who is counted as this student."""
+
+    attendee_id: str
+    display_name: str
+    kind: Kind
+    by: str
+    at: datetime
+
+
+class PresenceAnswer(Answer):
+    """A participant session, as far as it lies in the class's own time."""
+
+    conference_record: str
+    participant_session: str
+    start_time: datetime
+    end_time: datetime
+    duration_seconds: int
+    open: bool = False
+
+
+class SuggestionAnswer(Answer):
+    """A student whom a guest may be, by the name; never taken by itself."""
+
+    attendee_id: str
+    match: str
+
+
+class AttendanceAnswer(Answer):
+    """One person in one class meeting: `sessions/{session_id}/attendance/{attendee_id}`."""
+
+    schema_version: int
+    expire_at: datetime | None = None
+    attendee_id: str
+    session_id: str
+    class_id: str | None = None
+    subject: str | None = None
+    teacher_email: str | None = None
+    teacher_emails: list[str] = []
+    session_start: datetime
+    time_zone: str | None = None
+    scheduled_start: datetime | None = None
+    scheduled_end: datetime | None = None
+    session_state: SessionState
+    sync_state: SyncState | None = None
+    kind: Kind
+    user: str | None = None
+    student_id: str | None = None
+    email: str | None = None
+    emails: list[str] = []
+    email_source: str | None = None
+    display_name: str | None = None
+    role: Role
+    status: Mark | None = None
+    status_reason: str | None = None
+    is_late: bool = False
+    is_left_early: bool = False
+    mark: Mark | None = None
+    override: OverrideAnswer | None = None
+    merged: list[MergedAnswer] = []
+    suggestions: list[SuggestionAnswer] = []
+    first_joined_at: datetime | None = None
+    last_left_at: datetime | None = None
+    total_duration_seconds: int = 0
+    in_class_seconds: int = 0
+    session_count: int = 0
+    sessions: list[PresenceAnswer] = []
+    updated_at: datetime | None = None
+
+
+class SessionList(Answer):
+    """Class meetings, oldest first."""
+
+    sessions: list[SessionAnswer]
+    next_page_token: str | None = None
+
+
+class SessionAttendance(Answer):
+    """A class meeting with everybody's attendance, as of one moment."""
+
+    session: SessionAnswer
+    attendance: list[AttendanceAnswer]
+
+
+class AttendanceList(Answer):
+    """Attendance over class meetings, oldest class first."""
+
+    attendance: list[AttendanceAnswer]
+    next_page_token: str | None = None
+
+
+class RegisterStudent(Answer):
+    """A student's marks of a month, by class meeting."""
+
+    display_name: str | None = None
+    email: str | None = None
+    student_id: str | None = None
+    share: float | None = None
+    counts: dict[str, int] = {}
+    marks: dict[str, Mark | None] = {}
+
+
+class RegisterSession(Answer):
+    """A class meeting in a register."""
+
+    session_id: str
+    session_start: datetime
+    subject: str | None = None
+
+
+class Register(Answer):
+    """A class's register of a local month."""
+
+    class_id: str
+    month: str
+    students: list[RegisterStudent]
+    sessions: list[RegisterSession]
+
+
+class RegisterMeeting(RegisterSession):
+    """A class meeting in a register, with what its page and its file show beside."""
+
+    state: SessionState
+    time_zone: str | None = None
+
+
+class WholeRegister(Register):
+    """A register as its page and its file need it."""
+
+    sessions: list[RegisterMeeting]  # type: ignore[assignment] # each is one of those, and more
+
+
+# --- What commands answer ----------------------------------------------------------------------------------------
+
+
+class Occurrence(Answer):
+    """One class meeting of a series."""
+
+    session_id: str
+    state: SessionState
+    start_time: datetime
+    end_time: datetime
+    meeting_code: str | None = None
+    meeting_uri: str | None = None
+
+
+class SyncedSession(Answer):
+    """A participant session."""
+
+    start_time: datetime
+    end_time: datetime
+    duration_seconds: int
+
+
+class SyncedParticipant(Answer):
+    """Somebody who joined."""
+
+    email: str | None = None
+    display_name: str | None = None
+    total_duration_seconds: int
+    session_count: int
+    sessions: list[SyncedSession]
+    attendee_id: str
+    student_id: str | None = None
+    role: Role
+    mark: Mark | None = None
+
+
+class Synced(Answer):
+    """What a pull of participants brought, most time first."""
+
+    status: Literal["success"] = "success"
+    message: str
+    hint: str | None = Field(None, description="What to do if nobody is in it.")
+    updated: int
+    created: int
+    participants: list[SyncedParticipant]
+    notice: str | None = Field(None, description="What to bear in mind about the source, if there is something.")
+
+
+class Overridden(Answer):
+    """Whose marks were decided, and their attendance where there is any yet."""
+
+    status: Literal["success"] = "success"
+    attendee_ids: list[str]
+    attendance: list[AttendanceAnswer]
+
+
+class UnappliedAnswer(Answer):
+    """A correction that applies to nobody on the roster of its class meeting."""
+
+    session_id: str
+    kind: Literal["override", "assignment"]
+    attendee_id: str
+    student_id: str | None = None
+    email: str | None = None
+    status: Mark | None = None
+    reason: str | None = None
+    by: str
+    at: datetime
+    hint: str = Field(description="What to do.")
+
+    @classmethod
+    def of(cls, unapplied: Unapplied) -> Self:
+        """The same for the LMS."""
+        told = unapplied.correction
+        by_hand = isinstance(told, Override)
+        return cls(
+            session_id=unapplied.session_id,
+            kind="override" if by_hand else "assignment",
+            attendee_id=told.attendee_id,
+            student_id=told.student_id,
+            email=told.email,
+            status=told.mark if isinstance(told, Override) else None,
+            reason=told.reason if isinstance(told, Override) else None,
+            by=told.decision.by,
+            at=told.decision.at,
+            hint=_OVERRIDE_UNAPPLIED if by_hand else _ASSIGNMENT_UNAPPLIED,
+        )
+
+
+_OVERRIDE_UNAPPLIED = (
+    "The roster has no entry with the student_id, address or account of this mark's student. If the student is there "
+    "under another address, set the mark again (PUT …/overrides). If the student left, nothing is to be done: the "
+    "mark is kept, and counts again if the student returns."
+)
+_ASSIGNMENT_UNAPPLIED = (
+    "The roster has no entry with the student_id or address of the student that this guest was assigned to, so the "
+    "guest is a guest again. If the student is there under another address, assign the guest again "
+    "(POST …/attendance/{attendee_id}/assign)."
+)
+
+
+class Scheduled(Answer):
+    """A class that is scheduled; of a series its first meeting, with all of them in `sessions`."""
+
+    status: Literal["success"] = "success"
+    session_id: str
+    state: SessionState
+    meeting_code: str | None = None
+    meeting_uri: str | None = None
+    space: str | None = None
+    start_time: datetime
+    end_time: datetime
+    tracking: Tracking | None = None
+    hint: str | None = None
+    calendar: CalendarAnswer | None = None
+    series_id: str | None = None
+    sessions: list[Occurrence] | None = None
+    unapplied_corrections: list[UnappliedAnswer] | None = None
+
+
+class Changed(Answer):
+    """Which class meetings were changed, and the one that was named."""
+
+    status: Literal["success"] = "success"
+    session_ids: list[str]
+    session: SessionAnswer
+
+
+class ChangedClass(Changed):
+    """Which class meetings were moved, renamed or given other teachers."""
+
+    unapplied_corrections: list[UnappliedAnswer] = []
+
+
+class SessionWithRoster(SessionAnswer):
+    """A class meeting once its roster was replaced."""
+
+    unapplied_corrections: list[UnappliedAnswer] = []
+
+
+class SessionIds(Answer):
+    """Which class meetings were changed."""
+
+    status: Literal["success"] = "success"
+    session_ids: list[str]
+    unapplied_corrections: list[UnappliedAnswer] = []
+
+
+class SubscriptionAnswer(Answer):
+    """A teacher's subscription to Workspace events."""
+
+    name: str | None = None
+    state: str | None = None
+    expire_time: datetime | None = None
+    suspension_reason: str | None = None
+    renewed_at: datetime | None = None
+    error: SyncErrorAnswer | None = None
+
+
+class OrganizerAnswer(Answer):
+    """A teacher who is tracked: `organizers/{user_id}`."""
+
+    user: str
+    email: str
+    enrolled_at: datetime | None = None
+    subscription: SubscriptionAnswer | None = None
+    reconciled_until: datetime | None = None
+
+
+class OrganizerList(Answer):
+    """Every teacher who is tracked."""
+
+    organizers: list[OrganizerAnswer]
+
+
+class Trouble(Answer):
+    """One thing that may need a person, by its id; `hint` is what to do about it."""
+
+    id: str
+    reason: str
+    hint: str
+    since: datetime | None = None
+
+
+class TroubleList(Answer):
+    """Things of one kind, those that have waited the longest first.
+
+    `count` is at most what one answer shows, and `more` says whether there are others.
+    """
+
+    count: int
+    more: bool
+    first: list[Trouble]
+
+
+class Status(Answer):
+    """How the system stands, and what may need a person."""
+
+    surveyed_at: datetime
+    needs_a_person: bool
+    organizers: int
+    active_organizers: int
+    last_sync_at: datetime | None = None
+    oldest_provisional_seconds: int
+    most_overdue_seconds: int
+    organizers_without_subscription: TroubleList
+    unreconciled_organizers: TroubleList
+    failed_conferences: TroubleList
+    provisional_conferences: TroubleList
+    overdue_sessions: TroubleList
+    sessions_not_in_calendar: TroubleList
+    parked_events: TroubleList
+
+    @classmethod
+    def of(cls, survey: Survey) -> Self:
+        """A survey as it is answered."""
+        return cls.model_validate(survey, from_attributes=True)
+
+
+class FieldProblem(BaseModel):
+    """What is wrong with one field."""
+
+    field: str
+    reason: str
+
+
+class ProblemDetails(BaseModel):
+    """An error (RFC 9457)."""
+
+    type: str = Field(description="Ends in a slash and the slug by which programs tell errors apart.")
+    title: str
+    status: int
+    detail: str
+    hint: str
+    cause: str | None = Field(None, description="Which it is, where one kind of problem has several causes.")
+    errors: list[FieldProblem] | None = None
+    session_id: str | None = None
+
+
+def problem_schemas() -> dict[str, Any]:
+    """The schemas of errors, as OpenAPI's components."""
+    schema = ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {**schema.pop("$defs"), "ProblemDetails": schema}

@@ -1,0 +1,153 @@
+"""A teacher is asked for consent, and what Google gave is kept: all of it, or nothing."""
+
+from __future__ import annotations
+
+import webbrowser
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import click
+
+from functions.adapters.consent.consents import Consent, Consents
+from functions.adapters.consent.flow import ConsentFlow, Obtained, TokenInHand
+from functions.adapters.consent.loopback import HOST, Loopback
+from functions.adapters.consent.oauth_client import OAuthClient
+from functions.adapters.google.credentials.capabilities import Capability
+from functions.domain.conferences.model import Identity, Organizer
+from functions.domain.errors import ConsentNotGiven, ConsentUnreadable
+from functions.entrypoints.commands.consent.purposes import PURPOSES, flags_for, granted, scopes_of
+from functions.wiring import Consenting
+
+COMMAND = "python -m functions.setup_oauth"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a teacher is to be asked for, and how.
+
+    Attributes:
+        client: What the teacher consents to.
+        capabilities: What for.
+        expected: Whose consent it must be, lower case; anybody's if None.
+        port: Where the answer arrives; 0 for any that is free.
+        seconds: How long it is waited for.
+        opens_browser: Whether a browser is opened, if there is one with a window.
+        narrows: Whether the consent may allow less than the one that is kept.
+    """
+
+    client: OAuthClient
+    capabilities: tuple[Capability, ...]
+    expected: str | None
+    port: int
+    seconds: float
+    opens_browser: bool
+    narrows: bool
+
+
+async def ask(asked: Asked, using: Consenting) -> tuple[Consent, timedelta | None]:
+    """Have a teacher consent and keep it.
+
+    Returns:
+        The consent, and after which time it ends by itself, if Google says so.
+
+    Raises:
+        AttendanceError: It did not come to that; nothing was kept.
+    """
+    await using.consents.check()
+    obtained = await _obtained(asked, using.stand_in)
+    account = await using.account(TokenInHand(obtained.access_token))
+    if account is None:
+        raise ConsentNotGiven("Google does not say whose consent this is. Nothing was stored.", hint="Try it again.")
+    consent = _consent(asked, obtained, account)
+    await _require_no_less(asked, consent, using.consents)
+    await using.consents.put(consent)
+    return consent, obtained.ends_in
+
+
+async def _obtained(asked: Asked, stand_in: str | None) -> Obtained:
+    async with Loopback(asked.port) as loopback:
+        flow = ConsentFlow(
+            asked.client, scopes_of(asked.capabilities), redirect_uri=loopback.redirect_uri, stand_in=stand_in
+        )
+        page, state = flow.page(email=asked.expected)
+        _show(page, loopback.port, opens_browser=asked.opens_browser)
+        answer = await loopback.answer(state, within=asked.seconds)
+    return await flow.exchange(answer)
+
+
+def _show(page: str, port: int, *, opens_browser: bool) -> None:
+    """Lead the teacher to Google's page."""
+    host = urlsplit(page).netloc
+    if opens_browser and _has_window() and webbrowser.open(page, new=1):
+        click.echo(f"A browser should have opened with a page of {host}. If not, open this address:\n\n{page}\n")
+        return
+    click.echo(f"Open this address in a browser, as the teacher:\n\n{page}\n")
+    click.echo(
+        "Is the browser on another computer than this command? Then let that one's answer come here first, by typing "
+        f"there:\n\n  ssh -L {port}:{HOST}:{port} YOUR_NAME@THIS_COMPUTER\n"
+    )
+
+
+def _has_window() -> bool:
+    """Whether there is a browser that does not take the terminal for itself."""
+    try:
+        return type(webbrowser.get()) is not webbrowser.GenericBrowser
+    except webbrowser.Error:
+        return False
+
+
+def _consent(asked: Asked, obtained: Obtained, account: Identity) -> Consent:
+    """The consent, once it is the expected person's, complete, and good for longer than an hour."""
+    if asked.expected not in {None, account.email, *account.aliases}:
+        raise ConsentNotGiven(
+            f"{account.email} consented, and {asked.expected} was expected. Nothing was stored.",
+            hint="Run the command again and choose the other account on Google's page; a private window helps.",
+        )
+    click.echo(
+        f"{account.email} ({account.user}) lets Meet Attendance\n{_table(asked.capabilities, obtained.scopes)}\n"
+    )
+    missing = [each for each in asked.capabilities if not granted(each, obtained.scopes)]
+    if missing:
+        boxes = "; ".join(f"“{box}”" for each in missing for box in PURPOSES[each].boxes)
+        raise ConsentNotGiven(
+            f"Not granted: {'; '.join(PURPOSES[each].words for each in missing)}. Nothing was stored.",
+            hint=f"Run the command again and tick every box on Google's page: {boxes}. "
+            "Or leave out the option that asks for it.",
+        )
+    if obtained.refresh_token is None:
+        raise ConsentNotGiven(
+            "Google gave a token for an hour only. Nothing was stored.",
+            hint="Remove the app's access at https://myaccount.google.com/permissions and run the command again.",
+        )
+    return Consent(
+        user=account.user,
+        email=account.email,
+        client_id=asked.client.client_id,
+        client_secret=asked.client.client_secret,
+        refresh_token=obtained.refresh_token,
+        scopes=obtained.scopes,
+    )
+
+
+async def _require_no_less(asked: Asked, consent: Consent, consents: Consents) -> None:
+    """Refuse to take the place of a consent that allows more: it would be lost without a word."""
+    try:
+        kept = await consents.get(Organizer(consent.user))
+    except ConsentUnreadable:
+        return  # a secret that holds none; a file like that refuses to be written
+    lost = [each for each in PURPOSES if kept and granted(each, kept.scopes) and not granted(each, consent.scopes)]
+    if lost and kept and not asked.narrows:
+        raise ConsentNotGiven(
+            f"The consent that is kept also lets this system {'; '.join(PURPOSES[each].words for each in lost)}. "
+            "It still is: nothing was stored.",
+            hint=f"Ask for all of it at once: {COMMAND} {flags_for(kept.scopes | consent.scopes)}. "
+            "To keep less from now on, add --narrow.",
+        )
+
+
+def _table(capabilities: Collection[Capability], scopes: Collection[str]) -> str:
+    return "\n".join(
+        f"  {'yes' if granted(each, scopes) else 'NO ':<4} {PURPOSES[each].words}" for each in capabilities
+    )

@@ -1,0 +1,38 @@
+"""The teacher who has consented, entered where the functions look: they know teachers by account and by address."""
+
+from __future__ import annotations
+
+import click
+
+from functions import wiring
+from functions.adapters.consent.consents import Consent
+from functions.adapters.google.credentials.capabilities import Capability
+from functions.domain.conferences.model import Identity, IdentitySource
+from functions.domain.errors import AttendanceError
+from functions.entrypoints.commands.consent.purposes import granted
+from functions.entrypoints.commands.operate.app import words
+from functions.services.teachers.keep_subscriptions import keep
+from functions.services.teachers.organizers import know
+from functions.settings import Settings
+
+
+async def enter(consent: Consent, configured: Settings) -> None:
+    """Have a teacher tracked whose consent is kept; says what came of it. Nothing happens to who reads reports alone.
+
+    The consent stands whatever goes wrong here, and `make enroll` does the same again.
+    """
+    if not granted(Capability.MEETINGS, consent.scopes):
+        return
+    try:
+        app = wiring.build(configured)
+        try:
+            identity = Identity(consent.user, consent.email, (), None, IdentitySource.PEOPLE)
+            await know(identity, deps=app.deps)
+            if app.deps.subscriptions:
+                await keep(consent.user, deps=app.deps)
+                click.echo("Google tells of the teacher's classes from now on.")
+        finally:
+            await app.close()
+    except AttendanceError as error:
+        click.echo(f"The consent is kept, but the teacher is not tracked yet. {words(error)}", err=True)
+        click.echo(f"Then: AUTH_MODE=oauth make enroll TEACHER={consent.email}", err=True)

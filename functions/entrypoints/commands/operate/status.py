@@ -1,0 +1,61 @@
+"""`make status`: how the system stands, and what mends what does not come right by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from functions.entrypoints.api.schemas.answers import Status
+from functions.entrypoints.commands.operate.app import moment, run
+from functions.services.operations.survey import Survey, Trouble, Troubles, survey
+from functions.wiring import App
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print what GET /api/status answers.")
+@click.option("--check", is_flag=True, help="Exit with 1 if anything needs a person.")
+def status(*, as_json: bool, check: bool) -> None:
+    """Say how the system stands, and what mends what does not come right by itself.
+
+    Ids only: no name and no address is printed.
+    """
+
+    async def look(app: App) -> Survey:
+        return await survey(views=app.views, now=app.deps.clock())
+
+    found = run(look)
+    click.echo(Status.of(found).model_dump_json(indent=2) if as_json else "\n".join(_lines(found)))
+    if check and found.needs_a_person:
+        raise SystemExit(1)
+
+
+def _lines(found: Survey) -> Iterator[str]:
+    yield f"Teachers: {found.organizers} tracked, {found.active_organizers} with an active subscription."
+    if not found.organizers:
+        yield "  Nobody is tracked, so no event tells of a conference: make enroll TEACHER=…"
+    yield f"Last sync: {moment(found.last_sync_at) if found.last_sync_at else 'none yet'}."
+    yield from _group("Teachers without an active subscription", found.organizers_without_subscription)
+    yield from _group("Teachers whose conferences could not be looked for", found.unreconciled_organizers)
+    yield from _group("Conferences that could not be read", found.failed_conferences)
+    yield from _group("Conferences that are not read for good yet", found.provisional_conferences)
+    yield from _group("Class meetings that are overdue", found.overdue_sessions)
+    yield from _group("Class meetings that Calendar does not show as they are", found.sessions_not_in_calendar)
+    yield from _group("Messages that could not be processed", found.parked_events)
+    yield ""
+    yield "A person is needed: see above." if found.needs_a_person else "Nothing needs a person."
+
+
+def _group(title: str, troubles: Troubles) -> Iterator[str]:
+    if not troubles.first:
+        return
+    yield ""
+    yield f"{title}: {f'more than {troubles.count}; these are the first' if troubles.more else troubles.count}"
+    for trouble in troubles.first:
+        yield from _trouble(trouble)
+
+
+def _trouble(trouble: Trouble) -> Iterator[str]:
+    since = f", since {moment(trouble.since)}" if trouble.since else ""
+    yield f"  {trouble.id}: {trouble.reason}{since}"
+    yield f"    {trouble.hint}"

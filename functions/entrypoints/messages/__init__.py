@@ -1,0 +1,1 @@
+"""Pub/Sub messages: events from Google, and jobs."""

@@ -1,0 +1,88 @@
+"""How a Pub/Sub message is answered, whatever it says: acknowledged, parked, or asked for again.
+
+Returning acknowledges. HTTP 503 makes Pub/Sub deliver again; any other exception is a bug and answered 500.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from cloudevents.http import CloudEvent
+from starlette.exceptions import HTTPException
+
+from functions import logs
+from functions.domain.errors import (
+    AttendanceError,
+    NotSettled,
+    OutOfTime,
+    OwnCredentialsMissing,
+    Permanent,
+    Retryable,
+    StoreUnavailable,
+    WrongSetting,
+)
+from functions.entrypoints.messages.envelope import Message, unwrap
+from functions.services.operations.parking import parked
+from functions.wiring import App
+
+log = logging.getLogger(__name__)
+
+TIME = 500.0
+"""Seconds that a message may take: within the function's 540, with time left to answer."""
+
+Process = Callable[[Message, App], Awaitable[object]]
+
+
+async def answer(event: CloudEvent, build_app: Callable[[], App], process: Process, *, within: float = TIME) -> None:
+    """Process one message.
+
+    Args:
+        event: As the functions framework hands it over.
+        build_app: Gives the application; may fail when the environment is wrong.
+        process: What is done with a message; an error says what becomes of it.
+        within: Seconds that it may take.
+
+    Raises:
+        HTTPException: 503, the message is to be delivered again.
+    """
+    body = event.get_data()
+    with logs.context(traceparent=event.get("traceparent"), message_id=event.get("id")):
+        try:
+            app = build_app()
+            with app.patience().started():
+                async with asyncio.timeout(within):
+                    await _process(body, app, process)
+        except TimeoutError:
+            raise _again(OutOfTime(f"Not done within {within:.0f} seconds.")) from None
+        except (Retryable, WrongSetting, OwnCredentialsMissing) as error:
+            raise _again(error) from None
+
+
+async def _process(body: object, app: App, process: Process) -> None:
+    try:
+        await process(unwrap(body), app)
+    except Permanent as error:
+        await _park(body, error, app)
+
+
+async def _park(body: object, error: Permanent, app: App) -> None:
+    """Keep a message that can never succeed, then let it be acknowledged."""
+    try:
+        await app.deps.store.park(parked(body, error))
+    except Permanent as refusal:
+        raise StoreUnavailable(f"The message could not be parked: {refusal.message}", hint=refusal.hint) from refusal
+    log.error("message.parked", extra={"reason": error.reason, "detail": error.message, "hint": error.hint})
+
+
+def _again(error: AttendanceError) -> HTTPException:
+    """Log why, once, and ask for the message to be delivered again."""
+    if not isinstance(error, NotSettled):  # that a read was provisional is logged already
+        level = logging.WARNING if isinstance(error, Retryable) else logging.ERROR
+        log.log(
+            level,
+            "message.again",
+            extra={"reason": error.reason, "detail": error.message, "hint": error.hint},
+        )
+    return HTTPException(503, detail=error.reason)

@@ -1,0 +1,108 @@
+"""Workspace events: a Pub/Sub message in, acknowledged or delivered again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from time import monotonic
+
+from cloudevents.http import CloudEvent
+
+from functions import logs
+from functions.domain.conferences import events
+from functions.domain.conferences.model import SyncError, SyncSource, SyncState
+from functions.domain.conferences.syncing import may_appear
+from functions.domain.errors import ConferenceRecordGone, NeedsOperator, NotFound, NotSettled
+from functions.entrypoints.messages.answer import TIME, answer
+from functions.entrypoints.messages.envelope import Message
+from functions.entrypoints.messages.log_lines import report, report_kept
+from functions.services.sync.conference import sync_conference
+from functions.services.sync.reading import Request
+from functions.services.teachers.keep_subscriptions import keep_named
+from functions.wiring import App
+
+log = logging.getLogger(__name__)
+
+
+async def handle(event: CloudEvent, build_app: Callable[[], App], *, within: float = TIME) -> None:
+    """Process one message of the topic of Workspace events; see `functions.entrypoints.messages.answer.answer`."""
+    await answer(event, build_app, process, within=within)
+
+
+async def process(message: Message, app: App) -> SyncError | None:
+    """Do what a message asks for.
+
+    Returns:
+        Why Meet refused, until a person mends it; the message is done with all the same.
+
+    Raises:
+        Retryable: It is to be processed again later.
+        Permanent: It can never succeed.
+    """
+    event = events.parse(message.attributes, message.payload)
+    origin = event.origin
+    with logs.context(event_id=origin.event_id, event_type=origin.event_type, **_about(event)):
+        match event:
+            case events.ConferenceEnded():
+                return await _record(event, app)
+            case events.SubscriptionChanged():
+                return await _look_after(event, app)
+            case events.Unknown():
+                log.warning("event.unknown")
+            case _:
+                log.info("event.noted")
+    return None
+
+
+async def _record(event: events.ConferenceEnded, app: App) -> SyncError | None:
+    began = monotonic()
+    request = Request(
+        conference_record=event.conference_record,
+        organizer=event.origin.organizer,
+        ended_event_at=event.origin.occurred_at,
+        source=SyncSource.EVENT,
+        subscription=event.origin.subscription,
+    )
+    try:
+        recorded = await sync_conference(request, deps=app.deps)
+    except ConferenceRecordGone:
+        if not may_appear(event.origin.occurred_at, now=app.deps.clock()):
+            raise
+        log.info("event.early")
+        raise NotSettled("Meet does not show the conference record yet.") from None
+    report(recorded, seconds=monotonic() - began)
+    if recorded.conference.sync.state is SyncState.PROVISIONAL:
+        raise NotSettled("Meet may still change the conference.")
+    return recorded.refusal
+
+
+async def _look_after(event: events.SubscriptionChanged, app: App) -> SyncError | None:
+    """A subscription ends soon, has ended or tells nothing any more: what is done depends on how it stands now."""
+    try:
+        kept = await keep_named(event.subscription, deps=app.deps)
+    except NotFound:
+        kept = None
+    except NeedsOperator as error:
+        # Acknowledged: it stands with the organizer, and the scheduled job tries it again.
+        log.error("subscription.failed", extra={"reason": error.reason, "hint": error.hint})  # noqa: TRY400 - no bug
+        return SyncError.of(error, at=app.deps.clock())
+    if kept is None:
+        log.info("event.noted")  # of somebody who is not tracked any more
+    else:
+        report_kept(kept)
+    return None
+
+
+def _about(event: events.Event) -> dict[str, str]:
+    """The resource that an event names, as a log field."""
+    match event:
+        case events.ConferenceStarted() | events.ConferenceEnded():
+            return {"conference_record": event.conference_record}
+        case events.ParticipantJoined() | events.ParticipantLeft():
+            return {"participant_session": event.participant_session}
+        case events.ArtifactChanged():
+            return {"artifact": event.artifact}
+        case events.SubscriptionChanged():
+            return {"subscription": event.subscription}
+        case events.Unknown():
+            return {}

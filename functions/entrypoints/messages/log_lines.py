@@ -1,0 +1,80 @@
+"""The one log line that tells what a sync did, or what a survey found. Ids and numbers only.
+
+Alerts rest on these lines (`infra/monitoring/`): a test runs each filter against them.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from functions.services.operations.survey import Survey
+from functions.services.sync.conference import Recorded, SessionSynced
+from functions.services.teachers.keep_subscriptions import Kept
+
+log = logging.getLogger(__name__)
+
+
+def report(recorded: Recorded, *, seconds: float) -> None:
+    """Tell what came of recording a conference."""
+    sync = recorded.conference.sync
+    facts = {
+        "outcome": sync.state.value,
+        "read": recorded.read,
+        "people": recorded.people,
+        "meet_calls": sync.meet_calls if recorded.read else 0,
+        "attempts": sync.attempts,
+        "seconds": round(seconds, 3),
+    }
+    if recorded.refusal:
+        log.error(
+            "conference.failed", extra={**facts, "reason": recorded.refusal.reason, "hint": recorded.refusal.hint}
+        )
+    else:
+        log.info("conference.recorded", extra=facts)
+
+
+def report_kept(kept: Kept) -> None:
+    """Tell what was done about a teacher's subscription."""
+    subscription = kept.subscription
+    facts = {
+        "organizer": kept.user,
+        "actions": [action.value for action in kept.actions],
+        "state": subscription.state.value if subscription else None,
+        "expire_time": subscription.expire_time.isoformat() if subscription and subscription.expire_time else None,
+    }
+    log.info("subscription.kept", extra=facts)
+
+
+def report_session(synced: SessionSynced, *, seconds: float) -> None:
+    """Tell what came of bringing a class meeting up to date."""
+    facts = {
+        "outcome": synced.sync.state.value if synced.sync else None,
+        "new": synced.created,
+        "changed": synced.updated,
+        "meet_calls": synced.meet_calls,
+        "seconds": round(seconds, 3),
+    }
+    error = synced.sync.error if synced.sync else None
+    if error:
+        log.error("session.failed", extra={**facts, "reason": error.reason, "hint": error.hint})
+    else:
+        log.info("session.synced", extra=facts)
+
+
+def report_survey(survey: Survey) -> None:
+    """Tell how the system stands, in numbers; what is counted, only up to how many the survey tells of."""
+    log.log(
+        logging.WARNING if survey.needs_a_person else logging.INFO,
+        "system.surveyed",
+        extra={
+            "organizers": survey.organizers,
+            "inactive_organizers": survey.organizers - survey.active_organizers,
+            "provisional_conferences": survey.provisional_conferences.count,
+            "failed_conferences": survey.failed_conferences.count,
+            "overdue_sessions": survey.overdue_sessions.count,
+            "calendar_failures": survey.sessions_not_in_calendar.count,
+            "parked_events": survey.parked_events.count,
+            "oldest_provisional_seconds": survey.oldest_provisional_seconds,
+            "most_overdue_seconds": survey.most_overdue_seconds,
+        },
+    )

@@ -1,0 +1,1 @@
+"""Schedule classes, change them, and show them in Calendar."""

@@ -1,0 +1,214 @@
+"""Move and rename class meetings, give them other teachers, call them off."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from functions.domain.classes.calendar import to_follow
+from functions.domain.classes.sessions import AuditEntry, Caller, ClassSession, Progress, Tracking
+from functions.domain.classes.timetable import Room
+from functions.domain.errors import InvalidRequest
+from functions.domain.etag import require_match
+from functions.domain.intervals import Interval
+from functions.ports.store import Work
+from functions.services.classes.follow_calendar import follow_now
+from functions.services.classes.schedule import LONGEST, require_near, with_class
+from functions.services.corrections.follow_students import Unapplied, follow_students
+from functions.services.deps import Deps
+from functions.services.stored import required_session
+from functions.services.sync.marking import mark, place, rearrange
+from functions.services.teachers.impersonation import require_allowed
+from functions.services.teachers.organizers import track
+
+
+@dataclass(frozen=True, slots=True)
+class ClassChange:
+    """What is to be another way; None stays."""
+
+    start_time: datetime | None = None
+    duration: timedelta | None = None
+    subject: str | None = None
+    teacher_email: str | None = None
+    co_teacher_emails: tuple[str, ...] | None = None
+
+
+async def change_class(
+    session_id: str, change: ClassChange, *, following: bool, caller: Caller, if_match: str | None, deps: Deps
+) -> tuple[tuple[str, ...], tuple[Unapplied, ...]]:
+    """Move or rename a class, or give it other teachers; with `following` all later ones of its series as well.
+
+    Those move by as much local clock time as this one.
+
+    Returns:
+        The class meetings. Once they have other teachers also the corrections that apply to nobody who is expected now.
+
+    Raises:
+        NotFound, PreconditionFailed, OverlappingClass, InvalidRequest, DomainNotAllowed: Nothing was changed.
+    """
+    tracking: tuple[Tracking, str | None] | None = None
+    if change.teacher_email:
+        await require_allowed(change.teacher_email, caller=caller, deps=deps)
+        tracking = await track(change.teacher_email, caller=caller, deps=deps)
+    if change.start_time:
+        require_near(change.start_time, now=deps.clock())
+    entry_id = uuid.uuid4().hex
+    candidates = await _candidates(session_id, following=following, deps=deps)
+
+    async def decide(work: Work) -> tuple[tuple[str, ...], tuple[Unapplied, ...]]:
+        now = deps.clock()
+        first, sessions = await _planned(work, session_id, candidates, if_match=if_match)
+        unapplied: list[Unapplied] = []
+        changed: dict[str, ClassSession] = {}
+        rooms: dict[str, Room] = {}
+        for session in sessions:
+            moved = to_follow(session, _changed(session, change, first=first, tracking=tracking), now=now)
+            changed[session.session_id] = moved
+            room = rooms.get(session.space.name) or await work.room(session.space.name)
+            rooms[session.space.name] = room.without_slot(session.session_id)
+        for moved in changed.values():
+            scheduled = moved.plan.takes_place
+            if scheduled:
+                room = rooms[moved.space.name]
+                rooms[moved.space.name] = with_class(room, moved.session_id, scheduled, moved.plan.policy)
+        touched = {name for room in rooms.values() for name in await rearrange(work, room, now=now)}
+        for session in sessions:
+            after = changed[session.session_id]
+            if after.plan.teachers != session.plan.teachers:
+                followed = await follow_students(work, session, after, rules=deps.rules, now=now)
+                unapplied += followed.unapplied
+        await mark(work, touched, rules=deps.rules, now=now, changed=changed)
+        references = {"session_id": session_id, "sessions": str(len(changed))}
+        work.note(AuditEntry(entry_id, None, caller.email, "class.changed", references, {}))
+        return tuple(changed), tuple(unapplied)
+
+    (changed_ids, unapplied), _ = await deps.store.transact(decide)
+    await follow_now(changed_ids, deps=deps)
+    return changed_ids, unapplied
+
+
+async def cancel_class(
+    session_id: str, *, following: bool, caller: Caller, if_match: str | None, deps: Deps
+) -> tuple[str, ...]:
+    """Call a class off; with `following` all later ones of its series as well. Again changes nothing.
+
+    Its conferences, if there were any, become class meetings that nobody scheduled.
+
+    Raises:
+        NotFound, PreconditionFailed, InvalidRequest: Nothing was changed.
+    """
+    entry_id = uuid.uuid4().hex
+    candidates = await _candidates(session_id, following=following, deps=deps)
+
+    async def decide(work: Work) -> tuple[str, ...]:
+        now = deps.clock()
+        first = await _required(work, session_id, if_match=if_match)
+        if first.plan.cancelled and not following:
+            return ()
+        _, sessions = await _planned(work, session_id, candidates, if_match=None, cancelled_too=True)
+        changed: dict[str, ClassSession] = {}
+        rooms: dict[str, Room] = {}
+        touched: set[str] = set()
+        for session in sessions:
+            if session.plan.cancelled:
+                continue
+            touched |= await _let_go(work, session, now=now)
+            plan = dataclasses.replace(session.plan, cancelled=True, attached=())
+            cancelled = dataclasses.replace(session, owned=None, plan=plan, progress=Progress())
+            changed[session.session_id] = to_follow(session, cancelled, now=now)
+            room = rooms.get(session.space.name) or await work.room(session.space.name)
+            rooms[session.space.name] = room.without_slot(session.session_id)
+        for room in rooms.values():
+            touched |= await rearrange(work, room, now=now)
+        await mark(work, touched, rules=deps.rules, now=now, changed=changed)
+        references = {"session_id": session_id, "sessions": str(len(changed))}
+        work.note(AuditEntry(entry_id, None, caller.email, "class.cancelled", references, {}))
+        return tuple(changed)
+
+    changed_ids, _ = await deps.store.transact(decide)
+    await follow_now(changed_ids, deps=deps)
+    return changed_ids
+
+
+async def _let_go(work: Work, session: ClassSession, *, now: datetime) -> frozenset[str]:
+    """Let the records that people attached to a class meeting belong where their time says again."""
+    touched: set[str] = set()
+    for attached in session.plan.attached:
+        conference = await work.conference(attached.conference_record)
+        if conference:
+            others = tuple(other for other in conference.attached_to if other != session.session_id)
+            touched |= await place(work, dataclasses.replace(conference, attached_to=others), now=now)
+    return frozenset(touched)
+
+
+async def _candidates(session_id: str, *, following: bool, deps: Deps) -> Sequence[str]:
+    """The class meetings that a change may be about."""
+    if not following:
+        return [session_id]
+    session = await deps.store.reader().session(session_id)
+    series_id = session.plan.series_id if session else None
+    return await deps.store.sessions_of_series(series_id) if series_id else [session_id]
+
+
+async def _required(work: Work, session_id: str, *, if_match: str | None) -> ClassSession:
+    session = await required_session(work, session_id)
+    require_match(if_match, await work.updated_at(session_id))
+    if session.plan.scheduled is None:
+        raise InvalidRequest.of("session_id", "is of a meeting that nobody scheduled")
+    return session
+
+
+async def _planned(
+    work: Work, session_id: str, candidates: Sequence[str], *, if_match: str | None, cancelled_too: bool = False
+) -> tuple[ClassSession, list[ClassSession]]:
+    """A class meeting with those that a change is about: itself and later ones that are not cancelled."""
+    first = await _required(work, session_id, if_match=if_match)
+    if first.plan.cancelled and not cancelled_too:
+        raise InvalidRequest.of("session_id", "is of a class that is cancelled")
+    others = [await work.session(other) for other in candidates if other != session_id]
+    later = [o for o in others if o and o.start > first.start and not o.plan.cancelled]
+    return first, [first, *later]
+
+
+def _changed(
+    session: ClassSession, change: ClassChange, *, first: ClassSession, tracking: tuple[Tracking, str | None] | None
+) -> ClassSession:
+    plan = session.plan
+    scheduled = plan.scheduled
+    if scheduled is None:
+        return session
+    start = scheduled.start
+    if change.start_time:
+        start = _moved(start, first.start, change.start_time, session.time_zone)
+    length = scheduled.length if change.duration is None else change.duration
+    if not timedelta(minutes=1) <= length <= LONGEST:
+        raise InvalidRequest.of("duration_minutes", "should be between 1 and 1440")
+    after = Interval(start, start + length)
+    teacher = change.teacher_email or (plan.teachers[0] if plan.teachers else None)
+    others = plan.teachers[1:] if change.co_teacher_emails is None else change.co_teacher_emails
+    plan = dataclasses.replace(
+        plan,
+        scheduled=after,
+        subject=plan.subject if change.subject is None else change.subject,
+        teachers=tuple(dict.fromkeys([*([teacher] if teacher else []), *others])),
+        tracking=tracking[0] if tracking else plan.tracking,
+        tracking_hint=tracking[1] if tracking else plan.tracking_hint,
+    )
+    # What was looked at for another time is no evidence for this one.
+    progress = session.progress if after == scheduled else Progress()
+    return dataclasses.replace(session, plan=plan, progress=progress)
+
+
+def _moved(start: datetime, first: datetime, wanted: datetime, time_zone: str) -> datetime:
+    """A start moved by as much local clock time as the first one is."""
+    if start == first:
+        return wanted
+    zone = ZoneInfo(time_zone)
+    by = wanted.astimezone(zone).replace(tzinfo=None) - first.astimezone(zone).replace(tzinfo=None)
+    if not by:
+        return start
+    return (start.astimezone(zone).replace(tzinfo=None) + by).replace(tzinfo=zone).astimezone(first.tzinfo)

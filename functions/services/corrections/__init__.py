@@ -1,0 +1,1 @@
+"""What people decide about a class meeting: marks, guests, rosters, records."""

@@ -1,0 +1,246 @@
+"""What belongs to a class meeting: its roster, its rules, and further conference records."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from functions.domain.classes.roster import Decision, RosterEntry, checked_roster
+from functions.domain.classes.sessions import AttachedRecord, Caller, ClassSession
+from functions.domain.classes.timetable import Slot
+from functions.domain.conferences.model import Organizer, Reading, SyncSource
+from functions.domain.conferences.syncing import after_reading
+from functions.domain.errors import InvalidRequest, NotFound, SessionNotFound
+from functions.ports.store import Work
+from functions.services.classes.follow_calendar import follow_now
+from functions.services.corrections.decisions import Changed, carry_out
+from functions.services.corrections.follow_students import Unapplied, follow_students
+from functions.services.deps import Deps
+from functions.services.stored import required_session
+from functions.services.sync.identities import resolve_identities
+from functions.services.sync.marking import place, rearrange
+
+
+async def attach_record(
+    session_id: str,
+    *,
+    conference_record: str | None,
+    from_session_id: str | None,
+    by: str,
+    caller: Caller,
+    if_match: str | None,
+    deps: Deps,
+) -> str:
+    """Make a conference record of any room part of a class meeting, whole: a substitute's room.
+
+    One that is not stored yet is read from Meet as the class's teacher.
+
+    Returns:
+        The conference record's name.
+
+    Raises:
+        ConferenceRecordGone: Meet does not know it.
+        InvalidRequest: `from_session_id` is a scheduled class.
+        NotFound, PreconditionFailed, Retryable, NeedsOperator: Nothing was changed.
+    """
+    record = conference_record or f"conferenceRecords/{from_session_id}"
+    reading = await _reading(session_id, record, from_session_id, deps)
+
+    async def change(work: Work, session: ClassSession, decision: Decision) -> Changed:
+        if session.plan.takes_place is None:
+            raise InvalidRequest.of("session_id", "is no scheduled class meeting that takes place")
+        now = deps.clock()
+        conference = await work.conference(record)
+        if conference is None and reading:
+            organizer = Organizer(email=session.plan.teachers[0]) if session.plan.teachers else Organizer()
+            conference = after_reading(
+                None,
+                reading,
+                organizer=organizer,
+                ended_event_at=None,
+                source=SyncSource.MANUAL,
+                settle=deps.rules.settle,
+            )
+        if conference is None:
+            raise NotFound("There is no such conference record.")
+        if any(attached.conference_record == record for attached in session.plan.attached):
+            return Changed(session, result=(record,))
+        attached_to = tuple(dict.fromkeys([*conference.attached_to, session_id]))
+        touched = await place(work, dataclasses.replace(conference, attached_to=attached_to), now=now)
+        attached = AttachedRecord(record, decision.by, decision.at)
+        plan = dataclasses.replace(session.plan, attached=(*session.plan.attached, attached))
+        return Changed(
+            dataclasses.replace(session, plan=plan),
+            references={"conference_record": record},
+            touched=touched,
+            result=(record,),
+        )
+
+    (result,) = await carry_out(
+        session_id, change, what="record.attached", by=by, caller=caller, if_match=if_match, deps=deps
+    )
+    return result
+
+
+async def detach_record(
+    session_id: str, conference_record_id: str, *, by: str, caller: Caller, if_match: str | None, deps: Deps
+) -> None:
+    """Undo that a conference record was made part of a class meeting: it belongs where its time says again.
+
+    Raises:
+        NotFound: It was not attached by hand.
+    """
+    record = f"conferenceRecords/{conference_record_id}"
+
+    async def change(work: Work, session: ClassSession, _: Decision) -> Changed:
+        left = tuple(attached for attached in session.plan.attached if attached.conference_record != record)
+        if left == session.plan.attached:
+            raise NotFound("This conference record was not attached to the class meeting by hand.")
+        touched: frozenset[str] = frozenset()
+        conference = await work.conference(record)
+        if conference:
+            others = tuple(other for other in conference.attached_to if other != session_id)
+            detached = dataclasses.replace(conference, attached_to=others)
+            touched = await place(work, detached, now=deps.clock())
+        plan = dataclasses.replace(session.plan, attached=left)
+        return Changed(
+            dataclasses.replace(session, plan=plan), references={"conference_record": record}, touched=touched
+        )
+
+    await carry_out(session_id, change, what="record.detached", by=by, caller=caller, if_match=if_match, deps=deps)
+
+
+async def set_roster(
+    session_id: str,
+    students: tuple[RosterEntry, ...],
+    *,
+    by: str,
+    caller: Caller,
+    if_match: str | None,
+    deps: Deps,
+) -> tuple[Unapplied, ...]:
+    """Replace who is expected in a class meeting.
+
+    Returns:
+        The corrections that apply to nobody on the roster now.
+
+    Raises:
+        InvalidRequest: A student stands there twice.
+        NotFound, PreconditionFailed: Nothing was changed.
+    """
+    checked = checked_roster(students)
+    unapplied: tuple[Unapplied, ...] = ()
+
+    async def change(work: Work, session: ClassSession, _: Decision) -> Changed:
+        nonlocal unapplied
+        changed, unapplied = await with_roster(work, session, checked, deps=deps)
+        return changed
+
+    await carry_out(session_id, change, what="roster.set", by=by, caller=caller, if_match=if_match, deps=deps)
+    await follow_now([session_id], deps=deps)
+    return unapplied
+
+
+async def set_class_roster(
+    class_id: str,
+    students: tuple[RosterEntry, ...],
+    *,
+    since: datetime | None,
+    by: str,
+    caller: Caller,
+    deps: Deps,
+) -> tuple[tuple[str, ...], tuple[Unapplied, ...]]:
+    """Replace who is expected in all meetings of a class that begin from a moment on; from now on by default.
+
+    Students of another section in the same room stay. The class meetings are changed one after the other: if it
+    fails on the way, asking for the same again completes it.
+
+    Returns:
+        Ids of the class meetings, and the corrections in them that apply to nobody on their rosters now.
+
+    Raises:
+        InvalidRequest: A student stands there twice.
+        NotFound: The class has no such meeting.
+    """
+    checked = checked_roster(students)
+    unapplied: dict[str, tuple[Unapplied, ...]] = {}
+    session_ids = await deps.store.sessions_of_class(class_id, since=since or deps.clock())
+    if not session_ids:
+        raise NotFound("The class has no meeting from this moment on.")
+
+    async def change(work: Work, session: ClassSession, _: Decision) -> Changed:
+        own = session.plan.class_id
+        others = [entry for entry in session.plan.roster if (entry.class_id or own) != class_id]
+        theirs = [entry if own == class_id else dataclasses.replace(entry, class_id=class_id) for entry in checked]
+        # Whoever stands in another section there has moved to this one.
+        wanted = (*theirs, *(o for o in others if not any(o.is_same_as(t) for t in theirs)))
+        changed, unapplied[session.session_id] = await with_roster(work, session, wanted, deps=deps)
+        return changed
+
+    for session_id in session_ids:
+        await carry_out(session_id, change, what="roster.set", by=by, caller=caller, if_match=None, deps=deps)
+    # All at once, so that the guests of a series are written to once.
+    await follow_now(session_ids, deps=deps)
+    return tuple(session_ids), tuple(one for session_id in session_ids for one in unapplied.get(session_id, ()))
+
+
+async def set_policy(
+    session_id: str, policy: Mapping[str, object], *, by: str, caller: Caller, if_match: str | None, deps: Deps
+) -> None:
+    """Replace a class meeting's rules: the school's own, with what is named here in their place.
+
+    Raises:
+        InvalidRequest: A field is unknown or has a value that it cannot have.
+        NotFound, PreconditionFailed: Nothing was changed.
+    """
+    wanted = deps.rules.policy.changed(policy)
+
+    async def change(work: Work, session: ClassSession, _: Decision) -> Changed:
+        if wanted == session.plan.policy:
+            return Changed(session)
+        changed = dataclasses.replace(session, plan=dataclasses.replace(session.plan, policy=wanted))
+        touched: frozenset[str] = frozenset()
+        scheduled = session.plan.takes_place
+        if scheduled:
+            room = await work.room(session.space.name)
+            slot = Slot(session_id, scheduled, wanted.open_before, wanted.open_after)
+            touched = await rearrange(work, room.with_slot(slot), now=deps.clock())
+        return Changed(changed, references={}, touched=touched)
+
+    await carry_out(session_id, change, what="policy.set", by=by, caller=caller, if_match=if_match, deps=deps)
+
+
+async def _reading(session_id: str, record: str, from_session_id: str | None, deps: Deps) -> Reading | None:
+    """What Meet says of a record that is not stored; None if it is."""
+    reader = deps.store.reader()
+    session = await required_session(reader, session_id)
+    other = await reader.session(from_session_id) if from_session_id else None
+    if other and other.plan.scheduled:
+        raise InvalidRequest.of("session_id", "is a scheduled class meeting: name its conference record")
+    known = await reader.conference(record)
+    if from_session_id and known is None:
+        raise SessionNotFound("There is no such class meeting to attach.")
+    if known is not None and (known.snapshot is not None or known.interruption is None):
+        return None
+    teacher = Organizer(email=session.plan.teachers[0]) if session.plan.teachers else Organizer()
+    reading = await deps.conferences.read(record, organizer=teacher)
+    users = [u for p in reading.snapshot.participants if (u := getattr(p.user, "user", None))]
+    await resolve_identities(users, acting_as=teacher, reader=reader, deps=deps, since=reading.snapshot.record.end_time)
+    return reading
+
+
+async def with_roster(
+    work: Work, session: ClassSession, students: Iterable[RosterEntry], *, deps: Deps
+) -> tuple[Changed, tuple[Unapplied, ...]]:
+    """A class meeting with another roster. What people corrected follows its students.
+
+    Returns:
+        The change, and the corrections that apply to nobody on the roster now.
+    """
+    wanted = tuple(students)
+    changed = dataclasses.replace(session, plan=dataclasses.replace(session.plan, roster=wanted))
+    followed = await follow_students(work, session, changed, rules=deps.rules, now=deps.clock())
+    if wanted == session.plan.roster and not followed.changed:
+        return Changed(session), followed.unapplied
+    return Changed(changed, references={"students": str(len(wanted))}), followed.unapplied

@@ -1,0 +1,88 @@
+"""A decision of a person about a class meeting: kept by itself, with its marks and its audit in one commit.
+
+Attendance is computed from it, and no sync ever touches it. Marks are computed again from what is stored, without
+asking Meet.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from functions.domain.classes.calendar import to_follow
+from functions.domain.classes.roster import Decision, RosterEntry
+from functions.domain.classes.sessions import AuditEntry, Caller, ClassSession, Remark
+from functions.domain.etag import require_match
+from functions.domain.marking.attendance import attendee_id as attendee_id_of
+from functions.ports.store import Reader, Work
+from functions.services.deps import Deps
+from functions.services.stored import required_session
+from functions.services.sync.mark_elsewhere import mark_elsewhere
+from functions.services.sync.marking import expected_in, mark
+
+Change = Callable[[Work, ClassSession, Decision], Awaitable["Changed"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What a decision changes.
+
+    Attributes:
+        session: The class meeting as it is planned now.
+        touched: Further class meetings to be marked.
+        references: Ids for the audit; None if nothing was changed.
+        result: What the caller is told.
+        accounts: Accounts that are remembered as another student's from now on, and the students of before and after.
+    """
+
+    session: ClassSession
+    references: Mapping[str, str] | None = None
+    touched: frozenset[str] = frozenset()
+    result: tuple[str, ...] = ()
+    accounts: tuple[RosterEntry, ...] = ()
+
+
+async def carry_out(
+    session_id: str,
+    change: Change,
+    *,
+    what: str,
+    by: str,
+    caller: Caller,
+    if_match: str | None,
+    deps: Deps,
+) -> tuple[str, ...]:
+    """Do what a person decided about a class meeting, in one commit with its marks and the audit.
+
+    In the same commit stands what is still to be marked elsewhere, so that nothing after the commit can lose it.
+    """
+    entry_id = uuid.uuid4().hex
+    decision = Decision(by, caller.email, deps.clock())
+
+    async def decide(work: Work) -> Changed:
+        session = await required_session(work, session_id)
+        require_match(if_match, await work.updated_at(session_id))
+        changed = await change(work, session, decision)
+        if changed.references is not None:
+            now = deps.clock()
+            planned = to_follow(session, changed.session, now=now)
+            await mark(work, changed.touched, rules=deps.rules, now=now, changed={session_id: planned})
+            references = {"session_id": session_id, **changed.references}
+            work.note(AuditEntry(entry_id, by, caller.email, what, references, {}))
+        if changed.accounts:
+            work.put_remark(Remark(entry_id, changed.accounts, session_id=session_id))
+        return changed
+
+    # Many marks are set at once, one call each: in this process they need not fight for the class meeting.
+    async with deps.turns.of(f"decisions/{session_id}"):
+        changed, _ = await deps.store.transact(decide)
+    if changed.accounts:
+        await mark_elsewhere(Remark(entry_id, changed.accounts, session_id=session_id), deps=deps)
+    return changed.result
+
+
+async def students_by_id(reader: Reader, session: ClassSession, *, deps: Deps) -> dict[str, RosterEntry]:
+    """The students of a class meeting by attendee id."""
+    students = await expected_in(reader, session, rules=deps.rules, now=deps.clock())
+    return {attendee_id_of(session.session_id, entry.key): entry for entry in students}

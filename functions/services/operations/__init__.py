@@ -1,0 +1,1 @@
+"""What keeps the system complete: jobs, reconciliation, parked messages, backfill, status."""

@@ -1,0 +1,117 @@
+"""Read what Meet still remembers of the time before: conferences that no event told of, or that could not be read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from functions.domain.classes.sessions import TrackedOrganizer
+from functions.domain.classes.timetable import RETENTION
+from functions.domain.conferences.model import Organizer, SyncError, SyncSource, SyncState
+from functions.domain.errors import AttendanceError
+from functions.services.deps import Deps
+from functions.services.operations.reconcile import unfinished
+from functions.services.sync.conference import sync_conference
+from functions.services.sync.reading import Request
+
+AT_ONCE = 4
+"""How many conferences of one teacher are read at a time: one that waits for names holds up no other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A teacher's conferences are listed.
+
+    Attributes:
+        user: The teacher, `users/{id}`.
+        found: How many conferences Meet knows.
+        wanted: Those of them that are to be read, oldest first.
+    """
+
+    user: str
+    found: int
+    wanted: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A conference was read and stored; unless it is settled, the scheduled jobs read it again."""
+
+    conference_record: str
+    settled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A conference could not be read, or a teacher's (`users/{id}`) not be listed. A later run tries it again."""
+
+    what: str
+    trouble: AttendanceError | SyncError
+
+
+Step = Listed | Read | Failed
+Tell = Callable[[Step], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far back is looked; `cut` says that more was asked for than Meet remembers."""
+
+    since: datetime
+    cut: bool
+
+
+def reach(since: datetime, *, now: datetime) -> Reach:
+    """As far back as is asked for, within Meet's 30 days."""
+    earliest = now - RETENTION
+    return Reach(max(since, earliest), cut=since < earliest)
+
+
+async def backfill(
+    organizer: TrackedOrganizer, *, since: datetime, tell: Tell, deps: Deps, dry_run: bool = False
+) -> None:
+    """Read every conference of a teacher that is missing, failed, or not final; whatever fails is told, never raised.
+
+    What is stored for good is not read again, so one that was broken off goes on where it was.
+
+    Args:
+        organizer: Whose.
+        since: Only conferences that ended at this moment or later; Meet lists none that it takes for ongoing.
+        tell: Called with each step as it is done.
+        deps: The outside world.
+        dry_run: Whether it is only told what would be read.
+    """
+    try:
+        listing = await deps.conferences.list(
+            space=None, since=since, until=None, organizer=Organizer(organizer.user, organizer.email)
+        )
+        wanted = await unfinished([record.name for record in listing.records], deps, at_once=True)
+    except AttendanceError as error:
+        tell(Failed(organizer.user, error))
+        return
+    tell(Listed(organizer.user, len(listing.records), wanted))
+    if not dry_run:
+        await _read_all(wanted, organizer, tell, deps)
+
+
+async def _read_all(records: Iterable[str], organizer: TrackedOrganizer, tell: Tell, deps: Deps) -> None:
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def read(record: str) -> None:
+        request = Request(record, Organizer(organizer.user, organizer.email), None, SyncSource.MANUAL)
+        async with places:
+            try:
+                recorded = await sync_conference(request, deps=deps)
+            except AttendanceError as error:
+                tell(Failed(record, error))
+                return
+        if recorded.refusal:
+            tell(Failed(record, recorded.refusal))
+        else:
+            tell(Read(record, settled=recorded.conference.sync.state is SyncState.COMPLETE))
+
+    async with asyncio.TaskGroup() as tasks:
+        for record in records:
+            tasks.create_task(read(record))

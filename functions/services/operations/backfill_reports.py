@@ -1,0 +1,141 @@
+"""Read what Google's reports still hold of the time before: calls of tracked teachers that Meet has forgotten."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from functions.domain.classes.sessions import TrackedOrganizer
+from functions.domain.conferences.model import Organizer, Space
+from functions.domain.conferences.reported import REACH, Endpoint, ReportedConference, conferences_of
+from functions.domain.conferences.syncing import LONGEST_CALL
+from functions.domain.errors import AttendanceError
+from functions.services.deps import Deps
+from functions.services.operations.backfill import Failed, Reach, Read
+from functions.services.sync.from_reports import record_reported, require_reports
+
+AT_ONCE = timedelta(days=1)
+"""How much time one question to the reports covers: a school's day is some thousand rows."""
+
+_ROOM_KEPT = timedelta(days=1)
+"""A class meeting that began so long after a call may still tell which room the call's meeting code was of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Reports tell of a call of a tracked teacher; it is read unless only that is asked for."""
+
+    conference_record: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unplaced:
+    """Nobody knows which room the meeting code of a call is of, so it is not stored."""
+
+    conference_record: str
+
+
+Step = Found | Read | Failed | Unplaced
+Tell = Callable[[Step], None]
+
+
+def reports_reach(since: datetime, *, now: datetime) -> Reach:
+    """As far back as is asked for, within the reports' 180 days."""
+    earliest = now - REACH
+    return Reach(max(since, earliest), cut=since < earliest)
+
+
+async def backfill_from_reports(
+    organizers: Collection[TrackedOrganizer], *, since: datetime, tell: Tell, deps: Deps, dry_run: bool = False
+) -> None:
+    """Store every call of some teachers that reports tell of; a call that fails is told, and stops no other.
+
+    A call's room is the one that had its meeting code in a class meeting, else the one that Meet finds for its
+    teacher. May be broken off and repeated: what is stored is only ever added to.
+
+    Args:
+        organizers: Whose; a report of the whole school is read, and of everybody else's calls nothing is kept.
+        since: Only calls that ended at this moment or later.
+        tell: Called with each step as it is done.
+        deps: The outside world.
+        dry_run: Whether it is only told what would be stored.
+
+    Raises:
+        Retryable, NeedsOperator, Permanent: Reports cannot be read; what was stored before stands.
+    """
+    teachers = await _by_address(organizers, deps)
+    rooms = _Rooms(deps)
+    async for conference, pulled_at in _conferences(since, frozenset(teachers), deps):
+        tell(Found(conference.conference_record))
+        if dry_run:
+            continue
+        teacher = teachers[conference.organizer_email or ""]
+        conference = dataclasses.replace(conference, organizer_email=teacher.email)  # noqa: PLW2901 - the same call
+        try:
+            space = await rooms.of(conference, Organizer(teacher.user, teacher.email))
+            if space is None:
+                tell(Unplaced(conference.conference_record))
+                continue
+            await record_reported(conference, space, pulled_at=pulled_at, deps=deps)
+        except AttendanceError as error:
+            tell(Failed(conference.conference_record, error))
+            continue
+        tell(Read(conference.conference_record, settled=True))
+
+
+async def _by_address(organizers: Collection[TrackedOrganizer], deps: Deps) -> Mapping[str, TrackedOrganizer]:
+    """Teachers by all their addresses: reports may name another one than they are enrolled by."""
+    people = await deps.store.reader().people([organizer.user for organizer in organizers])
+    identities = {user: person.identity for user, person in people.items() if person.identity}
+    found: dict[str, TrackedOrganizer] = {}
+    for organizer in organizers:
+        identity = identities.get(organizer.user)
+        for address in (identity.email, *identity.aliases) if identity else ():
+            found.setdefault(address, organizer)
+    return found | {organizer.email: organizer for organizer in organizers}
+
+
+async def _conferences(
+    since: datetime, emails: Collection[str], deps: Deps
+) -> AsyncIterator[tuple[ReportedConference, datetime]]:
+    """The calls of these organizers that ended since a moment, each once and whole, with when they were asked for."""
+    reports, now = require_reports(deps), deps.clock()
+    begin = max(since - LONGEST_CALL, now - REACH)
+    waiting: set[Endpoint] = set()
+    while begin < now:
+        end = min(begin + AT_ONCE, now)
+        report = await reports.read(meeting_code=None, since=begin, until=end)
+        waiting |= report.endpoints
+        # Who is still in a call that may go on has no row yet.
+        over = [one for one in conferences_of(waiting) if end == now or one.time.start + LONGEST_CALL <= end]
+        for conference in over:
+            if conference.time.end >= since and conference.organizer_email in emails:
+                yield conference, report.began_at
+        waiting = _without(waiting, over)
+        begin = end
+
+
+def _without(endpoints: Iterable[Endpoint], conferences: Iterable[ReportedConference]) -> set[Endpoint]:
+    """The endpoints of other calls than these."""
+    done = {conference.conference_record for conference in conferences}
+    return {one for one in endpoints if one.conference_record not in done}
+
+
+class _Rooms:
+    """Which room a meeting code is of; asked for once."""
+
+    def __init__(self, deps: Deps) -> None:
+        self._deps = deps
+        self._found: dict[str, Space | None] = {}
+
+    async def of(self, conference: ReportedConference, teacher: Organizer) -> Space | None:
+        """The room of a call; raises as `Spaces.find` does."""
+        code = conference.meeting_code
+        known = await self._deps.store.space_with_code(code, until=conference.time.end + _ROOM_KEPT)
+        if known:
+            return known
+        if code not in self._found:
+            self._found[code] = await self._deps.spaces.find(code, teacher=teacher)
+        return self._found[code]

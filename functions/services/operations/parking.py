@@ -1,0 +1,149 @@
+"""What is kept of a message that cannot be processed, and where dead letters go: to where a person looks."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from functions.domain.conferences.syncing import is_unfinished
+from functions.domain.errors import AttendanceError, ConferenceRecordGone, Undelivered, UnreadableMessage
+from functions.ports.messages import Job, Parked, ParkedEvent
+from functions.services.deps import Deps
+from functions.services.sync.reading import Request
+
+log = logging.getLogger(__name__)
+
+
+DEAD_LETTERS_JOB = "park-dead-letters"
+
+SHIFT = timedelta(seconds=240)
+"""How long one call parks dead letters; the function has 540 seconds."""
+
+
+PASSED = (ConferenceRecordGone.reason, Undelivered.reason)
+"""Why messages were parked whose work another one may have done since."""
+
+
+async def park_dead_letters(*, deps: Deps) -> int:
+    """Park every dead letter that waits. Each is taken from its subscription once it is kept, so none is lost.
+
+    Returns:
+        How many; 0 where there is no such subscription. What is left after some minutes is another job's.
+
+    Raises:
+        Retryable: Pub/Sub or the store did not answer; what was not kept waits.
+        NeedsOperator: We may not take them.
+    """
+    if deps.dead_letters is None:
+        return 0
+    error = Undelivered("The message was delivered in vain, again and again.")
+    ends_at, parked_ones = deps.clock() + SHIFT, 0
+    while letters := await deps.dead_letters.pull():
+        await asyncio.gather(*(deps.store.park(parked(letter.body, error)) for letter in letters))
+        await deps.dead_letters.acknowledge(letters)
+        log.error("message.parked", extra={"reason": error.reason, "hint": error.hint, "messages": len(letters)})
+        parked_ones += len(letters)
+        if deps.clock() >= ends_at:
+            await deps.jobs.publish([Job(DEAD_LETTERS_JOB)])
+            break
+    return parked_ones
+
+
+async def settle(
+    concern_of: Callable[[Parked], Request | str | None], *, reasons: Sequence[str] = PASSED, deps: Deps
+) -> int:
+    """Let parked messages wait no longer whose work was done since without them: they need nobody.
+
+    Args:
+        concern_of: What a message wants brought up to date: a conference, or a class meeting's id; else None.
+        reasons: For which they were parked.
+        deps: The outside world.
+
+    Returns:
+        How many.
+    """
+
+    async def is_done(parked: Parked) -> bool:
+        reader = deps.store.reader()
+        match concern := concern_of(parked):
+            case Request():
+                stored = await reader.conference(concern.conference_record)
+                if stored is None or stored.snapshot is None or stored.sync.pulled_at is None:
+                    return False
+                return not is_unfinished(stored) or stored.sync.pulled_at >= parked.parked_at
+            case str():
+                session = await reader.session(concern)
+                tried_at = session.progress.tried_at if session and not session.progress.failures else None
+                return tried_at is not None and tried_at >= parked.parked_at
+            case None:
+                return False
+
+    settled = [
+        parked for reason in reasons async for parked in deps.store.parked(reason=reason) if await is_done(parked)
+    ]
+    for parked in settled:
+        await deps.store.note_replayed(parked)
+    if settled:
+        log.info("parked.settled", extra={"messages": len(settled)})
+    return len(settled)
+
+
+def parked(body: object, error: AttendanceError) -> ParkedEvent:
+    """The message as it is kept for a person. It is recognised by its content, so that it is kept once.
+
+    A job is recognised by what it asks for: the clock asks for the same again and again, in messages of their own.
+    """
+    encoding, text = _as_text(body)
+    message = body["message"] if isinstance(body, dict) and isinstance(body.get("message"), dict) else body
+    if isinstance(message, dict) and isinstance(message.get("attributes"), dict) and "job" in message["attributes"]:
+        message = {"job": message["attributes"]["job"], "data": message.get("data")}
+    identity = f"{encoding}:{_as_text(message)[1]}"
+    return ParkedEvent(
+        key=hashlib.sha256(identity.encode()).hexdigest()[:40],
+        message=text,
+        encoding=encoding,
+        reason=error.reason,
+        hint=error.hint,
+    )
+
+
+def restored(parked: Parked) -> object:
+    """The CloudEvent's data as it was when it was parked.
+
+    Raises:
+        UnreadableMessage: Only a part of it was kept, or it is not kept as `parked` writes it down.
+    """
+    if parked.truncated:
+        raise UnreadableMessage(
+            "Only the first part of the message was kept.",
+            hint="It was larger than any that Google sends. If it mattered, let its publisher send it again.",
+        )
+    text = parked.event.message
+    try:
+        match parked.event.encoding:
+            case "json":
+                return json.loads(text)
+            case "base64":
+                return base64.b64decode(text, validate=True)
+            case _:
+                return text.encode()
+    except (ValueError, RecursionError):
+        raise UnreadableMessage("The message cannot be read from its document any more.") from None
+
+
+def _as_text(body: object) -> tuple[str, str]:
+    """How a body is written down, and its text: nothing of it is lost, whatever it is."""
+    if isinstance(body, bytes):
+        try:
+            return "text", body.decode()
+        except UnicodeDecodeError:
+            return "base64", base64.b64encode(body).decode()
+    try:
+        return "json", json.dumps(body, sort_keys=True)
+    except (TypeError, ValueError, RecursionError):
+        return "text", ascii(body)

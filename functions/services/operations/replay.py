@@ -1,0 +1,93 @@
+"""Process parked messages again, once what kept them from succeeding is mended."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from functions.domain.conferences.model import SyncError
+from functions.domain.errors import AttendanceError, NotFound, NotSettled, Permanent, Retryable
+from functions.ports.messages import Parked
+from functions.services.deps import Deps
+
+Process = Callable[[Parked], Awaitable[SyncError | None]]
+"""Does with a parked message what its delivery would: returning acknowledges it, an error says what becomes of it.
+
+What it returns is why Meet refused, if it did.
+"""
+
+
+class Fate(StrEnum):
+    """What became of a parked message."""
+
+    DONE = "done"
+    UNSETTLED = "unsettled"
+    REFUSED = "refused"
+    PARKED = "parked"
+    LATER = "later"
+
+    @property
+    def waits(self) -> bool:
+        """Whether the message waits to be replayed once more."""
+        return self in {Fate.PARKED, Fate.LATER}
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Whether somebody must do something."""
+        return self not in {Fate.DONE, Fate.UNSETTLED}
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What came of replaying a message; `trouble` says why, unless it is done."""
+
+    parked: Parked
+    fate: Fate
+    trouble: AttendanceError | SyncError | None = None
+
+
+async def waiting(*, key: str | None, reason: str | None, deps: Deps) -> AsyncIterator[Parked]:
+    """The parked messages that are meant, the longest parked first.
+
+    Args:
+        key: The one with this id; None for all.
+        reason: Only those parked for this reason; None for any.
+        deps: The outside world.
+
+    Raises:
+        NotFound: No message of this id waits to be replayed.
+    """
+    if key is None:
+        async for parked in deps.store.parked(reason=reason):
+            yield parked
+        return
+    found = await deps.store.parked_event(key)
+    if found is None or reason not in {None, found.event.reason}:
+        raise NotFound(
+            "No such message waits to be replayed.", hint="A dry run without an id lists those that do, with their ids."
+        )
+    yield found
+
+
+async def replay(parked: Parked, process: Process, *, deps: Deps) -> Replayed:
+    """Process a parked message as if it was delivered now, and let it wait no longer if that would acknowledge it.
+
+    What is stored but not settled counts too: the scheduled jobs read it again. May be repeated.
+
+    Raises:
+        Retryable: The store does not take that it was replayed; it still waits.
+    """
+    try:
+        refusal = await process(parked)
+    except NotSettled as error:
+        outcome = Replayed(parked, Fate.UNSETTLED, error)
+    except Retryable as error:
+        outcome = Replayed(parked, Fate.LATER, error)
+    except Permanent as error:
+        outcome = Replayed(parked, Fate.PARKED, error)
+    else:
+        outcome = Replayed(parked, Fate.REFUSED if refusal else Fate.DONE, refusal)
+    if not outcome.fate.waits:
+        await deps.store.note_replayed(parked)
+    return outcome

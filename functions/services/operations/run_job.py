@@ -1,0 +1,120 @@
+"""A job by its name: which use case it is, and what it is about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+
+from functions.domain.conferences.events import STORABLE_ID, conference_record_in
+from functions.domain.conferences.model import Organizer, SyncSource
+from functions.domain.errors import UnreadableMessage
+from functions.ports.messages import Job
+from functions.services.classes.follow_calendar import follow
+from functions.services.deps import Deps
+from functions.services.operations import reconcile
+from functions.services.operations.fan_out import moment_in
+from functions.services.operations.parking import DEAD_LETTERS_JOB, park_dead_letters
+from functions.services.sync.conference import Recorded, SessionSynced, remark_session, sync_conference
+from functions.services.sync.reading import Request
+from functions.services.teachers import keep_subscriptions
+from functions.services.teachers.keep_subscriptions import Kept
+
+_SESSION_ID = re.compile(STORABLE_ID)
+_SPACE = re.compile(rf"spaces/{STORABLE_ID}")
+# No account has an address beyond printable ASCII, and no call could be made as it.
+_ORGANIZER = re.compile(rf"users/{STORABLE_ID}|[!-.0-?A-~]{{1,128}}@[!-.0-?A-~]{{1,128}}")
+
+Outcome = Recorded | SessionSynced | Kept | int | None
+"""What came of it; a number is how many further jobs were handed out."""
+
+
+async def run_job(job: Job, *, deps: Deps) -> Outcome:
+    """Do one job. Any may be done twice.
+
+    Raises:
+        UnreadableMessage: There is no such job, or it does not say what it is about.
+        NotFound: What it is about is gone.
+        NeedsOperator: A person must mend something; the next run tries it again.
+        Retryable: It is to be done again later.
+    """
+    match job.name:
+        case "sync-conference":
+            request = Request(
+                conference_record=conference_record_in(job.data.get("conference_record")),
+                organizer=_organizer(job.data),
+                ended_event_at=None,
+                source=SyncSource.RECONCILE,
+            )
+            return await sync_conference(request, deps=deps)
+        case "sync-session":
+            return await reconcile.sync_unless_tried(_session_id(job.data), since=_handed_out_at(job.data), deps=deps)
+        case "remark-session" | "follow-calendar":
+            do = remark_session if job.name == "remark-session" else follow
+            await do(_session_id(job.data), deps=deps)
+            return None
+        case "sync-due":
+            return await reconcile.sync_due(deps=deps)
+        case "park-dead-letters":
+            return await park_dead_letters(deps=deps)
+        case "reconcile" if "space" in job.data:
+            return await reconcile.reconcile_room(_space(job.data), deps=deps)
+        case "reconcile" if named := _named_organizer(job.data):
+            return await reconcile.reconcile(named, deps=deps)
+        case "renew-subscriptions" if named := _named_organizer(job.data):
+            return await keep_subscriptions.keep(named, deps=deps)
+        case "reconcile" | "renew-subscriptions":
+            return await _about_everybody(job, deps)
+        case _:
+            raise UnreadableMessage("The message's attribute `job` names no job that there is.")
+
+
+async def _about_everybody(job: Job, deps: Deps) -> int:
+    """Hand out the job for each teacher, or go on with that."""
+    after = job.data.get("after", "")
+    if not isinstance(after, str):
+        raise UnreadableMessage("The job's data does not say where it goes on ({after: …}).")
+    if job.name == "renew-subscriptions":
+        return await keep_subscriptions.keep_all(after=after, deps=deps)
+    if not after:
+        await deps.jobs.publish([Job(DEAD_LETTERS_JOB)])
+    return await reconcile.reconcile_all(after=after, deps=deps)
+
+
+def _session_id(data: Mapping[str, object]) -> str:
+    session_id = data.get("session_id")
+    if isinstance(session_id, str) and _SESSION_ID.fullmatch(session_id):
+        return session_id
+    raise UnreadableMessage("The job's data names no class meeting ({session_id: …}).")
+
+
+def _space(data: Mapping[str, object]) -> str:
+    space = data.get("space")
+    if isinstance(space, str) and _SPACE.fullmatch(space):
+        return space
+    raise UnreadableMessage("The job's data names no room ({space: spaces/…}).")
+
+
+def _named_organizer(data: Mapping[str, object]) -> str | None:
+    """The organizer that a job is about; None for one about all of them."""
+    organizer = _organizer(data)
+    return organizer.user or organizer.email
+
+
+def _handed_out_at(data: Mapping[str, object]) -> datetime | None:
+    """When a scheduled job handed this job out; None for one that somebody else asks for."""
+    moment = moment_in(data.get("handed_out_at"))
+    if moment is None and data.get("handed_out_at") is not None:
+        raise UnreadableMessage(
+            "The job's data does not say when it was handed out ({handed_out_at: 2026-11-27T09:00:00Z})."
+        )
+    return moment
+
+
+def _organizer(data: Mapping[str, object]) -> Organizer:
+    organizer = data.get("organizer")
+    if organizer is None:
+        return Organizer()
+    if not isinstance(organizer, str) or not _ORGANIZER.fullmatch(organizer):
+        raise UnreadableMessage("The job's data names no organizer ({organizer: users/ID or an e-mail}).")
+    return Organizer(user=organizer) if organizer.startswith("users/") else Organizer(email=organizer.lower())

@@ -1,0 +1,307 @@
+"""What needs a person, and what to do about it: looked up in the documents, nothing is changed and Google not asked.
+
+Ids, slugs and times only: whoever sees a survey learns nobody's name or address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from functions.domain.classes.sessions import CalendarState
+from functions.domain.classes.timetable import RETENTION
+from functions.domain.conferences.model import SubscriptionState
+from functions.domain.conferences.subscriptions import suspension_hint
+from functions.domain.errors import DocumentsRefused, Retryable
+from functions.ports.views import Views
+
+SHOWN: Final = 20
+"""How many of a kind are shown to a person."""
+
+OVERDUE: Final = timedelta(minutes=10)
+"""How long after its time a class meeting may still wait: the job that hands it out runs every five minutes."""
+
+UNRECONCILED: Final = timedelta(hours=6)
+"""After which time somebody must see why a teacher's conferences are not looked for; the job comes every half hour."""
+
+STUCK: Final = timedelta(hours=1)
+"""After how long a conference that is not read for good does not come right by itself.
+
+Meet's data has settled ten minutes after the end, the message is delivered again for as long as it has not, and
+`reconcile` looks every half hour.
+"""
+
+_PASSING: Final = frozenset(kind.reason for kind in Retryable.__subclasses__())
+"""Why a renewal failed that is tried again by itself, long before the subscription runs out."""
+
+CALENDAR_ATTEMPTS: Final = 6
+"""After so many in vain, 2, 4, 8, 16 and 32 minutes between them, Calendar has been silent for an hour."""
+
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+
+_ELSEWHERE: Final = (
+    "The teacher's subscription publishes to another topic, or lacks event types: no event of theirs comes here. The "
+    "scheduled job attendance-renew-subscriptions replaces it within six hours; at once: make enroll TEACHER=…. If it "
+    "comes back, another installation in the same Google Cloud project tracks the same teacher: remove the teacher "
+    "there."
+)
+_NOT_RECONCILED: Final = (
+    "What events do not bring of this teacher's conferences is not found. Look in the log of the function "
+    "meet-attendance-jobs for job.failed with this organizer, and whether the scheduler job attendance-reconcile runs; "
+    "make backfill SINCE=1d TEACHER=… shows the reason at once."
+)
+_RENEWAL: Final = (
+    "The scheduled job attendance-renew-subscriptions mends it within six hours; at once: make enroll TEACHER=…. "
+    "If it comes back, look whether that job runs and whether the function meet-attendance-jobs fails."
+)
+_REACTIVATED: Final = (
+    "Once that is mended the scheduled job attendance-renew-subscriptions reactivates it within six hours; "
+    "at once: make enroll TEACHER=…."
+)
+_SETTLING: Final = "Meet may still change it. It is read again by itself; nothing is to be done."
+_NOT_SETTLED: Final = (
+    "It should have been read for good by now: make backfill SINCE=30d. If it stays, look whether the scheduled job "
+    "attendance-reconcile runs and whether the functions meet-attendance-events and meet-attendance-jobs fail."
+)
+_READ_AGAIN: Final = (
+    "Once that is fixed it is read again by itself, within six hours at the latest; at once: make backfill SINCE=30d."
+)
+_READ_LATER: Final = "It is read again after some hours, later once a day; at once: make backfill SINCE=30d."
+_NOT_HANDED_OUT: Final = (
+    "Look whether the scheduled job attendance-sync-due runs (gcloud scheduler jobs list) and whether the function "
+    "meet-attendance-jobs (on_job) fails: what is due is handed out every five minutes."
+)
+_CALENDAR_AGAIN: Final = "Once that is mended it is tried again by itself, within six hours."
+_CALENDAR_GIVEN_UP: Final = (
+    "It is not tried again by itself: the next change of the class (subject, time, teachers or roster) tries it again."
+)
+_CALENDAR_SILENT: Final = (
+    "Google Calendar has not answered for an hour. If it stays, look for calendar.waits and job.failed in the log of "
+    "the function meet-attendance-jobs, and at the quota of the Google Calendar API (console: APIs & Services)."
+)
+_UNKNOWN_REASON: Final = "Look for it in the log of the functions meet-attendance-events and meet-attendance-jobs."
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One thing that may need a person.
+
+    Attributes:
+        id: Which one: `users/{id}`, a conference record, a class meeting's id, or a parked message's.
+        reason: A slug.
+        hint: What to do about it.
+        since: Since when, as far as is known.
+    """
+
+    id: str
+    reason: str
+    hint: str
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Troubles:
+    """Things of one kind, those that have waited the longest first; `more` says whether there are others."""
+
+    first: tuple[Trouble, ...]
+    more: bool
+
+    @property
+    def count(self) -> int:
+        """How many are here."""
+        return len(self.first)
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """How the system stands at a moment.
+
+    Attributes:
+        surveyed_at: That moment.
+        organizers: How many teachers are tracked.
+        active_organizers: How many of them have a subscription that tells of their conferences now.
+        last_sync_at: When the last reading of a conference began that succeeded; None if none ever did.
+        organizers_without_subscription: Teachers of whose conferences no event tells, or soon none will.
+        unreconciled_organizers: Teachers whose conferences could not be looked for, for hours.
+        failed_conferences: Those that Meet does not let us read.
+        provisional_conferences: Those that are not read for good; right after a class that is as it should be.
+        overdue_sessions: Class meetings that should have been brought up to date and were not.
+        sessions_not_in_calendar: Class meetings that Calendar does not show as they are, and will not by itself.
+        parked_events: Messages that could not be processed and were not replayed.
+        oldest_provisional_seconds: For how long the oldest of the provisional conferences has been over; 0 if none.
+        most_overdue_seconds: How long ago the most overdue class meeting was due; 0 if none.
+    """
+
+    surveyed_at: datetime
+    organizers: int
+    active_organizers: int
+    last_sync_at: datetime | None
+    organizers_without_subscription: Troubles
+    unreconciled_organizers: Troubles
+    failed_conferences: Troubles
+    provisional_conferences: Troubles
+    overdue_sessions: Troubles
+    sessions_not_in_calendar: Troubles
+    parked_events: Troubles
+    oldest_provisional_seconds: int
+    most_overdue_seconds: int
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Whether anything does not come right by itself."""
+        return bool(
+            self.organizers_without_subscription.first
+            or self.unreconciled_organizers.first
+            or self.failed_conferences.first
+            or self.overdue_sessions.first
+            or self.sessions_not_in_calendar.first
+            or self.parked_events.first
+            or self.oldest_provisional_seconds >= STUCK.total_seconds()
+        )
+
+
+async def survey(*, views: Views, now: datetime, limit: int = SHOWN) -> Survey:
+    """See how the system stands. What Meet has forgotten is left out: nobody can mend it any more.
+
+    Args:
+        views: Where to look. It costs reads by `limit`, and one for each teacher.
+        now: The time.
+        limit: How many of a kind are told at most.
+
+    Raises:
+        StoreUnavailable: The store does not answer.
+        DocumentTooNew: A later version of this system wrote a document.
+    """
+    forgotten_before = now - RETENTION
+    found = await views.troubles(due_before=now - OVERDUE, ended_since=forgotten_before, limit=limit)
+    organizers = [_organizer(organizer, now) for organizer in found.organizers]
+    failed = _still_known(map(_failed, found.failed_conferences), forgotten_before)
+    provisional = _still_known((_provisional(one, now) for one in found.provisional_conferences), forgotten_before)
+    overdue = [_overdue(session) for session in found.overdue_sessions]
+    in_vain = [_not_in_calendar(session, now) for session in found.sessions_not_in_calendar]
+    return Survey(
+        surveyed_at=now,
+        organizers=len(found.organizers),
+        active_organizers=sum(_is_active(organizer, now) for organizer in found.organizers),
+        last_sync_at=found.last_pulled_at,
+        organizers_without_subscription=_first(filter(None, organizers), limit),
+        unreconciled_organizers=_first(filter(None, (_unreconciled(one, now) for one in found.organizers)), limit),
+        failed_conferences=_first(failed, limit),
+        provisional_conferences=_first(provisional, limit),
+        overdue_sessions=_first(overdue, limit),
+        sessions_not_in_calendar=_cut(filter(None, in_vain), limit),
+        parked_events=_first(map(_parked, found.parked_events), limit),
+        oldest_provisional_seconds=_longest(provisional, now),
+        most_overdue_seconds=_longest(overdue, now),
+    )
+
+
+def _organizer(organizer: Mapping[str, Any], now: datetime) -> Trouble | None:
+    """What is wrong with a teacher's subscription; None if nothing is."""
+    subscription = organizer.get("subscription") or {}
+    error, expire_time = subscription.get("error"), subscription.get("expire_time")
+    seen_to = subscription.get("renewed_at") or organizer.get("enrolled_at")
+    state = subscription.get("state")
+    if _is_active(organizer, now) and (not error or error.get("reason") in _PASSING):
+        return None
+    if state == SubscriptionState.SUSPENDED:
+        reason = subscription.get("suspension_reason")
+        told = (reason or "subscription-suspended", f"{suspension_hint(reason)} {_REACTIVATED}", seen_to)
+    elif error:
+        told = (error.get("reason") or "subscription-failed", error.get("hint") or _RENEWAL, error.get("at") or seen_to)
+    elif state == SubscriptionState.ACTIVE:
+        told = ("subscription-expired", _RENEWAL, expire_time)
+    elif state == SubscriptionState.ELSEWHERE:
+        told = ("subscription-elsewhere", _ELSEWHERE, seen_to)
+    elif state == SubscriptionState.PENDING:
+        told = ("subscription-pending", _RENEWAL, seen_to)
+    else:
+        told = ("subscription-missing", _RENEWAL, seen_to)
+    reason, hint, since = told
+    return Trouble(organizer["user"], reason, hint, since)
+
+
+def _unreconciled(organizer: Mapping[str, Any], now: datetime) -> Trouble | None:
+    """A teacher whose conferences nobody could list for a while; None if that was done lately."""
+    since = organizer.get("reconciled_until") or organizer.get("enrolled_at")
+    if since is None or now - since < UNRECONCILED:
+        return None
+    return Trouble(organizer["user"], "not-reconciled", _NOT_RECONCILED, since)
+
+
+def _is_active(organizer: Mapping[str, Any], now: datetime) -> bool:
+    subscription = organizer.get("subscription") or {}
+    expire_time = subscription.get("expire_time")
+    return subscription.get("state") == SubscriptionState.ACTIVE and (expire_time is None or expire_time > now)
+
+
+def _failed(conference: Mapping[str, Any]) -> Trouble:
+    error = conference["sync"].get("error") or {}
+    again = _READ_LATER if error.get("reason") == DocumentsRefused.reason else _READ_AGAIN
+    hint = f"{error.get('hint') or _UNKNOWN_REASON} {again}"
+    return Trouble(_record(conference), error.get("reason") or "failed", hint, _open_since(conference))
+
+
+def _provisional(conference: Mapping[str, Any], now: datetime) -> Trouble:
+    since = _open_since(conference)
+    stuck = since is not None and now - since >= STUCK
+    told = ("not-settled", _NOT_SETTLED) if stuck else ("settling", _SETTLING)
+    return Trouble(_record(conference), *told, since)
+
+
+def _overdue(session: Mapping[str, Any]) -> Trouble:
+    error = (session.get("progress") or {}).get("error") or {}
+    hint = f"{error['hint']} {_NOT_HANDED_OUT}" if error.get("hint") else _NOT_HANDED_OUT
+    return Trouble(
+        session.get("session_id") or session["id"], error.get("reason") or "overdue", hint, session["due_at"]
+    )
+
+
+def _not_in_calendar(session: Mapping[str, Any], now: datetime) -> Trouble | None:
+    """What keeps a class meeting's event from being as it should; None if it may still come right by itself."""
+    entry, due_at = session["calendar"], session.get("calendar_due_at")
+    hint = entry.get("hint") or _UNKNOWN_REASON
+    if due_at is not None and due_at < now - OVERDUE:
+        told = ("calendar-overdue", _NOT_HANDED_OUT)
+    elif entry["state"] == CalendarState.FAILED:
+        told = ("calendar-failed", f"{hint} {_CALENDAR_GIVEN_UP if due_at is None else _CALENDAR_AGAIN}")
+    elif session.get("calendar_failures", 0) >= CALENDAR_ATTEMPTS:
+        told = ("calendar-unavailable", _CALENDAR_SILENT)
+    else:
+        return None
+    return Trouble(session.get("session_id") or session["id"], *told, since=None)
+
+
+def _parked(event: Mapping[str, Any]) -> Trouble:
+    hint = f"{event.get('hint') or _UNKNOWN_REASON} Once the reason is mended: make replay ID={event['id']}"
+    return Trouble(event["id"], event.get("reason") or "parked", hint, event.get("parked_at"))
+
+
+def _record(conference: Mapping[str, Any]) -> str:
+    return str(conference.get("conference_record") or f"conferenceRecords/{conference['id']}")
+
+
+def _open_since(conference: Mapping[str, Any]) -> datetime | None:
+    """Since when a conference could have been read for good: its end, else its last reading, else the failed one."""
+    sync = conference["sync"]
+    since = conference.get("end_time") or sync.get("pulled_at") or (sync.get("error") or {}).get("at")
+    return since if isinstance(since, datetime) else None
+
+
+def _still_known(troubles: Iterable[Trouble], forgotten_before: datetime) -> list[Trouble]:
+    return [trouble for trouble in troubles if trouble.since is None or trouble.since >= forgotten_before]
+
+
+def _first(troubles: Iterable[Trouble], limit: int) -> Troubles:
+    return _cut(sorted(troubles, key=lambda trouble: (trouble.since or _LONG_AGO, trouble.id)), limit)
+
+
+def _cut(ordered: Iterable[Trouble], limit: int) -> Troubles:
+    found = tuple(ordered)
+    return Troubles(found[:limit], more=len(found) > limit)
+
+
+def _longest(troubles: Iterable[Trouble], now: datetime) -> int:
+    return max((int((now - trouble.since).total_seconds()) for trouble in troubles if trouble.since), default=0)

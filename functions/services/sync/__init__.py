@@ -1,0 +1,1 @@
+"""Meet -> conferences -> attendance: the main job. Begin with `conference`."""
