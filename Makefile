@@ -98,6 +98,10 @@ test: $(INSTALLED) $(if $(ARGS),,debian-packages) ## run every test, with the re
 unit: $(INSTALLED) ## run the tests that need nothing but Python, in seconds (ARGS="-k room")
 	@$(BIN)/python -m pytest -q --numprocesses auto --hypothesis-profile quick --ignore tests/unit/local tests/unit $(ARGS)
 
+.PHONY: explore
+explore: $(INSTALLED) ## look for a counterexample to a rule in thousands of random examples (ARGS="-k naive")
+	@$(BIN)/python -m pytest --numprocesses auto --hypothesis-profile explore -m hypothesis --timeout 3600 tests/unit tests/contract $(ARGS)
+
 .PHONY: coverage
 coverage: $(INSTALLED) debian-packages ## run every test and show which lines of functions/ none of them reaches
 	@$(BIN)/python -m pytest -q --numprocesses auto --dist loadfile --max-worker-restart 0 --cov $(ARGS)

@@ -92,12 +92,13 @@ def after_reading(
         settle: How long after its end a conference may still change.
     """
     before = stored.sync if stored else None
+    asked_at = max(reading.pulled_at, _last_tried(before) or reading.pulled_at)
     ended_event_at = _earliest(
         *(
             moment
             for moment in (before.ended_event_at if before else None, ended_event_at)
             # Any other is no time at which this conference can have ended.
-            if moment and reading.snapshot.record.start_time <= moment <= reading.pulled_at + CLOCK_SKEW
+            if moment and reading.snapshot.record.start_time <= moment <= asked_at + CLOCK_SKEW
         )
     )
     first_pulled_at = _earliest(before.first_pulled_at if before else None, reading.pulled_at)
@@ -145,17 +146,20 @@ def after_failure(
     organizer: Organizer,
     ended_event_at: datetime | None,
     source: SyncSource,
+    settle: timedelta,
 ) -> Conference:
-    """The conference once a read has failed for a reason that a person must mend.
+    """The conference once a read has failed for a reason that only a person can fix.
 
-    What was read before stays, a complete read stays complete, and a success that began later wins.
+    What was read before stays, a complete read stays complete, and a success that began later wins. When the
+    conference ended is a fact, whatever became of the read: what was read before may be complete by it.
     """
+    if stored:
+        stored = _with_end(stored, ended_event_at, organizer=organizer, source=source, settle=settle)
     before = stored.sync if stored else None
     known = _known(organizer, stored)
-    if stored and before:
-        tried_at = _latest(before.pulled_at, before.error.at if before.error else None)
-        if before.state is SyncState.COMPLETE or (tried_at and tried_at >= error.at):
-            return stored
+    tried_at = _last_tried(before)
+    if stored and before and (before.state is SyncState.COMPLETE or (tried_at and tried_at >= error.at)):
+        return stored
     return Conference(
         conference_record=conference_record,
         organizer=known,
@@ -172,6 +176,21 @@ def after_failure(
             meet_calls=before.meet_calls if before else 0,
             error=error,
         ),
+    )
+
+
+def _with_end(
+    stored: Conference, ended_event_at: datetime | None, *, organizer: Organizer, source: SyncSource, settle: timedelta
+) -> Conference:
+    """A stored conference, once an event said when it ended."""
+    sync = stored.sync
+    if ended_event_at is None:
+        return stored
+    if stored.snapshot is None or sync.pulled_at is None:
+        return replace(stored, sync=replace(sync, ended_event_at=_earliest(sync.ended_event_at, ended_event_at)))
+    again = Reading(stored.snapshot, sync.pulled_at, sync.meet_calls)
+    return after_reading(
+        stored, again, organizer=organizer, ended_event_at=ended_event_at, source=source, settle=settle
     )
 
 
@@ -295,6 +314,11 @@ def _with_known_code(snapshot: Snapshot, stored: Conference | None) -> Snapshot:
     if before is None or snapshot.space.meeting_code or before.name != snapshot.space.name:
         return snapshot
     return replace(snapshot, space=before)
+
+
+def _last_tried(sync: Sync | None) -> datetime | None:
+    """When Meet was last asked, whatever came of it."""
+    return _latest(sync.pulled_at, sync.error.at if sync.error else None) if sync else None
 
 
 def _latest(*moments: datetime | None) -> datetime | None:

@@ -149,6 +149,7 @@ class Gathered:
                     organizer=self.organizer,
                     ended_event_at=ended_event_at,
                     source=self.source,
+                    settle=settle,
                 )
         return replace(conference, attached_to=stored.attached_to if stored else ())
 

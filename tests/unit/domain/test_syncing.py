@@ -25,14 +25,15 @@ def read(stored, what, *, ended_event=60, organizer=TEACHER):
     )
 
 
-def fail(stored, minute):
+def fail(stored, minute, *, ended_event=60):
     return after_failure(
         stored,
         SyncError("meet-api-disabled", "off", "switch it on", at(minute)),
         conference_record=RECORD,
         organizer=Organizer(user=TEACHER),
-        ended_event_at=at(60),
+        ended_event_at=None if ended_event is None else at(ended_event),
         source=SyncSource.EVENT,
+        settle=SETTLE,
     )
 
 
@@ -133,6 +134,30 @@ def test_a_failure_that_began_before_a_successful_read_is_forgotten():
     provisional = read(None, reading(OPEN, pulled=62))
 
     assert fail(provisional, 61) == provisional
+
+
+def test_an_end_that_came_with_a_failure_is_kept_though_a_read_that_began_later_came_before_it():
+    provisional = read(None, reading(OPEN, end=None, pulled=62), ended_event=None)
+
+    assert fail(provisional, 61).sync.ended_event_at == at(60)
+
+
+def test_a_read_is_complete_once_an_end_is_known_that_was_long_ago_then_though_asking_again_fails():
+    provisional = read(None, reading(OPEN, end=None, pulled=70), ended_event=None)
+
+    assert fail(provisional, 90).sync.state is SyncState.COMPLETE
+
+
+def test_an_older_read_does_not_forget_the_end_that_an_event_said():
+    told = read(None, reading(OPEN, end=None, pulled=61))
+
+    assert read(told, reading(OPEN, end=None, pulled=40), ended_event=None).sync.ended_event_at == at(60)
+
+
+def test_an_end_is_kept_when_two_reads_failed_before_any_succeeded():
+    failed = fail(fail(None, 62, ended_event=None), 61)
+
+    assert failed.sync.ended_event_at == at(60)
 
 
 def test_a_success_mends_a_failure():

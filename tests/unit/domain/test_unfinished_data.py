@@ -3,6 +3,7 @@
 import dataclasses
 from datetime import timedelta
 
+import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
@@ -149,6 +150,7 @@ def views(draw, world):
     )
 
 
+@pytest.mark.timeout(900)  # making a counterexample small takes Hypothesis up to 300 seconds, and it is told only then
 @settings(max_examples=examples(200), suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_no_student_fares_worse_by_a_part_of_the_data_than_by_all_of_it(data):
@@ -194,9 +196,14 @@ def told(conference, found):
     """The conference as stored once some answers have come, in this order."""
     stored = None
     for outcome, event_at in found:
-        about = {"organizer": conference.organizer, "ended_event_at": event_at, "source": SyncSource.EVENT}
+        about = {
+            "organizer": conference.organizer,
+            "ended_event_at": event_at,
+            "source": SyncSource.EVENT,
+            "settle": SETTLE,
+        }
         if isinstance(outcome, Reading):
-            stored = after_reading(stored, outcome, settle=SETTLE, **about)
+            stored = after_reading(stored, outcome, **about)
         else:
             stored = after_failure(stored, outcome, conference_record=conference.conference_record, **about)
     return stored
@@ -214,6 +221,7 @@ def marks_by(world, conferences):
     }
 
 
+@pytest.mark.timeout(900)  # making a counterexample small takes Hypothesis up to 300 seconds, and it is told only then
 @settings(max_examples=examples(100), suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_marks_do_not_depend_on_the_order_in_which_answers_and_calls_come(data):
