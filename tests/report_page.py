@@ -5,12 +5,12 @@ from __future__ import annotations
 from functions.adapters.store.documents.attendance import attendance_to_document
 from functions.adapters.store.documents.session import session_to_document
 from functions.domain.classes.sessions import AttendanceSheet
-from functions.entrypoints.api.pages.report import Report, report_of
+from functions.entrypoints.api.pages.report import ReportPage, report_of
 from functions.entrypoints.api.schemas.answers import SessionAttendance
 from tests.builders import at
 
 
-def report_page(sheet: AttendanceSheet) -> Report:
+def report_page(sheet: AttendanceSheet) -> ReportPage:
     """All that the page of this class meeting shows."""
     session = {**session_to_document(sheet, retention=None), "updated_at": at(72)}
     people = [attendance_to_document(person, sheet.session, retention=None) for person in sheet.attendance]

@@ -87,9 +87,9 @@ class Patience:
                 self._queued += self._clock() - self._queueing_since
 
     @contextmanager
-    def watching(self) -> Iterator[Trouble]:
+    def watching(self) -> Iterator[CallTrouble]:
         """One call with all its attempts; it is out of trouble in the end, whatever came of it."""
-        trouble = Trouble(self)
+        trouble = CallTrouble(self)
         try:
             yield trouble
         finally:
@@ -115,7 +115,7 @@ class Patience:
             self._counted_to = now
 
 
-class Trouble:
+class CallTrouble:
     """Whether a call is in trouble."""
 
     def __init__(self, patience: Patience) -> None:

@@ -29,7 +29,7 @@ _ORDER = ("session_start", "attendee_id")
 
 
 @dataclass(frozen=True, slots=True)
-class Student:
+class StudentKeys:
     """Somebody as attendance names them.
 
     Attributes:
@@ -87,7 +87,7 @@ class Student:
         return self.person is None or any(known.counts_at(moment) for known in _having(box, self.person))
 
 
-async def find_student(name: str, database: Database, *, at: datetime | None) -> Student:
+async def find_student(name: str, database: Database, *, at: datetime | None) -> StudentKeys:
     """The student with a name: an id of the LMS, a Google user id (`123` or `users/123`) or an address.
 
     Args:
@@ -118,7 +118,7 @@ async def find_student(name: str, database: Database, *, at: datetime | None) ->
     return await _complete(None, frozenset({name}), frozenset({user}), boxes, person, people, database, at=read_at)
 
 
-async def _find_by_email(email: str, database: Database, *, at: datetime | None) -> Student:
+async def _find_by_email(email: str, database: Database, *, at: datetime | None) -> StudentKeys:
     box = mailbox(email)
     found = await database.find(Query("people", where=(Where("emails", "contains", box),), at=at))
     people = {document.fields["user"]: _person(document) for document in found.documents}
@@ -141,18 +141,20 @@ async def _complete(  # noqa: PLR0917 - what is known so far
     database: Database,
     *,
     at: datetime,
-) -> Student:
+) -> StudentKeys:
     """The student with the ids that class meetings name with the account or one of the addresses."""
     others = {user: one for user, one in people.items() if user not in users}
-    student = Student(ids, users, boxes, only, person, others, at)
+    student = StudentKeys(ids, users, boxes, only, person, others, at)
     if only:
         if person:
-            return Student(ids, users, boxes | mailboxes(k.email for k in person.addresses), only, person, others, at)
+            return StudentKeys(
+                ids, users, boxes | mailboxes(k.email for k in person.addresses), only, person, others, at
+            )
         return student
     named = [where for where in student.names() if where.field != "student_id"]
     documents, _ = await _sample(named, database, at=at)
     further = {fields["student_id"] for fields in documents if fields.get("student_id") and student.has(fields)}
-    return Student(ids | further, users, boxes, only, person, others, at)
+    return StudentKeys(ids | further, users, boxes, only, person, others, at)
 
 
 async def _sample(names: Sequence[Where], database: Database, *, at: datetime | None) -> tuple[list[Fields], datetime]:

@@ -75,7 +75,7 @@ REMEMBERED = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
-class Scheduled:
+class Scheduling:
     """What came of scheduling.
 
     Attributes:
@@ -120,7 +120,7 @@ class _Before:
         kept: Those that are as they are wanted.
     """
 
-    scheduled: Scheduled | None = None
+    scheduled: Scheduling | None = None
     cancelled: Mapping[str, ClassSession] = field(default_factory=dict)
     kept: frozenset[str] = frozenset()
 
@@ -141,7 +141,7 @@ class _Before:
         return not self.kept and not any(map(waits, self.cancelled.values()))
 
 
-async def schedule_class(new: NewClass, *, caller: Caller, idempotency_key: str | None, deps: Deps) -> Scheduled:
+async def schedule_class(new: NewClass, *, caller: Caller, idempotency_key: str | None, deps: Deps) -> Scheduling:
     """Schedule a class or a series, and make sure that its teacher is tracked.
 
     Records that are stored already are assigned at once. What was cancelled, and is asked for again by its
@@ -187,7 +187,7 @@ async def schedule_class(new: NewClass, *, caller: Caller, idempotency_key: str 
     return scheduled
 
 
-async def _schedule(request: _Request, before: _Before, deps: Deps) -> Scheduled:
+async def _schedule(request: _Request, before: _Before, deps: Deps) -> Scheduling:
     new = request.new
     require_near(new.start_time, now=deps.clock())
     _require_storable(request.plan.roster, len(request.times))
@@ -206,14 +206,16 @@ async def _schedule(request: _Request, before: _Before, deps: Deps) -> Scheduled
         await take_back(added.event.event_id, teacher=teacher, deps=deps)
 
 
-async def _store(request: _Request, space: Space, teacher: Organizer, *, event_id: str | None, deps: Deps) -> Scheduled:
+async def _store(
+    request: _Request, space: Space, teacher: Organizer, *, event_id: str | None, deps: Deps
+) -> Scheduling:
     """Store the classes of a request, each with its place in its room's timetable."""
     new, key = request.new, request.key
     tracking, hint = await track(new.teacher_email, caller=request.caller, deps=deps)
     plan = dataclasses.replace(request.plan, tracking=tracking, tracking_hint=hint)
     entry_id = uuid.uuid4().hex
 
-    async def decide(work: Work) -> Scheduled:
+    async def decide(work: Work) -> Scheduling:
         now = deps.clock()
         before = await _found_before(work, request)
         if before.scheduled:
@@ -221,7 +223,7 @@ async def _store(request: _Request, space: Space, teacher: Organizer, *, event_i
         if event_id and not await keep(work, event_id, request.session_ids, now=now):
             if key or new.external_id:
                 raise StoreConflict("The same was stored since it was looked for; decided anew, it is found.")
-            return Scheduled(request.session_ids, created=True)  # by a commit of which the answer was lost
+            return Scheduling(request.session_ids, created=True)  # by a commit of which the answer was lost
         rooms: dict[str, Room] = {}
         sessions = {}
         for session_id, scheduled in zip(request.session_ids, request.times, strict=True):
@@ -250,7 +252,7 @@ async def _store(request: _Request, space: Space, teacher: Organizer, *, event_i
         references = {"session_id": request.session_ids[0], "sessions": str(len(sessions))}
         what = "class.restored" if before.cancelled else "class.scheduled"
         work.note(AuditEntry(entry_id, None, request.caller.email, what, references, {}))
-        return Scheduled(request.session_ids, created=not before.cancelled, unapplied=unapplied)
+        return Scheduling(request.session_ids, created=not before.cancelled, unapplied=unapplied)
 
     scheduled, _ = await deps.store.transact(decide)
     return scheduled
@@ -380,7 +382,7 @@ async def _found_before(reader: Reader, request: _Request) -> _Before:
     if answered:
         if not is_same_request(request.fingerprint, answered.fingerprint):
             raise InvalidRequest.of("Idempotency-Key", "was used for another request within the last 24 hours")
-        return _Before(Scheduled(answered.session_ids, created=False, repeated=True))
+        return _Before(Scheduling(answered.session_ids, created=False, repeated=True))
     if not request.new.external_id or await reader.session(request.session_ids[0]) is None:
         return _Before()
     await reader.load(sessions=(*request.session_ids, *request.others))
@@ -396,7 +398,7 @@ async def _found_before(reader: Reader, request: _Request) -> _Before:
     cancelled = {session.session_id: session for session in wanted if session.plan.cancelled}
     kept = frozenset(session.session_id for session in taking_place)
     if kept.issuperset(request.session_ids):
-        return _Before(Scheduled(request.session_ids, created=False, repeated=True))
+        return _Before(Scheduling(request.session_ids, created=False, repeated=True))
     return _Before(cancelled=cancelled, kept=kept)
 
 

@@ -14,7 +14,7 @@ from functions.domain.conferences.syncing import after_reading
 from functions.domain.errors import InvalidRequest, NotFound, SessionNotFound
 from functions.ports.store import Work
 from functions.services.classes.follow_calendar import follow_now
-from functions.services.corrections.decisions import Changed, carry_out
+from functions.services.corrections.decisions import DecisionEffect, carry_out
 from functions.services.corrections.follow_students import Unapplied, follow_students
 from functions.services.deps import Deps
 from functions.services.stored import required_session
@@ -47,7 +47,7 @@ async def attach_record(
     record = conference_record or f"conferenceRecords/{from_session_id}"
     reading = await _reading(session_id, record, from_session_id, deps)
 
-    async def change(work: Work, session: ClassSession, decision: Decision) -> Changed:
+    async def change(work: Work, session: ClassSession, decision: Decision) -> DecisionEffect:
         if session.plan.takes_place is None:
             raise InvalidRequest.of("session_id", "is no scheduled class meeting that takes place")
         now = deps.clock()
@@ -65,12 +65,12 @@ async def attach_record(
         if conference is None:
             raise NotFound("There is no such conference record.")
         if any(attached.conference_record == record for attached in session.plan.attached):
-            return Changed(session, result=(record,))
+            return DecisionEffect(session, result=(record,))
         attached_to = tuple(dict.fromkeys([*conference.attached_to, session_id]))
         touched = await place(work, dataclasses.replace(conference, attached_to=attached_to), now=now)
         attached = AttachedRecord(record, decision.by, decision.at)
         plan = dataclasses.replace(session.plan, attached=(*session.plan.attached, attached))
-        return Changed(
+        return DecisionEffect(
             dataclasses.replace(session, plan=plan),
             references={"conference_record": record},
             touched=touched,
@@ -93,7 +93,7 @@ async def detach_record(
     """
     record = f"conferenceRecords/{conference_record_id}"
 
-    async def change(work: Work, session: ClassSession, _: Decision) -> Changed:
+    async def change(work: Work, session: ClassSession, _: Decision) -> DecisionEffect:
         left = tuple(attached for attached in session.plan.attached if attached.conference_record != record)
         if left == session.plan.attached:
             raise NotFound("This conference record was not attached to the class meeting by hand.")
@@ -104,7 +104,7 @@ async def detach_record(
             detached = dataclasses.replace(conference, attached_to=others)
             touched = await place(work, detached, now=deps.clock())
         plan = dataclasses.replace(session.plan, attached=left)
-        return Changed(
+        return DecisionEffect(
             dataclasses.replace(session, plan=plan), references={"conference_record": record}, touched=touched
         )
 
@@ -132,7 +132,7 @@ async def set_roster(
     checked = checked_roster(students)
     unapplied: tuple[Unapplied, ...] = ()
 
-    async def change(work: Work, session: ClassSession, _: Decision) -> Changed:
+    async def change(work: Work, session: ClassSession, _: Decision) -> DecisionEffect:
         nonlocal unapplied
         changed, unapplied = await with_roster(work, session, checked, deps=deps)
         return changed
@@ -169,7 +169,7 @@ async def set_class_roster(
     if not session_ids:
         raise NotFound("The class has no meeting from this moment on.")
 
-    async def change(work: Work, session: ClassSession, _: Decision) -> Changed:
+    async def change(work: Work, session: ClassSession, _: Decision) -> DecisionEffect:
         own = session.plan.class_id
         others = [entry for entry in session.plan.roster if (entry.class_id or own) != class_id]
         theirs = [entry if own == class_id else dataclasses.replace(entry, class_id=class_id) for entry in checked]
@@ -196,9 +196,9 @@ async def set_policy(
     """
     wanted = deps.rules.policy.changed(policy)
 
-    async def change(work: Work, session: ClassSession, _: Decision) -> Changed:
+    async def change(work: Work, session: ClassSession, _: Decision) -> DecisionEffect:
         if wanted == session.plan.policy:
-            return Changed(session)
+            return DecisionEffect(session)
         changed = dataclasses.replace(session, plan=dataclasses.replace(session.plan, policy=wanted))
         touched: frozenset[str] = frozenset()
         scheduled = session.plan.takes_place
@@ -206,7 +206,7 @@ async def set_policy(
             room = await work.room(session.space.name)
             slot = Slot(session_id, scheduled, wanted.open_before, wanted.open_after)
             touched = await rearrange(work, room.with_slot(slot), now=deps.clock())
-        return Changed(changed, references={}, touched=touched)
+        return DecisionEffect(changed, references={}, touched=touched)
 
     await carry_out(session_id, change, what="policy.set", by=by, caller=caller, if_match=if_match, deps=deps)
 
@@ -232,7 +232,7 @@ async def _reading(session_id: str, record: str, from_session_id: str | None, de
 
 async def with_roster(
     work: Work, session: ClassSession, students: Iterable[RosterEntry], *, deps: Deps
-) -> tuple[Changed, tuple[Unapplied, ...]]:
+) -> tuple[DecisionEffect, tuple[Unapplied, ...]]:
     """A class meeting with another roster. What people corrected follows its students.
 
     Returns:
@@ -242,5 +242,5 @@ async def with_roster(
     changed = dataclasses.replace(session, plan=dataclasses.replace(session.plan, roster=wanted))
     followed = await follow_students(work, session, changed, rules=deps.rules, now=deps.clock())
     if wanted == session.plan.roster and not followed.changed:
-        return Changed(session), followed.unapplied
-    return Changed(changed, references={"students": str(len(wanted))}), followed.unapplied
+        return DecisionEffect(session), followed.unapplied
+    return DecisionEffect(changed, references={"students": str(len(wanted))}), followed.unapplied

@@ -21,11 +21,11 @@ from functions.services.stored import required_session
 from functions.services.sync.mark_elsewhere import mark_elsewhere
 from functions.services.sync.marking import expected_in, mark
 
-Change = Callable[[Work, ClassSession, Decision], Awaitable["Changed"]]
+Change = Callable[[Work, ClassSession, Decision], Awaitable["DecisionEffect"]]
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class DecisionEffect:
     """What a decision changes.
 
     Attributes:
@@ -60,7 +60,7 @@ async def carry_out(
     entry_id = uuid.uuid4().hex
     decision = Decision(by, caller.email, deps.clock())
 
-    async def decide(work: Work) -> Changed:
+    async def decide(work: Work) -> DecisionEffect:
         session = await required_session(work, session_id)
         require_match(if_match, await work.updated_at(session_id))
         changed = await change(work, session, decision)

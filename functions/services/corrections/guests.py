@@ -10,7 +10,7 @@ from functions.domain.classes.sessions import Attendance, AttendanceSheet, Calle
 from functions.domain.errors import AlreadyOnRoster, AttendeeNotFound, InvalidRequest, NotFound, SessionNotFound
 from functions.domain.marking.attendance import attendee_id as attendee_id_of
 from functions.ports.store import Reader, Work
-from functions.services.corrections.decisions import Changed, carry_out, students_by_id
+from functions.services.corrections.decisions import DecisionEffect, carry_out, students_by_id
 from functions.services.deps import Deps
 from functions.services.sync.marking import accounts, compute
 
@@ -52,7 +52,7 @@ async def assign(
         NotFound, PreconditionFailed: Nothing was changed.
     """
 
-    async def change(work: Work, session: ClassSession, decision: Decision) -> Changed:
+    async def change(work: Work, session: ClassSession, decision: Decision) -> DecisionEffect:
         guest = await _guest(work, session, attendee_id, deps)
         named = RosterEntry(email, student_id)
         students = (await students_by_id(work, session, deps=deps)).values()
@@ -67,7 +67,7 @@ async def assign(
         remembered = bool(guest.user) and remember is not False
         same = before and entry.is_named_by(student_id=before.student_id, email=before.email)
         if before and same and before.remembered == remembered:
-            return Changed(session, result=result)
+            return DecisionEffect(session, result=result)
         person = await _person(work, guest.user)
         if before:
             person = _forgotten(person, before)
@@ -88,7 +88,7 @@ async def assign(
         if person:
             student = Remembered(entry.student_id, entry.email, decision.by, decision.at)
             work.put_person(dataclasses.replace(person, student=student) if remembered else person)
-        return Changed(
+        return DecisionEffect(
             session,
             references={"attendee_id": attendee_id, "student": result[0]},
             result=result,
@@ -119,7 +119,7 @@ async def unassign(
         InvalidRequest: Several guests are merged into this student.
     """
 
-    async def change(work: Work, session: ClassSession, _: Decision) -> Changed:
+    async def change(work: Work, session: ClassSession, _: Decision) -> DecisionEffect:
         sheet = await _sheet(work, session_id, deps)
         guest_id = _merged_id(sheet, attendee_id)
         found = False
@@ -134,7 +134,7 @@ async def unassign(
             forgotten = await _forget_remembered(work, session, guest_id, deps)
         if not found and not forgotten:
             raise NotFound("This person was neither assigned to a student nor marked as a room device.")
-        return Changed(session, references={"attendee_id": guest_id}, accounts=forgotten)
+        return DecisionEffect(session, references={"attendee_id": guest_id}, accounts=forgotten)
 
     await carry_out(session_id, change, what="guest.unassigned", by=by, caller=caller, if_match=if_match, deps=deps)
 
@@ -149,18 +149,18 @@ async def mark_as_room(
         NotFound, PreconditionFailed: Nothing was changed.
     """
 
-    async def change(work: Work, session: ClassSession, decision: Decision) -> Changed:
+    async def change(work: Work, session: ClassSession, decision: Decision) -> DecisionEffect:
         await _guest(work, session, attendee_id, deps)
         corrections = await work.corrections(session_id)
         if any(isinstance(c, RoomDevice) and c.attendee_id == attendee_id for c in corrections):
-            return Changed(session)
+            return DecisionEffect(session)
         forgotten: tuple[RosterEntry, ...] = ()
         for correction in corrections:
             if isinstance(correction, Assignment) and correction.attendee_id == attendee_id:
                 work.drop_correction(session_id, correction)
                 forgotten = await _forget(work, correction)
         work.put_correction(session_id, RoomDevice(attendee_id, decision))
-        return Changed(session, references={"attendee_id": attendee_id}, accounts=forgotten)
+        return DecisionEffect(session, references={"attendee_id": attendee_id}, accounts=forgotten)
 
     await carry_out(session_id, change, what="room.marked", by=by, caller=caller, if_match=if_match, deps=deps)
 

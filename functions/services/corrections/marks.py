@@ -12,13 +12,13 @@ from functions.domain.classes.sessions import Caller, ClassSession
 from functions.domain.errors import AttendeeNotFound, FieldError, InvalidRequest, NotFound
 from functions.domain.marking.attendance import attendee_id as attendee_id_of
 from functions.ports.store import Work
-from functions.services.corrections.decisions import Changed, carry_out, students_by_id
+from functions.services.corrections.decisions import DecisionEffect, carry_out, students_by_id
 from functions.services.deps import Deps
 from functions.services.sync.marking import mark
 
 
 @dataclass(frozen=True, slots=True)
-class Override:
+class WantedMark:
     """A wish for a student's mark; the student is named in one of three ways."""
 
     status: str
@@ -29,7 +29,7 @@ class Override:
 
 
 async def set_overrides(
-    session_id: str, overrides: Sequence[Override], *, by: str, caller: Caller, if_match: str | None, deps: Deps
+    session_id: str, overrides: Sequence[WantedMark], *, by: str, caller: Caller, if_match: str | None, deps: Deps
 ) -> tuple[str, ...]:
     """Set marks by hand, all of them or none; from the scheduling on, before the class too.
 
@@ -42,7 +42,7 @@ async def set_overrides(
         NotFound, PreconditionFailed: Nothing was changed.
     """
 
-    async def change(work: Work, session: ClassSession, decision: Decision) -> Changed:
+    async def change(work: Work, session: ClassSession, decision: Decision) -> DecisionEffect:
         stored = await work.corrections(session_id)
         targets = await _targets(work, session, overrides, deps)
         done = False
@@ -59,7 +59,7 @@ async def set_overrides(
             work.put_correction(session_id, wanted)
             done = True
         ids = tuple(attendee_id_of(session_id, entry.key) for entry in targets)
-        return Changed(session, references={"overrides": str(len(ids))} if done else None, result=ids)
+        return DecisionEffect(session, references={"overrides": str(len(ids))} if done else None, result=ids)
 
     return await carry_out(session_id, change, what="override.set", by=by, caller=caller, if_match=if_match, deps=deps)
 
@@ -73,7 +73,7 @@ async def remove_override(
         NotFound: There is no such class meeting, or no mark was set by hand for this person.
     """
 
-    async def change(work: Work, session: ClassSession, _: Decision) -> Changed:
+    async def change(work: Work, session: ClassSession, _: Decision) -> DecisionEffect:
         entry = (await students_by_id(work, session, deps=deps)).get(attendee_id)
         found = [
             correction
@@ -84,12 +84,12 @@ async def remove_override(
             raise NotFound("No mark was set by hand for this person.")
         for correction in found:
             work.drop_correction(session_id, correction)
-        return Changed(session, references={"attendee_id": attendee_id})
+        return DecisionEffect(session, references={"attendee_id": attendee_id})
 
     await carry_out(session_id, change, what="override.removed", by=by, caller=caller, if_match=if_match, deps=deps)
 
 
-async def _targets(work: Work, session: ClassSession, overrides: Sequence[Override], deps: Deps) -> list[RosterEntry]:
+async def _targets(work: Work, session: ClassSession, overrides: Sequence[WantedMark], deps: Deps) -> list[RosterEntry]:
     """The student that each override is about.
 
     Raises:
@@ -125,7 +125,7 @@ async def _targets(work: Work, session: ClassSession, overrides: Sequence[Overri
 async def _require_known(
     work: Work,
     session: ClassSession,
-    overrides: Sequence[Override],
+    overrides: Sequence[WantedMark],
     students: Mapping[str, RosterEntry],
     deps: Deps,
 ) -> None:

@@ -24,7 +24,7 @@ _ROOM_KEPT = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ReportedCall:
     """Reports tell of a call of a tracked teacher; it is read unless only that is asked for."""
 
     conference_record: str
@@ -37,7 +37,7 @@ class Unplaced:
     conference_record: str
 
 
-Step = Found | Read | Failed | Unplaced
+Step = ReportedCall | Read | Failed | Unplaced
 Tell = Callable[[Step], None]
 
 
@@ -68,7 +68,7 @@ async def backfill_from_reports(
     teachers = await _by_address(organizers, deps)
     rooms = _Rooms(deps)
     async for conference, pulled_at in _conferences(since, frozenset(teachers), deps):
-        tell(Found(conference.conference_record))
+        tell(ReportedCall(conference.conference_record))
         if dry_run:
             continue
         teacher = teachers[conference.organizer_email or ""]

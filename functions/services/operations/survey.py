@@ -85,7 +85,7 @@ _UNKNOWN_REASON: Final = "Look for it in the log of the functions meet-attendanc
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class Finding:
     """One thing that may need a person.
 
     Attributes:
@@ -102,10 +102,10 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True)
-class Troubles:
+class Findings:
     """Things of one kind, those that have waited the longest first; `more` says whether there are others."""
 
-    first: tuple[Trouble, ...]
+    first: tuple[Finding, ...]
     more: bool
 
     @property
@@ -138,13 +138,13 @@ class Survey:
     organizers: int
     active_organizers: int
     last_sync_at: datetime | None
-    organizers_without_subscription: Troubles
-    unreconciled_organizers: Troubles
-    failed_conferences: Troubles
-    provisional_conferences: Troubles
-    overdue_sessions: Troubles
-    sessions_not_in_calendar: Troubles
-    parked_events: Troubles
+    organizers_without_subscription: Findings
+    unreconciled_organizers: Findings
+    failed_conferences: Findings
+    provisional_conferences: Findings
+    overdue_sessions: Findings
+    sessions_not_in_calendar: Findings
+    parked_events: Findings
     oldest_provisional_seconds: int
     most_overdue_seconds: int
 
@@ -198,7 +198,7 @@ async def survey(*, views: Views, now: datetime, limit: int = SHOWN) -> Survey:
     )
 
 
-def _organizer(organizer: Mapping[str, Any], now: datetime) -> Trouble | None:
+def _organizer(organizer: Mapping[str, Any], now: datetime) -> Finding | None:
     """What is wrong with a teacher's subscription; None if nothing is."""
     subscription = organizer.get("subscription") or {}
     error, expire_time = subscription.get("error"), subscription.get("expire_time")
@@ -220,15 +220,15 @@ def _organizer(organizer: Mapping[str, Any], now: datetime) -> Trouble | None:
     else:
         told = ("subscription-missing", _RENEWAL, seen_to)
     reason, hint, since = told
-    return Trouble(organizer["user"], reason, hint, since)
+    return Finding(organizer["user"], reason, hint, since)
 
 
-def _unreconciled(organizer: Mapping[str, Any], now: datetime) -> Trouble | None:
+def _unreconciled(organizer: Mapping[str, Any], now: datetime) -> Finding | None:
     """A teacher whose conferences nobody could list for a while; None if that was done lately."""
     since = organizer.get("reconciled_until") or organizer.get("enrolled_at")
     if since is None or now - since < UNRECONCILED:
         return None
-    return Trouble(organizer["user"], "not-reconciled", _NOT_RECONCILED, since)
+    return Finding(organizer["user"], "not-reconciled", _NOT_RECONCILED, since)
 
 
 def _is_active(organizer: Mapping[str, Any], now: datetime) -> bool:
@@ -237,29 +237,29 @@ def _is_active(organizer: Mapping[str, Any], now: datetime) -> bool:
     return subscription.get("state") == SubscriptionState.ACTIVE and (expire_time is None or expire_time > now)
 
 
-def _failed(conference: Mapping[str, Any]) -> Trouble:
+def _failed(conference: Mapping[str, Any]) -> Finding:
     error = conference["sync"].get("error") or {}
     again = _READ_LATER if error.get("reason") == DocumentsRefused.reason else _READ_AGAIN
     hint = f"{error.get('hint') or _UNKNOWN_REASON} {again}"
-    return Trouble(_record(conference), error.get("reason") or "failed", hint, _open_since(conference))
+    return Finding(_record(conference), error.get("reason") or "failed", hint, _open_since(conference))
 
 
-def _provisional(conference: Mapping[str, Any], now: datetime) -> Trouble:
+def _provisional(conference: Mapping[str, Any], now: datetime) -> Finding:
     since = _open_since(conference)
     stuck = since is not None and now - since >= STUCK
     told = ("not-settled", _NOT_SETTLED) if stuck else ("settling", _SETTLING)
-    return Trouble(_record(conference), *told, since)
+    return Finding(_record(conference), *told, since)
 
 
-def _overdue(session: Mapping[str, Any]) -> Trouble:
+def _overdue(session: Mapping[str, Any]) -> Finding:
     error = (session.get("progress") or {}).get("error") or {}
     hint = f"{error['hint']} {_NOT_HANDED_OUT}" if error.get("hint") else _NOT_HANDED_OUT
-    return Trouble(
+    return Finding(
         session.get("session_id") or session["id"], error.get("reason") or "overdue", hint, session["due_at"]
     )
 
 
-def _not_in_calendar(session: Mapping[str, Any], now: datetime) -> Trouble | None:
+def _not_in_calendar(session: Mapping[str, Any], now: datetime) -> Finding | None:
     """What keeps a class meeting's event from being as it should; None if it may still come right by itself."""
     entry, due_at = session["calendar"], session.get("calendar_due_at")
     hint = entry.get("hint") or _UNKNOWN_REASON
@@ -271,12 +271,12 @@ def _not_in_calendar(session: Mapping[str, Any], now: datetime) -> Trouble | Non
         told = ("calendar-unavailable", _CALENDAR_SILENT)
     else:
         return None
-    return Trouble(session.get("session_id") or session["id"], *told, since=None)
+    return Finding(session.get("session_id") or session["id"], *told, since=None)
 
 
-def _parked(event: Mapping[str, Any]) -> Trouble:
+def _parked(event: Mapping[str, Any]) -> Finding:
     hint = f"{event.get('hint') or _UNKNOWN_REASON} Once the reason is mended: make replay ID={event['id']}"
-    return Trouble(event["id"], event.get("reason") or "parked", hint, event.get("parked_at"))
+    return Finding(event["id"], event.get("reason") or "parked", hint, event.get("parked_at"))
 
 
 def _record(conference: Mapping[str, Any]) -> str:
@@ -290,18 +290,18 @@ def _open_since(conference: Mapping[str, Any]) -> datetime | None:
     return since if isinstance(since, datetime) else None
 
 
-def _still_known(troubles: Iterable[Trouble], forgotten_before: datetime) -> list[Trouble]:
+def _still_known(troubles: Iterable[Finding], forgotten_before: datetime) -> list[Finding]:
     return [trouble for trouble in troubles if trouble.since is None or trouble.since >= forgotten_before]
 
 
-def _first(troubles: Iterable[Trouble], limit: int) -> Troubles:
+def _first(troubles: Iterable[Finding], limit: int) -> Findings:
     return _cut(sorted(troubles, key=lambda trouble: (trouble.since or _LONG_AGO, trouble.id)), limit)
 
 
-def _cut(ordered: Iterable[Trouble], limit: int) -> Troubles:
+def _cut(ordered: Iterable[Finding], limit: int) -> Findings:
     found = tuple(ordered)
-    return Troubles(found[:limit], more=len(found) > limit)
+    return Findings(found[:limit], more=len(found) > limit)
 
 
-def _longest(troubles: Iterable[Trouble], now: datetime) -> int:
+def _longest(troubles: Iterable[Finding], now: datetime) -> int:
     return max((int((now - trouble.since).total_seconds()) for trouble in troubles if trouble.since), default=0)

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from functions.domain.errors import StoreUnavailable
-from functions.services.classes.schedule import Scheduled
+from functions.services.classes.schedule import Scheduling
 from infra.local.google_apis import RestFault
 from infra.local.school import Attendee, Conference, Space, Visit
 from tests.api import client, fields, slug
@@ -331,7 +331,7 @@ async def test_a_class_of_which_the_store_s_answer_was_lost_keeps_its_event(less
 
         async def transact(self, decide, **begins):
             done = await app.deps.store.transact(decide, **begins)
-            if isinstance(done[0], Scheduled):
+            if isinstance(done[0], Scheduling):
                 raise StoreUnavailable("The store did not answer.")
             return done
 

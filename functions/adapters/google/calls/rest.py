@@ -59,7 +59,7 @@ _API_OFF_REASONS = frozenset({"SERVICE_DISABLED", "accessNotConfigured"})
 _SCOPE_REASONS = frozenset({"ACCESS_TOKEN_SCOPE_INSUFFICIENT", "insufficientPermissions"})
 
 
-class _NotAccepted(Exception):
+class _TokenNotAccepted(Exception):
     """The service does not accept the token (401); `error` is our name for it."""
 
     def __init__(self, error: Exception) -> None:
@@ -179,8 +179,8 @@ class RestApi:
 
         async def attempt() -> Mapping[str, Any]:
             try:
-                return await accepted(credentials, once, unless=_NotAccepted)
-            except _NotAccepted as refusal:
+                return await accepted(credentials, once, unless=_TokenNotAccepted)
+            except _TokenNotAccepted as refusal:
                 raise refusal.error from None
 
         try:
@@ -208,7 +208,7 @@ class RestApi:
             told = _told(error.content)
             named = self._named(status, told)
             if status == 401:  # noqa: PLR2004 - an HTTP status
-                raise _NotAccepted(named) from None
+                raise _TokenNotAccepted(named) from None
             seconds = max(_seconds_until(error.resp.get("retry-after", "")), told.wait)
             if seconds and isinstance(named, self._api.errors.unavailable):
                 raise _AskedToWait(named, seconds) from None

@@ -202,7 +202,7 @@ class TokenPool:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class TokenRefusal:
     """An answer other than 200: from where, its status, and its body as far as it is JSON."""
 
     url: str
@@ -268,7 +268,7 @@ class Requests(transport.Request):
     def __init__(self, session: Session, iam_url: str) -> None:
         from google.auth.transport.requests import Request  # noqa: PLC0415 - as above
 
-        self.refused: Refused | None = None
+        self.refused: TokenRefusal | None = None
         self._request = Request(session)
         self._iam_url = iam_url
 
@@ -289,11 +289,11 @@ class Requests(transport.Request):
             url, method=method, body=body, headers=headers, timeout=limit, **more
         )
         if answer.status != 200:  # noqa: PLR2004 - an HTTP status
-            self.refused = Refused(url, answer.status, _json(answer.data))
+            self.refused = TokenRefusal(url, answer.status, _json(answer.data))
         return answer
 
     @property
-    def signing_refused(self) -> Refused | None:
+    def signing_refused(self) -> TokenRefusal | None:
         """The last answer, if the IAM Credentials API gave it."""
         return self.refused if self.refused and self.refused.url.endswith(":signBlob") else None
 

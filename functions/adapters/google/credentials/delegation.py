@@ -14,7 +14,13 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
-from functions.adapters.google.credentials.access_tokens import AccessToken, Refused, Requests, TokenRequests, fetched
+from functions.adapters.google.credentials.access_tokens import (
+    AccessToken,
+    Requests,
+    TokenRefusal,
+    TokenRequests,
+    fetched,
+)
 from functions.adapters.google.credentials.capabilities import Capability
 from functions.adapters.own_credentials import no_own_credentials
 from functions.domain.conferences.model import Organizer
@@ -69,14 +75,14 @@ class Delegation:
         source = self._source.credentials(requests)
         try:
             return self._signed_by(source, subject, capability, requests)
-        except _NotAccepted:
+        except _SigningNotAccepted:
             # It was taken back before its end; Google's library knows of no other reason to fetch a new one.
             self._source.forget(source)
             requests.refused = None
             source = self._source.credentials(requests)
         try:
             return self._signed_by(source, subject, capability, requests)
-        except _NotAccepted as refusal:
+        except _SigningNotAccepted as refusal:
             raise _named_signing(refusal.refused) from None
 
     def _signed_by(
@@ -97,12 +103,12 @@ class Delegation:
         except exceptions.GoogleAuthError as error:
             signing = requests.signing_refused
             if signing and signing.status == 401:  # noqa: PLR2004 - an HTTP status
-                raise _NotAccepted(signing) from None
+                raise _SigningNotAccepted(signing) from None
             if signing:
                 raise _named_signing(signing) from None
             raise self._named(requests.refused, type(error).__name__, capability) from None
 
-    def _named(self, refused: Refused | None, kind: str, capability: Capability) -> AttendanceError:
+    def _named(self, refused: TokenRefusal | None, kind: str, capability: Capability) -> AttendanceError:
         """Our error for the token endpoint's.
 
         https://developers.google.com/identity/protocols/oauth2/service-account#error-codes
@@ -150,10 +156,10 @@ class Delegation:
         )
 
 
-class _NotAccepted(Exception):
+class _SigningNotAccepted(Exception):
     """The IAM Credentials API does not accept this process's own token (401)."""
 
-    def __init__(self, refused: Refused) -> None:
+    def __init__(self, refused: TokenRefusal) -> None:
         super().__init__()
         self.refused = refused
 
@@ -203,7 +209,7 @@ class _Source:
                 self._found = None
 
 
-def _named_signing(refused: Refused) -> AttendanceError:
+def _named_signing(refused: TokenRefusal) -> AttendanceError:
     """Our error for the IAM Credentials API's. https://cloud.google.com/iam/docs/reference/credentials/rest ."""
     error = refused.body.get("error")
     error = error if isinstance(error, dict) else {}

@@ -12,7 +12,13 @@ from functools import partial
 from google.auth.exceptions import GoogleAuthError
 
 from functions.adapters.consent.consents import Consent, Consents
-from functions.adapters.google.credentials.access_tokens import AccessToken, Refused, Requests, TokenRequests, fetched
+from functions.adapters.google.credentials.access_tokens import (
+    AccessToken,
+    Requests,
+    TokenRefusal,
+    TokenRequests,
+    fetched,
+)
 from functions.adapters.google.credentials.capabilities import Capability
 from functions.domain.conferences.model import Organizer
 from functions.domain.errors import (
@@ -76,7 +82,7 @@ class OwnConsent:
             raise _named(requests.refused, type(error).__name__, capability) from None
 
 
-def _named(refused: Refused | None, kind: str, capability: Capability) -> AttendanceError:
+def _named(refused: TokenRefusal | None, kind: str, capability: Capability) -> AttendanceError:
     """Our error for the token endpoint's. https://developers.google.com/identity/protocols/oauth2#expiration ."""
     code = refused.code if refused else ""
     subtype = str(refused.body.get("error_subtype", "")) if refused else ""

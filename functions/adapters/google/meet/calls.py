@@ -71,7 +71,7 @@ class MeetCalls:
         self._places = asyncio.Semaphore(max_at_once)
         self._attempts = attempts
 
-    def as_organizer(self, organizer: str, credentials: Credentials, *, carefully: bool = False) -> OrganizersCalls:
+    def as_organizer(self, organizer: str, credentials: Credentials, *, carefully: bool = False) -> ReadingCalls:
         """Calls for one reading, made as one person and counted together.
 
         Args:
@@ -80,12 +80,10 @@ class MeetCalls:
             carefully: Whether Meet failed before, so that few calls go out before the first have succeeded.
         """
         places = asyncio.Semaphore(FEW_AT_ONCE) if carefully else self._places
-        return OrganizersCalls(
-            organizer, credentials, self._pacing, places, attempts=self._attempts, carefully=carefully
-        )
+        return ReadingCalls(organizer, credentials, self._pacing, places, attempts=self._attempts, carefully=carefully)
 
 
-class OrganizersCalls:
+class ReadingCalls:
     """The calls of one reading. `count` is how many went out, repeated ones included."""
 
     def __init__(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from google.apps import meet_v2
 
 from functions.adapters.google.credentials.capabilities import Capability, CredentialsPool
-from functions.adapters.google.meet.calls import MeetCalls, OrganizersCalls
+from functions.adapters.google.meet.calls import MeetCalls, ReadingCalls
 from functions.adapters.google.meet.pages import Message, pages
 from functions.domain.conferences.model import (
     AnonymousUser,
@@ -116,7 +116,7 @@ class MeetConferences:
         return Reading(snapshot, pulled_at=pulled_at, meet_calls=call.count)
 
     async def _carefully(
-        self, conference_record: str, call: OrganizersCalls, known: Known, keep: Callable[[Participant], None]
+        self, conference_record: str, call: ReadingCalls, known: Known, keep: Callable[[Participant], None]
     ) -> Snapshot:
         """One thing after the other, what may be missing last: Meet failed before, and may fail again."""
         record = await self._record(conference_record, call)
@@ -147,19 +147,19 @@ class MeetConferences:
                 break
         return Listing(began_at, tuple(sorted(records.values(), key=lambda record: (record.start_time, record.name))))
 
-    def _as(self, organizer: Organizer, *, carefully: bool = False) -> OrganizersCalls:
+    def _as(self, organizer: Organizer, *, carefully: bool = False) -> ReadingCalls:
         credentials = self._credentials.of(organizer, Capability.MEETINGS)
         return self._calls.as_organizer(organizer.user or organizer.email or "", credentials, carefully=carefully)
 
-    async def _record_and_space(self, conference_record: str, call: OrganizersCalls) -> tuple[ConferenceRecord, Space]:
+    async def _record_and_space(self, conference_record: str, call: ReadingCalls) -> tuple[ConferenceRecord, Space]:
         record = await self._record(conference_record, call)
         return record, await self._space(record.space, call)
 
-    async def _record(self, conference_record: str, call: OrganizersCalls) -> ConferenceRecord:
+    async def _record(self, conference_record: str, call: ReadingCalls) -> ConferenceRecord:
         request = meet_v2.GetConferenceRecordRequest(name=conference_record)
         return _conference_record(await call(self._records.get_conference_record, request))
 
-    async def _space(self, name: str, call: OrganizersCalls) -> Space:
+    async def _space(self, name: str, call: ReadingCalls) -> Space:
         """The room of a conference. Its code is a convenience: without it the attendance is as good."""
         try:
             request = meet_v2.GetSpaceRequest(name=name)
@@ -173,7 +173,7 @@ class MeetConferences:
     async def _participants(
         self,
         conference_record: str,
-        call: OrganizersCalls,
+        call: ReadingCalls,
         known: Known,
         keep: Callable[[Participant], None],
         *,
@@ -201,7 +201,7 @@ class MeetConferences:
         people |= {name: reading.result() for name, reading in readings.items()}
         return tuple(people[name] for name in sorted(people))
 
-    async def _listed(self, parent: str, call: OrganizersCalls) -> AsyncIterator[Message]:
+    async def _listed(self, parent: str, call: ReadingCalls) -> AsyncIterator[Message]:
         """The participants, page by page. The client's own pager would turn pages without pacing."""
         token = ""
         while True:
@@ -213,7 +213,7 @@ class MeetConferences:
             if not token:
                 return
 
-    async def _sessions(self, participant: str, call: OrganizersCalls) -> tuple[ParticipantSession, ...]:
+    async def _sessions(self, participant: str, call: ReadingCalls) -> tuple[ParticipantSession, ...]:
         """All sessions of a participant."""
         sessions: dict[str, ParticipantSession] = {}
         token = ""

@@ -41,7 +41,7 @@ RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
 
 
-class OrganizersCalls:
+class SubscriptionCalls:
     """The calls made as one person. They raise Google's errors; see `naming`.
 
     Args:

@@ -21,7 +21,7 @@ from google.protobuf import duration_pb2, field_mask_pb2
 from functions.adapters.google.calls.pacing import Pacing
 from functions.adapters.google.calls.repeating import Method
 from functions.adapters.google.credentials.capabilities import Capability, CredentialsPool
-from functions.adapters.google.workspace_events.calls import ATTEMPTS, OrganizersCalls, begun, naming, raise_failure
+from functions.adapters.google.workspace_events.calls import ATTEMPTS, SubscriptionCalls, begun, naming, raise_failure
 from functions.domain.conferences.model import Organizer, Subscription, SubscriptionState
 from functions.domain.conferences.subscriptions import suspension_hint
 from functions.domain.errors import OrganizerUnknown, SubscriptionRefused, SubscriptionsUnavailable
@@ -167,17 +167,19 @@ class WorkspaceEventsSubscriptions:
             except gexc.NotFound:
                 return
 
-    def _calls(self, organizer: Organizer) -> OrganizersCalls:
+    def _calls(self, organizer: Organizer) -> SubscriptionCalls:
         who = organizer.user or organizer.email or ""
-        return OrganizersCalls(who, self._credentials.of(organizer, Capability.MEETINGS), self._pacing, self._attempts)
+        return SubscriptionCalls(
+            who, self._credentials.of(organizer, Capability.MEETINGS), self._pacing, self._attempts
+        )
 
-    async def _ensured(self, target: str, call: OrganizersCalls) -> Subscription:
+    async def _ensured(self, target: str, call: SubscriptionCalls) -> Subscription:
         try:
             return await self._created(target, call)
         except gexc.AlreadyExists:
             return await self._adopted(target, call)
 
-    async def _removed(self, name: str, call: OrganizersCalls) -> None:
+    async def _removed(self, name: str, call: SubscriptionCalls) -> None:
         """End a subscription, and wait within the grace until it is gone: before that no other one can be made."""
         request = events.DeleteSubscriptionRequest(name=name, allow_missing=True)
         try:
@@ -185,7 +187,7 @@ class WorkspaceEventsSubscriptions:
         except gexc.NotFound:
             return
 
-    async def _created(self, target: str, call: OrganizersCalls) -> Subscription:
+    async def _created(self, target: str, call: SubscriptionCalls) -> Subscription:
         """A new subscription, of the longest life that there is."""
         request = events.CreateSubscriptionRequest(
             subscription=events.Subscription(
@@ -198,7 +200,7 @@ class WorkspaceEventsSubscriptions:
         answer = await call.write(self._client.create_subscription, request)
         return await self._outcome(answer, call) or Subscription(name=None, state=SubscriptionState.PENDING)
 
-    async def _adopted(self, target: str, call: OrganizersCalls) -> Subscription:
+    async def _adopted(self, target: str, call: SubscriptionCalls) -> Subscription:
         """The subscription that is there already, which may be still in the making; one that fits, if there is one."""
 
         async def existing() -> Subscription | None:
@@ -208,7 +210,7 @@ class WorkspaceEventsSubscriptions:
 
         return await self._awaited(existing) or Subscription(name=None, state=SubscriptionState.PENDING)
 
-    async def _listed(self, target: str, call: OrganizersCalls) -> AsyncIterator[events.Subscription]:
+    async def _listed(self, target: str, call: SubscriptionCalls) -> AsyncIterator[events.Subscription]:
         """The subscriptions to a target that this application made for the caller, whatever they report."""
         types = " OR ".join(f'event_types:"{each}"' for each in MEET_EVENT_TYPES)
         wanted = f'( {types} ) AND target_resource="{target}"'
@@ -232,17 +234,17 @@ class WorkspaceEventsSubscriptions:
                 raise SubscriptionsUnavailable("The Workspace Events API gives the same page again and again.")
             token = page.next_page_token
 
-    async def _shown(self, name: str, call: OrganizersCalls) -> Subscription | None:
+    async def _shown(self, name: str, call: SubscriptionCalls) -> Subscription | None:
         found = await self._found(name, call)
         return self._subscription(found, call) if found else None
 
-    async def _found(self, name: str, call: OrganizersCalls) -> events.Subscription | None:
+    async def _found(self, name: str, call: SubscriptionCalls) -> events.Subscription | None:
         try:
             return await call.read(self._client.get_subscription, events.GetSubscriptionRequest(name=name))
         except gexc.NotFound:
             return None
 
-    def _subscription(self, answer: events.Subscription, call: OrganizersCalls) -> Subscription | None:
+    def _subscription(self, answer: events.Subscription, call: SubscriptionCalls) -> Subscription | None:
         """A subscription in our words; None for a deleted one, which Google may show for a while and never revives."""
         message = events.Subscription.pb(answer)
         if message.state == events.Subscription.State.DELETED:
@@ -256,7 +258,7 @@ class WorkspaceEventsSubscriptions:
             suspension_reason=_reason(message.suspension_reason) if suspended and message.suspension_reason else None,
         )
 
-    def _fits(self, answer: events.Subscription, call: OrganizersCalls) -> bool:
+    def _fits(self, answer: events.Subscription, call: SubscriptionCalls) -> bool:
         """Whether a subscription reports to us all that we need of the organizer; more does no harm."""
         is_target = answer.target_resource == f"{_ACCOUNTS}{call.organizer}"
         return is_target and self._is_our_topic(answer) and set(EVENT_TYPES) <= set(answer.event_types)
@@ -272,7 +274,7 @@ class WorkspaceEventsSubscriptions:
         name: str,
         method: Method[RequestT, AsyncOperation],
         request: RequestT,
-        call: OrganizersCalls,
+        call: SubscriptionCalls,
     ) -> Subscription | None:
         """A subscription after a change; as it is shown if the change goes on for longer than the grace.
 
@@ -287,7 +289,7 @@ class WorkspaceEventsSubscriptions:
             raise
         return changed or await self._shown(name, call)
 
-    async def _outcome(self, answer: AsyncOperation, call: OrganizersCalls) -> Subscription | None:
+    async def _outcome(self, answer: AsyncOperation, call: SubscriptionCalls) -> Subscription | None:
         """What an operation has made of a subscription; None if that is not known within the grace."""
         operation = await begun(answer)
 

@@ -94,7 +94,7 @@ class Query:
         where: Conditions that all hold.
         order: Fields to sort by, upwards; they hold text, numbers, times, booleans or None. A document without one
             of them is not found. Fields with a range that are not among them come next, the path comes last.
-        after: What `Found.next_after` gave, to go on from there; everything else of the query stays the same.
+        after: What `QueryResult.next_after` gave, to go on from there; everything else of the query stays the same.
         limit: How many to find at most.
         downwards: Sort by everything the other way round, the path too.
         group: Find in all collections of that name, wherever they are.
@@ -118,7 +118,7 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class QueryResult:
     """What a query found.
 
     Attributes:
@@ -134,7 +134,7 @@ class Found:
     next_after: tuple[object, ...] | None = None
 
     @classmethod
-    def of(cls, query: Query, documents: Sequence[Document], *, read_at: datetime) -> Found:
+    def of(cls, query: Query, documents: Sequence[Document], *, read_at: datetime) -> QueryResult:
         """The answer to a query, of one document more than it asks for if there is one."""
         if query.limit is None or len(documents) <= query.limit:
             return cls(documents, read_at)
@@ -159,7 +159,7 @@ class Database(Protocol):
     async def children(self, collection: str, *, at: datetime | None = None) -> Sequence[Document]:
         """All documents directly in a collection, by id."""
 
-    async def find(self, query: Query) -> Found:
+    async def find(self, query: Query) -> QueryResult:
         """The documents that fit, as they stood at one moment."""
 
     async def commit(self, writes: Sequence[Write], *, unchanged: Sequence[Document] = ()) -> None:

@@ -13,7 +13,7 @@ from google.cloud import firestore
 
 from functions.adapters.own_credentials import own_credentials_error
 from functions.adapters.patience import limit, watched
-from functions.adapters.store.databases.database import Document, Found, Query, Write, check_readable
+from functions.adapters.store.databases.database import Document, Query, QueryResult, Write, check_readable
 from functions.adapters.store.databases.firestore_decode import (
     decode_document,
     decode_time,
@@ -90,13 +90,13 @@ class FirestoreDatabase:
         """See `Database`."""
         return (await self.find(Query(collection, at=at))).documents
 
-    async def find(self, query: Query) -> Found:
+    async def find(self, query: Query) -> QueryResult:
         """See `Database`."""
         api, database = self._api()
         with translated(at=query.at):
             answers = await self._answers(api.run_query, query_request(database, query))
         documents, read_at = self._documents(answers, "document", at=query.at)
-        return Found.of(query, documents, read_at=read_at)
+        return QueryResult.of(query, documents, read_at=read_at)
 
     async def commit(self, writes: Sequence[Write], *, unchanged: Sequence[Document] = ()) -> None:
         """See `Database`.

@@ -34,8 +34,8 @@ from functions.adapters.store.databases.database import (
     COMMIT_TIME,
     READABLE_FOR,
     Document,
-    Found,
     Query,
+    QueryResult,
     Write,
     check_readable,
 )
@@ -108,7 +108,7 @@ class SqliteDatabase:
         """See `Database`."""
         return (await self.find(Query(collection, at=at))).documents
 
-    async def find(self, query: Query) -> Found:
+    async def find(self, query: Query) -> QueryResult:
         """See `Database`."""
         sys.audit(QUERY_EVENT, query)
         return await asyncio.to_thread(self._find, query)
@@ -119,10 +119,10 @@ class SqliteDatabase:
         sys.audit(COMMIT_EVENT, tuple(writes))
         await asyncio.to_thread(self._commit, writes, unchanged)
 
-    def _find(self, query: Query) -> Found:
+    def _find(self, query: Query) -> QueryResult:
         which = _ALL_COLLECTIONS_NAMED if query.group else _ONE_COLLECTION
         documents, read_at = self._read(which, query.collection, at=query.at)
-        return Found.of(query, answer(query, documents), read_at=read_at)
+        return QueryResult.of(query, answer(query, documents), read_at=read_at)
 
     def _read(self, which: str, these: str, *, at: datetime | None = None) -> tuple[list[Document], datetime]:
         """The documents that a condition names, as they stood at a moment, and that moment."""

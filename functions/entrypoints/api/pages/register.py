@@ -40,7 +40,7 @@ class Meeting:
 
 
 @dataclass(frozen=True, slots=True)
-class Student:
+class StudentRow:
     """A row: a student's marks, one for each column; `detail` tells students of one name apart."""
 
     name: str
@@ -60,7 +60,7 @@ class RegisterPage:
     zone: str
     summary: str
     meetings: tuple[Meeting, ...]
-    students: tuple[Student, ...]
+    students: tuple[StudentRow, ...]
     kinds: tuple[MarkWords, ...]
     has_no_marks: bool
 
@@ -119,10 +119,10 @@ def _meeting(meeting: RegisterMeeting, students: Iterable[RegisterStudent], time
     )
 
 
-def _student(student: RegisterStudent, meetings: Iterable[RegisterMeeting]) -> Student:
+def _student(student: RegisterStudent, meetings: Iterable[RegisterMeeting]) -> StudentRow:
     student_id = seen(student.student_id)
     name = seen(student.display_name) or student.email or student_id or "Unknown student"
-    return Student(
+    return StudentRow(
         name=name,
         detail=next((known for known in (student_id, student.email) if known and known != name), ""),
         marks=tuple(_mark(student, meeting.session_id) for meeting in meetings),

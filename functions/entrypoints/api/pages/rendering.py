@@ -14,13 +14,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from starlette.responses import Response
 
 from functions.entrypoints.api.pages.register import RegisterPage
-from functions.entrypoints.api.pages.report import Report
+from functions.entrypoints.api.pages.report import ReportPage
 from functions.entrypoints.api.pages.wording import MARKS
 
 _TEMPLATES = Path(__file__).with_name("templates")
 
 
-def report_html(report: Report, *, etag: str | None = None) -> Response:
+def report_html(report: ReportPage, *, etag: str | None = None) -> Response:
     """A class meeting's page."""
     return _page("report.html", report, etag)
 
@@ -30,7 +30,7 @@ def register_html(register: RegisterPage) -> Response:
     return _page("register.html", register, None)
 
 
-def _page(template: str, page: Report | RegisterPage, etag: str | None) -> Response:
+def _page(template: str, page: ReportPage | RegisterPage, etag: str | None) -> Response:
     """The page as an answer.
 
     Its style carries a number that nobody can guess, and nothing else may have a style: what somebody typed as a name

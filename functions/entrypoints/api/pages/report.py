@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from functions.entrypoints.api.pages.parts.class_time import ClassTime, Timeline, timeline_of
-from functions.entrypoints.api.pages.parts.decisions import Decision, decisions_of
+from functions.entrypoints.api.pages.parts.decisions import DecisionRow, decisions_of
 from functions.entrypoints.api.pages.parts.facts import Fact, facts_of
 from functions.entrypoints.api.pages.parts.notices import Notice, notices_of
 from functions.entrypoints.api.pages.parts.people import Group, groups_of
@@ -24,7 +24,7 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ReportPage:
     """All that the page of a class meeting shows."""
 
     title: str
@@ -40,13 +40,13 @@ class Report:
     timeline: Timeline | None
     open_end: str | None
     groups: tuple[Group, ...]
-    decisions: tuple[Decision, ...]
+    decisions: tuple[DecisionRow, ...]
     presence_head: str
     as_of: str
     session_id: str
 
 
-def report_of(session: SessionAnswer, people: Sequence[AttendanceAnswer]) -> Report:
+def report_of(session: SessionAnswer, people: Sequence[AttendanceAnswer]) -> ReportPage:
     """The page of a class meeting."""
     time = ClassTime.of(session, people)
     clock = time.clock
@@ -55,7 +55,7 @@ def report_of(session: SessionAnswer, people: Sequence[AttendanceAnswer]) -> Rep
     day = clock.local(session.session_start)
     subject = seen(session.subject) or ("Unnamed class" if session.scheduled_start else "Unscheduled meeting")
     named = (isolated(subject), isolated(session.class_id))
-    return Report(
+    return ReportPage(
         title=f"{' '.join(filter(None, named))}, {day_in_words(day.date())}",
         subject=subject,
         class_id=typed(session.class_id),

@@ -53,7 +53,7 @@ from functions.services.corrections.class_meeting import (
     set_roster,
 )
 from functions.services.corrections.guests import assign, mark_as_room, unassign
-from functions.services.corrections.marks import Override, remove_override, set_overrides
+from functions.services.corrections.marks import WantedMark, remove_override, set_overrides
 from functions.wiring import App
 
 router = APIRouter(tags=["corrections"])
@@ -79,7 +79,7 @@ async def override(  # noqa: PLR0917 - FastAPI passes by name
     if_match: IfMatch = None,
 ) -> Mapping[str, Any] | Response:
     """Decide one person's mark."""
-    wanted = Override(student_id=None, email=None, attendee_id=attendee_id, status=body.status, reason=body.reason)
+    wanted = WantedMark(student_id=None, email=None, attendee_id=attendee_id, status=body.status, reason=body.reason)
     [decided] = await set_overrides(session_id, [wanted], by=body.by, caller=caller, if_match=if_match, deps=app.deps)
     return await _answer_attendee(session_id, decided, app, response)
 
@@ -268,12 +268,12 @@ async def policy(  # noqa: PLR0917 - FastAPI passes by name
     return await answer_session(session_id, app, response)
 
 
-def _override(number: int, item: OverrideItem) -> Override:
+def _override(number: int, item: OverrideItem) -> WantedMark:
     if sum(value is not None for value in (item.student_id, item.email, item.attendee_id)) != 1:
         raise InvalidRequest.of(
             f"overrides.{number}", "should name the student by one of student_id, email and attendee_id"
         )
-    return Override(
+    return WantedMark(
         student_id=item.student_id,
         email=item.email,
         attendee_id=item.attendee_id,

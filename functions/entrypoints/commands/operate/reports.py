@@ -11,7 +11,7 @@ from functions.domain.classes.sessions import TrackedOrganizer
 from functions.entrypoints.commands.operate.app import Failures, moment
 from functions.services.deps import Deps
 from functions.services.operations.backfill import Failed, Reach, Read
-from functions.services.operations.backfill_reports import Found, Step, Unplaced, backfill_from_reports
+from functions.services.operations.backfill_reports import ReportedCall, Step, Unplaced, backfill_from_reports
 
 _UNPLACED = (
     "No class was ever scheduled with the meeting code of these calls, and Meet knows no room of it any more: they are "
@@ -34,7 +34,7 @@ async def read_reports(
     def tell(step: Step) -> None:
         counts[type(step)] += 1
         match step:
-            case Found(record):
+            case ReportedCall(record):
                 if dry_run:
                     click.echo(f"  {record}")
             case Read(record):
@@ -48,7 +48,7 @@ async def read_reports(
     if organizers:
         await backfill_from_reports(organizers, since=reached.since, tell=tell, deps=deps, dry_run=dry_run)
     done = "" if dry_run else f", {counts[Read]} read, {counts[Failed]} failed"
-    click.echo(f"Calls in the reports: {counts[Found]}{done}.")
+    click.echo(f"Calls in the reports: {counts[ReportedCall]}{done}.")
     if counts[Unplaced]:
         click.echo(f"{counts[Unplaced]} of no known room. {_UNPLACED}", err=True)
     click.echo("Reports may lag by up to a day: what ended since yesterday may be missing.", err=True)

@@ -8,7 +8,7 @@ import click
 
 from functions.entrypoints.api.schemas.answers import Status
 from functions.entrypoints.commands.operate.app import moment, run
-from functions.services.operations.survey import Survey, Trouble, Troubles, survey
+from functions.services.operations.survey import Finding, Findings, Survey, survey
 from functions.wiring import App
 
 
@@ -46,7 +46,7 @@ def _lines(found: Survey) -> Iterator[str]:
     yield "A person is needed: see above." if found.needs_a_person else "Nothing needs a person."
 
 
-def _group(title: str, troubles: Troubles) -> Iterator[str]:
+def _group(title: str, troubles: Findings) -> Iterator[str]:
     if not troubles.first:
         return
     yield ""
@@ -55,7 +55,7 @@ def _group(title: str, troubles: Troubles) -> Iterator[str]:
         yield from _trouble(trouble)
 
 
-def _trouble(trouble: Trouble) -> Iterator[str]:
+def _trouble(trouble: Finding) -> Iterator[str]:
     since = f", since {moment(trouble.since)}" if trouble.since else ""
     yield f"  {trouble.id}: {trouble.reason}{since}"
     yield f"    {trouble.hint}"

@@ -12,7 +12,7 @@ from functions.entrypoints.api.schemas.answers import AttendanceAnswer
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class DecisionRow:
     """What a person decided about a student; `was` is what the rules say, `now` what counts."""
 
     name: str
@@ -23,10 +23,10 @@ class Decision:
     at: str
 
 
-def decisions_of(people: Sequence[AttendanceAnswer], clock: Clock) -> list[Decision]:
+def decisions_of(people: Sequence[AttendanceAnswer], clock: Clock) -> list[DecisionRow]:
     """Every mark that was set by hand, by the students' names."""
     return [
-        Decision(
+        DecisionRow(
             name=name_of(person),
             was=said_by_the_rules(person),
             now=MARKS[person.override.status].word,
