@@ -33,14 +33,17 @@ T = TypeVar("T")
 MOST_OF_A_PAGE = 100
 """How many documents a page has at most where nothing is said."""
 
+CSV_FORMATS = frozenset({"csv"})
+"""Which formats are CSV files."""
+
 StrictBool = Annotated[bool, Field(strict=True)]
 Flag = Annotated[bool, BeforeValidator(lambda value: value if value in {"1", "0", "true", "false"} else None)]
 
 
 def _only_of_a_file(value: T, of: ValidationInfo) -> T:
     """Clients that were generated send every default: it is fine with any format."""
-    if of.data.get("format", "csv") != "csv" and value not in {False, ","}:
-        raise ValueError("is only for format=csv")
+    if of.data.get("format", "csv") not in CSV_FORMATS and value not in {False, ","}:
+        raise ValueError("is only for files in CSV, such as format=csv")
     return value
 
 
@@ -236,12 +239,16 @@ class NoQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class FormatQuery(NoQuery):
-    """An answer as JSON, as a file for spreadsheets, or as a page for people's eyes."""
+class FileQuery(NoQuery):
+    """How a file looks; each call says which formats it has."""
 
-    format: Literal["json", "csv", "html"] = "json"
+    format: Literal["json", "csv", "xlsx", "html"] = "json"
     bom: Bom = False
     sep: Separator = ","
+
+
+class FormatQuery(FileQuery):
+    """An answer as JSON, as a file for spreadsheets, or as a page for people's eyes."""
 
 
 class PagedQuery(NoQuery):
@@ -262,12 +269,10 @@ class SessionsQuery(PagedQuery):
     external_id: Line | None = None
 
 
-class AttendanceQuery(PagedQuery):
+class AttendanceQuery(PagedQuery, FileQuery):
     """Attendance over class meetings: as JSON a page of it, as a file all of it."""
 
-    format: Literal["json", "csv"] = "json"
-    bom: Bom = False
-    sep: Separator = ","
+    format: Literal["json", "csv", "xlsx"] = "json"
 
 
 class StudentQuery(AttendanceQuery):
