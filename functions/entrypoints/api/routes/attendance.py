@@ -15,6 +15,7 @@ from functions.entrypoints.api.schemas.answers import AttendanceList, Register, 
 from functions.entrypoints.api.schemas.fields import Student
 from functions.entrypoints.api.schemas.requests import MOST_OF_A_PAGE, AttendanceQuery, RegisterQuery, StudentQuery
 from functions.entrypoints.api.tables.formats import file_of
+from functions.entrypoints.api.tables.gradebook import gradebook_of_register
 from functions.entrypoints.api.tables.register import register_rows
 from functions.entrypoints.api.tables.whole_list import whole_list
 from functions.entrypoints.api.tables.workbook import MEDIA_TYPE as XLSX
@@ -76,6 +77,9 @@ async def register(
         case "csv" | "xlsx":
             rows = register_rows(WholeRegister.model_validate(whole), time_zone=time_zone)
             return await file_of(rows, query, sheet=register_sheet, name=f"register-{query.month}")
+        case "moodle" | "grades":
+            shown = WholeRegister.model_validate(whole)
+            return await gradebook_of_register(shown, query, views=app.views, time_zone=time_zone)
         case "json":
             return whole
 

@@ -28,6 +28,7 @@ from functions.entrypoints.api.schemas.answers import SessionAnswer, SessionAtte
 from functions.entrypoints.api.schemas.requests import FormatQuery, NoQuery, SessionsQuery, SyncQuery
 from functions.entrypoints.api.tables.attendance import attendance_head, attendance_rows
 from functions.entrypoints.api.tables.formats import Rows, file_of
+from functions.entrypoints.api.tables.gradebook import gradebook_of_session
 from functions.entrypoints.api.tables.workbook import MEDIA_TYPE as XLSX
 from functions.entrypoints.api.tables.workbook import attendance_sheet
 from functions.ports.views import SessionFilter
@@ -115,6 +116,9 @@ async def session_attendance(
             rows: Rows = [attendance_head(), *attendance_rows(people, time_zone=session["time_zone"])]
             name = f"attendance-{session['local_date']}-{session_id}"
             return await file_of(rows, query, sheet=attendance_sheet, name=name, etag=etag)
+        case "moodle" | "grades":
+            shown = SessionAttendance.model_validate({"session": session, "attendance": people})
+            return gradebook_of_session(shown, query, etag=etag)
         case "json":
             response.headers["ETag"] = etag
             return {"session": session, "attendance": people}

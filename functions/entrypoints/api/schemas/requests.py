@@ -27,13 +27,20 @@ from functions.entrypoints.api.schemas.fields import (
     TimeZone,
     TypedMeetingCode,
 )
+from functions.entrypoints.api.schemas.gradebook import (
+    DEFAULT_STATUSES,
+    GRADEBOOK_FORMATS,
+    SessionBy,
+    Statuses,
+    StudentBy,
+)
 
 T = TypeVar("T")
 
 MOST_OF_A_PAGE = 100
 """How many documents a page has at most where nothing is said."""
 
-CSV_FORMATS = frozenset({"csv"})
+CSV_FORMATS = frozenset({"csv", *GRADEBOOK_FORMATS})
 """Which formats are CSV files."""
 
 StrictBool = Annotated[bool, Field(strict=True)]
@@ -242,13 +249,16 @@ class NoQuery(BaseModel):
 class FileQuery(NoQuery):
     """How a file looks; each call says which formats it has."""
 
-    format: Literal["json", "csv", "xlsx", "html"] = "json"
+    format: Literal["json", "csv", "xlsx", "html", "moodle", "grades"] = "json"
     bom: Bom = False
     sep: Separator = ","
 
 
 class FormatQuery(FileQuery):
-    """An answer as JSON, as a file for spreadsheets, or as a page for people's eyes."""
+    """An answer as JSON, as a file for spreadsheets or gradebooks, or as a page for people's eyes."""
+
+    student_by: StudentBy = "student_id"
+    statuses: Statuses = DEFAULT_STATUSES
 
 
 class PagedQuery(NoQuery):
@@ -285,6 +295,7 @@ class RegisterQuery(FormatQuery):
     """Which register of a class."""
 
     month: Month
+    session_by: SessionBy = "start"
 
 
 class SyncQuery(NoQuery):
