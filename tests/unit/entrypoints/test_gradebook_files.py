@@ -66,9 +66,11 @@ def file(rows, **how):
 
 
 def several(found, documents=(), *, by="student_id", session_by="start", names=None, acronyms=ACRONYMS):
+    remarks = Remarks()
+    remarks.add(documents)
     return several_sessions(
         found,
-        Remarks(documents),
+        remarks,
         acronyms,
         by=by,
         session_by=session_by,

@@ -2,8 +2,8 @@
 
 Two importers. The heads are those that their forms choose by themselves:
 
-- into one session (since August 2020, pull request 489): the student first, then `status`. There is no column for remarks. A
-  column of scan times would override the status, so the file has none.
+- into one session (since August 2020, pull request 489): the student first, then `status`. There is no column for
+  remarks. A column of scan times would override the status, so the file has none.
   https://github.com/danmarsden/moodle-mod_attendance/blob/34d14b212f09989b5f15cdf809db65d657c56d94/classes/import/marksessions.php
 - into several sessions (`bulkmarksessions`), proposed in August 2026 on top of plugin version 2024072404:
   https://github.com/danmarsden/moodle-mod_attendance/pull/915

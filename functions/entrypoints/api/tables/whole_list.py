@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from functions.domain.errors import InvalidRequest
 from functions.entrypoints.api.tables.attendance import Cell, attendance_head, attendance_rows
 from functions.ports.views import AttendanceFilter, Paging, Views
@@ -30,31 +27,12 @@ async def whole_list(
     Raises:
         InvalidRequest: There are more. A list is never cut.
     """
-    documents = await whole_documents(wanted, views=views, limit=limit)
-    return [list(attendance_head()), *attendance_rows(documents, time_zone=time_zone)]
-
-
-async def whole_documents(
-    wanted: AttendanceFilter, *, views: Views, limit: int = MAX_ROWS, field: str = "from"
-) -> list[Mapping[str, Any]]:
-    """All attendance of a list, oldest class first, as of one moment.
-
-    Args:
-        wanted: Whose attendance.
-        views: Where it is read.
-        limit: How many there may be.
-        field: Which parameter an error names.
-
-    Raises:
-        InvalidRequest: There are more. A list is never cut.
-    """
-    found: list[Mapping[str, Any]] = []
+    rows: list[list[Cell]] = []
     part: Paging | None = Paging(size=_PART)
     while part:
         page = await views.attendances(wanted, part)
-        found += page.documents
-        if len(found) > limit:
-            reason = "and to should name a shorter time" if field == "from" else "names too long a time for one file"
-            raise InvalidRequest.of(field, f"{reason}: there are more than {limit} rows")
+        rows += attendance_rows(page.documents, time_zone=time_zone)
+        if len(rows) > limit:
+            raise InvalidRequest.of("from", f"and to should name a shorter time: there are more than {limit} rows")
         part = Paging(size=_PART, after=page.next_after, read_at=page.read_at) if page.next_after else None
-    return found
+    return [list(attendance_head()), *rows]

@@ -1,7 +1,8 @@
 """Rows -> an Excel workbook (XLSX) as an answer, with the same cells as the CSV file.
 
 Text is written as text and formatted as text. So an id keeps its zeros, and a cell stays text when somebody edits it.
-Dates, times and numbers are real ones: they can be sorted and added up.
+Dates, times and numbers are real ones: they can be sorted and added up. `true` and `false` are text, because LibreOffice
+makes a formula of a cell that holds a truth value.
 """
 
 from __future__ import annotations
@@ -145,8 +146,6 @@ def _writer(column: str, page: Any, book: Any, text: object) -> Callable[[int, i
     if column.endswith("_time"):
         clock = book.add_format({"num_format": "hh:mm:ss"})
         return lambda line, n, cell: page.write_datetime(line, n, time.fromisoformat(cell), clock)
-    if column.startswith("is_"):
-        return lambda line, n, cell: page.write_boolean(line, n, cell == "true")
     share = book.add_format({"num_format": "0.0%"}) if column == "share" else None
 
     def number_or_text(line: int, n: int, cell: Cell | float) -> object:
