@@ -1,8 +1,8 @@
 """Rows -> an Excel workbook (XLSX) as an answer, with the same cells as the CSV file.
 
 Text is written as text and formatted as text. So an id keeps its zeros, and a cell stays text when somebody edits it.
-Dates, times and numbers are real ones: they can be sorted and added up. `true` and `false` are text, because LibreOffice
-makes a formula of a cell that holds a truth value.
+Dates, times and numbers are real ones: they can be sorted and added up. `true` and `false` are text, because
+LibreOffice makes a formula of a cell that holds a truth value.
 """
 
 from __future__ import annotations
