@@ -13,6 +13,12 @@ from google.api_core import exceptions as gexc
 
 from functions.domain.errors import CredentialsUnavailable, OwnCredentialsMissing
 
+LOGIN = (
+    "In the cloud they come with the service account of the function. On your own machine: "
+    "gcloud auth application-default login"
+)
+"""How this process gets Google credentials."""
+
 _VARIABLE = "GOOGLE_APPLICATION_CREDENTIALS"
 
 _REFUSED = re.compile(
@@ -27,9 +33,9 @@ def no_own_credentials() -> OwnCredentialsMissing:
     if os.environ.get(_VARIABLE):
         return OwnCredentialsMissing(
             f"{_VARIABLE} names no file with usable Google credentials.",
-            hint=f"Unset {_VARIABLE}: this system needs no key file. {OwnCredentialsMissing.default_hint}",
+            hint=f"Unset {_VARIABLE}: this system needs no key file. {LOGIN}",
         )
-    return OwnCredentialsMissing("This process has no Google credentials.")
+    return OwnCredentialsMissing("This process has no Google credentials.", hint=LOGIN)
 
 
 def own_credentials_error(error: Exception) -> OwnCredentialsMissing | CredentialsUnavailable | None:
@@ -41,5 +47,7 @@ def own_credentials_error(error: Exception) -> OwnCredentialsMissing | Credentia
     refused = _REFUSED.search(words)
     if refused:
         code = refused[0] if "_" in refused[0] else "reauthentication is needed"
-        return OwnCredentialsMissing(f"This process's own Google credentials are not valid any more ({code}).")
+        return OwnCredentialsMissing(
+            f"This process's own Google credentials are not valid any more ({code}).", hint=LOGIN
+        )
     return CredentialsUnavailable("What gives this process its own Google credentials does not answer.")

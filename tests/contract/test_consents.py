@@ -18,18 +18,17 @@ from google.iam.v1 import policy_pb2
 from google.oauth2.credentials import Credentials
 
 from functions.adapters.consent.consents import Consent
-from functions.adapters.consent.in_file import FileConsents
-from functions.adapters.consent.in_secret_manager import SecretConsents
-from functions.domain.conferences.model import Organizer
-from functions.domain.errors import (
+from functions.adapters.consent.errors import (
     ConsentStoreDenied,
     ConsentsUnavailable,
     ConsentUnreadable,
-    DocumentTooNew,
-    OwnCredentialsMissing,
     SecretManagerDisabled,
     TokenFileOpen,
 )
+from functions.adapters.consent.in_file import FileConsents
+from functions.adapters.consent.in_secret_manager import SecretConsents
+from functions.domain.conferences.model import Organizer
+from functions.domain.errors import DocumentTooNew, OwnCredentialsMissing
 from infra.local.faults import Fault
 from infra.local.secrets import SecretManagerSimulator
 

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
+from functions.adapters.google.calls.services import MEET
 from functions.adapters.store.databases.sqlite import SqliteDatabase
-from functions.domain.errors import MeetApiDisabled, MeetUnavailable, StoreUnavailable, WrongSetting
+from functions.domain.errors import StoreUnavailable, WrongSetting
 from functions.entrypoints.api import function, problems
 from functions.entrypoints.api.middleware import Edge
 from infra.local.function_server import function_server
@@ -281,9 +282,9 @@ async def test_a_store_that_does_not_answer_is_worth_another_try(instance, tmp_p
 @pytest.mark.parametrize(
     ("error", "status", "expected"),
     [
-        (MeetUnavailable("x"), 503, "meet-unavailable"),
+        (MEET.unavailable("x"), 503, "meet-unavailable"),
         (StoreUnavailable("x"), 503, "store-unavailable"),
-        (MeetApiDisabled("x"), 502, "meet-api-disabled"),
+        (MEET.disabled("x"), 502, "meet-api-disabled"),
         (WrongSetting("API_CALLERS: secret"), 500, "wrong-setting"),
     ],
 )

@@ -19,9 +19,10 @@ import requests
 from google_auth_oauthlib.flow import InstalledAppFlow  # type: ignore[import-untyped]  # the package has no py.typed
 from oauthlib.oauth2 import OAuth2Error  # type: ignore[import-untyped]  # likewise
 
+from functions.adapters.consent.errors import ConsentNotGiven, OAuthClientUnusable
 from functions.adapters.consent.oauth_client import OAuthClient
 from functions.adapters.google.credentials.capabilities import Metadata
-from functions.domain.errors import AttendanceError, ConsentNotGiven, CredentialsUnavailable, OAuthClientUnusable
+from functions.domain.errors import AttendanceError, CredentialsUnavailable
 
 ANSWER_TIMEOUT = 20.0
 """Seconds for the token endpoint's answer."""

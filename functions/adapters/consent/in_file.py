@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from functions.adapters.consent.consents import Consent, UnreadableConsent, from_json, to_json
+from functions.adapters.consent.errors import ConsentsUnavailable, ConsentUnreadable, TokenFileOpen
 from functions.domain.conferences.model import Organizer
-from functions.domain.errors import ConsentsUnavailable, ConsentUnreadable, TokenFileOpen
 from functions.domain.marking.addresses import mailbox
 
 OWNER_ONLY = 0o600

@@ -18,18 +18,18 @@ from google.iam.v1 import (  # type: ignore[import-untyped]  # the package has n
 )
 
 from functions.adapters.consent.consents import Consent, UnreadableConsent, from_text, to_json
-from functions.adapters.google.calls.repeating import Method, repeated
-from functions.adapters.own_credentials import own_credentials_error
-from functions.adapters.patience import limit
-from functions.domain.conferences.model import Organizer
-from functions.domain.errors import (
-    AttendanceError,
+from functions.adapters.consent.errors import (
     ConsentStoreDenied,
     ConsentsUnavailable,
     ConsentUnreadable,
-    OwnCredentialsMissing,
     SecretManagerDisabled,
 )
+from functions.adapters.google.calls.grpc import is_disabled
+from functions.adapters.google.calls.repeating import Method, repeated
+from functions.adapters.own_credentials import LOGIN, own_credentials_error
+from functions.adapters.patience import limit
+from functions.domain.conferences.model import Organizer
+from functions.domain.errors import AttendanceError, OwnCredentialsMissing
 
 ANSWER_TIMEOUT = 10.0
 """Seconds for one answer."""
@@ -211,7 +211,7 @@ class SecretConsents:
         if lacking:
             return lacking
         match error:
-            case gexc.Forbidden() if error.reason == "SERVICE_DISABLED" or "has not been used in project" in words:
+            case gexc.Forbidden() if is_disabled(error):
                 return SecretManagerDisabled(
                     f"The Secret Manager API is not enabled ({kind}).",
                     hint=f"{SecretManagerDisabled.default_hint} --project={self._project}",
@@ -219,7 +219,9 @@ class SecretConsents:
             case gexc.Forbidden():
                 return ConsentStoreDenied(f"Secret Manager refuses this process ({kind}).", hint=to_do)
             case gexc.Unauthorized():
-                return OwnCredentialsMissing(f"Secret Manager does not accept this process's credentials ({kind}).")
+                return OwnCredentialsMissing(
+                    f"Secret Manager does not accept this process's credentials ({kind}).", hint=LOGIN
+                )
             case gexc.FailedPrecondition():
                 return ConsentStoreDenied(
                     f"Secret Manager cannot open the secret ({kind}).",

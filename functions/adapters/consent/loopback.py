@@ -16,7 +16,7 @@ from http import HTTPStatus
 from typing import Self
 from urllib.parse import parse_qsl, urlsplit
 
-from functions.domain.errors import ConsentNotGiven
+from functions.adapters.consent.errors import ConsentNotGiven
 
 HOST = "127.0.0.1"
 REQUEST_TIME = 10.0

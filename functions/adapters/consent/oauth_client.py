@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from functions.domain.errors import OAuthClientUnusable
+from functions.adapters.consent.errors import OAuthClientUnusable
 
 MOST_BYTES = 1 << 16
 _TEXTS = ("client_id", "client_secret")

@@ -14,43 +14,26 @@ from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from functions.adapters.google.calls.rest import Api, ErrorsOf, Missing, RestApi
+from functions.adapters.google.calls.rest import Api, Missing, RestApi
 from functions.adapters.google.calls.rest_pages import all_pages
+from functions.adapters.google.calls.services import CALENDAR, Clash
 from functions.adapters.google.credentials.capabilities import Capability, Credentials, CredentialsPool
 from functions.domain.classes.calendar import Attendee, Details, Event, EventChange, EventRemoval, NewEvent
 from functions.domain.conferences.model import Organizer
 from functions.domain.errors import (
-    CalendarAccessDenied,
-    CalendarApiDisabled,
     CalendarLinkFailed,
-    CalendarRequestRefused,
-    CalendarScopeMissing,
-    CalendarUnavailable,
 )
 from functions.domain.intervals import Interval
-
-
-class Clash(CalendarRequestRefused):
-    """An id that is taken, or an event that is not any more what was seen: an answer, which no use case sees."""
-
+from functions.hints import LINK_FAILED
 
 API = Api(
-    name="calendar",
-    version="v3",
-    title="Google Calendar API",
-    service="calendar-json.googleapis.com",
-    scope="https://www.googleapis.com/auth/calendar.events",
+    CALENDAR,
+    "calendar",
+    "v3",
     path="calendar/v3/",
-    errors=ErrorsOf(
-        unavailable=CalendarUnavailable,
-        api_disabled=CalendarApiDisabled,
-        scope_missing=CalendarScopeMissing,
-        access_denied=CalendarAccessDenied,
-        request_refused=CalendarRequestRefused,
-        clash=Clash,
-        # Where Meet is off: https://github.com/googleapis/google-api-nodejs-client/issues/3272
-        by_words={"Invalid conference type value": CalendarLinkFailed},
-    ),
+    is_changed=True,
+    # Where Meet is off: https://github.com/googleapis/google-api-nodejs-client/issues/3272
+    by_words={"Invalid conference type value": partial(CalendarLinkFailed, hint=LINK_FAILED)},
 )
 
 DESCRIPTION = "A class meeting. Attendance is recorded from Google Meet."
@@ -97,9 +80,7 @@ class GoogleCalendar:
         except Clash:
             return None
         except Missing:
-            raise CalendarAccessDenied(
-                "The Google Calendar API knows no calendar of this teacher (HTTP 404)."
-            ) from None
+            raise CALENDAR.denied("The Google Calendar API knows no calendar of this teacher (HTTP 404).") from None
 
     async def find(self, event_id: str, *, organizer: Organizer) -> Event | None:
         """See the port."""

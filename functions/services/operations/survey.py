@@ -13,8 +13,8 @@ from typing import Any, Final
 from functions.domain.classes.sessions import CalendarState
 from functions.domain.classes.timetable import RETENTION
 from functions.domain.conferences.model import SubscriptionState
-from functions.domain.conferences.subscriptions import suspension_hint
-from functions.domain.errors import DocumentsRefused, Retryable
+from functions.domain.errors import DocumentsRefused, passes
+from functions.hints import suspension_hint
 from functions.ports.views import Views
 
 SHOWN: Final = 20
@@ -33,7 +33,6 @@ Meet's data has settled ten minutes after the end, the message is delivered agai
 `reconcile` looks every half hour.
 """
 
-_PASSING: Final = frozenset(kind.reason for kind in Retryable.__subclasses__())
 """Why a renewal failed that is tried again by itself, long before the subscription runs out."""
 
 CALENDAR_ATTEMPTS: Final = 6
@@ -204,7 +203,7 @@ def _organizer(organizer: Mapping[str, Any], now: datetime) -> Finding | None:
     error, expire_time = subscription.get("error"), subscription.get("expire_time")
     seen_to = subscription.get("renewed_at") or organizer.get("enrolled_at")
     state = subscription.get("state")
-    if _is_active(organizer, now) and (not error or error.get("reason") in _PASSING):
+    if _is_active(organizer, now) and (not error or passes(error["reason"])):
         return None
     if state == SubscriptionState.SUSPENDED:
         reason = subscription.get("suspension_reason")

@@ -18,6 +18,7 @@ from functions.domain.conferences.syncing import LONGEST_CALL
 from functions.domain.errors import NoConferenceRecord, ReportsNotSetUp
 from functions.domain.intervals import Interval
 from functions.domain.marking.addresses import KnownAddress
+from functions.hints import REPORTS_NOT_SET_UP
 from functions.ports.google import Reports
 from functions.ports.store import Reader, SheetChange, Work
 from functions.services.deps import Deps
@@ -101,7 +102,7 @@ async def record_reported(reported: ReportedConference, space: Space, *, pulled_
 def require_reports(deps: Deps) -> Reports:
     """Google's reports; ReportsNotSetUp if nobody says as whom they are read."""
     if deps.reports is None:
-        raise ReportsNotSetUp("Google's reports are not in use.")
+        raise ReportsNotSetUp("Google's reports are not in use.", hint=REPORTS_NOT_SET_UP)
     return deps.reports
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import grpc
 import pytest
 
+from functions.adapters.consent.errors import ConsentMissing
 from functions.adapters.consent.in_file import FileConsents
 from functions.adapters.google.credentials.capabilities import Capability
 from functions.domain.conferences.model import Identity, IdentitySource, Organizer
-from functions.domain.errors import ConsentMissing
 from functions.services.teachers.organizers import know
 from infra.local.faults import Fault
 from infra.local.google_apis import RestFault

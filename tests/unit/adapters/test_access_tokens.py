@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from functions.adapters.consent.errors import ConsentRevoked, ConsentsUnavailable
 from functions.adapters.google.credentials.access_tokens import AccessToken, TokenCredentials
 from functions.adapters.google.credentials.capabilities import accepted
-from functions.domain.errors import ConsentRevoked, ConsentsUnavailable, CredentialsUnavailable, TeacherNotAllowed
+from functions.domain.errors import CredentialsUnavailable, TeacherNotAllowed
 
 START = datetime(2026, 11, 23, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)

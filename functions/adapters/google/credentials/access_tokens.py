@@ -20,17 +20,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from google.auth import transport
 from google.auth.exceptions import GoogleAuthError
 
+from functions.adapters.consent.errors import ConsentsUnavailable
 from functions.adapters.google.calls.repeating import passes
 from functions.adapters.google.credentials.capabilities import Capability, Metadata
 from functions.adapters.patience import limit, watched
 from functions.domain.conferences.model import Organizer
-from functions.domain.errors import (
-    AttendanceError,
-    ConsentsUnavailable,
-    CredentialsRefused,
-    CredentialsUnavailable,
-    NeedsOperator,
-)
+from functions.domain.errors import AttendanceError, CredentialsRefused, CredentialsUnavailable, NeedsOperator
 from functions.ports.clock import Clock
 
 if TYPE_CHECKING:

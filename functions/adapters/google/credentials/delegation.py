@@ -22,21 +22,24 @@ from functions.adapters.google.credentials.access_tokens import (
     fetched,
 )
 from functions.adapters.google.credentials.capabilities import Capability
-from functions.adapters.own_credentials import no_own_credentials
-from functions.domain.conferences.model import Organizer
-from functions.domain.errors import (
+from functions.adapters.google.credentials.errors import (
     AccountNotUsable,
     AppForbidden,
-    AttendanceError,
-    CredentialsRefused,
-    CredentialsUnavailable,
     DelegationNotGranted,
-    OrganizerUnknown,
-    OwnCredentialsMissing,
-    ReportsNotSetUp,
     SigningApiDisabled,
     SigningRefused,
 )
+from functions.adapters.own_credentials import LOGIN, no_own_credentials
+from functions.domain.conferences.model import Organizer
+from functions.domain.errors import (
+    AttendanceError,
+    CredentialsRefused,
+    CredentialsUnavailable,
+    OrganizerUnknown,
+    OwnCredentialsMissing,
+    ReportsNotSetUp,
+)
+from functions.hints import REPORTS_NOT_SET_UP
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials as LibraryCredentials
@@ -62,7 +65,9 @@ class Delegation:
     async def token(self, teacher: Organizer, capability: Capability) -> AccessToken:
         """A new token as this teacher; raises as `Credentials.metadata` does."""
         if teacher.email is None and capability is Capability.REPORTS:
-            raise ReportsNotSetUp("REPORTS_ADMIN names nobody by an e-mail address, which delegation needs.")
+            raise ReportsNotSetUp(
+                "REPORTS_ADMIN names nobody by an e-mail address, which delegation needs.", hint=REPORTS_NOT_SET_UP
+            )
         if teacher.email is None:
             raise OrganizerUnknown(
                 "Nobody can be impersonated without an e-mail address, and none is known of this account.",
@@ -199,7 +204,9 @@ class _Source:
                         raise CredentialsUnavailable(
                             f"What gives this process its own credentials does not answer ({type(error).__name__})."
                         ) from None
-                    raise OwnCredentialsMissing("This process's Google credentials are not valid any more.") from None
+                    raise OwnCredentialsMissing(
+                        "This process's Google credentials are not valid any more.", hint=LOGIN
+                    ) from None
             return self._found
 
     def forget(self, credentials: LibraryCredentials) -> None:

@@ -12,6 +12,7 @@ from functools import partial
 from google.auth.exceptions import GoogleAuthError
 
 from functions.adapters.consent.consents import Consent, Consents
+from functions.adapters.consent.errors import ConsentClientRefused, ConsentMissing, ConsentRevoked, ConsentScopeMissing
 from functions.adapters.google.credentials.access_tokens import (
     AccessToken,
     Requests,
@@ -20,17 +21,9 @@ from functions.adapters.google.credentials.access_tokens import (
     fetched,
 )
 from functions.adapters.google.credentials.capabilities import Capability
+from functions.adapters.google.credentials.errors import AppForbidden
 from functions.domain.conferences.model import Organizer
-from functions.domain.errors import (
-    AppForbidden,
-    AttendanceError,
-    ConsentClientRefused,
-    ConsentMissing,
-    ConsentRevoked,
-    ConsentScopeMissing,
-    CredentialsRefused,
-    CredentialsUnavailable,
-)
+from functions.domain.errors import AttendanceError, CredentialsRefused, CredentialsUnavailable
 
 COMMAND = "python -m functions.setup_oauth"
 _FLAGS = {

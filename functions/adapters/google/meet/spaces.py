@@ -11,11 +11,12 @@ from google.api_core import exceptions as gexc
 from google.apps import meet_v2
 
 from functions.adapters.google.calls.repeating import repeated
+from functions.adapters.google.calls.services import MEET
 from functions.adapters.google.credentials.capabilities import Capability, CredentialsPool, Metadata, accepted
 from functions.adapters.google.meet.calls import ATTEMPT_TIMEOUT, MeetCalls, named
 from functions.adapters.patience import limit
 from functions.domain.conferences.model import Organizer, Space
-from functions.domain.errors import MeetRequestRefused, MeetScopeMissing
+from functions.domain.errors import RequestRefused, ScopeMissing
 
 FIND_ATTEMPTS = 5
 """How often a room is asked for: some seconds of pauses."""
@@ -67,9 +68,9 @@ class MeetSpaces:
         try:
             return _space(await repeated(attempt, attempts=CREATE_ATTEMPTS, maximum=1.0, if_error=_nothing_was_made))
         except gexc.GoogleAPICallError as error:
-            ours = named(error, if_missing=MeetRequestRefused)
-            if isinstance(ours, MeetScopeMissing):
-                ours.hint = ours.hint.replace("meetings.space.readonly", "meetings.space.created")
+            ours = named(error, if_missing=MEET.refused)
+            if isinstance(ours, ScopeMissing):
+                raise MEET.scope_missing(ours.message, scope=Capability.MAKE_ROOM.scopes[0]) from error
             raise ours from error
 
     async def find(self, meeting_code: str, *, teacher: Organizer) -> Space | None:
@@ -85,10 +86,10 @@ class MeetSpaces:
                 self._spaces.get_space,
                 request,
                 attempts=FIND_ATTEMPTS,
-                if_missing=MeetRequestRefused,
-                if_hidden=MeetRequestRefused,
+                if_missing=MEET.refused,
+                if_hidden=MEET.refused,
             )
-        except MeetRequestRefused:
+        except RequestRefused:
             return None
         return _space(answer)
 

@@ -16,7 +16,7 @@ from google.pubsub_v1 import AcknowledgeRequest, PullRequest, PullResponse, Rece
 from functions.adapters.google.calls.repeating import may_pass, repeated
 from functions.adapters.own_credentials import own_credentials_error
 from functions.adapters.patience import limit
-from functions.domain.errors import AttendanceError, DeadLettersRefused, JobsUnavailable
+from functions.domain.errors import AttendanceError, JobsUnavailable, NeedsOperator
 from functions.ports.messages import DeadLetter
 
 WAIT = 5.0
@@ -29,6 +29,17 @@ ATTEMPTS = 4
 """How often one call is made."""
 
 _FROM = "CloudPubSubDeadLetterSourceSubscription"
+
+
+class DeadLettersRefused(NeedsOperator):
+    """The subscription that dead letters wait in does not let us take them."""
+
+    reason = "dead-letters-refused"
+    default_hint = (
+        "Let the service account subscribe to them: gcloud pubsub subscriptions add-iam-policy-binding "
+        "attendance-dead-letter --member=serviceAccount:SERVICE_ACCOUNT_EMAIL --role=roles/pubsub.subscriber. "
+        "A deployment does it too."
+    )
 
 
 class PubsubDeadLetters:

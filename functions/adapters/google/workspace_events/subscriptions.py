@@ -20,11 +20,12 @@ from google.protobuf import duration_pb2, field_mask_pb2
 
 from functions.adapters.google.calls.pacing import Pacing
 from functions.adapters.google.calls.repeating import Method
+from functions.adapters.google.calls.services import EVENTS
 from functions.adapters.google.credentials.capabilities import Capability, CredentialsPool
 from functions.adapters.google.workspace_events.calls import ATTEMPTS, SubscriptionCalls, begun, naming, raise_failure
 from functions.domain.conferences.model import Organizer, Subscription, SubscriptionState
-from functions.domain.conferences.subscriptions import suspension_hint
-from functions.domain.errors import OrganizerUnknown, SubscriptionRefused, SubscriptionsUnavailable
+from functions.domain.errors import AccessDenied, OrganizerUnknown
+from functions.hints import suspension_hint
 
 if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
@@ -152,8 +153,9 @@ class WorkspaceEventsSubscriptions:
                 shown = await self._shown(name, call)
                 if shown is None or shown.state is not SubscriptionState.SUSPENDED:
                     return shown
-                raise SubscriptionRefused(
+                raise AccessDenied(
                     f"What the subscription was suspended for is not mended ({shown.suspension_reason}).",
+                    reason=EVENTS.reasons.denied,
                     hint=suspension_hint(shown.suspension_reason),
                 ) from error
 
@@ -223,15 +225,13 @@ class WorkspaceEventsSubscriptions:
                 if not token:
                     raise
                 # A page token may expire: https://google.aip.dev/158#expiring-page-tokens
-                raise SubscriptionsUnavailable(
-                    "The Workspace Events API takes its own page token no longer."
-                ) from error
+                raise EVENTS.unavailable("The Workspace Events API takes its own page token no longer.") from error
             for found in page.subscriptions:
                 yield found
             if not page.next_page_token:
                 return
             if page.next_page_token == token:
-                raise SubscriptionsUnavailable("The Workspace Events API gives the same page again and again.")
+                raise EVENTS.unavailable("The Workspace Events API gives the same page again and again.")
             token = page.next_page_token
 
     async def _shown(self, name: str, call: SubscriptionCalls) -> Subscription | None:

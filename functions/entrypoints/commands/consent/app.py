@@ -12,10 +12,11 @@ import click
 
 from functions import settings, wiring
 from functions.adapters.consent.consents import Consent
+from functions.adapters.consent.errors import ConsentNotGiven
 from functions.adapters.consent.in_secret_manager import ACCESSOR, PREFIX
 from functions.adapters.consent.oauth_client import OAuthClient
 from functions.adapters.google.credentials.capabilities import Capability
-from functions.domain.errors import AttendanceError, ConsentNotGiven, WrongSetting
+from functions.domain.errors import AttendanceError, WrongSetting
 from functions.entrypoints.commands.consent.asking import Asked, ask
 from functions.entrypoints.commands.consent.entering import enter
 from functions.entrypoints.commands.consent.purposes import granted, wanted

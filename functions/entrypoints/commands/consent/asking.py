@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 import click
 
 from functions.adapters.consent.consents import Consent, Consents
+from functions.adapters.consent.errors import ConsentNotGiven, ConsentUnreadable
 from functions.adapters.consent.flow import ConsentFlow, Obtained, TokenInHand
 from functions.adapters.consent.loopback import HOST, Loopback
 from functions.adapters.consent.oauth_client import OAuthClient
 from functions.adapters.google.credentials.capabilities import Capability
 from functions.domain.conferences.model import Identity, Organizer
-from functions.domain.errors import ConsentNotGiven, ConsentUnreadable
 from functions.entrypoints.commands.consent.purposes import PURPOSES, flags_for, granted, scopes_of
 from functions.wiring import Consenting
 
