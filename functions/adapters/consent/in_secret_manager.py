@@ -206,7 +206,6 @@ class SecretConsents:
     def _named(self, error: gexc.GoogleAPICallError, *, to_do: str) -> AttendanceError:
         """Our error for Google's. https://cloud.google.com/secret-manager/docs/access-control ."""
         kind = type(error).__name__
-        words = str(error.message or "")
         lacking = own_credentials_error(error)
         if lacking:
             return lacking
