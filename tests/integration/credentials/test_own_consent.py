@@ -140,9 +140,10 @@ async def test_a_teacher_who_never_consented_is_told_to(consenting, calling):
 
 async def test_a_deployed_function_that_reads_only_the_secrets_there_are_tells_the_same(consenting, calling, secrets):
     secrets.caller = f"serviceAccount:{SERVICE_ACCOUNT}"
-    api = calling(consenting())
+    app = consenting()
+    await know(Identity("users/2", COLLEAGUE, (), None, IdentitySource.PEOPLE), deps=app.deps)
 
-    answer = await api.post("/api/organizers", json={"email": COLLEAGUE})
+    answer = await calling(app).post("/api/organizers", json={"email": COLLEAGUE})
 
     assert (answer.status_code, answer.json()["cause"]) == (502, "consent-missing")
     assert answer.json()["hint"].startswith("Let the teacher consent: python -m functions.setup_oauth --meet")
