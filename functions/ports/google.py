@@ -186,7 +186,7 @@ class Subscriptions(Protocol):
         """Have a suspended subscription tell events again, None if it is gone. Its end stays where it was.
 
         Raises:
-            SubscriptionRefused: What it was suspended for is not mended.
+            AccessDenied: What it was suspended for is still there.
             Retryable, NeedsOperator: As `ensure` does.
         """
 

@@ -20,9 +20,7 @@ from functions.adapters.google.calls.services import CALENDAR, Clash
 from functions.adapters.google.credentials.capabilities import Capability, Credentials, CredentialsPool
 from functions.domain.classes.calendar import Attendee, Details, Event, EventChange, EventRemoval, NewEvent
 from functions.domain.conferences.model import Organizer
-from functions.domain.errors import (
-    CalendarLinkFailed,
-)
+from functions.domain.errors import CalendarLinkFailed
 from functions.domain.intervals import Interval
 from functions.hints import LINK_FAILED
 

@@ -7,7 +7,7 @@ import dataclasses
 
 import pytest
 
-from functions.services.follow_calendar import follow
+from functions.services.classes.follow_calendar import follow
 from infra.local.google_apis import RestFault
 from tests.integration.calendar.class_in_calendar import ADA, BOB, CY, guests
 

@@ -12,7 +12,12 @@ from functools import partial
 from google.auth.exceptions import GoogleAuthError
 
 from functions.adapters.consent.consents import Consent, Consents
-from functions.adapters.consent.errors import ConsentClientRefused, ConsentMissing, ConsentRevoked, ConsentScopeMissing
+from functions.adapters.consent.errors import (
+    ConsentClientRefused,
+    ConsentMissing,
+    ConsentRevoked,
+    ConsentScopeMissing,
+)
 from functions.adapters.google.credentials.access_tokens import (
     AccessToken,
     Requests,
