@@ -461,7 +461,7 @@ async def test_a_file_of_the_older_form_is_read_and_written(tmp_path):
 
 
 async def test_a_document_larger_than_firestore_takes_is_refused_before_it_is_sent(firestore_client):
-    with pytest.raises(DocumentsRefused, match="1,048,576"):
+    with pytest.raises(DocumentsRefused, match="1,048,572"):
         await put(FirestoreDatabase(firestore_client), {"conferences/1": {"text": "x" * 1_050_000}})
 
 

@@ -13,7 +13,7 @@ from tests.builders import ADA, BOB, CAT, EMAILS, TEACHING, at, call, expected, 
 
 DAY = 24 * 60
 NO_MARKS = dict.fromkeys(("present", "late", "left_early", "partial", "absent", "excused", "unknown"), 0)
-FIRESTORES_LIMIT = 1_048_576
+FIRESTORES_LIMIT = 1_048_572
 
 
 @pytest.fixture
