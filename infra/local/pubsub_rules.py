@@ -27,7 +27,11 @@ def wrong_in_publish(request: Message) -> Iterator[str]:
         yield f"messages: 1 to {REQUEST_MESSAGES} in a request"
     if request.ByteSize() > REQUEST_BYTES:
         yield f"a request has {REQUEST_BYTES} bytes at most"
+    if len({message.ordering_key for message in request.messages}) > 1:
+        yield "ordering_key: the same in all messages of a request"
     for message in request.messages:
+        if message.message_id or message.HasField("publish_time"):
+            yield "message_id and publish_time are Pub/Sub's own"
         if not message.data and not message.attributes:
             yield "a message has data or an attribute"
         if len(message.attributes) > ATTRIBUTES:
