@@ -16,7 +16,7 @@ from functions.adapters.conference_documents import (
 from functions.adapters.database import ABSENT, Document, Write
 from functions.adapters.differences import changed, contents
 from functions.adapters.documents import SCHEMA_VERSION
-from functions.adapters.parts import chunks
+from functions.adapters.parts import chunks, digest
 from functions.adapters.paths import conference_path
 from functions.domain.model import Conference
 
@@ -50,6 +50,7 @@ def conference_writes(
     }
     # Behind the rest of the snapshot, where everything that knows of these documents finds them too.
     spilled += chunks(interrupted) if interrupted else []
+    fields["snapshot_digest"] = digest(spilled)
     wanted = {
         f"{path}/snapshot/{number}": {
             "schema_version": SCHEMA_VERSION,

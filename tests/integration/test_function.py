@@ -37,7 +37,7 @@ def names(text):
 CONFERENCE_FIELDS = names(
     "schema_version expire_at conference_record space meeting_code meeting_uri start_time end_time expire_time "
     "organizer session_ids attached_to superseded_by participant_count participant_session_count "
-    "participants snapshot_documents interruption sync"
+    "participants snapshot_documents snapshot_digest interruption sync"
 )
 SYNC_FIELDS = names("state source pulled_at first_pulled_at ended_event_at attempts meet_calls error")
 SESSION_FIELDS = names(
