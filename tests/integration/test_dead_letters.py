@@ -82,9 +82,23 @@ def an_event(ce_id, *, count):
         "ce-type": "google.workspace.meet.conference.v2.ended",
         "CloudPubSubDeadLetterSourceDeliveryCount": str(count),
         "CloudPubSubDeadLetterSourceSubscription": "eventarc-europe-west1-meet-attendance-events-sub-000",
+        "CloudPubSubDeadLetterSourceSubscriptionProject": "school-attendance",
         "CloudPubSubDeadLetterSourceTopicPublishTime": f"2026-11-23T10:0{count - 100}:00.000+00:00",
     }
     return PubsubMessage(data=b'{"conferenceRecord": {"name": "conferenceRecords/a"}}', attributes=attributes)
+
+
+async def test_a_dead_letter_names_the_subscription_that_gave_up_as_a_trigger_does(dead_letters, leave, subscription):
+    await leave(an_event("one", count=100), a_job(1))
+
+    letters = await dead_letters.pull()
+
+    assert sorted(letter.body["subscription"] for letter in letters) == sorted(
+        [
+            "projects/school-attendance/subscriptions/eventarc-europe-west1-meet-attendance-events-sub-000",
+            subscription,  # nothing else is known
+        ]
+    )
 
 
 async def test_an_event_that_becomes_a_dead_letter_again_is_parked_once(deps, leave, database):
