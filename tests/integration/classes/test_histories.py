@@ -136,3 +136,12 @@ async def test_once_the_new_owner_is_known_each_address_shows_its_owners_class_m
         assert await history(name) == {both: "absent", later: "present"}, name
     for name in ("dana@married.example", "77"):
         assert await history(name) == {came: "present", missed: "absent", both: "present", later: "absent"}, name
+
+
+async def test_class_meetings_that_name_the_id_alone_are_in_the_history_by_every_name(hold, history):
+    both = await hold(0, [{"email": "dana@school.example", "student_id": "1001"}], DANA)
+    by_id = await hold(1, [{"student_id": "1001"}])
+    by_address = await hold(2, ["dana@school.example"])
+
+    for name in ("1001", "dana@school.example", "77"):
+        assert await history(name) == {both: "present", by_id: "absent", by_address: "absent"}, name
