@@ -11,7 +11,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from functions.domain.classes.policy import Policy
@@ -93,7 +101,11 @@ _EMAIL = re.compile(r"[^@\s,=]+@[^@\s,=]+")
 
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 Domain = Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+\.[A-Za-z0-9-]+$"), AfterValidator(str.lower)]
-Account = Annotated[str, Field(pattern=r"^([^@\s]+@[^@\s]+|users/\d{1,30})$"), AfterValidator(str.lower)]
+Account = Annotated[
+    str,
+    StringConstraints(pattern=r"^([^@\s]+@[^@\s]+|users/\d{1,30})$", strip_whitespace=True),
+    AfterValidator(str.lower),
+]
 Teacher = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$"), AfterValidator(str.lower)]
 ServiceAccount = Annotated[str, Field(pattern=r"^[a-z0-9.-]+@[a-z0-9.-]+\.gserviceaccount\.com$")]
 Topic = Annotated[

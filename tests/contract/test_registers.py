@@ -170,6 +170,15 @@ async def test_a_student_without_an_address_is_the_same_in_every_class_meeting(s
     assert set(ada["marks"]) == {"monday", "tuesday"}
 
 
+async def test_siblings_with_one_address_are_two_rows_by_their_ids(store, views):
+    for day, student_id in enumerate(("s-1", "s-2", "s-1")):
+        entry = RosterEntry(student_id=student_id, email="family@mail.example")
+        await hold(store, maths(entry, session_id=f"day-{day}", start=day * DAY))
+
+    rows = (await views.register("maths-a", "2026-11"))["students"].values()
+    assert {row["student_id"]: set(row["marks"]) for row in rows} == {"s-1": {"day-0", "day-2"}, "s-2": {"day-1"}}
+
+
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0, 2, 1)])
 async def test_a_student_is_called_as_the_latest_class_meeting_says_whatever_was_stored_last(store, views, order):
     names = ("Ada", "Ada Lovelace", None)
