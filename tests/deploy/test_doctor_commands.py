@@ -6,17 +6,16 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from infra.local.control_plane import World, environment, serving
+from infra.local.control_plane import World
 from tests.deploy.breaking import BREAKS
 from tests.deploy.complete import PLACE, account, assert_complete
 from tests.deploy.complete import environment as deployed_settings
-from tests.deploy.living import bring_to_life, organizer
+from tests.deploy.conftest import Typed
+from tests.deploy.living import organizer
 from tests.deploy.test_deploy import _break_everything
 
 pytestmark = pytest.mark.timeout(600)  # the first of them waits for a whole deployment with the real gcloud
@@ -24,44 +23,6 @@ pytestmark = pytest.mark.timeout(600)  # the first of them waits for a whole dep
 ROOT = Path(__file__).parents[2]
 DEPLOY = "make deploy PROJECT=my-school REGION=europe-west1"
 HERE = ("PROJECT=my-school", "REGION=europe-west1")
-
-Typed = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def typed(certificate, tmp_path) -> Callable[[World], Typed]:
-    """A terminal at which commands reach a world."""
-    with ExitStack() as running:
-
-        def at(world: World) -> Typed:
-            proxy = running.enter_context(serving(world, certificate))
-            variables = {
-                "PATH": f"{ROOT / '.venv/bin'}:/usr/local/bin:/usr/bin:/bin",
-                **environment(proxy, certificate, tmp_path),
-                "DEPLOYED_SETTINGS": str(tmp_path / "deployed"),
-                "DOCTOR_SECONDS": "60",
-            }
-
-            def run(*command: str, answers: str = "", **more: str) -> subprocess.CompletedProcess[str]:
-                return subprocess.run(  # noqa: S603 - our own commands
-                    command,
-                    cwd=ROOT,
-                    env={**variables, **more},
-                    input=answers,
-                    capture_output=True,
-                    text=True,
-                    check=False,
-                    timeout=280,
-                )
-
-            return run
-
-        yield at
-
-
-@pytest.fixture
-def living(deployed) -> World:
-    return bring_to_life(deployed)
 
 
 def doctor(typed: Typed, *options: str, answers: str = "", **more: str) -> subprocess.CompletedProcess[str]:
