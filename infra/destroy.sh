@@ -4,7 +4,7 @@
 # unless DELETE_DATA=yes.
 set -euo pipefail
 shopt -s inherit_errexit
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 export CLOUDSDK_CORE_DISABLE_PROMPTS=1
 COMMAND=destroy
 for part in names say google options lookahead policies accounts topics functions firestore watching; do
@@ -139,6 +139,7 @@ main() {
   check_options
   [[ $DELETE_DATA != yes ]] || confirm_loss
   open_google
+  only_one
   printf 'Taking Meet Attendance away from %s, %s%s\n\n' "$PROJECT" "$REGION" "${DRY_RUN:+ (only what would be done)}"
   read_state
   stop_at_unread
