@@ -181,8 +181,8 @@ def test_who_cannot_be_enrolled_is_told_with_what_to_do_and_stops_no_other(comma
 
     assert result.exit_code == 1
     assert result.stderr == (
-        "nobody@school.example: failed. email is no account that Google knows. "
-        "Check the teacher's address: it is to be that of an account in your Google Workspace.\n"
+        "nobody@school.example: failed. email is not an account that Google knows. "
+        "Use the address of an account in your Google Workspace, such as ada@school.example.\n"
     )
     assert stored("organizers/1")
 
@@ -519,7 +519,7 @@ def test_a_message_that_does_not_wait_cannot_be_replayed(command, delivered, sch
     for key in (replayed, "0" * 40):
         result = command("replay", "--id", key)
         assert result.exit_code == 2
-        assert result.stderr.startswith("No such message waits to be replayed.\n")
+        assert result.stderr.startswith("No parked message has this id.\n")
 
 
 def test_a_dry_run_of_a_replay_lists_the_messages_and_processes_none(command, delivered, school, stored):

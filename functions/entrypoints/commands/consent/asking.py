@@ -59,7 +59,7 @@ async def ask(asked: Asked, using: Consenting) -> tuple[Consent, timedelta | Non
     obtained = await _obtained(asked, using.stand_in)
     account = await using.account(TokenInHand(obtained.access_token))
     if account is None:
-        raise ConsentNotGiven("Google does not say whose consent this is. Nothing was stored.", hint="Try it again.")
+        raise ConsentNotGiven("Google does not say whose consent this is. Nothing was stored.", hint="Try again.")
     consent = _consent(asked, obtained, account)
     await _require_no_less(asked, consent, using.consents)
     await using.consents.put(consent)
