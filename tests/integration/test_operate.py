@@ -374,7 +374,7 @@ def test_a_backfill_that_is_broken_off_goes_on_where_it_was(command, school, mee
 
     assert lines[0] == "users/1: Meet knows 6 conferences, 6 to be read.\n"
     assert running.returncode == 130
-    assert said.strip() == "Stopped. What was read is stored; the same command goes on from here."
+    assert said.strip() == "Stopped. What was read is stored. Run the same command to continue."
     assert again.stdout.splitlines()[0] == "users/1: Meet knows 6 conferences, 1 to be read."
 
 
@@ -456,7 +456,7 @@ def test_what_is_stored_but_not_settled_is_left_to_the_scheduled_jobs(command, d
     result = command("replay")
 
     assert result.exit_code == 0
-    assert "replayed; Meet may still change the conference, which is read again by itself." in result.stdout
+    assert "replayed; Meet may still change the conference, so the system reads it again by itself." in result.stdout
     assert state_of(stored(f"conferences/{held.id}")) == "provisional"
     assert stored.parked() == []
 
