@@ -12,25 +12,25 @@ LINK_FAILED = (
 
 REPORTS_NOT_SET_UP = (
     "Set REPORTS_ADMIN to the e-mail address of an administrator with the privilege Reports, and grant the scope "
-    "https://www.googleapis.com/auth/admin.reports.audit.readonly. Where everything is a stand-in, "
-    "REPORTS_API_ENDPOINT names that of the Reports API."
+    "https://www.googleapis.com/auth/admin.reports.audit.readonly. If all services are stand-ins, set "
+    "REPORTS_API_ENDPOINT to the address of the stand-in."
 )
 
 ORGANIZER_UNKNOWN = (
-    "Subscribe to the teacher (target //cloudidentity.googleapis.com/users/ID), so that events name the "
-    "organizer, instead of to a single space."
+    "Subscribe to the teacher (target //cloudidentity.googleapis.com/users/ID) instead of to a single space: then "
+    "events name the organizer."
 )
 
 _SCOPE = "https://www.googleapis.com/auth/meetings.space.readonly"
 
 _HINTS = {
     "USER_SCOPE_REVOKED": (
-        f"The teacher took back the scope {_SCOPE}: have them give their consent again; with domain-wide delegation, "
+        f"The teacher removed the scope {_SCOPE}: ask them to consent again; with domain-wide delegation, "
         "grant it in the Admin console under Security > Access and data control > API controls > Manage domain-wide "
         "delegation."
     ),
     "APP_SCOPE_REVOKED": (
-        f"An administrator took the scope {_SCOPE} from this application: grant it in the Admin console under "
+        f"An administrator removed the scope {_SCOPE} from this application: grant it in the Admin console under "
         "Security > Access and data control > API controls > Manage domain-wide delegation, and check under Manage app "
         "access that it is not blocked."
     ),
@@ -41,7 +41,7 @@ _HINTS = {
     "USER_AUTHORIZATION_FAILURE": (
         "Google no longer lets this application act as the teacher. Check in the Admin console under Directory > Users "
         "that the account is not suspended, and under Apps > Google Workspace > Google Meet that Meet is on for it; "
-        "without domain-wide delegation, have the teacher give their consent again."
+        "without domain-wide delegation, ask the teacher to consent again."
     ),
     "APP_AUTHORIZATION_FAILURE": (
         "Google no longer accepts this application. Check in the Admin console under Security > Access and data "

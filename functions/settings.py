@@ -208,7 +208,7 @@ class Settings(BaseSettings):
         if self.auth_mode is AuthMode.DELEGATION and self.service_account_email is None:
             raise ValueError(f"SERVICE_ACCOUNT_EMAIL should name the service account that signs {mode}")
         if self.auth_mode is AuthMode.OAUTH and self.oauth_token_file and self.k_service:
-            raise ValueError("OAUTH_TOKEN_FILE is for one's own machine: in the cloud consents stand in Secret Manager")
+            raise ValueError("OAUTH_TOKEN_FILE is for your own machine: in the cloud, Secret Manager stores consents")
         if self.google_cloud_project is None and not (self.sqlite_path and self._consents_on_file):
             raise ValueError(f"GOOGLE_CLOUD_PROJECT should name the project {mode}")
         if self.is_local:
@@ -222,13 +222,14 @@ class Settings(BaseSettings):
             return
         if getattr(self, _CALLERS_ENDPOINT).startswith("http://"):
             raise ValueError(
-                f"{_CALLERS_ENDPOINT.upper()} should be host:port {mode}: whoever answers there decides who calls"
+                f"{_CALLERS_ENDPOINT.upper()} should be host:port {mode}: the service at that address decides who "
+                "may call"
             )
         for name in (*_ENDPOINTS, *_TOKEN_ENDPOINTS):
             if getattr(self, name).startswith("http://"):
                 raise ValueError(
-                    f"{name.upper()} should be host:port {mode}: tokens of real teachers are sent to Google alone. "
-                    "Where everything is a stand-in, OAUTH_TOKEN_ENDPOINT is one too"
+                    f"{name.upper()} should be host:port {mode}: tokens of real teachers are sent only to Google. If "
+                    "all services are stand-ins, set OAUTH_TOKEN_ENDPOINT to a stand-in too"
                 )
 
     def _require_stand_ins(self, mode: str, names: Iterable[str]) -> None:

@@ -54,7 +54,7 @@ class Retryable(AttendanceError):
     """May succeed by itself within minutes."""
 
     reason = "unavailable"
-    default_hint = "It is tried again by itself."
+    default_hint = "The system tries again by itself."
 
 
 class NeedsOperator(AttendanceError):
@@ -73,14 +73,14 @@ class WrongSetting(AttendanceError):
     """An environment variable is missing or wrong; the message names it and says what it should be."""
 
     reason = "wrong-setting"
-    default_hint = "Set the variable on the function and deploy it again; undelivered messages are kept."
+    default_hint = "Set the variable on the function and deploy again. Undelivered messages are kept."
 
 
 class ReadTooOld(AttendanceError):
     """The moment to read is more than an hour ago, or the store does not read it for another reason."""
 
     reason = "page-token-expired"
-    default_hint = "The pages of a list show one moment and can be read for an hour. Begin again with the first page."
+    default_hint = "The pages of a list show one moment and can be read for an hour. Start again with the first page."
 
 
 class Unavailable(Retryable):
@@ -121,7 +121,10 @@ class CertificatesUnavailable(Retryable):
     """The certificates did not come by which callers' tokens are checked."""
 
     reason = "certificates-unavailable"
-    default_hint = "Send the request again. An operator sees to it that this service can reach Google's certificates."
+    default_hint = (
+        "Send the request again. If it keeps failing, ask an operator to check that this service can reach Google's "
+        "certificates."
+    )
 
 
 class JobsUnavailable(Retryable):
@@ -184,8 +187,8 @@ class TeacherNotAllowed(NeedsOperator):
 
     reason = "domain-not-allowed"
     default_hint = (
-        "Let an administrator enrol the teacher (POST /api/organizers, or make enroll TEACHER=…), or name the teacher "
-        "in ALLOWED_TEACHERS or the domain in ALLOWED_DOMAINS."
+        "Ask an administrator to enrol the teacher (POST /api/organizers, or make enroll TEACHER=…), or to add the "
+        "teacher to ALLOWED_TEACHERS or the domain to ALLOWED_DOMAINS."
     )
 
 
@@ -218,7 +221,7 @@ class UnreadableMessage(Permanent):
     """The message is not one that we could ever understand."""
 
     reason = "unreadable-message"
-    default_hint = "Look at what publishes to the topic: only the Workspace Events API should."
+    default_hint = "Check what publishes to the topic: only the Workspace Events API should."
 
 
 class Undelivered(Permanent):
@@ -226,8 +229,7 @@ class Undelivered(Permanent):
 
     reason = "undelivered"
     default_hint = (
-        "Look in the functions' logs for why the message was asked for again (message.again), mend that, and process "
-        "it: make replay ID=…"
+        "Find the cause in the functions' logs (message.again), fix it, and process the message: make replay ID=…"
     )
 
 
@@ -263,11 +265,11 @@ class NotFound(Refused):
     """There is no such thing."""
 
     reason = "not-found"
-    default_hint = "Check the id: ids are those of earlier answers."
+    default_hint = "Check the id: use one from an earlier answer."
 
 
 class SessionNotFound(NotFound):
-    """There is no such class meeting."""
+    """No class meeting has this session_id."""
 
     default_hint = "GET /api/sessions finds class meetings; each has its session_id."
 
@@ -290,8 +292,9 @@ class NoConferenceRecord(NotFound):
 
     reason = "no-conference-record"
     default_hint = (
-        "Either nobody has joined the class's Meet link yet, or the class was held with another link: then attach "
-        "that conference record to it. Meet forgets conference records 30 days after their end."
+        "Either nobody has joined the class's Meet link yet, or the class was held with another link. In the second "
+        "case, attach that conference record (POST /api/sessions/{session_id}/conference-records). Meet deletes "
+        "conference records 30 days after their end."
     )
 
 
@@ -299,7 +302,7 @@ class InvalidRequest(Refused):
     """The request cannot be used; `errors` names each field with its reason."""
 
     reason = "invalid-request"
-    default_hint = "Correct the fields that are named and send the request again."
+    default_hint = "Correct the named fields and send the request again."
 
     def __init__(self, message: str, *, errors: Sequence[FieldError], hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
@@ -316,8 +319,8 @@ class OverlappingClass(Refused):
 
     reason = "overlapping-class"
     default_hint = (
-        "Choose another time or another Meet link. Two sections in one room are one class meeting, "
-        "with a class_id for each entry of its roster."
+        "Choose another time or another Meet link. For two sections in one room, schedule one class meeting and give "
+        "each roster entry its own class_id."
     )
 
     def __init__(self, message: str, *, session_id: str) -> None:
@@ -330,7 +333,8 @@ class ExternalIdInUse(Refused):
 
     reason = "external-id-in-use"
     default_hint = (
-        "Change the class that has this external_id (PATCH /api/schedule/class/{session_id}), or use another one."
+        "Change the class that has this external_id (PATCH /api/schedule/class/{session_id}), or use another "
+        "external_id."
     )
 
     def __init__(self, message: str, *, session_id: str) -> None:
@@ -349,7 +353,7 @@ class PreconditionFailed(Refused):
     """The class meeting is not any more what the caller saw (If-Match)."""
 
     reason = "precondition-failed"
-    default_hint = "Read it again and decide anew."
+    default_hint = "Read the class meeting again, then repeat the change with the new ETag."
 
 
 class TokenRefused(Refused):
@@ -363,7 +367,7 @@ class TokenRefused(Refused):
 
 
 class DomainNotAllowed(Refused):
-    """Nothing may be done as this teacher."""
+    """This system may not act for this teacher."""
 
     reason = "domain-not-allowed"
     default_hint = (

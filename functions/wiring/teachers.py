@@ -61,7 +61,7 @@ def credentials(
             reads_meetings = capability is Capability.MEETINGS
             return await permitted(organizer, reads_meetings=reads_meetings, store=store, rules=rules)
         if configured.reports_admin not in {organizer.email, organizer.user} - {None}:
-            raise REPORTS.denied("Reports are read as the administrator in REPORTS_ADMIN alone.")
+            raise REPORTS.denied("Reports are read only as the administrator in REPORTS_ADMIN.")
         return organizer
 
     async def refused(teacher: Organizer, capability: Capability, error: CredentialsRefused) -> None:
@@ -132,7 +132,7 @@ async def consenting(configured: Settings) -> AsyncIterator[Consenting]:
         WrongSetting: Nobody can be asked who consented.
     """
     if not configured.people_in_use:
-        raise WrongSetting("PEOPLE_API_ENDPOINT should be http://127.0.0.1:PORT where OAUTH_TOKEN_ENDPOINT is")
+        raise WrongSetting("PEOPLE_API_ENDPOINT should be http://127.0.0.1:PORT when OAUTH_TOKEN_ENDPOINT is")
     channels, people = Channels(), People(configured.people_api_endpoint)
     try:
         kept = kept_consents(configured, channels)

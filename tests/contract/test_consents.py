@@ -402,9 +402,9 @@ async def test_what_is_no_file_is_refused_and_not_waited_for(token_file, make):
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("", "no JSON"),
-        ("{", "no JSON"),
-        ("[" * 5000, "no JSON"),
+        ("", "not JSON"),
+        ("{", "not JSON"),
+        ("[" * 5000, "not JSON"),
         ("3", "authorized_user"),
         ('{"type": "service_account"}', "authorized_user"),
         ('{"type": "authorized_user"}', "schema_version"),

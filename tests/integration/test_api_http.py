@@ -40,7 +40,7 @@ async def api(app):
     ("authorization", "detail"),
     [
         (None, "The request has no token."),
-        ("Bearer junk", "The token is not valid here."),
+        ("Bearer junk", "The token is not valid for this service."),
         (token("stranger@school.example"), "The token is valid, but its account has no role here."),
     ],
     ids=["no token", "junk", "no role"],

@@ -38,7 +38,7 @@ class TokenFileOpen(CredentialsRefused):
 
 
 class ConsentRevoked(CredentialsRefused):
-    """The teacher's consent does not hold any more: taken back, or its token has expired."""
+    """The teacher's consent is no longer valid: taken back, or its token has expired."""
 
     cause = "consent-revoked"
     default_hint = (
@@ -60,7 +60,7 @@ class ConsentClientRefused(CredentialsRefused):
     cause = "client-refused"
     default_hint = (
         "The OAuth client was deleted, disabled, or given a new secret (console: Google Auth Platform > Clients). "
-        "Download it anew and let the teacher consent again: python -m functions.setup_oauth --meet"
+        "Download its JSON file again and let the teacher consent again: python -m functions.setup_oauth --meet"
     )
 
 

@@ -123,7 +123,7 @@ class SecretConsents:
         """See `Consents`. Older versions are destroyed once the new one stands."""
         name = self.secret(consent.user)
         if name is None:
-            raise ConsentUnreadable("The account's id is none that Google gives.")
+            raise ConsentUnreadable("The account's id does not have the form of Google's ids.")
         content = json.dumps(to_json(consent)).encode()
         try:
             await self._create(name)

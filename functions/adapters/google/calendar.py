@@ -78,7 +78,9 @@ class GoogleCalendar:
         except Clash:
             return None
         except Missing:
-            raise CALENDAR.denied("The Google Calendar API knows no calendar of this teacher (HTTP 404).") from None
+            raise CALENDAR.denied(
+                "The Google Calendar API cannot find a calendar of this teacher (HTTP 404)."
+            ) from None
 
     async def find(self, event_id: str, *, organizer: Organizer) -> Event | None:
         """See the port."""

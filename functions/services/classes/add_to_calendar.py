@@ -100,7 +100,7 @@ async def keep(work: Work, event_id: str, session_ids: tuple[str, ...], *, now: 
     if decided.session_ids:
         return False
     raise Unavailable(
-        "Another attempt at the same request took the event back.",
+        "Another attempt at the same request deleted the event.",
         hint="Send the request again.",
         reason=CALENDAR_UNAVAILABLE,
     )
@@ -152,7 +152,9 @@ async def _added(wanted: NewEvent, seed: str, *, calendar: Calendar, teacher: Or
             return found
         if await _let_go(event_id, deps):
             await calendar.remove(EventRemoval(found, announce=True), organizer=teacher, anyway=True)
-    raise Unavailable("Calendar takes no id for this class.", reason=CALENDAR_UNAVAILABLE)
+    raise Unavailable(
+        "Calendar already uses every event id that was tried for this class.", reason=CALENDAR_UNAVAILABLE
+    )
 
 
 async def _require_starts(
@@ -165,7 +167,7 @@ async def _require_starts(
     if await calendar.find(event.event_id, organizer=teacher) is None:
         raise Unavailable("The event was deleted while its series was being looked at.", reason=CALENDAR_UNAVAILABLE)
     raise RequestRefused(
-        "Calendar understands the recurrence in another way.",
+        "Calendar reads the recurrence differently from this system.",
         hint="Schedule the series without calendar, or its class meetings one by one.",
         reason=CALENDAR_REFUSED,
     )
@@ -181,10 +183,10 @@ async def _room(event: Event, *, calendar: Calendar, teacher: Organizer, deps: D
         if seen is None:
             raise Unavailable("The event was deleted while its Meet link was being made.", reason=CALENDAR_UNAVAILABLE)
         if seen.link_failed:
-            raise CalendarLinkFailed("Calendar could make no Meet link.", hint=LINK_FAILED)
+            raise CalendarLinkFailed("Calendar could not make a Meet link.", hint=LINK_FAILED)
         space = await deps.spaces.find(seen.meeting_code, teacher=teacher) if seen.meeting_code else None
         if space:
             return space
         await deps.pause(seconds)
         seen = await calendar.find(event.event_id, organizer=teacher)
-    raise Unavailable("The event's Meet link was not there in time.", reason=CALENDAR_UNAVAILABLE)
+    raise Unavailable("Calendar did not make the event's Meet link in time.", reason=CALENDAR_UNAVAILABLE)

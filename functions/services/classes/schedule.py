@@ -227,7 +227,7 @@ async def _store(
             return before.scheduled
         if event_id and not await keep(work, event_id, request.session_ids, now=now):
             if key or new.external_id:
-                raise StoreConflict("The same was stored since it was looked for; decided anew, it is found.")
+                raise StoreConflict("The same request was stored in the meantime; the next attempt finds it.")
             return Scheduling(request.session_ids, created=True)  # by a commit of which the answer was lost
         rooms: dict[str, Room] = {}
         sessions = {}
@@ -352,7 +352,7 @@ def _require_storable(roster: Sequence[RosterEntry], classes: int) -> None:
     size = sum(len(value.encode()) + _ENTRY_BYTES for value in entries if value)
     if size * classes > MOST_ROSTER_BYTES:
         raise InvalidRequest.of(
-            "recurrence", "makes too many roster entries to be stored at once: schedule the series in several parts"
+            "recurrence", "makes too many roster entries to store at once: schedule the series in several parts"
         )
 
 
@@ -412,7 +412,7 @@ async def _space(new: NewClass, teacher: Organizer, deps: Deps) -> Space:
         return await deps.spaces.create(teacher=teacher)
     space = await deps.spaces.find(new.meeting_code, teacher=teacher)
     if space is None:
-        raise InvalidRequest.of("meeting_code", "is no Meet link that Google shows to this teacher")
+        raise InvalidRequest.of("meeting_code", "is not a Meet link that Google shows to this teacher")
     return space
 
 

@@ -46,7 +46,7 @@ async def park_dead_letters(*, deps: Deps) -> int:
     """
     if deps.dead_letters is None:
         return 0
-    error = Undelivered("The message was delivered in vain, again and again.")
+    error = Undelivered("The message was delivered several times, and every attempt failed.")
     ends_at, parked_ones = deps.clock() + SHIFT, 0
     while letters := await deps.dead_letters.pull():
         await asyncio.gather(*(deps.store.park(parked(letter.body, error)) for letter in letters))
@@ -140,7 +140,8 @@ def restored(parked: Parked) -> object:
     if parked.truncated:
         raise UnreadableMessage(
             "Only the first part of the message was kept.",
-            hint="It was larger than any that Google sends. If it mattered, let its publisher send it again.",
+            hint="The message was larger than any that Google sends. If it is needed, ask its publisher to send it "
+            "again.",
         )
     text = parked.event.message
     try:
@@ -152,7 +153,7 @@ def restored(parked: Parked) -> object:
             case _:
                 return text.encode()
     except (ValueError, RecursionError):
-        raise UnreadableMessage("The message cannot be read from its document any more.") from None
+        raise UnreadableMessage("The message can no longer be read from its document.") from None
 
 
 def _as_text(body: object) -> tuple[str, str]:

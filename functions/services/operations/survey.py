@@ -41,44 +41,47 @@ CALENDAR_ATTEMPTS: Final = 6
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 _ELSEWHERE: Final = (
-    "The teacher's subscription publishes to another topic, or lacks event types: no event of theirs comes here. The "
-    "scheduled job attendance-renew-subscriptions replaces it within six hours; at once: make enroll TEACHER=…. If it "
-    "comes back, another installation in the same Google Cloud project tracks the same teacher: remove the teacher "
-    "there."
+    "The teacher's subscription publishes to another topic, or lacks event types: so this system gets no events "
+    "about them. The scheduled job attendance-renew-subscriptions replaces it within six hours; to do it now: make "
+    "enroll TEACHER=…. If the problem comes back, another installation in the same Google Cloud project tracks the "
+    "same teacher: remove the teacher there."
 )
 _NOT_RECONCILED: Final = (
-    "What events do not bring of this teacher's conferences is not found. Look in the log of the function "
-    "meet-attendance-jobs for job.failed with this organizer, and whether the scheduler job attendance-reconcile runs; "
-    "make backfill SINCE=1d TEACHER=… shows the reason at once."
+    "Conferences of this teacher that no event reported are not found. Look for job.failed with this organizer in "
+    "the log of the function meet-attendance-jobs, and check that the scheduled job attendance-reconcile runs. To "
+    "see the reason now: make backfill SINCE=1d TEACHER=…."
 )
 _RENEWAL: Final = (
-    "The scheduled job attendance-renew-subscriptions mends it within six hours; at once: make enroll TEACHER=…. "
-    "If it comes back, look whether that job runs and whether the function meet-attendance-jobs fails."
+    "The scheduled job attendance-renew-subscriptions fixes it within six hours; to do it now: make enroll "
+    "TEACHER=…. If the problem comes back, check that the job runs and that the function meet-attendance-jobs does "
+    "not fail."
 )
 _REACTIVATED: Final = (
-    "Once that is mended the scheduled job attendance-renew-subscriptions reactivates it within six hours; "
-    "at once: make enroll TEACHER=…."
+    "Once that is fixed, the scheduled job attendance-renew-subscriptions reactivates the subscription within six "
+    "hours; to do it now: make enroll TEACHER=…."
 )
-_SETTLING: Final = "Meet may still change it. It is read again by itself; nothing is to be done."
+_SETTLING: Final = "Meet may still change it. The system reads it again by itself; you do not need to do anything."
 _NOT_SETTLED: Final = (
-    "It should have been read for good by now: make backfill SINCE=30d. If it stays, look whether the scheduled job "
-    "attendance-reconcile runs and whether the functions meet-attendance-events and meet-attendance-jobs fail."
+    "Its data should be final by now. To read it again: make backfill SINCE=30d. If the problem stays, check that "
+    "the scheduled job attendance-reconcile runs and that the functions meet-attendance-events and "
+    "meet-attendance-jobs do not fail."
 )
 _READ_AGAIN: Final = (
-    "Once that is fixed it is read again by itself, within six hours at the latest; at once: make backfill SINCE=30d."
+    "Once that is fixed, the system reads it again within six hours; to do it now: make backfill SINCE=30d."
 )
-_READ_LATER: Final = "It is read again after some hours, later once a day; at once: make backfill SINCE=30d."
+_READ_LATER: Final = "The system reads it again after hours, later once a day; to do it now: make backfill SINCE=30d."
 _NOT_HANDED_OUT: Final = (
-    "Look whether the scheduled job attendance-sync-due runs (gcloud scheduler jobs list) and whether the function "
-    "meet-attendance-jobs (on_job) fails: what is due is handed out every five minutes."
+    "Check that the scheduled job attendance-sync-due runs (gcloud scheduler jobs list) and that the function "
+    "meet-attendance-jobs (on_job) does not fail: due class meetings are handed out every five minutes."
 )
-_CALENDAR_AGAIN: Final = "Once that is mended it is tried again by itself, within six hours."
+_CALENDAR_AGAIN: Final = "Once that is fixed, the system tries again within six hours."
 _CALENDAR_GIVEN_UP: Final = (
-    "It is not tried again by itself: the next change of the class (subject, time, teachers or roster) tries it again."
+    "The system does not try again by itself. Change the class (subject, time, teachers or roster) to try again."
 )
 _CALENDAR_SILENT: Final = (
-    "Google Calendar has not answered for an hour. If it stays, look for calendar.waits and job.failed in the log of "
-    "the function meet-attendance-jobs, and at the quota of the Google Calendar API (console: APIs & Services)."
+    "Google Calendar has not answered for an hour. If the problem stays, look for calendar.waits and job.failed in "
+    "the log of the function meet-attendance-jobs, and check the quota of the Google Calendar API (console: APIs & "
+    "Services)."
 )
 _UNKNOWN_REASON: Final = "Look for it in the log of the functions meet-attendance-events and meet-attendance-jobs."
 
@@ -274,7 +277,7 @@ def _not_in_calendar(session: Mapping[str, Any], now: datetime) -> Finding | Non
 
 
 def _parked(event: Mapping[str, Any]) -> Finding:
-    hint = f"{event.get('hint') or _UNKNOWN_REASON} Once the reason is mended: make replay ID={event['id']}"
+    hint = f"{event.get('hint') or _UNKNOWN_REASON} Once the cause is fixed: make replay ID={event['id']}"
     return Finding(event["id"], event.get("reason") or "parked", hint, event.get("parked_at"))
 
 

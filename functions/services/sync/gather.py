@@ -147,7 +147,7 @@ async def look_around(session: ClassSession, gathered: Gathered, reader: Reader,
         try:
             if not organizer.known:
                 raise OrganizerUnknown(
-                    "Nobody knows the teacher of the class meeting, so its room cannot be listed.",
+                    "The teacher of the class meeting is not known, so the calls in its room cannot be listed.",
                     hint=ORGANIZER_UNKNOWN,
                 )
             listing = await deps.conferences.list(space=space, since=reach.start, until=reach.end, organizer=organizer)

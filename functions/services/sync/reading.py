@@ -254,7 +254,7 @@ async def read_conference(
         raise ConferenceRecordGone("This conference is known from Google's reports alone: Meet has no record of it.")
     if not (gathered.strict or gathered.at_once) and is_deferred(stored, now=began):
         raise Unavailable(
-            "Meet did not answer for this conference before; it is not asked again yet.", reason=MEET_UNAVAILABLE
+            "Meet did not answer for this conference; the system asks again later.", reason=MEET_UNAVAILABLE
         )
     read: list[Participant] = []
     try:
@@ -270,7 +270,7 @@ async def read_conference(
         raise
     except NeedsOperator as error:
         if isinstance(error, NotShown) and is_missing(stored, ended_event_at=request.ended_event_at, now=began):
-            raise ConferenceRecordGone("Meet does not have the conference record yet, or not any more.") from error
+            raise ConferenceRecordGone("Meet does not have the conference record yet, or no longer has it.") from error
         if gathered.strict:
             raise
         return SyncError.of(error, at=began)

@@ -120,7 +120,7 @@ async def _keep(tracked: TrackedOrganizer, deps: Deps) -> Kept:
     is_tracked, _ = await deps.store.transact(decide)
     if not is_tracked:
         await _take_back(tracked, progress, deps)
-        raise NotFound("This teacher is not tracked any more.")
+        raise NotFound("This teacher is no longer tracked.")
     # One who is tracked only now has missed nothing that `reconcile` would not find by itself.
     if tracked.subscription and any(map(has_missed_events, progress.actions)):
         await deps.jobs.publish([Job("reconcile", {"organizer": tracked.user})])

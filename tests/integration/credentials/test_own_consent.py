@@ -201,5 +201,5 @@ async def test_two_teachers_are_each_acted_for_with_their_own_consent(consenting
     oauth.revoke(COLLEAGUE)
 
     await job(app, "renew-subscriptions", organizer=first.user)
-    with pytest.raises(Exception, match="consent does not hold"):
+    with pytest.raises(Exception, match="consent is no longer valid"):
         await job(app, "renew-subscriptions", organizer=second.user)

@@ -34,7 +34,7 @@ class Issuer:
         await asyncio.sleep(0)
         self.asked += 1
         if self.let_go:
-            raise TeacherNotAllowed("Nothing may be done as this teacher.")
+            raise TeacherNotAllowed("This system may not act for this teacher.")
 
     async def fetch(self):
         await asyncio.sleep(0)  # whoever else asks gets a turn

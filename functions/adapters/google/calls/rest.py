@@ -153,7 +153,7 @@ class RestApi:
                     return await work
             except TimeoutError:
                 # Its thread ends by the timeout of its connection.
-                raise self._service.unavailable(f"The {self._service.title} does not answer (in time).") from None
+                raise self._service.unavailable(f"The {self._service.title} does not answer in time.") from None
 
         async def attempt() -> Mapping[str, Any]:
             try:
@@ -241,7 +241,7 @@ class RestApi:
             return service.unavailable(f"The {service.title} does not answer with JSON (HTTP {status}).")
         if status in _CLASHES:
             # Of an API that is only read it says nothing of the request.
-            words = f"The {service.title} has something else there by now (HTTP {status})."
+            words = f"The {service.title} reports a conflict with what it has stored (HTTP {status})."
             return service.clash(words) if self._api.is_changed else service.unavailable(words)
         if status == 403 and reasons & _API_OFF_REASONS:  # noqa: PLR2004 - before quotas, whose domain it has as well
             return self._off(status)
@@ -252,7 +252,7 @@ class RestApi:
         if status == 403 and (reasons & _SCOPE_REASONS or "insufficient authentication scopes" in words):  # noqa: PLR2004
             return service.scope_missing(f"The token lacks a scope that the {service.title} needs (HTTP {status}).")
         if status in {401, 403}:
-            return service.denied(f"The {service.title} refuses the person it was asked as (HTTP {status}).")
+            return service.denied(f"The {service.title} refuses access to the account that was used (HTTP {status}).")
         return self._invalid(status, words)
 
     def _invalid(self, status: int, words: str) -> AttendanceError:

@@ -43,7 +43,7 @@ async def all_pages(read: Callable[[str | None], Awaitable[tuple[T, str | None]]
             return await _read_through(read, of)
         except _TokenRefused:
             continue
-    raise of.service.unavailable(f"The {of.service.title} does not take the page tokens that it gives.")
+    raise of.service.unavailable(f"The {of.service.title} rejects its own page tokens.")
 
 
 async def _read_through(read: Callable[[str | None], Awaitable[tuple[T, str | None]]], of: Api) -> list[T]:
@@ -51,7 +51,7 @@ async def _read_through(read: Callable[[str | None], Awaitable[tuple[T, str | No
     pages, used = [page], set[str]()
     while token:
         if token in used or len(pages) == MOST_PAGES:
-            raise of.service.unavailable(f"The {of.service.title} gives pages without an end.")
+            raise of.service.unavailable(f"The {of.service.title} keeps returning more pages without end.")
         used.add(token)
         try:
             page, token = await read(token)

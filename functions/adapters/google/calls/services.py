@@ -84,7 +84,7 @@ class Service:
         """The token lacks a scope: the service's own, or the one that is named."""
         hint = (
             f"Grant the scope {scope or self.scope}: in the Admin console under Security > Access and data control > "
-            "API controls > Manage domain-wide delegation, or by the teacher's renewed consent."
+            "API controls > Manage domain-wide delegation, or ask the teacher to consent again."
         )
         return ScopeMissing(message, reason=self.reasons.denied, hint=hint)
 
@@ -119,7 +119,7 @@ _IDENTITY_DENIED = (
     f"{_ACTIVE}that its contacts and directory are shared within the domain (Admin console: Directory > Directory "
     f"settings), {_GRANTED}"
 )
-_CANNOT_LOOK_UP = "The service cannot look up what it was asked for. If that came from Google, report a bug."
+_CANNOT_LOOK_UP = "The service cannot look up the id or address in the request. If Google gave it, report a bug."
 
 MEET = Service(
     title="Google Meet REST API",
@@ -128,12 +128,12 @@ MEET = Service(
     reasons=Reasons(MEET_UNAVAILABLE, "meet-api-disabled", "insufficient-permissions", "meet-request-refused"),
     denied_hint="Meet shows a conference only to its organizer and its participants. Check that the organizer's "
     "account is active, in this Workspace domain, and that Meet is switched on for it.",
-    refused_hint="The message names something that Meet cannot look up. If it came from Google, report a bug.",
-    hidden_hint="Meet shows a conference to its organizer and its participants alone, until 30 days after its end, and "
-    "does not say which of the two is wrong. Check that this was the teacher's own meeting, and that the teacher's "
-    "account is active, in this Workspace domain, and may use Meet.",
-    token_hint="The organizer's credentials are not valid any more. Check the account and its domain-wide delegation, "  # noqa: S106 - no password
-    "or let the teacher consent again.",
+    refused_hint="The message names something that Meet cannot look up. If Google sent the message, report a bug.",
+    hidden_hint="Meet shows a conference only to its organizer and its participants, and only until 30 days after "
+    "its end. It does not say which of the two is the problem. Check that this was the teacher's own meeting, and "
+    "that the teacher's account is active, in this Workspace domain, and may use Meet.",
+    token_hint="The organizer's credentials are no longer valid. Check the account and its domain-wide delegation, "  # noqa: S106 - no password
+    "or ask the teacher to consent again.",
 )
 
 EVENTS = Service(
@@ -180,7 +180,7 @@ REPORTS = Service(
     api="admin.googleapis.com",
     scope=f"{_SCOPES}admin.reports.audit.readonly",
     reasons=Reasons("reports-unavailable", "reports-api-disabled", "reports-access-denied", "reports-request-refused"),
-    denied_hint="Reports are shown to administrators alone. Check that the account in REPORTS_ADMIN has the privilege "
+    denied_hint="Only administrators can read reports. Check that the account in REPORTS_ADMIN has the privilege "
     "Reports (Admin console: Account > Admin roles).",
-    refused_hint="The Reports API cannot look up what it was asked for. Report a bug.",
+    refused_hint="The Reports API does not accept the query. Report a bug.",
 )

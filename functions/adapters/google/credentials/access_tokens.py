@@ -301,10 +301,10 @@ def fetched(credentials: LibraryCredentials, requests: Requests) -> AccessToken:
         if isinstance(error, GoogleAuthError):
             raise
         # The library takes an answer apart without looking, such as a proxy's page.
-        raise CredentialsUnavailable(f"The token endpoint's answer is no token ({type(error).__name__}).") from None
+        raise CredentialsUnavailable(f"The token endpoint's answer is not a token ({type(error).__name__}).") from None
     ends_at: datetime | None = credentials.expiry
     if not credentials.token or ends_at is None:
-        raise CredentialsUnavailable("The token endpoint answered without a token, or without saying when it ends.")
+        raise CredentialsUnavailable("The token endpoint answered without a token, or without its expiry time.")
     return AccessToken(credentials.token, ends_at.replace(tzinfo=UTC))
 
 

@@ -28,8 +28,8 @@ class SigningRefused(CredentialsRefused):
     default_hint = (
         "Let the service account sign as itself: gcloud iam service-accounts add-iam-policy-binding "
         "SERVICE_ACCOUNT_EMAIL --member=serviceAccount:SERVICE_ACCOUNT_EMAIL "
-        "--role=roles/iam.serviceAccountTokenCreator. Commands on your own machine sign with your account: let "
-        "--member=user:YOUR_ADDRESS do it too. It takes a minute or two to hold."
+        "--role=roles/iam.serviceAccountTokenCreator. Commands on your own machine sign with your account: run it "
+        "with --member=user:YOUR_ADDRESS too. The change takes a minute or two."
     )
 
 
@@ -38,7 +38,7 @@ class AppForbidden(CredentialsRefused):
 
     cause = "app-forbidden"
     default_hint = (
-        "Let the app be used: in the Admin console under Security > Access and data control > API controls > Manage "
+        "Allow the app: in the Admin console under Security > Access and data control > API controls > Manage "
         "app access, trust this project's client, and do not restrict the service that it needs."
     )
 

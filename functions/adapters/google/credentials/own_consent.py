@@ -93,7 +93,7 @@ def _named(refused: TokenRefusal | None, kind: str, capability: Capability) -> A
             )
         case "invalid_grant":
             return ConsentRevoked(
-                f"The teacher's consent does not hold any more ({code}).",
+                f"The teacher's consent is no longer valid ({code}).",
                 hint=f"{ConsentRevoked.default_hint} The command: {COMMAND}{_flags(capability)}"
                 if capability in _FLAGS
                 else None,
@@ -101,19 +101,19 @@ def _named(refused: TokenRefusal | None, kind: str, capability: Capability) -> A
         case "invalid_scope":
             return _scope_missing(capability)
         case "unauthorized_client" | "invalid_client" | "deleted_client" | "disabled_client":
-            return ConsentClientRefused(f"Google does not accept the OAuth client any more ({code}).")
+            return ConsentClientRefused(f"Google no longer accepts the OAuth client ({code}).")
         case "access_denied" | "admin_policy_enforced" | "org_internal":
-            return AppForbidden(f"The school's rules keep this app from the teacher's account ({code}).")
+            return AppForbidden(f"The school's rules block this app from the teacher's account ({code}).")
         case "":
             return CredentialsUnavailable(f"Google's token endpoint does not answer ({kind}).")
         case _:
-            return CredentialsRefused("Google gives no token for this teacher.")
+            return CredentialsRefused("Google refuses a token for this teacher.")
 
 
 def _scope_missing(capability: Capability) -> ConsentScopeMissing:
     return ConsentScopeMissing(
         "The teacher did not consent to what this needs.",
-        hint=f"{_consent_again(capability)} Every box on Google's page is to be ticked; this needs the scope "
+        hint=f"{_consent_again(capability)} Tick every box on Google's page; this needs the scope "
         f"{' and '.join(capability.scopes)}.",
     )
 
@@ -121,7 +121,7 @@ def _scope_missing(capability: Capability) -> ConsentScopeMissing:
 def _consent_first(capability: Capability) -> str:
     hint = _consent_again(capability)
     if capability is Capability.REPORTS:
-        hint += " Set REPORTS_ADMIN to what it prints: a consent in Secret Manager is found by users/ID alone."
+        hint += " Set REPORTS_ADMIN to what it prints: a consent in Secret Manager is found only by users/ID."
     return hint
 
 

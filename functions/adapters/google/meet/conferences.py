@@ -249,7 +249,7 @@ def _rfc3339(moment: datetime) -> str:
 def _next(token: str, *, after: str) -> str:
     """The token of the next page; one that leads nowhere is no answer."""
     if token and token == after:
-        raise MEET.unavailable("Meet gives the same page again and again.")
+        raise MEET.unavailable("Meet keeps returning the same page.")
     return token
 
 
@@ -301,7 +301,7 @@ def _user(participant: Message) -> User:
 def _start(message: Message) -> datetime:
     """When something began. Meet sets it for all that it lists; without it, an answer is not what Meet knows."""
     if not message.HasField("start_time"):
-        raise MEET.unavailable("Meet gives a conference record or a participant session without its start.")
+        raise MEET.unavailable("Meet returned a conference record or a participant session without a start time.")
     return _time(message.start_time)
 
 

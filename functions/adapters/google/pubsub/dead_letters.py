@@ -39,7 +39,7 @@ class DeadLettersRefused(NeedsOperator):
     default_hint = (
         "Let the service account subscribe to them: gcloud pubsub subscriptions add-iam-policy-binding "
         "attendance-dead-letter --member=serviceAccount:SERVICE_ACCOUNT_EMAIL --role=roles/pubsub.subscriber. "
-        "A deployment does it too."
+        "Deploying again also does this."
     )
 
 
@@ -114,7 +114,7 @@ def _named(error: Exception) -> AttendanceError:
     kind = type(error).__name__
     lacking = own_credentials_error(error)
     if lacking:
-        return JobsUnavailable(f"{lacking.message} Pub/Sub cannot be asked.", hint=lacking.hint)
+        return JobsUnavailable(f"{lacking.message} Pub/Sub cannot be called.", hint=lacking.hint)
     if isinstance(error, gexc.Forbidden | gexc.Unauthorized):
-        return DeadLettersRefused(f"The dead letters are closed to us ({kind}).")
-    return JobsUnavailable(f"The dead letters cannot be taken ({kind}).")
+        return DeadLettersRefused(f"Pub/Sub refuses access to the dead letters ({kind}).")
+    return JobsUnavailable(f"The dead letters cannot be read ({kind}).")

@@ -98,7 +98,7 @@ class GoogleReports:
         try:
             return await self._rest.call(request, credentials)
         except Missing:
-            raise REPORTS.refused("The Reports API knows no such report (HTTP 404).") from None
+            raise REPORTS.refused("The Reports API does not know this report (HTTP 404).") from None
 
 
 def _as_filtered(meeting_code: str) -> str:

@@ -157,7 +157,7 @@ class WorkspaceEventsSubscriptions:
                 if shown is None or shown.state is not SubscriptionState.SUSPENDED:
                     return shown
                 raise AccessDenied(
-                    f"What the subscription was suspended for is not mended ({shown.suspension_reason}).",
+                    f"The cause of the suspension is still there ({shown.suspension_reason}).",
                     reason=EVENTS.reasons.denied,
                     hint=suspension_hint(shown.suspension_reason),
                 ) from error
@@ -228,13 +228,13 @@ class WorkspaceEventsSubscriptions:
                 if not token:
                     raise
                 # A page token may expire: https://google.aip.dev/158#expiring-page-tokens
-                raise EVENTS.unavailable("The Workspace Events API takes its own page token no longer.") from error
+                raise EVENTS.unavailable("The Workspace Events API no longer accepts its own page token.") from error
             for found in page.subscriptions:
                 yield found
             if not page.next_page_token:
                 return
             if page.next_page_token == token:
-                raise EVENTS.unavailable("The Workspace Events API gives the same page again and again.")
+                raise EVENTS.unavailable("The Workspace Events API keeps returning the same page.")
             token = page.next_page_token
 
     async def _shown(self, name: str, call: SubscriptionCalls) -> Subscription | None:
@@ -329,7 +329,7 @@ def _target(organizer: Organizer) -> str:
     """Whom the subscription is about; Google takes the id alone, not the address."""
     if organizer.user is None:
         raise OrganizerUnknown(
-            "Nobody can be subscribed to without the account's id.",
+            "The account's id is not known, but a subscription needs it.",
             hint="Enrol the teacher again by e-mail, so that the id is looked up.",
         )
     return f"{_ACCOUNTS}{organizer.user}"

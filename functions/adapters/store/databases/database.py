@@ -186,4 +186,4 @@ def field_value(fields: Mapping[str, Any], name: str, default: object = None) ->
 def check_readable(at: datetime | None, *, now: datetime) -> None:
     """Refuse a moment that a database need not remember any more."""
     if at is not None and at < now - READABLE_FOR:
-        raise ReadTooOld("What is asked for lies more than an hour back.")
+        raise ReadTooOld("The requested moment is more than an hour ago.")

@@ -134,7 +134,7 @@ class SqliteDatabase:
             read_at = at or now
             check_readable(at, now=now)
             if read_at > now:
-                raise ReadTooOld("What is asked for lies in the future.")
+                raise ReadTooOld("The requested moment is in the future.")
             rows = connection.execute(*_select(which, these, at=at)).fetchall()
         return [
             Document(path, json.loads(fields, object_hook=_decode), version, seen_at=read_at)

@@ -88,7 +88,7 @@ async def _list(
             ("page_token", query.page_token, None),
         ):
             if value != default:
-                raise InvalidRequest.of(field, "is not for format=csv, which holds all pages")
+                raise InvalidRequest.of(field, "cannot be used with format=csv, which contains all pages")
         rows = await whole_list(AttendanceFilter(**wanted), views=app.views, time_zone=app.deps.rules.time_zone)
         return csv_file(rows, name=name, bom=query.bom, sep=query.sep)
     named = {"list": "attendance", **wanted}
