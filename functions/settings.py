@@ -11,7 +11,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from functions.domain.classes.policy import Policy
@@ -93,7 +101,11 @@ _EMAIL = re.compile(r"[^@\s,=]+@[^@\s,=]+")
 
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 Domain = Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+\.[A-Za-z0-9-]+$"), AfterValidator(str.lower)]
-Account = Annotated[str, Field(pattern=r"^([^@\s]+@[^@\s]+|users/\d{1,30})$"), AfterValidator(str.lower)]
+Account = Annotated[
+    str,
+    StringConstraints(pattern=r"^([^@\s]+@[^@\s]+|users/\d{1,30})$", strip_whitespace=True),
+    AfterValidator(str.lower),
+]
 Teacher = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$"), AfterValidator(str.lower)]
 ServiceAccount = Annotated[str, Field(pattern=r"^[a-z0-9.-]+@[a-z0-9.-]+\.gserviceaccount\.com$")]
 Topic = Annotated[
@@ -196,7 +208,7 @@ class Settings(BaseSettings):
         if self.auth_mode is AuthMode.DELEGATION and self.service_account_email is None:
             raise ValueError(f"SERVICE_ACCOUNT_EMAIL should name the service account that signs {mode}")
         if self.auth_mode is AuthMode.OAUTH and self.oauth_token_file and self.k_service:
-            raise ValueError("OAUTH_TOKEN_FILE is for one's own machine: in the cloud consents stand in Secret Manager")
+            raise ValueError("OAUTH_TOKEN_FILE is for your own machine: in the cloud, Secret Manager stores consents")
         if self.google_cloud_project is None and not (self.sqlite_path and self._consents_on_file):
             raise ValueError(f"GOOGLE_CLOUD_PROJECT should name the project {mode}")
         if self.is_local:
@@ -210,13 +222,14 @@ class Settings(BaseSettings):
             return
         if getattr(self, _CALLERS_ENDPOINT).startswith("http://"):
             raise ValueError(
-                f"{_CALLERS_ENDPOINT.upper()} should be host:port {mode}: whoever answers there decides who calls"
+                f"{_CALLERS_ENDPOINT.upper()} should be host:port {mode}: the service at that address decides who "
+                "may call"
             )
         for name in (*_ENDPOINTS, *_TOKEN_ENDPOINTS):
             if getattr(self, name).startswith("http://"):
                 raise ValueError(
-                    f"{name.upper()} should be host:port {mode}: tokens of real teachers are sent to Google alone. "
-                    "Where everything is a stand-in, OAUTH_TOKEN_ENDPOINT is one too"
+                    f"{name.upper()} should be host:port {mode}: tokens of real teachers are sent only to Google. If "
+                    "all services are stand-ins, set OAUTH_TOKEN_ENDPOINT to a stand-in too"
                 )
 
     def _require_stand_ins(self, mode: str, names: Iterable[str]) -> None:

@@ -7,7 +7,7 @@ if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 404)); then
   exit 2
 fi
 shopt -s inherit_errexit
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 export CLOUDSDK_CORE_DISABLE_PROMPTS=1
 COMMAND=deploy
 for part in names say google options lookahead policies accounts topics functions firestore browser watching; do
@@ -81,6 +81,7 @@ main() {
   read_options "$@"
   check_options
   open_google
+  only_one
   printf 'Meet Attendance in %s, %s%s\n' "$PROJECT" "$REGION" "${DRY_RUN:+ (only what would be done)}"
   read_ahead
   read_state

@@ -13,6 +13,12 @@ from google.api_core import exceptions as gexc
 
 from functions.domain.errors import CredentialsUnavailable, OwnCredentialsMissing
 
+LOGIN = (
+    "In the cloud they come with the service account of the function. On your own machine: "
+    "gcloud auth application-default login"
+)
+"""How this process gets Google credentials."""
+
 _VARIABLE = "GOOGLE_APPLICATION_CREDENTIALS"
 
 _REFUSED = re.compile(
@@ -26,10 +32,10 @@ def no_own_credentials() -> OwnCredentialsMissing:
     """Our error for google-auth's that it finds no credentials."""
     if os.environ.get(_VARIABLE):
         return OwnCredentialsMissing(
-            f"{_VARIABLE} names no file with usable Google credentials.",
-            hint=f"Unset {_VARIABLE}: this system needs no key file. {OwnCredentialsMissing.default_hint}",
+            f"{_VARIABLE} does not name a file with usable Google credentials.",
+            hint=f"Unset {_VARIABLE}: this system needs no key file. {LOGIN}",
         )
-    return OwnCredentialsMissing("This process has no Google credentials.")
+    return OwnCredentialsMissing("This process has no Google credentials.", hint=LOGIN)
 
 
 def own_credentials_error(error: Exception) -> OwnCredentialsMissing | CredentialsUnavailable | None:
@@ -41,5 +47,5 @@ def own_credentials_error(error: Exception) -> OwnCredentialsMissing | Credentia
     refused = _REFUSED.search(words)
     if refused:
         code = refused[0] if "_" in refused[0] else "reauthentication is needed"
-        return OwnCredentialsMissing(f"This process's own Google credentials are not valid any more ({code}).")
-    return CredentialsUnavailable("What gives this process its own Google credentials does not answer.")
+        return OwnCredentialsMissing(f"This process's own Google credentials are no longer valid ({code}).", hint=LOGIN)
+    return CredentialsUnavailable("The source of this process's own Google credentials does not answer.")

@@ -1,85 +1,15 @@
 """What can go wrong, named by what to do next.
 
     AttendanceError
-    ├── Retryable                may succeed by itself within minutes: answer 503, Pub/Sub delivers again
-    │   ├── CredentialsUnavailable
-    │   ├── ConsentsUnavailable
-    │   ├── CertificatesUnavailable
-    │   ├── MeetUnavailable
-    │   ├── IdentitiesUnavailable
-    │   ├── SubscriptionsUnavailable
-    │   ├── CalendarUnavailable
-    │   ├── ReportsUnavailable
-    │   ├── JobsUnavailable
-    │   ├── StoreUnavailable
-    │   ├── StoreConflict        somebody else wrote first: load again and decide again
-    │   ├── DocumentTooNew       a later version of this system wrote it, and may be rolling out
-    │   ├── NotSettled           Meet's data is not final yet: read again later
-    │   └── OutOfTime
-    ├── NeedsOperator            a person must mend it: mark the conference failed, acknowledge
-    │   ├── CredentialsRefused       Google gives no token for the teacher
-    │   │   ├── AccountNotUsable
-    │   │   ├── DelegationNotGranted
-    │   │   ├── SigningRefused
-    │   │   ├── OwnCredentialsMissing
-    │   │   ├── AppForbidden
-    │   │   ├── ConsentMissing
-    │   │   ├── ConsentUnreadable
-    │   │   ├── ConsentStoreDenied
-    │   │   ├── TokenFileOpen
-    │   │   ├── ConsentRevoked
-    │   │   ├── ConsentScopeMissing
-    │   │   └── ConsentClientRefused
-    │   ├── ConsentNotGiven          a teacher was asked to consent, and nothing came of it
-    │   ├── OAuthClientUnusable
-    │   ├── SecretManagerDisabled
-    │   ├── SigningApiDisabled
-    │   ├── TeacherNotAllowed        nothing may be done as this teacher
-    │   ├── MeetApiDisabled
-    │   ├── MeetAccessDenied
-    │   │   ├── MeetNotShown
-    │   │   ├── MeetScopeMissing
-    │   │   └── MeetCredentialsRefused
-    │   ├── IdentitiesApiDisabled
-    │   ├── IdentityAccessDenied
-    │   │   └── IdentityScopeMissing
-    │   ├── SubscriptionsApiDisabled
-    │   ├── SubscriptionRefused
-    │   │   ├── SubscriptionScopeMissing
-    │   │   └── SubscriptionTopicRefused
-    │   ├── CalendarNotInUse
-    │   ├── CalendarApiDisabled
-    │   ├── CalendarLinkFailed
-    │   ├── CalendarAccessDenied
-    │   │   └── CalendarScopeMissing
-    │   ├── ReportsApiDisabled
-    │   ├── ReportsAccessDenied
-    │   │   └── ReportsScopeMissing
-    │   ├── DeadLettersRefused
-    │   └── OrganizerUnknown
-    ├── Permanent                can never succeed: park the message, acknowledge
-    │   ├── UnreadableMessage
-    │   ├── Undelivered          Pub/Sub has given up on it
-    │   ├── ConferenceRecordGone
-    │   ├── MeetRequestRefused
-    │   ├── IdentityRequestRefused
-    │   ├── CalendarRequestRefused
-    │   ├── ReportsRequestRefused
-    │   └── DocumentsRefused     the store will never take them: too large, too many
-    ├── Refused                  a caller asked for what cannot be: tell them; nothing was changed
-    │   ├── NotFound
-    │   │   ├── SessionNotFound
-    │   │   ├── AttendeeNotFound
-    │   │   └── NoConferenceRecord
-    │   ├── InvalidRequest       names each field with its reason
-    │   ├── OverlappingClass
-    │   ├── ExternalIdInUse
-    │   ├── AlreadyOnRoster
-    │   ├── PreconditionFailed
-    │   ├── TokenRefused
-    │   └── DomainNotAllowed
-    ├── ReadTooOld               the next page of a list was asked for too late: begin again
-    └── WrongSetting             the environment is wrong: nothing can be done or stored until it is mended
+    ├── Retryable        may succeed by itself within minutes: answer 503, Pub/Sub delivers again
+    ├── NeedsOperator    a person must act: mark the conference failed, acknowledge
+    ├── Permanent        can never succeed: park the message, acknowledge
+    ├── Refused          a caller asked for what cannot be: tell them; nothing was changed
+    ├── ReadTooOld       the next page of a list was asked for too late: begin again
+    └── WrongSetting     the environment is wrong: nothing can be done or stored until it is corrected
+
+A use case tells errors apart by these kinds, and by a class below where it does something else about it. What a
+service of Google's refuses is one of a few classes with the service's own reason and hint, which its adapter gives.
 
 `reason` is a slug that logs, documents and metrics use; `hint` says what a person can do.
 Neither ever holds a name, an e-mail or a token.
@@ -91,6 +21,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+MEET_UNAVAILABLE = "meet-unavailable"
+CALENDAR_UNAVAILABLE = "calendar-unavailable"
+CALENDAR_REFUSED = "calendar-request-refused"
+"""Reasons that use cases give too, as if the service had said so itself."""
+
 
 class AttendanceError(Exception):
     """Any trouble that this system knows by name.
@@ -100,27 +35,30 @@ class AttendanceError(Exception):
     Args:
         message: What happened, in a sentence.
         hint: What to do about it; the class's own hint if left out.
+        reason: The class's own if left out.
     """
 
-    reason: ClassVar[str] = "attendance-error"
+    reason: str = "attendance-error"
     cause: ClassVar[str | None] = None
     default_hint: ClassVar[str] = ""
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, hint: str | None = None, reason: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = self.default_hint if hint is None else hint
+        if reason is not None:
+            self.reason = reason
 
 
 class Retryable(AttendanceError):
     """May succeed by itself within minutes."""
 
     reason = "unavailable"
-    default_hint = "It is tried again by itself."
+    default_hint = "The system tries again by itself."
 
 
 class NeedsOperator(AttendanceError):
-    """Only somebody with access to the Google Cloud project or the Admin console can mend it."""
+    """Only a person with the rights of an operator or an administrator can fix it."""
 
     reason = "needs-operator"
 
@@ -135,14 +73,42 @@ class WrongSetting(AttendanceError):
     """An environment variable is missing or wrong; the message names it and says what it should be."""
 
     reason = "wrong-setting"
-    default_hint = "Set the variable on the function and deploy it again; undelivered messages are kept."
+    default_hint = "Set the variable on the function and deploy again. Undelivered messages are kept."
 
 
 class ReadTooOld(AttendanceError):
     """The moment to read is more than an hour ago, or the store does not read it for another reason."""
 
     reason = "page-token-expired"
-    default_hint = "The pages of a list show one moment and can be read for an hour. Begin again with the first page."
+    default_hint = "The pages of a list show one moment and can be read for an hour. Start again with the first page."
+
+
+class Unavailable(Retryable):
+    """A service did not answer, or asked to be called later, for as long as we were ready to try."""
+
+
+class ApiDisabled(NeedsOperator):
+    """A service is not enabled for this system."""
+
+
+class AccessDenied(NeedsOperator):
+    """A service refuses the account that the call was made as."""
+
+
+class ScopeMissing(AccessDenied):
+    """The token lacks what the service needs; the hint says what."""
+
+
+class TokenNotAccepted(AccessDenied):
+    """A service does not accept the token."""
+
+
+class NotShown(AccessDenied):
+    """A service does not show something to the account that asked, or does not have it: it says the same of both."""
+
+
+class RequestRefused(Permanent):
+    """A service calls our request invalid."""
 
 
 class CredentialsUnavailable(Retryable):
@@ -151,53 +117,20 @@ class CredentialsUnavailable(Retryable):
     reason = "credentials-unavailable"
 
 
-class ConsentsUnavailable(Retryable):
-    """What keeps teachers' consents did not answer: Secret Manager, or the disk."""
-
-    reason = "consents-unavailable"
-
-
 class CertificatesUnavailable(Retryable):
     """The certificates did not come by which callers' tokens are checked."""
 
     reason = "certificates-unavailable"
-    default_hint = "Send the request again. An operator sees to it that this service can reach Google's certificates."
-
-
-class MeetUnavailable(Retryable):
-    """Meet did not answer, or answered 429, 500, 503 or 504, for as long as we were ready to try."""
-
-    reason = "meet-unavailable"
-
-
-class IdentitiesUnavailable(Retryable):
-    """The People API or the Directory API did not answer, or answered 429 or 5xx."""
-
-    reason = "identities-unavailable"
-
-
-class SubscriptionsUnavailable(Retryable):
-    """The Workspace Events API did not answer, or answered 429 or 5xx."""
-
-    reason = "subscriptions-unavailable"
+    default_hint = (
+        "Send the request again. If it keeps failing, ask an operator to check that this service can reach Google's "
+        "certificates."
+    )
 
 
 class JobsUnavailable(Retryable):
     """The jobs' topic did not take the messages; some of them may have arrived."""
 
     reason = "jobs-unavailable"
-
-
-class CalendarUnavailable(Retryable):
-    """The Calendar API did not answer, or answered 429 or 5xx."""
-
-    reason = "calendar-unavailable"
-
-
-class ReportsUnavailable(Retryable):
-    """The Reports API did not answer, or answered 429 or 5xx."""
-
-    reason = "reports-unavailable"
 
 
 class StoreUnavailable(Retryable):
@@ -242,138 +175,11 @@ class CredentialsRefused(NeedsOperator):
     )
 
 
-class AccountNotUsable(CredentialsRefused):
-    """Nobody can be impersonated at this address: there is no such account in the school, or it is suspended."""
-
-    cause = "account-not-usable"
-    default_hint = (
-        "Check in the Admin console under Directory > Users that the teacher's account exists under this primary "
-        "address, belongs to the Workspace that granted domain-wide delegation, and is active."
-    )
-
-
-class DelegationNotGranted(CredentialsRefused):
-    """The school's administrator has not let this system act for its people with this scope; the hint says which."""
-
-    cause = "delegation-not-granted"
-
-
-class SigningRefused(CredentialsRefused):
-    """The service account may not sign as itself, so that no delegation can be asked for."""
-
-    cause = "signing-refused"
-    default_hint = (
-        "Let the service account sign as itself: gcloud iam service-accounts add-iam-policy-binding "
-        "SERVICE_ACCOUNT_EMAIL --member=serviceAccount:SERVICE_ACCOUNT_EMAIL "
-        "--role=roles/iam.serviceAccountTokenCreator. Commands on your own machine sign with your account: let "
-        "--member=user:YOUR_ADDRESS do it too. It takes a minute or two to hold."
-    )
-
-
 class OwnCredentialsMissing(CredentialsRefused):
     """This process has no Google credentials of its own, with which it could ask for others."""
 
     cause = "own-credentials-missing"
-    default_hint = (
-        "In the cloud they come with the service account of the function. On your own machine: "
-        "gcloud auth application-default login"
-    )
-
-
-class AppForbidden(CredentialsRefused):
-    """The school's rules keep apps, or this one, from the teacher's data."""
-
-    cause = "app-forbidden"
-    default_hint = (
-        "Let the app be used: in the Admin console under Security > Access and data control > API controls > Manage "
-        "app access, trust this project's client, and do not restrict the service that it needs."
-    )
-
-
-class ConsentMissing(CredentialsRefused):
-    """The teacher has not consented to anything yet, as far as is stored."""
-
-    cause = "consent-missing"
-    default_hint = "Let the teacher consent: python -m functions.setup_oauth --meet"
-
-
-class ConsentUnreadable(CredentialsRefused):
-    """What is stored as the teacher's consent is none."""
-
-    cause = "consent-unreadable"
-    default_hint = "Let the teacher consent again: python -m functions.setup_oauth --meet"
-
-
-class ConsentStoreDenied(CredentialsRefused):
-    """Secret Manager does not let this process read or keep the teacher's consent; the hint says how it does."""
-
-    cause = "consent-store-denied"
-
-
-class TokenFileOpen(CredentialsRefused):
-    """The file with the teacher's consent could be read or exchanged by others; the hint says how to close it."""
-
-    cause = "token-file-open"
-
-
-class ConsentRevoked(CredentialsRefused):
-    """The teacher's consent does not hold any more: taken back, or its token has expired."""
-
-    cause = "consent-revoked"
-    default_hint = (
-        "Let the teacher consent again: python -m functions.setup_oauth --meet. If that is needed every week, the "
-        "consent screen is in Testing: publish it (console: Google Auth Platform > Audience > Publish app). Google "
-        "also ends tokens that nobody used for six months, and the oldest of more than 100 of one client."
-    )
-
-
-class ConsentScopeMissing(CredentialsRefused):
-    """The teacher did not consent to what this needs; the hint says to what."""
-
-    cause = "scope-not-granted"
-
-
-class ConsentClientRefused(CredentialsRefused):
-    """Google does not know the OAuth client any more that the teacher consented to."""
-
-    cause = "client-refused"
-    default_hint = (
-        "The OAuth client was deleted, disabled, or given a new secret (console: Google Auth Platform > Clients). "
-        "Download it anew and let the teacher consent again: python -m functions.setup_oauth --meet"
-    )
-
-
-class ConsentNotGiven(NeedsOperator):
-    """A teacher was asked to consent, and nothing came of it; nothing was stored. The hint says what to do."""
-
-    reason = "consent-not-given"
-
-
-class OAuthClientUnusable(NeedsOperator):
-    """The OAuth client is none that a teacher on a computer could be asked with."""
-
-    reason = "oauth-client-unusable"
-    default_hint = (
-        "Make a client in the console under Google Auth Platform > Clients > Create client, application type "
-        "Desktop app, and download its JSON."
-    )
-
-
-class SecretManagerDisabled(NeedsOperator):
-    """The Secret Manager API is not enabled in the Google Cloud project."""
-
-    reason = "secret-manager-api-disabled"
-    default_hint = "Enable the Secret Manager API in the project: gcloud services enable secretmanager.googleapis.com"
-
-
-class SigningApiDisabled(NeedsOperator):
-    """The IAM Service Account Credentials API is not enabled in the Google Cloud project."""
-
-    reason = "iam-credentials-api-disabled"
-    default_hint = (
-        "Enable the IAM Service Account Credentials API in the project: "
-        "gcloud services enable iamcredentials.googleapis.com"
-    )
+    default_hint = "In the cloud they come with the service account of the function (docs/deploy.md)."
 
 
 class TeacherNotAllowed(NeedsOperator):
@@ -381,118 +187,8 @@ class TeacherNotAllowed(NeedsOperator):
 
     reason = "domain-not-allowed"
     default_hint = (
-        "Let an administrator enrol the teacher (POST /api/organizers, or make enroll TEACHER=…), or name the teacher "
-        "in ALLOWED_TEACHERS or the domain in ALLOWED_DOMAINS."
-    )
-
-
-class MeetApiDisabled(NeedsOperator):
-    """The Meet API is not enabled in the Google Cloud project."""
-
-    reason = "meet-api-disabled"
-    default_hint = (
-        "Enable the Google Meet REST API in the project: gcloud services enable meet.googleapis.com "
-        "(console: APIs & Services > Library > Google Meet REST API)."
-    )
-
-
-class MeetAccessDenied(NeedsOperator):
-    """Meet refuses the person whom the call was made as."""
-
-    reason = "insufficient-permissions"
-    default_hint = (
-        "Meet shows a conference only to its organizer and its participants. Check that the organizer's "
-        "account is active, in this Workspace domain, and that Meet is switched on for it."
-    )
-
-
-class MeetNotShown(MeetAccessDenied):
-    """Meet does not show something to the person whom the call was made as, or does not have it: it says the same."""
-
-    default_hint = (
-        "Meet shows a conference to its organizer and its participants alone, until 30 days after its end, and does "
-        "not say which of the two is wrong. Check that this was the teacher's own meeting, and that the teacher's "
-        "account is active, in this Workspace domain, and may use Meet."
-    )
-
-
-class MeetScopeMissing(MeetAccessDenied):
-    """The token lacks the scope that reading meetings needs."""
-
-    default_hint = (
-        "Grant the scope https://www.googleapis.com/auth/meetings.space.readonly: in the Admin console under "
-        "Security > Access and data control > API controls > Manage domain-wide delegation, or by the teacher's "
-        "renewed consent."
-    )
-
-
-class MeetCredentialsRefused(MeetAccessDenied):
-    """Meet does not accept the credentials (401)."""
-
-    default_hint = (
-        "The organizer's credentials are not valid any more. Check the account and its domain-wide delegation, "
-        "or let the teacher consent again."
-    )
-
-
-class IdentitiesApiDisabled(NeedsOperator):
-    """The People API or the Admin SDK API is not enabled in the Google Cloud project; the hint says which."""
-
-    reason = "identities-api-disabled"
-
-
-class IdentityAccessDenied(NeedsOperator):
-    """The People API or the Directory API refuses the person whom the call was made as."""
-
-    reason = "identity-access-denied"
-    default_hint = (
-        "Check that the teacher's account is active, in this Workspace domain, that its contacts and directory are "
-        "shared within the domain (Admin console: Directory > Directory settings), and that the teacher's consent or "
-        "domain-wide delegation is valid."
-    )
-
-
-class IdentityScopeMissing(IdentityAccessDenied):
-    """The token lacks the scope that looking people up needs; the hint says which."""
-
-
-class SubscriptionsApiDisabled(NeedsOperator):
-    """The Workspace Events API is not enabled in the Google Cloud project."""
-
-    reason = "workspace-events-api-disabled"
-    default_hint = (
-        "Enable the Google Workspace Events API in the project: gcloud services enable workspaceevents.googleapis.com "
-        "(console: APIs & Services > Library > Google Workspace Events API)."
-    )
-
-
-class SubscriptionRefused(NeedsOperator):
-    """The Workspace Events API refuses the subscription, or the person whom the call was made as."""
-
-    reason = "subscription-refused"
-    default_hint = (
-        "Check that the teacher's account is active, in this Workspace domain, that Meet is switched on for it, and "
-        "that the topic is in the same Google Cloud project as this system."
-    )
-
-
-class SubscriptionScopeMissing(SubscriptionRefused):
-    """The token lacks the scope that subscribing needs."""
-
-    default_hint = (
-        "Grant the scope https://www.googleapis.com/auth/meetings.space.readonly: in the Admin console under "
-        "Security > Access and data control > API controls > Manage domain-wide delegation, or by the teacher's "
-        "renewed consent."
-    )
-
-
-class SubscriptionTopicRefused(SubscriptionRefused):
-    """Google Meet may not publish to the topic, or it does not exist."""
-
-    default_hint = (
-        "Let Meet publish to the topic: gcloud pubsub topics add-iam-policy-binding EVENTS_TOPIC "
-        "--member=serviceAccount:meet-api-event-push@system.gserviceaccount.com --role=roles/pubsub.publisher. "
-        "The topic must exist, in the same Google Cloud project as this system."
+        "Ask an administrator to enrol the teacher (POST /api/organizers, or make enroll TEACHER=…), or to add the "
+        "teacher to ALLOWED_TEACHERS or the domain to ALLOWED_DOMAINS."
     )
 
 
@@ -507,90 +203,25 @@ class CalendarLinkFailed(NeedsOperator):
     """Calendar could make no Meet link for an event."""
 
     reason = "calendar-link-failed"
-    default_hint = (
-        "Check that Google Meet is switched on for the teacher (Admin console: Apps > Google Workspace > Google Meet), "
-        "or schedule the class without calendar."
-    )
-
-
-class CalendarApiDisabled(NeedsOperator):
-    """The Calendar API is not enabled in the Google Cloud project; the hint says how it is."""
-
-    reason = "calendar-api-disabled"
-
-
-class CalendarAccessDenied(NeedsOperator):
-    """The Calendar API refuses the teacher whom the call was made as."""
-
-    reason = "calendar-access-denied"
-    default_hint = (
-        "Check that the teacher's account is active, in this Workspace domain, that Calendar is switched on for it "
-        "(Admin console: Apps > Google Workspace > Calendar), and that the teacher's consent or domain-wide "
-        "delegation is valid."
-    )
-
-
-class CalendarScopeMissing(CalendarAccessDenied):
-    """The token lacks the scope that Calendar needs; the hint says which."""
-
-
-class ReportsApiDisabled(NeedsOperator):
-    """The Admin SDK API is not enabled in the Google Cloud project; the hint says how it is."""
-
-    reason = "reports-api-disabled"
-
-
-class ReportsAccessDenied(NeedsOperator):
-    """The Reports API refuses the person whom the call was made as: only an administrator may read reports."""
-
-    reason = "reports-access-denied"
-    default_hint = (
-        "Reports are shown to administrators alone. Check that the account in REPORTS_ADMIN has the privilege Reports "
-        "(Admin console: Account > Admin roles)."
-    )
 
 
 class ReportsNotSetUp(NeedsOperator):
     """Nobody says as which administrator reports are to be read."""
 
     reason = "reports-not-set-up"
-    default_hint = (
-        "Set REPORTS_ADMIN to the e-mail address of an administrator with the privilege Reports, and grant the scope "
-        "https://www.googleapis.com/auth/admin.reports.audit.readonly. Where everything is a stand-in, "
-        "REPORTS_API_ENDPOINT names that of the Reports API."
-    )
-
-
-class ReportsScopeMissing(ReportsAccessDenied):
-    """The token lacks the scope that reports need; the hint says which."""
-
-
-class DeadLettersRefused(NeedsOperator):
-    """The subscription that dead letters wait in does not let us take them."""
-
-    reason = "dead-letters-refused"
-    default_hint = (
-        "Let the service account subscribe to them: gcloud pubsub subscriptions add-iam-policy-binding "
-        "attendance-dead-letter --member=serviceAccount:SERVICE_ACCOUNT_EMAIL --role=roles/pubsub.subscriber. "
-        "A deployment does it too."
-    )
 
 
 class OrganizerUnknown(NeedsOperator):
     """Nobody is known as whom the conference could be read."""
 
     reason = "organizer-unknown"
-    default_hint = (
-        "Subscribe to the teacher (target //cloudidentity.googleapis.com/users/ID), so that events name the "
-        "organizer, instead of to a single space."
-    )
 
 
 class UnreadableMessage(Permanent):
     """The message is not one that we could ever understand."""
 
     reason = "unreadable-message"
-    default_hint = "Look at what publishes to the topic: only the Workspace Events API should."
+    default_hint = "Check what publishes to the topic: only the Workspace Events API should."
 
 
 class Undelivered(Permanent):
@@ -598,8 +229,7 @@ class Undelivered(Permanent):
 
     reason = "undelivered"
     default_hint = (
-        "Look in the functions' logs for why the message was asked for again (message.again), mend that, and process "
-        "it: make replay ID=…"
+        "Find the cause in the functions' logs (message.again), fix it, and process the message: make replay ID=…"
     )
 
 
@@ -608,34 +238,6 @@ class ConferenceRecordGone(Permanent):
 
     reason = "conference-record-gone"
     default_hint = "Meet deletes conference records 30 days after the conference ended. What was stored before stays."
-
-
-class MeetRequestRefused(Permanent):
-    """Meet calls our request invalid (400)."""
-
-    reason = "meet-request-refused"
-    default_hint = "The message names something that Meet cannot look up. If it came from Google, report a bug."
-
-
-class IdentityRequestRefused(Permanent):
-    """The People API or the Directory API calls our request invalid (400)."""
-
-    reason = "identity-request-refused"
-    default_hint = "The service cannot look up what it was asked for. If that came from Google, report a bug."
-
-
-class CalendarRequestRefused(Permanent):
-    """The Calendar API calls our request invalid (400)."""
-
-    reason = "calendar-request-refused"
-    default_hint = "Calendar cannot take the class as it is. Schedule it without calendar, and report a bug."
-
-
-class ReportsRequestRefused(Permanent):
-    """The Reports API calls our request invalid (400)."""
-
-    reason = "reports-request-refused"
-    default_hint = "The Reports API cannot look up what it was asked for. Report a bug."
 
 
 class DocumentsRefused(Permanent):
@@ -663,11 +265,11 @@ class NotFound(Refused):
     """There is no such thing."""
 
     reason = "not-found"
-    default_hint = "Check the id: ids are those of earlier answers."
+    default_hint = "Check the id: use one from an earlier answer."
 
 
 class SessionNotFound(NotFound):
-    """There is no such class meeting."""
+    """No class meeting has this session_id."""
 
     default_hint = "GET /api/sessions finds class meetings; each has its session_id."
 
@@ -690,8 +292,9 @@ class NoConferenceRecord(NotFound):
 
     reason = "no-conference-record"
     default_hint = (
-        "Either nobody has joined the class's Meet link yet, or the class was held with another link: then attach "
-        "that conference record to it. Meet forgets conference records 30 days after their end."
+        "Either nobody has joined the class's Meet link yet, or the class was held with another link. In the second "
+        "case, attach that conference record (POST /api/sessions/{session_id}/conference-records). Meet deletes "
+        "conference records 30 days after their end."
     )
 
 
@@ -699,7 +302,7 @@ class InvalidRequest(Refused):
     """The request cannot be used; `errors` names each field with its reason."""
 
     reason = "invalid-request"
-    default_hint = "Correct the fields that are named and send the request again."
+    default_hint = "Correct the named fields and send the request again."
 
     def __init__(self, message: str, *, errors: Sequence[FieldError], hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
@@ -716,8 +319,8 @@ class OverlappingClass(Refused):
 
     reason = "overlapping-class"
     default_hint = (
-        "Choose another time or another Meet link. Two sections in one room are one class meeting, "
-        "with a class_id for each entry of its roster."
+        "Choose another time or another Meet link. For two sections in one room, schedule one class meeting and give "
+        "each roster entry its own class_id."
     )
 
     def __init__(self, message: str, *, session_id: str) -> None:
@@ -730,7 +333,8 @@ class ExternalIdInUse(Refused):
 
     reason = "external-id-in-use"
     default_hint = (
-        "Change the class that has this external_id (PATCH /api/schedule/class/{session_id}), or use another one."
+        "Change the class that has this external_id (PATCH /api/schedule/class/{session_id}), or use another "
+        "external_id."
     )
 
     def __init__(self, message: str, *, session_id: str) -> None:
@@ -749,7 +353,7 @@ class PreconditionFailed(Refused):
     """The class meeting is not any more what the caller saw (If-Match)."""
 
     reason = "precondition-failed"
-    default_hint = "Read it again and decide anew."
+    default_hint = "Read the class meeting again, then repeat the change with the new ETag."
 
 
 class TokenRefused(Refused):
@@ -763,10 +367,18 @@ class TokenRefused(Refused):
 
 
 class DomainNotAllowed(Refused):
-    """Nothing may be done as this teacher."""
+    """This system may not act for this teacher."""
 
     reason = "domain-not-allowed"
     default_hint = (
         "Let an administrator enrol the teacher (POST /api/organizers), or name the teacher in ALLOWED_TEACHERS "
         "or the domain in ALLOWED_DOMAINS."
     )
+
+
+_PASSING = frozenset(kind.reason for kind in (StoreConflict, DocumentTooNew, NotSettled, OutOfTime))
+
+
+def passes(reason: str) -> bool:
+    """Whether what is stored with this reason may pass by itself; that of a service that does not answer says so."""
+    return reason.endswith("unavailable") or reason in _PASSING

@@ -29,16 +29,14 @@ def require_match(if_match: str | None, updated_at: datetime) -> None:
     if "*" in tags or etag_of(updated_at) in tags:
         return
     if any(tag.upper().startswith("W/") for tag in tags):
-        raise PreconditionFailed(
-            "The tag in If-Match is a weak one (W/), and a change needs a strong one.", hint=_STRONG_TAG
-        )
+        raise PreconditionFailed("If-Match has a weak ETag (W/), but a change needs a strong ETag.", hint=_STRONG_TAG)
     if not all(len(tag) > 1 and tag[0] == tag[-1] == '"' for tag in tags):
-        raise PreconditionFailed("The tag in If-Match is not in double quotes.", hint=_QUOTED_TAG)
+        raise PreconditionFailed("The ETag in If-Match is not in double quotes.", hint=_QUOTED_TAG)
     raise PreconditionFailed("The class meeting was changed after it was read.")
 
 
 _STRONG_TAG = (
-    "Send the ETag of GET /api/sessions/{session_id}. Pages (format=html) have weak tags, and a proxy on the way may "
-    "make one weak."
+    "Send the ETag of GET /api/sessions/{session_id}. Pages (format=html) have weak ETags, and a proxy may turn a "
+    "strong ETag into a weak one."
 )
 _QUOTED_TAG = "Send the ETag as it came, with its quotes."

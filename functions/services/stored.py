@@ -12,7 +12,7 @@ async def required_session(reader: Reader, session_id: str) -> ClassSession:
     """A class meeting; SessionNotFound if it is not stored."""
     session = await reader.session(session_id)
     if session is None:
-        raise SessionNotFound("There is no such class meeting.")
+        raise SessionNotFound("No class meeting has this session_id.")
     return session
 
 

@@ -10,6 +10,7 @@ from google.api_core.client_options import ClientOptions
 from google.auth.exceptions import DefaultCredentialsError
 
 from functions.adapters.consent.consents import Consents
+from functions.adapters.google.calls.services import REPORTS
 from functions.adapters.google.credentials.access_tokens import TokenPool, TokenRequests
 from functions.adapters.google.credentials.capabilities import (
     AnonymousCredentials,
@@ -22,7 +23,7 @@ from functions.adapters.google.credentials.own_consent import OwnConsent
 from functions.adapters.google.people.people_api import People
 from functions.adapters.own_credentials import no_own_credentials
 from functions.domain.conferences.model import Identity, Organizer
-from functions.domain.errors import CredentialsRefused, ReportsAccessDenied, WrongSetting
+from functions.domain.errors import CredentialsRefused, WrongSetting
 from functions.ports.clock import Clock
 from functions.ports.store import AttendanceStore
 from functions.services.deps import Rules
@@ -60,7 +61,7 @@ def credentials(
             reads_meetings = capability is Capability.MEETINGS
             return await permitted(organizer, reads_meetings=reads_meetings, store=store, rules=rules)
         if configured.reports_admin not in {organizer.email, organizer.user} - {None}:
-            raise ReportsAccessDenied("Reports are read as the administrator in REPORTS_ADMIN alone.")
+            raise REPORTS.denied("Reports are read only as the administrator in REPORTS_ADMIN.")
         return organizer
 
     async def refused(teacher: Organizer, capability: Capability, error: CredentialsRefused) -> None:
@@ -131,7 +132,7 @@ async def consenting(configured: Settings) -> AsyncIterator[Consenting]:
         WrongSetting: Nobody can be asked who consented.
     """
     if not configured.people_in_use:
-        raise WrongSetting("PEOPLE_API_ENDPOINT should be http://127.0.0.1:PORT where OAUTH_TOKEN_ENDPOINT is")
+        raise WrongSetting("PEOPLE_API_ENDPOINT should be http://127.0.0.1:PORT when OAUTH_TOKEN_ENDPOINT is")
     channels, people = Channels(), People(configured.people_api_endpoint)
     try:
         kept = kept_consents(configured, channels)

@@ -51,6 +51,8 @@ ensure_function() { # NAME ENTRY-POINT TIMEOUT TOPIC|''
     refuse_other_trigger "$name" "$topic"
     differences=$(jq --raw-output --argjson wanted "$wanted" '. as $deployed | $wanted | to_entries
       | map(select(.value != $deployed[.key]) | .key) | join(", ")' "$WORK/deployed")
+    [[ $(state "service-$name" '.terminalCondition.state // empty') != CONDITION_FAILED ]] ||
+      differences=${differences:-it does not run}
     if [[ -z $differences && $(state "function-$name" '.state') == ACTIVE &&
       $(state "function-$name" '.labels["meet-attendance-digest"] // ""') == "$digest" ]]; then
       same "function $name"
@@ -156,6 +158,14 @@ ensure_triggers() {
   done
   until_apis_answer read_all "${reads[@]}"
   stop_at_unread
+  for name in "$EVENTS_FUNCTION" "$JOBS_FUNCTION"; do
+    subscription=$(state "trigger-$name" '.transport.pubsub.subscription | split("/")[-1]')
+    # https://docs.cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics/delete
+    [[ $(state "subscription-$subscription" .topic) != _deleted-topic_ ]] ||
+      stop "Looking at the subscription of $name" \
+        "its topic was deleted, and a topic of the same name does not replace it: nothing reaches the function" \
+        "delete the function: gcloud functions delete $name --gen2 --region=$REGION --project=$PROJECT"
+  done
   for name in "$EVENTS_FUNCTION" "$JOBS_FUNCTION"; do
     ensure_subscription "$(state "trigger-$name" '.transport.pubsub.subscription | split("/")[-1]')" "$name"
   done

@@ -181,7 +181,7 @@ def _refusal(host: str, status: int, said: object) -> Unreadable:
     if reason == "SERVICE_DISABLED":
         return ApiOff(str(about.get("service", host)))
     if status == 401:  # noqa: PLR2004
-        return LoginExpired("gcloud's login is not valid any more")
+        return LoginExpired("gcloud's login is no longer valid")
     if status == 403:  # noqa: PLR2004
         named = about.get("permission") or _permission_in(message)
         return Denied(str(named) if named else f"to read {host}")

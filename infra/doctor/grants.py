@@ -131,7 +131,17 @@ async def _topics(deployment: Deployment, report: Report) -> None:
     found = await asyncio.gather(*(deployment.google.read(f"{base}/{name}") for name in names))
     missing = [name for name, topic in zip(names, found, strict=True) if topic is None]
     if missing:
-        report.wrong(f"missing: {', '.join(missing)}", deployment.deploy)
+        # Subscriptions of a deleted topic do not become those of a new topic with the same name.
+        # https://docs.cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics/delete
+        functions = [one.name for one in deployment.wanted.functions if one.topic in missing]
+        there = [name for name in functions if await deployment.function(name)]
+        dead = deployment.wanted.one("DEAD_LETTERS")
+        orphan = dead in missing and await deployment.google.read(
+            f"{PUBSUB}/projects/{deployment.project}/subscriptions/{dead}"
+        )
+        report.wrong(
+            f"missing: {', '.join(missing)}", deployment.deploy_without(there, subscriptions=[dead] if orphan else [])
+        )
 
 
 @check("events in", "Meet may publish", needs=[PROJECT, REGION, "topics"])

@@ -36,7 +36,7 @@ async def _enrolled(deployment: Deployment, report: Report) -> None:
     organizers = await _organizers(deployment)
     if not organizers:
         report.warning(
-            "nobody is enrolled, so that no event comes of any class",
+            "no teacher is enrolled, so no events arrive",
             f"make enroll PROJECT={deployment.project} TEACHER=TEACHERS_ADDRESS",
         )
     else:
@@ -54,7 +54,7 @@ async def _delegation(deployment: Deployment, report: Report) -> None:
         return
     subjects = [one["email"] for one in await _organizers(deployment) if one.get("email")]
     if not subjects:
-        report.fact("not tried: nobody is enrolled")
+        report.fact("not tried: no teacher is enrolled")
         return
     scopes: dict[str, bool] = {}
     for capability in Capability:
@@ -81,7 +81,7 @@ async def _delegation(deployment: Deployment, report: Report) -> None:
     names = ", ".join(scope.rpartition("/")[2] for scope in missing)
     text = (
         f"the school has not allowed {names}. A Workspace administrator opens {DELEGATION_PAGE}, edits the client id "
-        f"{client} and adds {','.join(missing)} (it holds after some minutes, rarely a day)"
+        f"{client} and adds {','.join(missing)} (this usually takes a few minutes, at most a day)"
     )
     (report.wrong if any(missing.values()) else report.warning)(text, None)
 

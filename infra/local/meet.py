@@ -247,7 +247,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
     try:
         await simulator.start(port=arguments.port)
     except RuntimeError:
-        sys.exit(f"Port {arguments.port} of 127.0.0.1 cannot be listened on: is it taken? Name another one: --port")
+        sys.exit(f"Port {arguments.port} of 127.0.0.1 cannot be used: is it taken? Choose another port: --port")
     print(simulator.endpoint, conference.name, sep="\n", flush=True)
     await stopping.wait()
     await simulator.stop()

@@ -167,7 +167,7 @@ async def test_a_student_id_may_hold_any_printable_character(api, student_id):
 async def test_an_organizer_is_named_as_answers_name_them(api, user):
     answer = await api.delete(f"/api/organizers/{user}")
 
-    assert answer.json()["detail"] != "There is no such call."
+    assert answer.json()["detail"] != "Unknown path."
 
 
 async def test_a_record_is_named_as_answers_name_it(api, school):
@@ -262,12 +262,12 @@ async def test_a_tag_that_is_weak_or_not_quoted_is_told_so(api):
             assert (answer.status_code, slug(answer)) == (412, "precondition-failed")
             told.setdefault(tag, set()).add(answer.json()["detail"])
 
-    weak = {"The tag in If-Match is a weak one (W/), and a change needs a strong one."}
+    weak = {"If-Match has a weak ETag (W/), but a change needs a strong ETag."}
     assert list(told.values()) == [
         weak,
         weak,
         weak,
-        {"The tag in If-Match is not in double quotes."},
+        {"The ETag in If-Match is not in double quotes."},
         {"The class meeting was changed after it was read."},
     ]
     for tag in ("*", etag, f"W/{etag}, {etag}"):
@@ -281,15 +281,15 @@ async def test_a_tag_that_is_weak_or_not_quoted_is_told_so(api):
 @pytest.mark.parametrize(
     ("method", "path", "body", "detail"),
     [
-        ("GET", "/api/sessions?course_id=7b", None, "course_id is not known here: did you mean class_id?"),
-        ("GET", "/api/sessions?clas_id=7b", None, "clas_id is not known here: did you mean class_id?"),
-        ("GET", "/api/sessions?colour=7b", None, "colour is not known here."),
+        ("GET", "/api/sessions?course_id=7b", None, "course_id is unknown: did you mean class_id?"),
+        ("GET", "/api/sessions?clas_id=7b", None, "clas_id is unknown: did you mean class_id?"),
+        ("GET", "/api/sessions?colour=7b", None, "colour is unknown."),
         ("PUT", "/api/sessions/x/attendance/y/override", {"mark": "late", "status": "late", "by": "x"},
-         "mark is not known here: did you mean status?"),
+         "mark is unknown: did you mean status?"),
         ("PUT", "/api/sessions/x/roster", {"students": [{"student_id": "1", "name": "Ada"}], "by": "x"},
-         "students.0.name is not known here: did you mean display_name?"),
+         "students.0.name is unknown: did you mean display_name?"),
         ("PUT", "/api/sessions/x/policy", {"late_after": 5},
-         "late_after is not known here: did you mean late_after_minutes?"),
+         "late_after is unknown: did you mean late_after_minutes?"),
         ("PUT", "/api/sessions/x/overrides", {"overrides": [{"student_id": "1", "mark": "late"}], "by": "x"},
          "overrides.0.status is required (and 1 more in errors)."),
         ("PUT", "/api/sessions/x/roster", {"students": []}, "by is required."),
@@ -307,7 +307,7 @@ async def test_siblings_with_one_address_are_told_apart_by_their_ids(api):
 
     assert fields(answer) == ["students.1"]
     assert answer.json()["detail"] == "students.1 has the e-mail of students.0, so both are one student here."
-    assert "Give each of them a student_id" in answer.json()["hint"]
+    assert "Give each student a student_id" in answer.json()["hint"]
     assert await made(api, students=[shared[0], {"student_id": "2"}])
 
 

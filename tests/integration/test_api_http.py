@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
+from functions.adapters.google.calls.services import MEET
 from functions.adapters.store.databases.sqlite import SqliteDatabase
-from functions.domain.errors import MeetApiDisabled, MeetUnavailable, StoreUnavailable, WrongSetting
+from functions.domain.errors import StoreUnavailable, WrongSetting
 from functions.entrypoints.api import function, problems
 from functions.entrypoints.api.middleware import Edge
 from infra.local.function_server import function_server
@@ -39,7 +40,7 @@ async def api(app):
     ("authorization", "detail"),
     [
         (None, "The request has no token."),
-        ("Bearer junk", "The token is not valid here."),
+        ("Bearer junk", "The token is not valid for this service."),
         (token("stranger@school.example"), "The token is valid, but its account has no role here."),
     ],
     ids=["no token", "junk", "no role"],
@@ -216,6 +217,8 @@ async def test_a_body_of_another_kind_is_told_to_be_json(api):
         ({"policy": {"window": "always"}}, "policy.window"),
         ({"external_id": "x" * 201}, "external_id"),
         ({"meeting_code": "https://evil.example/abc-mnop-xyz"}, "meeting_code"),
+        ({"meeting_code": "abc-mnop"}, "meeting_code"),
+        ({"meeting_code": "abcmnopxyzz"}, "meeting_code"),
         ({"calendar": True}, "calendar"),
         ({"colour": "red"}, "colour"),
         ({"recurrence": ""}, "recurrence"),
@@ -281,9 +284,9 @@ async def test_a_store_that_does_not_answer_is_worth_another_try(instance, tmp_p
 @pytest.mark.parametrize(
     ("error", "status", "expected"),
     [
-        (MeetUnavailable("x"), 503, "meet-unavailable"),
+        (MEET.unavailable("x"), 503, "meet-unavailable"),
         (StoreUnavailable("x"), 503, "store-unavailable"),
-        (MeetApiDisabled("x"), 502, "meet-api-disabled"),
+        (MEET.disabled("x"), 502, "meet-api-disabled"),
         (WrongSetting("API_CALLERS: secret"), 500, "wrong-setting"),
     ],
 )

@@ -15,12 +15,7 @@ from functions.adapters.google.people.identities import GoogleIdentities
 from functions.adapters.google.people.people_api import People
 from functions.adapters.patience import Patience
 from functions.domain.conferences.model import Identity, IdentitySource, Organizer
-from functions.domain.errors import (
-    IdentitiesApiDisabled,
-    IdentitiesUnavailable,
-    IdentityAccessDenied,
-    IdentityScopeMissing,
-)
+from functions.domain.errors import AccessDenied, ApiDisabled, ScopeMissing, Unavailable
 from infra.local.google_apis import GoogleApis, RestFault
 from infra.local.school import Account, Contact, ProfileAddress, School
 from tests.builders import NINE
@@ -617,7 +612,7 @@ async def test_nobody_becomes_somebody_else_by_an_address_in_their_own_profile(s
     school.enrol(Account("users/2", "x@x.example", in_directory=False, profile_addresses=written))
     school.know("head@school.example", "users/2")
 
-    with pytest.raises(IdentityAccessDenied):
+    with pytest.raises(AccessDenied):
         await identities().account("head@school.example")
 
 
@@ -628,8 +623,8 @@ async def test_an_address_without_an_account_is_nobodys(identities):
 @pytest.mark.parametrize(
     ("reason", "error", "hint"),
     [
-        ("insufficientPermissions", IdentityScopeMissing, "admin.directory.user.readonly"),
-        ("accessNotConfigured", IdentitiesApiDisabled, "admin.googleapis.com"),
+        ("insufficientPermissions", ScopeMissing, "admin.directory.user.readonly"),
+        ("accessNotConfigured", ApiDisabled, "admin.googleapis.com"),
     ],
 )
 async def test_an_account_that_nobody_may_tell_says_what_to_fix(google, identities, reason, error, hint):
@@ -645,5 +640,5 @@ async def test_an_account_that_nobody_may_tell_says_what_to_fix(google, identiti
 async def test_an_account_that_cannot_be_told_now_may_be_asked_for_later(google, identities):
     google.fail(RestFault(DIRECTORY, 503))
 
-    with pytest.raises(IdentitiesUnavailable):
+    with pytest.raises(Unavailable):
         await identities().account("teacher@school.example")

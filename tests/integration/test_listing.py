@@ -6,7 +6,7 @@ import grpc
 import pytest
 
 from functions.domain.conferences.model import Organizer
-from functions.domain.errors import MeetAccessDenied, MeetUnavailable
+from functions.domain.errors import AccessDenied, Unavailable
 from infra.local.faults import Fault
 from infra.local.school import Conference
 
@@ -98,7 +98,7 @@ async def test_a_page_that_fails_for_a_while_is_asked_for_again(app, school, mee
 
 @pytest.mark.parametrize(
     ("status", "error"),
-    [(STATUS.PERMISSION_DENIED, MeetAccessDenied), (STATUS.INVALID_ARGUMENT, MeetUnavailable)],
+    [(STATUS.PERMISSION_DENIED, AccessDenied), (STATUS.INVALID_ARGUMENT, Unavailable)],
 )
 async def test_a_second_page_that_is_refused_gives_no_listing_at_all(app, school, meet, status, error):
     for number in range(150):

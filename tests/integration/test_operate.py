@@ -181,8 +181,8 @@ def test_who_cannot_be_enrolled_is_told_with_what_to_do_and_stops_no_other(comma
 
     assert result.exit_code == 1
     assert result.stderr == (
-        "nobody@school.example: failed. email is no account that Google knows. "
-        "Check the teacher's address: it is to be that of an account in your Google Workspace.\n"
+        "nobody@school.example: failed. email is not an account that Google knows. "
+        "Use the address of an account in your Google Workspace, such as ada@school.example.\n"
     )
     assert stored("organizers/1")
 
@@ -374,7 +374,7 @@ def test_a_backfill_that_is_broken_off_goes_on_where_it_was(command, school, mee
 
     assert lines[0] == "users/1: Meet knows 6 conferences, 6 to be read.\n"
     assert running.returncode == 130
-    assert said.strip() == "Stopped. What was read is stored; the same command goes on from here."
+    assert said.strip() == "Stopped. What was read is stored. Run the same command to continue."
     assert again.stdout.splitlines()[0] == "users/1: Meet knows 6 conferences, 1 to be read."
 
 
@@ -456,7 +456,7 @@ def test_what_is_stored_but_not_settled_is_left_to_the_scheduled_jobs(command, d
     result = command("replay")
 
     assert result.exit_code == 0
-    assert "replayed; Meet may still change the conference, which is read again by itself." in result.stdout
+    assert "replayed; Meet may still change the conference, so the system reads it again by itself." in result.stdout
     assert state_of(stored(f"conferences/{held.id}")) == "provisional"
     assert stored.parked() == []
 
@@ -519,7 +519,7 @@ def test_a_message_that_does_not_wait_cannot_be_replayed(command, delivered, sch
     for key in (replayed, "0" * 40):
         result = command("replay", "--id", key)
         assert result.exit_code == 2
-        assert result.stderr.startswith("No such message waits to be replayed.\n")
+        assert result.stderr.startswith("No parked message has this id.\n")
 
 
 def test_a_dry_run_of_a_replay_lists_the_messages_and_processes_none(command, delivered, school, stored):

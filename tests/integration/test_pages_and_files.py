@@ -283,7 +283,7 @@ async def test_a_month_without_classes_is_an_empty_page_and_a_file_with_a_head(a
     shown = await page(api, "/api/classes/<i>/register?month=2020-02&format=html")
     file = await api.get("/api/classes/7b/register?month=2020-02&format=csv")
 
-    assert "There is no class meeting with marks in February 2020" in shown.text
+    assert "There are no class meetings with marks in February 2020" in shown.text
     assert "<i>" in shown.text
     assert not shown.all("table")
     assert file.text.count("\r\n") == 1

@@ -20,14 +20,14 @@ from functions.adapters.google.meet.conferences import MeetConferences
 from functions.adapters.patience import Patience
 from functions.domain.conferences.model import AnonymousUser, Organizer, PhoneUser, SignedInUser
 from functions.domain.errors import (
+    AccessDenied,
+    ApiDisabled,
     ConferenceRecordGone,
-    MeetAccessDenied,
-    MeetApiDisabled,
-    MeetCredentialsRefused,
-    MeetNotShown,
-    MeetRequestRefused,
-    MeetScopeMissing,
-    MeetUnavailable,
+    NotShown,
+    RequestRefused,
+    ScopeMissing,
+    TokenNotAccepted,
+    Unavailable,
 )
 from infra.local.classes import believable_class
 from infra.local.faults import Fault
@@ -209,24 +209,24 @@ async def test_a_second_page_that_fails_for_good_gives_no_reading_at_all(school,
             credentials=CredentialsPool(AnonymousCredentials),
             clock=lambda: datetime.now(UTC),
         )
-        with pytest.raises(MeetUnavailable):
+        with pytest.raises(Unavailable):
             await impatient.read(conference.name, organizer=Organizer(user=TEACHER))
 
 
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
-        (Fault("ListParticipants", status=STATUS.PERMISSION_DENIED, reason="SERVICE_DISABLED"), MeetApiDisabled),
+        (Fault("ListParticipants", status=STATUS.PERMISSION_DENIED, reason="SERVICE_DISABLED"), ApiDisabled),
         (
             Fault("ListParticipants", status=STATUS.PERMISSION_DENIED, reason="ACCESS_TOKEN_SCOPE_INSUFFICIENT"),
-            MeetScopeMissing,
+            ScopeMissing,
         ),
-        (Fault("ListParticipants", status=STATUS.PERMISSION_DENIED), MeetAccessDenied),
-        (Fault("GetConferenceRecord", status=STATUS.UNAUTHENTICATED), MeetCredentialsRefused),
-        (Fault("GetConferenceRecord", status=STATUS.INVALID_ARGUMENT), MeetRequestRefused),
-        (Fault("GetConferenceRecord", status=STATUS.UNIMPLEMENTED), MeetRequestRefused),
+        (Fault("ListParticipants", status=STATUS.PERMISSION_DENIED), AccessDenied),
+        (Fault("GetConferenceRecord", status=STATUS.UNAUTHENTICATED), TokenNotAccepted),
+        (Fault("GetConferenceRecord", status=STATUS.INVALID_ARGUMENT), RequestRefused),
+        (Fault("GetConferenceRecord", status=STATUS.UNIMPLEMENTED), RequestRefused),
         (Fault("ListParticipants", status=STATUS.NOT_FOUND), ConferenceRecordGone),
-        (Fault("ListParticipantSessions", status=STATUS.NOT_FOUND), MeetUnavailable),
+        (Fault("ListParticipantSessions", status=STATUS.NOT_FOUND), Unavailable),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -243,7 +243,7 @@ async def test_a_refusal_is_named_and_not_repeated(app, school, meet, fault, err
     assert meet.calls.by_method()[fault.method] == 1
 
 
-@pytest.mark.parametrize(("hides", "error"), [(True, MeetNotShown), (False, ConferenceRecordGone)])
+@pytest.mark.parametrize(("hides", "error"), [(True, NotShown), (False, ConferenceRecordGone)])
 async def test_a_conference_of_more_than_thirty_days_ago_is_gone(app, school, meet, hides, error):
     meet.hides_missing = hides
     old = datetime.now(UTC) - timedelta(days=31)
@@ -258,7 +258,7 @@ async def test_a_conference_is_not_shown_to_a_teacher_whose_it_is_not(app, schoo
     conference = held(somebody(2))
     school.hold(conference)
 
-    with pytest.raises(MeetAccessDenied):
+    with pytest.raises(AccessDenied):
         await read(app, conference, "users/999")
 
 
@@ -281,7 +281,7 @@ async def test_credentials_that_die_before_the_room_is_asked_for_end_the_reading
     school.hold(conference := held(somebody(2)))
     meet.faults.set(Fault("GetSpace", status=STATUS.UNAUTHENTICATED))
 
-    with pytest.raises(MeetCredentialsRefused):
+    with pytest.raises(TokenNotAccepted):
         await read(app, conference)
 
 
@@ -332,7 +332,7 @@ async def test_a_page_token_that_has_expired_is_no_request_that_never_succeeds(a
     school.hold(conference)
     meet.faults.set(Fault(method, STATUS.INVALID_ARGUMENT, page=2, times=1))
 
-    with pytest.raises(MeetUnavailable):
+    with pytest.raises(Unavailable):
         await read(app, conference)
 
     assert session_count(await read(app, conference)) == 258 + 260
@@ -343,7 +343,7 @@ async def test_a_list_of_records_whose_page_token_has_expired_is_asked_for_again
         school.hold(held(id=f"abc{number}"))
     meet.faults.set(Fault("ListConferenceRecords", STATUS.INVALID_ARGUMENT, page=2))
 
-    with pytest.raises(MeetUnavailable):
+    with pytest.raises(Unavailable):
         await app.deps.conferences.list(
             space="spaces/room", since=LONG_AGO, until=None, organizer=Organizer(user=TEACHER)
         )
@@ -396,7 +396,7 @@ async def test_a_meet_that_gives_the_same_page_for_ever_is_asked_again_later(ins
         "ListParticipants": meet_v2.ListParticipantsResponse(next_page_token="again"),  # noqa: S106 - of a page
     }
     async with a_meet_that_answers(instance, **answers) as app:
-        with pytest.raises(MeetUnavailable, match="same page"):
+        with pytest.raises(Unavailable, match="same page"):
             async with asyncio.timeout(10):
                 await read(app, record)
 
@@ -414,7 +414,7 @@ async def test_a_time_that_is_missing_is_no_time_at_all(instance, without):
         "ListParticipantSessions": meet_v2.ListParticipantSessionsResponse(participant_sessions=[session]),
     }
     async with a_meet_that_answers(instance, **answers) as app:
-        with pytest.raises(MeetUnavailable, match="without its start"):
+        with pytest.raises(Unavailable, match="without its start"):
             async with asyncio.timeout(10):
                 await read(app, record)
 
@@ -461,7 +461,7 @@ async def test_a_request_that_google_would_refuse_fails_the_test_whatever_the_co
                 TEACHER, AnonymousCredentials(Organizer(user=TEACHER), Capability.MEETINGS)
             )
             request = meet_v2.ListParticipantsRequest({"parent": "conferenceRecords/abc", **spoiled})
-            with contextlib.suppress(MeetRequestRefused):
+            with contextlib.suppress(RequestRefused):
                 await call(client.list_participants, request)
 
     with pytest.raises(CallsRefused, match=next(iter(spoiled))):

@@ -417,7 +417,7 @@ def test_a_port_that_is_taken_is_named(refused):
 
         output = refused("--meet", "--port", str(port))
 
-    assert f"Port {port} cannot be listened on: another program does" in output
+    assert f"Port {port} cannot be used: another program uses it" in output
 
 
 @pytest.mark.parametrize(
@@ -425,8 +425,8 @@ def test_a_port_that_is_taken_is_named(refused):
     [
         ({"web": {"client_id": "1", "client_secret": "2"}}, "Desktop app"),
         ({"type": "service_account", "private_key": "hidden"}, "Delete the key"),
-        ({"installed": {"client_id": "1"}}, "no OAuth client for desktops"),
-        ("hidden {", "no OAuth client for desktops"),
+        ({"installed": {"client_id": "1"}}, "not contain an OAuth client"),
+        ("hidden {", "not contain an OAuth client"),
     ],
 )
 def test_a_file_that_is_no_client_for_desktops_says_what_to_make_in_the_console(refused, tmp_path, content, says):

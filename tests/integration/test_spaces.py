@@ -11,7 +11,7 @@ from functions.adapters.google.credentials.capabilities import AnonymousCredenti
 from functions.adapters.google.meet.calls import MeetCalls
 from functions.adapters.google.meet.spaces import MeetSpaces
 from functions.domain.conferences.model import Organizer
-from functions.domain.errors import MeetAccessDenied, MeetApiDisabled, MeetScopeMissing, MeetUnavailable
+from functions.domain.errors import AccessDenied, ApiDisabled, ScopeMissing, Unavailable
 from infra.local.faults import Fault
 from infra.local.school import Space
 
@@ -37,6 +37,7 @@ async def spaces(meet, school):
         "abc-mnop-xyz",
         "ABC-MNOP-XYZ",
         "abcmnopxyz",
+        "abc-mnopxyz",
         "  abc-mnop-xyz\n",
         "https://meet.google.com/abc-mnop-xyz",
         "http://meet.google.com/abc-mnop-xyz",
@@ -59,7 +60,10 @@ async def test_a_room_is_found_by_whatever_people_type_of_its_link(spaces, typed
         "",
         "abc",
         "abc-mnop-xy1",
-        "abc-mnop-xyzz",
+        "abc-mnop",
+        "abcd-mnopxyz",
+        "abcmnopxyzz",
+        "a-mnop-" + "x" * 122,
         "https://zoom.us/abc-mnop-xyz",
         "https://meet.google.com.evil.example/abc-mnop-xyz",
         "https://meet.google.com/lookup/abc",
@@ -70,6 +74,17 @@ async def test_a_room_is_found_by_whatever_people_type_of_its_link(spaces, typed
 async def test_what_is_no_meeting_code_is_nobodys_room_and_asks_meet_nothing(spaces, meet, typed):
     assert await spaces.find(typed, teacher=TEACHER) is None
     assert not meet.calls
+
+
+@pytest.mark.parametrize(
+    "typed", ["ab-mnopq-xyzzy", "https://meet.google.com/ab-mnopq-xyzzy?authuser=1", "a-m-" + "x" * 124]
+)
+async def test_a_code_need_not_have_ten_letters(spaces, school, typed):
+    """Google's reference: `[a-z]+-[a-z]+-[a-z]+`, at most 128 characters."""
+    school.open(Space("spaces/other", "ab-mnopq-xyzzy"))
+    school.open(Space("spaces/longest", "a-m-" + "x" * 124))
+
+    assert (await spaces.find(typed, teacher=TEACHER)).name in {"spaces/other", "spaces/longest"}
 
 
 @pytest.mark.parametrize("status", [STATUS.NOT_FOUND, STATUS.INVALID_ARGUMENT])
@@ -95,7 +110,7 @@ async def test_a_room_is_asked_for_again_after_what_may_pass(spaces, meet):
 async def test_a_room_that_is_not_shown_is_no_missing_room(spaces, meet):
     meet.faults.set(Fault("GetSpace", status=STATUS.PERMISSION_DENIED))
 
-    with pytest.raises(MeetAccessDenied):
+    with pytest.raises(AccessDenied):
         await spaces.find("abc-mnop-xyz", teacher=TEACHER)
 
 
@@ -124,10 +139,10 @@ async def test_making_a_room_is_tried_again_where_none_was_made(spaces, meet, st
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
-        ({"status": STATUS.DEADLINE_EXCEEDED}, MeetUnavailable),
-        ({"status": STATUS.INTERNAL}, MeetUnavailable),
-        ({"status": STATUS.PERMISSION_DENIED}, MeetAccessDenied),
-        ({"status": STATUS.PERMISSION_DENIED, "reason": "SERVICE_DISABLED"}, MeetApiDisabled),
+        ({"status": STATUS.DEADLINE_EXCEEDED}, Unavailable),
+        ({"status": STATUS.INTERNAL}, Unavailable),
+        ({"status": STATUS.PERMISSION_DENIED}, AccessDenied),
+        ({"status": STATUS.PERMISSION_DENIED, "reason": "SERVICE_DISABLED"}, ApiDisabled),
     ],
 )
 async def test_making_a_room_is_tried_once_where_one_may_have_been_made_or_never_will(spaces, meet, fault, error):
@@ -142,7 +157,7 @@ async def test_making_a_room_is_tried_once_where_one_may_have_been_made_or_never
 async def test_a_caller_does_not_wait_long_for_a_room_that_cannot_be_made_now(spaces, meet):
     meet.faults.set(Fault("CreateSpace", status=STATUS.RESOURCE_EXHAUSTED))
 
-    with pytest.raises(MeetUnavailable):
+    with pytest.raises(Unavailable):
         await spaces.create(teacher=TEACHER)
 
     assert meet.calls.by_method() == {"CreateSpace": 3}
@@ -151,7 +166,7 @@ async def test_a_caller_does_not_wait_long_for_a_room_that_cannot_be_made_now(sp
 async def test_a_missing_scope_is_named_as_the_one_that_makes_rooms(spaces, meet):
     meet.faults.set(Fault("CreateSpace", status=STATUS.PERMISSION_DENIED, reason="ACCESS_TOKEN_SCOPE_INSUFFICIENT"))
 
-    with pytest.raises(MeetScopeMissing) as caught:
+    with pytest.raises(ScopeMissing) as caught:
         await spaces.create(teacher=TEACHER)
 
     assert "meetings.space.created" in caught.value.hint

@@ -13,24 +13,24 @@ from google.apps.events_subscriptions_v1.services.subscriptions_service.transpor
 )
 from google.longrunning import operations_pb2
 from google.protobuf import any_pb2, duration_pb2, empty_pb2
+from google.rpc import status_pb2
 from google.rpc.error_details_pb2 import ErrorInfo
 
 from functions.adapters.google.calls.pacing import Pacing
 from functions.adapters.google.credentials.capabilities import AnonymousCredentials, CredentialsPool
-from functions.adapters.google.workspace_events.calls import named
+from functions.adapters.google.workspace_events.calls import TopicRefused, named
 from functions.adapters.google.workspace_events.subscriptions import EVENT_TYPES, WorkspaceEventsSubscriptions
 from functions.domain.conferences.model import Organizer, Subscription, SubscriptionState
-from functions.domain.conferences.subscriptions import suspension_hint
 from functions.domain.errors import (
+    AccessDenied,
+    ApiDisabled,
     NeedsOperator,
     OrganizerUnknown,
     Retryable,
-    SubscriptionRefused,
-    SubscriptionsApiDisabled,
-    SubscriptionScopeMissing,
-    SubscriptionsUnavailable,
-    SubscriptionTopicRefused,
+    ScopeMissing,
+    Unavailable,
 )
+from functions.hints import suspension_hint
 from infra.local.clock import TurnableClock
 from infra.local.school import School
 from infra.local.subscriptions import WorkspaceEventsSimulator
@@ -46,7 +46,8 @@ OLD = "subscriptions/old"
 class Events:
     """The Workspace Events API as its reference says: one subscription a target, made and changed by operations.
 
-    `asks_until_done` is how often an operation must be asked about; `failures` are the next answers of a method.
+    `asks_until_done` is how often an operation must be asked about; `failures` are the next answers of a method;
+    `refuses_event_types` is what the comments of the released client say, and no longer the reference.
     """
 
     def __init__(self):
@@ -54,6 +55,7 @@ class Events:
         self.asks_until_done = 0
         self.failures = {}
         self.failed_operation = None
+        self.refuses_event_types = False
         self.next_page_token = ""
         self.calls = []
         self._changes = {}
@@ -72,6 +74,9 @@ class Events:
 
     async def update_subscription(self, request, _):
         if list(request.update_mask.paths) == ["event_types"]:
+            if self.refuses_event_types:
+                error = status_pb2.Status(code=STATUS.INVALID_ARGUMENT.value[0], message="event_types is immutable")
+                return operations_pb2.Operation(name="operations/1", done=True, error=error)
             changed = events.Subscription(self._of(request.subscription.name))
             changed.event_types = list(request.subscription.event_types)
             return self._begin(changed)
@@ -251,6 +256,21 @@ async def test_missing_event_types_are_added_without_a_moment_without_subscripti
     assert not api.asked().keys() & {"DeleteSubscription", "CreateSubscription"}
 
 
+@pytest.mark.parametrize("at", ["the call", "the operation"])
+async def test_where_event_types_cannot_be_changed_the_subscription_is_made_again(subscriptions, api, at):
+    api.subscriptions[OLD] = existing(event_types=EVENT_TYPES[:2])
+    if at == "the call":
+        api.failures["UpdateSubscription"] = [STATUS.INVALID_ARGUMENT]
+    else:
+        api.refuses_event_types = True
+
+    made = await subscriptions.replace(OLD, organizer=TEACHER)
+
+    [left] = api.subscriptions.values()
+    assert (made.name, made.state) == (left.name, SubscriptionState.ACTIVE)
+    assert sorted(left.event_types) == sorted(EVENT_TYPES)
+
+
 async def test_several_of_old_versions_are_all_replaced_by_one(subscriptions, api):
     for number in range(3):
         name = f"subscriptions/old-{number}"
@@ -365,7 +385,7 @@ async def test_one_that_somebody_else_is_making_is_pending(subscriptions, api):
 async def test_an_operation_that_fails_is_named_as_the_call_itself(subscriptions, api):
     api.failed_operation = {"code": 7, "message": "may not publish to the topic"}
 
-    with pytest.raises(SubscriptionTopicRefused) as caught:
+    with pytest.raises(TopicRefused) as caught:
         await subscriptions.ensure(organizer=TEACHER)
 
     assert "meet-api-event-push@system.gserviceaccount.com" in caught.value.hint
@@ -376,7 +396,7 @@ async def test_the_reason_of_an_operation_that_fails_is_heard(subscriptions, api
     detail.Pack(ErrorInfo(reason="ACCESS_TOKEN_SCOPE_INSUFFICIENT"))
     api.failed_operation = {"code": 7, "message": "Denied.", "details": [detail]}
 
-    with pytest.raises(SubscriptionScopeMissing):
+    with pytest.raises(ScopeMissing):
         await subscriptions.ensure(organizer=TEACHER)
 
 
@@ -384,10 +404,10 @@ async def test_a_list_without_an_end_is_not_taken_for_a_whole_one(subscriptions,
     api.failures["CreateSubscription"] = [STATUS.ALREADY_EXISTS]
     api.next_page_token = "again"  # noqa: S105 - of a page
 
-    with pytest.raises(SubscriptionsUnavailable):
+    with pytest.raises(Unavailable):
         await subscriptions.ensure(organizer=TEACHER)
     api.failures = {"CreateSubscription": [STATUS.ALREADY_EXISTS], "ListSubscriptions": [None, STATUS.INVALID_ARGUMENT]}
-    with pytest.raises(SubscriptionsUnavailable):
+    with pytest.raises(Unavailable):
         await subscriptions.ensure(organizer=TEACHER)
 
 
@@ -399,7 +419,7 @@ async def test_what_may_pass_by_itself_is_tried_again(subscriptions, api):
 
 FAILURES = pytest.mark.parametrize(
     ("status", "error"),
-    [(STATUS.UNAVAILABLE, SubscriptionsUnavailable), (STATUS.PERMISSION_DENIED, SubscriptionRefused)],
+    [(STATUS.UNAVAILABLE, Unavailable), (STATUS.PERMISSION_DENIED, AccessDenied)],
 )
 
 
@@ -433,7 +453,7 @@ async def test_a_subscription_that_cannot_be_removed_is_told(subscriptions, api,
 async def test_a_refusal_is_not_tried_again(subscriptions, api):
     api.failures["CreateSubscription"] = [STATUS.PERMISSION_DENIED]
 
-    with pytest.raises(SubscriptionRefused):
+    with pytest.raises(AccessDenied):
         await subscriptions.ensure(organizer=TEACHER)
 
     assert api.asked() == {"CreateSubscription": 1}
@@ -557,7 +577,7 @@ async def test_what_is_missing_may_be_something_else_than_the_subscription(subsc
     api.subscriptions[OLD] = suspended()
     api.failures[CALLS[call]] = [STATUS.NOT_FOUND]
 
-    with pytest.raises(SubscriptionRefused):
+    with pytest.raises(AccessDenied):
         await getattr(subscriptions, call)(OLD, organizer=TEACHER)
 
 
@@ -565,7 +585,7 @@ async def test_a_change_that_fails_is_named_as_the_call_itself(subscriptions, ap
     api.subscriptions[OLD] = suspended()
     api.failed_operation = {"code": 7, "message": "may not publish to the topic"}
 
-    with pytest.raises(SubscriptionTopicRefused):
+    with pytest.raises(TopicRefused):
         await subscriptions.reactivate(OLD, organizer=TEACHER)
 
 
@@ -573,7 +593,7 @@ async def test_what_is_not_mended_cannot_be_reactivated_and_says_what_to_mend(su
     api.subscriptions[OLD] = suspended()
     api.failures["ReactivateSubscription"] = [STATUS.FAILED_PRECONDITION]
 
-    with pytest.raises(SubscriptionRefused) as caught:
+    with pytest.raises(AccessDenied) as caught:
         await subscriptions.reactivate(OLD, organizer=TEACHER)
 
     assert caught.value.hint == suspension_hint("USER_SCOPE_REVOKED")
@@ -672,19 +692,19 @@ def because(reason):
 @pytest.mark.parametrize(
     ("error", "ours", "kind"),
     [
-        (because("SERVICE_DISABLED"), SubscriptionsApiDisabled, NeedsOperator),
-        (gexc.Forbidden("The API has not been used in project 1 before"), SubscriptionsApiDisabled, NeedsOperator),
-        (because("ACCESS_TOKEN_SCOPE_INSUFFICIENT"), SubscriptionScopeMissing, NeedsOperator),
-        (gexc.PermissionDenied("Cannot publish to Pub/Sub topic"), SubscriptionTopicRefused, NeedsOperator),
-        (gexc.NotFound("Topic not found"), SubscriptionTopicRefused, NeedsOperator),
-        (gexc.FailedPrecondition("topic is elsewhere"), SubscriptionTopicRefused, NeedsOperator),
-        (gexc.PermissionDenied("ada@school.example may not"), SubscriptionRefused, NeedsOperator),
-        (gexc.Unauthenticated("who"), SubscriptionRefused, NeedsOperator),
-        (gexc.InvalidArgument("bad"), SubscriptionRefused, NeedsOperator),
-        (gexc.ResourceExhausted("slow down"), SubscriptionsUnavailable, Retryable),
-        (gexc.DeadlineExceeded("slow"), SubscriptionsUnavailable, Retryable),
-        (gexc.InternalServerError("oops"), SubscriptionsUnavailable, Retryable),
-        (gexc.Aborted("again"), SubscriptionsUnavailable, Retryable),
+        (because("SERVICE_DISABLED"), ApiDisabled, NeedsOperator),
+        (gexc.Forbidden("The API has not been used in project 1 before"), ApiDisabled, NeedsOperator),
+        (because("ACCESS_TOKEN_SCOPE_INSUFFICIENT"), ScopeMissing, NeedsOperator),
+        (gexc.PermissionDenied("Cannot publish to Pub/Sub topic"), TopicRefused, NeedsOperator),
+        (gexc.NotFound("Topic not found"), TopicRefused, NeedsOperator),
+        (gexc.FailedPrecondition("topic is elsewhere"), TopicRefused, NeedsOperator),
+        (gexc.PermissionDenied("ada@school.example may not"), AccessDenied, NeedsOperator),
+        (gexc.Unauthenticated("who"), AccessDenied, NeedsOperator),
+        (gexc.InvalidArgument("bad"), AccessDenied, NeedsOperator),
+        (gexc.ResourceExhausted("slow down"), Unavailable, Retryable),
+        (gexc.DeadlineExceeded("slow"), Unavailable, Retryable),
+        (gexc.InternalServerError("oops"), Unavailable, Retryable),
+        (gexc.Aborted("again"), Unavailable, Retryable),
     ],
 )
 def test_an_error_says_what_to_do_next_and_repeats_nothing_that_google_wrote(error, ours, kind):
@@ -727,7 +747,7 @@ async def test_a_suspended_subscription_is_reactivated_once_its_cause_is_mended(
         made = await subscriptions.ensure(organizer=TEACHER)
         google.suspend(TEACHER.user, "ENDPOINT_PERMISSION_DENIED")
 
-        with pytest.raises(SubscriptionRefused) as caught:
+        with pytest.raises(AccessDenied) as caught:
             await subscriptions.reactivate(made.name, organizer=TEACHER)
         assert caught.value.hint == suspension_hint("ENDPOINT_PERMISSION_DENIED")
 

@@ -71,7 +71,7 @@ def test_defaults_are_those_of_the_documentation(environment):
         ("DEFAULT_POLICY", "[]", "JSON object"),
         ("DEFAULT_POLICY", "{", "JSON object"),
         ("DEFAULT_POLICY", '{"min_share": 2}', "policy.min_share should be a share"),
-        ("DEFAULT_POLICY", '{"grades": true}', "policy.grades is no field"),
+        ("DEFAULT_POLICY", '{"grades": true}', "policy.grades is not a field"),
         ("RETENTION_DAYS", "0", "greater than or equal to 1"),
         ("RETENTION_DAYS", "100000000", "less than or equal to 36500"),
         ("MEET_READS_PER_MINUTE", "1" + "0" * 30, "less than or equal to 1000000"),
@@ -112,6 +112,20 @@ def test_delegation_is_the_default_and_needs_a_project_and_a_service_account(env
 
 
 @pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("Head@School.Example", "head@school.example"),
+        (" head@school.example\n", "head@school.example"),
+        (" users/9 ", "users/9"),
+    ],
+)
+def test_the_administrator_who_reads_reports_is_understood_however_the_name_is_typed(environment, typed, meant):
+    environment(**{**DELEGATION, "REPORTS_ADMIN": typed})
+
+    assert settings.load().reports_admin == meant
+
+
+@pytest.mark.parametrize(
     ("changes", "says"),
     [
         ({"SERVICE_ACCOUNT_EMAIL": None}, "SERVICE_ACCOUNT_EMAIL should name"),
@@ -119,7 +133,7 @@ def test_delegation_is_the_default_and_needs_a_project_and_a_service_account(env
         ({"SERVICE_ACCOUNT_CLIENT_ID": "ada"}, "SERVICE_ACCOUNT_CLIENT_ID"),
         ({"GOOGLE_CLOUD_PROJECT": None}, "GOOGLE_CLOUD_PROJECT should name"),
         ({"MEET_API_ENDPOINT": HERE}, "MEET_API_ENDPOINT should be host:port"),
-        ({"REPORTS_API_ENDPOINT": HERE}, "tokens of real teachers are sent to Google alone"),
+        ({"REPORTS_API_ENDPOINT": HERE}, "tokens of real teachers are sent only to Google"),
         ({"IAM_CREDENTIALS_API_ENDPOINT": HERE}, "IAM_CREDENTIALS_API_ENDPOINT should be host:port"),
         ({"OAUTH_TOKEN_ENDPOINT": HERE}, "MEET_API_ENDPOINT should be http://127.0.0.1:PORT"),
         ({"OAUTH_TOKEN_ENDPOINT": HERE, "MEET_API_ENDPOINT": HERE}, "IAM_CREDENTIALS_API_ENDPOINT"),

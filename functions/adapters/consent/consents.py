@@ -48,6 +48,7 @@ class Consents(Protocol):
 
         Raises:
             ConsentsUnavailable: What keeps it does not answer.
+            ConsentMissing: There is none, or it is hidden from us: which of the two cannot be told.
             NeedsOperator: It does not let us read it.
         """
 
@@ -86,14 +87,14 @@ def from_text(text: bytes) -> Consent:
     try:
         stored = json.loads(text)
     except (ValueError, RecursionError):
-        raise UnreadableConsent("it is no JSON") from None
+        raise UnreadableConsent("it is not JSON") from None
     return from_json(stored)
 
 
 def from_json(stored: object) -> Consent:
     """The consent that was stored; raises as `from_text` does."""
     if not isinstance(stored, Mapping) or stored.get("type") != _KIND:
-        raise UnreadableConsent('it is no JSON object with "type": "authorized_user"')
+        raise UnreadableConsent('it is not a JSON object with "type": "authorized_user"')
     version = stored.get("schema_version")
     if not isinstance(version, int):
         raise UnreadableConsent("its schema_version is missing")

@@ -19,9 +19,10 @@ import requests
 from google_auth_oauthlib.flow import InstalledAppFlow  # type: ignore[import-untyped]  # the package has no py.typed
 from oauthlib.oauth2 import OAuth2Error  # type: ignore[import-untyped]  # likewise
 
+from functions.adapters.consent.errors import ConsentNotGiven, OAuthClientUnusable
 from functions.adapters.consent.oauth_client import OAuthClient
 from functions.adapters.google.credentials.capabilities import Metadata
-from functions.domain.errors import AttendanceError, ConsentNotGiven, CredentialsUnavailable, OAuthClientUnusable
+from functions.domain.errors import AttendanceError, CredentialsUnavailable
 
 ANSWER_TIMEOUT = 20.0
 """Seconds for the token endpoint's answer."""
@@ -171,12 +172,13 @@ def _named(code: str) -> AttendanceError:
     if code in _CLIENT_CODES:
         return OAuthClientUnusable(
             f"Google does not accept the OAuth client {told}. Nothing was stored.",
-            hint="It was deleted, disabled or given a new secret: download its JSON anew in the console under Google "
+            hint="It was deleted, disabled or given a new secret: download its JSON file again in the console under "
+            "Google "
             "Auth Platform > Clients.",
         )
     if code in _PASSING_CODES:
-        return CredentialsUnavailable(f"Google does not answer {told}. Nothing was stored.", hint="Try it again.")
+        return CredentialsUnavailable(f"Google does not answer {told}. Nothing was stored.", hint="Try again.")
     return ConsentNotGiven(
-        f"Google gives no token for this consent {told}. Nothing was stored.",
-        hint="Run the command again: Google's answer is good for a few minutes, and once.",
+        f"Google refuses a token for this consent {told}. Nothing was stored.",
+        hint="Run the command again: Google's answer can be used only once, within a few minutes.",
     )

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from functions.adapters.consent.consents import Consent, UnreadableConsent, from_json, to_json
+from functions.adapters.consent.errors import ConsentsUnavailable, ConsentUnreadable, TokenFileOpen
 from functions.domain.conferences.model import Organizer
-from functions.domain.errors import ConsentsUnavailable, ConsentUnreadable, TokenFileOpen
 from functions.domain.marking.addresses import mailbox
 
 OWNER_ONLY = 0o600
@@ -51,7 +51,7 @@ class FileConsents:
         if not os.access(self._path.parent, os.W_OK | os.X_OK):
             raise ConsentsUnavailable(
                 "The file for the teacher's consent cannot be written.",
-                hint="Its directory must exist and be yours to write in.",
+                hint="Its folder must exist, and you must be allowed to write to it.",
             )
 
     def _put(self, consent: Consent) -> None:
@@ -88,7 +88,7 @@ class FileConsents:
         except OSError as error:
             raise ConsentsUnavailable(
                 f"The file for the teacher's consent cannot be written ({_kind(error)}).",
-                hint="Its directory must exist and be yours to write in.",
+                hint="Its folder must exist, and you must be allowed to write to it.",
             ) from None
 
     def _read(self) -> Sequence[Consent]:
@@ -100,11 +100,12 @@ class FileConsents:
         except OSError as error:
             if error.errno == errno.ELOOP:
                 raise TokenFileOpen(
-                    "The file with the teacher's consent is a symbolic link, so that others may decide what it is.",
-                    hint="Name the file itself.",
+                    "The file with the teacher's consent is a symbolic link, so others could replace it.",
+                    hint="Give the path of the file itself, not of a link.",
                 ) from None
             raise ConsentsUnavailable(
-                f"The file with the teacher's consent cannot be read ({_kind(error)}).", hint="It must be yours."
+                f"The file with the teacher's consent cannot be read ({_kind(error)}).",
+                hint="The file must belong to you.",
             ) from None
         try:
             self._require_private(os.fstat(opened))
@@ -116,7 +117,7 @@ class FileConsents:
             stored = json.loads(content)
             return [from_json(each) for each in (stored if isinstance(stored, list) else [stored])]
         except (ValueError, RecursionError) as error:
-            problem = str(error) if isinstance(error, UnreadableConsent) else "it is no JSON"
+            problem = str(error) if isinstance(error, UnreadableConsent) else "it is not JSON"
             raise ConsentUnreadable(
                 f"The file with the teacher's consent cannot be read: {problem}.",
                 hint="Move it away and let the teacher consent again: python -m functions.setup_oauth --meet --file …",
@@ -124,18 +125,20 @@ class FileConsents:
 
     def _require_private(self, found: os.stat_result) -> None:
         if not stat.S_ISREG(found.st_mode):
-            raise TokenFileOpen("What should hold the teacher's consent is no file.", hint="Name a file.")
+            raise TokenFileOpen(
+                "The path for the teacher's consent does not lead to a file.", hint="Give the path of a file."
+            )
         if found.st_uid != os.geteuid():
             raise TokenFileOpen(
-                "The file with the teacher's consent belongs to somebody else.",
+                "The file with the teacher's consent belongs to another user of this machine.",
                 hint=f"Make a copy of your own that only you can read: chmod 600 {self._path.name}",
             )
         if stat.S_IMODE(found.st_mode) & 0o077:
             raise TokenFileOpen(
-                "Others on this machine may read the file with the teacher's consent, "
-                f"whose mode is {stat.S_IMODE(found.st_mode):o}.",
-                hint=f"Close it: chmod 600 {self._path.name}. If others had the chance, let the teacher take the "
-                "consent back at https://myaccount.google.com/permissions and consent again.",
+                "Other users of this machine can read the file with the teacher's consent: its mode is "
+                f"{stat.S_IMODE(found.st_mode):o}.",
+                hint=f"Make it private: chmod 600 {self._path.name}. If others may have read it, ask the teacher to "
+                "remove the consent at https://myaccount.google.com/permissions and to consent again.",
             )
 
 

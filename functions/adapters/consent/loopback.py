@@ -16,7 +16,7 @@ from http import HTTPStatus
 from typing import Self
 from urllib.parse import parse_qsl, urlsplit
 
-from functions.domain.errors import ConsentNotGiven
+from functions.adapters.consent.errors import ConsentNotGiven
 
 HOST = "127.0.0.1"
 REQUEST_TIME = 10.0
@@ -24,9 +24,9 @@ REQUEST_TIME = 10.0
 
 _MOST_BYTES = 1 << 15
 
-_GIVEN = "Thank you. Return to the window in which the command runs: it says what was granted, and whether it is kept."
-_DENIED = "Nothing was granted and nothing is kept. You may close this page."
-_ELSE = "There is nothing here."
+_GIVEN = "Thank you. Go back to the terminal: it shows what was granted and whether it was stored."
+_DENIED = "Nothing was granted and nothing was stored. You can close this page."
+_ELSE = "This page does not exist."
 
 
 class Loopback:
@@ -59,9 +59,9 @@ class Loopback:
         except OSError as error:
             taken = error.errno == errno.EADDRINUSE
             raise ConsentNotGiven(
-                f"Port {self._port} cannot be listened on"
-                f"{': another program does' if taken else f' ({type(error).__name__})'}. Nothing was stored.",
-                hint="Choose another one with --port, or leave it out: any free one will do.",
+                f"Port {self._port} cannot be used"
+                f"{': another program uses it' if taken else f' ({type(error).__name__})'}. Nothing was stored.",
+                hint="Choose another port with --port, or leave --port out to use any free port.",
             ) from None
         self._port = self._server.sockets[0].getsockname()[1]
         return self

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from functions.domain.errors import OAuthClientUnusable
+from functions.adapters.consent.errors import OAuthClientUnusable
 
 MOST_BYTES = 1 << 16
 _TEXTS = ("client_id", "client_secret")
@@ -55,15 +55,15 @@ class OAuthClient:
     def _of(cls, found: Mapping[str, object]) -> OAuthClient:
         if "web" in found:
             raise OAuthClientUnusable(
-                "The OAuth client is one for web applications, which Google does not answer on this computer."
+                "The OAuth client has the type Web application, which cannot be used on this computer."
             )
         if found.get("type") == "service_account":
             raise OAuthClientUnusable(
-                "The file is the key of a service account, no OAuth client. This system needs no such key.",
+                "The file is the key of a service account, not an OAuth client. This system does not need such a key.",
                 hint=f"{OAuthClientUnusable.default_hint} Delete the key.",
             )
         client = found.get("installed")
         if not isinstance(client, Mapping) or not all(isinstance(client.get(n), str) and client[n] for n in _TEXTS):
-            raise OAuthClientUnusable("The file holds no OAuth client for desktops.")
+            raise OAuthClientUnusable("The file does not contain an OAuth client of the type Desktop app.")
         project = client.get("project_id")
         return cls(client["client_id"], client["client_secret"], project if isinstance(project, str) else None)

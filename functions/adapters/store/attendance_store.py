@@ -73,7 +73,7 @@ class DocumentAttendanceStore:
             except StoreConflict:
                 before = None
                 await asyncio.sleep(random.uniform(0, min(0.02 * 2**attempt, 0.5)))  # noqa: S311 - no secret
-        raise StoreConflict("Others kept writing the same documents.")
+        raise StoreConflict("Other requests kept changing the same documents.")
 
     async def due_sessions(self, now: datetime) -> Sequence[str]:
         """See the port."""

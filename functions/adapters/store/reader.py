@@ -96,7 +96,7 @@ class DocumentReader:
         """See the port."""
         document = await self._stored.get(session_path(session_id))
         if document is None:
-            raise StoreConflict("The class meeting is gone.")
+            raise StoreConflict("The class meeting no longer exists.")
         moment: datetime = document.fields["updated_at"]
         return moment
 

@@ -173,7 +173,7 @@ def require_few(guests: frozenset[str]) -> None:
     """
     if len(guests) > MOST_GUESTS:
         raise InvalidRequest.of(
-            "students", f"are more than the {MOST_GUESTS} guests that a Calendar event takes, teachers included"
+            "students", f"are more than the {MOST_GUESTS} guests that a Calendar event allows, including teachers"
         )
 
 

@@ -107,4 +107,4 @@ def _refusal(name: str, value: object) -> str | None:
         case (_, _) if name in Policy.__dataclass_fields__:
             return f"should be a number of minutes between 0 and {_LONGEST_MINUTES}"
         case _:
-            return "is no field of a policy"
+            return "is not a field of a policy"

@@ -89,9 +89,9 @@ def checked_roster(students: Iterable[RosterEntry]) -> tuple[RosterEntry, ...]:
 
 
 _SHARED = (
-    "Whoever joins with a shared e-mail could be either student. Give each of them a student_id, and leave the e-mail "
-    "(or the user) out of all but one. After the class, assign who came to the right one "
-    "(POST /api/sessions/{session_id}/attendance/{attendee_id}/assign)."
+    "Two students cannot share an e-mail or a user, because a person who joins with it could be either of them. Give "
+    "each student a student_id, and keep the e-mail (or the user) for only one of them. After the class, assign the "
+    "person who joined to the right student (POST /api/sessions/{session_id}/attendance/{attendee_id}/assign)."
 )
 
 

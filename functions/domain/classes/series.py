@@ -65,7 +65,7 @@ def occurrences(start: datetime, text: str, *, time_zone: str) -> tuple[datetime
             raise _refusal("should be a single rule")
         found = tuple(islice(expanded.replace(until=limit.astimezone(UTC)), MOST + 1))
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
-        raise _refusal("is no recurrence rule of RFC 5545 that can be followed") from error
+        raise _refusal("is not a recurrence rule of RFC 5545 that this system supports") from error
     if count is not None:
         if len(found) < count and until is None:
             raise _refusal(f"reaches more than {REACH.days} days ahead" if count <= MOST else _TOO_MANY)
@@ -110,13 +110,13 @@ _TOO_MANY = f"has more than {MOST} occurrences"
 def _parts(rule: str) -> dict[str, str]:
     match = _RULE.fullmatch(rule.strip())
     if match is None:
-        raise _refusal("is no recurrence rule of RFC 5545, such as FREQ=WEEKLY;COUNT=10")
+        raise _refusal("is not a recurrence rule of RFC 5545 such as FREQ=WEEKLY;COUNT=10")
     pairs = [part.split("=", 1) for part in match["parts"].upper().split(";")]
     parts = dict(pairs)
     if len(parts) < len(pairs):
-        raise _refusal("names a part twice")
+        raise _refusal("has the same part twice")
     if unusable := sorted(parts.keys() - _PARTS):
-        raise _refusal(f"should be of days, without {unusable[0]}")
+        raise _refusal(f"should repeat whole days, without {unusable[0]}")
     if parts.get("FREQ") not in _FREQUENCIES:
         raise _refusal("should have a FREQ of DAILY, WEEKLY, MONTHLY or YEARLY")
     if parts.get("INTERVAL", "1").lstrip("0") == "":

@@ -131,7 +131,7 @@ def parse(attributes: Mapping[str, str], payload: object) -> Event:
     """
     event_type = attributes.get("ce-type")
     if not event_type:
-        raise UnreadableMessage("The message has no attribute ce-type, so it is no Workspace event.")
+        raise UnreadableMessage("The message has no attribute ce-type, so it is not a Workspace event.")
     target = _USER_TARGET.fullmatch(attributes.get("ce-subject", ""))
     source = _SOURCE.fullmatch(attributes.get("ce-source", ""))
     event_id = attributes.get("ce-id")
@@ -167,7 +167,7 @@ def conference_record_in(value: object) -> str:
     """
     if isinstance(value, str) and _CONFERENCE_RECORD.fullmatch(value):
         return value
-    raise UnreadableMessage("There is no conference record's name (conferenceRecords/…) that a document can have.")
+    raise UnreadableMessage("The event does not have a valid conference record name (conferenceRecords/…).")
 
 
 def _conference_record(payload: object) -> str:
@@ -180,7 +180,7 @@ def _resource(payload: object, key: str, pattern: re.Pattern[str]) -> str:
             name = resource.get("name")
             if isinstance(name, str) and pattern.fullmatch(name):
                 return name
-    raise UnreadableMessage(f"The event's data names no {key} ({{{key}: {{name: …}}}}).")
+    raise UnreadableMessage(f"The event's data lacks the {key} ({{{key}: {{name: …}}}}).")
 
 
 def _moment(text: str) -> datetime | None:

@@ -143,7 +143,7 @@ def _doubt(status: Mark | None, presences: Sequence[Presence], hearing: Hearing)
     if status in _UNFAVOURABLE and not hearing.reported <= _shown_in(presences, hearing):
         return "the class is known from Google's reports, in which people may be missing."
     if (status is Mark.ABSENT and not hearing.searched) or _a_further_call_may_help(status, presences, hearing):
-        return "Google Meet was not asked since the class for all of its meetings."
+        return "Google Meet has not been asked about all of its meetings since the class."
     if status is Mark.ABSENT and not hearing.held_long_enough:
         return "it is not certain that the class was held."
     return _doubt_of_identity(status, hearing)
@@ -152,10 +152,10 @@ def _doubt(status: Mark | None, presences: Sequence[Presence], hearing: Hearing)
 def _doubt_of_identity(status: Mark | None, hearing: Hearing) -> str | None:
     """Why a mark cannot be given before it is known who everybody was; None if it can."""
     if status is Mark.ABSENT and not hearing.everybody_known:
-        return "somebody was in the class whose account could not be looked up since."
+        return "the account of somebody in the class could not be looked up yet."
     by_teacher = hearing.policy.window == "held" and status in {Mark.LATE, Mark.LEFT_EARLY, Mark.PARTIAL}
     if by_teacher and not hearing.teachers_known:
-        return "somebody was in the class who may be its teacher, and whose account could not be looked up since."
+        return "somebody in the class may be its teacher, and their account could not be looked up yet."
     return None
 
 

@@ -51,5 +51,5 @@ def _token(sent: Sequence[str]) -> str:
         raise NoToken("The request has no token.")
     scheme, _, token = sent[0].partition(" ")
     if len(sent) > 1 or scheme.lower() != "bearer":  # of two, nobody knows which one was checked
-        raise TokenRefused("The token is not valid here.")
+        raise TokenRefused("The token is not valid for this service.")
     return token.strip()

@@ -64,7 +64,7 @@ class Edge:
                     async with asyncio.timeout(self._within):
                         await self._app(inner, receive, answer.send)
             except TimeoutError:
-                late = OutOfTime(f"Not done within {self._within:.0f} seconds.")
+                late = OutOfTime(f"The work was not done within {self._within:.0f} seconds.")
                 await answer.end_with(problems.of(late), scope, receive)
             except Exception as error:  # noqa: BLE001 - the framework would print the path, which may hold an address
                 log.error("request.failed", extra={"error": type(error).__name__, "stack_trace": _frames(error)})  # noqa: TRY400 - as above

@@ -52,14 +52,14 @@ class NotPermitted(Refused):
     """The caller's role does not reach so far."""
 
     reason = "not-permitted"
-    default_hint = "An operator lists who may call, and in which role, in API_CALLERS."
+    default_hint = "Ask an operator: API_CALLERS lists the accounts that may call, with their roles."
 
 
 class NoToken(Refused):
     """The request names nobody."""
 
     reason = "not-permitted"
-    default_hint = "Send the header Authorization: Bearer TOKEN, with an ID token of Google's (docs/lms.md)."
+    default_hint = "Send the header Authorization: Bearer TOKEN, with an ID token from Google (docs/lms.md)."
 
 
 class NoRole(NotPermitted):
@@ -95,15 +95,13 @@ class Problem:
         )
 
 
-UNKNOWN_PATH = Problem(
-    404, "not-found", "Not found", "There is no such call.", "The calls are described at /openapi.json."
-)
+UNKNOWN_PATH = Problem(404, "not-found", "Not found", "Unknown path.", "/openapi.json describes every call.")
 WRONG_METHOD = Problem(
     405,
     "method-not-allowed",
     "Method not allowed",
-    "There is no such call with this method.",
-    "The header Allow lists the methods; the calls are described at /openapi.json.",
+    "This path does not support this method.",
+    "Use a method from the header Allow; /openapi.json describes every call.",
 )
 MALFORMED = Problem(
     400, "malformed-request", "Malformed request", "The body is not JSON.", "Send one JSON object, encoded in UTF-8."
@@ -112,29 +110,29 @@ WRONG_MEDIA_TYPE = Problem(
     415,
     "unsupported-media-type",
     "Unsupported media type",
-    "The body is not declared as JSON.",
+    "The content type of the body is not JSON.",
     "Send Content-Type: application/json.",
 )
 INTERNAL = Problem(
     500,
     "internal-error",
     "Internal error",
-    "Something went wrong that nobody foresaw.",
-    "It is in the function's log. Report it with the time of the request.",
+    "An unexpected error happened.",
+    "Report it to the operator with the time of the request: the function's log has the details.",
 )
 WRONG_SETTINGS = Problem(
     500,
     "wrong-setting",
     "Wrong setting",
     "A setting of the function is missing or wrong.",
-    "The function's log names the variable.",
+    "Ask the operator to correct it: the function's log names the variable.",
 )
 
 
 def too_large(limit: int) -> Problem:
     """The body is larger than any request needs."""
     return Problem(
-        413, "too-large", "Too large", f"The body is larger than {limit:,} bytes.", "Send it in several requests."
+        413, "too-large", "Too large", f"The body is larger than {limit:,} bytes.", "Split it into several requests."
     )
 
 
@@ -194,7 +192,7 @@ def _more(error: AttendanceError) -> Mapping[str, Any]:
 _OWN_NAME = re.compile(r"[a-zA-Z][a-zA-Z_]{0,39}")
 _REASONS = {
     "missing": "is required",
-    "extra_forbidden": "is not known here",
+    "extra_forbidden": "is unknown",
     "model_attributes_type": "should be an object",
     "model_type": "should be an object",
     "dict_type": "should be an object",
@@ -221,7 +219,7 @@ def invalid(errors: Sequence[Any], *, body: object = None, query: object = None)
 def _in_one_line(errors: Sequence[FieldError]) -> str:
     """What is wrong, by its first field."""
     if not errors:
-        return "The request cannot be used."
+        return "The request is not valid."
     more = f" (and {len(errors) - 1} more in errors)" if len(errors) > 1 else ""
     text = f"{errors[0].field} {errors[0].reason}{more}"
     return text if text.endswith("?") else f"{text}."

@@ -55,7 +55,7 @@ async def answer(event: CloudEvent, build_app: Callable[[], App], process: Proce
                 async with asyncio.timeout(within):
                     await _process(body, app, process)
         except TimeoutError:
-            raise _again(OutOfTime(f"Not done within {within:.0f} seconds.")) from None
+            raise _again(OutOfTime(f"The work was not done within {within:.0f} seconds.")) from None
         except (Retryable, WrongSetting, OwnCredentialsMissing) as error:
             raise _again(error) from None
 

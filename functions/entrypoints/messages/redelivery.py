@@ -36,4 +36,4 @@ async def redeliver(parked: Parked, app: App) -> SyncError | None:
             async with asyncio.timeout(TIME):
                 return await process(message, app)
     except TimeoutError:
-        raise OutOfTime(f"Not done within {TIME:.0f} seconds.") from None
+        raise OutOfTime(f"The work was not done within {TIME:.0f} seconds.") from None

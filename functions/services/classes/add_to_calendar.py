@@ -20,12 +20,15 @@ from functions.domain.classes.calendar import Event, EventRemoval, NewEvent, eve
 from functions.domain.classes.sessions import Answered
 from functions.domain.conferences.model import Organizer, Space
 from functions.domain.errors import (
+    CALENDAR_REFUSED,
+    CALENDAR_UNAVAILABLE,
     AttendanceError,
     CalendarLinkFailed,
     CalendarNotInUse,
-    CalendarRequestRefused,
-    CalendarUnavailable,
+    RequestRefused,
+    Unavailable,
 )
+from functions.hints import LINK_FAILED
 from functions.ports.google import Calendar
 from functions.ports.store import Work
 from functions.services.deps import Deps
@@ -88,7 +91,7 @@ async def keep(work: Work, event_id: str, session_ids: tuple[str, ...], *, now: 
     """Have an event kept for the classes that are being stored; false if an attempt at the same has stored them.
 
     Raises:
-        CalendarUnavailable: Another attempt at the same request has deleted it.
+        Unavailable: Another attempt at the same request has deleted it.
     """
     decided = await work.answered(event_id)
     if decided is None:
@@ -96,8 +99,10 @@ async def keep(work: Work, event_id: str, session_ids: tuple[str, ...], *, now: 
         return True
     if decided.session_ids:
         return False
-    raise CalendarUnavailable(
-        "Another attempt at the same request took the event back.", hint="Send the request again: it begins anew."
+    raise Unavailable(
+        "Another attempt at the same request deleted the event.",
+        hint="Send the request again.",
+        reason=CALENDAR_UNAVAILABLE,
     )
 
 
@@ -128,7 +133,7 @@ async def take_back(event_id: str, *, teacher: Organizer, deps: Deps) -> None:
         calendar = require_calendar(deps)
         event = await calendar.find(event_id, organizer=teacher)
         if event and await _let_go(event_id, deps):
-            await calendar.remove(EventRemoval(event, announce=True), organizer=teacher)
+            await calendar.remove(EventRemoval(event, announce=True), organizer=teacher, anyway=True)
     except AttendanceError as error:
         log.warning("calendar.left_behind", extra={"event": event_id, "reason": error.reason, "hint": error.hint})
 
@@ -146,8 +151,10 @@ async def _added(wanted: NewEvent, seed: str, *, calendar: Calendar, teacher: Or
         if found.fingerprint == wanted.fingerprint and not await _is_let_go(event_id, deps):
             return found
         if await _let_go(event_id, deps):
-            await calendar.remove(EventRemoval(found, announce=True), organizer=teacher)
-    raise CalendarUnavailable("Calendar takes no id for this class.")
+            await calendar.remove(EventRemoval(found, announce=True), organizer=teacher, anyway=True)
+    raise Unavailable(
+        "Calendar already uses every event id that was tried for this class.", reason=CALENDAR_UNAVAILABLE
+    )
 
 
 async def _require_starts(
@@ -158,10 +165,11 @@ async def _require_starts(
     if sorted(occurrences) == list(starts):
         return
     if await calendar.find(event.event_id, organizer=teacher) is None:
-        raise CalendarUnavailable("The event was deleted while its series was being looked at.")
-    raise CalendarRequestRefused(
-        "Calendar understands the recurrence in another way.",
+        raise Unavailable("The event was deleted while its series was being looked at.", reason=CALENDAR_UNAVAILABLE)
+    raise RequestRefused(
+        "Calendar reads the recurrence differently from this system.",
         hint="Schedule the series without calendar, or its class meetings one by one.",
+        reason=CALENDAR_REFUSED,
     )
 
 
@@ -173,12 +181,12 @@ async def _room(event: Event, *, calendar: Calendar, teacher: Organizer, deps: D
     seen: Event | None = event
     for seconds in (*PAUSES, 0.0):
         if seen is None:
-            raise CalendarUnavailable("The event was deleted while its Meet link was being made.")
+            raise Unavailable("The event was deleted while its Meet link was being made.", reason=CALENDAR_UNAVAILABLE)
         if seen.link_failed:
-            raise CalendarLinkFailed("Calendar could make no Meet link.")
+            raise CalendarLinkFailed("Calendar could not make a Meet link.", hint=LINK_FAILED)
         space = await deps.spaces.find(seen.meeting_code, teacher=teacher) if seen.meeting_code else None
         if space:
             return space
         await deps.pause(seconds)
         seen = await calendar.find(event.event_id, organizer=teacher)
-    raise CalendarUnavailable("The event's Meet link was not there in time.")
+    raise Unavailable("Calendar did not make the event's Meet link in time.", reason=CALENDAR_UNAVAILABLE)

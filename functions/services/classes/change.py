@@ -158,7 +158,7 @@ async def _required(work: Work, session_id: str, *, if_match: str | None) -> Cla
     session = await required_session(work, session_id)
     require_match(if_match, await work.updated_at(session_id))
     if session.plan.scheduled is None:
-        raise InvalidRequest.of("session_id", "is of a meeting that nobody scheduled")
+        raise InvalidRequest.of("session_id", "belongs to a meeting that was not scheduled")
     return session
 
 
@@ -168,7 +168,7 @@ async def _planned(
     """A class meeting with those that a change is about: itself and later ones that are not cancelled."""
     first = await _required(work, session_id, if_match=if_match)
     if first.plan.cancelled and not cancelled_too:
-        raise InvalidRequest.of("session_id", "is of a class that is cancelled")
+        raise InvalidRequest.of("session_id", "belongs to a cancelled class")
     others = [await work.session(other) for other in candidates if other != session_id]
     later = [o for o in others if o and o.start > first.start and not o.plan.cancelled]
     return first, [first, *later]

@@ -31,7 +31,7 @@ from functions.domain.classes.calendar import (
 )
 from functions.domain.classes.sessions import CalendarEntry, ClassSession
 from functions.domain.conferences.model import Organizer
-from functions.domain.errors import AttendanceError, CalendarUnavailable
+from functions.domain.errors import CALENDAR_UNAVAILABLE, AttendanceError, Unavailable
 from functions.ports.google import Calendar
 from functions.ports.store import Work
 from functions.services.classes.add_to_calendar import require_calendar
@@ -116,7 +116,7 @@ async def follow_now(session_ids: Iterable[str], *, deps: Deps) -> None:
                 except AttendanceError as error:
                     _log_waiting(error)
     except TimeoutError:
-        _log_waiting(CalendarUnavailable("Calendar did not take everything in time."))
+        _log_waiting(Unavailable("Calendar did not take everything in time.", reason=CALENDAR_UNAVAILABLE))
     except AttendanceError as error:
         _log_waiting(error)
 
@@ -157,7 +157,7 @@ async def _follow(entry: CalendarEntry, *, deps: Deps) -> int:
             return done.number
         if done.number == before:
             left -= 1
-    raise CalendarUnavailable("The event or its class meetings kept changing.")
+    raise Unavailable("The event or its class meetings kept changing.", reason=CALENDAR_UNAVAILABLE)
 
 
 async def _take(todo: Iterable[Step], done: _Done, *, calendar: Calendar, organizer: Organizer) -> bool:
@@ -166,8 +166,10 @@ async def _take(todo: Iterable[Step], done: _Done, *, calendar: Calendar, organi
     for step in todo:
         acted = True
         if isinstance(step, EventRemoval):
-            await calendar.remove(step, organizer=organizer)
-        elif not await calendar.change(step, organizer=organizer):
+            is_done = await calendar.remove(step, organizer=organizer)
+        else:
+            is_done = await calendar.change(step, organizer=organizer)
+        if not is_done:
             break
         done.add(step)
     return acted

@@ -31,6 +31,7 @@ from functions.domain.classes.sessions import (
     ClassSession,
     Plan,
     SessionState,
+    Tracking,
 )
 from functions.domain.classes.timetable import Room, Slot
 from functions.domain.conferences.model import Organizer, Space
@@ -49,6 +50,7 @@ from functions.services.classes.follow_calendar import follow_now
 from functions.services.classes.new_class import NewClass, fingerprint_of, is_same_request
 from functions.services.corrections.follow_students import Unapplied, follow_students
 from functions.services.deps import Deps
+from functions.services.stored import account_with
 from functions.services.sync.marking import mark, rearrange
 from functions.services.teachers.impersonation import require_allowed
 from functions.services.teachers.organizers import track
@@ -212,6 +214,9 @@ async def _store(
     """Store the classes of a request, each with its place in its room's timetable."""
     new, key = request.new, request.key
     tracking, hint = await track(new.teacher_email, caller=request.caller, deps=deps)
+    if teacher.user is None and tracking is not Tracking.FAILED:
+        # The room stays the account's when the address becomes somebody else's.
+        teacher = await account_with(new.teacher_email, deps.store)
     plan = dataclasses.replace(request.plan, tracking=tracking, tracking_hint=hint)
     entry_id = uuid.uuid4().hex
 
@@ -222,7 +227,7 @@ async def _store(
             return before.scheduled
         if event_id and not await keep(work, event_id, request.session_ids, now=now):
             if key or new.external_id:
-                raise StoreConflict("The same was stored since it was looked for; decided anew, it is found.")
+                raise StoreConflict("The same request was stored in the meantime; the next attempt finds it.")
             return Scheduling(request.session_ids, created=True)  # by a commit of which the answer was lost
         rooms: dict[str, Room] = {}
         sessions = {}
@@ -347,7 +352,7 @@ def _require_storable(roster: Sequence[RosterEntry], classes: int) -> None:
     size = sum(len(value.encode()) + _ENTRY_BYTES for value in entries if value)
     if size * classes > MOST_ROSTER_BYTES:
         raise InvalidRequest.of(
-            "recurrence", "makes too many roster entries to be stored at once: schedule the series in several parts"
+            "recurrence", "makes too many roster entries to store at once: schedule the series in several parts"
         )
 
 
@@ -407,7 +412,7 @@ async def _space(new: NewClass, teacher: Organizer, deps: Deps) -> Space:
         return await deps.spaces.create(teacher=teacher)
     space = await deps.spaces.find(new.meeting_code, teacher=teacher)
     if space is None:
-        raise InvalidRequest.of("meeting_code", "is no Meet link that Google shows to this teacher")
+        raise InvalidRequest.of("meeting_code", "is not a Meet link that Google shows to this teacher")
     return space
 
 

@@ -49,7 +49,7 @@ async def attach_record(
 
     async def change(work: Work, session: ClassSession, decision: Decision) -> DecisionEffect:
         if session.plan.takes_place is None:
-            raise InvalidRequest.of("session_id", "is no scheduled class meeting that takes place")
+            raise InvalidRequest.of("session_id", "is not a scheduled class meeting, or it was cancelled")
         now = deps.clock()
         conference = await work.conference(record)
         if conference is None and reading:
@@ -63,7 +63,7 @@ async def attach_record(
                 settle=deps.rules.settle,
             )
         if conference is None:
-            raise NotFound("There is no such conference record.")
+            raise NotFound("No conference record has this id.")
         if any(attached.conference_record == record for attached in session.plan.attached):
             return DecisionEffect(session, result=(record,))
         attached_to = tuple(dict.fromkeys([*conference.attached_to, session_id]))
@@ -167,7 +167,7 @@ async def set_class_roster(
     unapplied: dict[str, tuple[Unapplied, ...]] = {}
     session_ids = await deps.store.sessions_of_class(class_id, since=since or deps.clock())
     if not session_ids:
-        raise NotFound("The class has no meeting from this moment on.")
+        raise NotFound("The class has no meetings from that moment on.")
 
     async def change(work: Work, session: ClassSession, _: Decision) -> DecisionEffect:
         own = session.plan.class_id
@@ -217,10 +217,10 @@ async def _reading(session_id: str, record: str, from_session_id: str | None, de
     session = await required_session(reader, session_id)
     other = await reader.session(from_session_id) if from_session_id else None
     if other and other.plan.scheduled:
-        raise InvalidRequest.of("session_id", "is a scheduled class meeting: name its conference record")
+        raise InvalidRequest.of("session_id", "is a scheduled class meeting: send its conference_record instead")
     known = await reader.conference(record)
     if from_session_id and known is None:
-        raise SessionNotFound("There is no such class meeting to attach.")
+        raise SessionNotFound("No class meeting with this session_id can be attached.")
     if known is not None and (known.snapshot is not None or known.interruption is None):
         return None
     teacher = Organizer(email=session.plan.teachers[0]) if session.plan.teachers else Organizer()

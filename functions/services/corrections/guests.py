@@ -59,7 +59,7 @@ async def assign(
         entry = next((e for e in students if e.is_named_by(student_id=student_id, email=email)), None)
         if entry is None:
             raise InvalidRequest.of(
-                "student_id" if named.student_id else "email", "is nobody on this class meeting's roster"
+                "student_id" if named.student_id else "email", "is not on this class meeting's roster"
             )
         result = (attendee_id_of(session_id, entry.key),)
         corrections = await work.corrections(session_id)
@@ -183,7 +183,7 @@ async def _sheet(reader: Reader, session_id: str, deps: Deps) -> AttendanceSheet
     """A class meeting with its attendance as it is now, for looking at it."""
     computed = await compute(reader, session_id, rules=deps.rules, now=deps.clock())
     if computed is None:
-        raise SessionNotFound("There is no such class meeting.")
+        raise SessionNotFound("No class meeting has this session_id.")
     return computed
 
 
@@ -198,7 +198,7 @@ async def _guest(reader: Reader, session: ClassSession, attendee_id: str, deps: 
         user = await _user_of(reader, session, attendee_id, sheet)
         return dataclasses.replace(merged, attendee_id=attendee_id, user=user)
     if person:
-        raise AlreadyOnRoster("This person is no guest of the class meeting.")
+        raise AlreadyOnRoster("This person is already on the roster or teaches the class; only guests can be assigned.")
     raise AttendeeNotFound("Nobody in this class meeting has this attendee_id.")
 
 
@@ -215,7 +215,9 @@ def _merged_id(sheet: AttendanceSheet, attendee_id: str) -> str:
     if person is None or person.role is not Role.STUDENT:
         return attendee_id
     if len(person.merged) > 1:
-        raise InvalidRequest.of("attendee_id", "is a student with several merged guests: name one of `merged`")
+        raise InvalidRequest.of(
+            "attendee_id", "is a student with several merged guests: send the attendee_id of one guest in `merged`"
+        )
     return person.merged[0].attendee_id if person.merged else attendee_id
 
 

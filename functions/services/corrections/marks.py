@@ -108,9 +108,9 @@ async def _targets(work: Work, session: ClassSession, overrides: Sequence[Wanted
             )
             found = next(named, None)
         if found is None:
-            problems.append(FieldError(f"overrides.{number}", "is about nobody on this class meeting's roster"))
+            problems.append(FieldError(f"overrides.{number}", "names nobody on this class meeting's roster"))
         elif found in targets:
-            problems.append(FieldError(f"overrides.{number}", "is about a student who has one already"))
+            problems.append(FieldError(f"overrides.{number}", "names a student who already has a mark in this request"))
         else:
             targets.append(found)
     if problems:
@@ -137,7 +137,7 @@ async def _require_known(
         known = {*students, *(person.attendee_id for person in (sheet.attendance if sheet else ()))}
         unknown = [number for number, attendee_id in named.items() if attendee_id not in known]
         if unknown:
-            reason = "is nobody's in this class meeting"
+            reason = "does not belong to anybody in this class meeting"
             raise AttendeeNotFound(
                 "Nobody in this class meeting has this attendee_id.",
                 errors=[FieldError(f"overrides.{number}.attendee_id", reason) for number in unknown],

@@ -199,7 +199,7 @@ async def reconcile_room(space: str, *, deps: Deps) -> int:
     sessions = await _recent_classes(room, now=now, deps=deps)
     if not sessions:
         await _note_look(space, at=now, deps=deps)
-        raise NotFound("There was no class in this room for as long as Meet remembers.")
+        raise NotFound("This room had no class in the 30 days that Meet remembers.")
     organizer = room.owner if room.owner.known else _teacher(sessions)
     if not room.owner.known and await _is_tracked(organizer, deps):
         await _note_look(space, at=now, is_tracked=True, deps=deps)
@@ -244,7 +244,7 @@ async def _note_look(
 async def _room(space: str, deps: Deps) -> Room:
     room = await deps.store.reader().room(space)
     if not room.slots:
-        raise NotFound("There was no class in this room for as long as Meet remembers.")
+        raise NotFound("This room had no class in the 30 days that Meet remembers.")
     return room
 
 
@@ -321,7 +321,7 @@ def _room_at(place: str) -> DueRoom | None:
     due_at, _, space = place.partition(_ROOM)
     moment = moment_in(due_at)
     if moment is None or not space.startswith("spaces/"):
-        raise UnreadableMessage("The job's data does not say where it goes on ({after: …}).")
+        raise UnreadableMessage("The job's data lacks the place to continue from ({after: …}).")
     return DueRoom(space, moment)
 
 

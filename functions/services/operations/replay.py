@@ -65,7 +65,7 @@ async def waiting(*, key: str | None, reason: str | None, deps: Deps) -> AsyncIt
     found = await deps.store.parked_event(key)
     if found is None or reason not in {None, found.event.reason}:
         raise NotFound(
-            "No such message waits to be replayed.", hint="A dry run without an id lists those that do, with their ids."
+            "No parked message has this id.", hint="A dry run without an id lists all parked messages with their ids."
         )
     yield found
 

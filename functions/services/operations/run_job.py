@@ -66,14 +66,14 @@ async def run_job(job: Job, *, deps: Deps) -> Outcome:
         case "reconcile" | "renew-subscriptions":
             return await _about_everybody(job, deps)
         case _:
-            raise UnreadableMessage("The message's attribute `job` names no job that there is.")
+            raise UnreadableMessage("Unknown job name in the message attribute `job`.")
 
 
 async def _about_everybody(job: Job, deps: Deps) -> int:
     """Hand out the job for each teacher, or go on with that."""
     after = job.data.get("after", "")
     if not isinstance(after, str):
-        raise UnreadableMessage("The job's data does not say where it goes on ({after: …}).")
+        raise UnreadableMessage("The job's data lacks the place to continue from ({after: …}).")
     if job.name == "renew-subscriptions":
         return await keep_subscriptions.keep_all(after=after, deps=deps)
     if not after:
@@ -85,14 +85,14 @@ def _session_id(data: Mapping[str, object]) -> str:
     session_id = data.get("session_id")
     if isinstance(session_id, str) and _SESSION_ID.fullmatch(session_id):
         return session_id
-    raise UnreadableMessage("The job's data names no class meeting ({session_id: …}).")
+    raise UnreadableMessage("The job's data lacks the class meeting ({session_id: …}).")
 
 
 def _space(data: Mapping[str, object]) -> str:
     space = data.get("space")
     if isinstance(space, str) and _SPACE.fullmatch(space):
         return space
-    raise UnreadableMessage("The job's data names no room ({space: spaces/…}).")
+    raise UnreadableMessage("The job's data lacks the room ({space: spaces/…}).")
 
 
 def _named_organizer(data: Mapping[str, object]) -> str | None:
@@ -106,7 +106,7 @@ def _handed_out_at(data: Mapping[str, object]) -> datetime | None:
     moment = moment_in(data.get("handed_out_at"))
     if moment is None and data.get("handed_out_at") is not None:
         raise UnreadableMessage(
-            "The job's data does not say when it was handed out ({handed_out_at: 2026-11-27T09:00:00Z})."
+            "The job's data lacks the time at which it was handed out ({handed_out_at: 2026-11-27T09:00:00Z})."
         )
     return moment
 
@@ -116,5 +116,5 @@ def _organizer(data: Mapping[str, object]) -> Organizer:
     if organizer is None:
         return Organizer()
     if not isinstance(organizer, str) or not _ORGANIZER.fullmatch(organizer):
-        raise UnreadableMessage("The job's data names no organizer ({organizer: users/ID or an e-mail}).")
+        raise UnreadableMessage("The job's data lacks the organizer ({organizer: users/ID or an e-mail}).")
     return Organizer(user=organizer) if organizer.startswith("users/") else Organizer(email=organizer.lower())

@@ -13,8 +13,8 @@ from typing import Any, Final
 from functions.domain.classes.sessions import CalendarState
 from functions.domain.classes.timetable import RETENTION
 from functions.domain.conferences.model import SubscriptionState
-from functions.domain.conferences.subscriptions import suspension_hint
-from functions.domain.errors import DocumentsRefused, Retryable
+from functions.domain.errors import DocumentsRefused, passes
+from functions.hints import suspension_hint
 from functions.ports.views import Views
 
 SHOWN: Final = 20
@@ -33,7 +33,6 @@ Meet's data has settled ten minutes after the end, the message is delivered agai
 `reconcile` looks every half hour.
 """
 
-_PASSING: Final = frozenset(kind.reason for kind in Retryable.__subclasses__())
 """Why a renewal failed that is tried again by itself, long before the subscription runs out."""
 
 CALENDAR_ATTEMPTS: Final = 6
@@ -42,44 +41,47 @@ CALENDAR_ATTEMPTS: Final = 6
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 _ELSEWHERE: Final = (
-    "The teacher's subscription publishes to another topic, or lacks event types: no event of theirs comes here. The "
-    "scheduled job attendance-renew-subscriptions replaces it within six hours; at once: make enroll TEACHER=…. If it "
-    "comes back, another installation in the same Google Cloud project tracks the same teacher: remove the teacher "
-    "there."
+    "The teacher's subscription publishes to another topic, or lacks event types: so this system gets no events "
+    "about them. The scheduled job attendance-renew-subscriptions replaces it within six hours; to do it now: make "
+    "enroll TEACHER=…. If the problem comes back, another installation in the same Google Cloud project tracks the "
+    "same teacher: remove the teacher there."
 )
 _NOT_RECONCILED: Final = (
-    "What events do not bring of this teacher's conferences is not found. Look in the log of the function "
-    "meet-attendance-jobs for job.failed with this organizer, and whether the scheduler job attendance-reconcile runs; "
-    "make backfill SINCE=1d TEACHER=… shows the reason at once."
+    "Conferences of this teacher that no event reported are not found. Look for job.failed with this organizer in "
+    "the log of the function meet-attendance-jobs, and check that the scheduled job attendance-reconcile runs. To "
+    "see the reason now: make backfill SINCE=1d TEACHER=…."
 )
 _RENEWAL: Final = (
-    "The scheduled job attendance-renew-subscriptions mends it within six hours; at once: make enroll TEACHER=…. "
-    "If it comes back, look whether that job runs and whether the function meet-attendance-jobs fails."
+    "The scheduled job attendance-renew-subscriptions fixes it within six hours; to do it now: make enroll "
+    "TEACHER=…. If the problem comes back, check that the job runs and that the function meet-attendance-jobs does "
+    "not fail."
 )
 _REACTIVATED: Final = (
-    "Once that is mended the scheduled job attendance-renew-subscriptions reactivates it within six hours; "
-    "at once: make enroll TEACHER=…."
+    "Once that is fixed, the scheduled job attendance-renew-subscriptions reactivates the subscription within six "
+    "hours; to do it now: make enroll TEACHER=…."
 )
-_SETTLING: Final = "Meet may still change it. It is read again by itself; nothing is to be done."
+_SETTLING: Final = "Meet may still change it. The system reads it again by itself; you do not need to do anything."
 _NOT_SETTLED: Final = (
-    "It should have been read for good by now: make backfill SINCE=30d. If it stays, look whether the scheduled job "
-    "attendance-reconcile runs and whether the functions meet-attendance-events and meet-attendance-jobs fail."
+    "Its data should be final by now. To read it again: make backfill SINCE=30d. If the problem stays, check that "
+    "the scheduled job attendance-reconcile runs and that the functions meet-attendance-events and "
+    "meet-attendance-jobs do not fail."
 )
 _READ_AGAIN: Final = (
-    "Once that is fixed it is read again by itself, within six hours at the latest; at once: make backfill SINCE=30d."
+    "Once that is fixed, the system reads it again within six hours; to do it now: make backfill SINCE=30d."
 )
-_READ_LATER: Final = "It is read again after some hours, later once a day; at once: make backfill SINCE=30d."
+_READ_LATER: Final = "The system reads it again after hours, later once a day; to do it now: make backfill SINCE=30d."
 _NOT_HANDED_OUT: Final = (
-    "Look whether the scheduled job attendance-sync-due runs (gcloud scheduler jobs list) and whether the function "
-    "meet-attendance-jobs (on_job) fails: what is due is handed out every five minutes."
+    "Check that the scheduled job attendance-sync-due runs (gcloud scheduler jobs list) and that the function "
+    "meet-attendance-jobs (on_job) does not fail: due class meetings are handed out every five minutes."
 )
-_CALENDAR_AGAIN: Final = "Once that is mended it is tried again by itself, within six hours."
+_CALENDAR_AGAIN: Final = "Once that is fixed, the system tries again within six hours."
 _CALENDAR_GIVEN_UP: Final = (
-    "It is not tried again by itself: the next change of the class (subject, time, teachers or roster) tries it again."
+    "The system does not try again by itself. Change the class (subject, time, teachers or roster) to try again."
 )
 _CALENDAR_SILENT: Final = (
-    "Google Calendar has not answered for an hour. If it stays, look for calendar.waits and job.failed in the log of "
-    "the function meet-attendance-jobs, and at the quota of the Google Calendar API (console: APIs & Services)."
+    "Google Calendar has not answered for an hour. If the problem stays, look for calendar.waits and job.failed in "
+    "the log of the function meet-attendance-jobs, and check the quota of the Google Calendar API (console: APIs & "
+    "Services)."
 )
 _UNKNOWN_REASON: Final = "Look for it in the log of the functions meet-attendance-events and meet-attendance-jobs."
 
@@ -204,7 +206,7 @@ def _organizer(organizer: Mapping[str, Any], now: datetime) -> Finding | None:
     error, expire_time = subscription.get("error"), subscription.get("expire_time")
     seen_to = subscription.get("renewed_at") or organizer.get("enrolled_at")
     state = subscription.get("state")
-    if _is_active(organizer, now) and (not error or error.get("reason") in _PASSING):
+    if _is_active(organizer, now) and (not error or passes(error["reason"])):
         return None
     if state == SubscriptionState.SUSPENDED:
         reason = subscription.get("suspension_reason")
@@ -275,7 +277,7 @@ def _not_in_calendar(session: Mapping[str, Any], now: datetime) -> Finding | Non
 
 
 def _parked(event: Mapping[str, Any]) -> Finding:
-    hint = f"{event.get('hint') or _UNKNOWN_REASON} Once the reason is mended: make replay ID={event['id']}"
+    hint = f"{event.get('hint') or _UNKNOWN_REASON} Once the cause is fixed: make replay ID={event['id']}"
     return Finding(event["id"], event.get("reason") or "parked", hint, event.get("parked_at"))
 
 

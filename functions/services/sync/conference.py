@@ -118,7 +118,7 @@ async def sync_session(
         full: Whether records that were read for good are read again.
 
     Raises:
-        NotFound: There is no such class meeting.
+        NotFound: No class meeting has this session_id.
         NoConferenceRecord: Only if strict: Meet has no conference record for it.
         NeedsOperator: Only if strict; else it is stored with the class meeting.
         Retryable: Meet or the store could not answer now.

@@ -18,6 +18,7 @@ from functions.domain.conferences.syncing import LONGEST_CALL
 from functions.domain.errors import NoConferenceRecord, ReportsNotSetUp
 from functions.domain.intervals import Interval
 from functions.domain.marking.addresses import KnownAddress
+from functions.hints import REPORTS_NOT_SET_UP
 from functions.ports.google import Reports
 from functions.ports.store import Reader, SheetChange, Work
 from functions.services.deps import Deps
@@ -26,7 +27,7 @@ from functions.services.sync.conference import SessionSynced
 from functions.services.sync.identities import resolve_identities
 from functions.services.sync.marking import mark, place
 
-_LAG = "Reports may lag by up to a day: ask again later. They reach back 180 days."
+_LAG = "Reports can be up to a day late: ask again later. They reach back 180 days."
 
 
 async def sync_session_from_reports(session_id: str, *, deps: Deps) -> SessionSynced:
@@ -36,7 +37,7 @@ async def sync_session_from_reports(session_id: str, *, deps: Deps) -> SessionSy
     reports tell of accounts are remembered where Directory and People know none.
 
     Raises:
-        NotFound: There is no such class meeting.
+        NotFound: No class meeting has this session_id.
         NoConferenceRecord: Nothing is known of any call of it, or nothing can be.
         Retryable, NeedsOperator, Permanent: As `Reports.read`; ReportsNotSetUp without an administrator.
     """
@@ -48,11 +49,12 @@ async def sync_session_from_reports(session_id: str, *, deps: Deps) -> SessionSy
         now = deps.clock()
         if time is None or now <= time.start:
             raise NoConferenceRecord(
-                "The class does not take place, or not yet.", hint="Reports tell only of those who have left a call."
+                "The class was cancelled, or it has not begun yet.",
+                hint="Reports list only people who have left a call.",
             )
         if time.end <= now - REACH:
             raise NoConferenceRecord(
-                "The class was held more than 180 days ago.", hint="Neither reports nor Meet reach back that far."
+                "The class was held more than 180 days ago.", hint="Neither reports nor Meet go back that far."
             )
         if code is None:
             raise NoConferenceRecord(
@@ -75,7 +77,7 @@ async def sync_session_from_reports(session_id: str, *, deps: Deps) -> SessionSy
             sheets = await mark(work, touched | {session_id}, rules=deps.rules, now=moment)
             sheet = sheets.get(session_id)
             if sheet is None or not sheet.session.conference_records:
-                raise NoConferenceRecord("Reports hold no call of this class meeting.", hint=_LAG)
+                raise NoConferenceRecord("The reports do not contain a call of this class meeting.", hint=_LAG)
             return frozenset(p.attendee_id for p in sheet.attendance if p.presences and p.kind is not Kind.ROOM)
 
         joined, changes = await deps.store.transact(decide, known=reader)
@@ -101,7 +103,7 @@ async def record_reported(reported: ReportedConference, space: Space, *, pulled_
 def require_reports(deps: Deps) -> Reports:
     """Google's reports; ReportsNotSetUp if nobody says as whom they are read."""
     if deps.reports is None:
-        raise ReportsNotSetUp("Google's reports are not in use.")
+        raise ReportsNotSetUp("Google's reports are not in use.", hint=REPORTS_NOT_SET_UP)
     return deps.reports
 
 

@@ -15,6 +15,7 @@ from functions.domain.conferences.syncing import is_unfinished, needs_reading, w
 from functions.domain.errors import NeedsOperator, OrganizerUnknown, Permanent, Retryable
 from functions.domain.marking.attendance import conference_time
 from functions.domain.marking.certainty import was_listed_since
+from functions.hints import ORGANIZER_UNKNOWN
 from functions.ports.google import Listing
 from functions.ports.store import Reader
 from functions.services.deps import Deps
@@ -145,7 +146,10 @@ async def look_around(session: ClassSession, gathered: Gathered, reader: Reader,
         listing: Listing | SyncError
         try:
             if not organizer.known:
-                raise OrganizerUnknown("Nobody knows the teacher of the class meeting, so its room cannot be listed.")
+                raise OrganizerUnknown(
+                    "The teacher of the class meeting is not known, so the calls in its room cannot be listed.",
+                    hint=ORGANIZER_UNKNOWN,
+                )
             listing = await deps.conferences.list(space=space, since=reach.start, until=reach.end, organizer=organizer)
         except (NeedsOperator, Retryable, Permanent) as error:
             if gathered.strict:

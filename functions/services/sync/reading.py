@@ -23,18 +23,20 @@ from functions.domain.conferences.model import (
 from functions.domain.conferences.rereading import NOTHING_KNOWN, after_interruption, is_deferred, known_of
 from functions.domain.conferences.syncing import LONGEST_CALL, after_failure, after_reading, is_missing
 from functions.domain.errors import (
+    MEET_UNAVAILABLE,
     AttendanceError,
     ConferenceRecordGone,
-    MeetNotShown,
-    MeetUnavailable,
     NeedsOperator,
+    NotShown,
     OrganizerUnknown,
     Permanent,
     Retryable,
+    Unavailable,
 )
 from functions.domain.intervals import Interval
 from functions.domain.marking.attendance import unscheduled_session_id
 from functions.domain.marking.who import account_of
+from functions.hints import ORGANIZER_UNKNOWN
 from functions.ports.google import Listing
 from functions.ports.store import Reader, Work
 from functions.services.deps import Deps
@@ -251,11 +253,13 @@ async def read_conference(
     if is_reported(request.conference_record):
         raise ConferenceRecordGone("This conference is known from Google's reports alone: Meet has no record of it.")
     if not (gathered.strict or gathered.at_once) and is_deferred(stored, now=began):
-        raise MeetUnavailable("Meet did not answer for this conference before; it is not asked again yet.")
+        raise Unavailable(
+            "Meet did not answer for this conference; the system asks again later.", reason=MEET_UNAVAILABLE
+        )
     read: list[Participant] = []
     try:
         if not request.organizer.known:
-            raise OrganizerUnknown("Nobody says whose conference it is, and nothing of it is stored.")
+            raise OrganizerUnknown("We do not know who organized this conference.", hint=ORGANIZER_UNKNOWN)
         known = NOTHING_KNOWN if gathered.full else known_of(stored)
         return await deps.conferences.read(
             request.conference_record, organizer=request.organizer, known=known, keep=read.append
@@ -265,8 +269,8 @@ async def read_conference(
             await _keep(read, began, request, reader, deps)
         raise
     except NeedsOperator as error:
-        if isinstance(error, MeetNotShown) and is_missing(stored, ended_event_at=request.ended_event_at, now=began):
-            raise ConferenceRecordGone("Meet does not have the conference record yet, or not any more.") from error
+        if isinstance(error, NotShown) and is_missing(stored, ended_event_at=request.ended_event_at, now=began):
+            raise ConferenceRecordGone("Meet does not have the conference record yet, or no longer has it.") from error
         if gathered.strict:
             raise
         return SyncError.of(error, at=began)

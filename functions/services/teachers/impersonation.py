@@ -31,7 +31,7 @@ async def require_allowed(email: str, *, caller: Caller, deps: Deps) -> TrackedO
     by_admin = caller.role is CallerRole.ADMIN
     if deps.rules.anyone or _is_allowed(email, enrolled=tracked is not None, by_admin=by_admin, rules=deps.rules):
         return tracked
-    raise DomainNotAllowed("Nothing may be done as this teacher.")
+    raise DomainNotAllowed("This system may not act for this teacher.")
 
 
 async def permitted(organizer: Organizer, *, reads_meetings: bool, store: AttendanceStore, rules: Rules) -> Organizer:
@@ -60,7 +60,7 @@ async def permitted(organizer: Organizer, *, reads_meetings: bool, store: Attend
         return organizer
     if _is_allowed(email, enrolled=False, by_admin=True, rules=rules) and await store.has_classes(email):
         return organizer
-    raise TeacherNotAllowed("Nothing may be done as this teacher.")
+    raise TeacherNotAllowed("This system may not act for this teacher.")
 
 
 async def note_refusal(

@@ -13,8 +13,9 @@ from datetime import datetime
 
 from functions.domain.classes.sessions import TrackedOrganizer
 from functions.domain.conferences.model import Organizer, Subscription, SubscriptionState, SyncError
-from functions.domain.conferences.subscriptions import Action, has_missed_events, next_action, suspension_hint
-from functions.domain.errors import NeedsOperator, NotFound, Retryable, SubscriptionRefused
+from functions.domain.conferences.subscriptions import Action, has_missed_events, next_action
+from functions.domain.errors import AccessDenied, NeedsOperator, NotFound, Retryable
+from functions.hints import suspension_hint
 from functions.ports.google import Subscriptions
 from functions.ports.messages import Job
 from functions.ports.store import Work
@@ -119,7 +120,7 @@ async def _keep(tracked: TrackedOrganizer, deps: Deps) -> Kept:
     is_tracked, _ = await deps.store.transact(decide)
     if not is_tracked:
         await _take_back(tracked, progress, deps)
-        raise NotFound("This teacher is not tracked any more.")
+        raise NotFound("This teacher is no longer tracked.")
     # One who is tracked only now has missed nothing that `reconcile` would not find by itself.
     if tracked.subscription and any(map(has_missed_events, progress.actions)):
         await deps.jobs.publish([Job("reconcile", {"organizer": tracked.user})])
@@ -163,6 +164,6 @@ async def _step(
 def _explained(error: Retryable | NeedsOperator, subscription: Subscription | None) -> Retryable | NeedsOperator:
     """A refusal to reactivate, with what to do about the reason that Google gave for the suspension."""
     suspended = subscription is not None and subscription.state is SubscriptionState.SUSPENDED
-    if subscription and suspended and isinstance(error, SubscriptionRefused):
-        return type(error)(error.message, hint=suspension_hint(subscription.suspension_reason))
+    if subscription and suspended and isinstance(error, AccessDenied):
+        return type(error)(error.message, hint=suspension_hint(subscription.suspension_reason), reason=error.reason)
     return error

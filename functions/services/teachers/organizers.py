@@ -58,7 +58,7 @@ async def _known(email: str, deps: Deps) -> tuple[TrackedOrganizer, bool]:
     """A teacher whom nobody tracked so far, as tracked from now on, and whether that is new."""
     if deps.identities is None:
         raise OrganizerUnknown(
-            "The Directory and People are not in use, so nobody's account can be found.",
+            "The Directory and the People API are not in use, so the teacher's account cannot be looked up.",
             hint="Set PEOPLE_API_ENDPOINT and DIRECTORY_API_ENDPOINT, or rely on the scheduled jobs: "
             "marks come after the class's end.",
         )
@@ -66,8 +66,8 @@ async def _known(email: str, deps: Deps) -> tuple[TrackedOrganizer, bool]:
     if identity is None:
         raise InvalidRequest.of(
             "email",
-            "is no account that Google knows",
-            hint="Check the teacher's address: it is to be that of an account in your Google Workspace.",
+            "is not an account that Google knows",
+            hint="Use the address of an account in your Google Workspace, such as ada@school.example.",
         )
     return await know(identity, email=email, deps=deps)
 
@@ -124,7 +124,7 @@ async def remove(user_id: str, *, caller: Caller, entry_id: str, deps: Deps) -> 
     user = f"users/{user_id}"
     organizer = await deps.store.reader().organizer(user)
     if organizer is None:
-        raise NotFound("Nobody of this id is tracked.")
+        raise NotFound("No tracked teacher has this id.")
     if deps.subscriptions and organizer.subscription and organizer.subscription.name:
         with contextlib.suppress(NeedsOperator):
             await deps.subscriptions.remove(

@@ -23,7 +23,7 @@ def require_subscriptions(deps: Deps) -> Subscriptions:
     """The service that subscriptions are made with; OrganizerUnknown if there is none here."""
     if deps.subscriptions is None:
         raise OrganizerUnknown(
-            "The Workspace Events API is not in use, so nobody can be tracked.",
+            "The Workspace Events API is not in use, so teachers cannot be tracked.",
             hint="Set WORKSPACE_EVENTS_API_ENDPOINT, or rely on the scheduled jobs: marks come after the class's end.",
         )
     return deps.subscriptions

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from functions.adapters.google.calendar import GoogleCalendar
-from functions.domain.errors import CalendarUnavailable
+from functions.domain.errors import Unavailable
 from functions.services.classes.follow_calendar import follow
 from infra.local.google_apis import RestFault
 from tests.api import client
@@ -123,7 +123,8 @@ async def test_a_series_is_cancelled_in_part_and_then_whole(lesson, series):
     await lesson.cancel(ids[0], scope="following")
     assert lesson.shown() == []
     assert await lesson.agrees()
-    assert lesson.calendar.calls.by_method()["events.delete"] == 4
+    # Of the two that go together the second may be another version once the first is gone: it is looked at again.
+    assert lesson.calendar.calls.by_method()["events.delete"] == 1 + 3 + 1
 
 
 async def test_what_all_of_a_series_have_in_common_is_changed_once(lesson, series):
@@ -189,7 +190,7 @@ async def test_while_calendar_does_not_answer_a_change_is_pending(lesson, single
     session = await lesson.change(single, subject="Physics")
 
     assert session["calendar"]["state"] == "pending"
-    assert session["calendar"]["hint"] == CalendarUnavailable.default_hint
+    assert session["calendar"]["hint"] == Unavailable.default_hint
 
 
 async def test_what_calendar_will_never_take_is_told_and_not_tried_again_by_itself(lesson, single, app):

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from functions.domain.backoff import wait_after
-from functions.domain.errors import AttendanceError, MeetAccessDenied, MeetUnavailable, Retryable
+from functions.domain.errors import AccessDenied, AttendanceError, Retryable, Unavailable
 from functions.entrypoints.api.function import guarded
 from functions.ports.google import LookUp
 from functions.ports.messages import Job
@@ -160,7 +160,7 @@ class Silent:
         return LookUp({}, frozenset(), frozenset(users))
 
 
-REFUSED, UNAVAILABLE = MeetAccessDenied("Refused."), MeetUnavailable("Does not answer.")
+REFUSED, UNAVAILABLE = AccessDenied("Refused."), Unavailable("Does not answer.")
 
 
 def tries_of_backoff(length):

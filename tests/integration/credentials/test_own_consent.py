@@ -8,16 +8,16 @@ from pathlib import Path
 import grpc
 import pytest
 
+from functions.adapters.consent.errors import ConsentMissing
 from functions.adapters.consent.in_file import FileConsents
 from functions.adapters.google.credentials.capabilities import Capability
 from functions.domain.conferences.model import Identity, IdentitySource, Organizer
-from functions.domain.errors import ConsentMissing
 from functions.services.teachers.organizers import know
 from infra.local.faults import Fault
 from infra.local.google_apis import RestFault
 from tests.api import slug
 from tests.classroom import MARKS, event, job, marks, scheduled, sheet, the_class
-from tests.integration.credentials.conftest import ALL_SCOPES
+from tests.integration.credentials.conftest import ALL_SCOPES, SERVICE_ACCOUNT
 
 TEACHER = "teacher@school.example"
 COLLEAGUE = "colleague@school.example"
@@ -138,6 +138,19 @@ async def test_a_teacher_who_never_consented_is_told_to(consenting, calling):
     assert "python -m functions.setup_oauth --meet" in answer.json()["hint"]
 
 
+async def test_a_deployed_function_that_reads_only_the_secrets_there_are_tells_the_same(consenting, calling, secrets):
+    secrets.caller = f"serviceAccount:{SERVICE_ACCOUNT}"
+    app = consenting()
+    await know(Identity("users/2", COLLEAGUE, (), None, IdentitySource.PEOPLE), deps=app.deps)
+
+    answer = await calling(app).post("/api/organizers", json={"email": COLLEAGUE})
+
+    assert (answer.status_code, answer.json()["cause"]) == (502, "consent-missing")
+    assert answer.json()["hint"].startswith("Let the teacher consent: python -m functions.setup_oauth --meet")
+    assert "gcloud secrets add-iam-policy-binding" in answer.json()["hint"]
+    assert COLLEAGUE not in answer.text
+
+
 async def test_an_administrator_whose_consent_is_looked_for_by_address_is_told_to_be_named_by_id(consenting, keep):
     await keep(TEACHER)
     app = consenting(reports_admin=TEACHER)
@@ -188,5 +201,5 @@ async def test_two_teachers_are_each_acted_for_with_their_own_consent(consenting
     oauth.revoke(COLLEAGUE)
 
     await job(app, "renew-subscriptions", organizer=first.user)
-    with pytest.raises(Exception, match="consent does not hold"):
+    with pytest.raises(Exception, match="consent is no longer valid"):
         await job(app, "renew-subscriptions", organizer=second.user)

@@ -105,7 +105,7 @@ def test_credentials_that_have_ended_are_told_at_once_and_not_as_a_store_that_is
         ended = status(**google.env)
 
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert f"not valid any more ({told})" in ended.stderr
+    assert f"no longer valid ({told})" in ended.stderr
     assert "gcloud auth application-default login" in ended.stderr
     assert len(ended.stderr.splitlines()) == 2
 

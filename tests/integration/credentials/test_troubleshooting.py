@@ -35,7 +35,7 @@ async def test_meet_api_not_enabled(api, school, meet):
 @pytest.mark.parametrize(
     ("status", "reason", "hint"),
     [
-        (grpc.StatusCode.UNAUTHENTICATED, None, "credentials are not valid"),
+        (grpc.StatusCode.UNAUTHENTICATED, None, "credentials are no longer valid"),
         (REFUSED, None, "only to its organizer and its participants"),
         (REFUSED, "ACCESS_TOKEN_SCOPE_INSUFFICIENT", "https://www.googleapis.com/auth/meetings.space.readonly"),
     ],
@@ -68,4 +68,4 @@ async def test_conference_record_exists_but_no_participants(api, school):
 
     assert (answer.status_code, answer.json()["participants"]) == (200, [])
     assert answer.json()["message"] == "Conference has no participants yet"
-    assert "asked again by itself" in answer.json()["hint"]
+    assert "asks again by itself" in answer.json()["hint"]

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from functions.adapters.consent.errors import ConsentRevoked, ConsentsUnavailable
 from functions.adapters.google.credentials.access_tokens import AccessToken, TokenCredentials
 from functions.adapters.google.credentials.capabilities import accepted
-from functions.domain.errors import ConsentRevoked, ConsentsUnavailable, CredentialsUnavailable, TeacherNotAllowed
+from functions.domain.errors import CredentialsUnavailable, TeacherNotAllowed
 
 START = datetime(2026, 11, 23, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -33,7 +34,7 @@ class Issuer:
         await asyncio.sleep(0)
         self.asked += 1
         if self.let_go:
-            raise TeacherNotAllowed("Nothing may be done as this teacher.")
+            raise TeacherNotAllowed("This system may not act for this teacher.")
 
     async def fetch(self):
         await asyncio.sleep(0)  # whoever else asks gets a turn

@@ -478,7 +478,7 @@ def test_a_share_just_below_an_odd_limit_does_not_look_like_the_limit():
         (call((TEACHING, (0, None)), (ADA, (0, 10)), state=SyncState.PROVISIONAL), BY_THE_END,
          "Google Meet's data of the teacher is not final."),
         (call((TEACHING, (0, 60))), {"listed": None, "now": 61},
-         "Google Meet was not asked since the class for all of its meetings."),
+         "Google Meet has not been asked about all of its meetings since the class."),
         (call((BOB, (0, 60))), {"listed": 61, "now": 61}, "it is not certain that the class was held."),
         (unread_call(), BY_THE_END, "a meeting of this class could not be read from Google Meet."),
     ],

@@ -64,8 +64,8 @@ def test_it_may_be(wanted):
         ),
         *({"window": value} and ({"window": value}, "should be 'held' or 'scheduled'") for value in ("", "Held", None)),
         *(({"marks": value}, "should be true or false") for value in (1, 0, "yes", None)),
-        ({"late_after": 5}, "is no field of a policy"),
-        ({"": 5}, "is no field of a policy"),
+        ({"late_after": 5}, "is not a field of a policy"),
+        ({"": 5}, "is not a field of a policy"),
     ],
     ids=str,
 )

@@ -44,7 +44,7 @@ def test_who_sends_siblings_with_one_address_is_told_what_to_do():
         checked_roster([RosterEntry("a@b.example", "1"), RosterEntry("a@b.example", "2")])
 
     assert refused.value.message == "students.1 has the e-mail of students.0, so both are one student here."
-    assert "Give each of them a student_id" in refused.value.hint
+    assert "Give each student a student_id" in refused.value.hint
     assert "leave the e-mail" in refused.value.hint
 
 

@@ -5,14 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from functions.domain.conferences.model import Subscription, SubscriptionState
-from functions.domain.conferences.subscriptions import (
-    LIFE,
-    RENEW_BEFORE,
-    Action,
-    has_missed_events,
-    next_action,
-    suspension_hint,
-)
+from functions.domain.conferences.subscriptions import LIFE, RENEW_BEFORE, Action, has_missed_events, next_action
+from functions.hints import suspension_hint
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 MOMENT = timedelta(microseconds=1)

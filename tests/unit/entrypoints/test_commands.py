@@ -2,7 +2,8 @@
 
 import pytest
 
-from functions.domain.errors import MeetApiDisabled, StoreUnavailable
+from functions.adapters.google.calls.services import MEET
+from functions.domain.errors import StoreUnavailable
 from functions.entrypoints.commands.operate.app import fail
 
 
@@ -21,4 +22,4 @@ def test_nobody_is_told_that_a_command_tries_again_by_itself(capsys):
 
 def test_a_hint_that_was_made_for_the_case_stays(capsys):
     assert "look at the path" in said(StoreUnavailable("It cannot be opened.", hint="look at the path"), capsys)
-    assert "gcloud services enable" in said(MeetApiDisabled("It is off."), capsys)
+    assert "gcloud services enable" in said(MEET.disabled("It is off."), capsys)

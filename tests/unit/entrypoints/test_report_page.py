@@ -108,7 +108,7 @@ def test_each_state_is_said_plainly(sheet, said):
 def test_a_class_that_nobody_asked_about_is_not_called_to_come_once_its_time_is_over(now):
     (notice,) = page(sheet_of(lesson(roster=CLASS, listed=None), now=now)).notices
 
-    assert "still to come, or" in notice.text
+    assert "has not happened yet, or" in notice.text
     assert "by itself" in notice.text
 
 
@@ -126,9 +126,9 @@ def test_a_class_to_which_nobody_came_is_told_from_one_that_was_too_short():
     (nobody,) = page(sheet_of(lesson(roster=CLASS, listed=75), now=76)).notices
     (alone,) = page(sheet_of(lesson(roster=CLASS, listed=75), call((ADA, (0, 3)), end=3), now=76)).notices
 
-    assert nobody.text.startswith("Google Meet knows of no call of it. Nobody gets a mark")
+    assert nobody.text.startswith("Google Meet did not find a call for this class.")
     assert "another link" in nobody.text
-    assert alone.text.startswith("No teacher, and no two people at once, were there for long enough.")
+    assert alone.text.startswith("Neither a teacher nor two people at once were there for long enough.")
 
 
 def test_the_reason_of_a_single_student_is_not_said_to_stand_beside_each_of_them():
@@ -136,7 +136,7 @@ def test_the_reason_of_a_single_student_is_not_said_to_stand_beside_each_of_them
     notices = page(sheet_of(lesson(roster=CLASS), held)).notices
 
     assert [notice.text for notice in notices if notice.title == "1 student has no mark yet"] == [
-        "The reason stands beside the name."
+        "The reason is next to the name."
     ]
 
 
@@ -152,7 +152,7 @@ def test_whoever_was_there_during_a_class_that_was_not_held_was_not_there_at_ano
 
     assert notice.title == "This class was not held"
     assert "another time" not in notice.text
-    assert "stands below" in notice.text
+    assert "listed below" in notice.text
 
 
 def test_a_teacher_who_stands_on_the_roster_is_no_student_who_is_expected():
@@ -167,9 +167,9 @@ def test_a_teacher_who_stands_on_the_roster_is_no_student_who_is_expected():
 @pytest.mark.parametrize(
     ("teacher", "policy", "said"),
     [
-        ((-20, -2), {}, ("not seen during the class", "marks go by the planned time")),
-        ((-20, 5), {}, ("there for too little of the class", "marks go by the planned time")),
-        (None, {}, ("not seen in the call", "marks go by the planned time")),
+        ((-20, -2), {}, ("not seen during the class", "marks use the planned time")),
+        ((-20, 5), {}, ("there for too little of the class", "marks use the planned time")),
+        (None, {}, ("not seen in the call", "marks use the planned time")),
         (None, {"marks": False}, ("not seen in the call", "")),
     ],
 )
@@ -198,7 +198,10 @@ def test_several_calls_are_not_one_that_lasted_from_the_first_to_the_last():
     report = page(sheet_of(lesson(roster=CLASS), one, two))
 
     assert "Call" not in facts(report)
-    assert facts(report)["Calls"] == ("09:00:00 to 10:00:00", "2 calls, from the start of the first to the last end")
+    assert facts(report)["Calls"] == (
+        "09:00:00 to 10:00:00",
+        "2 calls, from the start of the first to the end of the last",
+    )
 
 
 def test_a_call_that_was_never_read_is_not_called_read():
@@ -213,7 +216,7 @@ def test_what_is_known_from_reports_alone_is_not_said_to_be_read_again_by_itself
     notice, unknown = page(sheet).notices
 
     assert (notice.title, unknown.title) == ("This record is not final", "1 student has no mark yet")
-    assert "Google's reports alone" in notice.text
+    assert "only from Google's reports" in notice.text
     assert "by itself" not in notice.text
 
 
@@ -244,7 +247,7 @@ def test_a_meeting_that_nobody_planned_shows_who_was_in_the_call_and_no_mark():
     held = call((TEACHING, (0, 60)), (ADA, (5, 30)), (guest("somebody"), (3, 10)))
     report = page(sheet_of(unscheduled_session(held, time_zone="America/New_York", before=None), held))
 
-    assert titles(report) == ["Nobody planned this meeting"]
+    assert titles(report) == ["This meeting was not scheduled"]
     assert (report.subject, report.hours, report.zone) == (
         "Unscheduled meeting",
         "04:00 to 05:00",
@@ -282,7 +285,7 @@ def test_guests_come_with_the_students_they_may_be_and_students_with_the_guests_
     assert (alike.before, alike.name) == ("Has the same name as", "Ada")
     (merged,) = rows(report)["students"][EMAILS["users/3"]].notes
     assert (merged.before, merged.name) == ("Includes the time of the guest", "Bobby")
-    assert merged.after == ", as teacher@school.example said on 23 November 2026, 09:00:00."
+    assert merged.after == ", assigned by teacher@school.example on 23 November 2026, 09:00:00."
 
 
 def test_rooms_stand_apart_from_guests():
@@ -293,7 +296,7 @@ def test_rooms_stand_apart_from_guests():
 
     assert set(rows(report)["rooms"]) == {"Room 2.14"}
     assert "Room 2.14" not in rows(report)["guests"]
-    assert report.open_end == "end not told by Google Meet"
+    assert report.open_end == "end not reported by Google Meet"
 
 
 def test_people_of_one_name_are_told_apart():
@@ -359,7 +362,7 @@ def test_no_text_that_was_typed_anywhere_turns_around_what_follows_it():
     shown = texts(dataclasses.asdict(report))
     assert not [text for text in shown if set(TURNED) & set(text)]
     assert {"Maths", "7b", "7a", "1", "ill", "office"} <= set(shown)
-    assert any(text.startswith(", as office said") for text in shown)
+    assert any(text.startswith(", assigned by office") for text in shown)
 
 
 def test_in_a_sentence_the_name_of_whoever_decided_turns_nothing_but_itself():
@@ -369,7 +372,7 @@ def test_in_a_sentence_the_name_of_whoever_decided_turns_nothing_but_itself():
     report = page(sheet_of(lesson(roster=CLASS), held, corrections=[assigned]))
 
     (merged,) = rows(report)["students"][EMAILS["users/3"]].notes
-    assert merged.after.startswith(", as \u2068مكتب 2\u2069 said on 23 November 2026")
+    assert merged.after.startswith(", assigned by \u2068مكتب 2\u2069 on 23 November 2026")
 
 
 @pytest.mark.parametrize("unseen", ["\u200b\u2060", "\u3164", "\u2800 \ufe0f", "\u034f", "\u200e"])

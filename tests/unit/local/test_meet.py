@@ -446,7 +446,7 @@ def test_as_a_command_it_says_so_where_its_port_is_taken():
         refused = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603  # ours
 
     assert refused.returncode == 1
-    assert f"Port {port} of 127.0.0.1 cannot be listened on" in refused.stderr
+    assert f"Port {port} of 127.0.0.1 cannot be used" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 

@@ -21,9 +21,10 @@ from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
 from functions.adapters.google.calls.repeating import passes, repeated
+from functions.adapters.google.calls.services import Service
 from functions.adapters.google.credentials.capabilities import Credentials, Metadata, accepted
 from functions.adapters.patience import limit
-from functions.domain.errors import AttendanceError, NeedsOperator, Permanent, Retryable
+from functions.domain.errors import AttendanceError, Unavailable
 
 if TYPE_CHECKING:
     import httplib2  # type: ignore[import-untyped]  # the package has no py.typed
@@ -81,50 +82,25 @@ class Missing(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class ErrorsOf:
-    """What an API's refusals are to us.
+class Api:
+    """How one of the services is called by REST.
 
     Attributes:
-        unavailable: It does not answer.
-        api_disabled: It is not enabled in the project.
-        scope_missing: The token lacks its scope.
-        access_denied: It refuses the person.
-        request_refused: It calls the request invalid.
-        clash: What is there is not what the request supposes: an id that is taken (409), or another version (412);
-            None for an API that is only read, and may answer in a moment.
+        service: Its row.
+        name: As `googleapiclient.discovery.build` knows it.
+        version: Likewise.
+        path: What its addresses begin with, after the host.
+        is_changed: Whether we change something there: then 409 (an id that is taken) and 412 (another version) are
+            answers. An API that is only read may answer in a moment.
         by_words: What a request that is called invalid (400) is to us, by words of the message where no reason says it.
     """
 
-    unavailable: type[Retryable]
-    api_disabled: type[NeedsOperator]
-    scope_missing: type[NeedsOperator]
-    access_denied: type[NeedsOperator]
-    request_refused: type[Permanent]
-    clash: type[Permanent] | None = None
-    by_words: Mapping[str, type[AttendanceError]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Api:
-    """An API: its name and version in the discovery documents, and what to say of it.
-
-    Attributes:
-        name: As `googleapiclient.discovery.build` knows it.
-        version: Likewise.
-        title: As people know it.
-        service: What `gcloud services enable` takes.
-        scope: The scope that our calls need.
-        errors: What its refusals are to us.
-        path: What its addresses begin with, after the host.
-    """
-
+    service: Service
     name: str
     version: str
-    title: str
-    service: str
-    scope: str
-    errors: ErrorsOf
     path: str = ""
+    is_changed: bool = False
+    by_words: Mapping[str, Callable[[str], AttendanceError]] = field(default_factory=dict)
 
 
 class RestApi:
@@ -138,6 +114,7 @@ class RestApi:
 
     def __init__(self, api: Api, endpoint: str, *, attempts: int = ATTEMPTS) -> None:
         self._api = api
+        self._service = api.service
         self._local = endpoint.startswith("http://")
         self._url = f"{endpoint if self._local else f'https://{endpoint}'}/{api.path}"
         self._attempts = attempts
@@ -162,7 +139,8 @@ class RestApi:
 
         Raises:
             Missing: The service does not know what was asked for.
-            AttendanceError: One of the API's own errors (`Api.errors`).
+            Clash: It has something else there by now; only for an API that we change.
+            Unavailable, ApiDisabled, AccessDenied, RequestRefused: See `Service`.
         """
         loop = asyncio.get_running_loop()
 
@@ -175,7 +153,7 @@ class RestApi:
                     return await work
             except TimeoutError:
                 # Its thread ends by the timeout of its connection.
-                raise self._api.errors.unavailable(f"The {self._api.title} does not answer (in time).") from None
+                raise self._service.unavailable(f"The {self._service.title} does not answer in time.") from None
 
         async def attempt() -> Mapping[str, Any]:
             try:
@@ -188,7 +166,7 @@ class RestApi:
                 attempt,
                 attempts=self._attempts,
                 maximum=2.0,
-                if_error=lambda error: isinstance(error, (_AskedToWait, self._api.errors.unavailable)),
+                if_error=lambda error: isinstance(error, (_AskedToWait, Unavailable)),
                 wait=lambda error: error.seconds if isinstance(error, _AskedToWait) else 0.0,
             )
         except _AskedToWait as asked:
@@ -199,7 +177,7 @@ class RestApi:
         import httplib2  # noqa: PLC0415 - see the module
         from googleapiclient.errors import HttpError  # type: ignore[import-untyped]  # noqa: PLC0415
 
-        made = request(self._service)
+        made = request(self._client)
         made.headers.update(headers)
         try:
             answer = made.execute(http=self._http(), num_retries=0)
@@ -210,14 +188,14 @@ class RestApi:
             if status == 401:  # noqa: PLR2004 - an HTTP status
                 raise _TokenNotAccepted(named) from None
             seconds = max(_seconds_until(error.resp.get("retry-after", "")), told.wait)
-            if seconds and isinstance(named, self._api.errors.unavailable):
+            if seconds and isinstance(named, Unavailable):
                 raise _AskedToWait(named, seconds) from None
             raise named from None
         except (OSError, ValueError, TypeError, LookupError, HTTPException, httplib2.HttpLib2Error) as error:
             # No answer, or an error of a form that the client trips over. What is left must not be read as the next.
             self._http().close()
             kind = type(error).__name__
-            raise self._api.errors.unavailable(f"The {self._api.title} does not answer ({kind}).") from None
+            raise self._service.unavailable(f"The {self._service.title} does not answer ({kind}).") from None
         finally:
             if self._closed:
                 self._http().close()  # the client may have connected again
@@ -225,11 +203,11 @@ class RestApi:
             return {}  # 204, which has no content
         if not isinstance(answer, dict):
             # The client hands over whatever text came with a 200, such as a proxy's page.
-            raise self._api.errors.unavailable(f"The {self._api.title} does not answer with JSON.")
+            raise self._service.unavailable(f"The {self._service.title} does not answer with JSON.")
         return answer
 
     @cached_property
-    def _service(self) -> Any:  # noqa: ANN401 - made at run time of a document
+    def _client(self) -> Any:  # noqa: ANN401 - made at run time of a document
         from googleapiclient import discovery  # type: ignore[import-untyped]  # noqa: PLC0415
 
         return discovery.build(
@@ -255,45 +233,37 @@ class RestApi:
 
     def _named(self, status: int, told: _Told) -> AttendanceError | Missing:
         """Our error for Google's. https://developers.google.com/workspace/admin/directory/v1/limits ."""
-        reasons, words, api = told.reasons, told.words, self._api
+        reasons, words, service = told.reasons, told.words, self._service
         if status in _NOT_THERE and told.is_googles:
             return Missing()
         if status in _NOT_THERE:
             # A page of a proxy or of Google's front end: it tells nothing of what was asked for.
-            return api.errors.unavailable(f"The {api.title} does not answer with JSON (HTTP {status}).")
+            return service.unavailable(f"The {service.title} does not answer with JSON (HTTP {status}).")
         if status in _CLASHES:
             # Of an API that is only read it says nothing of the request.
-            clash = api.errors.clash or api.errors.unavailable
-            return clash(f"The {api.title} has something else there by now (HTTP {status}).")
+            words = f"The {service.title} reports a conflict with what it has stored (HTTP {status})."
+            return service.clash(words) if self._api.is_changed else service.unavailable(words)
         if status == 403 and reasons & _API_OFF_REASONS:  # noqa: PLR2004 - before quotas, whose domain it has as well
             return self._off(status)
         if passes(status) or reasons & _QUOTA_REASONS or told.of_quota:
-            return api.errors.unavailable(f"The {api.title} does not answer (HTTP {status}).")
+            return service.unavailable(f"The {service.title} does not answer (HTTP {status}).")
         if status == 403 and "has not been used in project" in words:  # noqa: PLR2004
             return self._off(status)
         if status == 403 and (reasons & _SCOPE_REASONS or "insufficient authentication scopes" in words):  # noqa: PLR2004
-            return api.errors.scope_missing(
-                f"The token lacks a scope that the {api.title} needs (HTTP {status}).",
-                hint=f"Grant the scope {api.scope}: in the Admin console under Security > Access and data "
-                "control > API controls > Manage domain-wide delegation, or by the teacher's renewed consent.",
-            )
+            return service.scope_missing(f"The token lacks a scope that the {service.title} needs (HTTP {status}).")
         if status in {401, 403}:
-            return api.errors.access_denied(f"The {api.title} refuses the person it was asked as (HTTP {status}).")
+            return service.denied(f"The {service.title} refuses access to the account that was used (HTTP {status}).")
         return self._invalid(status, words)
 
     def _invalid(self, status: int, words: str) -> AttendanceError:
-        api = self._api
-        for known, error in api.errors.by_words.items():
+        service = self._service
+        for known, error in self._api.by_words.items():
             if status == 400 and known in words:  # noqa: PLR2004 - an HTTP status
-                return error(f"The {api.title} calls the request invalid: {known} (HTTP {status}).")
-        return api.errors.request_refused(f"The {api.title} calls the request invalid (HTTP {status}).")
+                return error(f"The {service.title} calls the request invalid: {known} (HTTP {status}).")
+        return service.refused(f"The {service.title} calls the request invalid (HTTP {status}).")
 
-    def _off(self, status: int) -> NeedsOperator:
-        api = self._api
-        return api.errors.api_disabled(
-            f"The {api.title} is not enabled (HTTP {status}).",
-            hint=f"Enable the {api.title} in the project: gcloud services enable {api.service}",
-        )
+    def _off(self, status: int) -> AttendanceError:
+        return self._service.disabled(f"The {self._service.title} is not enabled (HTTP {status}).")
 
 
 @dataclass(frozen=True, slots=True)

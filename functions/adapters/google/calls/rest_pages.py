@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from functions.adapters.google.calls.rest import Api, Missing
+from functions.domain.errors import RequestRefused
 
 T = TypeVar("T")
 
@@ -42,7 +43,7 @@ async def all_pages(read: Callable[[str | None], Awaitable[tuple[T, str | None]]
             return await _read_through(read, of)
         except _TokenRefused:
             continue
-    raise of.errors.unavailable(f"The {of.title} does not take the page tokens that it gives.")
+    raise of.service.unavailable(f"The {of.service.title} rejects its own page tokens.")
 
 
 async def _read_through(read: Callable[[str | None], Awaitable[tuple[T, str | None]]], of: Api) -> list[T]:
@@ -50,11 +51,11 @@ async def _read_through(read: Callable[[str | None], Awaitable[tuple[T, str | No
     pages, used = [page], set[str]()
     while token:
         if token in used or len(pages) == MOST_PAGES:
-            raise of.errors.unavailable(f"The {of.title} gives pages without an end.")
+            raise of.service.unavailable(f"The {of.service.title} keeps returning more pages without end.")
         used.add(token)
         try:
             page, token = await read(token)
-        except (of.errors.request_refused, Missing):
+        except (RequestRefused, Missing):
             # The first page was taken, and nothing but the token is new.
             raise _TokenRefused from None
         pages.append(page)

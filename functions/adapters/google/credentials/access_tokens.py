@@ -20,17 +20,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from google.auth import transport
 from google.auth.exceptions import GoogleAuthError
 
+from functions.adapters.consent.errors import ConsentsUnavailable
 from functions.adapters.google.calls.repeating import passes
 from functions.adapters.google.credentials.capabilities import Capability, Metadata
 from functions.adapters.patience import limit, watched
 from functions.domain.conferences.model import Organizer
-from functions.domain.errors import (
-    AttendanceError,
-    ConsentsUnavailable,
-    CredentialsRefused,
-    CredentialsUnavailable,
-    NeedsOperator,
-)
+from functions.domain.errors import AttendanceError, CredentialsRefused, CredentialsUnavailable, NeedsOperator
 from functions.ports.clock import Clock
 
 if TYPE_CHECKING:
@@ -306,10 +301,10 @@ def fetched(credentials: LibraryCredentials, requests: Requests) -> AccessToken:
         if isinstance(error, GoogleAuthError):
             raise
         # The library takes an answer apart without looking, such as a proxy's page.
-        raise CredentialsUnavailable(f"The token endpoint's answer is no token ({type(error).__name__}).") from None
+        raise CredentialsUnavailable(f"The token endpoint's answer is not a token ({type(error).__name__}).") from None
     ends_at: datetime | None = credentials.expiry
     if not credentials.token or ends_at is None:
-        raise CredentialsUnavailable("The token endpoint answered without a token, or without saying when it ends.")
+        raise CredentialsUnavailable("The token endpoint answered without a token, or without its expiry time.")
     return AccessToken(credentials.token, ends_at.replace(tzinfo=UTC))
 
 

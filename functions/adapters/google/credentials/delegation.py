@@ -22,21 +22,24 @@ from functions.adapters.google.credentials.access_tokens import (
     fetched,
 )
 from functions.adapters.google.credentials.capabilities import Capability
-from functions.adapters.own_credentials import no_own_credentials
-from functions.domain.conferences.model import Organizer
-from functions.domain.errors import (
+from functions.adapters.google.credentials.errors import (
     AccountNotUsable,
     AppForbidden,
-    AttendanceError,
-    CredentialsRefused,
-    CredentialsUnavailable,
     DelegationNotGranted,
-    OrganizerUnknown,
-    OwnCredentialsMissing,
-    ReportsNotSetUp,
     SigningApiDisabled,
     SigningRefused,
 )
+from functions.adapters.own_credentials import LOGIN, no_own_credentials
+from functions.domain.conferences.model import Organizer
+from functions.domain.errors import (
+    AttendanceError,
+    CredentialsRefused,
+    CredentialsUnavailable,
+    OrganizerUnknown,
+    OwnCredentialsMissing,
+    ReportsNotSetUp,
+)
+from functions.hints import REPORTS_NOT_SET_UP
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials as LibraryCredentials
@@ -62,10 +65,12 @@ class Delegation:
     async def token(self, teacher: Organizer, capability: Capability) -> AccessToken:
         """A new token as this teacher; raises as `Credentials.metadata` does."""
         if teacher.email is None and capability is Capability.REPORTS:
-            raise ReportsNotSetUp("REPORTS_ADMIN names nobody by an e-mail address, which delegation needs.")
+            raise ReportsNotSetUp(
+                "REPORTS_ADMIN is not an e-mail address, but delegation needs one.", hint=REPORTS_NOT_SET_UP
+            )
         if teacher.email is None:
             raise OrganizerUnknown(
-                "Nobody can be impersonated without an e-mail address, and none is known of this account.",
+                "This account's e-mail address is not known, but delegation needs it.",
                 hint="Enrol the teacher: make enroll TEACHER=…",
             )
         return await self._requests.on_thread(partial(self._signed, teacher.email, capability))
@@ -121,21 +126,21 @@ class Delegation:
                 # Here nobody is asked, so nobody can have said no: Google answers access_denied too ("Requested client
                 # not authorized.") if the administrator has not allowed all scopes.
                 return DelegationNotGranted(
-                    f"The school has not let this system act for its teachers with a scope that it needs {told}.",
+                    f"The school has not granted a scope that this system needs to act for its teachers {told}.",
                     hint=self._how_to_grant(capability),
                 )
             case "invalid_grant" if words.startswith("Invalid JWT"):
                 # A key that is being replaced, or a clock that is wrong.
                 return CredentialsUnavailable(
-                    f"Google does not accept what was signed {told}.",
-                    hint="It is tried again by itself. If that does not help, set the clock of this machine.",
+                    f"Google does not accept the signed request {told}.",
+                    hint="The system tries again by itself. If that does not help, correct the clock of this machine.",
                 )
             case "invalid_grant" if "account not found" in words:
                 return _no_service_account(told)
             case "invalid_grant":
                 return AccountNotUsable(f"Google knows no active account of the school for this teacher {told}.")
             case "admin_policy_enforced" | "org_internal":
-                return AppForbidden(f"The school's rules keep this system from the teacher's account {told}.")
+                return AppForbidden(f"The school's rules block this system from the teacher's account {told}.")
             case "invalid_client" | "deleted_client":
                 return _no_service_account(told)
             case "disabled_client":
@@ -143,7 +148,7 @@ class Delegation:
             case "":
                 return CredentialsUnavailable(f"Google's token endpoint does not answer ({kind}).")
             case _:
-                return CredentialsRefused("Google gives no token for this teacher.")
+                return CredentialsRefused("Google refuses a token for this teacher.")
 
     def _how_to_grant(self, capability: Capability) -> str:
         client = self._client_id or (
@@ -152,7 +157,7 @@ class Delegation:
         return (
             "In the Admin console under Security > Access and data control > API controls > Manage domain-wide "
             f"delegation, add the scope {' and '.join(capability.scopes)} to the client id {client}. "
-            "It may take some minutes, rarely a day, to hold."
+            "The change usually takes a few minutes, at most a day."
         )
 
 
@@ -192,14 +197,16 @@ class _Source:
                     self._found.refresh(requests)  # type: ignore[no-untyped-call]
                 except exceptions.TransportError:
                     raise CredentialsUnavailable(
-                        "What gives this process its own credentials does not answer."
+                        "The source of this process's own credentials does not answer."
                     ) from None
                 except exceptions.RefreshError as error:
                     if requests.refused is None or requests.refused.may_pass:
                         raise CredentialsUnavailable(
-                            f"What gives this process its own credentials does not answer ({type(error).__name__})."
+                            f"The source of this process's own credentials does not answer ({type(error).__name__})."
                         ) from None
-                    raise OwnCredentialsMissing("This process's Google credentials are not valid any more.") from None
+                    raise OwnCredentialsMissing(
+                        "This process's Google credentials are no longer valid.", hint=LOGIN
+                    ) from None
             return self._found
 
     def forget(self, credentials: LibraryCredentials) -> None:
@@ -234,6 +241,6 @@ def _service_account_off(told: str) -> SigningRefused:
 
 def _no_service_account(told: str) -> SigningRefused:
     return SigningRefused(
-        f"There is no service account of this name {told}.",
+        f"The service account in SERVICE_ACCOUNT_EMAIL does not exist {told}.",
         hint="Set SERVICE_ACCOUNT_EMAIL to the service account that the function runs as, and deploy again.",
     )

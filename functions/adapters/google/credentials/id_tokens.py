@@ -187,4 +187,4 @@ def _part(token: str, number: int) -> Mapping[str, Any]:
 def _refused(why: str) -> TokenRefused:
     """The error, after a line in the log that says why; neither repeats anything of the token."""
     log.info("token.refused", extra={"reason": why})
-    return TokenRefused("The token is not valid here.")
+    return TokenRefused("The token is not valid for this service.")

@@ -12,6 +12,12 @@ from functools import partial
 from google.auth.exceptions import GoogleAuthError
 
 from functions.adapters.consent.consents import Consent, Consents
+from functions.adapters.consent.errors import (
+    ConsentClientRefused,
+    ConsentMissing,
+    ConsentRevoked,
+    ConsentScopeMissing,
+)
 from functions.adapters.google.credentials.access_tokens import (
     AccessToken,
     Requests,
@@ -20,17 +26,9 @@ from functions.adapters.google.credentials.access_tokens import (
     fetched,
 )
 from functions.adapters.google.credentials.capabilities import Capability
+from functions.adapters.google.credentials.errors import AppForbidden
 from functions.domain.conferences.model import Organizer
-from functions.domain.errors import (
-    AppForbidden,
-    AttendanceError,
-    ConsentClientRefused,
-    ConsentMissing,
-    ConsentRevoked,
-    ConsentScopeMissing,
-    CredentialsRefused,
-    CredentialsUnavailable,
-)
+from functions.domain.errors import AttendanceError, CredentialsRefused, CredentialsUnavailable
 
 COMMAND = "python -m functions.setup_oauth"
 _FLAGS = {
@@ -54,12 +52,12 @@ class OwnConsent:
 
     async def token(self, teacher: Organizer, capability: Capability) -> AccessToken:
         """A new token as this teacher; raises as `Credentials.metadata` does."""
-        consent = await self._consents.get(teacher)
+        try:
+            consent = await self._consents.get(teacher)
+        except ConsentMissing as error:  # or it is there and hidden from us, of which the hint says more
+            raise ConsentMissing(error.message, hint=f"{_consent_first(capability)} {error.hint}") from None
         if consent is None:
-            hint = _consent_again(capability)
-            if capability is Capability.REPORTS:
-                hint += " Set REPORTS_ADMIN to what it prints: a consent in Secret Manager is found by users/ID alone."
-            raise ConsentMissing("The teacher has not consented yet.", hint=hint)
+            raise ConsentMissing("The teacher has not consented yet.", hint=_consent_first(capability))
         if set(capability.scopes) - consent.scopes:
             raise _scope_missing(capability)
         return await self._requests.on_thread(partial(self._exchanged, consent, capability))
@@ -95,7 +93,7 @@ def _named(refused: TokenRefusal | None, kind: str, capability: Capability) -> A
             )
         case "invalid_grant":
             return ConsentRevoked(
-                f"The teacher's consent does not hold any more ({code}).",
+                f"The teacher's consent is no longer valid ({code}).",
                 hint=f"{ConsentRevoked.default_hint} The command: {COMMAND}{_flags(capability)}"
                 if capability in _FLAGS
                 else None,
@@ -103,21 +101,28 @@ def _named(refused: TokenRefusal | None, kind: str, capability: Capability) -> A
         case "invalid_scope":
             return _scope_missing(capability)
         case "unauthorized_client" | "invalid_client" | "deleted_client" | "disabled_client":
-            return ConsentClientRefused(f"Google does not accept the OAuth client any more ({code}).")
+            return ConsentClientRefused(f"Google no longer accepts the OAuth client ({code}).")
         case "access_denied" | "admin_policy_enforced" | "org_internal":
-            return AppForbidden(f"The school's rules keep this app from the teacher's account ({code}).")
+            return AppForbidden(f"The school's rules block this app from the teacher's account ({code}).")
         case "":
             return CredentialsUnavailable(f"Google's token endpoint does not answer ({kind}).")
         case _:
-            return CredentialsRefused("Google gives no token for this teacher.")
+            return CredentialsRefused("Google refuses a token for this teacher.")
 
 
 def _scope_missing(capability: Capability) -> ConsentScopeMissing:
     return ConsentScopeMissing(
         "The teacher did not consent to what this needs.",
-        hint=f"{_consent_again(capability)} Every box on Google's page is to be ticked; this needs the scope "
+        hint=f"{_consent_again(capability)} Tick every box on Google's page; this needs the scope "
         f"{' and '.join(capability.scopes)}.",
     )
+
+
+def _consent_first(capability: Capability) -> str:
+    hint = _consent_again(capability)
+    if capability is Capability.REPORTS:
+        hint += " Set REPORTS_ADMIN to what it prints: a consent in Secret Manager is found only by users/ID."
+    return hint
 
 
 def _consent_again(capability: Capability) -> str:

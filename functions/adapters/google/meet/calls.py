@@ -8,25 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from typing import TypeVar
 
 from google.api_core import exceptions as gexc
 
+from functions.adapters.google.calls.grpc import is_disabled, lacks_scope
 from functions.adapters.google.calls.pacing import Pacing
 from functions.adapters.google.calls.repeating import Method, repeated
+from functions.adapters.google.calls.services import MEET
 from functions.adapters.google.credentials.capabilities import Credentials, Metadata, accepted
 from functions.adapters.patience import limit
-from functions.domain.errors import (
-    AttendanceError,
-    ConferenceRecordGone,
-    MeetAccessDenied,
-    MeetApiDisabled,
-    MeetCredentialsRefused,
-    MeetNotShown,
-    MeetRequestRefused,
-    MeetScopeMissing,
-    MeetUnavailable,
-)
+from functions.domain.errors import AttendanceError, ConferenceRecordGone
 
 ATTEMPT_TIMEOUT = 20.0
 """Seconds for one answer."""
@@ -52,6 +45,9 @@ MAX_AT_ONCE = 256
 """Calls under way in one instance."""
 
 _HIDDEN = re.compile(r"\bit (?:might|may) not exist\b")
+
+Naming = Callable[[str], AttendanceError]
+"""Makes our error, from what happened in a sentence."""
 
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
@@ -111,9 +107,9 @@ class ReadingCalls:
         request: RequestT,
         *,
         attempts: int | None = None,
-        if_missing: type[AttendanceError] = ConferenceRecordGone,
-        if_hidden: type[AttendanceError] = MeetNotShown,
-        if_refused: type[AttendanceError] = MeetRequestRefused,
+        if_missing: Naming = ConferenceRecordGone,
+        if_hidden: Naming = MEET.not_shown,
+        if_refused: Naming = MEET.refused,
     ) -> ResponseT:
         """Make a call until it succeeds, is refused, or was made often enough.
 
@@ -161,14 +157,13 @@ class ReadingCalls:
 def named(
     error: gexc.GoogleAPICallError,
     *,
-    if_missing: type[AttendanceError] = ConferenceRecordGone,
-    if_hidden: type[AttendanceError] = MeetNotShown,
-    if_refused: type[AttendanceError] = MeetRequestRefused,
+    if_missing: Naming = ConferenceRecordGone,
+    if_hidden: Naming = MEET.not_shown,
+    if_refused: Naming = MEET.refused,
 ) -> AttendanceError:
     """Our error for Google's; whatever we do not know may pass by itself, so that nothing is lost.
 
-    `reason` is that of google.rpc.ErrorInfo: https://cloud.google.com/apis/design/errors#error_info. Answers that
-    lack it are told apart by the words that Google's services use. Meet answers 403 "Permission denied on resource
+    Meet answers 403 "Permission denied on resource
     Conference (or it might not exist)" also for what it does not have: https://google.aip.dev/211 .
     """
     kind = type(error).__name__
@@ -177,18 +172,16 @@ def named(
         case gexc.NotFound():
             return if_missing(f"Meet does not know the resource ({kind}).")
         case gexc.Unauthorized():
-            return MeetCredentialsRefused(f"Meet does not accept the organizer's credentials ({kind}).")
-        case gexc.Forbidden() if error.reason == "SERVICE_DISABLED" or "has not been used in project" in words:
-            return MeetApiDisabled(f"The Meet API is not enabled ({kind}).")
-        case gexc.Forbidden() if (
-            error.reason == "ACCESS_TOKEN_SCOPE_INSUFFICIENT" or "insufficient authentication scopes" in words
-        ):
-            return MeetScopeMissing(f"The organizer's token lacks a scope that Meet needs ({kind}).")
+            return MEET.token_not_accepted(f"Meet does not accept the organizer's credentials ({kind}).")
+        case gexc.Forbidden() if is_disabled(error):
+            return MEET.disabled(f"The Meet API is not enabled ({kind}).")
+        case gexc.Forbidden() if lacks_scope(error):
+            return MEET.scope_missing(f"The organizer's token lacks a scope that Meet needs ({kind}).")
         case gexc.Forbidden() if _HIDDEN.search(words):
             return if_hidden(f"Meet does not show the resource, or does not have it ({kind}).")
         case gexc.Forbidden():
-            return MeetAccessDenied(f"Meet does not show this conference to its organizer ({kind}).")
+            return MEET.denied(f"Meet does not show this conference to its organizer ({kind}).")
         case gexc.BadRequest() | gexc.MethodNotImplemented():
             return if_refused(f"Meet calls the request invalid ({kind}).")
         case _:
-            return MeetUnavailable(f"Meet does not answer ({kind}).")
+            return MEET.unavailable(f"Meet does not answer ({kind}).")

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from google.apps import meet_v2
 
+from functions.adapters.google.calls.services import MEET
 from functions.adapters.google.credentials.capabilities import Capability, CredentialsPool
-from functions.adapters.google.meet.calls import MeetCalls, ReadingCalls
+from functions.adapters.google.meet.calls import MeetCalls, Naming, ReadingCalls
 from functions.adapters.google.meet.pages import Message, pages
 from functions.domain.conferences.model import (
     AnonymousUser,
@@ -31,13 +32,7 @@ from functions.domain.conferences.model import (
     clean_display_name,
 )
 from functions.domain.conferences.rereading import NOTHING_KNOWN, Known
-from functions.domain.errors import (
-    AttendanceError,
-    MeetAccessDenied,
-    MeetCredentialsRefused,
-    MeetRequestRefused,
-    MeetUnavailable,
-)
+from functions.domain.errors import AccessDenied, RequestRefused, TokenNotAccepted, Unavailable
 from functions.ports.clock import Clock
 from functions.ports.google import Listing
 
@@ -137,7 +132,7 @@ class MeetConferences:
             page = await call(
                 self._records.list_conference_records,
                 request,
-                if_missing=MeetRequestRefused,
+                if_missing=MEET.refused,
                 if_refused=_if_refused(token),
             )
             # Pages move while conferences begin, so that one may come twice.
@@ -163,10 +158,10 @@ class MeetConferences:
         """The room of a conference. Its code is a convenience: without it the attendance is as good."""
         try:
             request = meet_v2.GetSpaceRequest(name=name)
-            answer = await call(self._spaces.get_space, request, attempts=SPACE_ATTEMPTS, if_missing=MeetRequestRefused)
-        except MeetCredentialsRefused:
+            answer = await call(self._spaces.get_space, request, attempts=SPACE_ATTEMPTS, if_missing=MEET.refused)
+        except TokenNotAccepted:
             raise  # they died while the conference was read: that says nothing of the room
-        except (MeetUnavailable, MeetAccessDenied, MeetRequestRefused):
+        except (Unavailable, AccessDenied, RequestRefused):
             return Space(name, meeting_code=None, meeting_uri=None)
         return Space(name, answer.meeting_code or None, answer.meeting_uri or None)
 
@@ -223,8 +218,8 @@ class MeetConferences:
             page = await call(
                 self._session_pages,
                 request,
-                if_missing=MeetUnavailable,
-                if_hidden=MeetUnavailable,
+                if_missing=MEET.unavailable,
+                if_hidden=MEET.unavailable,
                 if_refused=_if_refused(token),
             )
             for session in page.participant_sessions:
@@ -254,16 +249,16 @@ def _rfc3339(moment: datetime) -> str:
 def _next(token: str, *, after: str) -> str:
     """The token of the next page; one that leads nowhere is no answer."""
     if token and token == after:
-        raise MeetUnavailable("Meet gives the same page again and again.")
+        raise MEET.unavailable("Meet keeps returning the same page.")
     return token
 
 
-def _if_refused(page_token: str) -> type[AttendanceError]:
+def _if_refused(page_token: str) -> Naming:
     """What it means when Meet calls a request invalid: of a following page, that its token is good no longer.
 
     A page token may expire: https://google.aip.dev/158#expiring-page-tokens. The next read begins with the first page.
     """
-    return MeetUnavailable if page_token else MeetRequestRefused
+    return MEET.unavailable if page_token else MEET.refused
 
 
 # Below, messages are the protobuf ones inside the client's wrappers: these tell an unset field from an empty one,
@@ -306,7 +301,7 @@ def _user(participant: Message) -> User:
 def _start(message: Message) -> datetime:
     """When something began. Meet sets it for all that it lists; without it, an answer is not what Meet knows."""
     if not message.HasField("start_time"):
-        raise MeetUnavailable("Meet gives a conference record or a participant session without its start.")
+        raise MEET.unavailable("Meet returned a conference record or a participant session without a start time.")
     return _time(message.start_time)
 
 

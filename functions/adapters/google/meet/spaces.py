@@ -11,11 +11,12 @@ from google.api_core import exceptions as gexc
 from google.apps import meet_v2
 
 from functions.adapters.google.calls.repeating import repeated
+from functions.adapters.google.calls.services import MEET
 from functions.adapters.google.credentials.capabilities import Capability, CredentialsPool, Metadata, accepted
 from functions.adapters.google.meet.calls import ATTEMPT_TIMEOUT, MeetCalls, named
 from functions.adapters.patience import limit
 from functions.domain.conferences.model import Organizer, Space
-from functions.domain.errors import MeetRequestRefused, MeetScopeMissing
+from functions.domain.errors import RequestRefused, ScopeMissing
 
 FIND_ATTEMPTS = 5
 """How often a room is asked for: some seconds of pauses."""
@@ -24,15 +25,22 @@ CREATE_ATTEMPTS = 3
 """How often a room is made: a second of pauses, of the 10 a minute that one teacher may make."""
 
 _LINK = re.compile(r"(?:https?://)?meet\.google\.com/([a-z-]+)(?:[/?#].*)?")
-_CODE = re.compile(r"([a-z]{3})-?([a-z]{4})-?([a-z]{3})")
+_CODE = re.compile(r"(?=.{1,128}$)[a-z]+-[a-z]+-[a-z]+")
+"""https://developers.google.com/workspace/meet/api/reference/rest/v2/spaces#Space.FIELDS.meeting_code"""
+
+_TEN_LETTERS = re.compile(r"([a-z]{3})-?([a-z]{4})-?([a-z]{3})")
+"""As people type the codes that Meet gives by itself."""
 
 
 def code_of(typed: str) -> str | None:
     """The meeting code, as `abc-mnop-xyz`, in what somebody typed: a code, or the link to a meeting."""
     text = typed.strip().lower()
     link = _LINK.fullmatch(text)
-    code = _CODE.fullmatch(link[1] if link else text)
-    return "-".join(code.groups()) if code else None
+    code = link[1] if link else text
+    if _CODE.fullmatch(code):
+        return code
+    parts = _TEN_LETTERS.fullmatch(code)
+    return "-".join(parts.groups()) if parts else None
 
 
 class MeetSpaces:
@@ -67,9 +75,9 @@ class MeetSpaces:
         try:
             return _space(await repeated(attempt, attempts=CREATE_ATTEMPTS, maximum=1.0, if_error=_nothing_was_made))
         except gexc.GoogleAPICallError as error:
-            ours = named(error, if_missing=MeetRequestRefused)
-            if isinstance(ours, MeetScopeMissing):
-                ours.hint = ours.hint.replace("meetings.space.readonly", "meetings.space.created")
+            ours = named(error, if_missing=MEET.refused)
+            if isinstance(ours, ScopeMissing):
+                raise MEET.scope_missing(ours.message, scope=Capability.MAKE_ROOM.scopes[0]) from error
             raise ours from error
 
     async def find(self, meeting_code: str, *, teacher: Organizer) -> Space | None:
@@ -85,10 +93,10 @@ class MeetSpaces:
                 self._spaces.get_space,
                 request,
                 attempts=FIND_ATTEMPTS,
-                if_missing=MeetRequestRefused,
-                if_hidden=MeetRequestRefused,
+                if_missing=MEET.refused,
+                if_hidden=MEET.refused,
             )
-        except MeetRequestRefused:
+        except RequestRefused:
             return None
         return _space(answer)
 

@@ -11,19 +11,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from functions.adapters.google.calls.rest import Api, Missing, RestApi
+from functions.adapters.google.calls.services import DIRECTORY
 from functions.adapters.google.credentials.capabilities import Credentials
-from functions.adapters.google.people.people_api import IDENTITY_ERRORS
 from functions.domain.conferences.model import Identity, IdentitySource, clean_display_name
-from functions.domain.errors import IdentityRequestRefused
+from functions.domain.errors import RequestRefused
 
-API = Api(
-    name="admin",
-    version="directory_v1",
-    title="Admin SDK API (Directory)",
-    service="admin.googleapis.com",
-    scope="https://www.googleapis.com/auth/admin.directory.user.readonly",
-    errors=IDENTITY_ERRORS,
-)
+API = Api(DIRECTORY, "admin", "directory_v1")
 
 _FIELDS = "id,primaryEmail,aliases,nonEditableAliases,name(fullName,givenName,familyName)"
 """Not `emails`: anybody who may edit the account can type any address into it. The aliases are Google's own:
@@ -57,7 +50,7 @@ class Directory:
                 ),
                 credentials,
             )
-        except (Missing, IdentityRequestRefused):
+        except (Missing, RequestRefused):
             return None
         return _identity(answer)
 

@@ -9,20 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Sequence
 
+from functions.adapters.consent.errors import ConsentScopeMissing
+from functions.adapters.google.calls.services import DIRECTORY
 from functions.adapters.google.credentials.capabilities import Capability, CredentialsPool
+from functions.adapters.google.credentials.errors import DelegationNotGranted
 from functions.adapters.google.people.directory import Directory
 from functions.adapters.google.people.people_api import BATCH, People
 from functions.domain.conferences.model import Identity, Organizer
-from functions.domain.errors import (
-    AttendanceError,
-    ConsentScopeMissing,
-    DelegationNotGranted,
-    IdentitiesUnavailable,
-    IdentityAccessDenied,
-    IdentityScopeMissing,
-    NeedsOperator,
-    Permanent,
-)
+from functions.domain.errors import AccessDenied, AttendanceError, NeedsOperator, Permanent, ScopeMissing
 from functions.domain.marking.addresses import mailboxes
 from functions.ports.google import LookUp
 
@@ -37,7 +31,7 @@ DIRECTORY_AT_ONCE = 10
 https://developers.google.com/workspace/admin/directory/v1/limits"""
 
 
-_NOT_GRANTED = (ConsentScopeMissing, DelegationNotGranted, IdentityScopeMissing)
+_NOT_GRANTED = (ConsentScopeMissing, DelegationNotGranted, ScopeMissing)
 """A service that a school does not let us ask is not in use: the other one's word is the last."""
 
 
@@ -76,7 +70,7 @@ class GoogleIdentities:
                 for first in range(0, len(asked), BATCH):
                     tasks.create_task(self._batch(asked[first : first + BATCH], search))
         except TimeoutError:
-            search.reasons.add(IdentitiesUnavailable.reason)
+            search.reasons.add(DIRECTORY.reasons.unavailable)
         return search.outcome()
 
     async def account(self, email: str) -> Identity | None:
@@ -86,7 +80,7 @@ class GoogleIdentities:
             async with asyncio.timeout(ACCOUNT_DEADLINE):
                 return await self._account(email)
         except TimeoutError:
-            raise IdentitiesUnavailable("The Directory and the People API take too long.") from None
+            raise DIRECTORY.unavailable("The Directory and the People API take too long.") from None
 
     def close(self) -> None:
         """Let go of threads and connections."""
@@ -128,7 +122,7 @@ class GoogleIdentities:
                 credentials = self._credentials.of(search.acting_as, Capability.PEOPLE)
                 answer = await self._people.look_up(users, credentials)
         except TimeoutError:
-            search.reasons.add(IdentitiesUnavailable.reason)
+            search.reasons.add(DIRECTORY.reasons.unavailable)
         except AttendanceError as error:
             search.reasons.add(error.reason)
             search.people_in_use = not isinstance(error, _NOT_GRANTED)
@@ -136,7 +130,7 @@ class GoogleIdentities:
             search.found.update(answer.found)
             search.people_answered.update(set(users) - answer.failed)
             if answer.failed:
-                search.reasons.add(IdentitiesUnavailable.reason)
+                search.reasons.add(DIRECTORY.reasons.unavailable)
 
     async def _ask_directory(self, user: str, search: _Search) -> None:
         async with search.places:
@@ -156,7 +150,7 @@ class GoogleIdentities:
 
     async def _refused(self, user: str, error: NeedsOperator, search: _Search) -> None:
         """A refusal is about this account alone if the Directory answers for the teacher who asks, else about all."""
-        about_person = isinstance(error, IdentityAccessDenied) and not isinstance(error, IdentityScopeMissing)
+        about_person = isinstance(error, AccessDenied) and not isinstance(error, ScopeMissing)
         answers = await self._answers_teacher(search) if about_person else False
         if answers:
             search.directory_answered.add(user)

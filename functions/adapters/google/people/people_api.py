@@ -11,16 +11,11 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from functions.adapters.google.calls.rest import Api, ErrorsOf, Missing, RestApi
+from functions.adapters.google.calls.rest import Api, Missing, RestApi
+from functions.adapters.google.calls.services import PEOPLE
 from functions.adapters.google.credentials.capabilities import Credentials
 from functions.domain.conferences.model import Identity, IdentitySource, clean_display_name
-from functions.domain.errors import (
-    IdentitiesApiDisabled,
-    IdentitiesUnavailable,
-    IdentityAccessDenied,
-    IdentityRequestRefused,
-    IdentityScopeMissing,
-)
+from functions.domain.errors import RequestRefused
 
 BATCH = 200
 """The most accounts that people.getBatchGet takes."""
@@ -47,22 +42,7 @@ read is nobody's), NOT_FOUND, PERMISSION_DENIED."""
 _MOST_HALVINGS = 24
 """How often a batch that is refused is halved: an id that has two hundred refused is found after eight times."""
 
-IDENTITY_ERRORS = ErrorsOf(
-    unavailable=IdentitiesUnavailable,
-    api_disabled=IdentitiesApiDisabled,
-    scope_missing=IdentityScopeMissing,
-    access_denied=IdentityAccessDenied,
-    request_refused=IdentityRequestRefused,
-)
-
-API = Api(
-    name="people",
-    version="v1",
-    title="People API",
-    service="people.googleapis.com",
-    scope="https://www.googleapis.com/auth/directory.readonly",
-    errors=IDENTITY_ERRORS,
-)
+API = Api(PEOPLE, "people", "v1")
 
 
 @dataclass(slots=True)
@@ -112,7 +92,7 @@ class People:
             batch = waiting.pop()
             try:
                 answer = await self._ask([f"people/{user.removeprefix('users/')}" for user in batch], credentials)
-            except IdentityRequestRefused:
+            except RequestRefused:
                 if not halvings and not await self._answers(credentials):
                     raise
                 halvings += 1
@@ -128,7 +108,7 @@ class People:
         """Whether People takes such a request for the person who asks."""
         try:
             await self._ask(["people/me"], credentials)
-        except IdentityRequestRefused:
+        except RequestRefused:
             return False
         return True
 
@@ -142,7 +122,7 @@ class People:
             )
         except Missing:
             # Each account has an answer of its own, so this is about none of them.
-            raise IdentityRequestRefused(f"The {API.title} does not know the request (HTTP 404).") from None
+            raise PEOPLE.refused(f"The {PEOPLE.title} does not know the request (HTTP 404).") from None
 
     def _read(self, answer: Mapping[str, Any], users: Collection[str], result: PeopleAnswer) -> None:
         """Add the accounts in an answer to a result."""

@@ -16,7 +16,7 @@ from google.pubsub_v1 import AcknowledgeRequest, PullRequest, PullResponse, Rece
 from functions.adapters.google.calls.repeating import may_pass, repeated
 from functions.adapters.own_credentials import own_credentials_error
 from functions.adapters.patience import limit
-from functions.domain.errors import AttendanceError, DeadLettersRefused, JobsUnavailable
+from functions.domain.errors import AttendanceError, JobsUnavailable, NeedsOperator
 from functions.ports.messages import DeadLetter
 
 WAIT = 5.0
@@ -28,7 +28,19 @@ MOST = 100
 ATTEMPTS = 4
 """How often one call is made."""
 
-_FROM = "CloudPubSubDeadLetterSourceSubscription"
+_FROM, _OF_PROJECT = "CloudPubSubDeadLetterSourceSubscription", "CloudPubSubDeadLetterSourceSubscriptionProject"
+"""Attributes that Pub/Sub adds: the id of the subscription that gave up, and its project."""
+
+
+class DeadLettersRefused(NeedsOperator):
+    """The subscription that dead letters wait in does not let us take them."""
+
+    reason = "dead-letters-refused"
+    default_hint = (
+        "Let the service account subscribe to them: gcloud pubsub subscriptions add-iam-policy-binding "
+        "attendance-dead-letter --member=serviceAccount:SERVICE_ACCOUNT_EMAIL --role=roles/pubsub.subscriber. "
+        "Deploying again also does this."
+    )
 
 
 class PubsubDeadLetters:
@@ -86,7 +98,9 @@ class PubsubDeadLetters:
                 "publishTime": published.rfc3339() if published else None,
                 **({"orderingKey": message.ordering_key} if message.ordering_key else {}),
             },
-            "subscription": attributes.get(_FROM, self._subscription),
+            "subscription": f"projects/{attributes[_OF_PROJECT]}/subscriptions/{attributes[_FROM]}"
+            if {_FROM, _OF_PROJECT} <= attributes.keys()
+            else self._subscription,
         }
         return DeadLetter(body, received.ack_id)
 
@@ -100,7 +114,7 @@ def _named(error: Exception) -> AttendanceError:
     kind = type(error).__name__
     lacking = own_credentials_error(error)
     if lacking:
-        return JobsUnavailable(f"{lacking.message} Pub/Sub cannot be asked.", hint=lacking.hint)
+        return JobsUnavailable(f"{lacking.message} Pub/Sub cannot be called.", hint=lacking.hint)
     if isinstance(error, gexc.Forbidden | gexc.Unauthorized):
-        return DeadLettersRefused(f"The dead letters are closed to us ({kind}).")
-    return JobsUnavailable(f"The dead letters cannot be taken ({kind}).")
+        return DeadLettersRefused(f"Pub/Sub refuses access to the dead letters ({kind}).")
+    return JobsUnavailable(f"The dead letters cannot be read ({kind}).")

@@ -61,12 +61,14 @@ class PubsubJobs:
             kind = type(error).__name__
             lacking = own_credentials_error(error)
             if lacking:
-                raise JobsUnavailable(f"{lacking.message} Pub/Sub cannot be asked.", hint=lacking.hint) from error
+                raise JobsUnavailable(f"{lacking.message} Pub/Sub cannot be called.", hint=lacking.hint) from error
             if isinstance(error, gexc.NotFound | gexc.Forbidden):
                 # Mended by a deployment; until then the work must not be lost.
-                hint = "Deploy again, which makes the topic and lets this system publish to it."
-                raise JobsUnavailable(f"The jobs' topic is missing or closed to us ({kind}).", hint=hint) from error
-            raise JobsUnavailable(f"The jobs' topic does not take messages ({kind}).") from error
+                hint = "Deploy again: this creates the topic and lets this system publish to it."
+                raise JobsUnavailable(
+                    f"The jobs' topic is missing, or this system may not publish to it ({kind}).", hint=hint
+                ) from error
+            raise JobsUnavailable(f"The jobs' topic does not accept messages ({kind}).") from error
 
 
 def _message(job: Job) -> PubsubMessage:

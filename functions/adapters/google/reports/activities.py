@@ -12,18 +12,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from functions.adapters.google.calls.pacing import Pacing
-from functions.adapters.google.calls.rest import Api, ErrorsOf, Missing, RestApi
+from functions.adapters.google.calls.rest import Api, Missing, RestApi
 from functions.adapters.google.calls.rest_pages import all_pages
+from functions.adapters.google.calls.services import REPORTS
 from functions.adapters.google.credentials.capabilities import Capability, CredentialsPool
 from functions.adapters.google.reports.rows import EVENT, Told, endpoints_of
 from functions.domain.conferences.model import Organizer
-from functions.domain.errors import (
-    ReportsAccessDenied,
-    ReportsApiDisabled,
-    ReportsRequestRefused,
-    ReportsScopeMissing,
-    ReportsUnavailable,
-)
 from functions.ports.clock import Clock
 from functions.ports.google import Report
 
@@ -36,20 +30,7 @@ FIELDS = "items(id/time,actor(email,profileId),events(name,parameters(name,value
 QUERIES_PER_MINUTE = 200
 """Below the 250 that activities.list with a filter allows: https://developers.google.com/workspace/admin/reports/v1/limits"""
 
-API = Api(
-    name="admin",
-    version="reports_v1",
-    title="Admin SDK API (Reports)",
-    service="admin.googleapis.com",
-    scope=Capability.REPORTS.scopes[0],
-    errors=ErrorsOf(
-        unavailable=ReportsUnavailable,
-        api_disabled=ReportsApiDisabled,
-        scope_missing=ReportsScopeMissing,
-        access_denied=ReportsAccessDenied,
-        request_refused=ReportsRequestRefused,
-    ),
-)
+API = Api(REPORTS, "admin", "reports_v1")
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +98,7 @@ class GoogleReports:
         try:
             return await self._rest.call(request, credentials)
         except Missing:
-            raise ReportsRequestRefused("The Reports API knows no such report (HTTP 404).") from None
+            raise REPORTS.refused("The Reports API does not know this report (HTTP 404).") from None
 
 
 def _as_filtered(meeting_code: str) -> str:

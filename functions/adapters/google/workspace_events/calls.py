@@ -18,18 +18,13 @@ from google.longrunning import (  # type: ignore[import-untyped]  # the package 
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]  # the package ships stubs but no py.typed
 
+from functions.adapters.google.calls.grpc import is_disabled, lacks_scope
 from functions.adapters.google.calls.pacing import Pacing
 from functions.adapters.google.calls.repeating import Method, repeated
+from functions.adapters.google.calls.services import EVENTS
 from functions.adapters.google.credentials.capabilities import Credentials, Metadata, accepted
 from functions.adapters.patience import limit
-from functions.domain.errors import (
-    AttendanceError,
-    SubscriptionRefused,
-    SubscriptionsApiDisabled,
-    SubscriptionScopeMissing,
-    SubscriptionsUnavailable,
-    SubscriptionTopicRefused,
-)
+from functions.domain.errors import AccessDenied, AttendanceError
 
 ATTEMPT_TIMEOUT = 20.0
 """Seconds for one answer."""
@@ -39,6 +34,17 @@ ATTEMPTS = 5
 
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
+
+
+class TopicRefused(AccessDenied):
+    """Google Meet may not publish to the topic, or it does not exist."""
+
+    reason = EVENTS.reasons.denied
+    default_hint = (
+        "Let Meet publish to the topic: gcloud pubsub topics add-iam-policy-binding EVENTS_TOPIC "
+        "--member=serviceAccount:meet-api-event-push@system.gserviceaccount.com --role=roles/pubsub.publisher. "
+        "The topic must exist, in the same Google Cloud project as this system."
+    )
 
 
 class SubscriptionCalls:
@@ -121,17 +127,15 @@ def named(error: gexc.GoogleAPICallError) -> AttendanceError:
     kind = type(error).__name__
     words = str(error.message or "").lower()
     match error:
-        case gexc.Forbidden() if error.reason == "SERVICE_DISABLED" or "has not been used in project" in words:
-            return SubscriptionsApiDisabled(f"The Workspace Events API is not enabled ({kind}).")
-        case gexc.Forbidden() if (
-            error.reason == "ACCESS_TOKEN_SCOPE_INSUFFICIENT" or "insufficient authentication scopes" in words
-        ):
-            return SubscriptionScopeMissing(f"The organizer's token lacks a scope that subscribing needs ({kind}).")
+        case gexc.Forbidden() if is_disabled(error):
+            return EVENTS.disabled(f"The Workspace Events API is not enabled ({kind}).")
+        case gexc.Forbidden() if lacks_scope(error):
+            return EVENTS.scope_missing(f"The organizer's token lacks a scope that subscribing needs ({kind}).")
         case gexc.Forbidden() | gexc.NotFound() | gexc.BadRequest() if "topic" in words or "pubsub" in words:
-            return SubscriptionTopicRefused(f"Meet may not publish to the topic ({kind}).")
+            return TopicRefused(f"Meet may not publish to the topic ({kind}).")
         case gexc.Unauthorized():
-            return SubscriptionRefused(f"The Workspace Events API does not accept the credentials ({kind}).")
+            return EVENTS.denied(f"The Workspace Events API does not accept the credentials ({kind}).")
         case gexc.Forbidden() | gexc.NotFound() | gexc.BadRequest() | gexc.MethodNotImplemented():
-            return SubscriptionRefused(f"The Workspace Events API refuses the subscription ({kind}).")
+            return EVENTS.denied(f"The Workspace Events API refuses the subscription ({kind}).")
         case _:
-            return SubscriptionsUnavailable(f"The Workspace Events API does not answer ({kind}).")
+            return EVENTS.unavailable(f"The Workspace Events API does not answer ({kind}).")

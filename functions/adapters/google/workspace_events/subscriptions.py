@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
@@ -20,11 +21,12 @@ from google.protobuf import duration_pb2, field_mask_pb2
 
 from functions.adapters.google.calls.pacing import Pacing
 from functions.adapters.google.calls.repeating import Method
+from functions.adapters.google.calls.services import EVENTS
 from functions.adapters.google.credentials.capabilities import Capability, CredentialsPool
 from functions.adapters.google.workspace_events.calls import ATTEMPTS, SubscriptionCalls, begun, naming, raise_failure
 from functions.domain.conferences.model import Organizer, Subscription, SubscriptionState
-from functions.domain.conferences.subscriptions import suspension_hint
-from functions.domain.errors import OrganizerUnknown, SubscriptionRefused, SubscriptionsUnavailable
+from functions.domain.errors import AccessDenied, OrganizerUnknown
+from functions.hints import suspension_hint
 
 if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
@@ -98,7 +100,8 @@ class WorkspaceEventsSubscriptions:
     async def replace(self, name: str, *, organizer: Organizer) -> Subscription:
         """See the port. If only event types are missing they are added, without a moment in which no event comes.
 
-        https://developers.google.com/workspace/events/guides/update-subscription
+        https://developers.google.com/workspace/events/guides/update-subscription lets event types be changed; the
+        comments of the released client call them immutable. Where they cannot be changed, it is made again.
         """
         target, call = _target(organizer), self._calls(organizer)
         with naming():
@@ -108,8 +111,9 @@ class WorkspaceEventsSubscriptions:
                     subscription=events.Subscription(name=name, event_types=EVENT_TYPES),
                     update_mask=field_mask_pb2.FieldMask(paths=["event_types"]),
                 )
-                changed = await self._changed(name, self._client.update_subscription, request, call)
-                return changed or await self._ensured(target, call)
+                with suppress(gexc.InvalidArgument):
+                    changed = await self._changed(name, self._client.update_subscription, request, call)
+                    return changed or await self._ensured(target, call)
             others = {found.name async for found in self._listed(target, call) if not self._fits(found, call)}
             for other in sorted({name, *others} if before else others):
                 await self._removed(other, call)
@@ -152,8 +156,9 @@ class WorkspaceEventsSubscriptions:
                 shown = await self._shown(name, call)
                 if shown is None or shown.state is not SubscriptionState.SUSPENDED:
                     return shown
-                raise SubscriptionRefused(
-                    f"What the subscription was suspended for is not mended ({shown.suspension_reason}).",
+                raise AccessDenied(
+                    f"The cause of the suspension is still there ({shown.suspension_reason}).",
+                    reason=EVENTS.reasons.denied,
                     hint=suspension_hint(shown.suspension_reason),
                 ) from error
 
@@ -223,15 +228,13 @@ class WorkspaceEventsSubscriptions:
                 if not token:
                     raise
                 # A page token may expire: https://google.aip.dev/158#expiring-page-tokens
-                raise SubscriptionsUnavailable(
-                    "The Workspace Events API takes its own page token no longer."
-                ) from error
+                raise EVENTS.unavailable("The Workspace Events API no longer accepts its own page token.") from error
             for found in page.subscriptions:
                 yield found
             if not page.next_page_token:
                 return
             if page.next_page_token == token:
-                raise SubscriptionsUnavailable("The Workspace Events API gives the same page again and again.")
+                raise EVENTS.unavailable("The Workspace Events API keeps returning the same page.")
             token = page.next_page_token
 
     async def _shown(self, name: str, call: SubscriptionCalls) -> Subscription | None:
@@ -326,7 +329,7 @@ def _target(organizer: Organizer) -> str:
     """Whom the subscription is about; Google takes the id alone, not the address."""
     if organizer.user is None:
         raise OrganizerUnknown(
-            "Nobody can be subscribed to without the account's id.",
+            "The account's id is not known, but a subscription needs it.",
             hint="Enrol the teacher again by e-mail, so that the id is looked up.",
         )
     return f"{_ACCOUNTS}{organizer.user}"

@@ -44,7 +44,7 @@ class Document:
     Attributes:
         path: Which one.
         fields: What it holds.
-        version: Changes with every write to it; only its database understands it.
+        version: Another one after every write that changed something in it; only its database understands it.
         seen_at: A moment at which the database held it so; reading `at` it shows what else there was.
     """
 
@@ -165,6 +165,8 @@ class Database(Protocol):
     async def commit(self, writes: Sequence[Write], *, unchanged: Sequence[Document] = ()) -> None:
         """Do all writes at one moment, or none; StoreConflict if an expectation does not hold.
 
+        A document that holds the same after it as before keeps its version.
+
         Args:
             writes: What to do.
             unchanged: Further documents that must still be as they were read, and stay so.
@@ -184,4 +186,4 @@ def field_value(fields: Mapping[str, Any], name: str, default: object = None) ->
 def check_readable(at: datetime | None, *, now: datetime) -> None:
     """Refuse a moment that a database need not remember any more."""
     if at is not None and at < now - READABLE_FOR:
-        raise ReadTooOld("What is asked for lies more than an hour back.")
+        raise ReadTooOld("The requested moment is more than an hour ago.")

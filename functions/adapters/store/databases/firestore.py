@@ -181,19 +181,19 @@ def translated(
         if isinstance(error, gexc.FailedPrecondition) and "index" in error.message:
             raise StoreUnavailable(
                 "Firestore has no index for this query, or is still building it.",
-                hint="Create the indexes of infra/firestore.indexes.json (deploying does). Firestore builds a new one "
-                "in some minutes: gcloud firestore indexes composite list.",
+                hint="Create the indexes of infra/firestore.indexes.json (deploying does). Firestore needs a few "
+                "minutes to build a new index: gcloud firestore indexes composite list.",
             ) from error
         if at and isinstance(error, gexc.BadRequest):
-            raise ReadTooOld("Firestore does not read that moment any more.") from error
+            raise ReadTooOld("Firestore can no longer read that moment.") from error
         raise StoreUnavailable(
-            f"Firestore does not let this function in ({type(error).__name__}).",
+            f"Firestore refuses access to this function ({type(error).__name__}).",
             hint="Check that the database exists (gcloud firestore databases list) and that the function's "
             "service account has roles/datastore.user.",
         ) from error
     except (gexc.GoogleAPICallError, gexc.RetryError) as error:
         lacking = own_credentials_error(error)
         if lacking:  # nothing can be stored about it either, so whatever wanted the store comes again
-            raise StoreUnavailable(f"{lacking.message} Firestore cannot be asked.", hint=lacking.hint) from error
+            raise StoreUnavailable(f"{lacking.message} Firestore cannot be called.", hint=lacking.hint) from error
         kind = type(error.cause if isinstance(error, gexc.RetryError) else error).__name__
         raise StoreUnavailable(f"Firestore does not answer ({kind}).") from error

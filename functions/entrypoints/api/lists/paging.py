@@ -47,7 +47,10 @@ def paging(token: str | None, *, size: int, query: Mapping[str, object], now: da
         return Paging(size=size)
     read_at, position = _decoded(token, query)
     if read_at > now + AHEAD:
-        raise InvalidRequest.of("page_token", "is none of this list")
+        raise InvalidRequest.of(
+            "page_token",
+            "does not belong to this list: send the next_page_token of the page before, with the same query",
+        )
     if read_at < now - LIFETIME:
         raise ReadTooOld("The page_token is more than an hour old.")
     return Paging(size=size, after=position, read_at=read_at)
@@ -72,7 +75,9 @@ def _decoded(token: str, query: Mapping[str, object]) -> tuple[datetime, PagePos
                 return _moment(read_at), (_moment(start), document_id, path)
     except (binascii.Error, ValueError, OverflowError, RecursionError):
         pass
-    raise InvalidRequest.of("page_token", "is none of this list")
+    raise InvalidRequest.of(
+        "page_token", "does not belong to this list: send the next_page_token of the page before, with the same query"
+    )
 
 
 def _digest(what: list[int | str], query: Mapping[str, object]) -> str:

@@ -31,12 +31,12 @@ class MarkWords:
 MARKS: Mapping[str, MarkWords] = {
     words.name: words
     for words in (
-        MarkWords(Mark.PRESENT.value, "P", "present", "there from the beginning to the end, or nearly"),
-        MarkWords(Mark.LATE.value, "L", "late", "came after the limit"),
-        MarkWords(Mark.LEFT_EARLY.value, "E", "left early", "went before the limit"),
+        MarkWords(Mark.PRESENT.value, "P", "present", "there for the whole class, or nearly"),
+        MarkWords(Mark.LATE.value, "L", "late", "joined after the limit"),
+        MarkWords(Mark.LEFT_EARLY.value, "E", "left early", "left before the limit"),
         MarkWords(Mark.PARTIAL.value, "½", "partial", "there for too little of the class"),
         MarkWords(Mark.ABSENT.value, "A", "absent", "not there during the class"),
-        MarkWords(Mark.EXCUSED.value, "X", "excused", "excused by a person"),
+        MarkWords(Mark.EXCUSED.value, "X", "excused", "excused by hand"),
         MarkWords(Mark.UNKNOWN.value, "?", "unknown", "not decided yet: missing data could still change it"),
     )
 }

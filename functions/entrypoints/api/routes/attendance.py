@@ -94,7 +94,7 @@ async def _list(
             ("page_token", query.page_token, None),
         ):
             if value != default:
-                raise InvalidRequest.of(field, f"is not for format={query.format}, which holds all pages")
+                raise InvalidRequest.of(field, f"cannot be used with format={query.format}, which contains all pages")
         rows = await whole_list(AttendanceFilter(**wanted), views=app.views, time_zone=app.deps.rules.time_zone)
         return await file_of(rows, query, sheet=attendance_sheet, name=name)
     named = {"list": "attendance", **wanted}

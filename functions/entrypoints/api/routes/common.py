@@ -57,11 +57,11 @@ def _attendee_id(attendee_id: Annotated[str, Path()]) -> str:
 
 def _conference_record_id(conference_record_id: Annotated[str, Path()]) -> str:
     record = conference_record_id.removeprefix("conferenceRecords/")
-    return _id(record, NotFound("There is no such conference record."))
+    return _id(record, NotFound("No conference record has this id."))
 
 
 def _user_id(user_id: Annotated[str, Path()]) -> str:
-    return _id(user_id.removeprefix("users/"), NotFound("There is no such organizer.", hint=_ORGANIZERS))
+    return _id(user_id.removeprefix("users/"), NotFound("No tracked teacher has this id.", hint=_ORGANIZERS))
 
 
 TheApp = Annotated[App, Depends(_app)]
@@ -77,7 +77,9 @@ IfNoneMatch = Annotated[str | None, Header(description="An ETag that is known al
 IdempotencyKey = Annotated[
     str | None,
     Header(
-        min_length=1, max_length=200, description="Sent again with the same body within a day, it does nothing more."
+        min_length=1,
+        max_length=200,
+        description="If the same key and body are sent again within a day, nothing more is done.",
     ),
 ]
 
@@ -95,7 +97,7 @@ async def found_session(session_id: str, app: App) -> Mapping[str, Any]:
 
 def no_session() -> NotFound:
     """The error about a class meeting that does not exist."""
-    return SessionNotFound("There is no such class meeting.")
+    return SessionNotFound("No class meeting has this session_id.")
 
 
 def tag(session: Mapping[str, Any]) -> str:
@@ -140,7 +142,7 @@ def span_of(query: PagedQuery, app: App) -> dict[str, Any]:
         try:
             moments[name] = moment_of(when, time_zone=app.deps.rules.time_zone)
         except OverflowError:
-            raise InvalidRequest.of(field, "is out of reach") from None
+            raise InvalidRequest.of(field, "is out of range") from None
     if query.since and query.until and moments["since"] >= moments["until"]:
         raise InvalidRequest.of("from", "should be before to")
     return moments
@@ -150,17 +152,17 @@ def span_of(query: PagedQuery, app: App) -> dict[str, Any]:
 
 _PROBLEMS = {
     400: "The body is not JSON: `malformed-request`.",
-    403: "No token, a token that is not valid, an account without the role: `not-permitted`; a teacher for whom nobody "
-    "may act: `domain-not-allowed`.",
-    404: "There is no such thing: `not-found`, `no-conference-record`.",
-    409: "Something stands against it: `overlapping-class`, `external-id-in-use`, `already-on-roster`.",
+    403: "No token, a token that is not valid, an account without the role: `not-permitted`; a teacher that this "
+    "system may not act for: `domain-not-allowed`.",
+    404: "Not found: `not-found`, `no-conference-record`.",
+    409: "In conflict with what is stored: `overlapping-class`, `external-id-in-use`, `already-on-roster`.",
     410: "The page token is too old: `page-token-expired`.",
     412: "The class meeting has changed: `precondition-failed`.",
     413: "The body is too large: `too-large`.",
-    415: "The body is not declared as JSON: `unsupported-media-type`.",
-    422: "The request cannot be used: `invalid-request`, with `errors`.",
-    500: "Nobody foresaw this: `internal-error`; or the function is set wrongly: `wrong-setting`.",
-    502: "Only an operator can mend it: `meet-api-disabled`, `insufficient-permissions`, and others.",
+    415: "The content type is not JSON: `unsupported-media-type`.",
+    422: "The request is not valid: `invalid-request`, with `errors`.",
+    500: "An unexpected error: `internal-error`; or a wrong setting of the function: `wrong-setting`.",
+    502: "Only an operator can fix it: `meet-api-disabled`, `insufficient-permissions`, and others.",
     503: "Try again after `Retry-After` seconds: `meet-unavailable`, `store-unavailable`, and others.",
 }
 ALWAYS = (403, 413, 415, 422, 500, 503)

@@ -59,7 +59,7 @@ from functions.wiring import App
 router = APIRouter(tags=["corrections"])
 
 _NOT_THERE: dict[int | str, dict[str, Any]] = {
-    204: {"description": "Done; the person has no attendance yet, or none any more."}
+    204: {"description": "Done. The person has no attendance to show yet, or no longer has any."}
 }
 
 
@@ -155,7 +155,7 @@ async def assign_guest(  # noqa: PLR0917 - FastAPI passes by name
         case [] if "email" in body.model_fields_set:
             await unassign(session_id, attendee_id, **who)
         case _:
-            raise InvalidRequest.of("email", "is required, or else student_id, or kind; not two of them")
+            raise InvalidRequest.of("email", "is required: send exactly one of email, student_id and kind")
     return await _answer_attendee(session_id, result, app, response)
 
 
@@ -175,7 +175,9 @@ async def attach(  # noqa: PLR0917 - FastAPI passes by name
 ) -> Mapping[str, Any]:
     """Make a conference record part of a class meeting, whatever room it was held in."""
     if (body.conference_record is None) == (body.session_id is None):
-        raise InvalidRequest.of("conference_record", "is required, or else session_id; not both")
+        raise InvalidRequest.of(
+            "conference_record", "is required: send exactly one of conference_record and session_id"
+        )
     await attach_record(
         session_id,
         conference_record=body.conference_record,
@@ -241,7 +243,7 @@ async def class_roster(
     try:
         since = moment_of(body.since, time_zone=app.deps.rules.time_zone)
     except OverflowError:
-        raise InvalidRequest.of("from", "is out of reach") from None
+        raise InvalidRequest.of("from", "is out of range") from None
     changed, unapplied = await set_class_roster(
         class_id, roster_of(body.students), since=since, by=body.by, caller=caller, deps=app.deps
     )

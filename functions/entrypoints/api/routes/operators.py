@@ -36,7 +36,7 @@ async def track(
         response.status_code = 200
     found = await app.views.organizer(enrolled.organizer.user)
     if found is None:
-        raise NotFound("There is no such organizer any more.")
+        raise NotFound("The teacher is no longer tracked.")
     return found
 
 

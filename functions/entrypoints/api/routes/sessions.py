@@ -38,13 +38,13 @@ from functions.services.sync.from_reports import sync_session_from_reports
 router = APIRouter(tags=["sessions"])
 
 NOBODY_YET = (
-    "Either nobody has joined yet, or Meet does not show them yet. It is asked again by itself until this settles; to "
-    "ask sooner, repeat the call in a few minutes."
+    "Either nobody has joined yet, or Meet does not show them yet. The system asks again by itself until the data is "
+    "final. To ask sooner, repeat the call in a few minutes."
 )
 
 REPORTS_NOTICE = (
-    "Reports may lag by up to a day, so that people may be missing here whose rows are still to come: nobody is absent "
-    "by them. They reach back 180 days. Whatever Google Meet itself tells of a call counts in their place."
+    "Reports can be up to a day late, so people may be missing here; nobody is marked absent because of them. They "
+    "reach back 180 days. Data from Google Meet itself replaces them."
 )
 
 

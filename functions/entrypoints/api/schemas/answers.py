@@ -312,7 +312,7 @@ class Synced(Answer):
     updated: int
     created: int
     participants: list[SyncedParticipant]
-    notice: str | None = Field(None, description="What to bear in mind about the source, if there is something.")
+    notice: str | None = Field(None, description="What to know about the source; null if there is nothing to know.")
 
 
 class Overridden(Answer):
@@ -358,8 +358,8 @@ class UnappliedAnswer(Answer):
 
 _OVERRIDE_UNAPPLIED = (
     "The roster has no entry with the student_id, address or account of this mark's student. If the student is there "
-    "under another address, set the mark again (PUT …/overrides). If the student left, nothing is to be done: the "
-    "mark is kept, and counts again if the student returns."
+    "under another address, set the mark again (PUT …/overrides). If the student left, do nothing: the mark is kept, "
+    "and counts again if the student returns."
 )
 _ASSIGNMENT_UNAPPLIED = (
     "The roster has no entry with the student_id or address of the student that this guest was assigned to, so the "
@@ -496,12 +496,12 @@ class FieldProblem(BaseModel):
 class ProblemDetails(BaseModel):
     """An error (RFC 9457)."""
 
-    type: str = Field(description="Ends in a slash and the slug by which programs tell errors apart.")
+    type: str = Field(description="Ends with a slash and a slug: programs tell errors apart by the slug.")
     title: str
     status: int
     detail: str
     hint: str
-    cause: str | None = Field(None, description="Which it is, where one kind of problem has several causes.")
+    cause: str | None = Field(None, description="Which cause it is, if one kind of problem has several causes.")
     errors: list[FieldProblem] | None = None
     session_id: str | None = None
 

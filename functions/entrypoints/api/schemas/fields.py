@@ -23,7 +23,8 @@ _EMAIL = re.compile(
     r"(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)+"
 )
 _MEETING_CODE = re.compile(
-    r"(?:(?:https?://)?meet\.google\.com/)?[a-z]{3}-?[a-z]{4}-?[a-z]{3}(?:[/?#][!-~]*)?", re.IGNORECASE
+    r"(?:(?:https?://)?meet\.google\.com/)?(?:[a-z]+-[a-z]+-[a-z]+|[a-z]{3}-?[a-z]{4}-?[a-z]{3})(?:[/?#][!-~]*)?",
+    re.IGNORECASE,
 )
 _PLUS_AS_BLANK = re.compile(r"(?P<time>.+[Tt ][0-9]{2}(?::?[0-9.,]+)*) (?P<offset>[0-9]{2}(?::?[0-9]{2}){0,2})")
 _MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
@@ -33,19 +34,19 @@ _RESOURCE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 def _email(value: str) -> str:
     address = value.lower()
     if not _EMAIL.fullmatch(address):
-        raise ValueError("should be an e-mail address")
+        raise ValueError("should be an e-mail address such as ada@school.example")
     return address
 
 
 def _one_line(value: str) -> str:
     if any(unicodedata.category(character) == "Cc" for character in value):
-        raise ValueError("should have no control characters")
+        raise ValueError("should not contain control characters, such as a tab or a line break")
     return value
 
 
 def _printable(value: str) -> str:
     if not value.isprintable():
-        raise ValueError("should have printable characters only")
+        raise ValueError("should contain only printable characters")
     return value
 
 
@@ -76,14 +77,14 @@ def _month(value: str) -> str:
 def _user(value: str) -> str:
     user = value.removeprefix("users/")
     if not _RESOURCE_ID.fullmatch(user):
-        raise ValueError("should be a Google account, users/ID")
+        raise ValueError("should be a Google account such as users/104857600000")
     return f"users/{user}"
 
 
 def _conference_record(value: str) -> str:
     record = value.removeprefix("conferenceRecords/")
     if not _RESOURCE_ID.fullmatch(record):
-        raise ValueError("should be conferenceRecords/ID")
+        raise ValueError("should be a conference record such as conferenceRecords/abc-123")
     return f"conferenceRecords/{record}"
 
 

@@ -54,11 +54,15 @@ def _only_of_a_file(value: T, of: ValidationInfo) -> T:
     return value
 
 
-Bom = Annotated[Flag, AfterValidator(_only_of_a_file), Field(description="Of a file: begins with the mark of UTF-8.")]
+Bom = Annotated[
+    Flag,
+    AfterValidator(_only_of_a_file),
+    Field(description="Only for CSV: the file begins with the byte order mark of UTF-8, which Excel needs."),
+]
 Separator = Annotated[
     Literal[",", ";"],
     AfterValidator(_only_of_a_file),
-    Field(description="Of a file: what stands between its cells. With ; shares have a decimal comma."),
+    Field(description="Only for CSV: the separator between cells. With ; shares have a decimal comma."),
 ]
 MinutesOfRule = Annotated[float, Field(strict=True, ge=0, le=1440, allow_inf_nan=False)]
 
@@ -143,7 +147,7 @@ class ScheduleRequest(Body):
             InvalidRequest: It is not said once who is expected, or somebody stands there twice.
         """
         if (self.students is None) == (self.student_emails is None):
-            raise InvalidRequest.of("students", "is required, or else student_emails; not both")
+            raise InvalidRequest.of("students", "is required: send exactly one of students and student_emails")
         if self.students is not None:
             return roster_of(self.students)
         entries = [RosterEntry(email=email) for email in self.student_emails or ()]

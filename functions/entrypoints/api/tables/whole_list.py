@@ -33,6 +33,6 @@ async def whole_list(
         page = await views.attendances(wanted, part)
         rows += attendance_rows(page.documents, time_zone=time_zone)
         if len(rows) > limit:
-            raise InvalidRequest.of("from", f"and to should name a shorter time: there are more than {limit} rows")
+            raise InvalidRequest.of("from", f"and to should cover a shorter time: there are more than {limit} rows")
         part = Paging(size=_PART, after=page.next_after, read_at=page.read_at) if page.next_after else None
     return [list(attendance_head()), *rows]

@@ -12,10 +12,11 @@ import click
 
 from functions import settings, wiring
 from functions.adapters.consent.consents import Consent
+from functions.adapters.consent.errors import ConsentNotGiven
 from functions.adapters.consent.in_secret_manager import ACCESSOR, PREFIX
 from functions.adapters.consent.oauth_client import OAuthClient
 from functions.adapters.google.credentials.capabilities import Capability
-from functions.domain.errors import AttendanceError, ConsentNotGiven, WrongSetting
+from functions.domain.errors import AttendanceError, WrongSetting
 from functions.entrypoints.commands.consent.asking import Asked, ask
 from functions.entrypoints.commands.consent.entering import enter
 from functions.entrypoints.commands.consent.purposes import granted, wanted
@@ -24,8 +25,8 @@ from functions.entrypoints.commands.operate.app import AGAIN, fail
 from functions.settings import AuthMode, Settings
 
 MEND_SETTINGS = (
-    "Say it with an option (--project, --service-account, --file), or in the environment (docs/settings.md). "
-    "AUTH_MODE is oauth here, whatever it says."
+    "Set it with an option (--project, --service-account, --file), or in the environment (docs/settings.md). This "
+    "command always uses AUTH_MODE oauth."
 )
 INTERRUPTED = ConsentNotGiven("Interrupted.", hint=AGAIN)
 
@@ -34,7 +35,7 @@ INTERRUPTED = ConsentNotGiven("Interrupted.", hint=AGAIN)
 @click.option("--meet", is_flag=True, help="Read classes, make Meet links, find names and addresses in the school.")
 @click.option("--calendar", is_flag=True, help="Put classes into the teacher's calendar.")
 @click.option("--directory", is_flag=True, help="Find people by their other addresses too; schools often block it.")
-@click.option("--reports", is_flag=True, help="Read the school's reports of calls; for an administrator's account.")
+@click.option("--reports", is_flag=True, help="Read the school's reports of calls (needs an administrator's account).")
 @click.option(
     "--client-secrets",
     type=click.Path(path_type=Path),
@@ -43,24 +44,37 @@ INTERRUPTED = ConsentNotGiven("Interrupted.", hint=AGAIN)
     show_default=True,
     show_envvar=True,
     metavar="FILE",
-    help="The OAuth client's JSON, as the console gives it for download.",
+    help="The OAuth client's JSON file, downloaded from the console.",
 )
-@click.option("--project", metavar="ID", help="Whose Secret Manager keeps it (default: GOOGLE_CLOUD_PROJECT).")
-@click.option("--service-account", metavar="EMAIL", help="Who may read it there (default: SERVICE_ACCOUNT_EMAIL).")
+@click.option(
+    "--project", metavar="ID", help="The project whose Secret Manager stores it (default: GOOGLE_CLOUD_PROJECT)."
+)
+@click.option(
+    "--service-account",
+    metavar="EMAIL",
+    help="The service account that may read it there (default: SERVICE_ACCOUNT_EMAIL).",
+)
 @click.option(
     "--file",
     "token_file",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Keep it in this file instead, for one's own machine (default: OAUTH_TOKEN_FILE).",
+    help="Store it in this file instead, on your own machine (default: OAUTH_TOKEN_FILE).",
 )
-@click.option("--expect", callback=parameters.emails, metavar="EMAIL", help="Refuse anybody else's consent.")
+@click.option("--expect", callback=parameters.emails, metavar="EMAIL", help="Accept only the consent of this account.")
 @click.option("--no-browser", is_flag=True, help="Print the address of Google's page instead of opening it.")
-@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Where the answer arrives (default: any free).")
 @click.option(
-    "--timeout", "seconds", type=click.IntRange(1, 3600), default=300, show_default=True, help="Seconds to wait."
+    "--port", type=click.IntRange(0, 65_535), default=0, help="The port for Google's answer (default: any free port)."
 )
-@click.option("--narrow", is_flag=True, help="Keep the consent even if it allows less than the one that is kept.")
+@click.option(
+    "--timeout",
+    "seconds",
+    type=click.IntRange(1, 3600),
+    default=300,
+    show_default=True,
+    help="Seconds to wait for the consent.",
+)
+@click.option("--narrow", is_flag=True, help="Store the consent even if it allows less than the stored one.")
 def setup_oauth(
     *,
     client_secrets: Path,
@@ -80,7 +94,7 @@ def setup_oauth(
     """
     capabilities = wanted([f"--{name}" for name, is_asked_for in purposes.items() if is_asked_for])
     if not any(purposes.values()):
-        raise click.UsageError("Say what for: --meet, and what else is wanted (--calendar, --directory, --reports).")
+        raise click.UsageError("Name at least one purpose: --meet, and if needed --calendar, --directory, --reports.")
     if len(expect) > 1:
         raise click.BadParameter("should be one address: one teacher consents at a time.", param_hint="--expect")
     told = {"google_cloud_project": project, "service_account_email": service_account, "oauth_token_file": token_file}
@@ -127,7 +141,7 @@ def _say(consent: Consent, ends_in: timedelta | None, configured: Settings) -> N
     """Where the consent stands now, how long it lasts, and what comes next."""
     where = configured.oauth_token_file
     if where:
-        click.echo(f"Stored in {where}, which only you can read. Whoever has it can read the teacher's classes.")
+        click.echo(f"Stored in {where}, which only you can read. Anyone who gets it can read the teacher's classes.")
     else:
         click.echo(f"Stored in Secret Manager of the project {configured.google_cloud_project}.")
         if configured.service_account_email:
@@ -141,15 +155,16 @@ def _say(consent: Consent, ends_in: timedelta | None, configured: Settings) -> N
     if ends_in is not None:
         days = math.ceil(ends_in / timedelta(days=1))
         click.echo(
-            f"WARNING: it ends by itself in {days} days, because the consent screen is in Testing. "
+            f"WARNING: the consent ends in {days} days, because the consent screen is in Testing. "
             "Publish the app (console: Google Auth Platform > Audience) and run the command again."
         )
     else:
         click.echo(
-            "It holds until it is taken back, or not used for six months. A consent given while the consent screen is "
+            "It is valid until the teacher removes it or nobody uses it for six months. A consent given while the "
+            "consent screen is "
             "in Testing ends after 7 days (console: Google Auth Platform > Audience)."
         )
-    click.echo("Google keeps 100 consents of one account for one client: the oldest ends when there are more.")
+    click.echo("Google keeps at most 100 consents of one account for one client; a new one then ends the oldest.")
     if granted(Capability.REPORTS, consent.scopes):
         click.echo(f"To read reports as this administrator: REPORTS_ADMIN={consent.user}")
     with_file = f" and OAUTH_TOKEN_FILE={where}" if where else ""

@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 import click
 
 from functions.adapters.consent.consents import Consent, Consents
+from functions.adapters.consent.errors import ConsentNotGiven, ConsentUnreadable
 from functions.adapters.consent.flow import ConsentFlow, Obtained, TokenInHand
 from functions.adapters.consent.loopback import HOST, Loopback
 from functions.adapters.consent.oauth_client import OAuthClient
 from functions.adapters.google.credentials.capabilities import Capability
 from functions.domain.conferences.model import Identity, Organizer
-from functions.domain.errors import ConsentNotGiven, ConsentUnreadable
 from functions.entrypoints.commands.consent.purposes import PURPOSES, flags_for, granted, scopes_of
 from functions.wiring import Consenting
 
@@ -59,7 +59,7 @@ async def ask(asked: Asked, using: Consenting) -> tuple[Consent, timedelta | Non
     obtained = await _obtained(asked, using.stand_in)
     account = await using.account(TokenInHand(obtained.access_token))
     if account is None:
-        raise ConsentNotGiven("Google does not say whose consent this is. Nothing was stored.", hint="Try it again.")
+        raise ConsentNotGiven("Google does not say which account consented. Nothing was stored.", hint="Try again.")
     consent = _consent(asked, obtained, account)
     await _require_no_less(asked, consent, using.consents)
     await using.consents.put(consent)
@@ -85,8 +85,8 @@ def _show(page: str, port: int, *, opens_browser: bool) -> None:
         return
     click.echo(f"Open this address in a browser, as the teacher:\n\n{page}\n")
     click.echo(
-        "Is the browser on another computer than this command? Then let that one's answer come here first, by typing "
-        f"there:\n\n  ssh -L {port}:{HOST}:{port} YOUR_NAME@THIS_COMPUTER\n"
+        "If your browser is on another computer, first run this on that computer:"
+        f"\n\n  ssh -L {port}:{HOST}:{port} YOUR_NAME@THIS_COMPUTER\n"
     )
 
 
@@ -102,8 +102,8 @@ def _consent(asked: Asked, obtained: Obtained, account: Identity) -> Consent:
     """The consent, once it is the expected person's, complete, and good for longer than an hour."""
     if asked.expected not in {None, account.email, *account.aliases}:
         raise ConsentNotGiven(
-            f"{account.email} consented, and {asked.expected} was expected. Nothing was stored.",
-            hint="Run the command again and choose the other account on Google's page; a private window helps.",
+            f"{account.email} consented, but {asked.expected} was expected. Nothing was stored.",
+            hint="Run the command again and choose the expected account on Google's page; a private window helps.",
         )
     click.echo(
         f"{account.email} ({account.user}) lets Meet Attendance\n{_table(asked.capabilities, obtained.scopes)}\n"
@@ -114,11 +114,11 @@ def _consent(asked: Asked, obtained: Obtained, account: Identity) -> Consent:
         raise ConsentNotGiven(
             f"Not granted: {'; '.join(PURPOSES[each].words for each in missing)}. Nothing was stored.",
             hint=f"Run the command again and tick every box on Google's page: {boxes}. "
-            "Or leave out the option that asks for it.",
+            "Or leave out the option that needs it.",
         )
     if obtained.refresh_token is None:
         raise ConsentNotGiven(
-            "Google gave a token for an hour only. Nothing was stored.",
+            "Google gave a token for only one hour. Nothing was stored.",
             hint="Remove the app's access at https://myaccount.google.com/permissions and run the command again.",
         )
     return Consent(
@@ -140,10 +140,10 @@ async def _require_no_less(asked: Asked, consent: Consent, consents: Consents) -
     lost = [each for each in PURPOSES if kept and granted(each, kept.scopes) and not granted(each, consent.scopes)]
     if lost and kept and not asked.narrows:
         raise ConsentNotGiven(
-            f"The consent that is kept also lets this system {'; '.join(PURPOSES[each].words for each in lost)}. "
-            "It still is: nothing was stored.",
-            hint=f"Ask for all of it at once: {COMMAND} {flags_for(kept.scopes | consent.scopes)}. "
-            "To keep less from now on, add --narrow.",
+            f"The stored consent also lets this system {'; '.join(PURPOSES[each].words for each in lost)}. "
+            "It was kept: nothing was stored.",
+            hint=f"Ask for everything together: {COMMAND} {flags_for(kept.scopes | consent.scopes)}. "
+            "To store less from now on, add --narrow.",
         )
 
 

@@ -30,9 +30,9 @@ async def enter(consent: Consent, configured: Settings) -> None:
             await know(identity, deps=app.deps)
             if app.deps.subscriptions:
                 await keep(consent.user, deps=app.deps)
-                click.echo("Google tells of the teacher's classes from now on.")
+                click.echo("From now on, Google reports the teacher's classes.")
         finally:
             await app.close()
     except AttendanceError as error:
-        click.echo(f"The consent is kept, but the teacher is not tracked yet. {words(error)}", err=True)
+        click.echo(f"The consent is stored, but the teacher is not tracked yet. {words(error)}", err=True)
         click.echo(f"Then: AUTH_MODE=oauth make enroll TEACHER={consent.email}", err=True)

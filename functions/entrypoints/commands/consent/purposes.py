@@ -50,7 +50,7 @@ PURPOSES: Final[Mapping[Capability, Purpose]] = {
         "",
     ),
     Capability.DIRECTORY: Purpose(
-        "find people in your school by other addresses of theirs",
+        "find people in your school by their other addresses",
         ("See info about users on your domain",),
         "--directory",
     ),

@@ -20,11 +20,11 @@ CANNOT = 2
 """The exit code of a command that could not do what it was asked for; click's own for a wrong argument."""
 
 MEND_SETTINGS = (
-    "A command needs the variables that the functions are deployed with (docs/settings.md). For the local stack, "
-    "`make run` prints how to set them."
+    "This command needs the same variables as the deployed functions (docs/settings.md). For the local stack, "
+    "`make run` shows how to set them."
 )
 
-AGAIN = "Run the command again: whatever was done is done again without harm."
+AGAIN = "Run the command again: repeating finished work does no harm."
 
 Failures = list[tuple[str, AttendanceError | SyncError]]
 """What failed, by the name it is told by, and why."""

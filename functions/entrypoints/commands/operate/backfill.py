@@ -29,10 +29,17 @@ INTERRUPTED = 130
 
 
 @click.command()
-@click.option("--since", callback=parameters.since, required=True, help="30d, 12h, a date, or a time with an offset.")
+@click.option(
+    "--since",
+    callback=parameters.since,
+    required=True,
+    help="How far back: 30d, 12h, a date, or a time with an offset.",
+)
 @click.option("--teacher", "names", callback=parameters.teachers, metavar="TEACHER,…", help="E-mails or users/ID.")
-@click.option("--source", type=click.Choice(["meet", "reports"]), default="meet", help="Who is asked.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be read.")
+@click.option(
+    "--source", type=click.Choice(["meet", "reports"]), default="meet", help="Where to look: meet or reports."
+)
+@click.option("--dry-run", is_flag=True, help="Only show what would be read.")
 def backfill(since: parameters.Since, names: Sequence[str], source: str, *, dry_run: bool) -> None:
     """Read the conferences of tracked teachers, all or those named, that are missing, failed or not final.
 
@@ -52,7 +59,10 @@ def backfill(since: parameters.Since, names: Sequence[str], source: str, *, dry_
             return failures
         reached = reach(wanted, now=now)
         if reached.cut:
-            click.echo(f"Meet remembers 30 days: what ended before {moment(reached.since)} cannot be read.", err=True)
+            click.echo(
+                f"Meet keeps data for 30 days: conferences that ended before {moment(reached.since)} cannot be read.",
+                err=True,
+            )
         for organizer in organizers:
             with _Teacher(failures, dry_run=dry_run) as teacher:
                 await read_missing(organizer, since=reached.since, tell=teacher.tell, deps=app.deps, dry_run=dry_run)
@@ -61,7 +71,7 @@ def backfill(since: parameters.Since, names: Sequence[str], source: str, *, dry_
     try:
         failures = run(use, adjusted=with_half_of_the_quota)
     except KeyboardInterrupt:
-        click.echo("\nStopped. What was read is stored; the same command goes on from here.", err=True)
+        click.echo("\nStopped. What was read is stored. Run the same command to continue.", err=True)
         raise SystemExit(INTERRUPTED) from None
     for what, trouble in failures:
         click.echo(f"{what}: failed. {words(trouble)}", err=True)
@@ -84,7 +94,7 @@ def _moment(since: parameters.Since, *, now: datetime, time_zone: str) -> dateti
         case _:
             found = datetime.combine(since, time(), tzinfo=ZoneInfo(time_zone))
     if found > now:
-        raise click.BadParameter("should not lie in the future.", param_hint="--since")
+        raise click.BadParameter("should not be in the future.", param_hint="--since")
     return found
 
 

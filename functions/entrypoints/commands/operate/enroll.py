@@ -20,9 +20,14 @@ OPERATOR = Caller(None, CallerRole.ADMIN)
 
 @click.command()
 @click.option(
-    "--teacher", "emails", callback=parameters.emails, required=True, metavar="EMAIL,…", help="Their e-mail addresses."
+    "--teacher",
+    "emails",
+    callback=parameters.emails,
+    required=True,
+    metavar="EMAIL,…",
+    help="The teachers' e-mail addresses, with commas between them.",
 )
-@click.option("--dry-run", is_flag=True, help="Only say who is tracked already and who may be.")
+@click.option("--dry-run", is_flag=True, help="Only show which teachers are tracked and which may be.")
 def enroll(emails: Sequence[str], *, dry_run: bool) -> None:
     """Track teachers: Google tells of their conferences by events from now on. May be repeated.
 

@@ -45,7 +45,7 @@ def _names(pattern: str, meaning: str) -> Callable[[click.Context, click.Paramet
             return ()
         found = [name.strip() for name in value.split(",") if name.strip()]
         if not found or not all(map(looks.fullmatch, found)):
-            raise click.BadParameter(f"should be {meaning}; several with commas between them.")
+            raise click.BadParameter(f"should be {meaning}; separate several with commas.")
         return tuple(dict.fromkeys(name if name.startswith("users/") else name.lower() for name in found))
 
     return names

@@ -19,7 +19,7 @@ _ID = re.compile(r"[0-9a-f]{40}")
 
 _WORDS = {
     Fate.DONE: "replayed.",
-    Fate.UNSETTLED: "replayed; Meet may still change the conference, which is read again by itself.",
+    Fate.UNSETTLED: "replayed; Meet may still change the conference, so the system reads it again by itself.",
     Fate.REFUSED: "replayed, but Meet refuses.",
     Fate.PARKED: "stays parked.",
     Fate.LATER: "stays parked for now.",
@@ -28,7 +28,7 @@ _WORDS = {
 
 def _an_id(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
     if value is not None and not _ID.fullmatch(value):
-        raise click.BadParameter("should be the id of a parked message, which a dry run lists.")
+        raise click.BadParameter("should be the id of a parked message; a dry run lists the ids.")
     return value
 
 

@@ -14,8 +14,8 @@ from functions.services.operations.backfill import Failed, Reach, Read
 from functions.services.operations.backfill_reports import ReportedCall, Step, Unplaced, backfill_from_reports
 
 _UNPLACED = (
-    "No class was ever scheduled with the meeting code of these calls, and Meet knows no room of it any more: they are "
-    "not stored. A class that is entered afterwards with its meeting_code can be read by itself."
+    "No class was ever scheduled with the meeting code of these calls, and Meet no longer knows the room: the calls "
+    "are not stored. If you schedule a class with this meeting_code afterwards, you can read that class."
 )
 
 
@@ -28,7 +28,9 @@ async def read_reports(
         AttendanceError: Reports cannot be read.
     """
     if reached.cut:
-        click.echo(f"Reports reach back 180 days: what ended before {moment(reached.since)} is not in them.", err=True)
+        click.echo(
+            f"Reports go back 180 days: calls that ended before {moment(reached.since)} are not in them.", err=True
+        )
     counts: Counter[type[Step]] = Counter()
 
     def tell(step: Step) -> None:
@@ -40,7 +42,7 @@ async def read_reports(
             case Read(record):
                 click.echo(f"  {record}: read")
             case Unplaced(record):
-                click.echo(f"  {record}: of no known room")
+                click.echo(f"  {record}: in an unknown room")
             case Failed(record, trouble):
                 failures.append((record, trouble))
                 click.echo(f"  {record}: failed ({trouble.reason})")
@@ -50,5 +52,5 @@ async def read_reports(
     done = "" if dry_run else f", {counts[Read]} read, {counts[Failed]} failed"
     click.echo(f"Calls in the reports: {counts[ReportedCall]}{done}.")
     if counts[Unplaced]:
-        click.echo(f"{counts[Unplaced]} of no known room. {_UNPLACED}", err=True)
-    click.echo("Reports may lag by up to a day: what ended since yesterday may be missing.", err=True)
+        click.echo(f"{counts[Unplaced]} in unknown rooms. {_UNPLACED}", err=True)
+    click.echo("Reports can be up to a day late: calls that ended since yesterday may be missing.", err=True)

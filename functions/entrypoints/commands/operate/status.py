@@ -13,8 +13,8 @@ from functions.wiring import App
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print what GET /api/status answers.")
-@click.option("--check", is_flag=True, help="Exit with 1 if anything needs a person.")
+@click.option("--json", "as_json", is_flag=True, help="Print the answer of GET /api/status as JSON.")
+@click.option("--check", is_flag=True, help="Exit with code 1 if a person must act.")
 def status(*, as_json: bool, check: bool) -> None:
     """Say how the system stands, and what mends what does not come right by itself.
 
@@ -33,17 +33,17 @@ def status(*, as_json: bool, check: bool) -> None:
 def _lines(found: Survey) -> Iterator[str]:
     yield f"Teachers: {found.organizers} tracked, {found.active_organizers} with an active subscription."
     if not found.organizers:
-        yield "  Nobody is tracked, so no event tells of a conference: make enroll TEACHER=…"
+        yield "  No teacher is tracked, so no events arrive. Enrol a teacher: make enroll TEACHER=…"
     yield f"Last sync: {moment(found.last_sync_at) if found.last_sync_at else 'none yet'}."
     yield from _group("Teachers without an active subscription", found.organizers_without_subscription)
     yield from _group("Teachers whose conferences could not be looked for", found.unreconciled_organizers)
     yield from _group("Conferences that could not be read", found.failed_conferences)
-    yield from _group("Conferences that are not read for good yet", found.provisional_conferences)
+    yield from _group("Conferences whose data is not final yet", found.provisional_conferences)
     yield from _group("Class meetings that are overdue", found.overdue_sessions)
-    yield from _group("Class meetings that Calendar does not show as they are", found.sessions_not_in_calendar)
+    yield from _group("Class meetings that Calendar shows wrongly or not at all", found.sessions_not_in_calendar)
     yield from _group("Messages that could not be processed", found.parked_events)
     yield ""
-    yield "A person is needed: see above." if found.needs_a_person else "Nothing needs a person."
+    yield "A person must act: see above." if found.needs_a_person else "Nobody needs to act."
 
 
 def _group(title: str, troubles: Findings) -> Iterator[str]:

@@ -47,7 +47,7 @@ class ClassTime:
         return cls(
             clock=_clock(session, axis, people),
             axis=axis,
-            open_end="still there when last asked" if live else "end not told by Google Meet",
+            open_end="still there when last asked" if live else "end not reported by Google Meet",
         )
 
 

@@ -39,7 +39,7 @@ def facts_of(session: SessionAnswer, people: Sequence[AttendanceAnswer], clock: 
         held, length = clock.span(session.held_start, session.held_end), _length(session.held_start, session.held_end)
         found.append(Fact("Held by the teacher", (held,), f"{length} so far" if live else length))
     elif session.scheduled_start and session.state is SessionState.ENDED and _is_complete(session):
-        beside = "" if session.policy.marks is False else "marks go by the planned time"
+        beside = "" if session.policy.marks is False else "marks use the planned time"
         found.append(Fact("Held by the teacher", (_not_held_by_teacher(people),), beside))
     found += _calls(session, clock)
     if expected := number_expected(session):
@@ -62,7 +62,7 @@ def _calls(session: SessionAnswer, clock: Clock) -> list[Fact]:
     if not session.actual_end or session.state is SessionState.LIVE:
         return [Fact(term, (f"since {clock.time(session.actual_start)}",))]
     # Between several calls there may be hours without any, so no length is told of them.
-    calls = f"{len(session.conference_records)} calls, from the start of the first to the last end"
+    calls = f"{len(session.conference_records)} calls, from the start of the first to the end of the last"
     beside = calls if several else _length(session.actual_start, session.actual_end)
     return [Fact(term, (clock.span(session.actual_start, session.actual_end),), beside)]
 

@@ -24,18 +24,18 @@ class Notice:
 _STATES: Mapping[SessionState, tuple[str, str]] = {
     SessionState.LIVE: (
         "This class is not over",
-        "Its call goes on, or may be opened again before the class ends. Times and marks can still change.",
+        "The call is still open, or people may join it again before the class ends. Times and marks can still change.",
     ),
     SessionState.NOT_HELD: (
         "This class was not held",
-        "No teacher, and no two people at once, were there for long enough. Nobody gets a mark, unless by hand.",
+        "Neither a teacher nor two people at once were there for long enough. Only marks set by hand count.",
     ),
-    SessionState.CANCELLED: ("This class was cancelled", "It is kept here, and nobody gets a mark for it."),
+    SessionState.CANCELLED: ("This class was cancelled", "It is kept here. Students get no marks for it."),
 }
 
 _NO_CALL = (
-    "Google Meet knows of no call of it. Nobody gets a mark, unless by hand. If it was held with another link, that "
-    "call can be made part of it."
+    "Google Meet did not find a call for this class. Students get no marks, except marks set by hand. If the class "
+    "was held with another link, that call can be added to it."
 )
 
 
@@ -53,20 +53,20 @@ def notices_of(session: SessionAnswer, people: Sequence[AttendanceAnswer]) -> li
         found.append(
             Notice(
                 "state",
-                "Nobody planned this meeting",
-                "It was held without a class in the timetable. There are times, and no marks.",
+                "This meeting was not scheduled",
+                "It does not belong to a class in the timetable. It has times but no marks.",
             )
         )
     found += _incomplete(session)
     if unknown := session.counts.unknown:
         are = counted(unknown, "student has no mark yet", "students have no mark yet")
-        whose = "the name" if unknown == 1 else "each of them"
-        found.append(Notice("warning", f"{are[0].upper()}{are[1:]}", f"The reason stands beside {whose}."))
+        whose = "the name" if unknown == 1 else "each name"
+        found.append(Notice("warning", f"{are[0].upper()}{are[1:]}", f"The reason is next to {whose}."))
     if session.policy.marks is False and session.scheduled_start:
         found.append(Notice("state", "Marks are switched off for this class", "Only times are recorded."))
     if session.state is SessionState.ENDED and session.scheduled_start and not number_expected(session):
         came = any(person.kind is not Kind.ROOM and person.role is not Role.TEACHER for person in people)
-        text = "Whoever came stands here as a guest." if came else "No student can be marked, and no guest came."
+        text = "People who came are listed as guests." if came else "There are no students to mark, and no guests came."
         found.append(Notice("state", "No student is expected in this class", text))
     return found
 
@@ -75,11 +75,11 @@ def _nobody_yet(session: SessionAnswer) -> Notice:
     """True before the class and after it: a page says nothing that the time alone would change."""
     if session.due_at:
         text = (
-            "It is still to come, or Google Meet has not been asked about it yet. That happens by itself once it ends; "
-            "marks that were set by hand stand here from then on."
+            "The class has not happened yet, or Google Meet has not been asked about it yet. The system asks by "
+            "itself when the class ends; from then on, marks set by hand are shown here too."
         )
     else:
-        text = "Google Meet is not asked about it any more, because it forgets calls after 30 days."
+        text = "Google Meet is no longer asked about this class, because it deletes its data after 30 days."
     return Notice("state", "Nobody has been seen in this class yet", text)
 
 
@@ -88,28 +88,28 @@ def _all_the_same(session: SessionAnswer, people: Iterable[AttendanceAnswer]) ->
     start, end = session.scheduled_start, session.scheduled_end
     sessions = [one for person in people if person.kind is not Kind.ROOM for one in person.sessions]
     if start and end and any(one.start_time < end and start <= one.end_time for one in sessions):
-        return " Whoever was in its call all the same stands below."
-    return " People were in its call at another time near the class."
+        return " People who were in the call are listed below."
+    return " People were in its call at another time, shortly before or after the class."
 
 
 def _incomplete(session: SessionAnswer) -> list[Notice]:
     match session.sync:
         case None if session.state is SessionState.ENDED:
-            text = "Google Meet has not been asked yet who was there. That happens by itself."
+            text = "Google Meet has not been asked yet who was there. The system asks by itself."
             return [Notice("warning", "This record is not complete", text)]
         case None:
             return []
         case sync if sync.state is not SyncState.FAILED and any(map(is_reported, session.conference_records)):
             text = (
-                "A call of this class is known from Google's reports alone, in which people may be missing. Times and "
-                "marks may follow if the reports are read again, or if Google Meet tells of the call."
+                "A call of this class is known only from Google's reports, and people may be missing in them. Times "
+                "and marks may change if the reports are read again, or if Google Meet reports the call."
             )
             return [Notice("warning", "This record is not final", text)]
         case sync if sync.state is SyncState.PROVISIONAL:
-            text = "Google Meet's data can still change. It is read again by itself; times and marks may follow."
+            text = "Google Meet's data can still change. It is read again by itself; times and marks may change."
             return [Notice("warning", "This record is not final", text)]
         case sync if sync.state is SyncState.FAILED:
-            text = "Google Meet could not be read, or not all of it."
+            text = "The data from Google Meet could not be read, or only a part of it."
             if sync.error:
                 text += f" {sync.error.message} For those who run this system: {sync.error.hint}"
             return [Notice("warning", "This record is not complete", text)]

@@ -69,8 +69,8 @@ def groups_of(session: SessionAnswer, people: Sequence[AttendanceAnswer], time: 
     elif session.scheduled_start:
         title = "Guests who may be students"
         note = (
-            "They were in the call, and no account or address ties them to a student. A name alone never does. "
-            "Their time counts for a student once a person says whose it is."
+            "They were in the call, but their account or address does not belong to a student on the roster. A name "
+            "alone is not enough. Their time counts for a student once a person assigns them."
         )
     else:
         title, note = "People in the call", ""
@@ -83,7 +83,7 @@ def groups_of(session: SessionAnswer, people: Sequence[AttendanceAnswer], time: 
         Group(
             "rooms",
             "Devices in rooms",
-            "They count for nothing.",
+            "They do not count as people.",
             tuple(make.row(one) for one in ordered if one.role is Role.GUEST and one.kind is Kind.ROOM),
         ),
     ]
@@ -153,7 +153,7 @@ class _Rows:
             Note(
                 "Includes the time of the guest",
                 seen(merged.display_name) or _SHOWS_NOTHING,
-                f", as {isolated(merged.by)} said on {self._clock.day_and_time(merged.at)}.",
+                f", assigned by {isolated(merged.by)} on {self._clock.day_and_time(merged.at)}.",
             )
             for merged in person.merged
         ]
