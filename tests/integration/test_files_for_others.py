@@ -219,7 +219,7 @@ async def test_a_list_has_no_file_for_gradebooks_and_a_workbook_holds_all_pages(
     assert fields(await api.get(f"/api/classes/7b/attendance?{query}")) == [field]
 
 
-async def test_a_student_whom_the_file_cannot_name_is_an_error_that_tells_what_to_do(api, school):
+async def test_a_student_that_the_file_cannot_name_is_an_error_that_says_what_to_do(api, school):
     session_id = await scheduled(api, class_id="9d", students=[{"email": "ada@school.example", "user": "users/11"}])
     people = (
         Attendee("1", "signed_in", "Ms Teacher", "users/1", (Visit(START, END),)),

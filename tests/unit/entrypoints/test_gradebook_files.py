@@ -241,7 +241,7 @@ def test_a_student_without_the_id_is_an_error_that_says_how_many_and_what_to_do(
     assert "bob" not in str(refused.value)
 
 
-def test_two_students_whom_moodle_would_take_for_one_are_an_error():
+def test_two_students_that_moodle_would_take_for_one_are_an_error():
     with pytest.raises(InvalidRequest, match="2 or more students have the same"):
         one_session([person(student_id="A1"), person(student_id="a1")], ACRONYMS, by="student_id")
 

@@ -74,7 +74,7 @@ SessionBy = Annotated[
 ]
 Statuses = Annotated[
     str,
-    Field(max_length=200, description="Of Moodle's file: which acronym of Moodle's status set stands for each mark."),
+    Field(max_length=200, description="Of Moodle's file: which acronym of Moodle's status set is used for each mark."),
     AfterValidator(_checked),
     AfterValidator(_only_for(DEFAULT_STATUSES, "moodle")),
 ]
