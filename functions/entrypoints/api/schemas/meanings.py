@@ -130,7 +130,8 @@ MEANINGS: Final[Mapping[str, str]] = {
     "page_size": "How many at most, up to 500.",
     "from": "From when on. A date means its midnight in the school's time zone.",
     "to": "Until before when. A date means its midnight in the school's time zone.",
-    "format": "As JSON, as a file for spreadsheets, or, where there is one, as a page for people's eyes.",
+    "format": "As JSON; as a file, `csv` or `xlsx`; where there are such, as a page for people's eyes (`html`) or as a "
+    "file that Moodle (`moodle`) or another gradebook (`grades`) imports.",
     "scope": "Of a series: this class meeting alone, or this and all later ones.",
     "full": "Read also what was read for good.",
     "student": "A `student_id`, a Google user id or an e-mail.",
