@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,6 +69,7 @@ class Gate:
         shapes: The queries that came, without their values.
         used: The indexes that they were served from.
         commits: How large each commit was.
+        fields: The fields that were written, by collection group.
         is_open: Whether everything passes, unseen.
         most_bytes: How much one commit may be with its index entries: Google publishes no figure, so it may be less
             than we assume.
@@ -80,6 +82,7 @@ class Gate:
         self.shapes: set[Shape] = set()
         self.used: set[Index] = set()
         self.commits: list[Measure] = []
+        self.fields: defaultdict[str, set[str]] = defaultdict(set)
         self.is_open = False
         self.most_bytes = MOST_BYTES
 
@@ -137,6 +140,7 @@ class Gate:
             return
         for write in request.writes:
             group = write.update.name.rpartition("/")[0].rpartition("/")[2]
+            self.fields[group].update(write.update.fields)
             if "expire_at" in write.update.fields and group not in EXPIRING:
                 words = "A document says when it expires, and its collection group has no time-to-live policy."
                 raise self.refused(INVALID_ARGUMENT, words, f"add '{group}' to EXPIRING in infra/deploy/names.sh")
