@@ -13,9 +13,9 @@ from functions.entrypoints.api.schemas.answers import AttendanceAnswer, WholeReg
 from functions.entrypoints.api.schemas.gradebook import DEFAULT_STATUSES, acronyms_of
 from functions.entrypoints.api.schemas.requests import FormatQuery, RegisterQuery
 from functions.entrypoints.api.tables.file import csv_file
-from functions.entrypoints.api.tables.grades import grades_of_register, grades_of_session
-from functions.entrypoints.api.tables.moodle import one_session, several_sessions, starts
-from functions.entrypoints.api.tables.remarks import Remarks
+from functions.entrypoints.api.tables.gradebooks.grades import grades_of_register, grades_of_session
+from functions.entrypoints.api.tables.gradebooks.moodle import one_session, several_sessions, starts
+from functions.entrypoints.api.tables.gradebooks.remarks import Remarks
 from tests.moodle_attendance import Session, User, import_into_session, import_into_sessions, read
 
 ACRONYMS = acronyms_of(DEFAULT_STATUSES)

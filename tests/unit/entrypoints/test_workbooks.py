@@ -16,13 +16,7 @@ from functions.entrypoints.api.schemas.answers import WholeRegister
 from functions.entrypoints.api.tables.attendance import attendance_head, attendance_rows
 from functions.entrypoints.api.tables.cells import text_cell
 from functions.entrypoints.api.tables.register import register_rows
-from functions.entrypoints.api.tables.workbook import (
-    COLOURS,
-    Sheet,
-    attendance_sheet,
-    register_sheet,
-    workbook,
-)
+from functions.entrypoints.api.tables.workbook import COLOURS, Sheet, attendance_sheet, register_sheet, workbook
 
 START = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 CSS = Path(pages.__file__).parent / "templates/base.css"

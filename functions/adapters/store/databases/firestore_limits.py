@@ -47,6 +47,7 @@ EXEMPT: Final = frozenset(
         "audit",
         "conferences",
         "corrections",
+        "erasures",
         "parked_events",
         "parts",
         "people",
@@ -70,7 +71,8 @@ SINGLE: Final = (
     Index("attendance", ("teacher_emails[]",)),
     *(Index("conferences", (field,)) for field in ("sync.pulled_at", "sync.state")),
     Index("parked_events", ("replayed_at",)),
-    Index("people", ("emails[]",)),
+    *(Index("corrections", (field,), is_group=True) for field in ("email", "student_id", "user")),
+    *(Index("people", (field,)) for field in ("emails[]", "student.email", "student.student_id")),
     Index("registers", ("month",)),
     *(
         Index("sessions", (field,))

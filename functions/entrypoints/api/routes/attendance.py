@@ -15,7 +15,7 @@ from functions.entrypoints.api.schemas.answers import AttendanceList, Register, 
 from functions.entrypoints.api.schemas.fields import Student
 from functions.entrypoints.api.schemas.requests import MOST_OF_A_PAGE, AttendanceQuery, RegisterQuery, StudentQuery
 from functions.entrypoints.api.tables.formats import file_of
-from functions.entrypoints.api.tables.gradebook import gradebook_of_register
+from functions.entrypoints.api.tables.gradebooks.answers import gradebook_of_register
 from functions.entrypoints.api.tables.register import register_rows
 from functions.entrypoints.api.tables.whole_list import whole_list
 from functions.entrypoints.api.tables.workbook import MEDIA_TYPE as XLSX

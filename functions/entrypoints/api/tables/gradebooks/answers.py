@@ -10,9 +10,9 @@ from functions.entrypoints.api.schemas.answers import SessionAttendance, WholeRe
 from functions.entrypoints.api.schemas.gradebook import acronyms_of
 from functions.entrypoints.api.schemas.requests import FormatQuery, RegisterQuery
 from functions.entrypoints.api.tables.file import csv_file
-from functions.entrypoints.api.tables.grades import grades_of_register, grades_of_session
-from functions.entrypoints.api.tables.moodle import one_session, several_sessions, starts
-from functions.entrypoints.api.tables.remarks import remarks_of
+from functions.entrypoints.api.tables.gradebooks.grades import grades_of_register, grades_of_session
+from functions.entrypoints.api.tables.gradebooks.moodle import one_session, several_sessions, starts
+from functions.entrypoints.api.tables.gradebooks.remarks import remarks_of
 from functions.ports.views import Views
 
 

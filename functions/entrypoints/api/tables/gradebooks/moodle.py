@@ -24,8 +24,8 @@ from functions.domain.classes.sessions import Role
 from functions.domain.errors import InvalidRequest
 from functions.entrypoints.api.schemas.answers import AttendanceAnswer, RegisterMeeting, WholeRegister
 from functions.entrypoints.api.tables.cells import text_cell
-from functions.entrypoints.api.tables.identifiers import By, identified
-from functions.entrypoints.api.tables.remarks import Remarks
+from functions.entrypoints.api.tables.gradebooks.identifiers import By, identified
+from functions.entrypoints.api.tables.gradebooks.remarks import Remarks
 
 _STUDENT_COLUMN: Mapping[By, str] = {"student_id": "idnumber", "email": "email"}
 _SESSION_COLUMN = {"start": "sessiondate", "external_id": "sessionid"}

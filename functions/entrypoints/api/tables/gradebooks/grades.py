@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functions.domain.classes.roster import Mark
 from functions.domain.classes.sessions import Role
 from functions.entrypoints.api.schemas.answers import AttendanceAnswer, WholeRegister
-from functions.entrypoints.api.tables.identifiers import By, identified
+from functions.entrypoints.api.tables.gradebooks.identifiers import By, identified
 
 _ATTENDED = {Mark.PRESENT, Mark.LATE, Mark.LEFT_EARLY}
 _MISSED = {Mark.PARTIAL, Mark.ABSENT}
