@@ -45,7 +45,7 @@ def test_who_sends_siblings_with_one_address_is_told_what_to_do():
 
     assert refused.value.message == "students.1 has the e-mail of students.0, so both are one student here."
     assert "Give each student a student_id" in refused.value.hint
-    assert "leave the e-mail" in refused.value.hint
+    assert "keep the e-mail" in refused.value.hint
 
 
 def test_everybody_has_an_address_or_an_id():
