@@ -101,7 +101,7 @@ _NAMES = {"email": "e-mail", "user": "user"}
 def _twice(attribute: str, number: int) -> str:
     """Why an entry is one too many, by what it has in common with an earlier one."""
     if attribute in _NAMES:
-        return f"has the {_NAMES[attribute]} of students.{number}, so both are one student here"
+        return f"has the same {_NAMES[attribute]} as students.{number}: each student needs their own"
     return f"is the same student as students.{number}"
 
 
