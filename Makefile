@@ -42,17 +42,17 @@ DRY = $(if $(DRY_RUN),--dry-run)
 
 .PHONY: enroll
 enroll: $(INSTALLED) ## track teachers: TEACHER=a@school.example,b@school.example (DRY_RUN=1, PROJECT=…)
-	@[[ -n "$(TEACHER)" ]] || { echo "Say whom: make enroll TEACHER=teacher@school.example (several with commas between them)" >&2; exit 2; }
-	@$(OPERATE) enroll --teacher "$(TEACHER)" $(DRY)
+	@[[ -n "$${TEACHER:-}" ]] || { echo "Name the teacher: make enroll TEACHER=teacher@school.example (several with commas between them)" >&2; exit 2; }
+	@$(OPERATE) enroll --teacher "$$TEACHER" $(DRY)
 
 .PHONY: backfill
 backfill: $(INSTALLED) ## read what Meet remembers and is missing here: SINCE=30d (TEACHER=…, SOURCE=reports, DRY_RUN=1, PROJECT=…)
-	@[[ -n "$(SINCE)" ]] || { echo "Say how far back: make backfill SINCE=30d (or 12h, 2026-11-23, 2026-11-23T09:00:00+01:00)" >&2; exit 2; }
-	@$(OPERATE) backfill --since "$(SINCE)" $(if $(TEACHER),--teacher "$(TEACHER)") $(if $(SOURCE),--source "$(SOURCE)") $(DRY)
+	@[[ -n "$${SINCE:-}" ]] || { echo "Say how far back: make backfill SINCE=30d (or 12h, 2026-11-23, 2026-11-23T09:00:00+01:00)" >&2; exit 2; }
+	@$(OPERATE) backfill --since "$$SINCE" $(if $(TEACHER),--teacher "$$TEACHER") $(if $(SOURCE),--source "$$SOURCE") $(DRY)
 
 .PHONY: replay
 replay: $(INSTALLED) ## process parked messages again: all, or ID=…, REASON=… (DRY_RUN=1 lists them, PROJECT=…)
-	@$(OPERATE) replay $(if $(ID),--id "$(ID)") $(if $(REASON),--reason "$(REASON)") $(DRY)
+	@$(OPERATE) replay $(if $(ID),--id "$$ID") $(if $(REASON),--reason "$$REASON") $(DRY)
 
 .PHONY: status
 status: $(INSTALLED) ## say what needs a person, and what fixes it (ARGS=--json, PROJECT=…)

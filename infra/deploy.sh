@@ -7,10 +7,10 @@ if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 404)); then
   exit 2
 fi
 shopt -s inherit_errexit
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 export CLOUDSDK_CORE_DISABLE_PROMPTS=1
 COMMAND=deploy
-for part in names say google options lookahead policies accounts topics functions firestore browser watching; do
+for part in names say google options lookahead policies accounts secrets topics functions firestore browser watching; do
   # shellcheck source=/dev/null
   source "infra/deploy/$part.sh"
 done
@@ -32,6 +32,9 @@ read_state() {
   read_all "${reads[@]}" \
     "subscription-$DEAD_LETTERS" "$PUBSUB/projects/$PROJECT/subscriptions/$DEAD_LETTERS" \
     "policy-subscription-$DEAD_LETTERS" "$(readable_policy_url "subscription/$DEAD_LETTERS")" \
+    "secret-$ERASURE_SECRET" "$SECRETS/projects/$PROJECT/secrets/$ERASURE_SECRET" \
+    "secret-version-$ERASURE_SECRET" "$SECRETS/projects/$PROJECT/secrets/$ERASURE_SECRET/versions/1" \
+    "policy-secret-$ERASURE_SECRET" "$(readable_policy_url "secret/$ERASURE_SECRET")" \
     functions "$FUNCTIONS_API/projects/$PROJECT/locations/-/functions?pageSize=1000" \
     locations "$FUNCTIONS_API/projects/$PROJECT/locations" \
     jobs "https://cloudscheduler.googleapis.com/v1/$place/jobs?pageSize=500" \
@@ -81,6 +84,7 @@ main() {
   read_options "$@"
   check_options
   open_google
+  only_one
   printf 'Meet Attendance in %s, %s%s\n' "$PROJECT" "$REGION" "${DRY_RUN:+ (only what would be done)}"
   read_ahead
   read_state
@@ -100,6 +104,8 @@ main() {
   ensure_accounts
   setting SERVICE_ACCOUNT_CLIENT_ID "$(state "account-$ACCOUNT" '.uniqueId // empty')"
 
+  section "Secrets"
+  ensure_erasure_key
   section "Topics"
   ensure_topics
   section "Firestore"

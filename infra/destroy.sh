@@ -4,7 +4,7 @@
 # unless DELETE_DATA=yes.
 set -euo pipefail
 shopt -s inherit_errexit
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 export CLOUDSDK_CORE_DISABLE_PROMPTS=1
 COMMAND=destroy
 for part in names say google options lookahead policies accounts topics functions firestore watching; do
@@ -27,11 +27,12 @@ read_state() {
   done
   UNPAID=1 read_all project "$CRM/projects/$PROJECT" \
     "function-$EVENTS_FUNCTION" "$FUNCTIONS_API/$place/functions/$EVENTS_FUNCTION"
-  exists project || bad_input "The project '$PROJECT' does not exist, or you may not see it ($(refusal project))."
+  check_project
   NUMBER=$(state project '.name | ltrimstr("projects/")')
   settle_database
   read_all "${reads[@]}" \
     "subscription-$DEAD_LETTERS" "$PUBSUB/projects/$PROJECT/subscriptions/$DEAD_LETTERS" \
+    functions "$FUNCTIONS_API/projects/$PROJECT/locations/-/functions?pageSize=1000" \
     jobs "https://cloudscheduler.googleapis.com/v1/$place/jobs?pageSize=500" \
     database "$FIRESTORE/projects/$PROJECT/databases/$FIRESTORE_DATABASE" \
     backups "$FIRESTORE/projects/$PROJECT/locations/-/backups" \
@@ -59,6 +60,15 @@ destroy_running_parts() {
     removed_if "the function $name" "function-$name" \
       gcloud functions delete "$name" --gen2 --region="$REGION" --project="$PROJECT" --quiet
   done
+}
+
+deployed_elsewhere() { # the other regions that it is deployed in, which use the same topics, accounts and database
+  state functions --arg region "$REGION" --arg names "${FUNCTIONS[*]}" '[.functions[]?.name | split("/")
+    | select((.[-1] | IN(($names | split(" "))[])) and .[3] != $region) | .[3]] | unique | join(", ")'
+}
+
+destroy_topics() {
+  local name
   for name in "$EVENTS_TOPIC" "$JOBS_TOPIC" "$CHANGES_TOPIC"; do
     removed_if "the topic $name" "topic-$name" gcloud pubsub topics delete "$name" --project="$PROJECT" --quiet
   done
@@ -129,10 +139,22 @@ main() {
   check_options
   [[ $DELETE_DATA != yes ]] || confirm_loss
   open_google
+  only_one
   printf 'Taking Meet Attendance away from %s, %s%s\n\n' "$PROJECT" "$REGION" "${DRY_RUN:+ (only what would be done)}"
   read_state
   stop_at_unread
+  local elsewhere
+  elsewhere=$(deployed_elsewhere)
+  [[ -z $elsewhere || $DELETE_DATA != yes ]] ||
+    bad_input "It is deployed in $elsewhere too, which needs the data. Leave DELETE_DATA out, or take that away first:\
+ make destroy PROJECT=$PROJECT REGION=${elsewhere%%,*}"
   destroy_running_parts
+  if [[ -n $elsewhere ]]; then
+    printf '\nDone: %s changes. Topics, accounts, alerts and data stay for the deployment in %s.\n' \
+      "$CHANGES" "$elsewhere"
+    return
+  fi
+  destroy_topics
   destroy_watching
   destroy_accounts
   if [[ $DELETE_DATA == yes ]]; then

@@ -19,6 +19,7 @@ from infra.local.firestore_gate.measure import MOST_BYTES
 from infra.local.firestore_gate.proxy import gated
 from infra.local.processes import bypass_proxies
 from tests.api import AUDIENCE, ISSUER
+from tests.documented import undocumented
 
 bypass_proxies()
 
@@ -54,6 +55,10 @@ def firestore_gate(request, firestore_gate_elsewhere):
     GATE.is_open = request.node.get_closest_marker("any_query") is not None
     indexes = GATE.indexes
     yield GATE
+    unknown = undocumented(GATE.fields)
+    GATE.fields.clear()
+    if unknown:
+        pytest.fail(f"docs/documents.md does not know what was stored: {', '.join(unknown)}", pytrace=False)
     GATE.is_open, GATE.indexes, GATE.most_bytes = False, indexes, MOST_BYTES
     if refused := [*map(str, GATE.take()), *firestore_gate_elsewhere.read_text().splitlines()]:
         firestore_gate_elsewhere.write_text("")

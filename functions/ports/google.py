@@ -186,7 +186,7 @@ class Subscriptions(Protocol):
         """Have a suspended subscription tell events again, None if it is gone. Its end stays where it was.
 
         Raises:
-            SubscriptionRefused: What it was suspended for is not mended.
+            AccessDenied: What it was suspended for is still there.
             Retryable, NeedsOperator: As `ensure` does.
         """
 
@@ -216,8 +216,11 @@ class Calendar(Protocol):
     async def change(self, change: EventChange, *, organizer: Organizer) -> bool:
         """Have an event show something else; False, and nothing is done, if it is not any more what was seen."""
 
-    async def remove(self, removal: EventRemoval, *, organizer: Organizer) -> None:
-        """Delete an event; that it is gone already is fine."""
+    async def remove(self, removal: EventRemoval, *, organizer: Organizer, anyway: bool = False) -> bool:
+        """Delete an event; that it is gone already is fine.
+
+        False, and nothing is done, if it is not any more what was seen, unless it is to go `anyway`.
+        """
 
 
 class IdTokens(Protocol):

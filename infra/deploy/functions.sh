@@ -21,9 +21,10 @@ wanted_function() { # ENTRY-POINT TIMEOUT TOPIC|''
     --arg runtime "$RUNTIME" --arg memory "$MEMORY" --argjson cpu "$CPU" --argjson concurrency "$CONCURRENCY" \
     --argjson most "$MAX_INSTANCES" --arg account "$(address "$ACCOUNT")" \
     --arg build "projects/$PROJECT/serviceAccounts/$(address "$BUILD_ACCOUNT")" \
-    --slurpfile environment "$WORK/environment" '
+    --arg secret "$ERASURE_SECRET" --slurpfile environment "$WORK/environment" '
     {entry: $entry, runtime: $runtime, build: $build, memory: ($memory | rtrimstr("i")), cpu: $cpu, concurrency: $concurrency,
-     timeout: $timeout, most: $most, account: $account, environment: $environment[0]}
+     timeout: $timeout, most: $most, account: $account, environment: $environment[0],
+     secrets: {ERASURE_KEY: "\($secret):1"}}
     + (if $topic == "" then {} else {topic: $topic, retry: true} end)'
 }
 
@@ -32,7 +33,8 @@ readonly DEPLOYED_FUNCTION='{
   memory: (.serviceConfig.availableMemory // "" | rtrimstr("i")), cpu: (.serviceConfig.availableCpu // "0" | tonumber),
   concurrency: .serviceConfig.maxInstanceRequestConcurrency, timeout: .serviceConfig.timeoutSeconds,
   most: .serviceConfig.maxInstanceCount, account: .serviceConfig.serviceAccountEmail,
-  environment: (.serviceConfig.environmentVariables // {})}
+  environment: (.serviceConfig.environmentVariables // {}),
+  secrets: ([.serviceConfig.secretEnvironmentVariables[]? | {key, value: "\(.secret):\(.version)"}] | from_entries)}
   + (if .eventTrigger.pubsubTopic
      then {topic: .eventTrigger.pubsubTopic, retry: (.eventTrigger.retryPolicy == "RETRY_POLICY_RETRY")} else {} end)'
 
@@ -51,6 +53,8 @@ ensure_function() { # NAME ENTRY-POINT TIMEOUT TOPIC|''
     refuse_other_trigger "$name" "$topic"
     differences=$(jq --raw-output --argjson wanted "$wanted" '. as $deployed | $wanted | to_entries
       | map(select(.value != $deployed[.key]) | .key) | join(", ")' "$WORK/deployed")
+    [[ $(state "service-$name" '.terminalCondition.state // empty') != CONDITION_FAILED ]] ||
+      differences=${differences:-it does not run}
     if [[ -z $differences && $(state "function-$name" '.state') == ACTIVE &&
       $(state "function-$name" '.labels["meet-attendance-digest"] // ""') == "$digest" ]]; then
       same "function $name"
@@ -93,6 +97,7 @@ deploy_function() { # WHAT NAME WANTED DIGEST TOPIC-OF-A-NEW-ONE
     --run-service-account="$(address "$ACCOUNT")"
     --memory="$MEMORY" --cpu="$CPU" --concurrency="$CONCURRENCY" --max-instances="$MAX_INSTANCES"
     --timeout="$(jq --raw-output .timeout <<<"$3")s" --env-vars-file="$WORK/environment.yaml"
+    --set-secrets="ERASURE_KEY=$ERASURE_SECRET:1"
     --update-labels="meet-attendance-digest=$4,meet-attendance-backups=$BACKUPS,meet-attendance-browser=$BROWSER")
   cp "$WORK/environment" "$WORK/environment.yaml" # JSON is YAML too
   if ! exists "function-$name"; then
@@ -156,6 +161,14 @@ ensure_triggers() {
   done
   until_apis_answer read_all "${reads[@]}"
   stop_at_unread
+  for name in "$EVENTS_FUNCTION" "$JOBS_FUNCTION"; do
+    subscription=$(state "trigger-$name" '.transport.pubsub.subscription | split("/")[-1]')
+    # https://docs.cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics/delete
+    [[ $(state "subscription-$subscription" .topic) != _deleted-topic_ ]] ||
+      stop "Looking at the subscription of $name" \
+        "its topic was deleted, and a topic of the same name does not replace it: nothing reaches the function" \
+        "delete the function: gcloud functions delete $name --gen2 --region=$REGION --project=$PROJECT"
+  done
   for name in "$EVENTS_FUNCTION" "$JOBS_FUNCTION"; do
     ensure_subscription "$(state "trigger-$name" '.transport.pubsub.subscription | split("/")[-1]')" "$name"
   done

@@ -10,8 +10,11 @@ open_google() { # the folder of this run, and a token in a file that nobody else
   need gcloud "Install the Google Cloud CLI: https://cloud.google.com/sdk/docs/install"
   need curl "On Debian: sudo apt-get install curl"
   need jq "On Debian: sudo apt-get install jq"
-  WORK=$(umask 077 && mktemp --directory)
+  WORK=$(umask 077 && mktemp --directory 2>/dev/null) ||
+    bad_input "No folder can be made in ${TMPDIR:-/tmp}: the disk is full, or may not be written to. Free some space, or\
+ name another folder: export TMPDIR=…"
   trap 'rm --recursive --force "$WORK"' EXIT
+  trap interrupted INT TERM HUP
   mkdir "$WORK/state"
   refresh_token
 }
@@ -19,10 +22,28 @@ open_google() { # the folder of this run, and a token in a file that nobody else
 refresh_token() {
   local token
   if ! token=$(gcloud auth print-access-token --quiet 2>"$WORK/errors"); then
-    bad_input "gcloud is not logged in: $(why "$WORK/errors") Run: gcloud auth login"
+    bad_input "gcloud has no login that Google takes ($(no_login "$WORK/errors")). Run: gcloud auth login"
   fi
   printf 'header = "Authorization: Bearer %s"\nheader = "Content-Type: application/json"\n' "$token" >"$WORK/curlrc"
   TOKEN_SINCE=$SECONDS
+}
+
+no_login() { # FILE: the first sentence of what gcloud said
+  local said
+  said=$(why "$1")
+  said=${said%% Please *}
+  said=${said%% To *}
+  shown "${said%.}"
+}
+
+# Two deployments at once would undo each other's changes. The lock is this user's on this machine; it ends with the
+# process, however that ends. Where it cannot be kept, Google refuses the second change of the same function.
+only_one() {
+  local folder=${CLOUDSDK_CONFIG:-$HOME/.config/gcloud}
+  [[ -z $DRY_RUN && -w $folder ]] && command -v flock >/dev/null || return 0
+  exec {LOCK}>>"$folder/meet-attendance-${PROJECT//:/_}.lock" || return 0
+  flock --nonblock "$LOCK" ||
+    stop "Starting" "another make deploy or make destroy of $PROJECT is running on this machine" "wait until it has ended."
 }
 
 curl_google() { # ARGUMENTS...

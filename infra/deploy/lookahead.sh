@@ -30,8 +30,7 @@ read_ahead() {
     "function-$EVENTS_FUNCTION" \
     "$FUNCTIONS_API/projects/$PROJECT/locations/$REGION/functions/$EVENTS_FUNCTION" \
     quota "$quota"
-  exists project || bad_input "The project '$PROJECT' does not exist, or you may not see it ($(refusal project)).\
- See what there is: gcloud projects list"
+  check_project
   settle_database
   NUMBER=$(state project '.name | ltrimstr("projects/")')
   DEPLOYER=$(state who '.email // empty')
@@ -39,6 +38,14 @@ read_ahead() {
   CPU_QUOTA=$(state quota --arg region "$REGION" '
     [.consumerQuotaLimits[]? | select(.unit == "1/{project}/{region}") | .quotaBuckets[]] |
     (map(select(.dimensions.region == $region)) + map(select(.dimensions == null)))[0].effectiveLimit // empty')
+}
+
+check_project() {
+  exists project || bad_input "The project '$PROJECT' does not exist, or you may not see it ($(refusal project)).\
+ See what there is: gcloud projects list"
+  [[ $(state project '.state // "ACTIVE"') == ACTIVE ]] ||
+    bad_input "The project '$PROJECT' was shut down ($(state project .state)). To keep it, restore it and link its\
+ billing account again: gcloud projects undelete $PROJECT"
 }
 
 refusal() { # NAME: what Google said instead of an answer

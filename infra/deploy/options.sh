@@ -19,7 +19,8 @@ read_options() { # NAME=value...
   for argument; do
     name=${argument%%=*}
     [[ $argument == *=* && " ${known[*]} " == *" $name "* ]] ||
-      bad_input "Unknown option: $argument. Known are: ${known[*]} (each as NAME=value)."
+      bad_input "Unknown option: $(shown "$argument"). Known are: ${known[*]} (each as NAME=value)."
+    ! given "$name" || bad_input "$name is given twice. Give it once."
     printf -v "$name" '%s' "${argument#*=}"
     printf -v "GIVEN_$name" '%s' 1
   done
@@ -31,7 +32,7 @@ given() { # NAME: whether an option was typed, be it empty
 }
 
 expect() { # NAME PATTERN WHAT-IT-MUST-BE
-  [[ -z ${!1} || ${!1} =~ ^($2)$ ]] || bad_input "$1 must be $3, not '${!1}'."
+  [[ -z ${!1} || ${!1} =~ ^($2)$ ]] || bad_input "$1 must be $3, not '$(shown "${!1}")'."
 }
 
 readonly EMAIL='[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+'
@@ -39,6 +40,8 @@ readonly EMAIL='[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+'
 check_options() {
   [[ -n $PROJECT ]] || bad_input "Name the Google Cloud project: make $COMMAND PROJECT=my-school REGION=europe-west1"
   [[ -n $REGION ]] || bad_input "Name the region: make $COMMAND PROJECT=$PROJECT REGION=europe-west1"
+  [[ ! $PROJECT =~ ^[0-9]+$ ]] || bad_input "PROJECT must be the id of a project such as my-school, not its number\
+ '$(shown "$PROJECT")'. The list of both: gcloud projects list"
   expect PROJECT '([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]' "the id of a project such as my-school"
   expect REGION '[a-z]+-[a-z]+[0-9]+' "a region such as europe-west1"
   expect DOMAINS 'none|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(,[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+)*' \
@@ -48,20 +51,44 @@ check_options() {
     "who calls the API, such as serviceAccount:lms@my-lms.iam.gserviceaccount.com (or user:…)"
   expect ADMIN "(serviceAccount|user):$EMAIL(,(serviceAccount|user):$EMAIL)*" \
     "who administers it, such as user:admin@school.example (or serviceAccount:…)"
-  expect FIRESTORE_LOCATION '[a-z]+[0-9]|[a-z]+-[a-z]+[0-9]+' "a location such as eur3 or europe-west1"
+  # Multi-regions: https://docs.cloud.google.com/firestore/native/docs/locations
+  expect FIRESTORE_LOCATION 'eur3|nam5|nam7|[a-z]+-[a-z]+[0-9]+' "eur3, nam5, nam7, or a region such as europe-west1"
   expect FIRESTORE_DATABASE '\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9]' "the id of a database such as (default)"
-  expect RETENTION_DAYS 'none|[1-9][0-9]{0,4}' "a number of days such as 365, or none to keep everything"
+  expect RETENTION_DAYS 'none|[1-9][0-9]{0,3}|[12][0-9]{4}|3[0-5][0-9]{3}|36[0-4][0-9]{2}|36500' \
+    "a number of days such as 365 and at most 36500, or none to keep everything"
+  expect ALLOWED_TEACHERS "none|$EMAIL(,$EMAIL)*" \
+    "e-mail addresses with commas and no spaces between them, such as grace@school.example,alan@school.example"
+  expect REPORTS_ADMIN "none|$EMAIL|users/[0-9]{1,30}" "the e-mail of an administrator such as admin@school.example"
+  expect LOG_LEVEL 'none|DEBUG|INFO|WARNING|ERROR' "DEBUG, INFO, WARNING or ERROR"
+  expect SETTLE_SECONDS 'none|0|[1-9][0-9]{0,3}|[1-7][0-9]{4}|8[0-5][0-9]{3}|86[0-3][0-9]{2}|86400' \
+    "a number of seconds such as 600 and at most 86400"
   expect BROWSER 'yes|no' "yes or no"
   expect BACKUPS 'yes|no' "yes or no"
   expect DELETE_DATA 'yes|no' "yes or no"
   expect MAX_INSTANCES '[1-9][0-9]{0,2}' "a number of instances for each function, such as 5"
   expect DRY_RUN '0|1|yes|no' "1 or left out"
   [[ $DRY_RUN != 0 && $DRY_RUN != no ]] || DRY_RUN=
-  expect TIME_ZONE '[A-Za-z]+(/[A-Za-z0-9_+-]+)*' "an IANA name such as Europe/Berlin"
+  expect TIME_ZONE '[A-Z][A-Za-z0-9]+(/[A-Za-z0-9_+-]+)*' "an IANA name such as Europe/Berlin"
   [[ -z $TIME_ZONE || ! -d /usr/share/zoneinfo/Europe || -f /usr/share/zoneinfo/$TIME_ZONE ]] ||
     bad_input "TIME_ZONE must be an IANA name such as Europe/Berlin, not '$TIME_ZONE'."
-  [[ -z $DEFAULT_POLICY ]] || jq --exit-status 'type == "object"' <<<"$DEFAULT_POLICY" >/dev/null 2>&1 ||
+  check_policy
+}
+
+# Its fields are those that the functions know: a field that they do not know would keep them from starting.
+check_policy() {
+  local wrong
+  [[ -n $DEFAULT_POLICY && $DEFAULT_POLICY != none ]] || return 0
+  jq --exit-status --slurp 'length == 1 and (.[0] | type == "object")' <<<"$DEFAULT_POLICY" >/dev/null 2>&1 ||
     bad_input "DEFAULT_POLICY must be a JSON object such as {\"late_after_minutes\": 10}."
+  wrong=$(env --ignore-environment DEFAULT_POLICY="$DEFAULT_POLICY" .venv/bin/python -c '
+from functions.settings import Settings
+from pydantic import ValidationError
+try:
+    Settings(google_cloud_project="my-school", service_account_email="a@my-school.iam.gserviceaccount.com")
+except ValidationError as error:
+    print("; ".join(str(problem["msg"]).removeprefix("Value error, ") for problem in error.errors()))
+' 2>&1) || wrong="it cannot be checked: ${wrong##*$'\n'}"
+  [[ -z $wrong ]] || bad_input "DEFAULT_POLICY cannot be used: $(shown "$wrong"). docs/marks.md names its fields."
 }
 
 settle_database() { # the one that is asked for, else the one that is in use

@@ -16,6 +16,17 @@ note() { # SENTENCE
   printf '  ! %s\n' "$1"
 }
 
+shown() { # VALUE: what was typed, on one line and not too long
+  local value=${1//[[:cntrl:]]/ }
+  ((${#value} <= 120)) || value="${value:0:120}…"
+  printf '%s' "$value"
+}
+
+interrupted() {
+  printf '\nInterrupted. Run the same command again: it continues where it stopped.\n' >&2
+  exit 130
+}
+
 bad_input() { # SENTENCE: what was typed cannot be used; nothing was changed
   printf '%s\n' "$1" >&2
   exit 2
@@ -31,7 +42,7 @@ stop() { # WHAT WHY TO-DO
 readonly PASSING='Permission denied while using the Eventarc Service Agent|[Ss]ervice account .* does not exist'\
 '|has not been used in project|SERVICE_DISABLED|concurrent policy changes|Cannot find metric that matches'\
 '|missing permission on the build service account|Access to bucket gcf-v2-sources|Database ID .* is not available'\
-'|HTTP (429|500|502|503|504)|temporarily unavailable|Please try again'
+'|HTTP (429|500|502|503|504)|temporarily unavailable|Please try again|unable to queue the operation'
 readonly TRIES=${DEPLOY_TRIES:-20}
 readonly PAUSE=${DEPLOY_PAUSE_SECONDS:-30}
 
@@ -81,6 +92,8 @@ remedy() { # FILE: what a person does about it
       echo "an organisation policy keeps this member out; ask its administrator for an exception for this project." ;;
     *"Permission "*" denied"* | *PERMISSION_DENIED* | *"does not have permission"*)
       echo "ask an owner of the project for the permission that is named above." ;;
+    *"unrecognized arguments"* | *"Invalid choice"* | *"invalid choice"*)
+      echo "this gcloud is too old; update it: gcloud components update (or with the package manager it came from)." ;;
     *"missing main.py"*)
       echo "run it from the folder of a complete copy of this repository." ;;
     *Healthcheck*)

@@ -36,6 +36,12 @@ ensure_dead_letters() {
     change "make the subscription $DEAD_LETTERS" gcloud pubsub subscriptions create "$DEAD_LETTERS" \
       --topic="$DEAD_LETTERS" --expiration-period=never --message-retention-duration="$KEPT_FOR" \
       --ack-deadline=60 --project="$PROJECT" --quiet
+  elif [[ $(state "subscription-$DEAD_LETTERS" .topic) != "projects/$PROJECT/topics/$DEAD_LETTERS" ]]; then
+    # As after its topic was deleted: no other topic takes its place.
+    # https://docs.cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics/delete
+    stop "Looking at the subscription $DEAD_LETTERS" \
+      "it does not belong to the topic $DEAD_LETTERS, as after that topic was deleted and made again" \
+      "delete it: gcloud pubsub subscriptions delete $DEAD_LETTERS --project=$PROJECT"
   elif [[ $(state "subscription-$DEAD_LETTERS" "$kept" --arg kept "$KEPT_FOR") != true ]]; then
     change "let the subscription $DEAD_LETTERS keep messages for 7 days and never expire" \
       gcloud pubsub subscriptions update "$DEAD_LETTERS" --expiration-period=never \

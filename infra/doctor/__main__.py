@@ -57,28 +57,45 @@ class Options:
             name, sign, value = argument.partition("=")
             if argument == "--json":
                 self.as_json = True
+            elif sign and name in given:
+                raise BadInput(f"{name} is given twice. Give it once.")
             elif sign and name in known:
                 given[name] = value
             else:
-                raise BadInput(f"Unknown option: {argument}. Known are: {', '.join(known)} (each as NAME=value).")
+                raise BadInput(
+                    f"Unknown option: {_shown(argument)}. Known are: {', '.join(known)} (each as NAME=value)."
+                )
         for word in given.get("ARGS", "").split():
             if word != "--json":
-                raise BadInput(f"Unknown argument: ARGS={word}. Known is: ARGS=--json")
+                raise BadInput(f"Unknown argument: ARGS={_shown(word)}. Known is: ARGS=--json")
             self.as_json = True
         self.project, self.region = given.get("PROJECT", ""), given.get("REGION", "")
-        if not self.project:
-            raise BadInput("Name the Google Cloud project: make doctor PROJECT=my-school REGION=europe-west1")
-        if not re.fullmatch(r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]", self.project):
-            raise BadInput(f"PROJECT must be the id of a project such as my-school, not '{self.project}'.")
-        if not self.region:
-            raise BadInput(f"Name the region: make doctor PROJECT={self.project} REGION=europe-west1")
-        if not re.fullmatch(r"[a-z]+-[a-z]+[0-9]+", self.region):
-            raise BadInput(f"REGION must be a region such as europe-west1, not '{self.region}'.")
+        self._check_place()
         if given.get("FIX", "") not in {"", "0", "1", "yes", "no"}:
-            raise BadInput(f"FIX must be 1 or left out, not '{given['FIX']}'.")
+            raise BadInput(f"FIX must be 1 or left out, not '{_shown(given['FIX'])}'.")
         self.fix = given.get("FIX") in {"1", "yes"}
         if self.fix and self.as_json:
             raise BadInput("FIX=1 asks, and ARGS=--json is for programs: use one of them.")
+
+    def _check_place(self) -> None:
+        if not self.project:
+            raise BadInput("Name the Google Cloud project: make doctor PROJECT=my-school REGION=europe-west1")
+        if self.project.isdecimal():
+            raise BadInput(
+                f"PROJECT must be the id of a project such as my-school, not its number '{_shown(self.project)}'. "
+                "The list of both: gcloud projects list"
+            )
+        if not re.fullmatch(r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]", self.project):
+            raise BadInput(f"PROJECT must be the id of a project such as my-school, not '{_shown(self.project)}'.")
+        if not self.region:
+            raise BadInput(f"Name the region: make doctor PROJECT={self.project} REGION=europe-west1")
+        if not re.fullmatch(r"[a-z]+-[a-z]+[0-9]+", self.region):
+            raise BadInput(f"REGION must be a region such as europe-west1, not '{_shown(self.region)}'.")
+
+
+def _shown(typed: str) -> str:
+    """What was typed, on one line and not too long."""
+    return textwrap.shorten("".join(letter if letter.isprintable() else " " for letter in typed), 120, placeholder="…")
 
 
 async def diagnose(options: Options, *, patience: float = PATIENCE) -> list[Outcome]:

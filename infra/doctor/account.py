@@ -8,6 +8,7 @@ from infra.doctor.google import ApiOff, Denied
 
 PROJECT = "project"
 REGION = "region"
+QUOTAS_PAGE = "https://console.cloud.google.com/iam-admin/quotas"
 BILLED = "billing"
 
 LOOKING = (
@@ -44,7 +45,11 @@ async def _you(deployment: Deployment, report: Report) -> None:
 async def _project(deployment: Deployment, report: Report) -> None:
     project = await deployment.google.read(f"{CRM}/projects/{deployment.project}", unpaid=True)
     if project and project.get("state", "ACTIVE") != "ACTIVE":
-        report.wrong(f"the project is {project['state']}", f"gcloud projects undelete {deployment.project}")
+        report.wrong(
+            f"the project was shut down ({project['state']}): Google deletes it within 30 days, and until then it can "
+            "be restored; afterwards its billing account must be linked again",
+            f"gcloud projects undelete {deployment.project}",
+        )
 
 
 @check("project", BILLED, needs=[PROJECT])
@@ -109,11 +114,9 @@ async def _quota(deployment: Deployment, report: Report) -> None:
     if wanted * 1000 > allowed:
         fits = allowed // 1000 // len(caps) // int(deployment.wanted.one("CPU"))
         report.wrong(
-            f"the functions may use {wanted} CPU, and the region allows {allowed // 1000} (CpuAllocPerProjectRegion)",
-            f"{deployment.deploy} MAX_INSTANCES={fits}"
-            if fits
-            else f"gcloud alpha quotas info describe CpuAllocPerProjectRegion --service=run.googleapis.com "
-            f"--project={deployment.project}",
+            f"the functions may use {wanted} CPU, and the region allows {allowed // 1000} (CpuAllocPerProjectRegion)"
+            + ("" if fits else f"; ask for {len(caps)} or more: {QUOTAS_PAGE}?project={deployment.project}"),
+            f"{deployment.deploy} MAX_INSTANCES={fits}" if fits else None,
         )
     else:
         report.fact(f"{wanted} of {allowed // 1000} CPU")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from infra.doctor.google import Google, Unreadable
@@ -54,6 +55,17 @@ class Deployment:
     def deploy(self) -> str:
         """The command that compares everything and repairs what differs."""
         return f"make deploy {self.options}"
+
+    def deploy_without(self, functions: Sequence[str] = (), subscriptions: Sequence[str] = ()) -> str:
+        """The command that makes functions and subscriptions again which cannot be repaired."""
+        deletions = [
+            f"gcloud functions delete {name} --gen2 --region={self.region} --project={self.project} --quiet"
+            for name in functions
+        ]
+        deletions += [
+            f"gcloud pubsub subscriptions delete {name} --project={self.project} --quiet" for name in subscriptions
+        ]
+        return " && ".join([*deletions, self.deploy])
 
     @property
     def place(self) -> str:

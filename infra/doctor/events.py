@@ -33,8 +33,8 @@ async def _dead_letters(deployment: Deployment, report: Report) -> None:
         return
     if (subscription.get("topic") or "").rpartition("/")[2] != name:
         report.wrong(
-            f"the subscription {name} does not belong to the topic {name}: delete it and deploy again",
-            f"gcloud pubsub subscriptions delete {name} --project={deployment.project} --quiet && {deployment.deploy}",
+            f"the subscription {name} does not belong to the topic {name}: it must be deleted and made again",
+            deployment.deploy_without(subscriptions=[name]),
         )
     if subscription.get("expirationPolicy", {}).get("ttl") or subscription.get(
         "messageRetentionDuration"

@@ -42,26 +42,19 @@ async def _function(deployment: Deployment, report: Report, wanted: WantedFuncti
         report.wrong(f"a failed deployment left a shell of it: {said[:300]}", deployment.deploy)
         return
     if wanted.topic and not trigger:
-        report.wrong("it has no trigger, so that nothing reaches it", _made_again(deployment, wanted))
+        report.wrong("it has no trigger, so that nothing reaches it", deployment.deploy_without([wanted.name]))
     elif wanted.topic and deployed["eventTrigger"].get("pubsubTopic", "").rpartition("/")[2] != wanted.topic:
-        report.wrong(f"its trigger is of another topic than {wanted.topic}", _made_again(deployment, wanted))
+        report.wrong(f"its trigger is of another topic than {wanted.topic}", deployment.deploy_without([wanted.name]))
     await _is_ready(deployment, report, wanted, deployed)
     differences = _differences(deployment, wanted, deployed)
     if differences:
         report.wrong(f"it differs in: {', '.join(differences)}", deployment.deploy)
 
 
-def _made_again(deployment: Deployment, wanted: WantedFunction) -> str:
-    return (
-        f"gcloud functions delete {wanted.name} --gen2 --region={deployment.region} --project={deployment.project} "
-        f"--quiet && {deployment.deploy}"
-    )
-
-
 async def _is_ready(deployment: Deployment, report: Report, wanted: WantedFunction, deployed: Json) -> None:
     service = await deployment.service(wanted.name)
     if service is None:
-        report.wrong("its Cloud Run service is missing", _made_again(deployment, wanted))
+        report.wrong("its Cloud Run service is missing", deployment.deploy_without([wanted.name]))
         return
     condition = service.get("terminalCondition", {})
     failed = deployed.get("state", "ACTIVE") not in {"ACTIVE", "DEPLOYING"}
@@ -87,7 +80,7 @@ async def _last_lines(deployment: Deployment, name: str) -> list[str]:
 def _differences(deployment: Deployment, wanted: WantedFunction, deployed: Json) -> list[str]:
     build, config, names = deployed.get("buildConfig", {}), deployed.get("serviceConfig", {}), deployment.wanted
     account = f"projects/{deployment.project}/serviceAccounts/{deployment.address(names.one('BUILD_ACCOUNT'))}"
-    settings = config.get("environmentVariables", {})
+    settings, secrets = config.get("environmentVariables", {}), config.get("secretEnvironmentVariables", [])
     compared = {
         "entry point": build.get("entryPoint") == wanted.entry,
         "runtime": build.get("runtime") == names.one("RUNTIME"),
@@ -98,6 +91,8 @@ def _differences(deployment: Deployment, wanted: WantedFunction, deployed: Json)
         "timeout": config.get("timeoutSeconds") == wanted.timeout,
         "cap on instances": bool(config.get("maxInstanceCount")),
         "account": config.get("serviceAccountEmail") == deployment.address(names.one("ACCOUNT")),
+        "ERASURE_KEY": [(one.get("key"), one.get("secret"), one.get("version")) for one in secrets]
+        == [("ERASURE_KEY", names.one("ERASURE_SECRET"), "1")],
         "GOOGLE_CLOUD_PROJECT": settings.get("GOOGLE_CLOUD_PROJECT") == deployment.project,
         **{name: settings.get(name) == names.one(name) for name in ("EVENTS_TOPIC", "JOBS_TOPIC", "CHANGES_TOPIC")},
     }
@@ -143,7 +138,7 @@ async def _reads(deployment: Deployment, report: Report) -> None:
         report.fact(f"{total} of {most} a minute")
 
 
-@check("functions", "subscriptions of the triggers", needs=[*EVERY, "dead letters"])
+@check("functions", "subscriptions of the triggers", needs=["topics", *EVERY, "dead letters"])
 async def _subscriptions(deployment: Deployment, report: Report) -> None:
     names = deployment.wanted
     for function in (one for one in names.functions if one.topic):
@@ -151,7 +146,16 @@ async def _subscriptions(deployment: Deployment, report: Report) -> None:
             continue
         subscription = await deployment.trigger_subscription(function.name)
         if subscription is None:
-            report.wrong(f"{function.name}: its trigger has no subscription", _made_again(deployment, function))
+            report.wrong(
+                f"{function.name}: its trigger has no subscription", deployment.deploy_without([function.name])
+            )
+            continue
+        if (subscription.get("topic") or "").rpartition("/")[2] != function.topic:
+            report.wrong(
+                f"{function.name}: the topic of its subscription was deleted, and a topic of the same name does not "
+                "replace it: nothing reaches the function",
+                deployment.deploy_without([function.name]),
+            )
             continue
         dead = subscription.get("deadLetterPolicy", {})
         topic = f"projects/{deployment.project}/topics/{names.one('DEAD_LETTERS')}"
@@ -168,7 +172,7 @@ async def _subscriptions(deployment: Deployment, report: Report) -> None:
         if differing:
             report.wrong(f"{function.name}: {', '.join(differing)}", deployment.deploy)
         if subscription.get("detached"):
-            report.wrong(f"{function.name}: the subscription is detached", _made_again(deployment, function))
+            report.wrong(f"{function.name}: the subscription is detached", deployment.deploy_without([function.name]))
         policy = await deployment.google.policy(f"{PUBSUB}/{subscription['name']}")
         for role, member in await wanted_on(deployment, f"trigger-subscription/{function.name}"):
             if not holds(policy, role, member):

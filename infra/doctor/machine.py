@@ -47,7 +47,7 @@ def keep(project: str, settings: dict[str, str]) -> Path:
     file = settings_file(project)
     file.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as out:
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as out:
         out.write(written(project, settings))
     file.chmod(0o600)
     return file
@@ -59,7 +59,7 @@ async def _machine(deployment: Deployment, report: Report) -> None:
     if not file.exists():
         report.fact(f"not set up: make settings {deployment.options}")
         return
-    if file.read_text() != written(deployment.project, await deployment.settings()):
+    if file.read_bytes() != written(deployment.project, await deployment.settings()).encode():
         report.warning(
             "make status, enroll, backfill and replay would run here with other settings than are deployed",
             f"make settings {deployment.options}",

@@ -61,7 +61,7 @@ def _exceptions(deployment: Deployment, exceptions: list[tuple[str, str]]) -> st
     """One line that an administrator of the organisation's policies runs."""
     return " && ".join(
         f"printf '{{name: projects/{deployment.project}/policies/{constraint}, spec: {{rules: [{{{rule}}}]}}}}' "
-        ">exception.yaml && gcloud org-policies set-policy exception.yaml"
+        ">exception.yaml && gcloud org-policies set-policy exception.yaml && rm exception.yaml"
         for constraint, rule in exceptions
     )
 

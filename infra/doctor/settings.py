@@ -11,7 +11,7 @@ from infra.doctor.__main__ import PATIENCE, Options
 from infra.doctor.account import BadInput, preflight
 from infra.doctor.deployment import Deployment
 from infra.doctor.google import Google, NotLoggedIn, Unreadable, client, gcloud_token
-from infra.doctor.machine import keep
+from infra.doctor.machine import keep, settings_file
 from infra.doctor.wanted import ROOT, read_wanted
 
 
@@ -37,7 +37,14 @@ def main(arguments: Sequence[str]) -> int:
     except (BadInput, Unreadable) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    file = os.path.relpath(keep(options.project, settings), ROOT)
+    try:
+        file = os.path.relpath(keep(options.project, settings), ROOT)
+    except OSError as error:
+        sys.stderr.write(
+            f"The settings cannot be written to {settings_file(options.project)}: {error.strerror}. Free some "
+            "space, or name another folder: export DEPLOYED_SETTINGS=…\n"
+        )
+        return 2
     sys.stdout.write(
         f"{file} has the settings of {options.project}. With your own account, once:\n"
         "  gcloud auth application-default login\n"

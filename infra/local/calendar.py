@@ -94,7 +94,8 @@ class CalendarSimulator(GoogleApis):
         return self.calendars.patch(caller, request.path_params["eventId"], body, request.query_params, if_match)
 
     def _events_delete(self, caller: str, request: Request, _: Any) -> None:  # noqa: ANN401 - of JSON
-        self.calendars.delete(caller, request.path_params["eventId"], request.query_params)
+        if_match = request.headers.get("if-match")
+        self.calendars.delete(caller, request.path_params["eventId"], request.query_params, if_match)
 
     def _events_instances(self, caller: str, request: Request, _: Any) -> Any:  # noqa: ANN401 - of JSON
         query = request.query_params

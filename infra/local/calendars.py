@@ -124,15 +124,18 @@ class Calendars:
         self._tell(event, query, also=before)
         return event
 
-    def delete(self, owner: str, event_id: str, query: Mapping[str, str]) -> None:
+    def delete(self, owner: str, event_id: str, query: Mapping[str, str], if_match: str | None = None) -> None:
         """Delete an event with all its occurrences, or one occurrence."""
         event = self.get(owner, event_id)
         if event["status"] == "cancelled":
             raise Refused(410, "deleted", "Resource has been deleted")
+        if if_match not in {None, "*", event["etag"]}:
+            raise Refused(412, "conditionNotMet", "Precondition Failed")
         if (owner, event_id) in self._events:
             event["status"] = "cancelled"
         else:
             event = self._except(owner, event, {"status": "cancelled"})
+            self._touch(self._events[owner, event["recurringEventId"]])  # as a change does
         self._touch(event)
         self._tell(event, query)
 

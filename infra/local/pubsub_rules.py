@@ -27,18 +27,26 @@ def wrong_in_publish(request: Message) -> Iterator[str]:
         yield f"messages: 1 to {REQUEST_MESSAGES} in a request"
     if request.ByteSize() > REQUEST_BYTES:
         yield f"a request has {REQUEST_BYTES} bytes at most"
+    if len({message.ordering_key for message in request.messages}) > 1:
+        yield "ordering_key: the same in all messages of a request"
     for message in request.messages:
-        if not message.data and not message.attributes:
-            yield "a message has data or an attribute"
-        if len(message.attributes) > ATTRIBUTES:
-            yield f"attributes: {ATTRIBUTES} at most"
-        for key, value in message.attributes.items():
-            if not 0 < len(key.encode()) <= KEY_BYTES or key.startswith("goog"):
-                yield f"an attribute's key has 1 to {KEY_BYTES} bytes and does not begin with goog"
-            if len(value.encode()) > VALUE_BYTES:
-                yield f"an attribute's value has {VALUE_BYTES} bytes at most"
-        if len(message.ordering_key.encode()) > ORDERING_KEY_BYTES:
-            yield f"ordering_key: {ORDERING_KEY_BYTES} bytes at most"
+        yield from _wrong_in_message(message)
+
+
+def _wrong_in_message(message: Message) -> Iterator[str]:
+    if message.message_id or message.HasField("publish_time"):
+        yield "message_id and publish_time are Pub/Sub's own"
+    if not message.data and not message.attributes:
+        yield "a message has data or an attribute"
+    if len(message.attributes) > ATTRIBUTES:
+        yield f"attributes: {ATTRIBUTES} at most"
+    for key, value in message.attributes.items():
+        if not 0 < len(key.encode()) <= KEY_BYTES or key.startswith("goog"):
+            yield f"an attribute's key has 1 to {KEY_BYTES} bytes and does not begin with goog"
+        if len(value.encode()) > VALUE_BYTES:
+            yield f"an attribute's value has {VALUE_BYTES} bytes at most"
+    if len(message.ordering_key.encode()) > ORDERING_KEY_BYTES:
+        yield f"ordering_key: {ORDERING_KEY_BYTES} bytes at most"
 
 
 def wrong_in_acknowledge(request: Message) -> Iterator[str]:

@@ -2,14 +2,16 @@
 
 Secrets with versions and policies as documented in
 https://cloud.google.com/secret-manager/docs/reference/rpc/google.cloud.secretmanager.v1 . Whoever calls may do
-everything; refusals are planned as faults.
+everything, unless a caller is named who may only read what its secret's policy lets it read. Other refusals are
+planned as faults.
 """
 
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc
@@ -25,7 +27,7 @@ from infra.local.callers import metadata_of
 from infra.local.faults import Faults, Refusal, Request
 from infra.local.gate.calls import Refusal as Malformed
 from infra.local.grpc_gate import broken_by
-from infra.local.secret_rules import RULES, refused
+from infra.local.secret_rules import ACCESSOR, PERMISSIONS, RULES, refused
 from infra.local.serving import GrpcStandIn
 
 Message = Any  # protobuf makes its classes at run time, so the type checker knows nothing of them
@@ -37,10 +39,11 @@ _State: Message = secret_manager.SecretVersion.State
 
 @dataclass
 class Version:
-    """A version of a secret; `content` is gone once it is destroyed."""
+    """A version of a secret; `content` is gone once it is destroyed, which is to come if it `is_doomed`."""
 
     content: bytes
     state: Message = _State.ENABLED
+    is_doomed: bool = False
 
 
 @dataclass
@@ -61,12 +64,20 @@ class SecretManagerSimulator(GrpcStandIn):
     Attributes:
         secrets: By their names, `projects/{project}/secrets/{id}`.
         calls: How often each method was called.
+        caller: As which member of policies calls are made; None may do everything.
+        unseen: How many of the newest versions `latest` and lists do not show yet: only a version that is asked for by
+            its number is there at once (https://cloud.google.com/secret-manager/docs/reference/consistency).
+        destroys_later: Whether a version is only scheduled to be destroyed, and disabled until then
+            (https://cloud.google.com/secret-manager/docs/delay-destruction-of-secret-versions).
     """
 
     def __init__(self, *, faults: Faults | None = None) -> None:
         self.faults = faults if faults is not None else Faults()
         self.secrets: dict[str, Secret] = {}
         self.calls: Counter[str] = Counter()
+        self.caller: str | None = None
+        self.unseen = 0
+        self.destroys_later = False
         self._lock = threading.RLock()
         self._tokens = filters.PageTokens()
 
@@ -92,7 +103,9 @@ class SecretManagerSimulator(GrpcStandIn):
     def _access(self, request: Message) -> Message:
         name, number, version = self._version(request.name)
         if version.state is not _State.ENABLED:
-            message = f"Secret Version [{name}/versions/{number}] is in {version.state.name} state."
+            # By the project's number, whatever it was asked by.
+            shown = f"projects/225994000000/secrets/{name.rpartition('/')[2]}/versions/{number}"
+            message = f"Secret Version [{shown}] is in {version.state.name} state."
             raise Refusal(grpc.StatusCode.FAILED_PRECONDITION, message)
         return secret_manager.AccessSecretVersionResponse.pb(
             secret_manager.AccessSecretVersionResponse(
@@ -103,19 +116,23 @@ class SecretManagerSimulator(GrpcStandIn):
     def _list_versions(self, request: Message) -> Message:
         """The newest first, in pages of at most two so that nobody forgets the next one."""
         secret = self._named(request.parent)
-        numbers = range(len(secret.versions), 0, -1)
+        numbers = range(len(secret.versions) - self.unseen, 0, -1)
         listing = f"{request.parent} {request.filter}"
-        try:
-            page, begin = self._tokens.read(listing, request.page_token)
-        except filters.PageError as error:
-            self.refusals.add(Malformed("ListSecretVersions", str(error)))
-            raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, str(error)) from error
+        page, begin = self._page(request)
         end = begin + min(request.page_size or 2, 2)
         return secret_manager.ListSecretVersionsResponse.pb()(
             versions=[self._shown(request.parent, number) for number in numbers[begin:end]],
             next_page_token=self._tokens.issue(listing, page + 1, end) if end < len(numbers) else "",
             total_size=len(numbers),
         )
+
+    def _page(self, request: Message) -> tuple[int, int]:
+        """Which page of versions is asked for, from 1, and where it begins."""
+        try:
+            return self._tokens.read(f"{request.parent} {request.filter}", request.page_token)
+        except filters.PageError as error:
+            self.refusals.add(Malformed("ListSecretVersions", str(error)))
+            raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, str(error)) from error
 
     def _disable(self, request: Message) -> Message:
         return self._set_state(request.name, _State.DISABLED)
@@ -144,8 +161,9 @@ class SecretManagerSimulator(GrpcStandIn):
         if version.state is _State.DESTROYED and state is not _State.DESTROYED:
             message = f"Secret Version [{secret}/versions/{number}] is in DESTROYED state."
             raise Refusal(grpc.StatusCode.FAILED_PRECONDITION, message)
-        version.state = state
-        if state is _State.DESTROYED:
+        version.is_doomed = state is _State.DESTROYED and self.destroys_later
+        version.state = _State.DISABLED if version.is_doomed else state
+        if version.state is _State.DESTROYED:
             version.content = b""
         return self._shown(secret, number)
 
@@ -158,7 +176,7 @@ class SecretManagerSimulator(GrpcStandIn):
         """The secret's name, the version's number and the version; `latest` is the newest, whatever its state."""
         secret_name, _, number = name.partition("/versions/")
         secret = self._named(secret_name)
-        place = len(secret.versions) if number == "latest" else int(number)
+        place = len(secret.versions) - self.unseen if number == "latest" else int(number)
         if not 1 <= place <= len(secret.versions):
             raise Refusal(
                 grpc.StatusCode.NOT_FOUND, f"Secret [{secret_name}] not found or has no versions.", "NOT_FOUND"
@@ -166,10 +184,13 @@ class SecretManagerSimulator(GrpcStandIn):
         return secret_name, place, secret.versions[place - 1]
 
     def _shown(self, name: str, number: int) -> Message:
-        state = self.secrets[name].versions[number - 1].state
-        return secret_manager.SecretVersion.pb(
-            secret_manager.SecretVersion(name=f"{name}/versions/{number}", state=state)
-        )
+        version = self.secrets[name].versions[number - 1]
+        shown = secret_manager.SecretVersion(name=f"{name}/versions/{number}", state=version.state)
+        if version.is_doomed:
+            secret_manager.SecretVersion.pb(shown).scheduled_destroy_time.FromDatetime(
+                datetime.now(UTC) + timedelta(days=1)
+            )
+        return secret_manager.SecretVersion.pb(shown)
 
     @property
     def methods(self) -> dict[str, tuple[Method, Message]]:
@@ -204,8 +225,10 @@ class SecretManagerSimulator(GrpcStandIn):
             try:
                 self.calls[name] += 1
                 self._hold(name, request, metadata_of(context), context.time_remaining())
-                await self._strike(Request(name, resource))
+                page = self._page(request)[0] if name == "ListSecretVersions" else 1
+                await self._strike(Request(name, resource, page))
                 with self._lock:
+                    self._permit(name, resource)
                     return method(request)
             except Refusal as refusal:
                 await context.abort(refusal.status, refusal.message, refusal.trailing_metadata())
@@ -220,6 +243,16 @@ class SecretManagerSimulator(GrpcStandIn):
             self.refusals.add(Malformed(method, " ".join(broken)))
             raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, "\n".join(broken))
 
+    def _permit(self, method: str, resource: str) -> None:
+        """Refuse a caller what no policy allows; what does not exist looks the same to it."""
+        if self.caller is None:
+            return
+        secret = self.secrets.get(resource.partition("/versions/")[0])
+        readers = {member for binding in secret.policy.bindings for member in _readers(binding)} if secret else set()
+        if method != "AccessSecretVersion" or self.caller not in readers:
+            words = f"Permission '{PERMISSIONS[method]}' denied for resource '{resource}' (or it may not exist)."
+            raise Refusal(grpc.StatusCode.PERMISSION_DENIED, words, "IAM_PERMISSION_DENIED")
+
     async def _strike(self, request: Request) -> None:
         fault = self.faults.strike(request)
         if fault is None:
@@ -230,3 +263,7 @@ class SecretManagerSimulator(GrpcStandIn):
             await asyncio.sleep(fault.delay.total_seconds())
         if fault.status is not None:
             raise Refusal(fault.status, f"Planned fault: {fault.status.name}", fault.reason)
+
+
+def _readers(binding: policy_pb2.Binding) -> Iterable[str]:
+    return binding.members if binding.role == ACCESSOR else ()

@@ -19,6 +19,7 @@ from google.oauth2.credentials import Credentials
 
 from functions.adapters.consent.consents import Consent
 from functions.adapters.consent.errors import (
+    ConsentMissing,
     ConsentStoreDenied,
     ConsentsUnavailable,
     ConsentUnreadable,
@@ -30,7 +31,7 @@ from functions.adapters.consent.in_secret_manager import SecretConsents
 from functions.domain.conferences.model import Organizer
 from functions.domain.errors import DocumentTooNew, OwnCredentialsMissing
 from infra.local.faults import Fault
-from infra.local.secrets import SecretManagerSimulator
+from infra.local.secrets import SecretManagerSimulator, Version
 
 READ_MEETINGS = "https://www.googleapis.com/auth/meetings.space.readonly"
 ADA = Consent(
@@ -156,6 +157,69 @@ async def test_older_versions_are_destroyed_beyond_the_first_page_too(secrets, s
 
     assert [version.state.name for version in simulator.secrets[STORED].versions] == ["DESTROYED"] * 5 + ["ENABLED"]
     assert await secrets.get(Organizer("users/11")) == AGAIN
+
+
+@pytest.mark.parametrize("page", [1, 2])
+async def test_a_page_of_versions_that_does_not_come_at_once_is_asked_for_again(secrets, simulator, page):
+    await secrets.put(ADA)
+    simulator.secrets[STORED].versions += [Version(b"{}"), Version(b"{}")]
+    simulator.faults.set(Fault("ListSecretVersions", grpc.StatusCode.UNAVAILABLE, times=1, page=page))
+
+    await secrets.put(AGAIN)
+
+    assert [version.state.name for version in simulator.secrets[STORED].versions] == ["DESTROYED"] * 3 + ["ENABLED"]
+
+
+async def test_a_version_that_is_scheduled_to_be_destroyed_is_left_alone(secrets, simulator):
+    simulator.destroys_later = True
+    for number in range(3):
+        await secrets.put(dataclasses.replace(ADA, refresh_token=f"1//{number}"))
+
+    assert [version.state.name for version in simulator.secrets[STORED].versions] == ["DISABLED"] * 2 + ["ENABLED"]
+    assert simulator.calls["DestroySecretVersion"] == 2
+
+
+async def test_a_first_consent_is_found_before_secret_manager_shows_it_as_the_latest(secrets, simulator):
+    await secrets.put(ADA)
+    simulator.unseen = 1
+
+    assert await secrets.get(Organizer("users/11")) == ADA
+
+
+async def test_a_newer_consent_is_found_while_the_latest_is_still_the_destroyed_one(secrets, simulator):
+    await secrets.put(ADA)
+    await secrets.put(AGAIN)
+    simulator.unseen = 1
+
+    assert await secrets.get(Organizer("users/11")) == AGAIN
+
+
+async def test_a_newer_consent_destroys_the_older_while_lists_do_not_show_the_newer_one(secrets, simulator):
+    await secrets.put(ADA)
+    simulator.unseen = 1
+
+    await secrets.put(AGAIN)
+
+    assert [version.state.name for version in simulator.secrets[STORED].versions] == ["DESTROYED", "ENABLED"]
+
+
+async def test_the_service_account_reads_a_consent_and_nothing_else(secrets, simulator):
+    await secrets.put(ADA)
+    simulator.caller = READER
+
+    assert await secrets.get(Organizer("users/11")) == ADA
+    with pytest.raises(ConsentStoreDenied):
+        await secrets.put(BEN)
+
+
+async def test_a_teacher_without_consent_is_not_told_from_one_whose_consent_is_hidden(secrets, simulator):
+    simulator.caller = READER  # who may not learn which secrets there are
+
+    with pytest.raises(ConsentMissing) as caught:
+        await secrets.get(Organizer("users/11"))
+
+    assert "gcloud secrets add-iam-policy-binding meet-attendance-token-11" in caught.value.hint
+    assert "some minutes" in caught.value.hint
 
 
 async def test_what_others_allowed_on_the_secret_stays(secrets, simulator):

@@ -167,6 +167,20 @@ async def test_a_commit_takes_place_only_while_documents_that_it_does_not_touch_
     assert await database.get("a/gone") is None
 
 
+async def test_a_write_that_changes_nothing_is_no_new_version(database):
+    """Firestore: "If the write did not actually change the document, this will be the previous update_time."
+
+    So what has to make others fail must change something.
+    """
+    await put(database, {"a/b": {"n": 1, "at": at(1), "list": [1, {"x": None}]}})
+    seen = await database.get("a/b")
+
+    await database.commit([Write("a/b", {"list": [1, {"x": None}], "at": at(1), "n": 1}, expecting=seen)])
+    assert await database.get("a/b") == seen
+    await database.commit([Write("a/b", {"n": 2}, expecting=seen)])
+    assert await database.get("a/b") != seen
+
+
 async def test_many_documents_are_got_at_once_and_those_that_are_missing_left_out(database):
     await put(database, {f"a/{n}": {"n": n} for n in range(600)})
 
@@ -461,7 +475,7 @@ async def test_a_file_of_the_older_form_is_read_and_written(tmp_path):
 
 
 async def test_a_document_larger_than_firestore_takes_is_refused_before_it_is_sent(firestore_client):
-    with pytest.raises(DocumentsRefused, match="1,048,576"):
+    with pytest.raises(DocumentsRefused, match="1,048,572"):
         await put(FirestoreDatabase(firestore_client), {"conferences/1": {"text": "x" * 1_050_000}})
 
 

@@ -13,7 +13,7 @@ from tests.builders import ADA, BOB, CAT, EMAILS, TEACHING, at, call, expected, 
 
 DAY = 24 * 60
 NO_MARKS = dict.fromkeys(("present", "late", "left_early", "partial", "absent", "excused", "unknown"), 0)
-FIRESTORES_LIMIT = 1_048_576
+FIRESTORES_LIMIT = 1_048_572
 
 
 @pytest.fixture
@@ -170,6 +170,15 @@ async def test_a_student_without_an_address_is_the_same_in_every_class_meeting(s
     assert set(ada["marks"]) == {"monday", "tuesday"}
 
 
+async def test_siblings_with_one_address_are_two_rows_by_their_ids(store, views):
+    for day, student_id in enumerate(("s-1", "s-2", "s-1")):
+        entry = RosterEntry(student_id=student_id, email="family@mail.example")
+        await hold(store, maths(entry, session_id=f"day-{day}", start=day * DAY))
+
+    rows = (await views.register("maths-a", "2026-11"))["students"].values()
+    assert {row["student_id"]: set(row["marks"]) for row in rows} == {"s-1": {"day-0", "day-2"}, "s-2": {"day-1"}}
+
+
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0, 2, 1)])
 async def test_a_student_is_called_as_the_latest_class_meeting_says_whatever_was_stored_last(store, views, order):
     names = ("Ada", "Ada Lovelace", None)
@@ -277,13 +286,52 @@ async def test_a_mark_set_during_a_sync_that_changes_nothing_stays_in_the_regist
     assert marks(await views.register("maths-a", "2026-11")) == {EMAILS[ADA.user]: {"monday": "excused"}}
 
 
-async def test_a_register_too_large_for_one_document_is_whole_and_shrinks_again(store, views, database):
-    def crowd(first):
-        return [
-            RosterEntry(email=f"{number}@school.example", display_name="🎓" * 200)
-            for number in range(first, first + 450)
-        ]
+def crowd(first):
+    """So many students that the register of two such classes needs a second document."""
+    return [
+        RosterEntry(email=f"{number}@school.example", display_name="🎓" * 200) for number in range(first, first + 450)
+    ]
 
+
+class Overtaken:
+    """A database in which something happens just before a commit."""
+
+    def __init__(self, database, meanwhile):
+        self._database = database
+        self._meanwhile = meanwhile
+
+    def __getattr__(self, name):
+        return getattr(self._database, name)
+
+    async def commit(self, writes, **about):
+        if self._meanwhile:
+            meanwhile, self._meanwhile = self._meanwhile, None
+            await meanwhile
+        await self._database.commit(writes, **about)
+
+
+async def test_marks_that_change_at_once_in_the_second_document_of_a_register_all_stay(store, views, database):
+    """The first document guards all of it, also where nothing that it says is changed."""
+    rosters = {"monday": crowd(0), "tuesday": crowd(450)}
+    begins = {"monday": 0, "tuesday": DAY}
+    for day, roster in rosters.items():
+        await hold(store, maths(*roster, session_id=day, start=begins[day]))
+    [part] = (await database.find(Query("parts", group=True))).documents
+    there = {student["email"] for student in part.fields["students"].values()}
+    excused = {day: next(entry.email for entry in roster if entry.email in there) for day, roster in rosters.items()}
+
+    def excuse(day, store):
+        session = maths(*rosters[day], session_id=day, start=begins[day])
+        return hold(store, session, overrides=[override(Mark.EXCUSED, email=excused[day])])
+
+    overtaken = Overtaken(database, excuse("tuesday", store))
+    await excuse("monday", DocumentAttendanceStore(overtaken, clock=lambda: at(100), retention=None))
+
+    found = marks(await views.register("maths-a", "2026-11"))
+    assert {day: found[email][day] for day, email in excused.items()} == dict.fromkeys(rosters, "excused")
+
+
+async def test_a_register_too_large_for_one_document_is_whole_and_shrinks_again(store, views, database):
     await hold(store, maths(*crowd(0)))
     await hold(store, maths(*crowd(450), session_id="tuesday", start=DAY))
     await hold(store, maths(*crowd(0), *expected(ADA)), ADA)

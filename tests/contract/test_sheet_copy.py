@@ -29,7 +29,7 @@ from tests.builders import (
 )
 
 ALL_HOUR = (0, 60)
-FIRESTORES_LIMIT = 1_048_576
+FIRESTORES_LIMIT = 1_048_572
 
 
 class Counting:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import re
 from collections.abc import Callable
 from typing import Any
 
 from infra.local.control_plane import World
+from infra.local.control_plane.messaging import delete_topic
 from tests.deploy.complete import DATABASE, PLACE, ROOT, account, agent, subscription_of
 from tests.deploy.living import log_line, moment, organizer, parked
 
@@ -84,6 +87,27 @@ def job(world: World, name: str = "attendance-reconcile") -> dict[str, Any]:
     return world.resources[f"{PLACE}/jobs/{name}"]
 
 
+def made_again(world: World, topic: str) -> None:
+    """A topic that somebody deleted and made again, with its grants: the subscriptions are not its own any more."""
+    name = f"{PROJECT}/topics/{topic}"
+    kept, policy = world.resources[name], world.policy(name)
+    delete_topic(world, name)
+    world.resources[name], world.policies[name] = kept, policy
+
+
+def shut_down(world: World) -> None:
+    world.state, world.billing = "DELETE_REQUESTED", False
+
+
+def in_another_region_too(world: World) -> None:
+    """Functions and jobs of a region next to those of the first."""
+    for name in [name for name in world.resources if re.match(f"{PLACE}/(functions|jobs|services|triggers)/", name)]:
+        moved = name.replace("europe-west1", "europe-west3")
+        world.resources[moved] = {**copy.deepcopy(world.resources[name]), "name": moved}
+        if "eventTrigger" in world.resources[moved]:
+            del world.resources[moved]["eventTrigger"]
+
+
 def rules(world: World) -> dict[str, Any]:
     return world.resources[world.resources[f"{PROJECT}/releases/cloud.firestore"]["rulesetName"]]
 
@@ -105,6 +129,7 @@ def refused_class(world: World) -> None:
 
 OWN = f"{PROJECT}/serviceAccounts/meet-attendance@my-school.iam.gserviceaccount.com"
 RUNS, TRIGGERS, BUILDS = map(account, ("meet-attendance", "meet-attendance-trigger", "meet-attendance-build"))
+KEY_FOR_ERASING = f"{PROJECT}/secrets/meet-attendance-erasure-key"
 LMS = "serviceAccount:lms@school-lms.iam.gserviceaccount.com"
 TRIGGER_ADDRESS = "meet-attendance-trigger@my-school.iam.gserviceaccount.com"
 
@@ -121,6 +146,13 @@ BREAKS: dict[str, tuple[Callable[[World], Any], str, str, str]] = {
         "what you may do",
         "serviceusage.services.use",
         "gcloud projects add-iam-policy-binding",
+    ),
+    "a project that was shut down": (shut_down, "project", "was shut down", "gcloud projects undelete my-school"),
+    "two regions": (
+        in_another_region_too,
+        "region",
+        "europe-west3 too",
+        "make destroy PROJECT=my-school REGION=europe-west3",
     ),
     "billing": (
         lambda w: setattr(w, "billing", False),
@@ -230,11 +262,54 @@ BREAKS: dict[str, tuple[Callable[[World], Any], str, str, str]] = {
         "meet-attendance has a key",
         "gcloud iam service-accounts keys delete 0123",
     ),
+    "the key for erasing": (
+        lambda w: w.resources.pop(f"{KEY_FOR_ERASING}/versions/1"),
+        "key for erasing",
+        "nobody can be erased",
+        DEPLOY,
+    ),
+    "a disabled key for erasing": (
+        lambda w: w.resources[f"{KEY_FOR_ERASING}/versions/1"].update(state="DISABLED"),
+        "key for erasing",
+        "is not enabled",
+        "gcloud secrets versions enable 1",
+    ),
+    "reading the key for erasing": (
+        lambda w: without_grant(w, KEY_FOR_ERASING, "roles/secretmanager.secretAccessor", RUNS),
+        "key for erasing",
+        "secretAccessor",
+        DEPLOY,
+    ),
     "a consent": (with_oauth, "secrets", "meet-attendance-token-0123", "gcloud secrets add-iam-policy-binding"),
     **{
-        f"the topic {name}": (lambda w, name=name: w.resources.pop(f"{PROJECT}/topics/{name}"), "topics", name, DEPLOY)
-        for name in ("workspace-events", "attendance-jobs", "attendance-changed", "attendance-dead-letter")
+        f"the topic {name}": (lambda w, name=name: delete_topic(w, f"{PROJECT}/topics/{name}"), "topics", name, command)
+        for name, command in (
+            ("workspace-events", "gcloud functions delete meet-attendance-events "),
+            ("attendance-jobs", "gcloud functions delete meet-attendance-jobs "),
+            ("attendance-changed", DEPLOY),
+            ("attendance-dead-letter", "gcloud pubsub subscriptions delete attendance-dead-letter "),
+        )
     },
+    "a topic and the topic of dead letters": (
+        lambda w: [
+            delete_topic(w, f"{PROJECT}/topics/{name}") for name in ("attendance-jobs", "attendance-dead-letter")
+        ],
+        "topics",
+        "attendance-jobs, attendance-dead-letter",
+        "gcloud functions delete meet-attendance-jobs ",
+    ),
+    "a topic that was made again": (
+        lambda w: made_again(w, "workspace-events"),
+        "subscriptions of the triggers",
+        "meet-attendance-events: the topic of its subscription was deleted",
+        "gcloud functions delete meet-attendance-events ",
+    ),
+    "a topic of dead letters that was made again": (
+        lambda w: made_again(w, "attendance-dead-letter"),
+        "dead letters",
+        "does not belong to the topic",
+        "gcloud pubsub subscriptions delete attendance-dead-letter ",
+    ),
     "Meet's publisher": (
         lambda w: without_grant(
             w,

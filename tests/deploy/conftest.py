@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from infra.local.control_plane import World, environment, make_certificate, serving
+from tests.deploy.living import bring_to_life
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,6 +22,9 @@ OPTIONS = {
     "TIME_ZONE": "Europe/Berlin",
     "RETENTION_DAYS": "365",
 }
+
+
+Typed = Callable[..., subprocess.CompletedProcess[str]]
 
 
 class Operator:
@@ -103,3 +107,46 @@ def deployed(first) -> World:
     world = first[0].copy()
     world.settling = 0
     return world
+
+
+@pytest.fixture
+def living(deployed) -> World:
+    """A deployment in use."""
+    return bring_to_life(deployed)
+
+
+@pytest.fixture
+def typed(certificate, tmp_path) -> Callable[[World], Typed]:
+    """A terminal at which commands reach a world."""
+    # The virtual environment is not made again for a test, whatever its age.
+    make = tmp_path / "bin/make"
+    make.parent.mkdir()
+    make.write_text('#!/bin/sh\nexec /usr/bin/make --old-file .venv/installed "$@"\n')
+    make.chmod(0o755)
+    with ExitStack() as running:
+
+        def at(world: World) -> Typed:
+            proxy = running.enter_context(serving(world, certificate))
+            variables = {
+                "PATH": f"{tmp_path / 'bin'}:{ROOT / '.venv/bin'}:/usr/local/bin:/usr/bin:/bin",
+                **environment(proxy, certificate, tmp_path),
+                "DEPLOYED_SETTINGS": str(tmp_path / "deployed"),
+                "DOCTOR_SECONDS": "60",
+                "DEPLOY_PAUSE_SECONDS": "0",
+            }
+
+            def run(*command: str, answers: str = "", **more: str) -> subprocess.CompletedProcess[str]:
+                return subprocess.run(  # noqa: S603 - our own commands
+                    command,
+                    cwd=ROOT,
+                    env={**variables, **more},
+                    input=answers,
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                    timeout=580,
+                )
+
+            return run
+
+        yield at

@@ -20,7 +20,12 @@ def log_line(world: World, function: str, message: str, *, severity: str = "INFO
         {
             "timestamp": at,
             "severity": severity,
-            "resource": {"type": "cloud_run_revision", "labels": {"service_name": function}},
+            "logName": f"projects/{world.project}/logs/run.googleapis.com%2Fstderr",
+            "labels": {"goog-managed-by": "cloudfunctions"},
+            "resource": {
+                "type": "cloud_run_revision",
+                "labels": {"service_name": function, "location": "europe-west1"},
+            },
             "jsonPayload": {"message": message, **facts},
         }
     )

@@ -28,6 +28,8 @@ BLOCKS = blocks(PAGE)
 
 BY_A_PERSON = {
     "gcloud auth login": "opens a browser",
+    "git clone ADDRESS meet-attendance": "needs the network",
+    "cd meet-attendance": "the tests are in the copy",
     "git pull": "needs the network",
     "git checkout HEAD~1": "another version of the code",
 }

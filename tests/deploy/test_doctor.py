@@ -14,19 +14,13 @@ from infra.local.control_plane import World, environment, serving
 from infra.local.control_plane.refusals import Refusal
 from tests.deploy.breaking import BREAKS, DEPLOY, OWN, PROJECT, EverythingBut, function, grant, job, without_grant
 from tests.deploy.complete import PLACE
-from tests.deploy.living import TEACHER, bring_to_life
+from tests.deploy.living import TEACHER
 
 pytestmark = pytest.mark.timeout(600)  # the first of them waits for a whole deployment with the real gcloud
 
 SCOPES = "https://www.googleapis.com/auth/"
 
 Check = dict[str, Any]
-
-
-@pytest.fixture
-def living(deployed) -> World:
-    """A deployment in use."""
-    return bring_to_life(deployed)
 
 
 @pytest.fixture

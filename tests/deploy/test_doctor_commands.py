@@ -6,17 +6,16 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from infra.local.control_plane import World, environment, serving
+from infra.local.control_plane import World
 from tests.deploy.breaking import BREAKS
 from tests.deploy.complete import PLACE, account, assert_complete
 from tests.deploy.complete import environment as deployed_settings
-from tests.deploy.living import bring_to_life, organizer
+from tests.deploy.conftest import Typed
+from tests.deploy.living import organizer
 from tests.deploy.test_deploy import _break_everything
 
 pytestmark = pytest.mark.timeout(600)  # the first of them waits for a whole deployment with the real gcloud
@@ -24,44 +23,6 @@ pytestmark = pytest.mark.timeout(600)  # the first of them waits for a whole dep
 ROOT = Path(__file__).parents[2]
 DEPLOY = "make deploy PROJECT=my-school REGION=europe-west1"
 HERE = ("PROJECT=my-school", "REGION=europe-west1")
-
-Typed = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def typed(certificate, tmp_path) -> Callable[[World], Typed]:
-    """A terminal at which commands reach a world."""
-    with ExitStack() as running:
-
-        def at(world: World) -> Typed:
-            proxy = running.enter_context(serving(world, certificate))
-            variables = {
-                "PATH": f"{ROOT / '.venv/bin'}:/usr/local/bin:/usr/bin:/bin",
-                **environment(proxy, certificate, tmp_path),
-                "DEPLOYED_SETTINGS": str(tmp_path / "deployed"),
-                "DOCTOR_SECONDS": "60",
-            }
-
-            def run(*command: str, answers: str = "", **more: str) -> subprocess.CompletedProcess[str]:
-                return subprocess.run(  # noqa: S603 - our own commands
-                    command,
-                    cwd=ROOT,
-                    env={**variables, **more},
-                    input=answers,
-                    capture_output=True,
-                    text=True,
-                    check=False,
-                    timeout=280,
-                )
-
-            return run
-
-        yield at
-
-
-@pytest.fixture
-def living(deployed) -> World:
-    return bring_to_life(deployed)
 
 
 def doctor(typed: Typed, *options: str, answers: str = "", **more: str) -> subprocess.CompletedProcess[str]:
@@ -75,6 +36,12 @@ def doctor(typed: Typed, *options: str, answers: str = "", **more: str) -> subpr
         (("PROJECT=my-school",), "Name the region: make doctor PROJECT=my-school"),
         (("PROJECT=My School", "REGION=europe-west1"), "PROJECT must be the id of a project"),
         (("PROJECT=my-school", "REGION=Berlin"), "REGION must be a region"),
+        (
+            ("PROJECT=104729104729", "REGION=europe-west1"),
+            "PROJECT must be the id of a project such as my-school, not its",
+        ),
+        (("PROJECT=my-school", "REGION=eu\nwest"), "REGION must be a region such as europe-west1, not 'eu west'."),
+        ((*HERE, "PROJECT=their-school"), "PROJECT is given twice. Give it once."),
         (("PROJECT=my-school", "REGION=europe-west9"), "The region 'europe-west9' does not exist"),
         (("PROJECT=their-school", "REGION=europe-west1"), "'their-school' does not exist, or you may not see it"),
         ((*HERE, "DOMAINS=school.example"), "Unknown option: DOMAINS=school.example"),
@@ -208,6 +175,23 @@ def test_settings_on_this_machine_that_are_not_those_deployed_are_named(living, 
     assert done.returncode == 0
     assert "with other settings than are deployed" in done.stdout
     assert "> make settings PROJECT=my-school REGION=europe-west1" in done.stdout
+
+
+@pytest.mark.parametrize("change", [lambda text: text.replace(b"\n", b"\r\n"), lambda text: b"\xef\xbb\xbf" + text])
+def test_settings_that_another_program_has_changed_are_named(living, typed, tmp_path, change):
+    terminal = typed(living)
+    terminal(sys.executable, "-m", "infra.doctor.settings", *HERE)
+    (tmp_path / "gcloud/application_default_credentials.json").write_text("{}")
+    kept = tmp_path / "deployed/my-school.env"
+    kept.write_bytes(change(kept.read_bytes()))
+    assert "> make settings PROJECT=my-school REGION=europe-west1" in doctor(terminal, *HERE).stdout
+
+
+def test_settings_that_cannot_be_written_are_said_in_one_line(living, typed):
+    done = typed(living)(sys.executable, "-m", "infra.doctor.settings", *HERE, DEPLOYED_SETTINGS="/dev/null/deployed")
+    assert done.returncode == 2
+    assert "The settings cannot be written to /dev/null/deployed/my-school.env: Not a directory." in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_own_credentials_that_are_missing_or_a_key_are_named(living, typed):

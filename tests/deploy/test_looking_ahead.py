@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
 
 import pytest
 
 from infra.local.control_plane import World
+from tests.deploy.conftest import ROOT
 
 pytestmark = pytest.mark.timeout(600)  # gcloud starts some twenty times
 
@@ -29,7 +31,29 @@ pytestmark = pytest.mark.timeout(600)  # gcloud starts some twenty times
         ({"BACKUPS": "off"}, "BACKUPS must be yes or no, not 'off'."),
         ({"DRY_RUN": "please"}, "DRY_RUN must be 1 or left out, not 'please'."),
         ({"DEFAULT_POLICY": "late"}, "DEFAULT_POLICY must be a JSON object"),
+        ({"DEFAULT_POLICY": '{"late": 10}'}, "DEFAULT_POLICY cannot be used: policy.late "),
+        ({"DEFAULT_POLICY": "{} {}"}, "DEFAULT_POLICY must be a JSON object"),
         ({"MAX_INSTANCES": "many"}, "MAX_INSTANCES must be a number of instances"),
+        ({"RETENTION_DAYS": "99999"}, "RETENTION_DAYS must be a number of days such as 365 and at most 36500"),
+        ({"ALLOWED_TEACHERS": "grace alan"}, "ALLOWED_TEACHERS must be e-mail addresses with commas and no spaces"),
+        ({"REPORTS_ADMIN": "nobody"}, "REPORTS_ADMIN must be the e-mail of an administrator"),
+        ({"LOG_LEVEL": "loud"}, "LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR, not 'loud'."),
+        ({"SETTLE_SECONDS": "soon"}, "SETTLE_SECONDS must be a number of seconds such as 600"),
+        ({"TIME_ZONE": "posix/Europe/Berlin"}, "TIME_ZONE must be an IANA name"),
+        ({"FIRESTORE_LOCATION": "nam99"}, "FIRESTORE_LOCATION must be eur3, nam5, nam7, or a region such as"),
+        ({"PROJECT": "104729104729"}, "PROJECT must be the id of a project such as my-school, not its number"),
+        ({"PROJECT": "my-school/"}, "PROJECT must be the id of a project such as my-school, not 'my-school/'."),
+        ({"PROJECT": "my-school # ours"}, "PROJECT must be the id of a project such as my-school, not"),
+        (
+            {"PROJECT": "$(touch /tmp/x)"},
+            "PROJECT must be the id of a project such as my-school, not '$(touch /tmp/x)'.",
+        ),
+        ({"PROJECT": "a\nb"}, "PROJECT must be the id of a project such as my-school, not 'a b'."),
+        ({"PROJECT": "a" * 5000}, f"not '{'a' * 120}…'."),
+        ({"REGION": "europe-west1-b"}, "REGION must be a region such as europe-west1, not 'europe-west1-b'."),
+        ({"REGION": "eu"}, "REGION must be a region such as europe-west1, not 'eu'."),
+        ({"DOMAINS": "schüle.example"}, "DOMAINS must be domains"),
+        ({"LMS": "serviceAccount:lms@my-lms.iam.gserviceaccount.com=admin"}, "LMS must be who calls the API"),
         ({"REGON": "europe-west1"}, "Unknown option: REGON=europe-west1. Known are: PROJECT REGION DOMAINS"),
     ],
 )
@@ -180,3 +204,106 @@ def test_only_what_is_harmless_is_taken_from_the_shell(operator):
     done = _make(operator, "deploy", PROJECT="my-school", REGION="europe-west1", DRY_RUN="1", AUTH_MODE="anonymous")
     assert done.returncode == 0, done.stderr
     assert "(only what would be done)" in done.stdout
+
+
+def test_an_option_that_is_given_twice_is_refused(operator):
+    done = operator(World()).run("infra/deploy.sh", "PROJECT=my-school", "REGION=europe-west1", "PROJECT=their-school")
+    assert (done.returncode, done.stderr) == (2, "PROJECT is given twice. Give it once.\n")
+
+
+def test_a_project_that_was_shut_down_is_refused_with_the_way_back(operator):
+    world = World(state="DELETE_REQUESTED", billing=False)
+    terminal = operator(world)
+    for done in (terminal.deploy(), terminal.destroy()):
+        assert done.returncode == 2
+        assert "The project 'my-school' was shut down (DELETE_REQUESTED)." in done.stderr
+        assert "gcloud projects undelete my-school" in done.stderr
+    assert world.mutated() == []
+
+
+@pytest.mark.parametrize("command", ["deploy", "destroy"])
+def test_a_login_that_is_missing_is_said_in_one_sentence(operator, command, tmp_path):
+    terminal = operator(World())
+    done = terminal.run(
+        "env",
+        f"CLOUDSDK_AUTH_ACCESS_TOKEN_FILE={tmp_path / 'nowhere'}",
+        f"infra/{command}.sh",
+        "PROJECT=my-school",
+        "REGION=europe-west1",
+    )
+    assert done.returncode == 2
+    assert re.fullmatch(r"gcloud has no login that Google takes \(.*[^.]\)\. Run: gcloud auth login\n", done.stderr)
+
+
+@pytest.mark.parametrize("program", ["gcloud", "jq", "curl"])
+def test_a_program_that_is_missing_is_named_with_the_way_to_get_it(operator, program, tmp_path):
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for there in {"gcloud", "jq", "curl", "dirname", "bash", "env", "mktemp", "rm"} - {program}:
+        (programs / there).symlink_to(f"/usr/bin/{there}")
+    done = operator(World()).run(
+        "env", f"PATH={programs}", "/bin/bash", "infra/deploy.sh", "PROJECT=my-school", "REGION=europe-west1"
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"The program '{program}' is missing. ")
+
+
+def test_a_folder_that_may_not_be_written_to_is_named(operator):
+    done = operator(World()).run(
+        "env", "TMPDIR=/proc/nowhere", "infra/deploy.sh", "PROJECT=my-school", "REGION=europe-west1"
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("No folder can be made in /proc/nowhere: the disk is full, or may not be written to.")
+
+
+def test_a_second_deployment_does_not_begin_while_the_first_is_running(operator, tmp_path):
+    world = World()
+    (tmp_path / "gcloud").mkdir(exist_ok=True)
+    with (tmp_path / "gcloud/meet-attendance-my-school.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        terminal = operator(world)
+        for done in (terminal.deploy(), terminal.destroy()):
+            assert done.returncode == 1
+            assert "another make deploy or make destroy of my-school is running on this machine" in done.stderr
+        assert terminal.deploy(DRY_RUN="1").returncode == 0
+    assert world.mutated() == []
+
+
+def test_an_interrupted_deployment_says_that_it_continues(operator):
+    terminal = operator(World())
+    terminal.world.silent.add("cloudresourcemanager.googleapis.com")
+    script = """
+      set -m
+      infra/deploy.sh PROJECT=my-school REGION=europe-west1 & here=$!
+      while [[ -z $(pgrep --parent $here curl) ]]; do read -r -t 0.1 <> <(:) || true; done
+      kill -INT -- -$here
+      wait $here
+    """
+    done = terminal.run("/bin/bash", "-c", script)
+    assert done.returncode == 130
+    assert "Interrupted. Run the same command again: it continues where it stopped." in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [("enroll", "TEACHER"), ("backfill", "SINCE"), ("replay", "ID")],
+)
+def test_make_gives_an_operators_command_what_was_typed_and_runs_nothing_of_it(operator, tmp_path, command, option):
+    typed = f"\"; touch {tmp_path / 'run'}; `touch {tmp_path / 'run'}`; '"
+    done = _make(operator, command, f"{option}={typed}", ATTENDANCE_STORE=f"sqlite:///{tmp_path / 'store'}")
+    assert done.returncode == 2
+    assert not (tmp_path / "run").exists()
+
+
+def test_it_works_in_a_folder_with_spaces_and_with_a_cdpath(operator, tmp_path):
+    clone = tmp_path / "a clone, of 'ours'"
+    clone.mkdir()
+    for part in (".venv", "infra", "functions", "main.py", "requirements.txt", ".gcloudignore", "Makefile"):
+        (clone / part).symlink_to(ROOT / part)
+    (tmp_path / "elsewhere/infra").mkdir(parents=True)
+    script = (
+        'cd "$1" && CDPATH="$2" make --old-file .venv/installed deploy PROJECT=my-school REGION=europe-west1 DRY_RUN=1'
+    )
+    done = operator(World()).run("/bin/bash", "-c", script, "bash", str(clone), str(tmp_path / "elsewhere"))
+    assert done.returncode == 0, done.stderr
+    assert "+ deploy meet-attendance-api" in done.stdout

@@ -226,13 +226,18 @@ async def stands(world, wanted):
 def identity(body):
     """What makes two deliveries the same message: all but what Pub/Sub says about this delivery.
 
-    The clock asks for a job in a new message each time; the same job is the same.
+    The clock asks for a job in a new message each time; the same job is the same. So does Pub/Sub with a dead letter.
     """
-    message = body["message"] if isinstance(body, dict) and isinstance(body.get("message"), dict) else body
-    attributes = message.get("attributes") if isinstance(message, dict) else None
-    if isinstance(attributes, dict) and "job" in attributes:
+    message = body.get("message") if isinstance(body, dict) else None
+    if not isinstance(message, dict):
+        return text_of(body)
+    attributes = message.get("attributes")
+    if not isinstance(attributes, dict):
+        return text_of(message)
+    if "job" in attributes:
         return text_of({"job": attributes["job"], "data": message.get("data")})
-    return text_of(message)
+    said_by_pubsub = {"messageId", "message_id", "publishTime", "publish_time"}
+    return text_of({name: value for name, value in message.items() if name not in said_by_pubsub})
 
 
 def text_of(body):

@@ -217,6 +217,8 @@ async def test_a_body_of_another_kind_is_told_to_be_json(api):
         ({"policy": {"window": "always"}}, "policy.window"),
         ({"external_id": "x" * 201}, "external_id"),
         ({"meeting_code": "https://evil.example/abc-mnop-xyz"}, "meeting_code"),
+        ({"meeting_code": "abc-mnop"}, "meeting_code"),
+        ({"meeting_code": "abcmnopxyzz"}, "meeting_code"),
         ({"calendar": True}, "calendar"),
         ({"colour": "red"}, "colour"),
         ({"recurrence": ""}, "recurrence"),

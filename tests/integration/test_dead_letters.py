@@ -75,6 +75,40 @@ async def test_every_dead_letter_is_parked_once_and_waits_no_longer(deps, leave,
     assert len(parked) == 5
 
 
+def an_event(ce_id, *, count):
+    """An event as Pub/Sub wraps it when it has given up on it."""
+    attributes = {
+        "ce-id": ce_id,
+        "ce-type": "google.workspace.meet.conference.v2.ended",
+        "CloudPubSubDeadLetterSourceDeliveryCount": str(count),
+        "CloudPubSubDeadLetterSourceSubscription": "eventarc-europe-west1-meet-attendance-events-sub-000",
+        "CloudPubSubDeadLetterSourceSubscriptionProject": "school-attendance",
+        "CloudPubSubDeadLetterSourceTopicPublishTime": f"2026-11-23T10:0{count - 100}:00.000+00:00",
+    }
+    return PubsubMessage(data=b'{"conferenceRecord": {"name": "conferenceRecords/a"}}', attributes=attributes)
+
+
+async def test_a_dead_letter_names_the_subscription_that_gave_up_as_a_trigger_does(dead_letters, leave, subscription):
+    await leave(an_event("one", count=100), a_job(1))
+
+    letters = await dead_letters.pull()
+
+    assert sorted(letter.body["subscription"] for letter in letters) == sorted(
+        [
+            "projects/school-attendance/subscriptions/eventarc-europe-west1-meet-attendance-events-sub-000",
+            subscription,  # nothing else is known
+        ]
+    )
+
+
+async def test_an_event_that_becomes_a_dead_letter_again_is_parked_once(deps, leave, database):
+    """ "The same message might be dead lettered multiple times", in a new message each time: DeadLetterPolicy."""
+    await leave(an_event("one", count=100), an_event("one", count=101), an_event("other", count=100))
+
+    assert await park_dead_letters(deps=deps) == 3
+    assert len(await database.children("parked_events")) == 2
+
+
 async def test_a_parked_dead_letter_can_be_processed_again(deps, leave):
     await leave(a_job(1))
     await park_dead_letters(deps=deps)

@@ -37,6 +37,7 @@ async def spaces(meet, school):
         "abc-mnop-xyz",
         "ABC-MNOP-XYZ",
         "abcmnopxyz",
+        "abc-mnopxyz",
         "  abc-mnop-xyz\n",
         "https://meet.google.com/abc-mnop-xyz",
         "http://meet.google.com/abc-mnop-xyz",
@@ -59,7 +60,10 @@ async def test_a_room_is_found_by_whatever_people_type_of_its_link(spaces, typed
         "",
         "abc",
         "abc-mnop-xy1",
-        "abc-mnop-xyzz",
+        "abc-mnop",
+        "abcd-mnopxyz",
+        "abcmnopxyzz",
+        "a-mnop-" + "x" * 122,
         "https://zoom.us/abc-mnop-xyz",
         "https://meet.google.com.evil.example/abc-mnop-xyz",
         "https://meet.google.com/lookup/abc",
@@ -70,6 +74,17 @@ async def test_a_room_is_found_by_whatever_people_type_of_its_link(spaces, typed
 async def test_what_is_no_meeting_code_is_nobodys_room_and_asks_meet_nothing(spaces, meet, typed):
     assert await spaces.find(typed, teacher=TEACHER) is None
     assert not meet.calls
+
+
+@pytest.mark.parametrize(
+    "typed", ["ab-mnopq-xyzzy", "https://meet.google.com/ab-mnopq-xyzzy?authuser=1", "a-m-" + "x" * 124]
+)
+async def test_a_code_need_not_have_ten_letters(spaces, school, typed):
+    """Google's reference: `[a-z]+-[a-z]+-[a-z]+`, at most 128 characters."""
+    school.open(Space("spaces/other", "ab-mnopq-xyzzy"))
+    school.open(Space("spaces/longest", "a-m-" + "x" * 124))
+
+    assert (await spaces.find(typed, teacher=TEACHER)).name in {"spaces/other", "spaces/longest"}
 
 
 @pytest.mark.parametrize("status", [STATUS.NOT_FOUND, STATUS.INVALID_ARGUMENT])

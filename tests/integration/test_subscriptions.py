@@ -13,6 +13,7 @@ from google.apps.events_subscriptions_v1.services.subscriptions_service.transpor
 )
 from google.longrunning import operations_pb2
 from google.protobuf import any_pb2, duration_pb2, empty_pb2
+from google.rpc import status_pb2
 from google.rpc.error_details_pb2 import ErrorInfo
 
 from functions.adapters.google.calls.pacing import Pacing
@@ -45,7 +46,8 @@ OLD = "subscriptions/old"
 class Events:
     """The Workspace Events API as its reference says: one subscription a target, made and changed by operations.
 
-    `asks_until_done` is how often an operation must be asked about; `failures` are the next answers of a method.
+    `asks_until_done` is how often an operation must be asked about; `failures` are the next answers of a method;
+    `refuses_event_types` is what the comments of the released client say, and no longer the reference.
     """
 
     def __init__(self):
@@ -53,6 +55,7 @@ class Events:
         self.asks_until_done = 0
         self.failures = {}
         self.failed_operation = None
+        self.refuses_event_types = False
         self.next_page_token = ""
         self.calls = []
         self._changes = {}
@@ -71,6 +74,9 @@ class Events:
 
     async def update_subscription(self, request, _):
         if list(request.update_mask.paths) == ["event_types"]:
+            if self.refuses_event_types:
+                error = status_pb2.Status(code=STATUS.INVALID_ARGUMENT.value[0], message="event_types is immutable")
+                return operations_pb2.Operation(name="operations/1", done=True, error=error)
             changed = events.Subscription(self._of(request.subscription.name))
             changed.event_types = list(request.subscription.event_types)
             return self._begin(changed)
@@ -248,6 +254,21 @@ async def test_missing_event_types_are_added_without_a_moment_without_subscripti
     await subscriptions.replace(OLD, organizer=TEACHER)
 
     assert not api.asked().keys() & {"DeleteSubscription", "CreateSubscription"}
+
+
+@pytest.mark.parametrize("at", ["the call", "the operation"])
+async def test_where_event_types_cannot_be_changed_the_subscription_is_made_again(subscriptions, api, at):
+    api.subscriptions[OLD] = existing(event_types=EVENT_TYPES[:2])
+    if at == "the call":
+        api.failures["UpdateSubscription"] = [STATUS.INVALID_ARGUMENT]
+    else:
+        api.refuses_event_types = True
+
+    made = await subscriptions.replace(OLD, organizer=TEACHER)
+
+    [left] = api.subscriptions.values()
+    assert (made.name, made.state) == (left.name, SubscriptionState.ACTIVE)
+    assert sorted(left.event_types) == sorted(EVENT_TYPES)
 
 
 async def test_several_of_old_versions_are_all_replaced_by_one(subscriptions, api):

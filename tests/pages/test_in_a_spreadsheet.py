@@ -1,4 +1,4 @@
-"""CSV as LibreOffice Calc reads it: the right cells, and nothing of what people typed is computed."""
+"""Files as LibreOffice Calc reads them: the right cells, and nothing of what people typed is computed."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def paths(showcase):
 
 @pytest.fixture(scope="module")
 def sheets(ask, paths, tmp_path_factory):
-    """All files as spreadsheets, with and without the mark of their encoding."""
+    """All files as spreadsheets: CSV with and without the mark of its encoding, and workbooks."""
     folder = tmp_path_factory.mktemp("spreadsheets")
     files = {name: ask(path).content for name, path in paths.items()}
     files |= {f"{name} with mark": ask(f"{path}&bom=1").content for name, path in paths.items()}
@@ -55,6 +55,12 @@ def sheets(ask, paths, tmp_path_factory):
     conversion = (f"--infilter={UTF_8}", "--convert-to", "fods", "--outdir", str(folder))
     command = [*program, *conversion, *(str(folder / f"{name}.csv") for name in files)]
     subprocess.run(command, check=True, capture_output=True, timeout=100)  # noqa: S603 - files of our own making
+    books = []
+    for name, path in paths.items():
+        books.append(folder / f"{name} as workbook.xlsx")
+        books[-1].write_bytes(ask(path.replace("format=csv", "format=xlsx")).content)
+    command = [*program, "--convert-to", "fods", "--outdir", str(folder), *map(str, books)]
+    subprocess.run(command, check=True, capture_output=True, timeout=100)  # noqa: S603 - likewise
     return {file.stem: ET.parse(file).getroot() for file in folder.glob("*.fods")}  # noqa: S314 - likewise
 
 
@@ -79,7 +85,7 @@ def rows(sheet):
 
 
 def _value(cell):
-    if cell.get(f"{OFFICE}value-type") == "float":
+    if cell.get(f"{OFFICE}value-type") in {"float", "percentage"}:
         return float(cell.get(f"{OFFICE}value"))
     if time := cell.get(f"{OFFICE}time-value"):  # PT09H00M39S
         return ":".join(re.findall(r"\d\d", time)[:3])
@@ -118,6 +124,25 @@ def test_nothing_that_people_typed_is_computed(sheets):
 def test_a_file_with_and_without_the_mark_of_its_encoding_is_the_same_sheet(sheets, paths):
     for name in paths:
         assert rows(sheets[name]) == rows(sheets[f"{name} with mark"])
+
+
+def test_a_workbook_shows_what_the_csv_file_shows(sheets, paths):
+    for name in paths:
+        plain, book = by_column(sheets[name]), by_column(sheets[f"{name} as workbook"])
+
+        assert len(plain) == len(book)
+        for row, other in zip(plain, book, strict=True):
+            assert list(other) == list(row)
+            for column in ("display_name", "email", "time_zone"):
+                assert other[column] == row[column]
+            for column in row.keys() & {"mark", "start_date", "start_time", "total_duration_seconds", "share", "late"}:
+                assert other[column] == row[column]
+
+
+def test_an_id_that_looks_like_a_number_is_text_in_a_workbook_alone(sheets):
+    [plain], [book] = by_column(sheets["student"]), by_column(sheets["student as workbook"])
+
+    assert (plain["student_id"], book["student_id"]) == (9008.0, "9008")
 
 
 def test_a_class_meeting_has_a_row_for_each_person_with_times_numbers_and_names_as_they_are(sheets, ask, showcase):

@@ -77,6 +77,18 @@ def test_whoever_may_see_a_page_gets_status_body_and_headers_as_the_api_gave_the
         assert {"content-type", "cache-control", "x-content-type-options"} <= set(given)
 
 
+def test_a_workbook_is_passed_on_byte_by_byte(lms, direct, showcase):
+    for page in (
+        f"/sessions/{showcase.report}/attendance?format=xlsx",
+        f"/classes/{CLASS_ID}/register?month={MONTH}&format=xlsx",
+    ):
+        passed_on, asked = lms.get(page), direct.get(page)
+
+        assert asked.content[:2] == b"PK"
+        assert (passed_on.status_code, passed_on.content) == (200, asked.content)
+        assert headers_that_count(passed_on) == headers_that_count(asked)
+
+
 def test_the_api_itself_shows_a_browser_nothing(api, showcase):
     for page in pages(showcase):
         refused = httpx.get(f"{api}/api{page}", cookies=TEACHER, trust_env=False, timeout=60)

@@ -112,6 +112,20 @@ def test_delegation_is_the_default_and_needs_a_project_and_a_service_account(env
 
 
 @pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("Head@School.Example", "head@school.example"),
+        (" head@school.example\n", "head@school.example"),
+        (" users/9 ", "users/9"),
+    ],
+)
+def test_the_administrator_who_reads_reports_is_understood_however_the_name_is_typed(environment, typed, meant):
+    environment(**{**DELEGATION, "REPORTS_ADMIN": typed})
+
+    assert settings.load().reports_admin == meant
+
+
+@pytest.mark.parametrize(
     ("changes", "says"),
     [
         ({"SERVICE_ACCOUNT_EMAIL": None}, "SERVICE_ACCOUNT_EMAIL should name"),

@@ -42,9 +42,9 @@ class ConsentRevoked(CredentialsRefused):
 
     cause = "consent-revoked"
     default_hint = (
-        "Let the teacher consent again: .venv/bin/python -m functions.setup_oauth --meet. If that is "
-        "needed every week, the consent screen is in Testing: publish it (console: Google Auth "
-        "Platform > Audience > Publish app). Google also ends tokens that nobody used for six months, and the oldest of more than 100 of one client."
+        "Let the teacher consent again: .venv/bin/python -m functions.setup_oauth --meet. If that is needed every "
+        "week, the consent screen is in Testing: publish it (console: Google Auth Platform > Audience > Publish app). "
+        "Google also ends tokens that nobody used for six months, and the oldest of more than 100 of one client."
     )
 
 

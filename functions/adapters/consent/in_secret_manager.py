@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from google.api_core import exceptions as gexc
 from google.cloud import secretmanager_v1 as secret_manager
@@ -19,6 +19,7 @@ from google.iam.v1 import (  # type: ignore[import-untyped]  # the package has n
 
 from functions.adapters.consent.consents import Consent, UnreadableConsent, from_text, to_json
 from functions.adapters.consent.errors import (
+    ConsentMissing,
     ConsentStoreDenied,
     ConsentsUnavailable,
     ConsentUnreadable,
@@ -45,14 +46,30 @@ _POLICY_VERSION = 3
 """With conditions, which an administrator may have set and we must not lose."""
 
 _IDS = re.compile(r"users/([A-Za-z0-9_-]{1,200})")
-_SWITCHED_OFF = re.compile(r"\bis in (?:DISABLED|DESTROYED) state\b")
+_SWITCHED_OFF = re.compile(r"(?:/versions/(?P<number>[0-9]+)\] )?\bis in (?:DISABLED|DESTROYED) state\b")
 """What Secret Manager says of a version that somebody disabled or destroyed. It answers FAILED_PRECONDITION for other
 reasons too, such as a key of the customer's that is disabled; its words for those are not documented."""
+
+_HIDDEN = re.compile(r"\bit may not exist\b")
+"""What Secret Manager says to somebody who may not know which secrets there are: the function may read some secrets
+and list none, so a secret that does not exist is refused like one that it may not read."""
+
+_LOOKS = 4
+"""How many versions are tried at most: the latest, and those after it that Secret Manager does not show as such yet."""
+
+_PAGE_SIZE = 100
 
 _State = secret_manager.SecretVersion.State
 
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
+
+
+class _Stored(NamedTuple):
+    """A version of a secret that can be read."""
+
+    number: int
+    content: bytes
 
 
 class SecretConsents:
@@ -85,12 +102,20 @@ class SecretConsents:
             return None
         try:
             stored = await self._newest(name)
+        except gexc.Forbidden as error:
+            if _HIDDEN.search(str(error.message or "")):
+                raise ConsentMissing(
+                    "The teacher has not consented yet, or this process may not read the consent.",
+                    hint="If the teacher has consented: a new consent can be read after some minutes. "
+                    f"{self._how_to_let_read(name)}",
+                ) from None
+            raise self._named(error, to_do=self._how_to_let_read(name)) from None
         except gexc.GoogleAPICallError as error:
             raise self._named(error, to_do=self._how_to_let_read(name)) from None
         if stored is None:
             return None
         try:
-            return from_text(stored)
+            return from_text(stored.content)
         except UnreadableConsent as error:
             raise ConsentUnreadable(f"The secret with the teacher's consent cannot be read: {error}.") from None
 
@@ -106,14 +131,19 @@ class SecretConsents:
                 await repeated(
                     lambda: self._let_read(name, f"serviceAccount:{self._service_account_email}"), attempts=5
                 )
-            if await self._newest(name) != content:
-                await self._call(
+            newest = await self._newest(name)
+            if newest is None or newest.content != content:
+                added = await self._call(
                     self._client.add_secret_version,
                     secret_manager.AddSecretVersionRequest(
                         parent=name, payload=secret_manager.SecretPayload(data=content)
                     ),
                 )
-            await self._destroy_older(name)
+                newest = _Stored(_number(added.name), content)
+            for version in await self._older(name, than=newest.number):
+                await self._call(
+                    self._client.destroy_secret_version, secret_manager.DestroySecretVersionRequest(name=version)
+                )
         except gexc.GoogleAPICallError as error:
             raise self._named(error, to_do=self._how_to_let_write()) from None
 
@@ -134,20 +164,34 @@ class SecretConsents:
         match = _IDS.fullmatch(user or "")
         return f"projects/{self._project}/secrets/{PREFIX}{match[1]}" if match else None
 
-    async def _newest(self, name: str) -> bytes | None:
-        """What the newest version holds; None if there is none, or it is disabled or destroyed."""
-        try:
-            answer = await self._call(
-                self._client.access_secret_version,
-                secret_manager.AccessSecretVersionRequest(name=f"{name}/versions/latest"),
-            )
-        except gexc.NotFound:
-            return None
-        except gexc.FailedPrecondition as error:
-            if not _SWITCHED_OFF.search(str(error.message or "")):
-                raise
-            return None
-        return bytes(answer.payload.data)
+    async def _newest(self, name: str) -> _Stored | None:
+        """What the newest version holds; None if there is none, or it is disabled or destroyed.
+
+        For minutes, at worst hours, `latest` may still be the version before the newest, which `put` has destroyed, or
+        none. A version that is asked for by its number is there at once, so the next number is tried.
+        https://cloud.google.com/secret-manager/docs/reference/consistency
+        """
+        version = "latest"
+        for _ in range(_LOOKS):
+            try:
+                answer = await self._call(
+                    self._client.access_secret_version,
+                    secret_manager.AccessSecretVersionRequest(name=f"{name}/versions/{version}"),
+                )
+            except gexc.NotFound:
+                if version != "latest":
+                    return None
+                version = "1"
+            except gexc.FailedPrecondition as error:
+                switched_off = _SWITCHED_OFF.search(str(error.message or ""))
+                if not switched_off:
+                    raise
+                if not switched_off["number"]:
+                    return None
+                version = str(int(switched_off["number"]) + 1)
+            else:
+                return _Stored(_number(answer.name), bytes(answer.payload.data))
+        return None
 
     async def _create(self, name: str) -> None:
         parent, _, secret_id = name.rpartition("/secrets/")
@@ -182,16 +226,30 @@ class SecretConsents:
             self._client.set_iam_policy, iam_policy_pb2.SetIamPolicyRequest(resource=name, policy=policy), attempts=1
         )
 
-    async def _destroy_older(self, name: str) -> None:
-        pages = await self._call(
-            self._client.list_secret_versions,
-            secret_manager.ListSecretVersionsRequest(parent=name, page_size=100),
-        )
-        alive = [version async for version in pages if version.state != _State.DESTROYED]
-        for version in sorted(alive, key=_number)[:-1]:
-            await self._call(
-                self._client.destroy_secret_version, secret_manager.DestroySecretVersionRequest(name=version.name)
+    async def _older(self, name: str, *, than: int) -> list[str]:
+        """The names of the versions before this one that are not destroyed, and not scheduled to be.
+
+        The client's own pager asks for a following page once, and does not repeat what fails.
+        """
+        older: list[str] = []
+        token = ""
+        while True:
+            page = await self._call(
+                self._client.list_secret_versions,
+                secret_manager.ListSecretVersionsRequest(parent=name, page_size=_PAGE_SIZE, page_token=token),
             )
+            older += [
+                version.name
+                for version in page.versions
+                if version.state != _State.DESTROYED
+                and "scheduled_destroy_time" not in version
+                and _number(version.name) < than
+            ]
+            if not page.next_page_token:
+                return older
+            if page.next_page_token == token:
+                raise gexc.ServiceUnavailable("Secret Manager gives the same page again and again.")  # type: ignore[no-untyped-call]
+            token = page.next_page_token
 
     async def _call(
         self, method: Method[RequestT, ResponseT], request: RequestT, *, attempts: int = ATTEMPTS
@@ -250,5 +308,6 @@ class SecretConsents:
         )
 
 
-def _number(version: secret_manager.SecretVersion) -> int:
-    return int(version.name.rpartition("/")[2])
+def _number(version: str) -> int:
+    """The number in a version's name. It is of one secret, and each version's is higher than the one's before."""
+    return int(version.rpartition("/")[2])

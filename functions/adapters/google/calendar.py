@@ -20,9 +20,7 @@ from functions.adapters.google.calls.services import CALENDAR, Clash
 from functions.adapters.google.credentials.capabilities import Capability, Credentials, CredentialsPool
 from functions.domain.classes.calendar import Attendee, Details, Event, EventChange, EventRemoval, NewEvent
 from functions.domain.conferences.model import Organizer
-from functions.domain.errors import (
-    CalendarLinkFailed,
-)
+from functions.domain.errors import CalendarLinkFailed
 from functions.domain.intervals import Interval
 from functions.hints import LINK_FAILED
 
@@ -131,9 +129,7 @@ class GoogleCalendar:
                 sendUpdates=_TO_ALL if change.announce else _TO_CALENDARS_ELSEWHERE,
                 fields="id",
             )
-            # https://developers.google.com/workspace/calendar/api/guides/version-resources
-            made.headers["If-Match"] = change.event.version
-            return made
+            return _only_as_seen(made, change.event)
 
         try:
             await self._rest.call(request, self._as(organizer))
@@ -141,21 +137,36 @@ class GoogleCalendar:
             return False
         return True
 
-    async def remove(self, removal: EventRemoval, *, organizer: Organizer) -> None:
+    async def remove(self, removal: EventRemoval, *, organizer: Organizer, anyway: bool = False) -> bool:
         """See the port."""
-        updates = _TO_ALL if removal.announce else _TO_CALENDARS_ELSEWHERE
-        try:
-            await self._rest.call(
-                lambda service: service.events().delete(
-                    calendarId=_CALENDAR, eventId=removal.event.event_id, sendUpdates=updates
-                ),
-                self._as(organizer),
+
+        def request(service: Any) -> Any:  # noqa: ANN401 - made at run time of a document
+            made = service.events().delete(
+                calendarId=_CALENDAR,
+                eventId=removal.event.event_id,
+                sendUpdates=_TO_ALL if removal.announce else _TO_CALENDARS_ELSEWHERE,
             )
+            return made if anyway else _only_as_seen(made, removal.event)
+
+        try:
+            await self._rest.call(request, self._as(organizer))
+        except Clash:
+            return False
         except Missing:
-            return
+            return True
+        return True
 
     def _as(self, organizer: Organizer) -> Credentials:
         return self._credentials.of(organizer, Capability.CALENDAR)
+
+
+def _only_as_seen(request: Any, event: Event) -> Any:  # noqa: ANN401 - made at run time of a document
+    """A request that does nothing if the event is another one by then (HTTP 412).
+
+    https://developers.google.com/workspace/calendar/api/guides/version-resources
+    """
+    request.headers["If-Match"] = event.version
+    return request
 
 
 def _instances(event_id: str, token: str | None, service: Any) -> Any:  # noqa: ANN401 - made at run time of a document

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -33,6 +35,18 @@ def map_chunks(items: Mapping[str, Fields]) -> list[Fields]:
         {name: value for item in chunk for name, value in item.items()}
         for chunk in chunks([{name: value} for name, value in items.items()])
     ]
+
+
+def digest(spilled: Sequence[object]) -> str | None:
+    """What stands in the first document for the parts that are not in it; None without any.
+
+    A write that changes nothing in a document leaves its version as it was, so without this the version of the first
+    would say nothing of a change that lies in the others alone.
+    https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1#writeresult
+    """
+    if not spilled:
+        return None
+    return hashlib.sha256(json.dumps(spilled, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def document_size(value: object) -> int:

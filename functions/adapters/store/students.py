@@ -22,6 +22,9 @@ SAMPLE = 25
 """In how many class meetings, of the first and of late ones, it is looked up which other names go with a name: an id is
 the same for a school year."""
 
+PAGE = 300
+"""How many at a time are looked through for a class meeting that means somebody else."""
+
 LATELY = timedelta(days=60)
 """How late the late ones are."""
 
@@ -40,7 +43,6 @@ class StudentKeys:
         person: What is known of the account.
         others: Accounts that have or had one of these addresses too.
         read_at: The moment at which all this was so.
-        asked: The address that was asked for, in its compared form.
     """
 
     ids: frozenset[str]
@@ -50,7 +52,6 @@ class StudentKeys:
     person: Person | None
     others: Mapping[str, Person]
     read_at: datetime
-    asked: str | None = None
 
     def names(self) -> list[Where]:
         """A condition on attendance for each name; never none."""
@@ -70,21 +71,24 @@ class StudentKeys:
         shared = mailboxes(attendance.get("emails", ())) & self.boxes
         if user in self.others or not shared:
             return False
-        is_not = attendance.get("is_not", ())
-        if (
-            is_not
-            and self.asked not in shared
-            and any(attendee_id(attendance["session_id"], u) in is_not for u in self.users)
-        ):
+        if any(_is_not(user, attendance) for user in self.users):
             return False  # the class means the new owner of the address
-        moment = attendance.get("scheduled_end") or attendance["session_start"]
-        return any(self._is_of(box, moment) for box in shared)
+        return any(self._is_of(box, attendance) for box in shared)
 
-    def _is_of(self, box: str, moment: datetime) -> bool:
+    def _is_of(self, box: str, attendance: Fields) -> bool:
         """Whether an address was the student's in a class meeting that names no account."""
-        if not any(_having(box, other) for other in self.others.values()):
+        having = {user: known for user, other in self.others.items() if (known := _having(box, other))}
+        if not having:
             return True
-        return self.person is None or any(known.counts_at(moment) for known in _having(box, self.person))
+        moment = _moment_of(attendance)
+        if self.person is None:
+            return not any(
+                known.counts_at(moment)
+                for user, addresses in having.items()
+                if not _is_not(user, attendance)
+                for known in addresses
+            )
+        return any(known.counts_at(moment) for known in _having(box, self.person))
 
 
 async def find_student(name: str, database: Database, *, at: datetime | None) -> StudentKeys:
@@ -123,12 +127,37 @@ async def _find_by_email(email: str, database: Database, *, at: datetime | None)
     found = await database.find(Query("people", where=(Where("emails", "contains", box),), at=at))
     people = {document.fields["user"]: _person(document) for document in found.documents}
     person = max(people.values(), key=lambda one: _latest(box, one), default=None)
+    if person and await _was_given_on(box, person, database, at=found.read_at):
+        person = None  # whoever has it now was never looked up
     users = frozenset({person.user}) if person else frozenset()
     boxes = mailboxes(known.email for known in person.addresses) if person else frozenset({box})
     if boxes != {box}:
         people |= await _known_by(boxes - {box}, database, at=found.read_at)
-    student = await _complete(None, frozenset({email}), users, boxes, person, people, database, at=found.read_at)
-    return replace(student, asked=box)
+    return await _complete(None, frozenset({email}), users, boxes, person, people, database, at=found.read_at)
+
+
+async def _was_given_on(box: str, person: Person, database: Database, *, at: datetime) -> bool:
+    """Whether a class meeting means somebody else by an address that an account, the last one known by it, has lost.
+
+    It is looked for from the time on at which the account had the address last, and then before: classes may be
+    entered afterwards.
+    """
+    having = _having(box, person)
+    if any(known.current for known in having):
+        return False
+    lost_at = max(known.until for known in having if known.until)
+    for part in (Where("session_start", ">=", lost_at), Where("session_start", "<", lost_at)):
+        query = Query(
+            "attendance", (Where("emails", "contains", box), part), order=_ORDER, limit=PAGE, group=True, at=at
+        )
+        while True:
+            found = await database.find(query)
+            if any(_is_not(person.user, document.fields) for document in found.documents):
+                return True
+            if found.next_after is None:
+                break
+            query = replace(query, after=found.next_after)
+    return False
 
 
 async def _complete(  # noqa: PLR0917 - what is known so far
@@ -185,11 +214,23 @@ def _person(document: Document) -> Person:
 
 def _is_named(person: Person, attendance: Fields) -> bool:
     """Whether attendance without an account names this one, by an address that it had then."""
-    if attendance.get("user"):
+    if attendance.get("user") or _is_not(person.user, attendance):
         return False
-    moment = attendance.get("scheduled_end") or attendance["session_start"]
+    moment = _moment_of(attendance)
     boxes = mailboxes(attendance.get("emails", ()))
     return any(known.counts_at(moment) for known in person.addresses if mailbox(known.email) in boxes)
+
+
+def _is_not(user: str, attendance: Fields) -> bool:
+    """Whether a class meeting means by a student's address somebody else than an account that had it."""
+    is_not = attendance.get("is_not", ())
+    return bool(is_not) and attendee_id(attendance["session_id"], user) in is_not
+
+
+def _moment_of(attendance: Fields) -> datetime:
+    """The time whose owner of an address counts in a class meeting."""
+    moment: datetime = attendance.get("scheduled_end") or attendance["session_start"]
+    return moment
 
 
 def _having(box: str, person: Person) -> list[KnownAddress]:

@@ -133,7 +133,7 @@ async def take_back(event_id: str, *, teacher: Organizer, deps: Deps) -> None:
         calendar = require_calendar(deps)
         event = await calendar.find(event_id, organizer=teacher)
         if event and await _let_go(event_id, deps):
-            await calendar.remove(EventRemoval(event, announce=True), organizer=teacher)
+            await calendar.remove(EventRemoval(event, announce=True), organizer=teacher, anyway=True)
     except AttendanceError as error:
         log.warning("calendar.left_behind", extra={"event": event_id, "reason": error.reason, "hint": error.hint})
 
@@ -151,7 +151,7 @@ async def _added(wanted: NewEvent, seed: str, *, calendar: Calendar, teacher: Or
         if found.fingerprint == wanted.fingerprint and not await _is_let_go(event_id, deps):
             return found
         if await _let_go(event_id, deps):
-            await calendar.remove(EventRemoval(found, announce=True), organizer=teacher)
+            await calendar.remove(EventRemoval(found, announce=True), organizer=teacher, anyway=True)
     raise Unavailable(
         "Calendar already uses every event id that was tried for this class.", reason=CALENDAR_UNAVAILABLE
     )

@@ -166,8 +166,10 @@ async def _take(todo: Iterable[Step], done: _Done, *, calendar: Calendar, organi
     for step in todo:
         acted = True
         if isinstance(step, EventRemoval):
-            await calendar.remove(step, organizer=organizer)
-        elif not await calendar.change(step, organizer=organizer):
+            is_done = await calendar.remove(step, organizer=organizer)
+        else:
+            is_done = await calendar.change(step, organizer=organizer)
+        if not is_done:
             break
         done.add(step)
     return acted

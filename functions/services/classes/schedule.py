@@ -31,6 +31,7 @@ from functions.domain.classes.sessions import (
     ClassSession,
     Plan,
     SessionState,
+    Tracking,
 )
 from functions.domain.classes.timetable import Room, Slot
 from functions.domain.conferences.model import Organizer, Space
@@ -49,6 +50,7 @@ from functions.services.classes.follow_calendar import follow_now
 from functions.services.classes.new_class import NewClass, fingerprint_of, is_same_request
 from functions.services.corrections.follow_students import Unapplied, follow_students
 from functions.services.deps import Deps
+from functions.services.stored import account_with
 from functions.services.sync.marking import mark, rearrange
 from functions.services.teachers.impersonation import require_allowed
 from functions.services.teachers.organizers import track
@@ -212,6 +214,9 @@ async def _store(
     """Store the classes of a request, each with its place in its room's timetable."""
     new, key = request.new, request.key
     tracking, hint = await track(new.teacher_email, caller=request.caller, deps=deps)
+    if teacher.user is None and tracking is not Tracking.FAILED:
+        # The room stays the account's when the address becomes somebody else's.
+        teacher = await account_with(new.teacher_email, deps.store)
     plan = dataclasses.replace(request.plan, tracking=tracking, tracking_hint=hint)
     entry_id = uuid.uuid4().hex
 

@@ -28,6 +28,11 @@ SHIFT = timedelta(seconds=240)
 PASSED = (ConferenceRecordGone.reason, Undelivered.reason)
 """Why messages were parked whose work another one may have done since."""
 
+_OF_DEAD_LETTERS = "CloudPubSubDeadLetterSource"
+"""How the attributes begin that Pub/Sub adds to a dead letter."""
+
+_DELIVERY = frozenset({"messageId", "message_id", "publishTime", "publish_time"})
+
 
 async def park_dead_letters(*, deps: Deps) -> int:
     """Park every dead letter that waits. Each is taken from its subscription once it is kept, so none is lost.
@@ -99,10 +104,7 @@ def parked(body: object, error: AttendanceError) -> ParkedEvent:
     A job is recognised by what it asks for: the clock asks for the same again and again, in messages of their own.
     """
     encoding, text = _as_text(body)
-    message = body["message"] if isinstance(body, dict) and isinstance(body.get("message"), dict) else body
-    if isinstance(message, dict) and isinstance(message.get("attributes"), dict) and "job" in message["attributes"]:
-        message = {"job": message["attributes"]["job"], "data": message.get("data")}
-    identity = f"{encoding}:{_as_text(message)[1]}"
+    identity = f"{encoding}:{_as_text(_content(body))[1]}"
     return ParkedEvent(
         key=hashlib.sha256(identity.encode()).hexdigest()[:40],
         message=text,
@@ -110,6 +112,23 @@ def parked(body: object, error: AttendanceError) -> ParkedEvent:
         reason=error.reason,
         hint=error.hint,
     )
+
+
+def _content(body: object) -> object:
+    """What a message is recognised by: not by its delivery, of which Pub/Sub makes a new message for a dead letter.
+
+    https://cloud.google.com/pubsub/docs/handling-failures#track_delivery_attempts
+    """
+    message = body.get("message") if isinstance(body, dict) else None
+    if not isinstance(message, dict):
+        return body
+    attributes = message.get("attributes")
+    if not isinstance(attributes, dict):
+        return message
+    if "job" in attributes:
+        return {"job": attributes["job"], "data": message.get("data")}
+    own = {name: value for name, value in attributes.items() if not str(name).startswith(_OF_DEAD_LETTERS)}
+    return {**{name: value for name, value in message.items() if name not in _DELIVERY}, "attributes": own}
 
 
 def restored(parked: Parked) -> object:

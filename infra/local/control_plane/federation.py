@@ -47,30 +47,67 @@ def _operation(_: World, call: Call) -> Json:
     return {"name": call.name, "done": True}
 
 
+_CONSTRAINTS = {
+    "iam.allowedPolicyMemberDomains": "listConstraint",
+    "iam.managed.allowedPolicyMembers": "booleanConstraint",
+    "gcp.resourceLocations": "listConstraint",
+}
+"""Constraints, and whether a policy of theirs lists values or is enforced.
+
+https://docs.cloud.google.com/resource-manager/docs/organization-policy/org-policy-constraints
+"""
+
+_RULES = {
+    "listConstraint": {"allowAll", "denyAll", "values"},
+    "booleanConstraint": {"enforce", "parameters"},
+}
+"""What a rule may say. https://docs.cloud.google.com/resource-manager/docs/reference/orgpolicy/rest/v2/PolicySpec"""
+
+
 @answers("orgpolicy.projects.constraints.list")
 def _constraints(_: World, call: Call) -> Json:
-    kinds = {
-        "iam.allowedPolicyMemberDomains": "listConstraint",
-        "iam.managed.allowedPolicyMembers": "booleanConstraint",
-    }
     return {
         "constraints": [
-            {"name": f"{call.name}/constraints/{constraint}", kind: {}} for constraint, kind in kinds.items()
+            {"name": f"{call.name}/constraints/{constraint}", kind: {}} for constraint, kind in _CONSTRAINTS.items()
         ]
     }
 
 
 @answers("orgpolicy.projects.policies.get")
 def _policy(world: World, call: Call) -> Json:
-    return world.resource(call.name)
+    return {name: value for name, value in world.resource(call.name).items() if name != "inherited"}
+
+
+def _checked(world: World, call: Call) -> tuple[str, str]:
+    """The name of the policy in a body, and its constraint. Raises `Refusal`."""
+    constraint = str(call.body["name"]).rpartition("/")[2]
+    kind = _CONSTRAINTS.get(constraint)
+    if kind is None:
+        raise Refusal(400, f"Invalid constraint: {constraint}.")
+    rules = call.body.get("spec", {}).get("rules", [])
+    if not rules:
+        raise Refusal(400, "A policy must have rules, or inherit or reset them.")
+    for rule in rules:
+        if not rule.keys() - {"condition"} or not rule.keys() - {"condition"} <= _RULES[kind]:
+            raise Refusal(400, f"The policy value is invalid for the constraint {constraint}.")
+    return f"projects/{world.project}/policies/{constraint}", constraint
 
 
 @answers("orgpolicy.projects.policies.create")
 def _create_policy(world: World, call: Call) -> Json:
-    constraint = str(call.body["name"]).rpartition("/")[2]
-    name = f"projects/{world.project}/policies/{constraint}"
+    name, constraint = _checked(world, call)
+    if name in world.resources:
+        raise Refusal(409, f"Policy {name} already exists.")
     inherited = world.organisation.get(constraint)
     world.resources[name] = {**call.body, "name": name, "inherited": inherited}
+    world.organisation[constraint] = call.body["spec"]
+    return call.body
+
+
+@answers("orgpolicy.projects.policies.patch")
+def _update_policy(world: World, call: Call) -> Json:
+    name, constraint = _checked(world, call)
+    world.resource(name).update(spec=call.body["spec"])
     world.organisation[constraint] = call.body["spec"]
     return call.body
 

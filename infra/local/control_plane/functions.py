@@ -218,7 +218,8 @@ def _serve(world: World, function: Json) -> None:
     service = f"projects/{project}/locations/{region}/services/{short}"
     uri = f"https://{short}-abc123-ew.a.run.app"
     before = world.resources.get(service, {})
-    world.resources[service] = {**before, "name": service, "uri": uri}
+    ready = {"type": "Ready", "state": "CONDITION_SUCCEEDED"}
+    world.resources[service] = {**before, "name": service, "uri": uri, "terminalCondition": ready}
     config = function["serviceConfig"]
     # Google adds this variable by itself, and shows it among the others.
     variables = {"LOG_EXECUTION_ID": "true", **config.get("environmentVariables", {})}

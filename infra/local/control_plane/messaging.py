@@ -26,8 +26,32 @@ def _location_policy(world: World, _: str, topic: Json) -> None:
         topic.setdefault("messageStoragePolicy", {"allowedPersistenceRegions": ["europe-west1", "europe-west3"]})
 
 
-Kept("pubsub.projects.topics", "topics", check=_location_policy).serve("create", "get", "list", "delete")
+Kept("pubsub.projects.topics", "topics", check=_location_policy).serve("create", "get", "list")
 Kept("pubsub.projects.subscriptions", "subscriptions").serve("get", "list", "delete")
+
+
+@answers("pubsub.projects.topics.delete")
+def _delete_topic(world: World, call: Call) -> Json:
+    """Its subscriptions stay, and belong to no topic any more, also when a topic of the same name is made again.
+
+    https://docs.cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics/delete
+    """
+    delete_topic(world, call.name)
+    return {}
+
+
+def delete_topic(world: World, name: str) -> None:
+    """A topic is gone. Raises `Refusal` if there is none."""
+    world.resource(name)
+    del world.resources[name]
+    world.policies.pop(name, None)
+    for subscription in world.resources.values():
+        if subscription.get("topic") == name and "ackDeadlineSeconds" in subscription:
+            subscription["topic"] = DELETED_TOPIC
+
+
+DELETED_TOPIC = "_deleted-topic_"
+"""The topic of a subscription whose topic was deleted."""
 
 
 @answers("pubsub.projects.topics.patch")

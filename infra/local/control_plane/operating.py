@@ -16,37 +16,49 @@ from infra.local.control_plane.refusals import Refusal, denied
 from infra.local.control_plane.world import World, answers
 
 _SEVERITIES = ("DEFAULT", "DEBUG", "INFO", "NOTICE", "WARNING", "ERROR", "CRITICAL", "ALERT", "EMERGENCY")
-_TERM = re.compile(r'([\w.]+)(>=|=)(?:"([^"]*)"|(\w+)|\(((?:"[^"]*"(?: OR )?)+)\))')
+_TERM = re.compile(r'([\w.]+(?:\."[^"]*")?)(>=|=|:)(?:"([^"]*)"|(\w+)|\(((?:"[^"]*"(?: OR )?)+)\))')
 
 
 @answers("logging.entries.list")
 def _entries(world: World, call: Call) -> Any:  # noqa: ANN401 - JSON
     if call.body.get("resourceNames") != [f"projects/{world.project}"]:
         raise Refusal(400, "Must specify at least one resource name.")
-    tests = [_term(term) for term in call.body.get("filter", "").split(" AND ")]
+    tests = _terms(call.body.get("filter", ""))
     found = [entry for entry in world.logs if all(test(entry) for test in tests)]
     newest = call.body.get("orderBy") == "timestamp desc"
     found.sort(key=lambda entry: entry["timestamp"], reverse=newest)
     return {"entries": found[: call.body.get("pageSize", 50)]} if found else {}
 
 
-def _term(text: str) -> Callable[[Json], bool]:
-    """A comparison of Cloud Logging's language; others than are used here are refused.
+def _terms(text: str) -> list[Callable[[Json], bool]]:
+    """Comparisons of Cloud Logging's language with AND, or nothing, between them; others are refused.
 
     https://cloud.google.com/logging/docs/view/logging-query-language
     """
-    match = _TERM.fullmatch(text)
-    if match is None:
-        raise Refusal(400, f"Unparseable filter: {text}")
-    field, sign, quoted, bare, several = match.groups()
+    tests, at = [], 0
+    while at < len(text):
+        match = _TERM.match(text, at)
+        if match is None:
+            raise Refusal(400, f"Unparseable filter: {text}")
+        tests.append(_term(*match.groups()))
+        between = re.compile(r" AND |\s+|$").match(text, match.end())
+        if between is None:
+            raise Refusal(400, f"Unparseable filter: {text}")
+        at = between.end()
+    return tests
+
+
+def _term(field: str, sign: str, quoted: str | None, bare: str | None, several: str | None) -> Callable[[Json], bool]:
     wanted = re.findall(r'"([^"]*)"', several) if several else [quoted if quoted is not None else bare]
 
     def test(entry: Json) -> bool:
         value: Any = entry
-        for part in field.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
+        for part in re.findall(r'"[^"]*"|\w+', field):
+            value = value.get(part.strip('"')) if isinstance(value, dict) else None
         if sign == "=":
             return value in wanted
+        if sign == ":":
+            return any(str(one).lower() in str(value or "").lower() for one in wanted)
         if field == "severity":
             return _SEVERITIES.index(value or "DEFAULT") >= _SEVERITIES.index(wanted[0])
         return value is not None and value >= wanted[0]

@@ -22,6 +22,10 @@ _KINDS = {
 
 _OWN = {
     "cloudbilling.projects.getBillingInfo": ["resourcemanager.projects.get"],
+    "cloudbilling.projects.updateBillingInfo": [
+        "resourcemanager.projects.createBillingAssignment",
+        "billing.resourceAssociations.create",
+    ],
     "cloudfunctions.projects.locations.functions.generateUploadUrl": ["cloudfunctions.functions.sourceCodeSet"],
     "cloudresourcemanager.projects.testIamPermissions": [],
     "cloudscheduler.projects.locations.jobs.resume": ["cloudscheduler.jobs.enable"],

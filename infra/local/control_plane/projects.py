@@ -31,8 +31,22 @@ def _who_asks(world: World, _: Call) -> Json:
 @answers("cloudresourcemanager.projects.get")
 def _project(world: World, call: Call) -> Json:
     if call.api.endswith("v1"):
-        return {"projectId": world.project, "projectNumber": world.number, "lifecycleState": "ACTIVE"}
-    return {"name": f"projects/{world.number}", "projectId": world.project, "state": "ACTIVE"}
+        return {"projectId": world.project, "projectNumber": world.number, "lifecycleState": world.state}
+    return {"name": f"projects/{world.number}", "projectId": world.project, "state": world.state}
+
+
+@answers("cloudresourcemanager.projects.undelete")
+def _undelete(world: World, call: Call) -> Json:
+    """The project as it was, but without its billing account.
+
+    https://docs.cloud.google.com/resource-manager/docs/delete-restore-projects
+    """
+    if world.state != "DELETE_REQUESTED":
+        raise Refusal(400, "Precondition check failed.", status="FAILED_PRECONDITION")
+    world.state = "ACTIVE"
+    if call.api.endswith("v1"):
+        return {}
+    return {"name": f"operations/up.{world.serial()}", "done": True, "response": {}}
 
 
 @answers("cloudresourcemanager.projects.testIamPermissions")
@@ -43,8 +57,31 @@ def _test_permissions(world: World, call: Call) -> Json:
 
 @answers("cloudbilling.projects.getBillingInfo")
 def _billing(world: World, call: Call) -> Json:
-    account = "billingAccounts/012345-6789AB-CDEF01" if world.billing else ""
-    return {"name": f"{call.name}/billingInfo", "billingEnabled": world.billing, "billingAccountName": account}
+    return _billing_info(world, call.name.removesuffix("/billingInfo"))
+
+
+BILLING_ACCOUNT = "012345-6789AB-CDEF01"
+"""The one billing account that there is."""
+
+
+def _billing_info(world: World, project: str) -> Json:
+    account = f"billingAccounts/{BILLING_ACCOUNT}" if world.billing else ""
+    return {"name": f"{project}/billingInfo", "billingEnabled": world.billing, "billingAccountName": account}
+
+
+@answers("cloudbilling.projects.updateBillingInfo")
+def _link_billing(world: World, call: Call) -> Json:
+    """An empty name unlinks the project.
+
+    https://docs.cloud.google.com/billing/docs/reference/rest/v1/projects/updateBillingInfo
+    """
+    account = call.body.get("billingAccountName", "")
+    if account and not re.fullmatch(r"billingAccounts/[0-9A-F]{6}(-[0-9A-F]{6}){2}", account):
+        raise Refusal(400, "Request contains an invalid argument.")
+    if account not in {"", f"billingAccounts/{BILLING_ACCOUNT}"} or world.state != "ACTIVE":
+        raise Refusal(403, "The caller does not have permission")
+    world.billing = bool(account)
+    return _billing_info(world, call.name.removesuffix("/billingInfo"))
 
 
 @answers("orgpolicy.projects.policies.getEffectivePolicy")

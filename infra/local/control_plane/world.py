@@ -51,6 +51,7 @@ class World:
         project: Its id.
         number: Its number.
         exists: Whether there is such a project.
+        state: `ACTIVE`, or `DELETE_REQUESTED` for 30 days after somebody shut the project down.
         billing: Whether a billing account pays for it.
         deployer: Whose token is used.
         permissions: What the deployer may do; None is everything.
@@ -76,6 +77,7 @@ class World:
     project: str = "my-school"
     number: str = "104729104729"
     exists: bool = True
+    state: str = "ACTIVE"
     billing: bool = True
     deployer: str = "ada@school.example"
     permissions: set[str] | None = None
@@ -171,6 +173,9 @@ class World:
             if call.api == "cloudbilling.v1":
                 raise Refusal(403, "The caller does not have permission")
             raise Refusal(403, f"Project '{named[1]}' not found or permission denied.", reason="USER_PROJECT_DENIED")
+        if self.state != "ACTIVE" and call.api.split(".")[0] not in {"cloudresourcemanager", "cloudbilling", "oauth2"}:
+            # Each API has words of its own for it; the reason is that of google.api.ErrorReason.
+            raise Refusal(403, f"Project '{self.project}' has been deleted.", reason="CONSUMER_INVALID")
 
     def _check_api(self, call: Call) -> None:
         exempt = call.api.split(".")[0] in _WITHOUT_PROJECT and "x-goog-user-project" not in call.headers

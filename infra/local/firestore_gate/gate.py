@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from infra.local.firestore_gate.indexes import Index, Indexes
-from infra.local.firestore_gate.measure import MOST_BYTES, Measure, TooLarge, measured
+from infra.local.firestore_gate.measure import MOST_BYTES, Measure, TooLarge, check_moment, check_name, measured
 from infra.local.firestore_gate.planner import NotServed, Shape, serving, shape_of
 
 Message = Any  # protobuf makes its classes at run time
@@ -21,6 +23,9 @@ UNIMPLEMENTED: Final = "UNIMPLEMENTED"
 NAMES: Final = Path(__file__).parents[2] / "deploy/names.sh"
 EXPIRING: Final = frozenset(re.findall(r"^EXPIRING=\(([^)]*)\)", NAMES.read_text(), re.MULTILINE)[0].split())
 """The collection groups that the deployment gives a time-to-live policy."""
+
+HOUR: Final = 3600.0
+_CLOCKS_APART: Final = 5.0
 
 _LINK: Final = "You can create it here: https://console.firebase.google.com/project/_/firestore/indexes"
 
@@ -64,6 +69,7 @@ class Gate:
         shapes: The queries that came, without their values.
         used: The indexes that they were served from.
         commits: How large each commit was.
+        fields: The fields that were written, by collection group.
         is_open: Whether everything passes, unseen.
         most_bytes: How much one commit may be with its index entries: Google publishes no figure, so it may be less
             than we assume.
@@ -76,6 +82,7 @@ class Gate:
         self.shapes: set[Shape] = set()
         self.used: set[Index] = set()
         self.commits: list[Measure] = []
+        self.fields: defaultdict[str, set[str]] = defaultdict(set)
         self.is_open = False
         self.most_bytes = MOST_BYTES
 
@@ -83,6 +90,26 @@ class Gate:
         """What was refused since the last time."""
         taken, self.refusals = self.refusals, []
         return taken
+
+    def read(self, request: Message) -> None:
+        """Look at which documents a BatchGetDocumentsRequest asks for, or at the moment that a RunQueryRequest reads.
+
+        Raises:
+            Refused: Firestore does not answer it.
+        """
+        if self.is_open:
+            return
+        documents = getattr(request, "documents", ())
+        try:
+            for name in documents:
+                check_name(name)
+                if not name.startswith(f"{request.database}/documents/"):
+                    raise TooLarge("A document is not a child resource of the database.")  # noqa: TRY301
+            check_moment(request, "read_time")
+            if request.HasField("read_time"):
+                _check_age(request.read_time.seconds)
+        except TooLarge as error:
+            raise self.refused(INVALID_ARGUMENT, error.words, f"a read of {len(documents)} documents") from None
 
     def query(self, structured: Message) -> None:
         """Hold a StructuredQuery against the indexes.
@@ -113,6 +140,7 @@ class Gate:
             return
         for write in request.writes:
             group = write.update.name.rpartition("/")[0].rpartition("/")[2]
+            self.fields[group].update(write.update.fields)
             if "expire_at" in write.update.fields and group not in EXPIRING:
                 words = "A document says when it expires, and its collection group has no time-to-live policy."
                 raise self.refused(INVALID_ARGUMENT, words, f"add '{group}' to EXPIRING in infra/deploy/names.sh")
@@ -131,6 +159,15 @@ class Gate:
             with Path(self._log).open("a") as log:
                 log.write(f"{refusal}\n")
         return Refused(refusal)
+
+
+def _check_age(seconds: int) -> None:
+    """The emulator remembers for longer than Firestore, which reads "within the past one hour"."""
+    age = datetime.now(UTC).timestamp() - seconds
+    if age > HOUR + 1:
+        raise TooLarge("The requested snapshot version is too old.")
+    if age < -_CLOCKS_APART:
+        raise TooLarge("The requested snapshot version is in the future.")
 
 
 def _collection(structured: Message) -> str:

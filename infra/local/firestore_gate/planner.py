@@ -26,12 +26,17 @@ from typing import Any, Final
 from google.cloud.firestore_v1 import types
 
 from infra.local.firestore_gate.indexes import ASCENDING, COLLECTION, CONTAINS, DESCENDING, GROUP, NAME, Index, Indexes
+from infra.local.firestore_gate.measure import TooLarge, check_field_path
 
 Message = Any  # protobuf makes its classes at run time
+
+MOST_DISJUNCTIONS: Final = 30
+"""https://firebase.google.com/docs/firestore/query-data/queries#limits_on_or_queries"""
 
 _FIELD: Final = types.StructuredQuery.FieldFilter.Operator
 _UNARY: Final = types.StructuredQuery.UnaryFilter.Operator
 _EQUAL: Final = {_FIELD.EQUAL, _FIELD.IN}
+_SEVERAL: Final = {_FIELD.IN, _FIELD.ARRAY_CONTAINS_ANY}
 _LISTS: Final = {_FIELD.ARRAY_CONTAINS, _FIELD.ARRAY_CONTAINS_ANY}
 _NULLS: Final = {_UNARY.IS_NULL, _UNARY.IS_NAN}
 _AND: Final = types.StructuredQuery.CompositeFilter.Operator.AND
@@ -82,6 +87,7 @@ def shape_of(query: Message) -> Shape:
     """
     if len(query.from_) != 1 or query.HasField("find_nearest"):
         raise NotServed("The gate knows only queries of one collection or collection group.")
+    check_query(query)
     equal: set[str] = set()
     ranges: set[str] = set()
     contains: list[str] = []
@@ -122,11 +128,46 @@ def shape_of(query: Message) -> Shape:
     )
 
 
+def check_query(query: Message) -> None:
+    """What Firestore refuses of a StructuredQuery before it looks for an index.
+
+    https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1#structuredquery
+
+    Raises:
+        NotServed: It is refused.
+    """
+    disjunctions = 1
+    for one in _conditions(query.where):
+        kind = one.WhichOneof("filter_type")
+        if kind is None:
+            raise NotServed("A composite filter needs at least one filter.")
+        _check_field(getattr(one, kind).field.field_path)
+        if kind == "field_filter" and one.field_filter.op in _SEVERAL:
+            disjunctions *= len(one.field_filter.value.array_value.values)
+    if not 1 <= disjunctions <= MOST_DISJUNCTIONS:
+        raise NotServed(f"A query has 1 to {MOST_DISJUNCTIONS} disjunctions, not {disjunctions}: see IN and its kind.")
+    for order in query.order_by:
+        _check_field(order.field.field_path)
+    if any(len(cursor.values) > len(query.order_by) for cursor in (query.start_at, query.end_at)):
+        raise NotServed("A cursor has more values than the query is ordered by fields.")
+    if query.limit.value < 0 or query.offset < 0:
+        raise NotServed("A limit and an offset are at least 0.")
+
+
+def _check_field(path: str) -> None:
+    try:
+        check_field_path(path)
+    except TooLarge as error:
+        raise NotServed(error.words) from None
+
+
 def _conditions(where: Message) -> Iterable[Message]:
     """The conditions that all hold."""
     match where.WhichOneof("filter_type"):
         case None:
             return ()
+        case "composite_filter" if where.composite_filter.op == _AND and not where.composite_filter.filters:
+            return (type(where)(),)  # one without any, for `check_query` to refuse
         case "composite_filter" if where.composite_filter.op == _AND:
             return chain.from_iterable(map(_conditions, where.composite_filter.filters))
         case "composite_filter":

@@ -57,8 +57,12 @@ class GatedFirestore(grpc.GenericRpcHandler):
         return grpc.unary_stream_rpc_method_handler(passed_on)
 
     def _hold(self, name: str, request: bytes) -> None:
-        if name == "RunQuery":
-            self._gate.query(types.RunQueryRequest.pb().FromString(request).structured_query)
+        if name == "BatchGetDocuments":
+            self._gate.read(types.BatchGetDocumentsRequest.pb().FromString(request))
+        elif name == "RunQuery":
+            query = types.RunQueryRequest.pb().FromString(request)
+            self._gate.read(query)
+            self._gate.query(query.structured_query)
         elif name == "RunAggregationQuery":
             asked = types.RunAggregationQueryRequest.pb().FromString(request)
             self._gate.query(asked.structured_aggregation_query.structured_query)

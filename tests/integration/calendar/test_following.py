@@ -123,7 +123,8 @@ async def test_a_series_is_cancelled_in_part_and_then_whole(lesson, series):
     await lesson.cancel(ids[0], scope="following")
     assert lesson.shown() == []
     assert await lesson.agrees()
-    assert lesson.calendar.calls.by_method()["events.delete"] == 4
+    # Of the two that go together the second may be another version once the first is gone: it is looked at again.
+    assert lesson.calendar.calls.by_method()["events.delete"] == 1 + 3 + 1
 
 
 async def test_what_all_of_a_series_have_in_common_is_changed_once(lesson, series):

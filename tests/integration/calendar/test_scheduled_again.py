@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
+
 import pytest
 
+from functions.services.classes.follow_calendar import follow
 from infra.local.google_apis import RestFault
 from tests.integration.calendar.class_in_calendar import ADA, BOB, CY, guests
 
@@ -54,6 +58,34 @@ async def test_while_the_old_event_is_still_to_be_deleted_it_stands_for_the_clas
     assert (await lesson.cancel(made["session_id"]))["calendar"]["state"] == "pending"
     calendar.fail()
     await again(lesson, subject="Physics")
+
+    assert [event["summary"] for event in lesson.shown()] == ["Physics"]
+    assert await lesson.agrees()
+
+
+async def test_an_instance_that_has_not_heard_of_it_does_not_delete_the_event(lesson, calendar, start):
+    """One is about to delete the event when the class is scheduled again, and the event changed, by the other."""
+    made = await lesson.made(external_id="lesson-1")
+    calendar.fail(RestFault("events.delete", 503))
+    await lesson.cancel(made["session_id"])
+    calendar.fail()
+    slow = start()
+    original, about_to, go_on = slow.deps.calendar, asyncio.Event(), asyncio.Event()
+
+    class Slow:
+        def __getattr__(self, name):
+            return getattr(original, name)
+
+        async def remove(self, removal, **about):
+            about_to.set()
+            await go_on.wait()
+            return await original.remove(removal, **about)
+
+    late = asyncio.create_task(follow(made["session_id"], deps=dataclasses.replace(slow.deps, calendar=Slow())))
+    await about_to.wait()
+    await again(lesson, subject="Physics")
+    go_on.set()
+    await late
 
     assert [event["summary"] for event in lesson.shown()] == ["Physics"]
     assert await lesson.agrees()

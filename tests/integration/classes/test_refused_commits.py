@@ -1,6 +1,7 @@
 """What Firestore refuses for good is stored as what it is, and is not read again and again."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -124,6 +125,18 @@ async def test_it_is_read_five_times_in_the_first_day_and_once_a_day_later(app, 
 
     await a_day()
     assert reads(meet) == 6
+
+
+@pytest.mark.usefixtures("little")
+async def test_the_class_meeting_is_due_again_at_distances_that_grow(app, lesson, clock):
+    await event(app, lesson[1])
+    due = []
+    for _ in range(4):
+        due.append((await app.views.session(lesson[0]))["due_at"])
+        clock.turn_to(due[-1])
+        await job(app, "sync-due")
+
+    assert [(later - earlier) / HOUR for earlier, later in pairwise(due)] == [2, 4, 8]
 
 
 @pytest.mark.usefixtures("little")

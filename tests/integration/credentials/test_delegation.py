@@ -313,6 +313,24 @@ async def test_a_renamed_teacher_stays_one_teacher_in_all_that_follows(delegated
     assert (later["tracking"], [one.user for one in await app.deps.store.organizers()]) == ("active", ["users/1"])
 
 
+async def test_a_teacher_whose_address_a_colleague_has_now_is_asked_for_by_account(delegated, calling, school, meet):
+    """No event told whose room it is, and the colleague is not shown its calls: all would seem not to be held."""
+    app = delegated()
+    made = await scheduled(calling(app))
+    school.hold(the_class(made["space"], made["meeting_code"]))
+    renamed = "new.name@school.example"
+    school.enrol(Account("users/1", renamed), Account("users/2", TEACHER, aliases=(COLLEAGUE,)))
+    for user, email, aliases in (("users/1", renamed, ()), ("users/2", TEACHER, (COLLEAGUE,))):
+        await know(Identity(user, email, aliases, None, IdentitySource.DIRECTORY), deps=app.deps)
+    meet.calls.clear()
+    app = delegated()  # without tokens of before
+
+    await job(app, "sync-session", session_id=made["session_id"])
+
+    assert {call.acting_as for call in meet.calls} == {renamed}
+    assert await marks(calling(app), made["session_id"]) == MARKS
+
+
 async def test_who_is_enrolled_by_an_alias_is_asked_for_by_the_primary_address(delegated, calling, school, oauth):
     alias = "class-of-teacher@school.example"
     school.enrol(Account("users/1", TEACHER, aliases=(alias,)))

@@ -17,7 +17,7 @@ from infra.local.faults import Fault
 from infra.local.google_apis import RestFault
 from tests.api import slug
 from tests.classroom import MARKS, event, job, marks, scheduled, sheet, the_class
-from tests.integration.credentials.conftest import ALL_SCOPES
+from tests.integration.credentials.conftest import ALL_SCOPES, SERVICE_ACCOUNT
 
 TEACHER = "teacher@school.example"
 COLLEAGUE = "colleague@school.example"
@@ -136,6 +136,19 @@ async def test_a_teacher_who_never_consented_is_told_to(consenting, calling):
     assert (answer.status_code, slug(answer)) == (502, "insufficient-permissions")
     assert answer.json()["cause"] == "consent-missing"
     assert "python -m functions.setup_oauth --meet" in answer.json()["hint"]
+
+
+async def test_a_deployed_function_that_reads_only_the_secrets_there_are_tells_the_same(consenting, calling, secrets):
+    secrets.caller = f"serviceAccount:{SERVICE_ACCOUNT}"
+    app = consenting()
+    await know(Identity("users/2", COLLEAGUE, (), None, IdentitySource.PEOPLE), deps=app.deps)
+
+    answer = await calling(app).post("/api/organizers", json={"email": COLLEAGUE})
+
+    assert (answer.status_code, answer.json()["cause"]) == (502, "consent-missing")
+    assert answer.json()["hint"].startswith("Let the teacher consent: python -m functions.setup_oauth --meet")
+    assert "gcloud secrets add-iam-policy-binding" in answer.json()["hint"]
+    assert COLLEAGUE not in answer.text
 
 
 async def test_an_administrator_whose_consent_is_looked_for_by_address_is_told_to_be_named_by_id(consenting, keep):

@@ -226,6 +226,16 @@ def test_guests_of_one_name_are_never_mixed():
     assert found.counts["guests"] == 3
 
 
+def test_signed_in_people_of_whom_meet_gives_no_account_are_people_of_their_own():
+    """`SignedinUser.user` is only said to be output: nothing promises that it is set."""
+    nameless = SignedInUser("", "Ada Lovelace")
+    found = sheet_of(lesson(), call(*(participant(nameless, ALL_CLASS, name=name) for name in "xy")))
+
+    guests = [one for one in found.attendance if one.role is Role.GUEST]
+    assert [(one.kind, one.user, one.email) for one in guests] == [(Kind.SIGNED_IN, None, None)] * 2
+    assert len({one.attendee_id for one in guests}) == 2
+
+
 def test_students_of_one_name_are_never_mixed():
     sams = [RosterEntry(student_id=number, user=f"users/{number}", display_name="Sam Doe") for number in ("61", "62")]
     there = [(SignedInUser("users/61", "Sam Doe"), ALL_CLASS), (SignedInUser("users/62", "Sam Doe"), (30, 60))]

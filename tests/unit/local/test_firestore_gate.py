@@ -2,15 +2,17 @@
 
 import contextlib
 import json
+from datetime import UTC, datetime
 
 import pytest
 from google.cloud.firestore_v1 import types
 
-from functions.adapters.store.databases.database import Write
+from functions.adapters.store.databases.database import COMMIT_TIME, Document, Write
 from functions.adapters.store.databases.firestore_encode import commit_request
 from infra.local.firestore_gate.gate import Gate, Refused
 from infra.local.firestore_gate.indexes import Indexes
 from infra.local.firestore_gate.measure import MOST_BYTES, measured
+from tests.builders import NINE
 
 DATABASE = "projects/demo/databases/(default)"
 UP, DOWN = "ASCENDING", "DESCENDING"
@@ -50,6 +52,17 @@ def query(*conditions, order=(), group=False):
     if not conditions:
         del asked["where"]
     return types.StructuredQuery.pb(types.StructuredQuery.from_json(json.dumps(asked)))
+
+
+def several(name, op, number):
+    """A condition with so many values."""
+    values = {"arrayValue": {"values": [{"integerValue": value} for value in range(number)]}}
+    return {"fieldFilter": {"field": {"fieldPath": name}, "op": op, "value": values}}
+
+
+def changed(asked, **changes):
+    asked.MergeFrom(type(asked)(**changes))
+    return asked
 
 
 def missing(asked, known=None):
@@ -184,6 +197,19 @@ def test_a_map_hands_its_exemption_down_and_another_collection_has_none():
         query(condition("a", "ARRAY_CONTAINS"), condition("b", "ARRAY_CONTAINS")),
         query({"compositeFilter": {"op": "OR", "filters": [condition("a"), condition("b")]}}),
         query(order=[("__name__", UP), ("a", UP)]),
+        query(several("a", "IN", 0)),
+        query(several("a", "ARRAY_CONTAINS_ANY", 0)),
+        query(several("a", "ARRAY_CONTAINS_ANY", 31)),
+        query(several("a", "IN", 6), several("b", "ARRAY_CONTAINS_ANY", 6)),
+        query({"compositeFilter": {"op": "AND", "filters": []}}),
+        query(condition("a-b")),
+        query(condition("a..b")),
+        query(condition("7b")),
+        query(order=[("a b", UP)]),
+        query(condition("x" * 1501)),
+        changed(query(order=[("a", UP)]), start_at={"values": [{"integer_value": 1}] * 3}),
+        changed(query(), limit={"value": -1}),
+        changed(query(), offset=-1),
     ],
 )
 def test_what_no_index_helps_is_refused(asked):
@@ -236,7 +262,12 @@ def test_a_document_without_a_field_has_no_entry_in_a_composite_index():
     ("writes", "words"),
     [
         ([Write(f"c/{n}", {"t": "x" * 1_000_000}) for n in range(11)], "Request payload size exceeds the limit"),
-        ([Write("c/1", {"t": "x" * 1_050_000})], "exceeds the maximum allowed size of 1,048,576 bytes"),
+        ([Write("c/1", {"t": "x" * 1_050_000})], "exceeds the maximum allowed size of 1,048,572 bytes"),
+        ([Write("c/1", {"t": "x" * 1_048_488})], "longer than 1,048,487 bytes"),
+        ([Write("c/1", {"s": "x" * 1_000_000, "t": "x" * 48_515})], "exceeds the maximum allowed size of 1,048,572"),
+        ([Write("c/1", {"x" * 1501: 1})], "reserved, or longer than 1,500 bytes"),
+        ([Write("c/1", {"a-b": COMMIT_TIME})], "not a field path"),
+        ([Write("c/1", {"a": 1}, expecting=Document("c/1", {}, 1_700_000_000_000_000_001, NINE))], "microsecond"),
         ([Write("d/1", {"m": {str(n): n for n in range(20_001)}})], "too many index entries for entity"),
         ([Write(f"d/{n}", {"l": [f"{i:04}" for i in range(3000)]}) for n in range(70)], "Transaction too big"),
         ([Write("c/__x__", {})], "reserved"),
@@ -253,6 +284,46 @@ def test_a_commit_that_firestore_refuses_is_refused(writes, words):
 
     assert [refusal.status for refusal in gate.take()] == ["INVALID_ARGUMENT"]
     assert gate.commits == []
+
+
+@pytest.mark.parametrize("name", ["x" * 1500, "a.b", "7b", "a-b"])
+def test_a_field_may_have_any_name_that_is_not_reserved(name):
+    measured(commit(Write("c/1", {name: 1})), indexes())
+
+
+def reading(*paths, **about):
+    documents = [path if path.startswith("projects/") else f"{DATABASE}/documents/{path}" for path in paths]
+    return types.BatchGetDocumentsRequest.pb()(database=DATABASE, documents=documents, **about)
+
+
+def ago(seconds, nanos=0):
+    return {"seconds": int(datetime.now(UTC).timestamp()) - seconds, "nanos": nanos}
+
+
+@pytest.mark.parametrize(
+    ("ask", "words"),
+    [
+        (lambda: reading("projects/other/databases/(default)/documents/c/1"), "not a child"),
+        (lambda: reading("c/__x__"), "reserved"),
+        (lambda: reading("c/1", read_time=ago(600, nanos=1)), "microsecond"),
+        (lambda: reading("c/1", read_time=ago(3602)), "too old"),
+        (lambda: reading("c/1", read_time=ago(-600)), "future"),
+    ],
+)
+def test_documents_are_asked_for_as_firestore_gives_them(ask, words):
+    gate = Gate(indexes())
+    with pytest.raises(Refused, match=words):
+        gate.read(ask())
+
+    assert len(gate.take()) == 1
+
+
+def test_a_moment_within_the_hour_can_be_read():
+    gate = Gate(indexes())
+    gate.read(reading("c/1", "c/2", read_time=ago(600, nanos=1000)))
+    gate.read(reading("c/1"))
+
+    assert gate.take() == []
 
 
 def test_a_document_that_expires_must_be_in_a_group_that_is_deleted_in_time():

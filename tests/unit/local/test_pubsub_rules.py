@@ -27,6 +27,8 @@ def seconds(count):
         {"messages": [PubsubMessage(attributes={"goog-key": ""})]},
         {"messages": [PubsubMessage(attributes={"k": "é" * 513})]},
         {"messages": [PubsubMessage(data=b"x", ordering_key="k" * 1025)]},
+        {"messages": [PubsubMessage(data=b"x", ordering_key=key) for key in "kl"]},
+        {"messages": [PubsubMessage(data=b"x", message_id="1")]},
     ],
     ids=lambda about: str(about)[:40],
 )

@@ -12,7 +12,12 @@ from functools import partial
 from google.auth.exceptions import GoogleAuthError
 
 from functions.adapters.consent.consents import Consent, Consents
-from functions.adapters.consent.errors import ConsentClientRefused, ConsentMissing, ConsentRevoked, ConsentScopeMissing
+from functions.adapters.consent.errors import (
+    ConsentClientRefused,
+    ConsentMissing,
+    ConsentRevoked,
+    ConsentScopeMissing,
+)
 from functions.adapters.google.credentials.access_tokens import (
     AccessToken,
     Requests,
@@ -47,12 +52,12 @@ class OwnConsent:
 
     async def token(self, teacher: Organizer, capability: Capability) -> AccessToken:
         """A new token as this teacher; raises as `Credentials.metadata` does."""
-        consent = await self._consents.get(teacher)
+        try:
+            consent = await self._consents.get(teacher)
+        except ConsentMissing as error:  # or it is there and hidden from us, of which the hint says more
+            raise ConsentMissing(error.message, hint=f"{_consent_first(capability)} {error.hint}") from None
         if consent is None:
-            hint = _consent_again(capability)
-            if capability is Capability.REPORTS:
-                hint += " Set REPORTS_ADMIN to what it prints: a consent in Secret Manager is found only by users/ID."
-            raise ConsentMissing("The teacher has not consented yet.", hint=hint)
+            raise ConsentMissing("The teacher has not consented yet.", hint=_consent_first(capability))
         if set(capability.scopes) - consent.scopes:
             raise _scope_missing(capability)
         return await self._requests.on_thread(partial(self._exchanged, consent, capability))
@@ -111,6 +116,13 @@ def _scope_missing(capability: Capability) -> ConsentScopeMissing:
         hint=f"{_consent_again(capability)} Tick every box on Google's page; this needs the scope "
         f"{' and '.join(capability.scopes)}.",
     )
+
+
+def _consent_first(capability: Capability) -> str:
+    hint = _consent_again(capability)
+    if capability is Capability.REPORTS:
+        hint += " Set REPORTS_ADMIN to what it prints: a consent in Secret Manager is found only by users/ID."
+    return hint
 
 
 def _consent_again(capability: Capability) -> str:

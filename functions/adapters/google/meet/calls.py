@@ -19,10 +19,7 @@ from functions.adapters.google.calls.repeating import Method, repeated
 from functions.adapters.google.calls.services import MEET
 from functions.adapters.google.credentials.capabilities import Credentials, Metadata, accepted
 from functions.adapters.patience import limit
-from functions.domain.errors import (
-    AttendanceError,
-    ConferenceRecordGone,
-)
+from functions.domain.errors import AttendanceError, ConferenceRecordGone
 
 ATTEMPT_TIMEOUT = 20.0
 """Seconds for one answer."""

@@ -25,15 +25,22 @@ CREATE_ATTEMPTS = 3
 """How often a room is made: a second of pauses, of the 10 a minute that one teacher may make."""
 
 _LINK = re.compile(r"(?:https?://)?meet\.google\.com/([a-z-]+)(?:[/?#].*)?")
-_CODE = re.compile(r"([a-z]{3})-?([a-z]{4})-?([a-z]{3})")
+_CODE = re.compile(r"(?=.{1,128}$)[a-z]+-[a-z]+-[a-z]+")
+"""https://developers.google.com/workspace/meet/api/reference/rest/v2/spaces#Space.FIELDS.meeting_code"""
+
+_TEN_LETTERS = re.compile(r"([a-z]{3})-?([a-z]{4})-?([a-z]{3})")
+"""As people type the codes that Meet gives by itself."""
 
 
 def code_of(typed: str) -> str | None:
     """The meeting code, as `abc-mnop-xyz`, in what somebody typed: a code, or the link to a meeting."""
     text = typed.strip().lower()
     link = _LINK.fullmatch(text)
-    code = _CODE.fullmatch(link[1] if link else text)
-    return "-".join(code.groups()) if code else None
+    code = link[1] if link else text
+    if _CODE.fullmatch(code):
+        return code
+    parts = _TEN_LETTERS.fullmatch(code)
+    return "-".join(parts.groups()) if parts else None
 
 
 class MeetSpaces:

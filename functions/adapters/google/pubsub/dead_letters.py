@@ -28,7 +28,8 @@ MOST = 100
 ATTEMPTS = 4
 """How often one call is made."""
 
-_FROM = "CloudPubSubDeadLetterSourceSubscription"
+_FROM, _OF_PROJECT = "CloudPubSubDeadLetterSourceSubscription", "CloudPubSubDeadLetterSourceSubscriptionProject"
+"""Attributes that Pub/Sub adds: the id of the subscription that gave up, and its project."""
 
 
 class DeadLettersRefused(NeedsOperator):
@@ -97,7 +98,9 @@ class PubsubDeadLetters:
                 "publishTime": published.rfc3339() if published else None,
                 **({"orderingKey": message.ordering_key} if message.ordering_key else {}),
             },
-            "subscription": attributes.get(_FROM, self._subscription),
+            "subscription": f"projects/{attributes[_OF_PROJECT]}/subscriptions/{attributes[_FROM]}"
+            if {_FROM, _OF_PROJECT} <= attributes.keys()
+            else self._subscription,
         }
         return DeadLetter(body, received.ack_id)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
@@ -99,7 +100,8 @@ class WorkspaceEventsSubscriptions:
     async def replace(self, name: str, *, organizer: Organizer) -> Subscription:
         """See the port. If only event types are missing they are added, without a moment in which no event comes.
 
-        https://developers.google.com/workspace/events/guides/update-subscription
+        https://developers.google.com/workspace/events/guides/update-subscription lets event types be changed; the
+        comments of the released client call them immutable. Where they cannot be changed, it is made again.
         """
         target, call = _target(organizer), self._calls(organizer)
         with naming():
@@ -109,8 +111,9 @@ class WorkspaceEventsSubscriptions:
                     subscription=events.Subscription(name=name, event_types=EVENT_TYPES),
                     update_mask=field_mask_pb2.FieldMask(paths=["event_types"]),
                 )
-                changed = await self._changed(name, self._client.update_subscription, request, call)
-                return changed or await self._ensured(target, call)
+                with suppress(gexc.InvalidArgument):
+                    changed = await self._changed(name, self._client.update_subscription, request, call)
+                    return changed or await self._ensured(target, call)
             others = {found.name async for found in self._listed(target, call) if not self._fits(found, call)}
             for other in sorted({name, *others} if before else others):
                 await self._removed(other, call)

@@ -16,7 +16,7 @@ from functions.adapters.store.documents.conference import (
     interrupted_to_documents,
     participant_to_document,
 )
-from functions.adapters.store.parts import chunks
+from functions.adapters.store.parts import chunks, digest
 from functions.adapters.store.paths import conference_path
 from functions.domain.conferences.model import Conference
 
@@ -50,6 +50,7 @@ def conference_writes(
     }
     # Behind the rest of the snapshot, where everything that knows of these documents finds them too.
     spilled += chunks(interrupted) if interrupted else []
+    fields["snapshot_digest"] = digest(spilled)
     wanted = {
         f"{path}/snapshot/{number}": {
             "schema_version": SCHEMA_VERSION,

@@ -10,7 +10,7 @@ from functions.adapters.store.changes.sheet import StoredSheet
 from functions.adapters.store.databases.database import ABSENT, Document, Write
 from functions.adapters.store.documents.common import SCHEMA_VERSION, Fields, check_schema
 from functions.adapters.store.documents.register import register_id, register_with
-from functions.adapters.store.parts import map_chunks
+from functions.adapters.store.parts import digest, map_chunks
 from functions.adapters.store.paths import register_path
 from functions.domain.classes.sessions import AttendanceSheet, Role, SessionState
 
@@ -70,7 +70,7 @@ def register_writes(
         }
         for number, chunk in enumerate(spilled, start=1)
     }
-    fields = {**after, "students": inline, "parts": len(spilled)} if after else None
+    fields = {**after, "students": inline, "parts": len(spilled), "parts_digest": digest(spilled)} if after else None
     return [Write(path, fields, expecting=stored or ABSENT), *changed(wanted, contents(parts))]
 
 
@@ -82,5 +82,6 @@ def _put_together(stored: Document | None, parts: Mapping[str, Document]) -> Fie
     for part in parts.values():
         students |= part.fields["students"]
     fields = {**stored.fields, "students": dict(sorted(students.items()))}
-    del fields["parts"]
+    for name in ("parts", "parts_digest"):
+        fields.pop(name, None)
     return fields

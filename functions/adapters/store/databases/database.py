@@ -44,7 +44,7 @@ class Document:
     Attributes:
         path: Which one.
         fields: What it holds.
-        version: Changes with every write to it; only its database understands it.
+        version: Another one after every write that changed something in it; only its database understands it.
         seen_at: A moment at which the database held it so; reading `at` it shows what else there was.
     """
 
@@ -164,6 +164,8 @@ class Database(Protocol):
 
     async def commit(self, writes: Sequence[Write], *, unchanged: Sequence[Document] = ()) -> None:
         """Do all writes at one moment, or none; StoreConflict if an expectation does not hold.
+
+        A document that holds the same after it as before keeps its version.
 
         Args:
             writes: What to do.

@@ -232,19 +232,37 @@ def _write(connection: sqlite3.Connection, write: Write, *, version: int | None,
     fields_before, version_before = row or (None, None)
     if write.expecting is not None:
         _check(connection, write.path, None if write.expecting is ABSENT else write.expecting.version)
+    held = _held(write, now=now)
+    if held is not None and fields_before is not None and _are_alike(held, fields_before):
+        return  # and keeps its version, as in Firestore
     collection = write.path.rpartition("/")[0]
     connection.execute(
         "INSERT OR IGNORE INTO replaced (path, collection, fields, version, until) VALUES (?, ?, ?, ?, ?)",
         (write.path, collection, fields_before, version_before, _text(now)),
     )
-    if write.fields is None:
+    if held is None:
         connection.execute("DELETE FROM documents WHERE path = ?", (write.path,))
         return
-    fields = {name: now if value is COMMIT_TIME else value for name, value in write.fields.items()}
     connection.execute(
         "INSERT OR REPLACE INTO documents (path, collection, fields, version) VALUES (?, ?, ?, ?)",
-        (write.path, collection, json.dumps(fields, default=_encode), version),
+        (write.path, collection, held, version),
     )
+
+
+def _held(write: Write, *, now: datetime) -> str | None:
+    """What a document holds after a write; None if it is gone."""
+    if write.fields is None:
+        return None
+    fields = {name: now if value is COMMIT_TIME else value for name, value in write.fields.items()}
+    return json.dumps(fields, default=_encode)
+
+
+def _are_alike(held: str, before: str) -> bool:
+    """Whether two documents hold the same, in whatever order."""
+    if held == before or len(held) != len(before):
+        return held == before
+    in_order = [json.dumps(json.loads(text), sort_keys=True) for text in (held, before)]
+    return in_order[0] == in_order[1]
 
 
 def _text(moment: datetime) -> str:

@@ -14,9 +14,12 @@ from functions.entrypoints.api.routes.common import ClassId, TheApp, also_as, ca
 from functions.entrypoints.api.schemas.answers import AttendanceList, Register, WholeRegister
 from functions.entrypoints.api.schemas.fields import Student
 from functions.entrypoints.api.schemas.requests import MOST_OF_A_PAGE, AttendanceQuery, RegisterQuery, StudentQuery
-from functions.entrypoints.api.tables.file import csv_file
+from functions.entrypoints.api.tables.formats import file_of
+from functions.entrypoints.api.tables.gradebooks.answers import gradebook_of_register
 from functions.entrypoints.api.tables.register import register_rows
 from functions.entrypoints.api.tables.whole_list import whole_list
+from functions.entrypoints.api.tables.workbook import MEDIA_TYPE as XLSX
+from functions.entrypoints.api.tables.workbook import attendance_sheet, register_sheet
 from functions.ports.views import AttendanceFilter
 from functions.wiring import App
 
@@ -26,7 +29,7 @@ router = APIRouter(tags=["attendance"])
 @router.get(
     "/api/students/{student:path}/attendance",
     response_model=AttendanceList,
-    responses={**can_end_in(404, 410), **also_as("text/csv")},
+    responses={**can_end_in(404, 410), **also_as("text/csv", XLSX)},
 )
 async def student_attendance(
     student: Annotated[Student, Path()], query: Annotated[StudentQuery, Query()], app: TheApp
@@ -38,7 +41,7 @@ async def student_attendance(
 @router.get(
     "/api/classes/{class_id:path}/attendance",
     response_model=AttendanceList,
-    responses={**can_end_in(404, 410), **also_as("text/csv")},
+    responses={**can_end_in(404, 410), **also_as("text/csv", XLSX)},
 )
 async def class_attendance(
     class_id: ClassId, query: Annotated[AttendanceQuery, Query()], app: TheApp
@@ -50,7 +53,7 @@ async def class_attendance(
 @router.get(
     "/api/classes/{class_id:path}/register",
     response_model=Register,
-    responses={**can_end_in(404), **also_as("text/csv", "text/html")},
+    responses={**can_end_in(404), **also_as("text/csv", XLSX, "text/html")},
 )
 async def register(
     class_id: ClassId, query: Annotated[RegisterQuery, Query()], app: TheApp
@@ -71,9 +74,12 @@ async def register(
             from functions.entrypoints.api.pages.rendering import register_html  # noqa: PLC0415
 
             return register_html(register_page(WholeRegister.model_validate(whole), time_zone=time_zone))
-        case "csv":
+        case "csv" | "xlsx":
             rows = register_rows(WholeRegister.model_validate(whole), time_zone=time_zone)
-            return csv_file(rows, name=f"register-{query.month}", bom=query.bom, sep=query.sep)
+            return await file_of(rows, query, sheet=register_sheet, name=f"register-{query.month}")
+        case "moodle" | "grades":
+            shown = WholeRegister.model_validate(whole)
+            return await gradebook_of_register(shown, query, views=app.views, time_zone=time_zone)
         case "json":
             return whole
 
@@ -82,15 +88,15 @@ async def _list(
     query: AttendanceQuery, whose: Mapping[str, str | None], app: App, *, name: str
 ) -> Mapping[str, Any] | Response:
     wanted: dict[str, Any] = {**whose, **span_of(query, app)}
-    if query.format == "csv":
+    if query.format != "json":
         for field, value, default in (
             ("page_size", query.page_size, MOST_OF_A_PAGE),
             ("page_token", query.page_token, None),
         ):
             if value != default:
-                raise InvalidRequest.of(field, "cannot be used with format=csv, which contains all pages")
+                raise InvalidRequest.of(field, f"cannot be used with format={query.format}, which contains all pages")
         rows = await whole_list(AttendanceFilter(**wanted), views=app.views, time_zone=app.deps.rules.time_zone)
-        return csv_file(rows, name=name, bom=query.bom, sep=query.sep)
+        return await file_of(rows, query, sheet=attendance_sheet, name=name)
     named = {"list": "attendance", **wanted}
     part = paging(query.page_token, size=query.page_size, query=named, now=app.deps.clock())
     page = await app.views.attendances(AttendanceFilter(**wanted), part)

@@ -15,6 +15,7 @@ from functions.entrypoints.api.middleware import CALLER
 from functions.entrypoints.api.problems import MEDIA_TYPE, NotPermitted
 from functions.entrypoints.api.schemas.fields import DOCUMENT_ID, Line, moment_of
 from functions.entrypoints.api.schemas.requests import PagedQuery
+from functions.entrypoints.api.tables.workbook import MEDIA_TYPE as XLSX
 from functions.wiring import App
 
 _ID = re.compile(DOCUMENT_ID)
@@ -182,7 +183,12 @@ def can_end_in(*statuses: int, etag: bool = False) -> dict[int | str, dict[str, 
 
 def also_as(*media_types: str, etag: bool = False) -> dict[int | str, dict[str, Any]]:
     """The other formats of an answer, as OpenAPI's response; it replaces the one that `can_end_in` describes."""
-    formats = {"content": {media_type: {"schema": {"type": "string"}} for media_type in media_types}}
+    formats = {
+        "content": {
+            media_type: {"schema": {"type": "string", **({"format": "binary"} if media_type == XLSX else {})}}
+            for media_type in media_types
+        }
+    }
     return {200: {**can_end_in(etag=etag).get(200, {}), **formats}}
 
 

@@ -27,7 +27,10 @@ from functions.entrypoints.api.routes.common import (
 from functions.entrypoints.api.schemas.answers import SessionAnswer, SessionAttendance, SessionList, Synced
 from functions.entrypoints.api.schemas.requests import FormatQuery, NoQuery, SessionsQuery, SyncQuery
 from functions.entrypoints.api.tables.attendance import attendance_head, attendance_rows
-from functions.entrypoints.api.tables.file import csv_file
+from functions.entrypoints.api.tables.formats import Rows, file_of
+from functions.entrypoints.api.tables.gradebooks.answers import gradebook_of_session
+from functions.entrypoints.api.tables.workbook import MEDIA_TYPE as XLSX
+from functions.entrypoints.api.tables.workbook import attendance_sheet
 from functions.ports.views import SessionFilter
 from functions.services.sync.conference import sync_session
 from functions.services.sync.from_reports import sync_session_from_reports
@@ -84,7 +87,7 @@ async def session(
 @router.get(
     "/api/sessions/{session_id}/attendance",
     response_model=SessionAttendance,
-    responses={**can_end_in(404), **also_as("text/csv", "text/html", etag=True), **UNCHANGED},
+    responses={**can_end_in(404), **also_as("text/csv", XLSX, "text/html", etag=True), **UNCHANGED},
 )
 async def session_attendance(
     session_id: SessionId,
@@ -109,10 +112,13 @@ async def session_attendance(
 
             shown = SessionAttendance.model_validate({"session": session, "attendance": people})
             return report_html(report_of(shown.session, shown.attendance), etag=etag)
-        case "csv":
-            rows = attendance_rows(people, time_zone=session["time_zone"])
+        case "csv" | "xlsx":
+            rows: Rows = [attendance_head(), *attendance_rows(people, time_zone=session["time_zone"])]
             name = f"attendance-{session['local_date']}-{session_id}"
-            return csv_file([attendance_head(), *rows], name=name, bom=query.bom, sep=query.sep, etag=etag)
+            return await file_of(rows, query, sheet=attendance_sheet, name=name, etag=etag)
+        case "moodle" | "grades":
+            shown = SessionAttendance.model_validate({"session": session, "attendance": people})
+            return gradebook_of_session(shown, query, etag=etag)
         case "json":
             response.headers["ETag"] = etag
             return {"session": session, "attendance": people}

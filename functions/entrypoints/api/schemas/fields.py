@@ -23,7 +23,8 @@ _EMAIL = re.compile(
     r"(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)+"
 )
 _MEETING_CODE = re.compile(
-    r"(?:(?:https?://)?meet\.google\.com/)?[a-z]{3}-?[a-z]{4}-?[a-z]{3}(?:[/?#][!-~]*)?", re.IGNORECASE
+    r"(?:(?:https?://)?meet\.google\.com/)?(?:[a-z]+-[a-z]+-[a-z]+|[a-z]{3}-?[a-z]{4}-?[a-z]{3})(?:[/?#][!-~]*)?",
+    re.IGNORECASE,
 )
 _PLUS_AS_BLANK = re.compile(r"(?P<time>.+[Tt ][0-9]{2}(?::?[0-9.,]+)*) (?P<offset>[0-9]{2}(?::?[0-9]{2}){0,2})")
 _MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")

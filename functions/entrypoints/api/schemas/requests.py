@@ -27,11 +27,21 @@ from functions.entrypoints.api.schemas.fields import (
     TimeZone,
     TypedMeetingCode,
 )
+from functions.entrypoints.api.schemas.gradebook import (
+    DEFAULT_STATUSES,
+    GRADEBOOK_FORMATS,
+    SessionBy,
+    Statuses,
+    StudentBy,
+)
 
 T = TypeVar("T")
 
 MOST_OF_A_PAGE = 100
 """How many documents a page has at most where nothing is said."""
+
+CSV_FORMATS = frozenset({"csv", *GRADEBOOK_FORMATS})
+"""Which formats are CSV files."""
 
 StrictBool = Annotated[bool, Field(strict=True)]
 Flag = Annotated[bool, BeforeValidator(lambda value: value if value in {"1", "0", "true", "false"} else None)]
@@ -39,8 +49,8 @@ Flag = Annotated[bool, BeforeValidator(lambda value: value if value in {"1", "0"
 
 def _only_of_a_file(value: T, of: ValidationInfo) -> T:
     """Clients that were generated send every default: it is fine with any format."""
-    if of.data.get("format", "csv") != "csv" and value not in {False, ","}:
-        raise ValueError("is only for format=csv")
+    if of.data.get("format", "csv") not in CSV_FORMATS and value not in {False, ","}:
+        raise ValueError("is only for files in CSV, such as format=csv")
     return value
 
 
@@ -240,12 +250,19 @@ class NoQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class FormatQuery(NoQuery):
-    """An answer as JSON, as a file for spreadsheets, or as a page for people's eyes."""
+class FileQuery(NoQuery):
+    """How a file looks; each call says which formats it has."""
 
-    format: Literal["json", "csv", "html"] = "json"
+    format: Literal["json", "csv", "xlsx", "html", "moodle", "grades"] = "json"
     bom: Bom = False
     sep: Separator = ","
+
+
+class FormatQuery(FileQuery):
+    """An answer as JSON, as a file for spreadsheets or gradebooks, or as a page for people's eyes."""
+
+    student_by: StudentBy = "student_id"
+    statuses: Statuses = DEFAULT_STATUSES
 
 
 class PagedQuery(NoQuery):
@@ -266,12 +283,10 @@ class SessionsQuery(PagedQuery):
     external_id: Line | None = None
 
 
-class AttendanceQuery(PagedQuery):
+class AttendanceQuery(PagedQuery, FileQuery):
     """Attendance over class meetings: as JSON a page of it, as a file all of it."""
 
-    format: Literal["json", "csv"] = "json"
-    bom: Bom = False
-    sep: Separator = ","
+    format: Literal["json", "csv", "xlsx"] = "json"
 
 
 class StudentQuery(AttendanceQuery):
@@ -284,6 +299,7 @@ class RegisterQuery(FormatQuery):
     """Which register of a class."""
 
     month: Month
+    session_by: SessionBy = "start"
 
 
 class SyncQuery(NoQuery):
@@ -291,6 +307,12 @@ class SyncQuery(NoQuery):
 
     source: Literal["meet", "reports"] = "meet"
     full: Flag = False
+
+
+class ErasureQuery(NoQuery):
+    """Whether somebody is erased, or it is only told what would go."""
+
+    dry_run: Flag = False
 
 
 class ScopeQuery(NoQuery):

@@ -1,0 +1,1 @@
+"""Files that other programs import: Moodle's attendance plugin, and any gradebook."""

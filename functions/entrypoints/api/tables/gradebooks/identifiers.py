@@ -1,0 +1,54 @@
+"""By what a file for another program names students. That program has to find exactly the right one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Protocol, TypeVar
+
+from functions.domain.errors import InvalidRequest
+from functions.entrypoints.api.tables.cells import text_cell
+
+By = Literal["student_id", "email"]
+
+
+class _Student(Protocol):
+    student_id: str | None
+    email: str | None
+
+
+S = TypeVar("S", bound=_Student)
+
+_HINT = (
+    "Give each student on the roster what the file names them by (PUT /api/sessions/{session_id}/roster), or ask for "
+    "the file with student_by={other}."
+)
+
+
+def identified(students: Sequence[S], by: By, *, moodle: bool = False) -> list[tuple[str, S]]:
+    """Each student with what the file names them by.
+
+    A file that left a student out, or that gave a mark to somebody else, would be worse than none.
+
+    Args:
+        students: Those who have something in the file.
+        by: What they are named by.
+        moodle: Whether Moodle reads it, which takes capitals for small letters, and a backslash for part of its syntax.
+
+    Raises:
+        InvalidRequest: Somebody has none, two have the same, or a program would change it.
+    """
+    named = [(student.student_id if by == "student_id" else student.email, student) for student in students]
+    found = [(name, student) for name, student in named if name]
+    hint = _HINT.replace("{other}", "email" if by == "student_id" else "student_id")
+    if missing := len(named) - len(found):
+        raise _refused(by, f"{missing} of {len(named)} students have none", hint)
+    keys = {name.lower() if moodle else name for name, _ in found}
+    if shared := len(found) - len(keys):
+        raise _refused(by, f"{shared + 1} or more students have the same", hint)
+    if unsafe := sum(text_cell(name) != name or (moodle and "\\" in name) for name, _ in found):
+        raise _refused(by, f"{unsafe} of {len(found)} would be changed by the program that reads the file", hint)
+    return found
+
+
+def _refused(by: By, why: str, hint: str) -> InvalidRequest:
+    return InvalidRequest.of("student_by", f"cannot be {by}: {why}", hint=hint)

@@ -1,0 +1,55 @@
+"""The fields that docs/documents.md knows, by collection group: what is written must be among them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from functools import cache
+
+from infra.local.function_server import ROOT
+
+PAGE = ROOT / "docs" / "documents.md"
+WITHIN = {"snapshot": "conferences", "parts": "registers"}
+"""Documents that hold the rest of a document above them, and are described with it."""
+
+
+@cache
+def documented() -> Mapping[str, frozenset[str]]:
+    """The names between backticks in each collection's section, and those that every document may have."""
+    intro, *sections = re.split(r"^## ", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    common = _names(intro)
+    found = {}
+    for section in sections:
+        heading = re.match(r"`(?:[^`]*/)?([a-z_]+)/\{[^`]*\}`", section)
+        if heading:
+            found[heading[1]] = common | _names(section)
+    return {**found, **{group: found[above] for group, above in WITHIN.items()}}
+
+
+def undocumented(written: Mapping[str, Collection[str]]) -> list[str]:
+    """Fields, as `collection.field`, that were written and that the page does not know."""
+    known = documented()
+    return sorted(
+        f"{group}.{field}"
+        for group, fields in written.items()
+        for field in fields
+        if field not in known.get(group, frozenset())
+    )
+
+
+def _is_optional(meaning: str) -> bool:
+    return meaning.strip().startswith(("only ", "left out "))
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(re.findall(r"`([a-z_]+)`", text))
+
+
+@cache
+def rows(group: str) -> frozenset[str]:
+    """The fields in the first table of a collection's section that every such document has, with those of all."""
+    page = PAGE.read_text(encoding="utf-8")
+    section = re.split(rf"^## `(?:[^`]*/)?{group}/\{{[^`]*\}}`\n", page, flags=re.MULTILINE)[1].split("\n## ")[0]
+    table = section[section.index("| --- |") :].split("\n\n")[0]
+    firsts = [line.split("|")[1] for line in table.splitlines()[1:] if not _is_optional(line.split("|")[2])]
+    return _names(" ".join(firsts)) | {"schema_version", "expire_at"}
