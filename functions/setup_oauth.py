@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 
 if not __package__:  # as a file it does not find the others
-    sys.exit("Type it so, in the folder of this project: python -m functions.setup_oauth --meet")
+    sys.exit("Run it like this, in the folder of this project: .venv/bin/python -m functions.setup_oauth --meet")
 
 from functions import logs
 from functions.entrypoints.commands.consent.app import setup_oauth
 
 if __name__ == "__main__":
     logs.configure("ERROR", stream=sys.stderr)  # a command says itself what it does
-    setup_oauth(prog_name="python -m functions.setup_oauth")
+    setup_oauth(prog_name=".venv/bin/python -m functions.setup_oauth")

@@ -1,4 +1,4 @@
-"""At which distances something that failed is tried again."""
+"""How long to wait before something that failed is tried again."""
 
 from __future__ import annotations
 

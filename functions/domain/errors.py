@@ -112,13 +112,13 @@ class RequestRefused(Permanent):
 
 
 class CredentialsUnavailable(Retryable):
-    """What makes tokens did not answer: the token endpoint, the IAM Credentials API, or the metadata server."""
+    """The source of tokens did not answer: the token endpoint, the IAM Credentials API, or the metadata server."""
 
     reason = "credentials-unavailable"
 
 
 class CertificatesUnavailable(Retryable):
-    """The certificates did not come by which callers' tokens are checked."""
+    """The certificates for checking callers' tokens could not be fetched."""
 
     reason = "certificates-unavailable"
     default_hint = (
@@ -128,7 +128,7 @@ class CertificatesUnavailable(Retryable):
 
 
 class JobsUnavailable(Retryable):
-    """The jobs' topic did not take the messages; some of them may have arrived."""
+    """The jobs' topic did not accept the messages; some of them may have arrived."""
 
     reason = "jobs-unavailable"
 
@@ -165,7 +165,7 @@ class OutOfTime(Retryable):
 
 
 class CredentialsRefused(NeedsOperator):
-    """Google gives no token with which calls could be made as the teacher."""
+    """Google refuses a token for calls as the teacher."""
 
     reason = "insufficient-permissions"
     cause = "credentials-refused"
@@ -176,14 +176,14 @@ class CredentialsRefused(NeedsOperator):
 
 
 class OwnCredentialsMissing(CredentialsRefused):
-    """This process has no Google credentials of its own, with which it could ask for others."""
+    """This process does not have Google credentials of its own, which it needs to get tokens."""
 
     cause = "own-credentials-missing"
     default_hint = "In the cloud they come with the service account of the function (docs/deploy.md)."
 
 
 class TeacherNotAllowed(NeedsOperator):
-    """Nothing may be done as this teacher, found when a call was to be made."""
+    """This system may not act for this teacher; found just before a call."""
 
     reason = "domain-not-allowed"
     default_hint = (
@@ -193,7 +193,7 @@ class TeacherNotAllowed(NeedsOperator):
 
 
 class CalendarNotInUse(NeedsOperator):
-    """Classes are in Calendar, and the settings name no Calendar any more."""
+    """Classes are in Calendar, but the settings no longer name a Calendar."""
 
     reason = "calendar-not-in-use"
     default_hint = "Set CALENDAR_API_ENDPOINT, or leave it out where the real services are used."
@@ -207,32 +207,32 @@ class ErasureNotSetUp(NeedsOperator):
 
 
 class CalendarLinkFailed(NeedsOperator):
-    """Calendar could make no Meet link for an event."""
+    """Calendar could not make a Meet link for an event."""
 
     reason = "calendar-link-failed"
 
 
 class ReportsNotSetUp(NeedsOperator):
-    """Nobody says as which administrator reports are to be read."""
+    """The settings do not name the administrator whose account reads reports."""
 
     reason = "reports-not-set-up"
 
 
 class OrganizerUnknown(NeedsOperator):
-    """Nobody is known as whom the conference could be read."""
+    """No account is known that could read the conference."""
 
     reason = "organizer-unknown"
 
 
 class UnreadableMessage(Permanent):
-    """The message is not one that we could ever understand."""
+    """The message cannot be understood and never will be."""
 
     reason = "unreadable-message"
     default_hint = "Check what publishes to the topic: only the Workspace Events API should."
 
 
 class Undelivered(Permanent):
-    """Pub/Sub gave up on a message after delivering it in vain as often as its subscription allows."""
+    """Pub/Sub gave up on a message after as many failed deliveries as its subscription allows."""
 
     reason = "undelivered"
     default_hint = (
@@ -269,7 +269,7 @@ class Refused(AttendanceError):
 
 
 class NotFound(Refused):
-    """There is no such thing."""
+    """What the request names does not exist."""
 
     reason = "not-found"
     default_hint = "Check the id: use one from an earlier answer."
@@ -315,7 +315,7 @@ class NoConferenceRecord(NotFound):
 
 
 class InvalidRequest(Refused):
-    """The request cannot be used; `errors` names each field with its reason."""
+    """The request is not valid; `errors` names each field with its reason."""
 
     reason = "invalid-request"
     default_hint = "Correct the named fields and send the request again."
@@ -376,14 +376,14 @@ class PersonTeaches(Refused):
 
 
 class PreconditionFailed(Refused):
-    """The class meeting is not any more what the caller saw (If-Match)."""
+    """The class meeting changed after the caller read it (If-Match)."""
 
     reason = "precondition-failed"
     default_hint = "Read the class meeting again, then repeat the change with the new ETag."
 
 
 class TokenRefused(Refused):
-    """The caller's ID token is not valid here: forged, expired, for another service, or of no verified e-mail."""
+    """The caller's ID token is not valid for this service: forged, expired, or without a verified e-mail."""
 
     reason = "not-permitted"
     default_hint = (

@@ -1,4 +1,4 @@
-"""Entity tags: whether a caller still sees what is stored.
+"""Entity tags: whether what a caller read is still current.
 
 https://www.rfc-editor.org/rfc/rfc9110#name-etag
 """
@@ -18,7 +18,7 @@ def etag_of(updated_at: datetime) -> str:
 
 
 def require_match(if_match: str | None, updated_at: datetime) -> None:
-    """Refuse a change by somebody who saw something else; without a tag, or with `*`, everything passes.
+    """Refuse a change by a caller who read an older version; without a tag, or with `*`, every change passes.
 
     Raises:
         PreconditionFailed: None of the tags is the class meeting's. A weak one never is, nor one without its quotes.

@@ -1,4 +1,4 @@
-"""What the use cases need, in one place: handed to them, never looked up by them."""
+"""The dependencies of the use cases: passed to them, never looked up by them."""
 
 from __future__ import annotations
 

@@ -17,6 +17,6 @@ async def required_session(reader: Reader, session_id: str) -> ClassSession:
 
 
 async def account_with(email: str, store: AttendanceStore) -> Organizer:
-    """A teacher by address, with the account if the teacher is tracked."""
+    """The teacher with this address, with the account if the teacher is tracked."""
     tracked = await store.organizer_with(email)
     return Organizer(tracked.user if tracked else None, email)

@@ -1,4 +1,4 @@
-"""One at a time for the same thing, within this process."""
+"""Locks by key, within this process."""
 
 from __future__ import annotations
 

@@ -306,7 +306,7 @@ async def test_siblings_with_one_address_are_told_apart_by_their_ids(api):
     answer = await api.post("/api/schedule/class", json=a_class(students=shared))
 
     assert fields(answer) == ["students.1"]
-    assert answer.json()["detail"] == "students.1 has the e-mail of students.0, so both are one student here."
+    assert answer.json()["detail"] == "students.1 has the same e-mail as students.0: each student needs their own."
     assert "Give each student a student_id" in answer.json()["hint"]
     assert await made(api, students=[shared[0], {"student_id": "2"}])
 

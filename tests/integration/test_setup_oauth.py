@@ -530,4 +530,7 @@ def test_whoever_starts_it_as_a_file_is_told_what_to_type():
     )
 
     assert refused.returncode == 1
-    assert refused.stderr == "Type it so, in the folder of this project: python -m functions.setup_oauth --meet\n"
+    assert (
+        refused.stderr
+        == "Run it like this, in the folder of this project: .venv/bin/python -m functions.setup_oauth --meet\n"
+    )

@@ -15,14 +15,14 @@ class ConsentMissing(CredentialsRefused):
     """The teacher has not consented to anything yet, as far as is stored."""
 
     cause = "consent-missing"
-    default_hint = "Let the teacher consent: python -m functions.setup_oauth --meet"
+    default_hint = "Let the teacher consent: .venv/bin/python -m functions.setup_oauth --meet"
 
 
 class ConsentUnreadable(CredentialsRefused):
     """What is stored as the teacher's consent is none."""
 
     cause = "consent-unreadable"
-    default_hint = "Let the teacher consent again: python -m functions.setup_oauth --meet"
+    default_hint = "Let the teacher consent again: .venv/bin/python -m functions.setup_oauth --meet"
 
 
 class ConsentStoreDenied(CredentialsRefused):
@@ -42,9 +42,9 @@ class ConsentRevoked(CredentialsRefused):
 
     cause = "consent-revoked"
     default_hint = (
-        "Let the teacher consent again: python -m functions.setup_oauth --meet. If that is needed every week, the "
-        "consent screen is in Testing: publish it (console: Google Auth Platform > Audience > Publish app). Google "
-        "also ends tokens that nobody used for six months, and the oldest of more than 100 of one client."
+        "Let the teacher consent again: .venv/bin/python -m functions.setup_oauth --meet. If that is needed every "
+        "week, the consent screen is in Testing: publish it (console: Google Auth Platform > Audience > Publish app). "
+        "Google also ends tokens that nobody used for six months, and the oldest of more than 100 of one client."
     )
 
 
@@ -60,7 +60,7 @@ class ConsentClientRefused(CredentialsRefused):
     cause = "client-refused"
     default_hint = (
         "The OAuth client was deleted, disabled, or given a new secret (console: Google Auth Platform > Clients). "
-        "Download its JSON file again and let the teacher consent again: python -m functions.setup_oauth --meet"
+        "Download its JSON again and let the teacher consent again: .venv/bin/python -m functions.setup_oauth --meet"
     )
 
 

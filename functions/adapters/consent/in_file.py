@@ -120,7 +120,8 @@ class FileConsents:
             problem = str(error) if isinstance(error, UnreadableConsent) else "it is not JSON"
             raise ConsentUnreadable(
                 f"The file with the teacher's consent cannot be read: {problem}.",
-                hint="Move it away and let the teacher consent again: python -m functions.setup_oauth --meet --file …",
+                hint="Move it away and let the teacher consent again: .venv/bin/python -m functions.setup_oauth --meet "
+                "--file …",
             ) from None
 
     def _require_private(self, found: os.stat_result) -> None:

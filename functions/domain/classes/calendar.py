@@ -1,4 +1,4 @@
-"""What Calendar is to show of class meetings, and what has to be done so that it does.
+"""What Calendar should show of class meetings, and the steps to get there.
 
 The LMS leads and Calendar follows: nothing is read back from an event into a class. What is to be shown is compared
 with what is shown, so that doing it late, twice or in any order ends in the same.
@@ -86,7 +86,7 @@ class Attendee:
 
     @property
     def is_guest(self) -> bool:
-        """Whether a class knows of them."""
+        """Whether this attendee belongs to a class."""
         return not (self.is_room or self.is_organizer)
 
 
@@ -115,7 +115,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class EventChange:
-    """An event is to show something else. With `announce` every guest is written to; calendars are told always."""
+    """An event should show something else. With `announce` every guest gets an e-mail; calendars are always updated."""
 
     event: Event
     details: Details
@@ -123,20 +123,20 @@ class EventChange:
 
     @property
     def people(self) -> frozenset[str]:
-        """Whom it is about: those who are or were invited."""
+        """The people concerned: those who are or were invited."""
         return self.event.details.guests | self.details.guests
 
 
 @dataclass(frozen=True, slots=True)
 class EventRemoval:
-    """An event is to be there no more; likewise."""
+    """An event should be deleted; `announce` as in `EventChange`."""
 
     event: Event
     announce: bool
 
     @property
     def people(self) -> frozenset[str]:
-        """Whom it is about: those who were invited."""
+        """The people concerned: those who were invited."""
         return self.event.details.guests
 
 
@@ -144,19 +144,19 @@ Step = EventChange | EventRemoval
 
 
 def event_id_of(seed: str, attempt: int) -> str:
-    """An id that Calendar takes (base32hex), the same for the same request; deleted events keep theirs."""
+    """An id that Calendar accepts (base32hex), the same for the same request; deleted events keep their ids."""
     return f"class{hashlib.sha256(f'{seed}/{attempt}'.encode()).hexdigest()[:32]}"
 
 
 def guests_of(plan: Plan, *, organizer: str) -> frozenset[str]:
-    """Who is invited to a class: students with an address, and its teachers but the one in whose calendar it is."""
+    """The people invited to a class: students with an address, and its teachers except the owner of the calendar."""
     students = (entry.email for entry in plan.roster if entry.email)
     invited = {mailbox(email): email for email in (*students, *reversed(plan.teachers))}
     return frozenset(email for box, email in invited.items() if box != mailbox(organizer))
 
 
 def details_of(session: ClassSession) -> Details | None:
-    """What Calendar is to show of a class meeting that is in it; None if nothing, because it is cancelled."""
+    """What Calendar should show of a class meeting; None for a cancelled one, which it should not show."""
     plan = session.plan
     time = plan.takes_place
     if time is None or plan.calendar is None:
@@ -166,7 +166,7 @@ def details_of(session: ClassSession) -> Details | None:
 
 
 def require_few(guests: frozenset[str]) -> None:
-    """Refuse more guests than an event takes.
+    """Refuse more guests than an event allows.
 
     Raises:
         InvalidRequest: They are too many; the field is `students`.
@@ -178,7 +178,7 @@ def require_few(guests: frozenset[str]) -> None:
 
 
 def to_follow(before: ClassSession, after: ClassSession, *, now: datetime) -> ClassSession:
-    """A changed class meeting, noted as waiting for Calendar if that is to show something else now.
+    """The changed class meeting, marked as waiting for Calendar if Calendar should now show something else.
 
     Raises:
         InvalidRequest: There would be too many guests.
@@ -220,7 +220,7 @@ def not_shown(session: ClassSession, error: AttendanceError, *, now: datetime) -
 
 
 def waits(session: ClassSession) -> bool:
-    """Whether Calendar does not show a class meeting as it is, as far as is known."""
+    """Whether Calendar still shows a class meeting wrongly, as far as is known."""
     entry = session.plan.calendar
     return entry is not None and entry.state in {CalendarState.PENDING, CalendarState.FAILED}
 
@@ -241,7 +241,7 @@ def steps(
     told: frozenset[str],
     now: datetime,
 ) -> list[Step]:
-    """What is to be done next so that an event shows its class meetings as they are; nothing if it does.
+    """The next steps so that an event shows its class meetings correctly; none if it already does.
 
     What people deleted is left so. Everybody is written to once, however many class meetings change, and not about
     those that are over: the others change in their calendars.

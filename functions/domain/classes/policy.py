@@ -21,8 +21,8 @@ class Policy:
         marks: Whether there are marks at all, or times only.
         window: `held`: from the teacher's coming to the teacher's going, if the teacher held the class alone;
             `scheduled`: as planned.
-        late_after_minutes: How long after the window's start somebody may come without being late.
-        left_early_minutes: How long before the window's end somebody may go without having left early.
+        late_after_minutes: How long after the start of the window a student may join without being late.
+        left_early_minutes: How long before the end of the window a student may leave without having left early.
         min_share: Which share of the window somebody must be there for to have more than a part.
         min_held_minutes: How long a class must be held to count as held; a shorter class, for all of its time.
         open_before_minutes: How long before the class a call may begin and end and still be part of it.
@@ -54,12 +54,12 @@ class Policy:
 
     @property
     def late_after(self) -> timedelta:
-        """How long after the window's start somebody may come without being late."""
+        """How long after the start of the window a student may join without being late."""
         return timedelta(minutes=self.late_after_minutes)
 
     @property
     def left_early(self) -> timedelta:
-        """How long before the window's end somebody may go without having left early."""
+        """How long before the end of the window a student may leave without having left early."""
         return timedelta(minutes=self.left_early_minutes)
 
     @property

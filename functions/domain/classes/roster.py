@@ -13,7 +13,7 @@ from functions.domain.marking.addresses import mailbox
 
 @dataclass(frozen=True, slots=True)
 class RosterEntry:
-    """A student who is expected; has at least an `email` or a `student_id`.
+    """An expected student, with at least an `email` or a `student_id`.
 
     Attributes:
         email: Lower case.
@@ -35,7 +35,7 @@ class RosterEntry:
         return self.student_id or self.email or ""
 
     def is_named_by(self, *, student_id: str | None, email: str | None) -> bool:
-        """Whether somebody who names a student by either means this one."""
+        """Whether a student id or an address names this student."""
         return self.student_id == student_id if student_id else _same_mailbox(self.email, email)
 
     def may_be(self, *, student_id: str | None, email: str | None) -> bool:
@@ -45,7 +45,7 @@ class RosterEntry:
         return _same_mailbox(self.email, email)
 
     def is_same_as(self, other: RosterEntry) -> bool:
-        """Whether two entries are of one student."""
+        """Whether two entries are the same student."""
         pairs = ((_compared(self, name), _compared(other, name)) for name in _IDENTIFYING)
         return any(one and one == another for one, another in pairs)
 
@@ -64,7 +64,7 @@ def _same_mailbox(one: str | None, other: str | None) -> bool:
 
 
 def checked_roster(students: Iterable[RosterEntry]) -> tuple[RosterEntry, ...]:
-    """The students, if each can be told from all others.
+    """The students, if each differs from all others.
 
     Raises:
         InvalidRequest: One stands there twice, or has neither an e-mail nor an id.
@@ -101,7 +101,7 @@ _NAMES = {"email": "e-mail", "user": "user"}
 def _twice(attribute: str, number: int) -> str:
     """Why an entry is one too many, by what it has in common with an earlier one."""
     if attribute in _NAMES:
-        return f"has the {_NAMES[attribute]} of students.{number}, so both are one student here"
+        return f"has the same {_NAMES[attribute]} as students.{number}: each student needs their own"
     return f"is the same student as students.{number}"
 
 
@@ -134,7 +134,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """A person's own mark for one student, in the place of the computed one."""
+    """A mark that a person set for one student; it replaces the computed mark."""
 
     attendee_id: str
     student_id: str | None
@@ -144,7 +144,7 @@ class Override:
     decision: Decision
 
     def concerns(self, entry: RosterEntry | None, attendee_id: str) -> bool:
-        """Whether it is about this student, under whatever id the attendance stands now."""
+        """Whether it is about this student, whatever attendee id the student has now."""
         if entry and (self.student_id or self.email):
             return entry.may_be(student_id=self.student_id, email=self.email)
         return self.attendee_id == attendee_id
@@ -152,7 +152,7 @@ class Override:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """An account that was once assigned to a student, and is that student from then on."""
+    """An account that was assigned to a student once, and counts as that student from then on."""
 
     student_id: str | None
     email: str | None
@@ -181,7 +181,7 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class RoomDevice:
-    """This guest is a device in a room, nobody."""
+    """This guest is a device in a room, not a person."""
 
     attendee_id: str
     decision: Decision

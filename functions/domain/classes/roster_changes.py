@@ -1,4 +1,4 @@
-"""What becomes of people's corrections when a roster is replaced: each follows its student, or is reported.
+"""What happens to people's corrections when a roster is replaced: each follows its student, or is reported.
 
 A correction names its student as the roster did when it was made. If the roster then has another address for the
 student, an id, an account or the old address shows that it is the same one. Names never do.

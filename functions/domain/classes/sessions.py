@@ -16,7 +16,7 @@ from functions.domain.marking.addresses import EARLIEST, KnownAddress, mailboxes
 
 
 class SessionState(StrEnum):
-    """Where a class meeting stands."""
+    """The state of a class meeting."""
 
     SCHEDULED = "scheduled"
     LIVE = "live"
@@ -26,7 +26,7 @@ class SessionState(StrEnum):
 
 
 class Role(StrEnum):
-    """What somebody is in one class meeting."""
+    """The role of a person in one class meeting."""
 
     TEACHER = "teacher"
     STUDENT = "student"
@@ -44,7 +44,7 @@ class EmailSource(StrEnum):
 
 
 class Tracking(StrEnum):
-    """Whether the teacher's conferences are told to us by events."""
+    """Whether events report the teacher's conferences to us."""
 
     ACTIVE = "active"
     PENDING = "pending"
@@ -102,7 +102,7 @@ class CalendarState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CalendarEntry:
-    """Where a class meeting stands in Calendar.
+    """The state of a class meeting in Calendar.
 
     Attributes:
         event_id: The event; of a series the one that recurs.
@@ -124,7 +124,7 @@ class CalendarEntry:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the LMS decided of a class meeting; empty for one that nobody scheduled.
+    """What the LMS decided about a class meeting; empty if it was not scheduled.
 
     Attributes:
         scheduled: From when to when; None if nobody scheduled it.
@@ -162,7 +162,7 @@ class Plan:
 
     @property
     def takes_place(self) -> Interval | None:
-        """From when to when it is to be held; None if it is cancelled or nobody scheduled it."""
+        """The planned time; None if it was cancelled or not scheduled."""
         return None if self.cancelled else self.scheduled
 
 
@@ -215,7 +215,7 @@ class ClassSession:
 
     @property
     def start(self) -> datetime:
-        """When it begins: as scheduled, else as it did."""
+        """The scheduled start, else the actual start."""
         start = self.plan.scheduled.start if self.plan.scheduled else self.actual_start
         if start is None:
             raise ValueError("A class meeting is scheduled or was held.")
@@ -250,7 +250,7 @@ class Merged:
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A student whose name is like this guest's: never taken, only offered. `match` is `same` or `similar`."""
+    """A student with a name like this guest's: only suggested, never assigned. `match` is `same` or `similar`."""
 
     attendee_id: str
     match: str
@@ -297,7 +297,7 @@ class Attendance:
 
     @property
     def mark(self) -> Mark | None:
-        """What counts: a person's own mark, else the one by the rules."""
+        """The mark that counts: the mark set by hand, else the mark by the rules."""
         return self.override.mark if self.override else self.verdict.status
 
     @property
@@ -320,7 +320,7 @@ class AttendanceSheet:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """How many students have which mark, and how many guests there were; room devices are in no count."""
+        """The number of students with each mark, and of guests; room devices do not count."""
         marks = [person.mark for person in self.attendance if person.role is Role.STUDENT]
         guests = sum(p.role is Role.GUEST and p.kind is not Kind.ROOM for p in self.attendance)
         return {**{mark.value: marks.count(mark) for mark in Mark}, "guests": guests, "erased": self.session.erased}
@@ -328,7 +328,7 @@ class AttendanceSheet:
 
 @dataclass(frozen=True, slots=True)
 class TrackedOrganizer:
-    """A teacher whose conferences are told to us by a subscription.
+    """A teacher whose conferences a subscription reports to us.
 
     Attributes:
         user: `users/{id}`.
@@ -385,7 +385,7 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """What is still to be marked again: the class meetings of some people.
+    """Class meetings that must be marked again, because of some people.
 
     That is so after a decision about one class meeting, and once accounts turn out to have other addresses.
 

@@ -61,13 +61,13 @@ class Span:
         return is_reported(self.conference_record)
 
     def is_same_call(self, other: Span) -> bool:
-        """Whether both must be one call, as a room holds one at a time: reports' times are good to a second."""
+        """Whether both must be the same call: a room holds one call at a time, and reports are exact to a second."""
         return _surely_overlap(self.time, other.time)
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """All that is known to have been, or will be, in one space. Slots never overlap.
+    """All known past and planned use of one space. Slots never overlap.
 
     Attributes:
         space: `spaces/{space}`.
@@ -90,7 +90,7 @@ class Room:
 
     @property
     def reconcile_at(self) -> datetime | None:
-        """When a scheduled job looks into it next, should nobody track its teacher; None for never.
+        """When a scheduled job checks this room next if its teacher is not tracked; None for never.
 
         First when a class in it begins, then the more rarely the longer the last one is over, until Meet has forgotten
         that one too.
@@ -110,7 +110,7 @@ class Room:
         return max(due, self.tracked_at + TRACKED_FOR) if due and self.tracked_at else due
 
     def overlapping(self, scheduled: Interval, *, but: Iterable[str] = ()) -> Slot | None:
-        """A class that has the room at that time already."""
+        """A class that already has the room at that time."""
         ignored = set(but)
         return next(
             (
@@ -124,7 +124,7 @@ class Room:
         )
 
     def with_slot(self, slot: Slot) -> Room:
-        """The room with a class in it, in the place of what stood there for the same class meeting."""
+        """The room with a class in it; an earlier entry of the same class meeting is replaced."""
         others = (other for other in self.slots if other.session_id != slot.session_id)
         return replace(self, slots=tuple(sorted((*others, slot), key=lambda slot: slot.scheduled)))
 
@@ -133,7 +133,7 @@ class Room:
         return replace(self, slots=tuple(slot for slot in self.slots if slot.session_id != session_id))
 
     def with_span(self, span: Span) -> Room:
-        """The room with a conference record in it, in the place of what was known of the same."""
+        """The room with a conference record in it; an earlier entry of the same record is replaced."""
         others = (other for other in self.spans if other.conference_record != span.conference_record)
         spans = tuple(sorted((*others, span), key=lambda span: (span.time, span.conference_record)))
         return self if spans == self.spans else replace(self, spans=spans)
@@ -178,7 +178,7 @@ class Room:
         )
 
     def superseding(self, span: Span) -> str | None:
-        """What Meet itself told of a call that reports tell of: the first such conference record. Meet's word wins.
+        """Meet's own record of a call that is also in reports: the first such conference record. Meet's data wins.
 
         One that Meet only listed, and that could not be read yet, tells nothing that could win.
         """
@@ -188,11 +188,11 @@ class Room:
         return next((one.conference_record for one in told), None)
 
     def reported_spans(self) -> tuple[Span, ...]:
-        """What reports tell of this room, superseded or not."""
+        """The calls in this room from reports, superseded or not."""
         return tuple(span for span in self.spans if span.reported)
 
     def stood_in_for(self, records: Iterable[str]) -> frozenset[str]:
-        """Those of some conference records of which Meet told nothing, but reports tell of the same call."""
+        """The given conference records that Meet does not know but whose call is in reports."""
         wanted = frozenset(records)
         reported = self.reported_spans()
         return frozenset(

@@ -1,1 +1,1 @@
-"""Conferences as Google tells them: what Meet says, events, reports, and how far a reading is."""
+"""Conferences as Google reports them: data from Meet, events, reports, and the state of reading."""

@@ -35,7 +35,7 @@ _LONGEST = 256
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What every event tells about itself; only the type is certain to be there.
+    """What every event says about itself; only the type is always present.
 
     Attributes:
         event_type: The attribute `ce-type`. A string, because Google adds types: unknown ones must pass.

@@ -1,4 +1,4 @@
-"""The nouns: what Meet says of a conference, who people are, and how far the reading is.
+"""The nouns: what Meet says about a conference, who people are, and the state of reading.
 
 Names are Google's (https://developers.google.com/workspace/meet/api/guides/overview). Every time is an aware
 UTC `datetime` of whole microseconds. `conference_record` is always a resource name, `conferenceRecords/{id}`.
@@ -73,7 +73,7 @@ class EmailUser:
 
 @dataclass(frozen=True, slots=True)
 class DeviceUser:
-    """Meet hardware in a room, which Google's reports tell from people."""
+    """Meet hardware in a room; Google's reports distinguish it from people."""
 
     display_name: str
 
@@ -94,7 +94,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ParticipantSession:
-    """One join-to-leave on one device. `end_time` is None while Meet knows of no end."""
+    """One presence on one device, from join to leave. `end_time` is None until Meet reports an end."""
 
     name: str
     start_time: datetime
@@ -152,7 +152,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Organizer:
-    """Whose conference it is, and as whom it is read; `user` is `users/{id}`."""
+    """The owner of a conference, whose account reads it; `user` is `users/{id}`."""
 
     user: str | None = None
     email: str | None = None
@@ -168,7 +168,7 @@ REPORTED = "conferenceRecords/reports-"
 
 
 def is_reported(conference_record: str) -> bool:
-    """Whether this is a conference that only reports tell of: Meet knows no such name, and is never asked for it."""
+    """Whether this conference is only in reports: Meet does not know its name, and is never asked for it."""
     return conference_record.startswith(REPORTED)
 
 
@@ -176,7 +176,7 @@ def is_reported(conference_record: str) -> bool:
 
 
 class IdentitySource(StrEnum):
-    """Which service told who somebody is; reports know no aliases, and are believed where nobody else knows."""
+    """The service that identified an account; reports have no aliases, and count only if no other service knows it."""
 
     DIRECTORY = "directory"
     PEOPLE = "people"
@@ -226,7 +226,7 @@ class Subscription:
 
 
 class SyncState(StrEnum):
-    """Whether a conference has been read for good."""
+    """Whether the data of a conference is final."""
 
     PROVISIONAL = "provisional"
     COMPLETE = "complete"
@@ -234,7 +234,7 @@ class SyncState(StrEnum):
 
 
 class SyncSource(StrEnum):
-    """What made us read; or that it was not read from Meet at all, but from Google's reports."""
+    """What started the read, or that the data came from Google's reports and not from Meet."""
 
     EVENT = "event"
     MANUAL = "manual"
@@ -244,7 +244,7 @@ class SyncSource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SyncError:
-    """Why a read failed, for the person who can mend it; `at` is when that read began."""
+    """Why a read failed, for the person who can fix it; `at` is when that read began."""
 
     reason: str
     message: str
@@ -282,7 +282,7 @@ class Sync:
 
 @dataclass(frozen=True, slots=True)
 class Interruption:
-    """Reads of a conference that did not get to their end, since the last one that did.
+    """Reads of a conference that did not finish, since the last read that did.
 
     Attributes:
         began_at: When the last of them began.

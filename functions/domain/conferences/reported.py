@@ -1,4 +1,4 @@
-"""Conferences as Google's reports tell of them: one row for each endpoint, that is for each join of a device.
+"""Conferences from Google's reports: one row for each endpoint, that is for each join of a device.
 
 Reports are a second source, for what Meet does not tell: https://support.google.com/a/answer/7061566 warns that rows
 may come late and in rare cases never. What they tell is only ever added to, so a conference is the same whatever
@@ -39,7 +39,7 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One device from joining a call to leaving it, as one row of a report tells.
+    """One device from joining a call to leaving it: one row of a report.
 
     Attributes:
         conference_id: The reports' own id of the call; Meet does not know it.
@@ -75,7 +75,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class ReportedConference:
-    """A call as far as reports tell of it; participants are ordered by name."""
+    """A call as far as reports show it; participants are ordered by name."""
 
     conference_record: str
     meeting_code: str
@@ -89,7 +89,7 @@ class ReportedConference:
 
 
 def conferences_of(endpoints: Iterable[Endpoint]) -> tuple[ReportedConference, ...]:
-    """The calls that some rows tell of, the earliest first; of a row that came twice once.
+    """The calls in some rows, the earliest first; a repeated row counts once.
 
     Whoever is named by address is one participant, likewise Meet hardware. Each join by phone, and of somebody
     unknown, is one by itself: nothing tells that two of them are one person.
@@ -104,7 +104,7 @@ def conferences_of(endpoints: Iterable[Endpoint]) -> tuple[ReportedConference, .
 def after_report(
     stored: Conference | None, reported: ReportedConference, *, space: Space, pulled_at: datetime
 ) -> Conference:
-    """The conference once reports were read: what was known of it, and what they add.
+    """The conference after reading reports: what was known, plus what reports add.
 
     Args:
         stored: What is stored now, if anything.
@@ -142,7 +142,7 @@ def after_report(
 
 
 def addresses(conferences: Iterable[ReportedConference]) -> Mapping[str, str]:
-    """By account, `users/{id}`, the address that reports name it by; none for one that they name by two."""
+    """The address of each account, `users/{id}`, in reports; accounts with two addresses are left out."""
     found: dict[str, set[str]] = {}
     for conference in conferences:
         for participant in conference.participants:

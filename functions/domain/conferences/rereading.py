@@ -1,4 +1,4 @@
-"""What of a conference need not be asked for again, and when a read that did not get to its end is tried again.
+"""What need not be read again of a conference, and when an unfinished read is tried again.
 
 Meet gives the sessions of one participant a call, so a second read of a whole class costs as much as the first one.
 Between two reads Meet's truth only grows: sessions begin, and their ends become known. What a participant shows in the
@@ -93,7 +93,7 @@ def known_of(stored: Conference | None) -> Known:
 
 
 def is_deferred(stored: Conference | None, *, now: datetime) -> bool:
-    """Whether a conference is not to be read before some time has passed since reads of it failed."""
+    """Whether a conference must wait before its next read, because reads of it failed."""
     return stored is not None and stored.interruption is not None and now < stored.interruption.again_at
 
 
@@ -107,7 +107,7 @@ def after_interruption(
     ended_event_at: datetime | None,
     source: SyncSource,
 ) -> Conference | None:
-    """The conference once a read of it did not get to its end; None if that is nothing to remember.
+    """The conference after an unfinished read; None if there is nothing to remember.
 
     Neither what was read before nor how far the reading is changes by it.
 

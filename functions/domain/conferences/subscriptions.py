@@ -1,4 +1,4 @@
-"""What is to be done about a teacher's subscription: a decision, no call.
+"""What to do about a teacher's subscription: a decision without any call.
 
 A subscription lives seven days at most and is then deleted for good. Google reminds of its end 12 hours and one hour
 before; a suspended one tells nothing and may not even tell of its suspension. So reminders are only hints to look,
@@ -21,7 +21,7 @@ RENEW_BEFORE = LIFE / 2
 
 
 class Action(StrEnum):
-    """What is to be done."""
+    """What to do."""
 
     KEEP = "keep"
     RENEW = "renew"
@@ -31,7 +31,7 @@ class Action(StrEnum):
 
 
 def next_action(subscription: Subscription | None, *, now: datetime) -> Action:
-    """What is to be done about a subscription as it is now; None is one that does not exist.
+    """What to do about a subscription in its current state; None stands for a missing subscription.
 
     One that was reactivated keeps its end, so it may have to be renewed next: ask again after each step.
     """

@@ -1,4 +1,4 @@
-"""How far the reading of a conference is: what to read again, what a read changes, when it is final.
+"""The state of reading a conference: what to read again, what a read changes, when it is final.
 
 Meet may answer before it has settled: a participant session without its end, a conference without its end, nobody
 in it. Such a read is provisional and is repeated until it settles or the settling time has passed since the end. A
@@ -43,7 +43,7 @@ def may_appear(occurred_at: datetime | None, *, now: datetime) -> bool:
 
 
 def is_missing(stored: Conference | None, *, ended_event_at: datetime | None, now: datetime) -> bool:
-    """Whether a record that Meet does not show, or does not have, is taken for one that it does not have.
+    """Whether a record that Meet does not show is treated as one that Meet does not have.
 
     Meet does not say which it is. Soon after the event the record may not be there yet, and after its 30 days it is
     deleted.
@@ -53,7 +53,7 @@ def is_missing(stored: Conference | None, *, ended_event_at: datetime | None, no
 
 
 def needs_reading(stored: Conference | None, *, asked_at: datetime, ended_event_at: datetime | None) -> bool:
-    """Whether an event at hand is a reason to ask Meet.
+    """Whether this event is a reason to ask Meet.
 
     It is not when the last read began after the message came in (the same message twice at once), nor when the
     conference was read for good after it ended (the same event again).
@@ -149,7 +149,7 @@ def after_failure(
     source: SyncSource,
     settle: timedelta,
 ) -> Conference:
-    """The conference once a read has failed for a reason that only a person can fix.
+    """The conference after a read that failed for a reason that only a person can fix.
 
     What was read before stays, a complete read stays complete, and a success that began later wins. When the
     conference ended is a fact, whatever became of the read: what was read before may be complete by it.

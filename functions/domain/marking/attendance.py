@@ -233,7 +233,7 @@ def counted_interval(session: ParticipantSession, participant: Participant, *, c
 
 
 def whole_seconds(duration: timedelta) -> int:
-    """A duration as documents hold it: summed exactly, then cut to whole seconds."""
+    """A duration as documents store it: summed exactly, then rounded down to whole seconds."""
     return duration // timedelta(seconds=1)
 
 
@@ -264,7 +264,7 @@ def _people(session: ClassSession, conferences: Sequence[Conference], evidence: 
 def students_of(
     session: ClassSession, conferences: Iterable[Conference], people: Mapping[str, Person]
 ) -> tuple[RosterEntry, ...]:
-    """Who is expected in a class meeting; a teacher is not, by whatever address of the account the roster names one.
+    """The expected students of a class meeting, without teachers, whatever address the roster has for them.
 
     Args:
         session: The class meeting.

@@ -22,7 +22,7 @@ from functions.domain.intervals import Interval, covered, union
 def after_attempt(
     session: ClassSession, *, began_at: datetime, listed: bool, error: SyncError | None, certain: bool
 ) -> ClassSession:
-    """The class meeting once somebody tried to bring it up to date.
+    """The class meeting after an attempt to update it.
 
     Args:
         session: As it stood.
@@ -77,7 +77,7 @@ def after_refusal(
 
 
 def due_at(session: ClassSession, *, settle: timedelta) -> datetime | None:
-    """When a class meeting is to be brought up to date again; None if that is not needed.
+    """When a class meeting must be updated again; None if that is not needed.
 
     At its scheduled end, once more when Meet's data must have settled, and after a failure again and again, at
     growing distances, until Meet has forgotten it.
@@ -150,7 +150,7 @@ def was_listed_since(session: ClassSession, conference: Conference) -> bool:
 def is_decided(
     session: ClassSession, conferences: Iterable[Conference], *, missing: Sequence[str], settle: timedelta
 ) -> bool:
-    """Whether all of the class's conferences were read for good; reports never are, as their rows may come late."""
+    """Whether the data of all the class's conferences is final; reports never are, because rows may come late."""
     listed_at, scheduled = session.progress.listed_at, session.plan.scheduled
     return (
         scheduled is not None
@@ -231,7 +231,7 @@ def session_state(
     now: datetime,
     settle: timedelta,
 ) -> SessionState:
-    """Where a class meeting stands that is not cancelled.
+    """The state of a class meeting that is not cancelled.
 
     It is not called not held while somebody was there who may have been its teacher.
     """
@@ -251,7 +251,7 @@ def session_state(
 def session_sync(
     session: ClassSession, conferences: Sequence[Conference], *, missing: Sequence[str], settle: timedelta
 ) -> Sync | None:
-    """How far the reading of all a class's conferences is; None before the first attempt."""
+    """The state of reading all of a class's conferences; None before the first attempt."""
     progress = session.progress
     syncs = [conference.sync for conference in conferences]
     if not syncs and not missing and progress.listed_at is None and progress.error is None:

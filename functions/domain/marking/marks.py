@@ -24,7 +24,7 @@ _UNFAVOURABLE = frozenset(mark for mark, favour in _FAVOUR.items() if favour < _
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A record that belongs to the class and is not read for good.
+    """A record that belongs to the class and whose data is not final.
 
     One that began after the class, and after another one had been read for good, is none: it cannot hold anybody's
     time in the class, and takes back no mark that was given before it began.

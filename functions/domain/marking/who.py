@@ -315,7 +315,7 @@ def kind_of(user: User) -> Kind:
 
 
 class NameIndex:
-    """Finds students whose names are like a guest's, to be offered and never taken.
+    """Finds students with names like a guest's: as suggestions, never as assignments.
 
     Names are the same if they have the same words. They are similar if one has all words of the other, or if a single
     word of four letters or more differs by a single letter.

@@ -1,4 +1,4 @@
-"""Put a class or a series into its teacher's calendar before it is scheduled, with the room that its link leads to.
+"""Put a class or a series into its teacher's calendar before it is scheduled, and find the room of its link.
 
 Nobody is invited yet: guests are added when the class is stored (`follow_calendar`), so that what fails on the way is
 seen by nobody and leaves nothing behind.
@@ -54,7 +54,7 @@ class Added:
 
 
 def require_calendar(deps: Deps) -> Calendar:
-    """The calendar; CalendarNotInUse if there is none here."""
+    """The calendar; raises CalendarNotInUse if the settings do not name one."""
     if deps.calendar is None:
         raise CalendarNotInUse("Calendar is not in use here.")
     return deps.calendar

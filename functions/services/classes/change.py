@@ -1,4 +1,4 @@
-"""Move and rename class meetings, give them other teachers, call them off."""
+"""Move, rename and cancel class meetings, or give them other teachers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from functions.services.teachers.organizers import track
 
 @dataclass(frozen=True, slots=True)
 class ClassChange:
-    """What is to be another way; None stays."""
+    """What to change; None leaves a field as it is."""
 
     start_time: datetime | None = None
     duration: timedelta | None = None
@@ -94,7 +94,7 @@ async def change_class(
 async def cancel_class(
     session_id: str, *, following: bool, caller: Caller, if_match: str | None, deps: Deps
 ) -> tuple[str, ...]:
-    """Call a class off; with `following` all later ones of its series as well. Again changes nothing.
+    """Cancel a class; with `following` all later ones of its series too. A second call changes nothing.
 
     Its conferences, if there were any, become class meetings that nobody scheduled.
 

@@ -1,4 +1,4 @@
-"""Have Calendar show class meetings as they are stored.
+"""Make Calendar show class meetings as they are stored.
 
 Every commit that changes what Calendar is to show notes the class meeting as waiting for it. Right afterwards, and by
 `sync-due` until it succeeds, what stands in the store is compared with what Calendar shows. Calendar is read before the
@@ -102,7 +102,7 @@ class _Done:
 
 
 async def follow_now(session_ids: Iterable[str], *, deps: Deps) -> None:
-    """Have Calendar follow a change that was just stored; what goes wrong stands with the class meetings.
+    """Update Calendar after a change was stored; an error is stored with the class meetings.
 
     Nothing is raised: the change itself is done, and `sync-due` tries it again.
     """
@@ -122,7 +122,7 @@ async def follow_now(session_ids: Iterable[str], *, deps: Deps) -> None:
 
 
 async def follow(session_id: str, *, deps: Deps) -> int:
-    """Have Calendar show a class meeting, and all others of the same event, as they are stored. May be done twice.
+    """Make Calendar show a class meeting, and the others of its event, as stored. Can be repeated safely.
 
     Returns:
         How many events were changed or deleted.

@@ -78,7 +78,7 @@ REMEMBERED = timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True)
 class Scheduling:
-    """What came of scheduling.
+    """The result of scheduling.
 
     Attributes:
         session_ids: The class meetings.

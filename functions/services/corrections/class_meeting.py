@@ -86,7 +86,7 @@ async def attach_record(
 async def detach_record(
     session_id: str, conference_record_id: str, *, by: str, caller: Caller, if_match: str | None, deps: Deps
 ) -> None:
-    """Undo that a conference record was made part of a class meeting: it belongs where its time says again.
+    """Detach a conference record from a class meeting: its time decides again where it belongs.
 
     Raises:
         NotFound: It was not attached by hand.
@@ -120,7 +120,7 @@ async def set_roster(
     if_match: str | None,
     deps: Deps,
 ) -> tuple[Unapplied, ...]:
-    """Replace who is expected in a class meeting.
+    """Replace the roster of a class meeting.
 
     Returns:
         The corrections that apply to nobody on the roster now.
@@ -151,7 +151,7 @@ async def set_class_roster(
     caller: Caller,
     deps: Deps,
 ) -> tuple[tuple[str, ...], tuple[Unapplied, ...]]:
-    """Replace who is expected in all meetings of a class that begin from a moment on; from now on by default.
+    """Replace the roster of all meetings of a class that begin at or after a moment (default: now).
 
     Students of another section in the same room stay. The class meetings are changed one after the other: if it
     fails on the way, asking for the same again completes it.
@@ -188,7 +188,7 @@ async def set_class_roster(
 async def set_policy(
     session_id: str, policy: Mapping[str, object], *, by: str, caller: Caller, if_match: str | None, deps: Deps
 ) -> None:
-    """Replace a class meeting's rules: the school's own, with what is named here in their place.
+    """Replace a class meeting's rules with the school's rules and the given changes.
 
     Raises:
         InvalidRequest: A field is unknown or has a value that it cannot have.

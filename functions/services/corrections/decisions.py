@@ -1,4 +1,4 @@
-"""A decision of a person about a class meeting: kept by itself, with its marks and its audit in one commit.
+"""A decision of a person about a class meeting: stored with its marks and its audit entry in one commit.
 
 Attendance is computed from it, and no sync ever touches it. Marks are computed again from what is stored, without
 asking Meet.
@@ -53,7 +53,7 @@ async def carry_out(
     if_match: str | None,
     deps: Deps,
 ) -> tuple[str, ...]:
-    """Do what a person decided about a class meeting, in one commit with its marks and the audit.
+    """Apply a decision about a class meeting, with its marks and its audit entry in one commit.
 
     In the same commit stands what is still to be marked elsewhere, so that nothing after the commit can lose it.
     """

@@ -1,4 +1,4 @@
-"""Let what people corrected follow the students of a class meeting whose roster or teachers change."""
+"""Keep corrections with their students when the roster or teachers of a class meeting change."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from functions.services.sync.marking import accounts, conferences_of, expected_i
 
 @dataclass(frozen=True, slots=True)
 class Unapplied:
-    """A correction of a class meeting that applies to nobody who is expected."""
+    """A correction whose student is not expected in the class meeting."""
 
     session_id: str
     correction: Override | Assignment
@@ -24,7 +24,7 @@ class Unapplied:
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """What became of a class meeting's corrections.
+    """What happened to a class meeting's corrections.
 
     Attributes:
         unapplied: Those that apply to nobody who is expected now.

@@ -1,4 +1,4 @@
-"""Who a guest is: a student, or a device in a room. Said by people, and taken back."""
+"""Assign guests: to a student, or as a room device; and undo that."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def assign(
     if_match: str | None,
     deps: Deps,
 ) -> str:
-    """This guest is that student: from now on they are one person, with the union of their times.
+    """Assign a guest to a student: from then on they are one person, with the union of their times.
 
     Args:
         session_id: The class meeting.
@@ -104,7 +104,7 @@ async def assign(
 async def unassign(
     session_id: str, attendee_id: str, *, by: str, caller: Caller, if_match: str | None, deps: Deps
 ) -> None:
-    """Undo that a guest was taken for a student, or for a device in a room.
+    """Undo the assignment of a guest to a student, or its mark as a room device.
 
     Args:
         session_id: The class meeting.
@@ -142,7 +142,7 @@ async def unassign(
 async def mark_as_room(
     session_id: str, attendee_id: str, *, by: str, caller: Caller, if_match: str | None, deps: Deps
 ) -> None:
-    """This guest is a device in a room, and counts for nothing.
+    """Mark a guest as a room device, which does not count as a person.
 
     Raises:
         AlreadyOnRoster: The person is a student or a teacher.

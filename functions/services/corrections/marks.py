@@ -1,4 +1,4 @@
-"""Marks that people set by hand, in the place of those by the rules."""
+"""Marks set by hand; they replace the marks by the rules."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from functions.services.sync.marking import mark
 
 @dataclass(frozen=True, slots=True)
 class WantedMark:
-    """A wish for a student's mark; the student is named in one of three ways."""
+    """A requested mark for a student; the student is named in one of three ways."""
 
     status: str
     reason: str | None = None
@@ -31,7 +31,7 @@ class WantedMark:
 async def set_overrides(
     session_id: str, overrides: Sequence[WantedMark], *, by: str, caller: Caller, if_match: str | None, deps: Deps
 ) -> tuple[str, ...]:
-    """Set marks by hand, all of them or none; from the scheduling on, before the class too.
+    """Set marks by hand, all or none of them; possible as soon as the class is scheduled.
 
     Returns:
         The attendee id of each.
@@ -67,7 +67,7 @@ async def set_overrides(
 async def remove_override(
     session_id: str, attendee_id: str, *, by: str, caller: Caller, if_match: str | None, deps: Deps
 ) -> None:
-    """Take a mark that was set by hand away; the one by the rules stands again.
+    """Remove a mark set by hand; the mark by the rules counts again.
 
     Raises:
         NotFound: There is no such class meeting, or no mark was set by hand for this person.

@@ -1,4 +1,4 @@
-"""Read what Meet still remembers of the time before: conferences that no event told of, or that could not be read."""
+"""Read past conferences that Meet still has: those without an event, or that could not be read."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ Tell = Callable[[Step], None]
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """How far back is looked; `cut` says that more was asked for than Meet remembers."""
+    """How far back to look; `cut` says that more was asked for than is kept."""
 
     since: datetime
     cut: bool
@@ -72,7 +72,7 @@ def reach(since: datetime, *, now: datetime) -> Reach:
 async def backfill(
     organizer: TrackedOrganizer, *, since: datetime, tell: Tell, deps: Deps, dry_run: bool = False
 ) -> None:
-    """Read every conference of a teacher that is missing, failed, or not final; whatever fails is told, never raised.
+    """Read every conference of a teacher that is missing, failed, or not final; failures are reported, not raised.
 
     What is stored for good is not read again, so one that was broken off goes on where it was.
 

@@ -1,4 +1,4 @@
-"""Read what Google's reports still hold of the time before: calls of tracked teachers that Meet has forgotten."""
+"""Read past calls of tracked teachers from Google's reports, after Meet has deleted them."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _ROOM_KEPT = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class ReportedCall:
-    """Reports tell of a call of a tracked teacher; it is read unless only that is asked for."""
+    """A call of a tracked teacher is in reports; it is read, except in a dry run."""
 
     conference_record: str
 
 
 @dataclass(frozen=True, slots=True)
 class Unplaced:
-    """Nobody knows which room the meeting code of a call is of, so it is not stored."""
+    """The room of a call's meeting code is not known, so the call is not stored."""
 
     conference_record: str
 
@@ -50,7 +50,7 @@ def reports_reach(since: datetime, *, now: datetime) -> Reach:
 async def backfill_from_reports(
     organizers: Collection[TrackedOrganizer], *, since: datetime, tell: Tell, deps: Deps, dry_run: bool = False
 ) -> None:
-    """Store every call of some teachers that reports tell of; a call that fails is told, and stops no other.
+    """Store every call of some teachers in reports; a failed call is reported and does not stop the others.
 
     A call's room is the one that had its meeting code in a class meeting, else the one that Meet finds for its
     teacher. May be broken off and repeated: what is stored is only ever added to.

@@ -1,4 +1,4 @@
-"""Hand out one job for each of many, spread over time, so that what they ask of Google comes evenly.
+"""Hand out one job for each of many items, spread over time, so that calls to Google come evenly.
 
 One call of the jobs' function lasts minutes at most, so it hands out what it can and leaves the rest to another. It
 reads no more names than it can hand out: what is left is read by whoever goes on.

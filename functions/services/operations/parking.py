@@ -1,4 +1,4 @@
-"""What is kept of a message that cannot be processed, and where dead letters go: to where a person looks."""
+"""Store messages that cannot be processed, and dead letters, where a person sees them."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ async def park_dead_letters(*, deps: Deps) -> int:
 async def settle(
     concern_of: Callable[[Parked], Request | str | None], *, reasons: Sequence[str] = PASSED, deps: Deps
 ) -> int:
-    """Let parked messages wait no longer whose work was done since without them: they need nobody.
+    """Close parked messages whose work was done in another way meanwhile.
 
     Args:
         concern_of: What a message wants brought up to date: a conference, or a class meeting's id; else None.

@@ -1,4 +1,4 @@
-"""Make certain: find what events did not bring, and hand it out as jobs of its own.
+"""Find what events did not report, and hand it out as jobs.
 
 Events make attendance immediate, the times at which classes are due and this make it certain.
 https://developers.google.com/workspace/events/guides/events-meet asks for it: no event is repeated.
@@ -57,7 +57,7 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 async def sync_due(*, deps: Deps) -> int:
-    """Hand out one `sync-session` for every class meeting whose time has come, and what else waits.
+    """Hand out one `sync-session` for every due class meeting, and other waiting work.
 
     That is what Calendar waits for, and what is still to be marked again.
 
@@ -96,7 +96,7 @@ async def sync_unless_tried(session_id: str, *, since: datetime | None, deps: De
 
 
 async def reconcile_all(*, after: str = "", deps: Deps) -> int:
-    """Hand out one `reconcile` for every teacher who is tracked, and for every room that is to be looked into by now.
+    """Hand out one `reconcile` for every tracked teacher, and for every room that is due.
 
     Args:
         after: The place where an earlier call stopped: a teacher, or a room with the time at which it was due.
@@ -129,7 +129,7 @@ async def reconcile_all(*, after: str = "", deps: Deps) -> int:
 
 
 async def reconcile(organizer: str, *, deps: Deps) -> int:
-    """Hand out one `sync-conference` for every conference of a teacher that is missing or not read for good.
+    """Hand out one `sync-conference` for every conference of a teacher that is missing or not final.
 
     Missing is what Meet lists since the last time; what is stored and not read for good is known however old it is.
     Each is tried again at growing distances. Also one `sync-session` for every class of theirs whose room Meet has not

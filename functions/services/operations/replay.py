@@ -1,4 +1,4 @@
-"""Process parked messages again, once what kept them from succeeding is mended."""
+"""Process parked messages again, once the cause of their failure is fixed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ What it returns is why Meet refused, if it did.
 
 
 class Fate(StrEnum):
-    """What became of a parked message."""
+    """What happened to a parked message."""
 
     DONE = "done"
     UNSETTLED = "unsettled"
@@ -34,13 +34,13 @@ class Fate(StrEnum):
 
     @property
     def needs_a_person(self) -> bool:
-        """Whether somebody must do something."""
+        """Whether a person must act."""
         return self not in {Fate.DONE, Fate.UNSETTLED}
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What came of replaying a message; `trouble` says why, unless it is done."""
+    """The result of replaying a message; `trouble` says why it failed."""
 
     parked: Parked
     fate: Fate
@@ -71,7 +71,7 @@ async def waiting(*, key: str | None, reason: str | None, deps: Deps) -> AsyncIt
 
 
 async def replay(parked: Parked, process: Process, *, deps: Deps) -> Replayed:
-    """Process a parked message as if it was delivered now, and let it wait no longer if that would acknowledge it.
+    """Process a parked message as if it were delivered now, and close it if that acknowledges it.
 
     What is stored but not settled counts too: the scheduled jobs read it again. May be repeated.
 

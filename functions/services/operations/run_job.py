@@ -1,4 +1,4 @@
-"""A job by its name: which use case it is, and what it is about."""
+"""Run a job by its name: choose its use case and read its data."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Outcome = Recorded | SessionSynced | Kept | int | None
 
 
 async def run_job(job: Job, *, deps: Deps) -> Outcome:
-    """Do one job. Any may be done twice.
+    """Run one job. Every job can be repeated safely.
 
     Raises:
         UnreadableMessage: There is no such job, or it does not say what it is about.

@@ -1,4 +1,4 @@
-"""What needs a person, and what to do about it: looked up in the documents, nothing is changed and Google not asked.
+"""What needs a person, and what to do: read from documents, without changes and without calls to Google.
 
 Ids, slugs and times only: whoever sees a survey learns nobody's name or address.
 """
@@ -118,7 +118,7 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """How the system stands at a moment.
+    """The state of the system at a moment.
 
     Attributes:
         surveyed_at: That moment.
@@ -152,7 +152,7 @@ class Survey:
 
     @property
     def needs_a_person(self) -> bool:
-        """Whether anything does not come right by itself."""
+        """Whether anything does not fix itself."""
         return bool(
             self.organizers_without_subscription.first
             or self.unreconciled_organizers.first
@@ -165,7 +165,7 @@ class Survey:
 
 
 async def survey(*, views: Views, now: datetime, limit: int = SHOWN) -> Survey:
-    """See how the system stands. What Meet has forgotten is left out: nobody can mend it any more.
+    """Read the state of the system. What Meet has deleted is left out, because nobody can fix it.
 
     Args:
         views: Where to look. It costs reads by `limit`, and one for each teacher.

@@ -42,7 +42,7 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class SessionSynced:
-    """What came of bringing a class meeting up to date; `created` and `updated` count people who were there.
+    """The result of updating a class meeting; `created` and `updated` count people who were there.
 
     `sync` is how far the reading of all its conferences is now; None if there is nothing to read.
     """
@@ -107,7 +107,7 @@ async def _refused(refused: DocumentsRefused, request: Request, gathered: Gather
 async def sync_session(
     session_id: str, *, source: SyncSource, deps: Deps, strict: bool = False, full: bool = False
 ) -> SessionSynced:
-    """Bring a class meeting up to date: list its room's conference records, read what is not read for good, mark.
+    """Update a class meeting: list its room's conference records, read those that are not final, mark.
 
     Args:
         session_id: The class meeting.
@@ -159,7 +159,7 @@ async def sync_session(
 
 
 async def remark_session(session_id: str, *, deps: Deps) -> None:
-    """Mark a class meeting again from what is stored; Meet is not asked. One that is gone is no error."""
+    """Mark a class meeting again from stored data, without calls to Meet. A deleted one is ignored."""
 
     async def decide(work: Work) -> None:
         await mark(work, [session_id], rules=deps.rules, now=deps.clock())

@@ -18,7 +18,7 @@ from functions.services.sync.reading import Gathered, reach_of, users_in, with_l
 async def settle_and_mark(
     work: Work, gathered: Gathered, *, everybody_known: bool, deps: Deps
 ) -> Mapping[str, AttendanceSheet]:
-    """Put what Meet said where it belongs, and mark the class meetings that it is about.
+    """Store what Meet said, and mark the class meetings concerned.
 
     Args:
         work: The unit of work.
@@ -49,7 +49,7 @@ async def _load_what_is_stored(work: Work, gathered: Gathered) -> None:
 
 
 async def settle(work: Work, gathered: Gathered, deps: Deps) -> frozenset[str]:
-    """Put everything that Meet said where it belongs; gives the class meetings to be marked."""
+    """Store everything that Meet said; returns the class meetings to mark."""
     now = deps.clock()
     touched: set[str] = set()
     for space, look in gathered.looks.items():

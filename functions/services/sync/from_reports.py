@@ -1,4 +1,4 @@
-"""Bring class meetings up to date from Google's reports: for what Meet does not tell, or has forgotten.
+"""Update class meetings from Google's reports, for calls that Meet does not show or has deleted.
 
 What reports tell only ever adds to what is known: https://support.google.com/a/answer/7061566 warns of rows that come
 late or never. A call of which Meet told itself counts as Meet tells it.
@@ -31,7 +31,7 @@ _LAG = "Reports can be up to a day late: ask again later. They reach back 180 da
 
 
 async def sync_session_from_reports(session_id: str, *, deps: Deps) -> SessionSynced:
-    """Read what reports tell of a class meeting's time, and mark; any error ends it with nothing changed.
+    """Read reports about a class meeting's time, and mark; on an error nothing is changed.
 
     Calls of other class meetings in the same room that reach into this one's time are stored too. Addresses that
     reports tell of accounts are remembered where Directory and People know none.
@@ -86,7 +86,7 @@ async def sync_session_from_reports(session_id: str, *, deps: Deps) -> SessionSy
 
 
 async def record_reported(reported: ReportedConference, space: Space, *, pulled_at: datetime, deps: Deps) -> None:
-    """Store one call that reports tell of, and mark the class meetings that it belongs to."""
+    """Store one call from reports, and mark the class meetings that it belongs to."""
     reader = deps.store.reader()
     acting_as = Organizer(email=reported.organizer_email)
     await resolve_reported([reported], acting_as=acting_as, reader=reader, deps=deps)
@@ -101,7 +101,7 @@ async def record_reported(reported: ReportedConference, space: Space, *, pulled_
 
 
 def require_reports(deps: Deps) -> Reports:
-    """Google's reports; ReportsNotSetUp if nobody says as whom they are read."""
+    """Google's reports; raises ReportsNotSetUp if the settings do not name the administrator."""
     if deps.reports is None:
         raise ReportsNotSetUp("Google's reports are not in use.", hint=REPORTS_NOT_SET_UP)
     return deps.reports
@@ -120,7 +120,7 @@ async def resolve_reported(
 async def store_reported(
     work: Work, reported: ReportedConference, space: Space, pulled_at: datetime, deps: Deps
 ) -> frozenset[str]:
-    """Put what reports tell of a call where it belongs; gives the class meetings to be marked."""
+    """Store a call from reports; returns the class meetings to mark."""
     stored = await work.conference(reported.conference_record)
     conference = after_report(stored, reported, space=space, pulled_at=pulled_at)
     return await place(work, conference, now=deps.clock())

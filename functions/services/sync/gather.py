@@ -120,7 +120,7 @@ async def gather_session(
 
 
 async def look_around(session: ClassSession, gathered: Gathered, reader: Reader, deps: Deps) -> Organizer:
-    """List a scheduled class meeting's records and read those that are not read for good.
+    """List a scheduled class meeting's records and read those that are not final.
 
     Args:
         session: One of the class meetings for which Meet is asked.

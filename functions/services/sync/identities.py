@@ -1,4 +1,4 @@
-"""Find out whose accounts were in a conference, and remember it with its time.
+"""Find out which people the accounts in a conference belong to, and store the answer with its time.
 
 Attendance never waits for it for long, nor fails with it: an account that cannot be looked up now is stored with its
 id, and is looked up again when the class meeting is brought up to date the next time.
@@ -101,7 +101,7 @@ async def resolve_identities(
     since: datetime | None = None,
     expected: Collection[str] | None = None,
 ) -> bool:
-    """Look up every account that is not known yet, or not known since a moment.
+    """Look up every account without an answer, or without one since a moment.
 
     Args:
         users: Accounts, `users/{id}`.
@@ -140,7 +140,7 @@ async def resolve_identities(
 
 
 async def learn(work: Work, answers: Mapping[str, Identity | None], *, asked_at: datetime) -> Remark | None:
-    """Put what Google answered for accounts, and what that means for others who had one of the addresses.
+    """Store Google's answers for accounts, and what they mean for others that had one of the addresses.
 
     Returns:
         What is to be marked again once this is committed; None if no known account has other addresses now.
@@ -212,7 +212,7 @@ class _Round:
         return bool(rivals)
 
     async def remember(self) -> Remark | None:
-        """Keep the answers; gives what is to be marked again because of them."""
+        """Store the answers; returns what must be marked again because of them."""
 
         async def decide(work: Work) -> Remark | None:
             return await learn(work, self._answers, asked_at=self._asked_at)

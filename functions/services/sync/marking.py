@@ -51,7 +51,7 @@ class Attempt:
 
 
 async def place(work: Work, conference: Conference, *, now: datetime) -> frozenset[str]:
-    """Put a conference into its room and to the class meetings that it belongs to.
+    """Store a conference in its room and with the class meetings that it belongs to.
 
     Returns:
         The class meetings to be marked: those that it belongs to, and those that it belonged to.
@@ -79,7 +79,7 @@ async def place(work: Work, conference: Conference, *, now: datetime) -> frozens
 
 
 async def supersede(work: Work, before: Room, room: Room, *, now: datetime) -> frozenset[str]:
-    """Let what reports tell of a room count where Meet tells nothing, and nowhere else.
+    """Make reports about a room count only where Meet has no data.
 
     Args:
         work: The unit of work; the room is put already.
@@ -129,7 +129,7 @@ async def mark(
     changed: Mapping[str, ClassSession] | None = None,
     attempts: Mapping[str, Attempt] | None = None,
 ) -> dict[str, AttendanceSheet]:
-    """Compute class meetings again and put them.
+    """Compute class meetings again and stage them for writing.
 
     Args:
         work: The unit of work.

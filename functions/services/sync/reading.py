@@ -1,4 +1,4 @@
-"""Read conferences from Meet, and keep what was said in one go until it is stored in one commit."""
+"""Read conferences from Meet, and hold the answers until one commit stores them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One wish to have a conference recorded.
+    """One request to record a conference.
 
     Attributes:
         conference_record: `conferenceRecords/{id}`.
@@ -67,7 +67,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A look at a room's list of conference records: over which starts it reached, as whom, and what it gave."""
+    """A listing of a room's conference records: its range of starts, the account used, and the result."""
 
     reach: Interval
     organizer: Organizer
@@ -76,7 +76,7 @@ class Look:
 
 @dataclass(slots=True)
 class Gathered:
-    """What Meet said in one go, and what was stored when it was asked.
+    """What Meet said, and what was stored when Meet was asked.
 
     Attributes:
         source: What made us look.
@@ -236,7 +236,7 @@ async def read_all(
 async def read_conference(
     request: Request, stored: Conference | None, gathered: Gathered, reader: Reader, deps: Deps
 ) -> Reading | SyncError:
-    """What Meet says, or why it does not say it before a person has done something.
+    """What Meet says, or why a person must act before Meet answers.
 
     Args:
         request: Which conference, and the account to read it as.

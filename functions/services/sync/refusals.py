@@ -1,4 +1,4 @@
-"""What becomes of a commit that the store refuses for good: it is too large, and would be the next time.
+"""Handle a commit that the store always refuses, because it is too large.
 
 That it failed, and why, is stored by itself, in a second commit that is small: the conferences that were read without
 what Meet said of them, and the class meetings without their attendance, which stands as it was. Everything is tried
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 async def store_refusal(refused: DocumentsRefused, gathered: Gathered, *, deps: Deps) -> SyncError:
-    """Store that what was gathered could not be stored.
+    """Record that the gathered data could not be stored.
 
     Returns:
         What is stored now as the reason.

@@ -1,1 +1,1 @@
-"""Teachers: which are tracked, their subscriptions, and whose account a call may use."""
+"""Teachers: which are tracked, their subscriptions, and which account a call may use."""

@@ -1,4 +1,4 @@
-"""As whom calls may be made: the one place where that is decided.
+"""Which accounts calls may use: the only place where that is decided.
 
 Domain-wide delegation would let this system act as anybody in the school, so it confines itself: to teachers who are
 enrolled, to those in ALLOWED_TEACHERS, and, as far as an administrator enrols them, to those in ALLOWED_DOMAINS.
@@ -19,7 +19,7 @@ from functions.services.deps import Deps, Rules
 
 
 async def require_allowed(email: str, *, caller: Caller, deps: Deps) -> TrackedOrganizer | None:
-    """Make sure that a caller may have calls made as this teacher.
+    """Make sure that this caller may make calls as this teacher.
 
     Returns:
         The teacher as tracked; None for one who is not yet.
@@ -35,7 +35,7 @@ async def require_allowed(email: str, *, caller: Caller, deps: Deps) -> TrackedO
 
 
 async def permitted(organizer: Organizer, *, reads_meetings: bool, store: AttendanceStore, rules: Rules) -> Organizer:
-    """Make sure that calls may be made as this teacher now, whatever led to them; asked before every token.
+    """Make sure that calls as this teacher are allowed now; checked before every token.
 
     Args:
         organizer: The teacher, by account or by address.
@@ -66,7 +66,7 @@ async def permitted(organizer: Organizer, *, reads_meetings: bool, store: Attend
 async def note_refusal(
     organizer: Organizer, error: CredentialsRefused, *, store: AttendanceStore, clock: Clock
 ) -> None:
-    """Mark a tracked teacher with what to do, now that Google gives no token; nothing happens for anybody else.
+    """Store with a tracked teacher what to do when Google refuses a token; other teachers are ignored.
 
     The mark goes when the teacher's subscription can be looked after again.
     """

@@ -32,7 +32,7 @@ https://developers.google.com/workspace/events/guides/limits."""
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What was done about a teacher's subscription, and how it stands now."""
+    """What was done about a teacher's subscription, and its state now."""
 
     user: str
     actions: tuple[Action, ...]
@@ -71,13 +71,13 @@ async def keep_all(*, after: str = "", deps: Deps) -> int:
 
 
 async def keep_named(subscription: str, *, deps: Deps) -> Kept | None:
-    """Look after the subscription of this name; None if it is no tracked teacher's. Raises as `keep` does."""
+    """Keep the subscription of this name alive; None if it does not belong to a tracked teacher. Raises as `keep`."""
     organizer = await deps.store.organizer_subscribed_by(subscription)
     return await keep(organizer.user, deps=deps) if organizer else None
 
 
 async def keep(organizer: str, *, deps: Deps) -> Kept:
-    """Have a teacher's subscription alive, and their conferences looked for if events may have been missed.
+    """Keep a teacher's subscription alive, and look for conferences if events may have been missed.
 
     May be repeated; a subscription that is well costs one call that reads it.
 

@@ -1,4 +1,4 @@
-"""Teachers who are tracked: Google tells us by events when a conference of theirs begins and ends."""
+"""Tracked teachers: events from Google report when their conferences begin and end."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ TRACKING_TIME = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Enrolled:
-    """A teacher who is tracked now; `created` says whether only since now."""
+    """A tracked teacher; `created` is true if tracking started just now."""
 
     organizer: TrackedOrganizer
     created: bool
 
 
 async def enrol(email: str, *, caller: Caller, deps: Deps) -> Enrolled:
-    """Track a teacher; one who is tracked already gets the subscription looked after.
+    """Track a teacher; for a tracked teacher, check the subscription.
 
     Raises:
         DomainNotAllowed: Nobody has allowed it.
@@ -73,7 +73,7 @@ async def _known(email: str, deps: Deps) -> tuple[TrackedOrganizer, bool]:
 
 
 async def know(identity: Identity, *, email: str | None = None, deps: Deps) -> tuple[TrackedOrganizer, bool]:
-    """Keep a teacher whose account is known as tracked, without a subscription if that is new.
+    """Store a teacher with a known account as tracked; a new one has no subscription yet.
 
     Args:
         identity: The account.
@@ -98,7 +98,7 @@ async def know(identity: Identity, *, email: str | None = None, deps: Deps) -> t
 
 
 async def track(email: str, *, caller: Caller, deps: Deps) -> tuple[Tracking, str | None]:
-    """Track a class's teacher; whatever goes wrong is told with what to do about it, never raised."""
+    """Track a class's teacher; an error is returned with its hint, never raised."""
     try:
         async with asyncio.timeout(TRACKING_TIME):
             tracked = await deps.store.organizer_with(email)

@@ -1,4 +1,4 @@
-"""Who is tracked, and with what."""
+"""Look up tracked teachers and the subscription service."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functions.services.deps import Deps
 
 
 async def tracked_organizer(name: str, *, deps: Deps) -> TrackedOrganizer:
-    """The tracked teacher of this name, `users/{id}` or an e-mail address; NotFound if there is none."""
+    """The tracked teacher of this name, `users/{id}` or an e-mail address; raises NotFound if not tracked."""
     if name.startswith("users/"):
         tracked = await deps.store.reader().organizer(name)
     else:
@@ -20,7 +20,7 @@ async def tracked_organizer(name: str, *, deps: Deps) -> TrackedOrganizer:
 
 
 def require_subscriptions(deps: Deps) -> Subscriptions:
-    """The service that subscriptions are made with; OrganizerUnknown if there is none here."""
+    """The service for subscriptions; raises OrganizerUnknown if it is not in use."""
     if deps.subscriptions is None:
         raise OrganizerUnknown(
             "The Workspace Events API is not in use, so teachers cannot be tracked.",

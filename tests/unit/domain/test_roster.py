@@ -26,12 +26,15 @@ def test_students_who_can_be_told_apart_are_a_roster():
     ("twin", "reason"),
     [
         (RosterEntry(student_id="A1"), "is the same student as students.0"),
-        (RosterEntry(email="ada@school.example"), "has the e-mail of students.0, so both are one student here"),
+        (RosterEntry(email="ada@school.example"), "has the same e-mail as students.0: each student needs their own"),
         (
             RosterEntry(student_id="other", email="ada@school.example"),
-            "has the e-mail of students.0, so both are one student here",
+            "has the same e-mail as students.0: each student needs their own",
         ),
-        (RosterEntry(student_id="other", user="users/2"), "has the user of students.0, so both are one student here"),
+        (
+            RosterEntry(student_id="other", user="users/2"),
+            "has the same user as students.0: each student needs their own",
+        ),
     ],
     ids=["by student id", "by e-mail", "siblings with one e-mail", "by account"],
 )
@@ -43,9 +46,9 @@ def test_who_sends_siblings_with_one_address_is_told_what_to_do():
     with pytest.raises(InvalidRequest) as refused:
         checked_roster([RosterEntry("a@b.example", "1"), RosterEntry("a@b.example", "2")])
 
-    assert refused.value.message == "students.1 has the e-mail of students.0, so both are one student here."
+    assert refused.value.message == "students.1 has the same e-mail as students.0: each student needs their own."
     assert "Give each student a student_id" in refused.value.hint
-    assert "leave the e-mail" in refused.value.hint
+    assert "keep the e-mail" in refused.value.hint
 
 
 def test_everybody_has_an_address_or_an_id():

@@ -30,7 +30,7 @@ from functions.adapters.google.credentials.errors import AppForbidden
 from functions.domain.conferences.model import Organizer
 from functions.domain.errors import AttendanceError, CredentialsRefused, CredentialsUnavailable
 
-COMMAND = "python -m functions.setup_oauth"
+COMMAND = ".venv/bin/python -m functions.setup_oauth"
 _FLAGS = {
     Capability.CALENDAR: " --meet --calendar",
     Capability.DIRECTORY: " --meet --directory",

@@ -59,7 +59,7 @@ async def untrack(user_id: UserId, app: TheApp, admin: AnAdmin, _: Annotated[NoQ
     response_model=ErasureAnswer,
     responses={
         **can_end_in(*COMMAND),
-        202: {"model": ErasureAnswer, "description": "The names are kept out from now on; a job erases the rest."},
+        202: {"model": ErasureAnswer, "description": "From now on, the names are left out; a job erases the rest."},
     },
 )
 async def erase_student(

@@ -448,8 +448,8 @@ class ErasedAnswer(Answer):
 
     attendance: int = 0
     sessions: int = 0
-    conferences: int = Field(0, description="Besides those of the class meetings.")
-    corrections: int = Field(0, description="Those that waited for a class meeting; others go with theirs.")
+    conferences: int = Field(0, description="In addition to those of the class meetings.")
+    corrections: int = Field(0, description="Those not yet applied to a class meeting; others belong to theirs.")
     people: int = 0
     registers: int = 0
     parked_events: int = 0
@@ -461,7 +461,7 @@ class ErasureAnswer(Answer):
     """What came of erasing a student."""
 
     status: Literal["success", "running"] = Field(
-        description="`running`: not everything was gone through in time; a job goes on, and the same call does too."
+        description="`running`: time ran out before everything was erased; a job continues, and so does the same call."
     )
     dry_run: bool
     erased: ErasedAnswer

@@ -20,7 +20,7 @@ from functions.domain.conferences.model import Identity, Organizer
 from functions.entrypoints.commands.consent.purposes import PURPOSES, flags_for, granted, scopes_of
 from functions.wiring import Consenting
 
-COMMAND = "python -m functions.setup_oauth"
+COMMAND = ".venv/bin/python -m functions.setup_oauth"
 
 
 @dataclass(frozen=True, slots=True)
