@@ -1,5 +1,6 @@
 """What Firestore refuses for good is stored as what it is, and is not read again and again."""
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -218,6 +219,24 @@ async def test_attendance_of_before_stands_when_more_of_the_class_is_refused(api
     assert (await sheet(api, session_id))["attendance"] == before
     assert (await session_of(api, session_id))["sync"]["state"] == "failed"
     assert (await session_of(api, session_id))["counts"]["present"] == list(MARKS.values()).count("present")
+    firestore_gate.take()
+
+
+async def test_a_class_that_cannot_be_marked_again_is_failed_and_keeps_its_marks(
+    api, app, lesson, clock, firestore_gate
+):
+    session_id, conference = lesson
+    await event(app, conference)
+    before = (await sheet(api, session_id))["attendance"]
+    firestore_gate.most_bytes = FEW // 2  # marking it again writes less than marking it first
+    rules = dataclasses.replace(app.deps.rules, room_names=())
+    other = dataclasses.replace(app, deps=dataclasses.replace(app.deps, rules=rules))
+    await job(other, "remark-session", session_id=session_id)
+
+    stored = await app.views.session(session_id)
+    assert (stored["sync"]["state"], stored["sync"]["error"]["reason"]) == ("failed", "documents-refused")
+    assert stored["due_at"] == clock() + HOUR
+    assert (await sheet(api, session_id))["attendance"] == before
     firestore_gate.take()
 
 

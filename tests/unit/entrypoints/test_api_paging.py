@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from functions.domain.errors import InvalidRequest, ReadTooOld
-from functions.entrypoints.api.lists.paging import next_token, paging
+from functions.entrypoints.api.lists.paging import _digest, next_token, paging
 from functions.ports.views import Page
 
 NOW = datetime(2026, 11, 23, 9, 0, 0, 123456, tzinfo=UTC)
@@ -79,6 +79,21 @@ def forged(change):
 def test_a_forged_token_is_refused(token):
     with pytest.raises(InvalidRequest):
         part(token)
+
+
+@pytest.mark.parametrize(
+    ("document_id", "path"),
+    [("", ""), ("s1", ""), ("", "sessions/s1"), ("s1", "sessions"), ("s1", "sessions/"), ("__x__", "sessions/__x__")],
+)
+def test_a_token_with_a_place_that_no_document_has_is_refused_also_with_its_digest(document_id, path):
+    """How a digest is made is no secret, and Firestore takes no such place: the answer would be an error of ours."""
+
+    def move(content):
+        content[3:] = [document_id, path]
+        content[0] = _digest(content[1:], QUERY)
+
+    with pytest.raises(InvalidRequest):
+        part(forged(move))
 
 
 def test_a_token_is_good_for_an_hour():
