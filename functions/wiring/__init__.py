@@ -105,7 +105,11 @@ def _built(configured: Settings, *, clock: Clock, pause: Callable[[float], Await
     channels = Channels()
     documents, jobs = database(configured), pubsub.jobs(configured, channels)
     store = DocumentAttendanceStore(
-        documents, clock=clock, retention=configured.retention, erasure_key=configured.key_of_erased_names
+        documents,
+        clock=clock,
+        retention=configured.retention,
+        erasure_key=configured.key_of_erased_names,
+        key_is_required=not configured.is_local,
     )
     rules = _rules(configured)
     tokens = TokenRequests(configured.oauth_token_endpoint, configured.iam_credentials_api_endpoint)

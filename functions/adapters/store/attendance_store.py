@@ -51,12 +51,19 @@ class DocumentAttendanceStore:
         clock: The time, for when a parked message expires.
         retention: How long personal data is kept after the class; None keeps it.
         erasure_key: The key of what is kept of erased people's names; None if nobody can be erased.
+        key_is_required: Whether nothing may be stored without it once somebody is erased.
     """
 
     def __init__(
-        self, database: Database, *, clock: Clock, retention: timedelta | None, erasure_key: bytes | None = None
+        self,
+        database: Database,
+        *,
+        clock: Clock,
+        retention: timedelta | None,
+        erasure_key: bytes | None = None,
+        key_is_required: bool = False,
     ) -> None:
-        self.erased = ErasedNames(database, erasure_key, clock=clock)
+        self.erased = ErasedNames(database, erasure_key, clock=clock, is_required=key_is_required)
         self._database = database
         self._clock = clock
         self._retention = retention

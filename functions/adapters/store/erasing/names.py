@@ -8,6 +8,7 @@ from typing import Any
 from functions.adapters.store.databases.database import COMMIT_TIME, Database, Document, Query, Where, Write
 from functions.adapters.store.documents.common import SCHEMA_VERSION, check_schema
 from functions.domain.erasure import KEPT, NOBODY, Erased, Name
+from functions.domain.errors import ErasureNotSetUp
 from functions.ports.clock import Clock
 
 ERASED = "erased"
@@ -23,11 +24,14 @@ class ErasedNames:
 
     Args:
         database: Where the documents are.
-        key: The key of the fingerprints; None if nobody can be erased, and then nothing is read.
+        key: The key of the fingerprints; None if nobody can be erased.
         clock: The time, for what expires.
+        is_required: Whether nothing may be stored without the key once somebody is erased: a command on somebody's own
+            machine, for one, may lack it.
     """
 
-    def __init__(self, database: Database, key: bytes | None, *, clock: Clock) -> None:
+    def __init__(self, database: Database, key: bytes | None, *, clock: Clock, is_required: bool = False) -> None:
+        self._is_required = is_required
         self._database = database
         self._key = key
         self._clock = clock
@@ -41,8 +45,14 @@ class ErasedNames:
         return self._key
 
     async def load(self) -> Erased:
-        """Everybody who is erased by now."""
+        """Everybody who is erased by now.
+
+        Raises:
+            ErasureNotSetUp: Somebody is, and the key is missing.
+        """
         if self._key is None:
+            if self._is_required and (await self._database.find(Query(ERASED, limit=1))).documents:
+                raise ErasureNotSetUp("ERASURE_KEY is not set, so people who were erased here would be stored again.")
             return NOBODY
         since = self._since
         where = (Where("erased_at", ">=", since - OVERLAP),) if since else ()
