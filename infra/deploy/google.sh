@@ -14,6 +14,7 @@ open_google() { # the folder of this run, and a token in a file that nobody else
     bad_input "No folder can be made in ${TMPDIR:-/tmp}: the disk is full, or may not be written to. Free some space, or\
  name another folder: export TMPDIR=…"
   trap 'rm --recursive --force "$WORK"' EXIT
+  exec {LOUD}>&2
   trap interrupted INT TERM HUP
   mkdir "$WORK/state"
   refresh_token

@@ -23,7 +23,8 @@ shown() { # VALUE: what was typed, on one line and not too long
 }
 
 interrupted() {
-  printf '\nInterrupted. Run the same command again: it continues where it stopped.\n' >&2
+  # Standard error may lead to a file at this moment: LOUD is where it led at the beginning.
+  printf '\nInterrupted. Run the same command again: it continues where it stopped.\n' >&"$LOUD"
   exit 130
 }
 
