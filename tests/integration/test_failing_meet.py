@@ -12,7 +12,7 @@ import pytest
 from cloudevents.http import CloudEvent
 from starlette.exceptions import HTTPException
 
-from functions.adapters.patience import Patience
+from functions.adapters.patience import LAST, Patience
 from functions.entrypoints.messages import events, jobs
 from infra.local.clock import TurnableClock
 from infra.local.faults import Fault
@@ -311,6 +311,10 @@ async def test_a_second_read_of_a_conference_asks_only_for_those_who_were_open(f
     stored = await conference_of(app, conference)
     assert stored.sync.state == "complete"
     assert all(session.end_time for person in stored.snapshot.participants for session in person.sessions)
+
+
+def test_a_message_may_lose_less_than_a_minute_with_time_left_to_store_what_was_read():
+    assert Patience().left + 2 * LAST < MINUTE / SECOND
 
 
 def test_waiting_for_our_own_ceiling_takes_no_patience():
