@@ -37,7 +37,7 @@ SOMEBODY = "erased"
 """What takes the place of an erased person who decided something about others."""
 
 
-class Kind(StrEnum):
+class NameKind(StrEnum):
     """What a name is."""
 
     USER = "user"
@@ -50,13 +50,13 @@ class Kind(StrEnum):
 class Name:
     """A name that somebody is known by, in its compared form; make it with `of`."""
 
-    kind: Kind
+    kind: NameKind
     value: str
 
     @classmethod
-    def of(cls, kind: Kind, value: str) -> Name:
+    def of(cls, kind: NameKind, value: str) -> Name:
         """The name in the form in which it is compared."""
-        return cls(kind, mailbox(value) if kind is Kind.EMAIL else value)
+        return cls(kind, mailbox(value) if kind is NameKind.EMAIL else value)
 
     def fingerprint(self, key: bytes) -> str:
         """What is kept of the name: nobody without the key can tell which name it is, nor try some."""
@@ -101,11 +101,11 @@ class Erased:
 
     def user(self, user: str | None) -> str | None:
         """The token of the person with an account, `users/{id}`."""
-        return self.token(Name(Kind.USER, user)) if user else None
+        return self.token(Name(NameKind.USER, user)) if user else None
 
     def email(self, email: str | None) -> str | None:
         """The token of the person with an address."""
-        return self.token(Name.of(Kind.EMAIL, email)) if email else None
+        return self.token(Name.of(NameKind.EMAIL, email)) if email else None
 
     def participant(self, participant: Participant) -> str | None:
         """The token of the person that a participant is."""
@@ -118,7 +118,7 @@ class Erased:
     def person(self, person: Person) -> str | None:
         """The token of the person that an account belongs to: by the account, or by an address that it has now."""
         return self.token(
-            Name(Kind.USER, person.user), *(Name.of(Kind.EMAIL, email) for email in current_of(person))
+            Name(NameKind.USER, person.user), *(Name.of(NameKind.EMAIL, email) for email in current_of(person))
         ) or (self.token(*_of_student(person.student.student_id, person.student.email)) if person.student else None)
 
     # --- What is stored without them ---
@@ -202,18 +202,18 @@ NOBODY = Erased()
 
 def names_of(participant: Participant) -> list[Name]:
     """What Meet or a report names a participant by; what somebody typed is no name."""
-    user, names = participant.user, [Name(Kind.PARTICIPANT, participant.name)]
+    user, names = participant.user, [Name(NameKind.PARTICIPANT, participant.name)]
     if isinstance(user, SignedInUser | EmailUser) and user.user:
-        names.append(Name(Kind.USER, user.user))
+        names.append(Name(NameKind.USER, user.user))
     if isinstance(user, EmailUser):
-        names.append(Name.of(Kind.EMAIL, user.email))
+        names.append(Name.of(NameKind.EMAIL, user.email))
     return names
 
 
 def names_of_entry(entry: RosterEntry) -> list[Name]:
     """What a roster names a student by."""
     named = _of_student(entry.student_id, entry.email)
-    return [*named, Name(Kind.USER, entry.user)] if entry.user else named
+    return [*named, Name(NameKind.USER, entry.user)] if entry.user else named
 
 
 def names_of_correction(correction: Correction) -> list[Name]:
@@ -223,14 +223,14 @@ def names_of_correction(correction: Correction) -> list[Name]:
             return _of_student(correction.student_id, correction.email)
         case Assignment():
             named = _of_student(correction.student_id, correction.email)
-            return [*named, Name(Kind.USER, correction.user)] if correction.user else named
+            return [*named, Name(NameKind.USER, correction.user)] if correction.user else named
         case _:
             return []
 
 
 def _of_student(student_id: str | None, email: str | None) -> list[Name]:
-    by_id = [Name(Kind.STUDENT_ID, student_id)] if student_id else []
-    return [*by_id, Name.of(Kind.EMAIL, email)] if email else by_id
+    by_id = [Name(NameKind.STUDENT_ID, student_id)] if student_id else []
+    return [*by_id, Name.of(NameKind.EMAIL, email)] if email else by_id
 
 
 _ADDRESS = re.compile(r"[^\s\"'<>()\[\]{},;:\\/|=&?]+@[^\s\"'<>()\[\]{},;:\\/|=&?@]+")
@@ -245,12 +245,12 @@ def names_in(text: str) -> frozenset[Name]:
 
 def _names_in(text: str) -> Iterator[Name]:
     for address in _ADDRESS.findall(text):
-        yield Name.of(Kind.EMAIL, address.rstrip("."))
+        yield Name.of(NameKind.EMAIL, address.rstrip("."))
     for user in _USER.findall(text):
-        yield Name(Kind.USER, user)
+        yield Name(NameKind.USER, user)
     for name, value in _strings(text):
         if name == _STUDENT_ID:
-            yield Name(Kind.STUDENT_ID, value)
+            yield Name(NameKind.STUDENT_ID, value)
 
 
 def _readable(text: str, *, depth: int = 3) -> Iterator[str]:

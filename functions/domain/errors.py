@@ -203,11 +203,6 @@ class ErasureNotSetUp(NeedsOperator):
     """Nobody can be erased for good, because there is no key for what is kept of their names."""
 
     reason = "erasure-not-set-up"
-    default_hint = (
-        "Deploy again: make deploy makes the key in Secret Manager and gives it to the functions. On your own machine: "
-        'export ERASURE_KEY="$(gcloud secrets versions access 1 --secret=meet-attendance-erasure-key '
-        '--project=PROJECT)"'
-    )
 
 
 class CalendarLinkFailed(NeedsOperator):

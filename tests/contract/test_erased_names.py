@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from functions.adapters.store.erasing.names import ErasedNames
-from functions.domain.erasure import KEPT, NOBODY, Kind, Name
+from functions.domain.erasure import KEPT, NOBODY, NameKind, Name
 from functions.domain.errors import ErasureNotSetUp
 from infra.local.clock import TurnableClock
 
 KEY = b"a key that only the system has"
-ADA, BOB = Name(Kind.STUDENT_ID, "4711"), Name.of(Kind.EMAIL, "bob@school.example")
+ADA, BOB = Name(NameKind.STUDENT_ID, "4711"), Name.of(NameKind.EMAIL, "bob@school.example")
 
 
 @pytest.fixture

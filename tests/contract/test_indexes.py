@@ -17,7 +17,7 @@ from functions.adapters.store.erasing.erasures import DocumentErasures
 from functions.adapters.store.views import DocumentViews
 from functions.domain.classes.roster import RosterEntry
 from functions.domain.classes.sessions import AuditEntry
-from functions.domain.erasure import Kind, Name
+from functions.domain.erasure import Name, NameKind
 from functions.ports.erasures import Erasures, Step, Subject
 from functions.ports.store import AttendanceStore
 from functions.ports.views import AttendanceFilter, Paging, SessionFilter, Views
@@ -69,7 +69,7 @@ STORE = {
 """Every method of the store that looks for documents, with an argument of each kind that it takes."""
 
 SOMEBODY = frozenset(
-    {Name(Kind.STUDENT_ID, "4711"), Name(Kind.EMAIL, "ada@school.example"), Name(Kind.USER, "users/17")}
+    {Name(NameKind.STUDENT_ID, "4711"), Name(NameKind.EMAIL, "ada@school.example"), Name(NameKind.USER, "users/17")}
 )
 
 

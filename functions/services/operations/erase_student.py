@@ -20,9 +20,10 @@ from datetime import datetime, timedelta
 from functions.domain.classes.calendar import to_follow
 from functions.domain.classes.roster import Assignment
 from functions.domain.classes.sessions import AuditEntry, Caller, ClassSession
-from functions.domain.erasure import Kind, Name, names_of, names_of_correction
+from functions.domain.erasure import Name, NameKind, names_of, names_of_correction
 from functions.domain.errors import ErasureNotSetUp, PersonNotFound, PersonTeaches
 from functions.domain.marking.attendance import attendee_id
+from functions.hints import ERASURE_NOT_SET_UP
 from functions.ports.erasures import Erasure, Erasures, Part, Step, Subject
 from functions.ports.messages import Job
 from functions.ports.store import Work
@@ -127,7 +128,9 @@ def _due_at(erasure: Erasure) -> datetime:
 
 def _required(deps: Deps) -> Erasures:
     if deps.erasures is None or not deps.erasures.possible:
-        raise ErasureNotSetUp("ERASURE_KEY is not set, so an erased person would be stored again.")
+        raise ErasureNotSetUp(
+            "ERASURE_KEY is not set, so an erased person would be stored again.", hint=ERASURE_NOT_SET_UP
+        )
     return deps.erasures
 
 
@@ -287,7 +290,7 @@ async def _assigned_guests(session_id: str, erasure: Erasure, deps: Deps) -> fro
         for participant in conference.snapshot.participants if conference and conference.snapshot else ():
             own = (name.value for name in names_of(participant))
             if not ids.isdisjoint(attendee_id(session_id, key) for key in own):
-                found.add(Name(Kind.PARTICIPANT, participant.name))
+                found.add(Name(NameKind.PARTICIPANT, participant.name))
     return frozenset(found)
 
 

@@ -22,16 +22,16 @@ from functions.domain.conferences.model import (
     PhoneUser,
     SignedInUser,
 )
-from functions.domain.erasure import NOBODY, Erased, Kind, Name, names_in
+from functions.domain.erasure import NOBODY, Erased, Name, NameKind, names_in
 from functions.domain.marking.attendance import attendee_id
 from tests.builders import at, call, lesson
 
 KEY = b"a key that only the system has"
 ADA = [
-    Name(Kind.USER, "users/17"),
-    Name.of(Kind.EMAIL, "Ada.L@googlemail.com"),
-    Name(Kind.STUDENT_ID, "4711"),
-    Name(Kind.PARTICIPANT, "conferenceRecords/1/participants/guest"),
+    Name(NameKind.USER, "users/17"),
+    Name.of(NameKind.EMAIL, "Ada.L@googlemail.com"),
+    Name(NameKind.STUDENT_ID, "4711"),
+    Name(NameKind.PARTICIPANT, "conferenceRecords/1/participants/guest"),
 ]
 ERASED = Erased(KEY, {name.fingerprint(KEY): "token" for name in ADA})
 BY = Decision("head@school.example", None, datetime(2026, 11, 27, tzinfo=UTC))
@@ -154,10 +154,10 @@ def test_without_anybody_who_is_erased_everything_is_the_very_same():
 
 
 def test_a_fingerprint_tells_nothing_without_the_key_and_names_of_different_kinds_apart():
-    assert Name(Kind.USER, "4711").fingerprint(KEY) != Name(Kind.STUDENT_ID, "4711").fingerprint(KEY)
-    assert Name(Kind.USER, "4711").fingerprint(KEY) != Name(Kind.USER, "4711").fingerprint(b"another key")
-    assert Name.of(Kind.EMAIL, "A.B@GoogleMail.com").fingerprint(KEY) == Name.of(
-        Kind.EMAIL, "ab@gmail.com"
+    assert Name(NameKind.USER, "4711").fingerprint(KEY) != Name(NameKind.STUDENT_ID, "4711").fingerprint(KEY)
+    assert Name(NameKind.USER, "4711").fingerprint(KEY) != Name(NameKind.USER, "4711").fingerprint(b"another key")
+    assert Name.of(NameKind.EMAIL, "A.B@GoogleMail.com").fingerprint(KEY) == Name.of(
+        NameKind.EMAIL, "ab@gmail.com"
     ).fingerprint(KEY)
 
 
@@ -177,4 +177,4 @@ def test_a_message_is_searched_for_names_however_it_is_encoded(message):
 @pytest.mark.parametrize("message", ["", "{", "[" * 100_000, '{"id": "4711"}', "users/170", "b@school.example", "QUJD"])
 def test_a_message_about_others_names_nobody(message):
     assert not ERASED.mentioned_in(message)
-    assert Name(Kind.USER, "users/17") not in names_in(message)
+    assert Name(NameKind.USER, "users/17") not in names_in(message)

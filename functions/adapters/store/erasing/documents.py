@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functions.adapters.store.databases.database import Document, Write
 from functions.adapters.store.documents.common import SCHEMA_VERSION, Fields, check_schema
 from functions.adapters.store.erasing.names import ErasedNames
-from functions.domain.erasure import KEPT, Kind, Name
+from functions.domain.erasure import KEPT, Name, NameKind
 from functions.ports.erasures import Erasure, Step
 
 ERASURES = "erasures"
@@ -44,7 +44,7 @@ def erasure_from_document(document: Document) -> Erasure:
     return Erasure(
         erasure_id=document.path.rpartition("/")[2],
         person=fields["person"],
-        names=frozenset(Name(Kind(name["kind"]), name["value"]) for name in fields["names"]),
+        names=frozenset(Name(NameKind(name["kind"]), name["value"]) for name in fields["names"]),
         sessions=tuple(fields["sessions"]),
         attendees=frozenset(fields["attendees"]),
         step=Step(fields["step"]),

@@ -25,7 +25,7 @@ from functions.adapters.store.erasing.names import OVERLAP, ErasedNames
 from functions.adapters.store.erasing.subjects import corrections_about, find_subject
 from functions.adapters.store.paths import person_path, session_path
 from functions.adapters.store.reader import DocumentReader
-from functions.domain.erasure import SOMEBODY, Kind, Name, names_in, names_of, names_of_entry
+from functions.domain.erasure import SOMEBODY, Name, NameKind, names_in, names_of, names_of_entry
 from functions.domain.errors import StoreConflict
 from functions.ports.clock import Clock
 from functions.ports.erasures import Erasure, Part, Step, Subject
@@ -63,7 +63,7 @@ class DocumentErasures:
         """See the port."""
         names, sessions, attendees = set(subject.names), set(subject.sessions), set(subject.attendees)
         for name in subject.names:
-            if name.kind is not Kind.PARTICIPANT and (found := await self.find(name.value)):
+            if name.kind is not NameKind.PARTICIPANT and (found := await self.find(name.value)):
                 names |= found.names
                 sessions |= set(found.sessions)
                 attendees |= found.attendees
@@ -90,7 +90,7 @@ class DocumentErasures:
     async def of(self, name: str) -> Erasure | None:
         """See the port."""
         user = name if name.startswith("users/") else f"users/{name}"
-        meant = [Name(Kind.STUDENT_ID, name), Name(Kind.USER, user), Name.of(Kind.EMAIL, name)]
+        meant = [Name(NameKind.STUDENT_ID, name), Name(NameKind.USER, user), Name.of(NameKind.EMAIL, name)]
         person = await self._token(meant)
         if person is None:
             return None
@@ -165,7 +165,7 @@ class DocumentErasures:
     async def _corrections(self, erasure: Erasure, *, only_look: bool) -> Part:
         """Those of a class meeting go when it is marked again; those that wait for a class meeting go here."""
         found = await corrections_about(
-            _of(erasure, Kind.STUDENT_ID), _of(erasure, Kind.EMAIL), _of(erasure, Kind.USER), self._database
+            _of(erasure, NameKind.STUDENT_ID), _of(erasure, NameKind.EMAIL), _of(erasure, NameKind.USER), self._database
         )
         sessions, changed = [], 0
         for document in found:
@@ -181,7 +181,7 @@ class DocumentErasures:
     # --- One document after the other: the writes that take the person out of it ---
 
     async def _people(self, erasure: Erasure, *, only_look: bool) -> Part:
-        paths = [person_path(user) for user in _of(erasure, Kind.USER)]
+        paths = [person_path(user) for user in _of(erasure, NameKind.USER)]
         found = await self._database.get_many(paths) if paths else {}
         if found and not only_look:
             await self._database.commit([Write(path, None) for path in sorted(found)])
@@ -280,18 +280,18 @@ class DocumentErasures:
         return erasure
 
 
-def _of(erasure: Erasure, kind: Kind) -> list[str]:
+def _of(erasure: Erasure, kind: NameKind) -> list[str]:
     """The person's names of a kind."""
     return [name.value for name in sorted(erasure.names) if name.kind is kind]
 
 
 def _is_address(email: str | None, erasure: Erasure) -> bool:
-    return email is not None and Name.of(Kind.EMAIL, email) in erasure.names
+    return email is not None and Name.of(NameKind.EMAIL, email) in erasure.names
 
 
 def _is_theirs(row: Mapping[str, Any], erasure: Erasure) -> bool:
     """Whether a row of a register is the person's. Somebody with another id is somebody else."""
-    ids = _of(erasure, Kind.STUDENT_ID)
+    ids = _of(erasure, NameKind.STUDENT_ID)
     for saying in (row, *row.get("otherwise", {}).values()):
         student_id = saying.get("student_id")
         if student_id and ids:
@@ -299,7 +299,7 @@ def _is_theirs(row: Mapping[str, Any], erasure: Erasure) -> bool:
                 return True
             continue
         user, emails = saying.get("user"), [saying.get("email"), *(saying.get("emails") or ())]
-        if user and Name(Kind.USER, user) in erasure.names:
+        if user and Name(NameKind.USER, user) in erasure.names:
             return True
         if any(_is_address(email, erasure) for email in emails):
             return True

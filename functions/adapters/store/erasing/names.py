@@ -9,6 +9,7 @@ from functions.adapters.store.databases.database import COMMIT_TIME, Database, D
 from functions.adapters.store.documents.common import SCHEMA_VERSION, check_schema
 from functions.domain.erasure import KEPT, NOBODY, Erased, Name
 from functions.domain.errors import ErasureNotSetUp
+from functions.hints import ERASURE_NOT_SET_UP
 from functions.ports.clock import Clock
 
 ERASED = "erased"
@@ -52,7 +53,10 @@ class ErasedNames:
         """
         if self._key is None:
             if self._is_required and (await self._database.find(Query(ERASED, limit=1))).documents:
-                raise ErasureNotSetUp("ERASURE_KEY is not set, so people who were erased here would be stored again.")
+                raise ErasureNotSetUp(
+                    "ERASURE_KEY is not set, so people who were erased here would be stored again.",
+                    hint=ERASURE_NOT_SET_UP,
+                )
             return NOBODY
         since = self._since
         where = (Where("erased_at", ">=", since - OVERLAP),) if since else ()

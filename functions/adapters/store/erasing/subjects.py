@@ -15,7 +15,7 @@ from functions.adapters.store.paths import organizer_path, person_path
 from functions.adapters.store.students import StudentKeys, find_student
 from functions.domain.classes.roster import RosterEntry
 from functions.domain.classes.sessions import Person, Role, SessionState
-from functions.domain.erasure import Kind, Name
+from functions.domain.erasure import Name, NameKind
 from functions.domain.marking.addresses import current_of, mailbox, mailboxes
 from functions.domain.marking.attendance import attendee_id
 from functions.ports.erasures import Subject
@@ -59,9 +59,9 @@ class _Known:
         """The names that the person alone has."""
         return frozenset(
             {
-                *(Name(Kind.STUDENT_ID, student_id) for student_id in self.ids),
-                *(Name(Kind.USER, user) for user in self.users),
-                *(Name.of(Kind.EMAIL, box) for box in self.boxes - self.shared),
+                *(Name(NameKind.STUDENT_ID, student_id) for student_id in self.ids),
+                *(Name(NameKind.USER, user) for user in self.users),
+                *(Name.of(NameKind.EMAIL, box) for box in self.boxes - self.shared),
             }
         )
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functions.adapters.store.changes.commit import Wanted
 from functions.domain.classes.roster import Correction
 from functions.domain.classes.sessions import AuditEntry, Person
-from functions.domain.erasure import SOMEBODY, Erased, Kind, Name
+from functions.domain.erasure import SOMEBODY, Erased, Name, NameKind
 
 
 def without_erased(wanted: Wanted, erased: Erased) -> tuple[Wanted, dict[Name, str]]:
@@ -27,7 +27,7 @@ def without_erased(wanted: Wanted, erased: Erased) -> tuple[Wanted, dict[Name, s
         token = erased.person(person)
         people[user] = Person(user) if token else person
         if token and not erased.user(user):
-            found[Name(Kind.USER, user)] = token
+            found[Name(NameKind.USER, user)] = token
     remarks = [kept for remark in wanted.remarks if (kept := erased.remark(remark))]
     return (
         replace(

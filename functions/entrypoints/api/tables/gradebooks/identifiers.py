@@ -11,12 +11,12 @@ from functions.entrypoints.api.tables.cells import text_cell
 By = Literal["student_id", "email"]
 
 
-class _Student(Protocol):
+class _Named(Protocol):
     student_id: str | None
     email: str | None
 
 
-S = TypeVar("S", bound=_Student)
+S = TypeVar("S", bound=_Named)
 
 _HINT = (
     "Give each student on the roster what the file names them by (PUT /api/sessions/{session_id}/roster), or ask for "
