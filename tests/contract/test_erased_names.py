@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from functions.adapters.store.erasing.names import ErasedNames
-from functions.domain.erasure import KEPT, NOBODY, NameKind, Name
+from functions.domain.erasure import KEPT, NOBODY, Name, NameKind
 from functions.domain.errors import ErasureNotSetUp
 from infra.local.clock import TurnableClock
 
