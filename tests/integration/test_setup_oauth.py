@@ -512,7 +512,7 @@ def test_a_command_without_a_purpose_asks_for_one(typed):
     code, output = typed()
 
     assert code == 2
-    assert "Say what for: --meet" in output
+    assert "Name at least one purpose: --meet" in output
 
 
 def test_options_ask_for_what_they_say_and_a_consent_names_its_options():
