@@ -395,7 +395,7 @@ async def test_a_symbolic_link_is_refused_and_what_it_leads_to_stays(token_file,
 async def test_what_is_no_file_is_refused_and_not_waited_for(token_file, make):
     make(token_file)
 
-    with pytest.raises(TokenFileOpen, match="no file"):
+    with pytest.raises(TokenFileOpen, match="does not lead to a file"):
         await FileConsents(token_file).get(Organizer("users/11"))
 
 

@@ -612,7 +612,7 @@ BREAKS: dict[str, tuple[Callable[[World], Any], str, str, str]] = {
         "2 failed conferences",
         "make status PROJECT=my-school",
     ),
-    "teachers": (lambda w: remove(w, "/documents/organizers/"), "enrolled", "nobody is enrolled", "make enroll"),
+    "teachers": (lambda w: remove(w, "/documents/organizers/"), "enrolled", "no teacher is enrolled", "make enroll"),
     "a suspended subscription": (
         lambda w: organizer(w, "users-1", state="suspended", error={"reason": "scope-missing"}),
         "subscriptions",

@@ -61,7 +61,7 @@ def test_nothing_wrong_ends_with_0_and_a_warning_too(living, typed):
     living.resources = {name: one for name, one in living.resources.items() if "/documents/" not in name}
     done = doctor(typed(living), *HERE)
     assert done.returncode == 0, done.stdout
-    assert "nobody is enrolled" in done.stdout
+    assert "no teacher is enrolled" in done.stdout
     assert "Nothing is wrong." in done.stdout
 
 

@@ -299,7 +299,7 @@ def test_a_consent_that_ends_after_a_week_comes_with_a_warning(typed, oauth):
     code, output = typed("--meet")
 
     assert code == 0
-    assert "WARNING: it ends by itself in 7 days" in output
+    assert "WARNING: the consent ends in 7 days" in output
 
 
 def test_whatever_else_calls_at_the_port_is_not_taken_for_the_answer(typed, person, secrets):
@@ -347,7 +347,7 @@ def test_the_teacher_is_tracked_at_once(typed, events, tmp_path):
     assert events.is_active(TEACHER.user)
     organizer = tracked(tmp_path)
     assert (organizer["email"], organizer["subscription"]["state"]) == (TEACHER.email, "active")
-    assert "from now on" in output
+    assert "From now on" in output
 
 
 def test_a_consent_stands_although_the_teacher_cannot_be_tracked_yet(typed, events, secrets, tmp_path):
@@ -398,7 +398,7 @@ def test_a_consent_without_a_lasting_token_is_refused(refused, oauth):
 def test_another_account_than_expected_is_refused(refused, person):
     person.does = lambda page: consent(page, account=COLLEAGUE.email)
 
-    assert f"{COLLEAGUE.email} consented, and {TEACHER.email} was expected" in refused(
+    assert f"{COLLEAGUE.email} consented, but {TEACHER.email} was expected" in refused(
         "--meet", "--expect", TEACHER.email
     )
 
@@ -496,7 +496,7 @@ def test_a_consent_to_less_does_not_take_the_place_of_one_to_more_unless_it_shal
         ended, output = typed(*flags)
         assert ended == code, output
         if code:
-            assert f"{PURPOSES[Capability.CALENDAR].words}. It still is: nothing was stored" in output
+            assert f"{PURPOSES[Capability.CALENDAR].words}. It was kept: nothing was stored" in output
             assert "python -m functions.setup_oauth --meet --calendar." in output
 
     assert not set(Capability.CALENDAR.scopes) & set(kept(secrets)[0]["scopes"])
@@ -512,7 +512,7 @@ def test_a_command_without_a_purpose_asks_for_one(typed):
     code, output = typed()
 
     assert code == 2
-    assert "Say what for: --meet" in output
+    assert "Name at least one purpose: --meet" in output
 
 
 def test_options_ask_for_what_they_say_and_a_consent_names_its_options():

@@ -100,7 +100,7 @@ async def test_each_trouble_is_named_with_its_mend(typed, seeded):
     assert f"Last sync: {NOW - HOUR:%Y-%m-%d %H:%M} UTC." in result.output
     for trouble, mend in MENDS.items():
         assert mend in mend_of(trouble, result.output)
-    assert result.output.endswith("A person is needed: see above.\n")
+    assert result.output.endswith("A person must act: see above.\n")
 
 
 async def test_nobodys_name_or_address_is_printed(typed, seeded):
@@ -118,7 +118,7 @@ async def test_a_healthy_system_says_that_nothing_is_to_be_done(typed):
     assert result.exit_code == 0
     assert "Last sync: none yet." in result.output
     assert "make enroll TEACHER=…" in result.output
-    assert result.output.endswith("Nothing needs a person.\n")
+    assert result.output.endswith("Nobody needs to act.\n")
 
 
 async def test_only_a_check_fails_when_a_person_is_needed(typed, seeded):

@@ -93,7 +93,7 @@ async def test_a_healthy_system_needs_nobody(surveyed):
     assert found.last_sync_at == NOW - 8 * MINUTE
     assert (found.oldest_provisional_seconds, found.most_overdue_seconds) == (540, 0)
     assert [one.reason for one in found.provisional_conferences.first] == ["settling"]
-    assert "nothing is to be done" in found.provisional_conferences.first[0].hint
+    assert "you do not need to do anything" in found.provisional_conferences.first[0].hint
 
 
 async def test_a_teacher_whose_conferences_could_not_be_looked_for_is_a_trouble_with_its_mend(surveyed):
@@ -224,9 +224,9 @@ async def test_a_class_meeting_that_calendar_does_not_show_as_it_is_says_what_to
         "no-answer": "calendar-unavailable",
     }
     assert troubles["refused"].hint.startswith("Enable the Calendar API.")
-    assert "tried again by itself" in troubles["refused"].hint
+    assert "the system tries again" in troubles["refused"].hint
     assert troubles["given-up"].hint.startswith("Schedule it without calendar.")
-    assert "not tried again" in troubles["given-up"].hint
+    assert "does not try again" in troubles["given-up"].hint
     assert "attendance-sync-due" in troubles["not-handed-out"].hint
     assert "Calendar" in troubles["no-answer"].hint
     assert "@" not in str(found)
