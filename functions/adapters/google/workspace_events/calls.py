@@ -122,16 +122,21 @@ def naming() -> Iterator[None]:
         raise named(error) from error
 
 
+def is_about_topic(error: gexc.GoogleAPICallError) -> bool:
+    """Whether the topic is what Google refuses."""
+    words = str(error.message or "").lower()
+    return "topic" in words or "pubsub" in words
+
+
 def named(error: gexc.GoogleAPICallError) -> AttendanceError:
     """Our error for Google's; whatever we do not know may pass by itself."""
     kind = type(error).__name__
-    words = str(error.message or "").lower()
     match error:
         case gexc.Forbidden() if is_disabled(error):
             return EVENTS.disabled(f"The Workspace Events API is not enabled ({kind}).")
         case gexc.Forbidden() if lacks_scope(error):
             return EVENTS.scope_missing(f"The organizer's token lacks a scope that subscribing needs ({kind}).")
-        case gexc.Forbidden() | gexc.NotFound() | gexc.BadRequest() if "topic" in words or "pubsub" in words:
+        case gexc.Forbidden() | gexc.NotFound() | gexc.BadRequest() if is_about_topic(error):
             return TopicRefused(f"Meet may not publish to the topic ({kind}).")
         case gexc.Unauthorized():
             return EVENTS.denied(f"The Workspace Events API does not accept the credentials ({kind}).")

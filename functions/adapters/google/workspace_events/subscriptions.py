@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
@@ -23,7 +22,14 @@ from functions.adapters.google.calls.pacing import Pacing
 from functions.adapters.google.calls.repeating import Method
 from functions.adapters.google.calls.services import EVENTS
 from functions.adapters.google.credentials.capabilities import Capability, CredentialsPool
-from functions.adapters.google.workspace_events.calls import ATTEMPTS, SubscriptionCalls, begun, naming, raise_failure
+from functions.adapters.google.workspace_events.calls import (
+    ATTEMPTS,
+    SubscriptionCalls,
+    begun,
+    is_about_topic,
+    naming,
+    raise_failure,
+)
 from functions.domain.conferences.model import Organizer, Subscription, SubscriptionState
 from functions.domain.errors import AccessDenied, OrganizerUnknown
 from functions.hints import suspension_hint
@@ -111,9 +117,12 @@ class WorkspaceEventsSubscriptions:
                     subscription=events.Subscription(name=name, event_types=EVENT_TYPES),
                     update_mask=field_mask_pb2.FieldMask(paths=["event_types"]),
                 )
-                with suppress(gexc.InvalidArgument):
+                try:
                     changed = await self._changed(name, self._client.update_subscription, request, call)
                     return changed or await self._ensured(target, call)
+                except gexc.InvalidArgument as error:
+                    if is_about_topic(error):  # a new one would not be made either, and this one may still work
+                        raise
             others = {found.name async for found in self._listed(target, call) if not self._fits(found, call)}
             for other in sorted({name, *others} if before else others):
                 await self._removed(other, call)
