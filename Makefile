@@ -95,7 +95,7 @@ test: $(INSTALLED) $(if $(ARGS),,debian-packages) ## run every test, with the re
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --max-worker-restart 0 $(ARGS)
 
 .PHONY: unit
-unit: $(INSTALLED) ## run the tests that need nothing but Python, in seconds (ARGS="-k room")
+unit: $(INSTALLED) ## run the fast tests, which need nothing but Python (ARGS="-k room")
 	@$(BIN)/python -m pytest -q --numprocesses auto --hypothesis-profile quick --ignore tests/unit/local tests/unit $(ARGS)
 
 .PHONY: explore

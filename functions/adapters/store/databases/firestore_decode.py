@@ -1,6 +1,6 @@
 """Firestore's wire messages -> documents, directly, and what is asked for -> wire messages.
 
-The mirror of `firestore_writes`, for the same reason: docs/adr/0005-documents-are-encoded-directly.md.
+The mirror of `firestore_encode`, for the same reason: docs/adr/0005-documents-are-encoded-directly.md.
 https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1#structuredquery
 """
 

@@ -47,7 +47,7 @@ def commit_request(
 
 
 def _expect(target: Message, document: Document) -> None:
-    version: Any = document.version  # as `firestore_reads` gave it
+    version: Any = document.version  # as `firestore_decode` gave it
     updated = target.current_document.update_time
     updated.seconds, updated.nanos = divmod(version, 10**9)
 

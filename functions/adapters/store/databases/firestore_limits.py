@@ -47,7 +47,6 @@ EXEMPT: Final = frozenset(
         "audit",
         "conferences",
         "corrections",
-        "erasures",
         "parked_events",
         "parts",
         "people",
@@ -71,8 +70,7 @@ SINGLE: Final = (
     Index("attendance", ("teacher_emails[]",)),
     *(Index("conferences", (field,)) for field in ("sync.pulled_at", "sync.state")),
     Index("parked_events", ("replayed_at",)),
-    *(Index("corrections", (field,), is_group=True) for field in ("email", "student_id", "user")),
-    *(Index("people", (field,)) for field in ("emails[]", "student.email", "student.student_id")),
+    Index("people", ("emails[]",)),
     Index("registers", ("month",)),
     *(
         Index("sessions", (field,))
