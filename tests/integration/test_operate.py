@@ -335,7 +335,7 @@ def test_more_than_meet_remembers_is_cut_with_a_word_about_it(command):
     cut, whole = command("backfill", "--since", "2000-01-01"), command("backfill", "--since", "720h")
 
     assert (cut.exit_code, whole.exit_code) == (0, 0)
-    assert cut.stderr.startswith("Meet remembers 30 days")
+    assert cut.stderr.startswith("Meet keeps data for 30 days")
     assert whole.stderr == ""
 
 
@@ -344,7 +344,7 @@ def test_a_time_in_the_future_is_refused(command):
     result = command("backfill", "--since", (NOW + timedelta(days=1)).isoformat())
 
     assert result.exit_code == 2
-    assert "should not lie in the future" in result.stderr
+    assert "should not be in the future" in result.stderr
 
 
 @pytest.mark.usefixtures("environment")

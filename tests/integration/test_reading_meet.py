@@ -414,7 +414,7 @@ async def test_a_time_that_is_missing_is_no_time_at_all(instance, without):
         "ListParticipantSessions": meet_v2.ListParticipantSessionsResponse(participant_sessions=[session]),
     }
     async with a_meet_that_answers(instance, **answers) as app:
-        with pytest.raises(Unavailable, match="without its start"):
+        with pytest.raises(Unavailable, match="without a start time"):
             async with asyncio.timeout(10):
                 await read(app, record)
 

@@ -218,8 +218,8 @@ async def test_however_often_it_failed_the_same_request_can_be_sent_again(lesson
 @pytest.mark.parametrize(
     ("fault", "status", "problem", "hint"),
     [
-        (RestFault("events.insert", 503), 503, "calendar-unavailable", "tried again"),
-        (RestFault("events.insert", 403, "dailyLimitExceeded"), 503, "calendar-unavailable", "tried again"),
+        (RestFault("events.insert", 503), 503, "calendar-unavailable", "tries again"),
+        (RestFault("events.insert", 403, "dailyLimitExceeded"), 503, "calendar-unavailable", "tries again"),
         (RestFault("events.insert", 403, "accessNotConfigured"), 502, "calendar-api-disabled", "calendar-json"),
         (RestFault("events.insert", 403, "insufficientPermissions"), 502, "calendar-access-denied", "calendar.events"),
         (RestFault("events.insert", 400, "invalid"), 502, "calendar-request-refused", "without calendar"),

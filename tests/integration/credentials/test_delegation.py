@@ -420,7 +420,7 @@ async def test_reports_are_read_as_one_administrator_alone(delegated, oauth):
     app = delegated(reports_admin="head@school.example")
     credentials = app.credentials.of(Organizer(email=TEACHER), Capability.REPORTS)
 
-    with pytest.raises(Exception, match="REPORTS_ADMIN alone"):
+    with pytest.raises(Exception, match="only as the administrator in REPORTS_ADMIN"):
         await credentials.metadata()
 
     assert oauth.calls == Counter()
