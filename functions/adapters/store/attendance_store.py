@@ -13,7 +13,6 @@ from functions.adapters.store.databases.database import ABSENT, COMMIT_TIME, Dat
 from functions.adapters.store.documents.common import SCHEMA_VERSION, Fields, check_schema, expiry
 from functions.adapters.store.documents.people import organizer_from_document, person_from_document
 from functions.adapters.store.documents.remark import remark_from_document, remark_path
-from functions.adapters.store.erasing.names import ErasedNames
 from functions.adapters.store.paths import organizer_path, room_path
 from functions.adapters.store.reader import DocumentReader
 from functions.adapters.store.unit_of_work import DocumentWork
@@ -50,20 +49,9 @@ class DocumentAttendanceStore:
         database: Where the documents stand.
         clock: The time, for when a parked message expires.
         retention: How long personal data is kept after the class; None keeps it.
-        erasure_key: The key of what is kept of erased people's names; None if nobody can be erased.
-        key_is_required: Whether nothing may be stored without it once somebody is erased.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        *,
-        clock: Clock,
-        retention: timedelta | None,
-        erasure_key: bytes | None = None,
-        key_is_required: bool = False,
-    ) -> None:
-        self.erased = ErasedNames(database, erasure_key, clock=clock, is_required=key_is_required)
+    def __init__(self, database: Database, *, clock: Clock, retention: timedelta | None) -> None:
         self._database = database
         self._clock = clock
         self._retention = retention
@@ -78,9 +66,7 @@ class DocumentAttendanceStore:
         """See the port."""
         before = known.documents if isinstance(known, DocumentReader) else None
         for attempt in range(COMMIT_ATTEMPTS):
-            work = DocumentWork(
-                self._database, clock=self._clock, retention=self._retention, before=before, names=self.erased
-            )
+            work = DocumentWork(self._database, clock=self._clock, retention=self._retention, before=before)
             try:
                 value = await decide(work)
                 return value, await work.commit()
@@ -247,14 +233,13 @@ class DocumentAttendanceStore:
     async def park(self, event: ParkedEvent) -> None:
         """See the port."""
         path = _parked_path(event.key)
-        names_erased = (await self.erased.load()).mentioned_in(event.message)
-        whole = b"" if names_erased else event.message.encode()
+        whole = event.message.encode()
         fields = {
             "schema_version": SCHEMA_VERSION,
             "expire_at": expiry(self._clock(), self._retention),
             "message": whole[:MAX_PARKED_BYTES].decode(errors="ignore"),
             "encoding": event.encoding,
-            "truncated": names_erased or len(whole) > MAX_PARKED_BYTES,
+            "truncated": len(whole) > MAX_PARKED_BYTES,
             "reason": event.reason,
             "hint": event.hint,
             "parked_at": COMMIT_TIME,
