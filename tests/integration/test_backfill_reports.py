@@ -152,8 +152,8 @@ def test_a_call_of_no_known_room_and_one_that_fails_are_told_and_stop_no_other(c
     result = command(*REPORTS, "10d")
 
     assert result.exit_code == 0
-    assert "  conferenceRecords/reports-c1: of no known room" in result.stdout
-    assert "1 of no known room." in result.stderr
+    assert "  conferenceRecords/reports-c1: in an unknown room" in result.stdout
+    assert "1 in unknown rooms." in result.stderr
     assert len(stored("conferences")) == 1
 
 
@@ -161,8 +161,8 @@ def test_more_than_reports_hold_is_cut_with_a_word_about_it(command):
     whole, more = command(*REPORTS, "180d"), command(*REPORTS, "200d")
 
     assert (whole.exit_code, more.exit_code) == (0, 0)
-    assert "Reports reach back 180 days" not in whole.stderr
-    assert "Reports reach back 180 days" in more.stderr
+    assert "Reports go back 180 days" not in whole.stderr
+    assert "Reports go back 180 days" in more.stderr
 
 
 def test_reports_that_cannot_be_read_end_it_with_what_to_do(command, google, monkeypatch):

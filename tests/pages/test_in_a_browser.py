@@ -146,7 +146,7 @@ async def test_several_devices_are_one_bar_rejoining_makes_several_and_an_unknow
     assert len(bars["Ben Marquardt"]) == 3  # the line dropped twice
     assert [bar["open"] for row in bars.values() for bar in row].count(True) == 1
     assert bars["Oskar Frank"][0]["open"]
-    assert "not told" in bars["Oskar Frank"][0]["text"]
+    assert "not reported" in bars["Oskar Frank"][0]["text"]
     assert bars["Nele Engel"] == []
 
 

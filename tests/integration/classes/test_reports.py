@@ -278,7 +278,7 @@ async def test_rows_that_come_late_are_found_later_and_nothing_becomes_less(api,
     assert (await reported(api, session_id)).status_code == 200
 
     assert (nothing.status_code, slug(nothing)) == (404, "no-conference-record")
-    assert "lag by up to a day" in nothing.json()["hint"]
+    assert "up to a day late" in nothing.json()["hint"]
     assert early["punctual"] == "unknown"
     assert await marks(api, session_id) == UNKNOWN_FOR_ABSENT
 

@@ -89,7 +89,7 @@ async def test_nobody_is_absent_while_an_account_cannot_be_asked_for_since_the_c
     made = await scheduled(api, student_emails=["dana@school.example", "ben@school.example"])
     found = await hold(app, api, school, made, teacher(ALL_CLASS), signed_in("dana", "users/77"))
     assert set(marks_in(found).values()) == {"unknown"}
-    assert all("could not be looked up since" in p["status_reason"] for p in found["attendance"] if p["mark"])
+    assert all("could not be looked up yet" in p["status_reason"] for p in found["attendance"] if p["mark"])
 
     google.fail()
     await job(app, "sync-session", session_id=made["session_id"])

@@ -146,7 +146,7 @@ async def test_a_deployed_function_that_reads_only_the_secrets_there_are_tells_t
     answer = await calling(app).post("/api/organizers", json={"email": COLLEAGUE})
 
     assert (answer.status_code, answer.json()["cause"]) == (502, "consent-missing")
-    assert answer.json()["hint"].startswith("Let the teacher consent: python -m functions.setup_oauth --meet")
+    assert answer.json()["hint"].startswith("Let the teacher consent: .venv/bin/python -m functions.setup_oauth --meet")
     assert "gcloud secrets add-iam-policy-binding" in answer.json()["hint"]
     assert COLLEAGUE not in answer.text
 
