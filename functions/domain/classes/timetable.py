@@ -139,7 +139,7 @@ class Room:
         return self if spans == self.spans else replace(self, spans=spans)
 
     def since(self, moment: datetime) -> Room:
-        """The room without what was long before a moment; the last class before stays, as the others' neighbour."""
+        """The room without old classes. The last old class stays, because it limits the time of the next one."""
         before = [slot for slot in self.slots if is_forgotten(slot.scheduled, now=moment)]
         slots = self.slots[max(len(before) - 1, 0) :]
         kept = min([moment - KEPT, *(slot.scheduled.start - MARGIN for slot in slots)]) - _BESIDE

@@ -70,7 +70,7 @@ EVENT_DELETED = (
     "The event was deleted from Calendar when the class was cancelled. Invite people to the Meet link by hand, or "
     "cancel the whole series and schedule it again."
 )
-"""What to do about a class of a series that takes place again."""
+"""What to do about a cancelled class of a series that is to take place."""
 
 REMEMBERED = timedelta(hours=24)
 """How long an idempotency key is remembered."""

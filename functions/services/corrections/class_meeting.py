@@ -167,7 +167,7 @@ async def set_class_roster(
     unapplied: dict[str, tuple[Unapplied, ...]] = {}
     session_ids = await deps.store.sessions_of_class(class_id, since=since or deps.clock())
     if not session_ids:
-        raise NotFound("The class has no meetings from that moment on.")
+        raise NotFound("The class has no meetings at or after the given time.")
 
     async def change(work: Work, session: ClassSession, _: Decision) -> DecisionEffect:
         own = session.plan.class_id

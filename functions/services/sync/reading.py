@@ -112,7 +112,7 @@ class Gathered:
 
     @property
     def meet_calls(self) -> int:
-        """How many calls the conferences took that were read."""
+        """How many calls to Meet it took to read the conferences."""
         return sum(outcome.meet_calls for outcome in self.outcomes.values() if isinstance(outcome, Reading))
 
     @property
@@ -306,7 +306,7 @@ def users_in(snapshot: Snapshot) -> set[str]:
 
 
 def with_listing(room: Room, listing: Listing | SyncError) -> Room:
-    """A room with the calls that a list names; as it was if there is no list."""
+    """The room with the listed calls added; unchanged without a list."""
     if isinstance(listing, Listing):
         known = {span.conference_record: span for span in room.spans}
         for record in listing.records:
