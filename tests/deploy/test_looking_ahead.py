@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import re
+import sys
 
 import pytest
 
@@ -278,7 +279,9 @@ def test_an_interrupted_deployment_says_that_it_continues(operator):
       kill -INT -- -$here
       wait $here
     """
-    done = terminal.run("/bin/bash", "-c", script)
+    # Where the tests run in the background, SIGINT is ignored by whatever they start, and no shell could trap it.
+    heard = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+    done = terminal.run(sys.executable, "-c", heard, "/bin/bash", "-c", script)
     assert done.returncode == 130
     assert "Interrupted. Run the same command again: it continues where it stopped." in done.stderr
 
