@@ -57,7 +57,7 @@ def firestore_gate(request, firestore_gate_elsewhere):
     yield GATE
     unknown = undocumented(GATE.fields)
     GATE.fields.clear()
-    if unknown:
+    if unknown and not request.node.get_closest_marker("any_field"):
         pytest.fail(f"docs/documents.md does not know what was stored: {', '.join(unknown)}", pytrace=False)
     GATE.is_open, GATE.indexes, GATE.most_bytes = False, indexes, MOST_BYTES
     if refused := [*map(str, GATE.take()), *firestore_gate_elsewhere.read_text().splitlines()]:
