@@ -142,5 +142,5 @@ async def test_pubsub_out_of_reach_is_tried_again_and_then_told():
     async with grpc.aio.insecure_channel(f"127.0.0.1:{free_port()}") as nowhere:
         publisher = PublisherAsyncClient(transport=PublisherGrpcAsyncIOTransport(channel=nowhere))
 
-        with pytest.raises(JobsUnavailable, match="does not take"):
+        with pytest.raises(JobsUnavailable, match="does not accept"):
             await PubsubJobs(publisher, topic="projects/p/topics/t", attempts=2).publish([Job("sync-due")])
