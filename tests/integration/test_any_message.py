@@ -286,6 +286,7 @@ def told_nothing_personal(world):
 # --- The tests ---
 
 
+@pytest.mark.any_field
 @pytest.mark.timeout(400)  # thousands of messages, on a machine that may be shared
 @pytest.mark.parametrize("function", ["events", "jobs"])
 async def test_no_message_is_lost_and_none_is_asked_for_in_vain(world, function):

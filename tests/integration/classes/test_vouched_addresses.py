@@ -6,7 +6,6 @@ import dataclasses
 
 import pytest
 
-from functions.domain.errors import AccessDenied
 from infra.local.google_apis import RestFault
 from infra.local.school import Account, Attendee, Contact, ProfileAddress
 from tests.classroom import PUPILS, TEACHER, event, held, job, marks, scheduled, sheet, teacher, visits
@@ -107,5 +106,5 @@ async def test_a_stranger_is_left_open_while_the_directory_refuses_the_teacher(a
     _, people = await the_class_with(api, app, school, STRANGER)
     assert guests(people) == [(STRANGER.user, None)]
     assert [record.reasons for record in caplog.records if record.message == "identities.unavailable"][:1] == [
-        [AccessDenied.reason]
+        ["identity-access-denied"]
     ]
