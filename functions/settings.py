@@ -31,7 +31,7 @@ _HOST_AND_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:]+\]|[A-Za-z0-9.-]+):(?P<por
 
 
 class AuthMode(StrEnum):
-    """As whom calls to Google are made."""
+    """Whose account calls to Google use."""
 
     DELEGATION = "delegation"
     OAUTH = "oauth"

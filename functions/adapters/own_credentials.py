@@ -1,7 +1,7 @@
 """What to say when this process's own Google credentials are missing, or have ended.
 
 gRPC makes UNAVAILABLE of whatever google-auth raises for a call ("Getting metadata from plugin failed with error: …"),
-so that credentials which a person must mend look like a service that does not answer. Its words tell them apart.
+so that credentials that a person must renew look like a service that does not answer. Its words tell them apart.
 """
 
 from __future__ import annotations

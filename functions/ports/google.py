@@ -46,14 +46,14 @@ class Conferences(Protocol):
 
         Args:
             conference_record: `conferenceRecords/{id}`.
-            organizer: As whom it is read.
+            organizer: Whose account reads it.
             known: What earlier reads know: sessions are asked for only where that may have changed.
             keep: Called with each participant whose sessions were asked for, so that what was read of a conference
                 is not lost if the rest cannot be.
 
         Raises:
             Retryable: Meet could not answer now.
-            NeedsOperator: Meet will not answer until a person mends something.
+            NeedsOperator: Meet will not answer until a person fixes the cause.
             Permanent: Meet can never answer.
         """
 
@@ -66,7 +66,7 @@ class Conferences(Protocol):
             space: Only those of this space, by when they started; None lists all, by when they ended.
             since: The earliest such time.
             until: The latest such time; None for no limit.
-            organizer: Whose they are, and as whom they are listed.
+            organizer: Whose they are; this account lists them.
         """
 
 
@@ -102,7 +102,7 @@ class Identities(Protocol):
 
         For accounts that the Directory knows, other services are used only if the Directory refuses access. Accounts
         without an address in `expected` (in its compared form) are asked for at the Directory too: it alone knows
-        aliases. None asks it only for those whom no other service knows.
+        aliases. None asks it only for accounts that no other service knows.
         """
 
     async def account(self, email: str) -> Identity | None:
@@ -110,7 +110,7 @@ class Identities(Protocol):
 
         Raises:
             Retryable: The services could not answer now.
-            NeedsOperator: They will not answer until a person mends something.
+            NeedsOperator: They will not answer until a person fixes the cause.
         """
 
 
@@ -152,7 +152,7 @@ class Reports(Protocol):
 
         Raises:
             Retryable: Reports could not be had now.
-            NeedsOperator: They will not be had until a person mends something.
+            NeedsOperator: They are not available until a person fixes the cause.
             Permanent: They can never be had.
         """
 
@@ -167,7 +167,7 @@ class Subscriptions(Protocol):
 
         Raises:
             Retryable: The service could not answer now.
-            NeedsOperator: It will not until a person mends something.
+            NeedsOperator: It will not until a person fixes the cause.
         """
 
     async def get(self, name: str, *, organizer: Organizer) -> Subscription | None:
@@ -197,8 +197,8 @@ class Subscriptions(Protocol):
 class Calendar(Protocol):
     """Google Calendar: events in a teacher's own calendar, made and changed as that teacher.
 
-    Every method raises Retryable if Calendar could not answer now, NeedsOperator if it will not until a person mends
-    something, and Permanent if it can never do what it was asked for.
+    Every method raises Retryable if Calendar could not answer now, NeedsOperator if it will not until a person fixes
+    the cause, and Permanent if it can never do what it was asked for.
     """
 
     async def add(self, event: NewEvent, *, organizer: Organizer) -> Event | None:

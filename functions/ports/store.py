@@ -66,7 +66,7 @@ class Reader(Protocol):
         """A room; an empty one if nothing is known of it."""
 
     async def people(self, users: Collection[str]) -> Mapping[str, Person]:
-        """What is known of accounts; those of whom nothing is known are not in it."""
+        """What is known of accounts; unknown accounts are left out."""
 
     async def people_known_by(self, emails: Collection[str]) -> Mapping[str, Person]:
         """The accounts that have or had one of these addresses, which are given in their compared form."""

@@ -24,7 +24,7 @@ class Rules:
         policy: How marks are made where a class says nothing.
         room_names: Shell patterns of room devices' names.
         allowed_domains: Domains whose teachers an administrator may enrol.
-        allowed_teachers: Addresses of teachers for whom anybody may schedule.
+        allowed_teachers: Addresses of teachers whose classes any caller may schedule.
         anyone: Whether every teacher is allowed: only where nobody is impersonated really.
         identities_in_use: Whether accounts are looked up.
     """

@@ -1,4 +1,4 @@
-"""As whom calls are made: without credentials, by delegation, or by teachers' own consent."""
+"""Whose account calls use: without credentials, by delegation, or by teachers' own consent."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def credentials(
     clock: Clock,
     now: Clock,
 ) -> CredentialsPool:
-    """The credentials of everybody as whom calls are made.
+    """The credentials of every account that calls use.
 
     Args:
         configured: What the environment says.
@@ -80,7 +80,7 @@ def credentials(
 
 
 def kept_consents(configured: Settings, channels: Channels) -> Consents | None:
-    """Where teachers' own consents are kept, if that is as whom calls are made."""
+    """Where teachers' own consents are stored, if calls use them."""
     if configured.auth_mode is not AuthMode.OAUTH:
         return None
     if configured.oauth_token_file:

@@ -109,6 +109,8 @@ def test_a_pupil_who_is_taken_for_a_guest_or_a_stranger_who_is_taken_for_a_pupil
         ({"updated_at": NINE}, {"updated_at": None}, False),
         ({"due_at": NINE}, {"due_at": None}, True),
         ({"due_at": NINE}, {"due_at": NINE.replace(hour=10)}, False),
+        ({"tracking": "active"}, {"tracking": "failed", "tracking_hint": "Try again."}, False),
+        ({"tracking": "active"}, {"tracking": None}, True),
         ({"emails": ["new@x", "old@x"]}, {"emails": ["new@x"]}, False),
         ({"emails": ["new@x", "other@x"]}, {"emails": ["new@x"]}, True),
         ({"otherwise": {"s": {"emails": ["a@x"], "name": "A"}}}, {"otherwise": {}}, True),

@@ -48,7 +48,7 @@ class Consents(Protocol):
 
         Raises:
             ConsentsUnavailable: What keeps it does not answer.
-            ConsentMissing: There is none, or it is hidden from us: which of the two cannot be told.
+            ConsentMissing: The teacher has not consented, or this process may not see the consent.
             NeedsOperator: It does not let us read it.
         """
 

@@ -1,6 +1,6 @@
 """How a teacher is asked for consent: Google's flow for desktop applications, by its library (google-auth-oauthlib).
 
-The library adds what protects it: a `state`, and a proof that whoever asked is who fetches (PKCE).
+The library adds what protects it: a `state`, and a proof that the same program asks and fetches (PKCE).
 https://developers.google.com/identity/protocols/oauth2/native-app
 """
 

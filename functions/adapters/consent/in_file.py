@@ -42,7 +42,7 @@ class FileConsents:
         return next(by_user, None) or next(by_email, None)
 
     async def put(self, consent: Consent) -> None:
-        """See `Consents`. Whoever reads meanwhile sees the old file or the new one."""
+        """See `Consents`. A reader sees the old file or the new one, never a mixture."""
         await asyncio.to_thread(self._put, consent)
 
     async def check(self) -> None:

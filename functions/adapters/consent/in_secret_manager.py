@@ -165,7 +165,7 @@ class SecretConsents:
         return f"projects/{self._project}/secrets/{PREFIX}{match[1]}" if match else None
 
     async def _newest(self, name: str) -> _Stored | None:
-        """What the newest version holds; None if there is none, or it is disabled or destroyed.
+        """The content of the newest version; None if no version exists, or it is disabled or destroyed.
 
         For minutes, at worst hours, `latest` may still be the version before the newest, which `put` has destroyed, or
         none. A version that is asked for by its number is there at once, so the next number is tried.

@@ -22,7 +22,7 @@ class OAuthClient:
 
     Attributes:
         client_id: Public.
-        client_secret: Known to whoever has the file.
+        client_secret: Known to everybody who has the file.
         project: The project that it belongs to, if the file says so; its APIs are called.
     """
 

@@ -53,7 +53,7 @@ class GoogleCalendar:
 
     Args:
         endpoint: `host:port` of the real service, or `http://127.0.0.1:PORT` of a stand-in.
-        credentials: As whom.
+        credentials: Whose account the calls use.
     """
 
     def __init__(self, endpoint: str, *, credentials: CredentialsPool) -> None:

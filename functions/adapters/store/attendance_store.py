@@ -31,7 +31,7 @@ PARKED_AT_ONCE = 20
 """How many parked messages are read in one go: a few megabytes at most."""
 
 COMMIT_ATTEMPTS = 20
-"""How often we decide anew because another process wrote first."""
+"""How often we decide again because another process wrote first."""
 
 MAX_DUE = 5000
 """How many class meetings one run of `sync-due` takes on; the next run takes the rest."""

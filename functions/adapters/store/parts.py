@@ -38,7 +38,7 @@ def map_chunks(items: Mapping[str, Fields]) -> list[Fields]:
 
 
 def digest(spilled: Sequence[object]) -> str | None:
-    """What stands in the first document for the parts that are not in it; None without any.
+    """The hash that the first document keeps of the other parts; None without other parts.
 
     A write that changes nothing in a document leaves its version as it was, so without this the version of the first
     would say nothing of a change that lies in the others alone.

@@ -128,7 +128,7 @@ async def _find_by_email(email: str, database: Database, *, at: datetime | None)
     people = {document.fields["user"]: _person(document) for document in found.documents}
     person = max(people.values(), key=lambda one: _latest(box, one), default=None)
     if person and await _was_given_on(box, person, database, at=found.read_at):
-        person = None  # whoever has it now was never looked up
+        person = None  # its present owner was never looked up
     users = frozenset({person.user}) if person else frozenset()
     boxes = mailboxes(known.email for known in person.addresses) if person else frozenset({box})
     if boxes != {box}:

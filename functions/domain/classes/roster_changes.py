@@ -102,7 +102,7 @@ def _guests(corrections: Iterable[Correction]) -> frozenset[str]:
 def _student_of(
     correction: Override | Assignment, roster: Sequence[RosterEntry], session_id: str
 ) -> RosterEntry | None:
-    """The student of a roster whom a correction is about."""
+    """The student of a roster that a correction is about."""
     if isinstance(correction, Override):
         mine = (entry for entry in roster if correction.concerns(entry, attendee_id(session_id, entry.key)))
         return next(mine, None)

@@ -71,7 +71,7 @@ class Room:
 
     Attributes:
         space: `spaces/{space}`.
-        owner: Whose space it is, as far as is known: the only person to whom Meet lists its records.
+        owner: Whose space it is, as far as is known: Meet lists its records only to this person.
         slots: The classes in it, in order of time.
         spans: The conference records in it, in order of time.
         reconciled_until: Up to when all its conferences are known to have been seen; None if nobody looked yet, or

@@ -25,7 +25,7 @@ def clean_display_name(typed: str) -> str:
 
     One line of at most 200 characters, without control characters and overrides of the writing direction.
 
-    What participants type is hostile by assumption. Markup stays as it is: whoever shows a name escapes it.
+    What participants type is hostile by assumption. Markup stays as it is: code that shows a name escapes it.
     """
     harmless = typed if typed.isprintable() else "".join(filter(_is_harmless, typed))
     return " ".join(harmless.split())[:MAX_DISPLAY_NAME].rstrip()
@@ -64,7 +64,7 @@ class PhoneUser:
 
 @dataclass(frozen=True, slots=True)
 class EmailUser:
-    """Somebody whom Google's reports name by address, lower case; `user` is `users/{id}` if they tell that as well."""
+    """A person that reports name by address, in lower case; `user` is `users/{id}` if they tell that as well."""
 
     email: str
     user: str | None
@@ -303,7 +303,7 @@ class Conference:
 
     Attributes:
         conference_record: `conferenceRecords/{id}`.
-        organizer: As whom it is read.
+        organizer: Whose account reads it.
         snapshot: What Meet said; None as long as no read succeeded.
         session_ids: The class meetings that it is part of.
         sync: How far the reading is.

@@ -91,7 +91,7 @@ class ReportedConference:
 def conferences_of(endpoints: Iterable[Endpoint]) -> tuple[ReportedConference, ...]:
     """The calls in some rows, the earliest first; a repeated row counts once.
 
-    Whoever is named by address is one participant, likewise Meet hardware. Each join by phone, and of somebody
+    A person named by address is one participant, and so is Meet hardware. Each join by phone, and of somebody
     unknown, is one by itself: nothing tells that two of them are one person.
     """
     by_record: dict[str, list[Endpoint]] = {}

@@ -116,7 +116,7 @@ def after_interruption(
         participants: Those whose sessions were asked for, to the last page.
         began_at: When that read began.
         conference_record: `conferenceRecords/{id}`.
-        organizer: As whom it was read.
+        organizer: Whose account read it.
         ended_event_at: When an event said that the conference ended, if one did.
         source: What made us read.
     """

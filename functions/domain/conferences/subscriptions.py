@@ -1,7 +1,7 @@
 """What to do about a teacher's subscription: a decision without any call.
 
 A subscription lives seven days at most and is then deleted for good. Google reminds of its end 12 hours and one hour
-before; a suspended one tells nothing and may not even tell of its suspension. So reminders are only hints to look,
+before; a suspended one brings no events, and may not even report its suspension. So reminders are only hints to look,
 and every subscription is looked at on schedule too.
 https://developers.google.com/workspace/events/guides/events-lifecycle
 """

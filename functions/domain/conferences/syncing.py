@@ -31,7 +31,7 @@ LONGEST_CALL = timedelta(hours=24)
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(hours=1), timedelta(days=1)
 
 CLOCK_SKEW = timedelta(minutes=5)
-"""How far the clock of whoever sent an event may be ahead of ours."""
+"""How far the clock of an event's sender may be ahead of ours."""
 
 FRESH = timedelta(minutes=10)
 """For how long after an event Meet may not know the conference record that it names. Google says nothing about it."""
@@ -86,7 +86,7 @@ def after_reading(
     Args:
         stored: What is stored now, if anything.
         reading: What Meet said.
-        organizer: As whom it was read.
+        organizer: Whose account read it.
         ended_event_at: When an event said that the conference ended, if one did.
         source: What made us read.
         settle: How long after its end a conference may still change.
@@ -228,7 +228,7 @@ def read_again_at(conference: Conference, *, listed_end: datetime | None, settle
     """When a scheduled job reads an unfinished conference again; None for at once.
 
     At once if it has ended since the last try; when Meet's data must have settled if only that is missing; else at
-    growing distances, whoever tried it.
+    growing distances, whatever tried it.
 
     Args:
         conference: As it is stored, unfinished.
@@ -276,7 +276,7 @@ def _state(snapshot: Snapshot, *, pulled_at: datetime, ended_at: datetime, settl
 
 
 def began_after_end(snapshot: Snapshot, pulled_at: datetime) -> bool:
-    """Whether a read began once the conference was over: whoever joined while an earlier one went on may be missing."""
+    """Whether a read began once the conference was over: people who joined during an earlier one may be missing."""
     return snapshot.record.end_time is not None and snapshot.record.end_time <= pulled_at
 
 

@@ -233,7 +233,7 @@ def after_answers(
     }
     given = _given(fresh)
     for user, person in people.items():
-        # Whoever has an address by a newer answer keeps it.
+        # The account that has an address by a newer answer keeps it.
         if user not in fresh and person.resolved_at and person.resolved_at > asked_at:
             given = {box: owner for box, owner in given.items() if box not in mailboxes(current_of(person))}
     after = {}

@@ -517,7 +517,7 @@ def _one(
 
 
 def _account(face: Match | None, own: Sequence[Match]) -> str | None:
-    """The account that a person was there with; of one whom reports name by address alone, any that is known."""
+    """The account that a person was there with; for one that reports name by address, any known account."""
     if face is None:
         return None
     by_address = own if isinstance(face.seen.participant.user, EmailUser) else ()

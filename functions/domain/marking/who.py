@@ -50,8 +50,8 @@ class Match:
 
     Attributes:
         key: What the person is recognised by in this class meeting.
-        own_key: What the participant is recognised by, whoever they are taken for.
-        assigned: What people said, if they did: by whom and when.
+        own_key: What the participant is recognised by, whatever person that turns out to be.
+        assigned: What people decided, if they did: who and when.
         emails: Addresses that are the person's own.
         certain: Whether it rests on what people, the roster or a report said of the account itself, and so on no
             answer of Directory or People.
@@ -75,14 +75,14 @@ class Who:
 
     Attributes:
         teachers: Addresses of the teachers.
-        organizer_teaches: Whether whoever organized a conference is its teacher: of one that nobody scheduled.
-        roster: Everybody whom the roster names, teachers too.
+        organizer_teaches: Whether the organizer of a conference is its teacher; for one that nobody scheduled.
+        roster: Everybody that the roster names, teachers too.
         people: What is known of accounts, by `users/{id}`.
         assignments: What people assigned, by the guest's own attendee id.
         rooms: Own attendee ids of devices in rooms.
         room_names: Shell patterns of room devices' names.
         organizers: The e-mail of each account that organized one of the conferences, as far as that is known.
-        accounts: By address, the account that has it: for people whom reports name by address alone.
+        accounts: By address, the account that has it: for people that reports name only by address.
         ended_at: When the people of the class were last there; None while it goes on.
         named_at: When its teachers and roster were set, if that is known.
         named_before: By address in its compared form, when it was first named, for those that were before that time.
@@ -143,7 +143,7 @@ class Who:
         """The account of a student who was not there, where the address alone does not tell which one it is.
 
         That is so if the roster says it, and if the address was another account's at another time. Otherwise the
-        address tells as much as the account, whoever of the class's people was in another class before.
+        address says as much as the account, even if somebody was in another class before.
         """
         contested = entry.email and mailbox(entry.email) in self._contested
         return self.account_of_entry(entry) if contested else entry.user

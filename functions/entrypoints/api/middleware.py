@@ -107,7 +107,7 @@ class _Answer:
 
 
 class OnlyCallers:
-    """Lets nobody through whom API_CALLERS does not name, and tells others nothing of what exists.
+    """Lets through only accounts named in API_CALLERS, and does not tell others what exists.
 
     Args:
         app: What it guards.

@@ -33,7 +33,7 @@ async def process(message: Message, app: App) -> SyncError | None:
     """Do what a message asks for.
 
     Returns:
-        Why Meet refused, until a person mends it; the message is done with all the same.
+        Why Meet refused, until a person fixes the cause; the message is done with all the same.
 
     Raises:
         Retryable: It is to be processed again later.

@@ -18,7 +18,7 @@ async def redeliver(parked: Parked, app: App) -> SyncError | None:
     """Hand a message to the function whose topic it came through, told by its attributes.
 
     Returns:
-        Why Meet refused, until a person mends it; the message is done with all the same.
+        Why Meet refused, until a person fixes the cause; the message is done with all the same.
 
     Raises:
         Retryable: It is to be processed again later.

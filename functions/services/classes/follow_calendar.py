@@ -44,7 +44,7 @@ AT_ONCE = 60.0
 """Seconds that a caller of the API waits for Calendar; then the job goes on."""
 
 ROUNDS = 10
-"""How often it is looked again in vain, while others change the same event or the same class meetings."""
+"""How often it is looked at again without success, while others change the same event or the same class meetings."""
 
 log = logging.getLogger(__name__)
 

@@ -173,7 +173,7 @@ async def set_class_roster(
         own = session.plan.class_id
         others = [entry for entry in session.plan.roster if (entry.class_id or own) != class_id]
         theirs = [entry if own == class_id else dataclasses.replace(entry, class_id=class_id) for entry in checked]
-        # Whoever stands in another section there has moved to this one.
+        # A student who is in another section there has moved to this one.
         wanted = (*theirs, *(o for o in others if not any(o.is_same_as(t) for t in theirs)))
         changed, unapplied[session.session_id] = await with_roster(work, session, wanted, deps=deps)
         return changed

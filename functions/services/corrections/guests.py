@@ -172,7 +172,7 @@ def _remembered_of(*assignments: Assignment | None) -> tuple[RosterEntry, ...]:
 
 
 async def _forget(work: Work, assignment: Assignment) -> tuple[RosterEntry, ...]:
-    """Let an account be again whoever it was before an assignment."""
+    """Restore what an account was before an assignment."""
     person = await _person(work, assignment.user)
     if person:
         work.put_person(_forgotten(person, assignment))
@@ -228,7 +228,7 @@ async def _person(reader: Reader, user: str | None) -> Person | None:
 
 
 def _forgotten(person: PersonT, assignment: Assignment) -> PersonT:
-    """The person as before an assignment, unless somebody has assigned the account anew since."""
+    """The person as before an assignment, unless somebody has assigned the account again since."""
     if person is None:
         return person
     made = assignment.decision

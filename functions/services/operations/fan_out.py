@@ -1,7 +1,7 @@
 """Hand out one job for each of many items, spread over time, so that calls to Google come evenly.
 
 One call of the jobs' function lasts minutes at most, so it hands out what it can and leaves the rest to another. It
-reads no more names than it can hand out: what is left is read by whoever goes on.
+reads no more names than it can hand out: the next message reads the rest.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ async def run_job(job: Job, *, deps: Deps) -> Outcome:
     Raises:
         UnreadableMessage: There is no such job, or it does not say what it is about.
         NotFound: What it is about is gone.
-        NeedsOperator: A person must mend something; the next run tries it again.
+        NeedsOperator: A person must fix something; the next run tries it again.
         Retryable: It is to be done again later.
     """
     match job.name:

@@ -1,6 +1,6 @@
 """What needs a person, and what to do: read from documents, without changes and without calls to Google.
 
-Ids, slugs and times only: whoever sees a survey learns nobody's name or address.
+Ids, slugs and times only: a survey shows no name and no address.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Meet's data has settled ten minutes after the end, the message is delivered agai
 """Why a renewal failed that is tried again by itself, long before the subscription runs out."""
 
 CALENDAR_ATTEMPTS: Final = 6
-"""After so many in vain, 2, 4, 8, 16 and 32 minutes between them, Calendar has been silent for an hour."""
+"""After so many failures, 2, 4, 8, 16 and 32 minutes between them, Calendar has been silent for an hour."""
 
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 

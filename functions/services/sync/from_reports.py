@@ -149,7 +149,7 @@ def _reach(session: ClassSession) -> Interval | None:
 
 
 def _acting_as(session: ClassSession, room: Room) -> Organizer:
-    """As whom accounts are looked up: whose room it is, else the class's teacher."""
+    """Whose account looks others up: the room's owner, else the class's teacher."""
     if room.owner.known:
         return room.owner
     return Organizer(email=next(iter(session.plan.teachers), None))

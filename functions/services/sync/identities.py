@@ -231,7 +231,7 @@ def _is_stale(person: Person | None, since: datetime | None, deps: Deps) -> bool
         return True
     if since and person.resolved_at < since:
         return True
-    # Reports tell an address and no aliases: whoever knows more is asked as if nobody had answered.
+    # Reports tell an address and no aliases: services that know more are asked as if nobody had answered.
     answered = person.identity and person.identity.source is not IdentitySource.REPORTS
     return person.resolved_at + (KEPT if answered else UNKNOWN_KEPT) <= deps.clock()
 

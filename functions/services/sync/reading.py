@@ -51,7 +51,7 @@ class Request:
 
     Attributes:
         conference_record: `conferenceRecords/{id}`.
-        organizer: As whom to read it. If unknown, it is read as the organizer who is stored with it, as the teacher
+        organizer: Whose account reads it. If unknown, it is read as the organizer who is stored with it, as the teacher
             of the subscription, or as the teacher of the class.
         ended_event_at: When the event that made us look says that the conference ended.
         source: What made us look.

@@ -88,7 +88,7 @@ async def keep(organizer: str, *, deps: Deps) -> Kept:
     Raises:
         NotFound: Nobody of this name is tracked.
         Retryable: Google or the store did not answer; it is stored with the organizer.
-        NeedsOperator: A person must mend something; it is stored with the organizer, with what to do.
+        NeedsOperator: A person must fix something; it is stored with the organizer, with what to do.
     """
     user = organizer if organizer.startswith("users/") else (await tracked_organizer(organizer, deps=deps)).user
     async with deps.turns.of(f"subscriptions/{user}"):

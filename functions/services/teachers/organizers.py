@@ -43,7 +43,7 @@ async def enrol(email: str, *, caller: Caller, deps: Deps) -> Enrolled:
         DomainNotAllowed: Nobody has allowed it.
         InvalidRequest: Google knows no such account.
         Retryable: Google did not answer; from then on the teacher is tracked, and the scheduled job tries it again.
-        NeedsOperator: Google will not answer until a person mends something; likewise.
+        NeedsOperator: Google will not answer until a person fixes the cause; likewise.
     """
     tracked = await require_allowed(email, caller=caller, deps=deps)
     created = False
@@ -55,7 +55,7 @@ async def enrol(email: str, *, caller: Caller, deps: Deps) -> Enrolled:
 
 
 async def _known(email: str, deps: Deps) -> tuple[TrackedOrganizer, bool]:
-    """A teacher whom nobody tracked so far, as tracked from now on, and whether that is new."""
+    """A teacher, tracked from now on, and whether that is new."""
     if deps.identities is None:
         raise OrganizerUnknown(
             "The Directory and the People API are not in use, so the teacher's account cannot be looked up.",

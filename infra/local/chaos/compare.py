@@ -32,6 +32,7 @@ OF_PROCESSING = frozenset(
         "reconcile_at",
         "tracked_at",
         "failures",
+        "tracking_hint",
         "email_source",  # which of two services told it: the one that answered
     )
 )
@@ -42,6 +43,10 @@ OF_ANSWERS = frozenset(("since", "until", "lost_at", "counts_from"))
 
 OF_WAITING = frozenset(("due_at",))
 """When something is tried again: another time, but not never in one run alone."""
+
+OF_SCHEDULING = frozenset(("tracking",))
+"""Whether the teacher could be tracked at the moment of scheduling: another answer, but not none in one run alone. What
+came of it later is compared in `organizers`."""
 
 OF_SUBSCRIPTIONS = frozenset(("subscription.name", "subscription.expire_time"))
 """What Google gave: another name and end for each one that is made."""
@@ -84,7 +89,7 @@ def differences(calm: Documents, shaken: Documents, *, lost: Collection[str] = (
 def _differences(calm: object, shaken: object, where: str = "", *, lost: frozenset[str]) -> Iterator[str]:
     if isinstance(calm, dict) and isinstance(shaken, dict):
         for name in sorted(calm.keys() | shaken.keys()):
-            if name in OF_WAITING and (calm.get(name) is None) == (shaken.get(name) is None):
+            if name in OF_WAITING | OF_SCHEDULING and (calm.get(name) is None) == (shaken.get(name) is None):
                 continue
             if name in OF_ANSWERS and where.startswith("addresses["):
                 continue

@@ -78,7 +78,7 @@ class _AskedToWait(Exception):
 
 
 class Missing(Exception):
-    """The service does not know whom it was asked for: an answer, which no use case sees as an error."""
+    """The service does not know what it was asked for: an answer, which no use case sees as an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ class RestApi:
 
         Args:
             request: Makes the request of the client's service object; it does no network.
-            credentials: As whom.
+            credentials: Whose account the calls use.
 
         Raises:
             Missing: The service does not know what was asked for.

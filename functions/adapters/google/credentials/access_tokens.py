@@ -122,7 +122,7 @@ class TokenCredentials:
         return self._now() - self._allowed_at < ALLOWED_FOR
 
     async def _still_allowed(self) -> AccessToken | None:
-        """The valid token, if there is one, of somebody as whom calls may still be made."""
+        """The valid token, if there is one, of an account that may still be used."""
         token = self._valid()
         if token and not self._surely_allowed():
             await self._allowed()
@@ -132,7 +132,7 @@ class TokenCredentials:
     async def _fetched(self) -> AccessToken:
         asked_at = self._now()
         if self._failure and asked_at - self._fetched_at < FAILURE_KEPT:
-            # Anew, because a traceback would grow with everybody who is told.
+            # A new error, because a traceback would grow with everybody who is told.
             raise type(self._failure)(self._failure.message, hint=self._failure.hint)
         try:
             token = await self._fetched_in_time()
@@ -239,7 +239,7 @@ class TokenRequests:
         self._own = threading.local()
 
     def close(self) -> None:
-        """Let go of the threads; whoever waits for a token may wait in vain."""
+        """Close the threads; a caller that still waits for a token may get none."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def on_thread(self, work: Callable[[Requests], T]) -> T:

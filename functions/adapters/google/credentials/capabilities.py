@@ -1,4 +1,4 @@
-"""As whom a call to Google is made, and what for.
+"""Whose account a call to Google uses, and what for.
 
 Every call carries its credentials as metadata, so that one channel serves every organizer. One credentials object
 is kept for each organizer and capability. Domain-wide delegation and teachers' own consent are further makers of
@@ -56,7 +56,7 @@ class Credentials(Protocol):
 
         Raises:
             CredentialsUnavailable, ConsentsUnavailable: What makes it did not answer.
-            NeedsOperator: It is refused until a person mends something.
+            NeedsOperator: It is refused until a person fixes the cause.
         """
 
     def renew(self, metadata: Metadata) -> bool:
@@ -67,7 +67,7 @@ async def accepted(credentials: Credentials, call: Callable[[Metadata], Awaitabl
     """The outcome of a call made as a person; made once more, with a new token, if the first was not accepted.
 
     Args:
-        credentials: As whom.
+        credentials: Whose account the calls use.
         call: Makes the call with what it is to carry.
         unless: What it raises when that is not accepted.
     """
@@ -92,7 +92,7 @@ class CredentialsPool:
 
 
 class AnonymousCredentials:
-    """No credentials: for stand-ins on loopback, which are told as whom the call would be made."""
+    """No credentials: for stand-ins on loopback, which are told whose account the call would use."""
 
     def __init__(self, organizer: Organizer, _: Capability) -> None:
         self._metadata = (("x-acting-as", organizer.email or organizer.user or ""),)

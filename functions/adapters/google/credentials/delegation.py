@@ -48,7 +48,7 @@ CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
 
 
 class Delegation:
-    """Fetches tokens of teachers for whom an administrator has let this system act.
+    """Fetches tokens of teachers by domain-wide delegation, which an administrator grants.
 
     Args:
         service_account_email: Who signs.

@@ -40,7 +40,7 @@ ASKED_AGAIN = 60.0
 """Seconds until certificates are asked for again because a token names an unknown one: forged tokens are cheap."""
 
 FAILURE_KEPT = 5.0
-"""Seconds that a failure answers whoever asks next."""
+"""For so many seconds, a failure also answers later requests."""
 
 ANSWER_TIMEOUT = 10.0
 """Seconds for one answer of the endpoint."""
@@ -67,7 +67,7 @@ class CheckedHere:
 
     Args:
         endpoint: `host:port` of the real service, or `http://127.0.0.1:PORT` of a stand-in.
-        audience: Whom tokens must be made for; without one all are refused.
+        audience: The address that tokens must be made for; without it all are refused.
         clock: Seconds that only grow.
     """
 

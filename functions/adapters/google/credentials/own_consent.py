@@ -39,7 +39,7 @@ _FLAGS = {
 
 
 class OwnConsent:
-    """Fetches tokens of teachers by their own consent, which is read anew each time: it may have been given again.
+    """Fetches tokens of teachers by their own consent, which is read again each time: it may have been given again.
 
     Args:
         consents: Where what they consented to is kept.

@@ -72,7 +72,7 @@ class MeetCalls:
 
         Args:
             organizer: Whose ceiling counts.
-            credentials: As whom calls are made.
+            credentials: Whose account the calls use.
             carefully: Whether Meet failed before, so that few calls go out before the first have succeeded.
         """
         places = asyncio.Semaphore(FEW_AT_ONCE) if carefully else self._places

@@ -63,7 +63,7 @@ class MeetConferences:
         records: The official asynchronous client for conference records.
         spaces: The official asynchronous client for spaces.
         calls: How calls are made.
-        credentials: As whom.
+        credentials: Whose account the calls use.
         clock: The current time.
     """
 

@@ -49,7 +49,7 @@ class MeetSpaces:
     Args:
         spaces: The official asynchronous client for spaces.
         calls: How rooms are asked for. Making one counts in a quota of its own, and waits for no turn.
-        credentials: As whom.
+        credentials: Whose account the calls use.
     """
 
     def __init__(

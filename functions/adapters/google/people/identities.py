@@ -41,7 +41,7 @@ class GoogleIdentities:
     Args:
         people: The People API.
         directory: The Directory API.
-        credentials: As whom they are called.
+        credentials: Whose account the calls use.
         deadline: How many seconds looking up may take; People may take half of them.
     """
 
@@ -61,7 +61,7 @@ class GoogleIdentities:
         known_to_directory: Collection[str] = (),
         expected: Collection[str] | None = None,
     ) -> LookUp:
-        """See the port. Whoever is not answered for when the time is over is unavailable."""
+        """See the port. Accounts without an answer when the time is over are unavailable."""
         asked = sorted(frozenset(users))
         search = _Search(asked, acting_as, known_to_directory)
         search.expected = expected
@@ -214,7 +214,7 @@ class _Search:
         }
 
     def tells_the_same(self, found: Identity) -> bool:
-        """Whether the Directory has nothing to add to what People tells, for whom it was asked only because of that."""
+        """Whether the Directory was asked only to confirm what People says, and adds nothing."""
         known = self.found.get(found.user)
         return (
             known is not None
@@ -237,7 +237,7 @@ class _Search:
         )
 
     def _answered_by_all(self) -> set[str]:
-        """Of whom every service that is in use has told what it knows."""
+        """Accounts about which every service in use has answered."""
         if not self.people_in_use:
             return self.directory_answered
         return self.people_answered & self.directory_answered if self.directory_in_use else self.people_answered

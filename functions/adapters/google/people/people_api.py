@@ -80,7 +80,7 @@ class People:
     async def look_up(self, users: Collection[str], credentials: Credentials) -> PeopleAnswer:
         """Ask for up to 200 accounts at once; raises as `RestApi.call` does, but never Missing.
 
-        Whom the answer leaves out is one that it could not look up: that somebody is not known has a status.
+        An account that the answer leaves out could not be looked up: an unknown account has a status.
 
         Google does not say whether one id that People cannot read makes it refuse the whole request. So a refused batch
         is halved until that id is alone in it. But first the caller's own account is asked for: if People refuses that

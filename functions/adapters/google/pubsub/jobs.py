@@ -63,7 +63,7 @@ class PubsubJobs:
             if lacking:
                 raise JobsUnavailable(f"{lacking.message} Pub/Sub cannot be called.", hint=lacking.hint) from error
             if isinstance(error, gexc.NotFound | gexc.Forbidden):
-                # Mended by a deployment; until then the work must not be lost.
+                # A deployment fixes it; until then the work must not be lost.
                 hint = "Deploy again: this creates the topic and lets this system publish to it."
                 raise JobsUnavailable(
                     f"The jobs' topic is missing, or this system may not publish to it ({kind}).", hint=hint

@@ -40,8 +40,8 @@ class GoogleReports:
 
     Args:
         endpoint: `host:port` of the real service, or `http://127.0.0.1:PORT` of a stand-in.
-        admin: The administrator as whom reports are read, by e-mail or `users/{id}`.
-        credentials: As whom calls are made.
+        admin: The administrator whose account reads reports, by e-mail or `users/{id}`.
+        credentials: Whose account the calls use.
         pacing: How fast we may ask.
         clock: The current time.
     """

@@ -89,7 +89,7 @@ def _endpoint(activity: Mapping[str, Any], parameters: Mapping[str, object]) -> 
 
 
 def _user(parameters: Mapping[str, object], actor: Mapping[str, Any]) -> User:
-    """Who it was. Whom reports do not name clearly is nobody that can be recognised."""
+    """Who it was. A person that reports do not name clearly cannot be recognised."""
     name = clean_display_name(_text(parameters.get("display_name")))
     identifier = _text(parameters.get("identifier")).lower()
     match parameters.get("identifier_type"):

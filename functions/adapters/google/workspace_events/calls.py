@@ -52,7 +52,7 @@ class SubscriptionCalls:
 
     Args:
         organizer: Whose ceiling of writes counts.
-        credentials: As whom calls are made.
+        credentials: Whose account the calls use.
         pacing: How fast writes may go out. Repeated ones count again, as they do for Google.
         attempts: How often one call is made.
     """

@@ -70,11 +70,11 @@ FoundT = TypeVar("FoundT")
 class WorkspaceEventsSubscriptions:
     """`functions.ports.google.Subscriptions` on the Workspace Events API v1.
 
-    A subscription is made, changed and ended as the organizer whom it is about: Google takes nobody else's word.
+    A subscription is made, changed and ended with the account of its organizer: Google accepts no other.
 
     Args:
         client: The official asynchronous client.
-        credentials: As whom calls are made.
+        credentials: Whose account the calls use.
         topic: Where events are published, `projects/{project}/topics/{topic}`.
         pacing: How fast writes may go out.
         attempts: How often one call is made.
@@ -295,7 +295,7 @@ class WorkspaceEventsSubscriptions:
         try:
             changed = await self._outcome(await call.write(method, request), call)
         except gexc.NotFound:
-            # Its topic may be what is missing. Taken for gone, it would be made anew, and be there already.
+            # Its topic may be what is missing. Taken for gone, it would be made again, and be there already.
             if await self._shown(name, call) is None:
                 return None
             raise
@@ -335,7 +335,7 @@ class WorkspaceEventsSubscriptions:
 
 
 def _target(organizer: Organizer) -> str:
-    """Whom the subscription is about; Google takes the id alone, not the address."""
+    """The target of the subscription; Google accepts only the id, not the address."""
     if organizer.user is None:
         raise OrganizerUnknown(
             "The account's id is not known, but a subscription needs it.",

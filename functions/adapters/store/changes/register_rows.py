@@ -78,7 +78,7 @@ class _Student:
         return True
 
     def take(self, other: _Student) -> None:
-        """Be the other one too; whoever has the longer row is copied into."""
+        """Take over the other student's row; the longer row is kept."""
         if len(other.row) > len(self.row):
             self.row, other.row = other.row, self.row
         self.row.update(other.row)

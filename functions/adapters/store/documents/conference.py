@@ -79,7 +79,7 @@ def conference_from_document(
     Args:
         fields: Its document.
         participants: All its participants.
-        interrupted: Those whom reads that did not get to their end have read.
+        interrupted: People who were read by reads that did not reach the end.
     """
     check_schema(fields)
     snapshot = None
@@ -108,7 +108,7 @@ def conference_from_document(
 
 
 def interrupted_to_documents(conference: Conference) -> list[Fields]:
-    """Those whom reads that did not get to their end have read."""
+    """People who were read by reads that did not reach the end."""
     read = conference.interruption.participants if conference.interruption else ()
     return [{**participant_to_document(participant), "read_at": read_at} for participant, read_at in read]
 

@@ -1,4 +1,4 @@
-"""`people/{user_id}` and `organizers/{user_id}`: whom we know, and whose conferences are told to us.
+"""`people/{user_id}` and `organizers/{user_id}`: accounts that we know, and teachers whose conferences events report.
 
 Domain <-> documents, pure; the one place where these fields are spelled, and where their schema would be migrated.
 """

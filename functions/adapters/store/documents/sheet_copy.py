@@ -1,4 +1,4 @@
-"""`sessions/{session_id}/sheet/{n}`: a copy of everybody's attendance, for whoever reads all of it.
+"""`sessions/{session_id}/sheet/{n}`: a copy of everybody's attendance, for readers of all of it.
 
 Attendance documents <-> the parts of their copy, pure. Why there is one: docs/adr/0014-a-copy-of-the-whole-sheet.md.
 """
@@ -15,7 +15,7 @@ from functions.adapters.store.parts import chunks
 
 MAX_PARTS = 2
 """A larger copy is not kept: with its attendance and its conferences it could be more than one commit takes, and a
-class meeting must not be refused for its copy. Two parts hold the 1,000 people whom one call can have.
+class meeting must not be refused for its copy. Two parts hold the 1,000 people that one call can have.
 """
 
 

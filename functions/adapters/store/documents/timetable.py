@@ -1,6 +1,6 @@
 """`spaces/{space_id}`: the timetable of a room, and which conference records were in it.
 
-Its only personal data is whose room it is. Whoever changes who owns which time of a room writes it, so that two of
+Its only personal data is whose room it is. Every change of who owns which time of a room writes it, so that two of
 them never do so at once without seeing each other.
 """
 

@@ -157,7 +157,7 @@ class PresenceAnswer(Answer):
 
 
 class SuggestionAnswer(Answer):
-    """A student whom a guest may be, by the name; never taken by itself."""
+    """A student that a guest may be, by the name; never applied by itself."""
 
     attendee_id: str
     match: str

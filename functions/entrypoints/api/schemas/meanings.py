@@ -65,7 +65,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "conference_record": "A call, `conferenceRecords/ID`.",
     "conference_record_id": "The id of a call, without `conferenceRecords/`.",
     "participant_session": "One presence of one device in a call, with Meet's name for it.",
-    "tracking": "Whether this system gets events about the teacher's calls: `active`, `pending` or `failed`.",
+    "tracking": "Whether the teacher could be tracked when the class was scheduled: `active`, `pending` or `failed`.",
     "tracking_hint": "What to do if the teacher could not be tracked.",
     "calendar": "The state of the class in Calendar; null if it is not in Calendar.",
     "event_id": "The id of the event in Calendar; for a series, the recurring event.",

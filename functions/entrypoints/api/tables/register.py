@@ -54,7 +54,7 @@ def _starts(meetings: Sequence[RegisterMeeting], time_zone: str) -> list[str]:
 
 
 def _mark(student: RegisterStudent, meeting: RegisterMeeting) -> str:
-    """The mark; of a class meeting that was not held its state; nothing for whoever was not expected."""
+    """The mark; of a class meeting that was not held its state; nothing for students who were not expected."""
     if meeting.session_id not in student.marks:
         return ""
     held = meeting.state is not SessionState.NOT_HELD

@@ -15,7 +15,7 @@ from functions.services.teachers.organizers import enrol
 from functions.wiring import App
 
 OPERATOR = Caller(None, CallerRole.ADMIN)
-"""Whoever has the settings may do what an administrator may."""
+"""A person who has the settings may do what an administrator may."""
 
 
 @click.command()

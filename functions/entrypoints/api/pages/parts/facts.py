@@ -16,11 +16,11 @@ from functions.entrypoints.api.schemas.answers import AttendanceAnswer, SessionA
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A line of the summary: what is said under this term, and a word beside it."""
+    """A line of the summary: what is said under this term, and a note next to it."""
 
     term: str
     texts: tuple[str, ...]
-    beside: str = ""
+    note: str = ""
 
 
 def facts_of(session: SessionAnswer, people: Sequence[AttendanceAnswer], clock: Clock) -> list[Fact]:
@@ -29,8 +29,8 @@ def facts_of(session: SessionAnswer, people: Sequence[AttendanceAnswer], clock: 
     if session.teacher_emails:
         names = {person.email: seen(person.display_name) for person in people if person.role is Role.TEACHER}
         teachers = [names.get(email) or email for email in session.teacher_emails]
-        beside = ", ".join(email for email in session.teacher_emails if names.get(email))
-        found.append(Fact("Teacher" if len(teachers) == 1 else "Teachers", tuple(teachers), beside))
+        note = ", ".join(email for email in session.teacher_emails if names.get(email))
+        found.append(Fact("Teacher" if len(teachers) == 1 else "Teachers", tuple(teachers), note))
     if session.scheduled_start and session.scheduled_end:
         planned = clock.minutes(session.scheduled_start, session.scheduled_end)
         found.append(Fact("Planned", (planned,), _length(session.scheduled_start, session.scheduled_end)))
@@ -39,8 +39,8 @@ def facts_of(session: SessionAnswer, people: Sequence[AttendanceAnswer], clock: 
         held, length = clock.span(session.held_start, session.held_end), _length(session.held_start, session.held_end)
         found.append(Fact("Held by the teacher", (held,), f"{length} so far" if live else length))
     elif session.scheduled_start and session.state is SessionState.ENDED and _is_complete(session):
-        beside = "" if session.policy.marks is False else "marks use the planned time"
-        found.append(Fact("Held by the teacher", (_not_held_by_teacher(people),), beside))
+        note = "" if session.policy.marks is False else "marks use the planned time"
+        found.append(Fact("Held by the teacher", (_not_held_by_teacher(people),), note))
     found += _calls(session, clock)
     if expected := number_expected(session):
         found.append(Fact("Expected", (counted(expected, "student", "students"),)))
@@ -63,8 +63,8 @@ def _calls(session: SessionAnswer, clock: Clock) -> list[Fact]:
         return [Fact(term, (f"since {clock.time(session.actual_start)}",))]
     # Between several calls there may be hours without any, so no length is told of them.
     calls = f"{len(session.conference_records)} calls, from the start of the first to the end of the last"
-    beside = calls if several else _length(session.actual_start, session.actual_end)
-    return [Fact(term, (clock.span(session.actual_start, session.actual_end),), beside)]
+    note = calls if several else _length(session.actual_start, session.actual_end)
+    return [Fact(term, (clock.span(session.actual_start, session.actual_end),), note)]
 
 
 def _is_complete(session: SessionAnswer) -> bool:

@@ -31,10 +31,10 @@ class Row:
 
     Attributes:
         name: As people know them; `details` say their section, and tell people of one name apart.
-        mark: None for whoever gets none.
+        mark: None for people who get none.
         by_hand: What the rules had said, if a person decided otherwise.
         notes: What else to know, a sentence each.
-        presence: How long they were there, in digits; empty for whoever never came.
+        presence: How long they were there, in digits; empty for people who never came.
         bars: When, as geometry; `times` in words, one for each visit.
     """
 
@@ -97,7 +97,7 @@ def name_of(person: AttendanceAnswer) -> str:
 
 
 def said_by_the_rules(person: AttendanceAnswer) -> str:
-    """What the rules say of somebody for whom a person decided."""
+    """What the rules say about a student whose mark a person decided."""
     return MARKS[person.status].word if person.status else "nothing"
 
 
