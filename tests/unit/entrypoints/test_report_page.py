@@ -38,7 +38,7 @@ def titles(report):
 
 
 def facts(report):
-    return {fact.term: (*fact.texts, fact.beside) for fact in report.facts}
+    return {fact.term: (*fact.texts, fact.note) for fact in report.facts}
 
 
 def rows(report):

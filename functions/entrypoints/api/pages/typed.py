@@ -26,7 +26,7 @@ def typed(text: str | None) -> str:
 def isolated(text: str | None) -> str:
     """The same for the middle of a line without elements, as titles, labels and sentences are.
 
-    What is written from right to left is isolated there, or it would take the numbers and commas beside it along.
+    What is written from right to left is isolated there, or it would take the numbers and commas next to it along.
     """
     harmless = typed(text)
     turns = any(unicodedata.bidirectional(character) in _FROM_RIGHT_TO_LEFT for character in harmless)
