@@ -25,11 +25,13 @@ class Rule:
         field: The field that names a resource, and that the routing header repeats; empty for none.
         pattern: What it looks like, with `{}` for an id.
         answer: The message that is answered, for field masks; None where there are none.
+        ids: What an id may be, as a regular expression; Meet's discovery document asks for no more than the default.
     """
 
     field: str = ""
     pattern: str = ""
     answer: Message = None
+    ids: str = "[^/]+"
 
 
 def broken_by(rule: Rule, request: Message, metadata: Mapping[str, str], *, deadline: float | None) -> Iterator[str]:
@@ -47,7 +49,7 @@ def broken_by(rule: Rule, request: Message, metadata: Mapping[str, str], *, dead
         name = getattr(request, rule.field)
         if not name:
             yield f"Missing required field '{rule.field}': it has the form {rule.pattern.replace('{}', '{id}')}."
-        elif not _matches(name, rule.pattern):
+        elif not _matches(name, rule):
             yield f"Invalid value at '{rule.field}': {name!r} has not the form {rule.pattern.replace('{}', '{id}')}."
         routed = dict(pair.partition("=")[::2] for pair in metadata.get("x-goog-request-params", "").split("&"))
         if unquote(routed.get(rule.field, "")) != name:
@@ -80,8 +82,8 @@ def applied(paths: list[str] | None, message: Message) -> Message:
     return message
 
 
-def _matches(name: str, pattern: str) -> bool:
-    return re.fullmatch(re.escape(pattern).replace(r"\{\}", "[A-Za-z0-9_-]{1,255}"), name) is not None
+def _matches(name: str, rule: Rule) -> bool:
+    return re.fullmatch(re.escape(rule.pattern).replace(r"\{\}", rule.ids), name) is not None
 
 
 def _unknown(path: str, answer: Message) -> str | None:

@@ -23,16 +23,21 @@ MAX_LABELS = 64
 SECRET = "projects/{}/secrets/{}"  # noqa: S105 - a form of names
 VERSION = f"{SECRET}/versions/{{}}"
 
+_IDS = "[A-Za-z0-9_-]{1,255}"
+
 RULES = {
-    "CreateSecret": Rule("parent", "projects/{}"),
-    "GetSecret": Rule("name", SECRET),
-    "AddSecretVersion": Rule("parent", SECRET),
-    "AccessSecretVersion": Rule("name", VERSION),
-    "ListSecretVersions": Rule("parent", SECRET),
-    "DisableSecretVersion": Rule("name", VERSION),
-    "DestroySecretVersion": Rule("name", VERSION),
-    "GetIamPolicy": Rule("resource", SECRET),
-    "SetIamPolicy": Rule("resource", SECRET),
+    method: Rule(field, pattern, ids=_IDS)
+    for method, field, pattern in [
+        ("CreateSecret", "parent", "projects/{}"),
+        ("GetSecret", "name", SECRET),
+        ("AddSecretVersion", "parent", SECRET),
+        ("AccessSecretVersion", "name", VERSION),
+        ("ListSecretVersions", "parent", SECRET),
+        ("DisableSecretVersion", "name", VERSION),
+        ("DestroySecretVersion", "name", VERSION),
+        ("GetIamPolicy", "resource", SECRET),
+        ("SetIamPolicy", "resource", SECRET),
+    ]
 }
 
 PERMISSIONS = {
@@ -51,7 +56,7 @@ PERMISSIONS = {
 ACCESSOR = "roles/secretmanager.secretAccessor"
 """It has one of the permissions, `secretmanager.versions.access`."""
 
-_SECRET_ID = re.compile(r"[A-Za-z0-9_-]{1,255}")
+_SECRET_ID = re.compile(_IDS)
 _LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
 
