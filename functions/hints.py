@@ -16,6 +16,12 @@ REPORTS_NOT_SET_UP = (
     "REPORTS_API_ENDPOINT to the address of the stand-in."
 )
 
+ERASURE_NOT_SET_UP = (
+    "Deploy again: make deploy makes the key in Secret Manager and gives it to the functions. On your own machine: "
+    'export ERASURE_KEY="$(gcloud secrets versions access 1 --secret=meet-attendance-erasure-key '
+    '--project=PROJECT)"'
+)
+
 ORGANIZER_UNKNOWN = (
     "Subscribe to the teacher (target //cloudidentity.googleapis.com/users/ID) instead of to a single space: then "
     "events name the organizer."

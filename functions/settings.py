@@ -15,6 +15,7 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    SecretStr,
     StringConstraints,
     ValidationError,
     field_validator,
@@ -169,6 +170,7 @@ class Settings(BaseSettings):
     school_time_zone: str = "UTC"
     default_policy: Annotated[Policy, NoDecode, BeforeValidator(_policy)] = Policy()
     room_device_names: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = ()
+    erasure_key: Annotated[SecretStr, Field(min_length=32)] | None = None
     retention_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     k_service: str | None = None
@@ -322,6 +324,13 @@ class Settings(BaseSettings):
     def retention(self) -> timedelta | None:
         """How long personal data is kept; None keeps it."""
         return timedelta(days=self.retention_days) if self.retention_days else None
+
+    @property
+    def key_of_erased_names(self) -> bytes | None:
+        """The key of what is kept of erased people's names; where everything is a stand-in, one for trying out."""
+        if self.erasure_key:
+            return self.erasure_key.get_secret_value().strip().encode()
+        return b"for trying out" if self.is_local else None
 
     def _in_use(self, endpoint: str) -> bool:
         return not self.is_local or getattr(self, endpoint).startswith("http://")

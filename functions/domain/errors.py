@@ -199,6 +199,12 @@ class CalendarNotInUse(NeedsOperator):
     default_hint = "Set CALENDAR_API_ENDPOINT, or leave it out where the real services are used."
 
 
+class ErasureNotSetUp(NeedsOperator):
+    """Nobody can be erased for good, because there is no key for what is kept of their names."""
+
+    reason = "erasure-not-set-up"
+
+
 class CalendarLinkFailed(NeedsOperator):
     """Calendar could not make a Meet link for an event."""
 
@@ -287,6 +293,15 @@ class AttendeeNotFound(NotFound):
         self.errors = tuple(errors)
 
 
+class PersonNotFound(NotFound):
+    """No document is about such a person."""
+
+    default_hint = (
+        "Send the student_id, the Google account (its number or users/ID) or an address, percent-encoded. Somebody who "
+        "was erased before is not found either."
+    )
+
+
 class NoConferenceRecord(NotFound):
     """Meet has no conference record for a class meeting."""
 
@@ -347,6 +362,16 @@ class AlreadyOnRoster(Refused):
 
     reason = "already-on-roster"
     default_hint = "Only guests can be assigned to a student. Correct the roster if this account is not the student's."
+
+
+class PersonTeaches(Refused):
+    """The person to be erased is a teacher: the class meetings of others depend on them."""
+
+    reason = "person-teaches"
+    default_hint = (
+        "Nothing was written. Stop tracking the teacher (DELETE /api/organizers/{user_id}) and name other teachers in "
+        "the classes (PATCH /api/schedule/class/{session_id}); then erase the person."
+    )
 
 
 class PreconditionFailed(Refused):

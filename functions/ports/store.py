@@ -124,6 +124,15 @@ class Work(Reader, Protocol):
     def put_remark(self, remark: Remark) -> None:
         """Keep that class meetings are to be marked again, until `AttendanceStore.forget_remark`."""
 
+    async def without_erased(self, session: ClassSession) -> ClassSession:
+        """A class meeting as it may be put: without those of its roster who are erased.
+
+        Whatever else a unit of work reads or puts is without them by itself.
+        """
+
+    def also_erase(self, attendees: Mapping[str, str]) -> None:
+        """Treat those with these attendee ids as erased in this unit of work, each by the token of the person."""
+
     def note(self, entry: AuditEntry) -> None:
         """Keep who changed what, with every mark that this work changes."""
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from functions.domain.classes.policy import Policy
 from functions.ports.clock import Clock
+from functions.ports.erasures import Erasures
 from functions.ports.google import Calendar, Conferences, Identities, Reports, Spaces, Subscriptions
 from functions.ports.messages import DeadLetters, Jobs
 from functions.ports.store import AttendanceStore
@@ -60,3 +61,4 @@ class Deps:
     rules: Rules
     turns: Turns
     reports: Reports | None = None
+    erasures: Erasures | None = None

@@ -37,6 +37,7 @@ from functions.adapters.store.attendance_store import DocumentAttendanceStore
 from functions.adapters.store.databases.database import Database
 from functions.adapters.store.databases.firestore import FirestoreDatabase
 from functions.adapters.store.databases.sqlite import SqliteDatabase
+from functions.adapters.store.erasing.erasures import DocumentErasures
 from functions.adapters.store.views import DocumentViews
 from functions.domain.classes.sessions import CallerRole
 from functions.ports.clock import Clock
@@ -103,7 +104,13 @@ def build(
 def _built(configured: Settings, *, clock: Clock, pause: Callable[[float], Awaitable[None]]) -> App:
     channels = Channels()
     documents, jobs = database(configured), pubsub.jobs(configured, channels)
-    store = DocumentAttendanceStore(documents, clock=clock, retention=configured.retention)
+    store = DocumentAttendanceStore(
+        documents,
+        clock=clock,
+        retention=configured.retention,
+        erasure_key=configured.key_of_erased_names,
+        key_is_required=not configured.is_local,
+    )
     rules = _rules(configured)
     tokens = TokenRequests(configured.oauth_token_endpoint, configured.iam_credentials_api_endpoint)
     consents = teachers.kept_consents(configured, channels)
@@ -135,6 +142,7 @@ def _built(configured: Settings, *, clock: Clock, pause: Callable[[float], Await
         rules=rules,
         turns=Turns(),
         reports=reports,
+        erasures=DocumentErasures(documents, store.erased, clock=clock, retention=configured.retention),
     )
 
     channels.without_interceptors()

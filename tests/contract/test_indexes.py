@@ -13,9 +13,12 @@ from functions.adapters.store.attendance_store import DocumentAttendanceStore
 from functions.adapters.store.databases import firestore_limits
 from functions.adapters.store.databases.database import Query, Write
 from functions.adapters.store.databases.sqlite import SqliteDatabase
+from functions.adapters.store.erasing.erasures import DocumentErasures
 from functions.adapters.store.views import DocumentViews
 from functions.domain.classes.roster import RosterEntry
 from functions.domain.classes.sessions import AuditEntry
+from functions.domain.erasure import Name, NameKind
+from functions.ports.erasures import Erasures, Step, Subject
 from functions.ports.store import AttendanceStore
 from functions.ports.views import AttendanceFilter, Paging, SessionFilter, Views
 from infra.local.firestore_gate.gate import Refused
@@ -65,6 +68,36 @@ STORE = {
 }
 """Every method of the store that looks for documents, with an argument of each kind that it takes."""
 
+SOMEBODY = frozenset(
+    {Name(NameKind.STUDENT_ID, "4711"), Name(NameKind.EMAIL, "ada@school.example"), Name(NameKind.USER, "users/17")}
+)
+
+
+async def every_step(erasures):
+    erasure = await erasures.begin(Subject(SOMEBODY))
+    for step in set(Step) - {Step.FIND, Step.SESSIONS, Step.DONE}:
+        for after in (None, f"{NINE.isoformat()} sessions/maths" if step is Step.SETTLE_SESSIONS else "people/17"):
+            await erasures.part(dataclasses.replace(erasure, step=step, after=after), only_look=True)
+
+
+async def find_a_student(erasures):
+    fields = {"schema_version": 1, "role": "student", "emails": ["ada@school.example"], "session_id": "maths"}
+    who = {"student_id": "4711", "user": None, "attendee_id": "1", "session_start": NINE}
+    await erasures._database.commit([Write("sessions/maths/attendance/1", {**fields, **who})])
+    for name in ("4711", "ada@school.example", "users/17"):
+        await erasures.find(name)
+    await erasures._database.commit([Write("sessions/maths/attendance/1", None)])
+
+
+ERASURES = {
+    "find": find_a_student,
+    "complete": lambda erasures: erasures.complete(Subject(SOMEBODY)),
+    "of": lambda erasures: erasures.of("4711"),
+    "under_way": lambda erasures: erasures.under_way(),
+    "part": every_step,
+}
+"""Every method of the erasures that looks for documents."""
+
 VIEWS = {
     "sessions": lambda views: [views.sessions(wanted, FIRST) for wanted in SESSION_FILTERS],
     "sessions from and to": lambda views: [
@@ -83,7 +116,18 @@ VIEWS = {
 }
 """Every method of the views that looks for documents."""
 
-BY_PATH = {"transact", "reader", "forget_remark", "park", "parked_event", "note_replayed"} | {
+BY_PATH = {
+    "begin",
+    "get",
+    "save",
+    "also_known_by",
+    "transact",
+    "reader",
+    "forget_remark",
+    "park",
+    "parked_event",
+    "note_replayed",
+} | {
     "session",
     "sessions_with",
     "attendance",
@@ -151,14 +195,22 @@ def structured(query):
     return types.StructuredQuery.pb(types.StructuredQuery.from_json(json.dumps(query)))
 
 
+EMPTY = {"participants": [], "snapshot_documents": 0}
+
+
 async def ask_everything(database):
     """Ask whatever the application ever asks."""
     for state in ("provisional", "failed"):  # several, so that those that have waited the longest are looked for
-        many = [Write(f"conferences/{state}{n}", {"sync": {"state": state, "pulled_at": None}}) for n in range(3)]
+        many = [
+            Write(f"conferences/{state}{n}", {**EMPTY, "sync": {"state": state, "pulled_at": None}}) for n in range(3)
+        ]
         await database.commit(many)
-    store = DocumentAttendanceStore(database, clock=lambda: NINE, retention=None)
+    store = DocumentAttendanceStore(database, clock=lambda: NINE, retention=None, erasure_key=b"key")
     for ask in STORE.values():
         await ask(store)
+    erasures = DocumentErasures(database, store.erased, clock=lambda: NINE, retention=None)
+    for ask in ERASURES.values():
+        await ask(erasures)
     for asked in VIEWS.values():
         for one in asked(DocumentViews(database)):
             await one
@@ -181,6 +233,7 @@ async def everything(tmp_path, firestore_gate):
 
 def test_every_method_that_looks_for_documents_is_asked_here():
     assert methods(AttendanceStore) - BY_PATH <= STORE.keys()
+    assert methods(Erasures) - BY_PATH - {"possible"} <= ERASURES.keys()
     assert methods(Views) - BY_PATH <= {name.partition(" ")[0] for name in VIEWS}
 
 

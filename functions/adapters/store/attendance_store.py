@@ -13,6 +13,7 @@ from functions.adapters.store.databases.database import ABSENT, COMMIT_TIME, Dat
 from functions.adapters.store.documents.common import SCHEMA_VERSION, Fields, check_schema, expiry
 from functions.adapters.store.documents.people import organizer_from_document, person_from_document
 from functions.adapters.store.documents.remark import remark_from_document, remark_path
+from functions.adapters.store.erasing.names import ErasedNames
 from functions.adapters.store.paths import organizer_path, room_path
 from functions.adapters.store.reader import DocumentReader
 from functions.adapters.store.unit_of_work import DocumentWork
@@ -49,9 +50,20 @@ class DocumentAttendanceStore:
         database: Where the documents stand.
         clock: The time, for when a parked message expires.
         retention: How long personal data is kept after the class; None keeps it.
+        erasure_key: The key of what is kept of erased people's names; None if nobody can be erased.
+        key_is_required: Whether nothing may be stored without it once somebody is erased.
     """
 
-    def __init__(self, database: Database, *, clock: Clock, retention: timedelta | None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        clock: Clock,
+        retention: timedelta | None,
+        erasure_key: bytes | None = None,
+        key_is_required: bool = False,
+    ) -> None:
+        self.erased = ErasedNames(database, erasure_key, clock=clock, is_required=key_is_required)
         self._database = database
         self._clock = clock
         self._retention = retention
@@ -66,7 +78,9 @@ class DocumentAttendanceStore:
         """See the port."""
         before = known.documents if isinstance(known, DocumentReader) else None
         for attempt in range(COMMIT_ATTEMPTS):
-            work = DocumentWork(self._database, clock=self._clock, retention=self._retention, before=before)
+            work = DocumentWork(
+                self._database, clock=self._clock, retention=self._retention, before=before, names=self.erased
+            )
             try:
                 value = await decide(work)
                 return value, await work.commit()
@@ -233,13 +247,14 @@ class DocumentAttendanceStore:
     async def park(self, event: ParkedEvent) -> None:
         """See the port."""
         path = _parked_path(event.key)
-        whole = event.message.encode()
+        names_erased = (await self.erased.load()).mentioned_in(event.message)
+        whole = b"" if names_erased else event.message.encode()
         fields = {
             "schema_version": SCHEMA_VERSION,
             "expire_at": expiry(self._clock(), self._retention),
             "message": whole[:MAX_PARKED_BYTES].decode(errors="ignore"),
             "encoding": event.encoding,
-            "truncated": len(whole) > MAX_PARKED_BYTES,
+            "truncated": names_erased or len(whole) > MAX_PARKED_BYTES,
             "reason": event.reason,
             "hint": event.hint,
             "parked_at": COMMIT_TIME,

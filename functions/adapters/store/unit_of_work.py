@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 
 from functions.adapters.store.changes.commit import Commit, Wanted
 from functions.adapters.store.changes.register import registers_to_come
-from functions.adapters.store.databases.database import Database
+from functions.adapters.store.databases.database import Database, Query, Where
 from functions.adapters.store.documents.attendance import correction_id
+from functions.adapters.store.erasing.documents import found_writes
+from functions.adapters.store.erasing.names import ErasedNames
+from functions.adapters.store.erasing.writes import without_erased
 from functions.adapters.store.loaded import Loaded
 from functions.adapters.store.paths import register_path, session_path
 from functions.adapters.store.reader import DocumentReader
@@ -25,6 +28,7 @@ from functions.domain.classes.sessions import (
 )
 from functions.domain.classes.timetable import Room
 from functions.domain.conferences.model import Conference
+from functions.domain.erasure import Erased
 from functions.ports.clock import Clock
 from functions.ports.store import SheetChange
 
@@ -38,29 +42,73 @@ class DocumentWork(DocumentReader):
         retention: How long personal data is kept after the class; None keeps it.
         before: Documents that were read earlier. Those that the work asks for, and all that it replaces, must still
             be the same when it is committed.
+        names: Everybody who is erased; None if nobody can be.
     """
 
     def __init__(
-        self, database: Database, *, clock: Clock, retention: timedelta | None, before: Loaded | None = None
+        self,
+        database: Database,
+        *,
+        clock: Clock,
+        retention: timedelta | None,
+        before: Loaded | None = None,
+        names: ErasedNames | None = None,
     ) -> None:
         super().__init__(database, clock=clock, before=before)
         self._retention = retention
         self._wanted = Wanted()
+        self._names = names or ErasedNames(database, None, clock=clock)
+        self._erased: asyncio.Task[Erased] | None = None
+        self._attendees: Mapping[str, str] = {}
+
+    # --- Who is erased ---
+
+    async def erased(self) -> Erased:
+        """Everybody who is erased; asked for once."""
+        if self._erased is None:
+            self._erased = asyncio.ensure_future(self._names.load())
+        erased = await self._erased
+        if not self._attendees:
+            return erased
+        return Erased(self._names.key or b"", erased.people, self._attendees)
+
+    def also_erase(self, attendees: Mapping[str, str]) -> None:
+        """See the port."""
+        self._attendees = attendees
+
+    async def without_erased(self, session: ClassSession) -> ClassSession:
+        """See the port."""
+        return (await self.erased()).session(session)
+
+    async def load(
+        self,
+        *,
+        conferences: Iterable[str] = (),
+        sessions: Iterable[str] = (),
+        rooms: Iterable[str] = (),
+        people: Iterable[str] = (),
+    ) -> None:
+        """See the port; who is erased is asked for at the same time."""
+        await asyncio.gather(
+            super().load(conferences=conferences, sessions=sessions, rooms=rooms, people=people), self.erased()
+        )
 
     # --- What is stored, or is to be ---
 
     async def conference(self, conference_record: str) -> Conference | None:
         """See the port."""
         if conference_record in self._wanted.conferences:
-            return self._wanted.conferences[conference_record]
-        return await self._conference(conference_record)
+            conference: Conference | None = self._wanted.conferences[conference_record]
+        else:
+            conference, _ = await asyncio.gather(self._conference(conference_record), self.erased())
+        return (await self.erased()).conference(conference) if conference else None
 
     async def session(self, session_id: str) -> ClassSession | None:
         """See the port."""
         if session_id in self._wanted.sheets:
             return self._wanted.sheets[session_id].session
-        session = await super().session(session_id)
-        return None if session_id in self._wanted.dropped else session
+        session, erased = await asyncio.gather(super().session(session_id), self.erased())
+        return None if session is None or session_id in self._wanted.dropped else erased.session(session)
 
     async def corrections(self, session_id: str) -> tuple[Correction, ...]:
         """See the port."""
@@ -68,8 +116,10 @@ class DocumentWork(DocumentReader):
         session = await self._stored.get(session_path(session_id))
         # The registers are surely to be written, and nothing has to wait for them.
         registers = map(register_path, registers_to_come(session)) if session else ()
-        stored, _ = await asyncio.gather(self._corrections(session_id), self._stored.load(registers))
-        return tuple(c for c in {**stored, **changes}.values() if c)
+        stored, _, erased = await asyncio.gather(
+            self._corrections(session_id), self._stored.load(registers), self.erased()
+        )
+        return tuple(kept for c in {**stored, **changes}.values() if c and (kept := erased.correction(c)))
 
     async def room(self, space: str) -> Room:
         """See the port."""
@@ -149,8 +199,16 @@ class DocumentWork(DocumentReader):
         """
         for session_id in self._wanted.corrections:
             await self._corrections(session_id)
-        commit = Commit(self._wanted, self._stored, now=self._clock(), retention=self._retention)
+        erased = await self.erased()
+        wanted, found = without_erased(self._wanted, erased)
+        commit = Commit(wanted, self._stored, now=self._clock(), retention=self._retention, erased=erased)
         writes, changes = await commit.writes()
+        for name, person in found.items():
+            stored = Query("attendance", (Where("user", "==", name.value),), group=True, limit=1)
+            is_stored = bool((await self._database.find(stored)).documents)
+            writes += found_writes(
+                name, person, self._names, is_stored=is_stored, now=self._clock(), retention=self._retention
+            )
         if writes:
             written = {write.path for write in writes}
             unchanged = [document for document in self._stored.relied_on() if document.path not in written]

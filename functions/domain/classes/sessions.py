@@ -134,6 +134,7 @@ class Plan:
         calendar: Where it stands in Calendar; None if it is in none.
         named_at: When its teachers and students were last set.
         named_before: Addresses in their compared form that it named before that already, each with when it first did.
+        erased: A token for each student who was on the roster and is erased.
     """
 
     scheduled: Interval | None = None
@@ -152,6 +153,7 @@ class Plan:
     calendar: CalendarEntry | None = None
     named_at: datetime | None = None
     named_before: tuple[tuple[str, datetime], ...] = ()
+    erased: tuple[str, ...] = ()
 
     @property
     def named(self) -> frozenset[str]:
@@ -193,6 +195,7 @@ class ClassSession:
         held: From when to when a teacher held the class, within the scheduled time; None if that one counts.
         held_elsewhere: For a class that was not held: whether people were there at another time that it owns.
         sync: How far the reading of its conferences is; None before the first.
+        erased: How many people of its roster and its calls are erased.
     """
 
     session_id: str
@@ -208,6 +211,7 @@ class ClassSession:
     held_elsewhere: bool = False
     conference_records: tuple[str, ...] = ()
     sync: Sync | None = None
+    erased: int = 0
 
     @property
     def start(self) -> datetime:
@@ -319,7 +323,7 @@ class AttendanceSheet:
         """The number of students with each mark, and of guests; room devices do not count."""
         marks = [person.mark for person in self.attendance if person.role is Role.STUDENT]
         guests = sum(p.role is Role.GUEST and p.kind is not Kind.ROOM for p in self.attendance)
-        return {**{mark.value: marks.count(mark) for mark in Mark}, "guests": guests, "erased": 0}
+        return {**{mark.value: marks.count(mark) for mark in Mark}, "guests": guests, "erased": self.session.erased}
 
 
 @dataclass(frozen=True, slots=True)

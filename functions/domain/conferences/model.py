@@ -310,6 +310,7 @@ class Conference:
         attached_to: The class meetings that people made it part of; stronger than any timetable.
         superseded_by: Of a conference that reports tell of: the conference record in whose place it does not count.
         interruption: What came of reads that did not get to their end; no mark is ever made of it.
+        erased: A token for each person who was in it and is erased. It says nothing of the person.
     """
 
     conference_record: str
@@ -320,6 +321,7 @@ class Conference:
     attached_to: tuple[str, ...] = ()
     superseded_by: str | None = None
     interruption: Interruption | None = None
+    erased: tuple[str, ...] = ()
 
     @property
     def reported(self) -> bool:

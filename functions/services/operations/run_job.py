@@ -12,7 +12,7 @@ from functions.domain.errors import UnreadableMessage
 from functions.ports.messages import Job
 from functions.services.classes.follow_calendar import follow
 from functions.services.deps import Deps
-from functions.services.operations import reconcile
+from functions.services.operations import erase_student, reconcile
 from functions.services.operations.fan_out import moment_in
 from functions.services.operations.parking import DEAD_LETTERS_JOB, park_dead_letters
 from functions.services.sync.conference import Recorded, SessionSynced, remark_session, sync_conference
@@ -53,10 +53,10 @@ async def run_job(job: Job, *, deps: Deps) -> Outcome:
             do = remark_session if job.name == "remark-session" else follow
             await do(_session_id(job.data), deps=deps)
             return None
-        case "sync-due":
-            return await reconcile.sync_due(deps=deps)
-        case "park-dead-letters":
-            return await park_dead_letters(deps=deps)
+        case "sync-due" | "park-dead-letters":
+            return await (_sync_due if job.name == "sync-due" else park_dead_letters)(deps=deps)
+        case "erase-student":
+            return await erase_student.carry_on(_erasure_id(job.data), deps=deps)
         case "reconcile" if "space" in job.data:
             return await reconcile.reconcile_room(_space(job.data), deps=deps)
         case "reconcile" if named := _named_organizer(job.data):
@@ -67,6 +67,11 @@ async def run_job(job: Job, *, deps: Deps) -> Outcome:
             return await _about_everybody(job, deps)
         case _:
             raise UnreadableMessage("Unknown job name in the message attribute `job`.")
+
+
+async def _sync_due(*, deps: Deps) -> int:
+    """Hand out a job for everything whose time has come."""
+    return await reconcile.sync_due(deps=deps) + await erase_student.carry_on_all(deps=deps)
 
 
 async def _about_everybody(job: Job, deps: Deps) -> int:
@@ -86,6 +91,13 @@ def _session_id(data: Mapping[str, object]) -> str:
     if isinstance(session_id, str) and _SESSION_ID.fullmatch(session_id):
         return session_id
     raise UnreadableMessage("The job's data lacks the class meeting ({session_id: …}).")
+
+
+def _erasure_id(data: Mapping[str, object]) -> str:
+    erasure_id = data.get("erasure_id")
+    if isinstance(erasure_id, str) and _SESSION_ID.fullmatch(erasure_id):
+        return erasure_id
+    raise UnreadableMessage("The job's data names no erasure ({erasure_id: …}).")
 
 
 def _space(data: Mapping[str, object]) -> str:

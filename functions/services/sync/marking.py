@@ -141,7 +141,9 @@ async def mark(
     """
     changed, attempts = changed or {}, attempts or {}
     await work.load(sessions=changed)
-    changed = {name: await _named(work, session, now=now) for name, session in changed.items()}
+    changed = {
+        name: await _named(work, await work.without_erased(session), now=now) for name, session in changed.items()
+    }
     sheets = {}
     for session_id in sorted({*session_ids, *changed}):
         planned, attempt = changed.get(session_id), attempts.get(session_id)

@@ -14,6 +14,7 @@ from functions.domain.classes.roster import Mark, Override
 from functions.domain.classes.sessions import CalendarState, Role, SessionState, Tracking
 from functions.domain.conferences.model import Kind, SyncState
 from functions.services.corrections.follow_students import Unapplied
+from functions.services.operations.erase_student import Outcome
 from functions.services.operations.survey import Survey
 
 
@@ -440,6 +441,36 @@ class OrganizerList(Answer):
     """Every teacher who is tracked."""
 
     organizers: list[OrganizerAnswer]
+
+
+class ErasedAnswer(Answer):
+    """How many documents of each kind were changed or deleted, or would be."""
+
+    attendance: int = 0
+    sessions: int = 0
+    conferences: int = Field(0, description="In addition to those of the class meetings.")
+    corrections: int = Field(0, description="Those not yet applied to a class meeting; others belong to theirs.")
+    people: int = 0
+    registers: int = 0
+    parked_events: int = 0
+    audit: int = 0
+    remarks: int = 0
+
+
+class ErasureAnswer(Answer):
+    """What came of erasing a student."""
+
+    status: Literal["success", "running"] = Field(
+        description="`running`: time ran out before everything was erased; a job continues, and so does the same call."
+    )
+    dry_run: bool
+    erased: ErasedAnswer
+
+    @classmethod
+    def of(cls, outcome: Outcome) -> Self:
+        """An outcome as it is answered."""
+        status = "success" if outcome.complete else "running"
+        return cls(status=status, dry_run=outcome.dry_run, erased=ErasedAnswer(**outcome.counts))
 
 
 class Trouble(Answer):

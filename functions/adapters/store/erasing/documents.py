@@ -1,0 +1,92 @@
+"""`erasures/{id}`: an erasure that is under way. Domain <-> documents, pure."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+
+from functions.adapters.store.databases.database import Document, Write
+from functions.adapters.store.documents.common import SCHEMA_VERSION, Fields, check_schema
+from functions.adapters.store.erasing.names import ErasedNames
+from functions.domain.erasure import KEPT, Name, NameKind
+from functions.ports.erasures import Erasure, Step
+
+ERASURES = "erasures"
+
+
+def erasure_path(erasure_id: str) -> str:
+    """The document of an erasure."""
+    return f"{ERASURES}/{erasure_id}"
+
+
+def erasure_to_document(erasure: Erasure, *, retention: timedelta | None) -> Fields:
+    """`erasures/{id}`."""
+    kept = min(retention, KEPT) if retention else KEPT
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "expire_at": erasure.begun_at + kept,
+        "person": erasure.person,
+        "names": [{"kind": name.kind.value, "value": name.value} for name in sorted(erasure.names)],
+        "sessions": list(erasure.sessions),
+        "attendees": sorted(erasure.attendees),
+        "step": erasure.step.value,
+        "after": erasure.after,
+        "begun_at": erasure.begun_at,
+        "updated_at": erasure.updated_at,
+        "done": dict(erasure.done),
+    }
+
+
+def erasure_from_document(document: Document) -> Erasure:
+    """What `erasure_to_document` wrote."""
+    fields = document.fields
+    check_schema(fields)
+    return Erasure(
+        erasure_id=document.path.rpartition("/")[2],
+        person=fields["person"],
+        names=frozenset(Name(NameKind(name["kind"]), name["value"]) for name in fields["names"]),
+        sessions=tuple(fields["sessions"]),
+        attendees=frozenset(fields["attendees"]),
+        step=Step(fields["step"]),
+        after=fields["after"],
+        begun_at=fields["begun_at"],
+        updated_at=fields["updated_at"],
+        done=fields["done"],
+        version=document,
+    )
+
+
+def found_writes(
+    name: Name, person: str, names: ErasedNames, *, is_stored: bool, now: datetime, retention: timedelta | None
+) -> list[Write]:
+    """Keep an account that turned out to belong to an erased person from being stored.
+
+    Args:
+        name: The account.
+        person: The token of the person.
+        names: Everybody who is erased.
+        is_stored: Whether something is stored under the account, from when nobody could be asked whose it is: then it
+            is noted that it is to be erased.
+        now: The time.
+        retention: How long personal data is kept.
+    """
+    kept = names.write(name, person)
+    if not is_stored:
+        return [kept]
+    erasure = new_erasure(person, frozenset({name}), now=now)
+    return [kept, Write(erasure_path(erasure.erasure_id), erasure_to_document(erasure, retention=retention))]
+
+
+def new_erasure(person: str, names: frozenset[Name], *, now: datetime) -> Erasure:
+    """An erasure that begins with finding what is stored under some names."""
+    return Erasure(
+        erasure_id=uuid.uuid4().hex,
+        person=person,
+        names=names,
+        sessions=(),
+        attendees=frozenset(),
+        step=Step.FIND,
+        after=None,
+        begun_at=now,
+        updated_at=now,
+    )

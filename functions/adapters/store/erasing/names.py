@@ -1,0 +1,92 @@
+"""`erased/{HMAC}`: which names must not be stored again. Every unit of work asks for it, so it must be cheap."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from functions.adapters.store.databases.database import COMMIT_TIME, Database, Document, Query, Where, Write
+from functions.adapters.store.documents.common import SCHEMA_VERSION, check_schema
+from functions.domain.erasure import KEPT, NOBODY, Erased, Name
+from functions.domain.errors import ErasureNotSetUp
+from functions.hints import ERASURE_NOT_SET_UP
+from functions.ports.clock import Clock
+
+ERASED = "erased"
+
+OVERLAP = timedelta(minutes=2)
+"""How far before the last answer the next one begins: a document's time is the time at which the commit was asked for,
+a little before it can be read. https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1#fieldtransform
+"""
+
+
+class ErasedNames:
+    """Everybody who is erased, as it is stored; an instance reads each name once, and then only what is new.
+
+    Args:
+        database: Where the documents are.
+        key: The key of the fingerprints; None if nobody can be erased.
+        clock: The time, for what expires.
+        is_required: Whether nothing may be stored without the key once somebody is erased: a command on somebody's own
+            machine, for one, may lack it.
+    """
+
+    def __init__(self, database: Database, key: bytes | None, *, clock: Clock, is_required: bool = False) -> None:
+        self._is_required = is_required
+        self._database = database
+        self._key = key
+        self._clock = clock
+        self._known: dict[str, tuple[str, datetime]] = {}
+        self._since: datetime | None = None
+        self._last = NOBODY
+
+    @property
+    def key(self) -> bytes | None:
+        """The key of the fingerprints; None if nobody can be erased."""
+        return self._key
+
+    async def load(self) -> Erased:
+        """Everybody who is erased by now.
+
+        Raises:
+            ErasureNotSetUp: Somebody is, and the key is missing.
+        """
+        if self._key is None:
+            if self._is_required and (await self._database.find(Query(ERASED, limit=1))).documents:
+                raise ErasureNotSetUp(
+                    "ERASURE_KEY is not set, so people who were erased here would be stored again.",
+                    hint=ERASURE_NOT_SET_UP,
+                )
+            return NOBODY
+        since = self._since
+        where = (Where("erased_at", ">=", since - OVERLAP),) if since else ()
+        found = await self._database.find(Query(ERASED, where=where, order=("erased_at",)))
+        self._since = max(found.read_at, self._since or found.read_at)
+        for document in found.documents:
+            check_schema(document.fields)
+            name = document.path.rpartition("/")[2]
+            self._known[name] = document.fields["person"], document.fields["expire_at"]
+        now = self._clock()
+        people = {name: person for name, (person, expire_at) in self._known.items() if expire_at > now}
+        if people != self._last.people:
+            # Equal people, the same object: it remembers what it worked out.
+            self._last = Erased(self._key, people) if people else NOBODY
+        return self._last
+
+    async def token(self, name: Name) -> str | None:
+        """The token of the person with a name, as it is stored at this moment."""
+        document = await self._document(name)
+        return document.fields["person"] if document else None
+
+    def write(self, name: Name, token: str) -> Write:
+        """Keeps a name from being stored again."""
+        fields: dict[str, Any] = {
+            "schema_version": SCHEMA_VERSION,
+            "expire_at": self._clock() + KEPT,
+            "erased_at": COMMIT_TIME,
+            "person": token,
+        }
+        return Write(f"{ERASED}/{name.fingerprint(self._key or b'')}", fields)
+
+    async def _document(self, name: Name) -> Document | None:
+        return await self._database.get(f"{ERASED}/{name.fingerprint(self._key or b'')}")

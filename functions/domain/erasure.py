@@ -1,0 +1,288 @@
+"""Erasing a person for good: by which names they are known, and what is stored without them.
+
+This is the only place that decides whether something is about an erased person. Every unit of work passes what it
+reads and what it stores through `Erased`, so a person who was erased is dropped before anything is stored, whichever
+service names them.
+
+Nothing that is kept names the person. A name is kept as its HMAC-SHA256 under a key that only the system has, over the
+name's kind and its compared form: `user/users/123`, `email/ada@school.example` (as `mailbox` compares addresses),
+`student_id/4711`, `participant/conferenceRecords/…/participants/…`. The participant is kept for a guest without an
+account who was assigned to the person. Each HMAC leads to a random token. Conferences and class meetings keep the
+token, so that `counts.erased` counts everybody once.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from enum import StrEnum
+from functools import cached_property
+
+from functions.domain.classes.roster import Assignment, Correction, Override, RosterEntry
+from functions.domain.classes.sessions import ClassSession, Person, Remark
+from functions.domain.conferences.model import Conference, EmailUser, Participant, SignedInUser
+from functions.domain.marking.addresses import current_of, mailbox
+from functions.domain.marking.attendance import attendee_id
+
+KEPT = timedelta(days=180)
+"""How long names are kept from being stored again: no service of Google's reaches back further (Reports: 180 days)."""
+
+SOMEBODY = "erased"
+"""What takes the place of an erased person who decided something about others."""
+
+
+class NameKind(StrEnum):
+    """What a name is."""
+
+    USER = "user"
+    EMAIL = "email"
+    STUDENT_ID = "student_id"
+    PARTICIPANT = "participant"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Name:
+    """A name that somebody is known by, in its compared form; make it with `of`."""
+
+    kind: NameKind
+    value: str
+
+    @classmethod
+    def of(cls, kind: NameKind, value: str) -> Name:
+        """The name in the form in which it is compared."""
+        return cls(kind, mailbox(value) if kind is NameKind.EMAIL else value)
+
+    def fingerprint(self, key: bytes) -> str:
+        """What is kept of the name: nobody without the key can tell which name it is, nor try some."""
+        return hmac.new(key, f"{self.kind.value}/{self.value}".encode(), hashlib.sha256).hexdigest()
+
+
+@dataclass(frozen=True)
+class Erased:
+    """Everybody who is erased.
+
+    Attributes:
+        key: The key of the fingerprints.
+        people: By the fingerprint of each of their names, the token of the person.
+        attendees: Ids of attendance that is being erased, whatever it is named by: an address that was given on means
+            the person in one class meeting and somebody else in another.
+    """
+
+    key: bytes = b""
+    people: Mapping[str, str] = field(default_factory=dict)
+    attendees: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def _known(self) -> dict[Name, str | None]:
+        return {}
+
+    def __bool__(self) -> bool:
+        """Whether anybody is erased."""
+        return bool(self.people or self.attendees)
+
+    def token(self, *names: Name | None) -> str | None:
+        """The token of the person with one of these names; None if nobody with one of them is erased."""
+        if not self.people:
+            return None
+        for name in names:
+            if name is None:
+                continue
+            if name not in self._known:
+                self._known[name] = self.people.get(name.fingerprint(self.key))
+            if found := self._known[name]:
+                return found
+        return None
+
+    def user(self, user: str | None) -> str | None:
+        """The token of the person with an account, `users/{id}`."""
+        return self.token(Name(NameKind.USER, user)) if user else None
+
+    def email(self, email: str | None) -> str | None:
+        """The token of the person with an address."""
+        return self.token(Name.of(NameKind.EMAIL, email)) if email else None
+
+    def participant(self, participant: Participant) -> str | None:
+        """The token of the person that a participant is."""
+        return self.token(*names_of(participant))
+
+    def entry(self, entry: RosterEntry) -> str | None:
+        """The token of the person that a roster names."""
+        return self.token(*names_of_entry(entry))
+
+    def person(self, person: Person) -> str | None:
+        """The token of the person that an account belongs to: by the account, or by an address that it has now."""
+        return self.token(
+            Name(NameKind.USER, person.user), *(Name.of(NameKind.EMAIL, email) for email in current_of(person))
+        ) or (self.token(*_of_student(person.student.student_id, person.student.email)) if person.student else None)
+
+    # --- What is stored without them ---
+
+    def conference(self, conference: Conference) -> Conference:
+        """A conference without those who were in it and are erased."""
+        if not self.people:
+            return conference
+        found: dict[str, None] = dict.fromkeys(conference.erased)
+        snapshot, interruption = conference.snapshot, conference.interruption
+        if snapshot:
+            kept = tuple(p for p in snapshot.participants if not self._noted(self.participant(p), found))
+            if len(kept) < len(snapshot.participants):
+                snapshot = replace(snapshot, participants=kept)
+        if interruption:
+            read = tuple(one for one in interruption.participants if not self._noted(self.participant(one[0]), found))
+            if len(read) < len(interruption.participants):
+                interruption = replace(interruption, participants=read)
+        erased = tuple(sorted(found))
+        if (snapshot, interruption, erased) == (conference.snapshot, conference.interruption, conference.erased):
+            return conference
+        return replace(conference, snapshot=snapshot, interruption=interruption, erased=erased)
+
+    def session(self, session: ClassSession) -> ClassSession:
+        """A class meeting without those of its roster who are erased."""
+        if not self:
+            return session
+        plan = session.plan
+        found: dict[str, None] = dict.fromkeys(plan.erased)
+        roster = tuple(
+            entry for entry in plan.roster if not self._noted(self._entry_in(session.session_id, entry), found)
+        )
+        after = replace(
+            plan,
+            roster=roster,
+            named_before=tuple((box, at) for box, at in plan.named_before if not self.email(box)),
+            attached=tuple(replace(one, by=SOMEBODY) if self.email(one.by) else one for one in plan.attached),
+            erased=tuple(sorted(found)),
+        )
+        return session if after == plan else replace(session, plan=after)
+
+    def correction(self, correction: Correction) -> Correction | None:
+        """A correction; None if it is about somebody who is erased."""
+        if not self:
+            return correction
+        if correction.attendee_id in self.attendees or self.token(*names_of_correction(correction)):
+            return None
+        if isinstance(correction, Assignment) and (before := correction.remembered_before):
+            gone = self.token(*_of_student(before.student_id, before.email)) or self.email(before.by)
+            correction = replace(correction, remembered_before=None) if gone else correction
+        if self.email(correction.decision.by):
+            return replace(correction, decision=replace(correction.decision, by=SOMEBODY))
+        return correction
+
+    def remark(self, remark: Remark) -> Remark | None:
+        """What is to be marked again; None if it was only about people who are erased."""
+        if not self.people:
+            return remark
+        left = tuple(account for account in remark.accounts if not self.entry(account))
+        if left == remark.accounts:
+            return remark
+        return replace(remark, accounts=left) if left else None
+
+    def mentioned_in(self, text: str) -> bool:
+        """Whether a message names somebody who is erased, as far as it can be read."""
+        return bool(self.people) and any(self.token(name) for name in names_in(text))
+
+    def _entry_in(self, session_id: str, entry: RosterEntry) -> str | None:
+        return self.entry(entry) or (self.attendees.get(attendee_id(session_id, entry.key)) if self.attendees else None)
+
+    @staticmethod
+    def _noted(token: str | None, found: dict[str, None]) -> str | None:
+        if token:
+            found[token] = None
+        return token
+
+
+NOBODY = Erased()
+"""When nobody is erased."""
+
+
+def names_of(participant: Participant) -> list[Name]:
+    """What Meet or a report names a participant by; what somebody typed is no name."""
+    user, names = participant.user, [Name(NameKind.PARTICIPANT, participant.name)]
+    if isinstance(user, SignedInUser | EmailUser) and user.user:
+        names.append(Name(NameKind.USER, user.user))
+    if isinstance(user, EmailUser):
+        names.append(Name.of(NameKind.EMAIL, user.email))
+    return names
+
+
+def names_of_entry(entry: RosterEntry) -> list[Name]:
+    """What a roster names a student by."""
+    named = _of_student(entry.student_id, entry.email)
+    return [*named, Name(NameKind.USER, entry.user)] if entry.user else named
+
+
+def names_of_correction(correction: Correction) -> list[Name]:
+    """What a correction names the student by that it is about; nothing for one about a device in a room."""
+    match correction:
+        case Override():
+            return _of_student(correction.student_id, correction.email)
+        case Assignment():
+            named = _of_student(correction.student_id, correction.email)
+            return [*named, Name(NameKind.USER, correction.user)] if correction.user else named
+        case _:
+            return []
+
+
+def _of_student(student_id: str | None, email: str | None) -> list[Name]:
+    by_id = [Name(NameKind.STUDENT_ID, student_id)] if student_id else []
+    return [*by_id, Name.of(NameKind.EMAIL, email)] if email else by_id
+
+
+_ADDRESS = re.compile(r"[^\s\"'<>()\[\]{},;:\\/|=&?]+@[^\s\"'<>()\[\]{},;:\\/|=&?@]+")
+_USER = re.compile(r"users/\d+")
+_STUDENT_ID = "student_id"
+
+
+def names_in(text: str) -> frozenset[Name]:
+    """The addresses and accounts that a message names, and its `student_id` fields; what it carries encoded too."""
+    return frozenset(name for part in _readable(text) for name in _names_in(part))
+
+
+def _names_in(text: str) -> Iterator[Name]:
+    for address in _ADDRESS.findall(text):
+        yield Name.of(NameKind.EMAIL, address.rstrip("."))
+    for user in _USER.findall(text):
+        yield Name(NameKind.USER, user)
+    for name, value in _strings(text):
+        if name == _STUDENT_ID:
+            yield Name(NameKind.STUDENT_ID, value)
+
+
+def _readable(text: str, *, depth: int = 3) -> Iterator[str]:
+    """A text, and what its strings hold as base64, as the data of a Pub/Sub message does."""
+    yield text
+    if depth:
+        for _, value in _strings(text):
+            try:
+                decoded = base64.b64decode(value, validate=True).decode()
+            except ValueError:
+                continue
+            if decoded:
+                yield from _readable(decoded, depth=depth - 1)
+
+
+def _strings(text: str) -> Iterable[tuple[str, str]]:
+    """The strings in a JSON text, each with the name of its field; a text that is no JSON is one itself."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return [("", text)]
+    found: list[tuple[str, str]] = []
+    left: list[tuple[str, object]] = [("", value)]
+    while left:
+        name, item = left.pop()
+        match item:
+            case str():
+                found.append((name, item))
+            case dict():
+                left += [(str(key), inner) for key, inner in item.items()]
+            case list():
+                left += [(name, inner) for inner in item]
+            case _:
+                pass
+    return found
