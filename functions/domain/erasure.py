@@ -24,10 +24,11 @@ from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
 
-from functions.domain.classes.roster import Assignment, Correction, Override, RosterEntry
+from functions.domain.classes.roster import Assignment, Correction, Override, Remembered, RosterEntry
 from functions.domain.classes.sessions import ClassSession, Person, Remark
-from functions.domain.conferences.model import Conference, EmailUser, Participant, SignedInUser
-from functions.domain.marking.addresses import current_of, mailbox
+from functions.domain.classes.timetable import Room
+from functions.domain.conferences.model import Conference, EmailUser, Organizer, Participant, SignedInUser
+from functions.domain.marking.addresses import current_of, mailbox, mailboxes
 from functions.domain.marking.attendance import attendee_id
 
 KEPT = timedelta(days=180)
@@ -70,12 +71,16 @@ class Erased:
     Attributes:
         key: The key of the fingerprints.
         people: By the fingerprint of each of their names, the token of the person.
+        kinds: By token, which kinds of names are known of the person. A person with a `student_id` is nobody with
+            another one, and a person with an account is nobody with another one: an address that they share, or that
+            was given on, does not make them one person.
         attendees: Ids of attendance that is being erased, whatever it is named by: an address that was given on means
             the person in one class meeting and somebody else in another.
     """
 
     key: bytes = b""
     people: Mapping[str, str] = field(default_factory=dict)
+    kinds: Mapping[str, frozenset[NameKind]] = field(default_factory=dict)
     attendees: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
@@ -86,16 +91,30 @@ class Erased:
         """Whether anybody is erased."""
         return bool(self.people or self.attendees)
 
-    def token(self, *names: Name | None) -> str | None:
-        """The token of the person with one of these names; None if nobody with one of them is erased."""
+    def token(self, name: Name) -> str | None:
+        """The token of the person with a name; None if nobody with it is erased."""
         if not self.people:
             return None
-        for name in names:
-            if name is None:
+        if name not in self._known:
+            self._known[name] = self.people.get(name.fingerprint(self.key))
+        return self._known[name]
+
+    def somebody(
+        self, *, student_id: str | None = None, user: str | None = None, emails: Iterable[str | None] = ()
+    ) -> str | None:
+        """The token of the person who is named so: by the strongest name, an address only where nothing contradicts.
+
+        Somebody with another `student_id` or another account than the erased person is somebody else.
+        """
+        if student_id and (found := self.token(Name(NameKind.STUDENT_ID, student_id))):
+            return found
+        if (found := self.user(user)) and not (student_id and self._has(found, NameKind.STUDENT_ID)):
+            return found
+        for email in emails:
+            found = self.token(Name.of(NameKind.EMAIL, email)) if email else None
+            if found is None or (student_id and self._has(found, NameKind.STUDENT_ID)):
                 continue
-            if name not in self._known:
-                self._known[name] = self.people.get(name.fingerprint(self.key))
-            if found := self._known[name]:
+            if not (user and self._has(found, NameKind.USER)):
                 return found
         return None
 
@@ -104,22 +123,39 @@ class Erased:
         return self.token(Name(NameKind.USER, user)) if user else None
 
     def email(self, email: str | None) -> str | None:
-        """The token of the person with an address."""
-        return self.token(Name.of(NameKind.EMAIL, email)) if email else None
+        """The token of the person with an address, where nothing else is known of who is meant."""
+        return self.somebody(emails=[email])
 
     def participant(self, participant: Participant) -> str | None:
         """The token of the person that a participant is."""
-        return self.token(*names_of(participant))
+        if guest := self.token(Name(NameKind.PARTICIPANT, participant.name)):
+            return guest
+        match participant.user:
+            case SignedInUser(user=user):
+                return self.somebody(user=user)
+            case EmailUser(email=email, user=known):
+                return self.somebody(user=known, emails=[email])
+            case _:
+                return None
 
     def entry(self, entry: RosterEntry) -> str | None:
         """The token of the person that a roster names."""
-        return self.token(*names_of_entry(entry))
+        return self.somebody(student_id=entry.student_id, user=entry.user, emails=[entry.email])
 
     def person(self, person: Person) -> str | None:
         """The token of the person that an account belongs to: by the account, or by an address that it has now."""
-        return self.token(
-            Name(NameKind.USER, person.user), *(Name.of(NameKind.EMAIL, email) for email in current_of(person))
-        ) or (self.token(*_of_student(person.student.student_id, person.student.email)) if person.student else None)
+        return self.somebody(user=person.user, emails=current_of(person))
+
+    def given_on(self, person: Person) -> frozenset[Name]:
+        """Addresses of erased people that this account, which is somebody else's, has by now."""
+        if not self.people or self.person(person):
+            return frozenset()
+        names = (Name.of(NameKind.EMAIL, email) for email in current_of(person))
+        return frozenset(name for name in names if self.token(name))
+
+    def _has(self, token: str, kind: NameKind) -> bool:
+        """Whether a name of a kind is known of a person; where nothing is known of that, it is taken to be so."""
+        return kind in self.kinds.get(token, _IDENTIFYING)
 
     # --- What is stored without them ---
 
@@ -137,10 +173,22 @@ class Erased:
             read = tuple(one for one in interruption.participants if not self._noted(self.participant(one[0]), found))
             if len(read) < len(interruption.participants):
                 interruption = replace(interruption, participants=read)
+        organizer = self._owner(conference.organizer)
         erased = tuple(sorted(found))
-        if (snapshot, interruption, erased) == (conference.snapshot, conference.interruption, conference.erased):
-            return conference
-        return replace(conference, snapshot=snapshot, interruption=interruption, erased=erased)
+        after = replace(conference, organizer=organizer, snapshot=snapshot, interruption=interruption, erased=erased)
+        return conference if after == conference else after
+
+    def room(self, room: Room) -> Room:
+        """A room, which is nobody's if it was an erased person's."""
+        owner = self._owner(room.owner) if self.people else room.owner
+        return room if owner is room.owner else replace(room, owner=owner)
+
+    def organizer(self, organizer: Organizer) -> str | None:
+        """The token of the person whose call it is."""
+        return self.somebody(user=organizer.user, emails=[organizer.email])
+
+    def _owner(self, organizer: Organizer) -> Organizer:
+        return Organizer() if self.organizer(organizer) else organizer
 
     def session(self, session: ClassSession) -> ClassSession:
         """A class meeting without those of its roster who are erased."""
@@ -149,12 +197,19 @@ class Erased:
         plan = session.plan
         found: dict[str, None] = dict.fromkeys(plan.erased)
         roster = tuple(
-            entry for entry in plan.roster if not self._noted(self._entry_in(session.session_id, entry), found)
+            replace(entry, user=None) if self.user(entry.user) else entry
+            for entry in plan.roster
+            if not self._noted(self._entry_in(session.session_id, entry), found)
         )
+        teachers = plan.teachers
+        if plan.scheduled is None:  # then they are who organized the call, and nobody named them
+            teachers = tuple(email for email in teachers if not self.email(email))
+        named = mailboxes([*teachers, *(entry.email for entry in roster if entry.email)])
         after = replace(
             plan,
             roster=roster,
-            named_before=tuple((box, at) for box, at in plan.named_before if not self.email(box)),
+            teachers=teachers,
+            named_before=tuple((box, at) for box, at in plan.named_before if box in named or not self.email(box)),
             attached=tuple(replace(one, by=SOMEBODY) if self.email(one.by) else one for one in plan.attached),
             erased=tuple(sorted(found)),
         )
@@ -164,14 +219,31 @@ class Erased:
         """A correction; None if it is about somebody who is erased."""
         if not self:
             return correction
-        if correction.attendee_id in self.attendees or self.token(*names_of_correction(correction)):
+        if correction.attendee_id in self.attendees or self.about(correction):
             return None
-        if isinstance(correction, Assignment) and (before := correction.remembered_before):
-            gone = self.token(*_of_student(before.student_id, before.email)) or self.email(before.by)
-            correction = replace(correction, remembered_before=None) if gone else correction
+        if isinstance(correction, Assignment) and correction.remembered_before:
+            before = self.remembered(correction.remembered_before)
+            correction = replace(correction, remembered_before=before)
         if self.email(correction.decision.by):
             return replace(correction, decision=replace(correction.decision, by=SOMEBODY))
         return correction
+
+    def about(self, correction: Correction) -> str | None:
+        """The token of the person that a correction is about, or whose account it assigns."""
+        match correction:
+            case Override():
+                return self.somebody(student_id=correction.student_id, emails=[correction.email])
+            case Assignment():
+                student = self.somebody(student_id=correction.student_id, emails=[correction.email])
+                return student or self.user(correction.user)
+            case _:
+                return None
+
+    def remembered(self, student: Remembered | None) -> Remembered | None:
+        """The student that an account is remembered as; None if that one is erased."""
+        if student is None or self.somebody(student_id=student.student_id, emails=[student.email]):
+            return None
+        return replace(student, by=SOMEBODY) if self.email(student.by) else student
 
     def remark(self, remark: Remark) -> Remark | None:
         """What is to be marked again; None if it was only about people who are erased."""
@@ -196,41 +268,10 @@ class Erased:
         return token
 
 
+_IDENTIFYING = frozenset({NameKind.STUDENT_ID, NameKind.USER})
+
 NOBODY = Erased()
 """When nobody is erased."""
-
-
-def names_of(participant: Participant) -> list[Name]:
-    """What Meet or a report names a participant by; what somebody typed is no name."""
-    user, names = participant.user, [Name(NameKind.PARTICIPANT, participant.name)]
-    if isinstance(user, SignedInUser | EmailUser) and user.user:
-        names.append(Name(NameKind.USER, user.user))
-    if isinstance(user, EmailUser):
-        names.append(Name.of(NameKind.EMAIL, user.email))
-    return names
-
-
-def names_of_entry(entry: RosterEntry) -> list[Name]:
-    """What a roster names a student by."""
-    named = _of_student(entry.student_id, entry.email)
-    return [*named, Name(NameKind.USER, entry.user)] if entry.user else named
-
-
-def names_of_correction(correction: Correction) -> list[Name]:
-    """What a correction names the student by that it is about; nothing for one about a device in a room."""
-    match correction:
-        case Override():
-            return _of_student(correction.student_id, correction.email)
-        case Assignment():
-            named = _of_student(correction.student_id, correction.email)
-            return [*named, Name(NameKind.USER, correction.user)] if correction.user else named
-        case _:
-            return []
-
-
-def _of_student(student_id: str | None, email: str | None) -> list[Name]:
-    by_id = [Name(NameKind.STUDENT_ID, student_id)] if student_id else []
-    return [*by_id, Name.of(NameKind.EMAIL, email)] if email else by_id
 
 
 _ADDRESS = re.compile(r"[^\s\"'<>()\[\]{},;:\\/|=&?]+@[^\s\"'<>()\[\]{},;:\\/|=&?@]+")

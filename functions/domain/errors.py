@@ -76,6 +76,15 @@ class WrongSetting(AttendanceError):
     default_hint = "Set the variable on the function and deploy again. Undelivered messages are kept."
 
 
+class ErasureNotSetUp(WrongSetting):
+    """There is no key for what is kept of erased people's names: nobody can be erased, and they could be stored again.
+
+    A message that meets it is delivered again, and nothing is stored until the key is there.
+    """
+
+    reason = "erasure-not-set-up"
+
+
 class ReadTooOld(AttendanceError):
     """The moment to read is more than an hour ago, or the store does not read it for another reason."""
 
@@ -197,12 +206,6 @@ class CalendarNotInUse(NeedsOperator):
 
     reason = "calendar-not-in-use"
     default_hint = "Set CALENDAR_API_ENDPOINT, or leave it out where the real services are used."
-
-
-class ErasureNotSetUp(NeedsOperator):
-    """Nobody can be erased for good, because there is no key for what is kept of their names."""
-
-    reason = "erasure-not-set-up"
 
 
 class CalendarLinkFailed(NeedsOperator):
@@ -371,6 +374,27 @@ class PersonTeaches(Refused):
     default_hint = (
         "Nothing was written. Stop tracking the teacher (DELETE /api/organizers/{user_id}) and name other teachers in "
         "the classes (PATCH /api/schedule/class/{session_id}); then erase the person."
+    )
+
+
+class PersonNotUnique(Refused):
+    """It cannot be told which one person is to be erased."""
+
+    reason = "person-not-unique"
+    default_hint = (
+        "Nothing was written. Ask with what identifies one person: the student_id of the LMS, or the id of the Google "
+        "account (users/ID). If the account itself is the problem, ask with the student_id."
+    )
+
+
+class AccountAssigned(Refused):
+    """Another student used an account of the person in a class meeting: erasing it would take that student's time."""
+
+    reason = "account-assigned"
+    default_hint = (
+        "Nothing was written. Set the other student's mark by hand (PUT /api/sessions/{session_id}/overrides) and undo "
+        "the assignment (POST /api/sessions/{session_id}/attendance/{attendee_id}/assign with email null). Then erase "
+        "the person."
     )
 
 

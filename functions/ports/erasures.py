@@ -8,7 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from functions.domain.erasure import Name
+from functions.domain.classes.sessions import AuditEntry
+from functions.domain.erasure import Erased, Name
 
 
 class Step(StrEnum):
@@ -19,13 +20,20 @@ class Step(StrEnum):
     CONFERENCES = "conferences"
     CORRECTIONS = "corrections"
     PEOPLE = "people"
+    SPACES = "spaces"
     REGISTERS = "registers"
     PARKED_EVENTS = "parked_events"
     AUDIT = "audit"
     REMARKS = "remarks"
     SETTLE_SESSIONS = "settle_sessions"
     """From here on the names are not known any more: what was stored meanwhile is looked through by fingerprints."""
+    SETTLE_CONFERENCES = "settle_conferences"
+    SETTLE_CORRECTIONS = "settle_corrections"
     SETTLE_PEOPLE = "settle_people"
+    SETTLE_SPACES = "settle_spaces"
+    SETTLE_REGISTERS = "settle_registers"
+    SETTLE_PARKED_EVENTS = "settle_parked_events"
+    SETTLE_REMARKS = "settle_remarks"
     DONE = "done"
 
     @property
@@ -37,7 +45,13 @@ class Step(StrEnum):
     @property
     def settling(self) -> bool:
         """Whether everything that was stored is erased."""
-        return self in {Step.SETTLE_SESSIONS, Step.SETTLE_PEOPLE, Step.DONE}
+        return self is Step.DONE or self.value.startswith("settle_")
+
+    @property
+    def seen_first(self) -> Step:
+        """The step that this one does a second time; itself if it does nothing again."""
+        again = self.value.removeprefix("settle_")
+        return Step(again) if self.settling and again != Step.SESSIONS.value else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +63,14 @@ class Subject:
         sessions: Ids of the class meetings in which the person has attendance, or stands on the roster.
         attendees: The ids of that attendance.
         attendance: How many attendance documents there are.
-        teaches: Whether the person is tracked as a teacher, teaches a class meeting or organized a call.
+        left: How many accounts and addresses go with the person and are left, because others have or had them too.
     """
 
     names: frozenset[Name]
     sessions: tuple[str, ...] = ()
     attendees: frozenset[str] = frozenset()
     attendance: int = 0
-    teaches: bool = False
+    left: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +129,19 @@ class Erasures(Protocol):
         """Whether there is a key, without which nobody can be erased for good."""
 
     async def find(self, name: str) -> Subject | None:
-        """Who has a `student_id`, an account (`123`, `users/123`) or an address, a former one too; None for nobody."""
+        """Who has a `student_id`, an account (`123`, `users/123`) or an address, a former one too; None for nobody.
+
+        Raises:
+            PersonNotUnique: It cannot be told which one person is meant.
+            PersonTeaches: The name is a teacher's.
+            AccountAssigned: Another student was in a class meeting with an account of the person.
+        """
 
     async def complete(self, subject: Subject) -> Subject:
         """The same person with every name and class meeting that can be found by the names."""
 
-    async def begin(self, subject: Subject) -> Erasure:
-        """Keep the names from being stored again, and note that the person is to be erased, in one commit."""
+    async def begin(self, subject: Subject, note: AuditEntry) -> Erasure:
+        """Keep the names from being stored again, and note the erasure and who asked for it, all in one commit."""
 
     async def get(self, erasure_id: str) -> Erasure | None:
         """An erasure that is not done; None if there is no such one."""
@@ -132,8 +152,24 @@ class Erasures(Protocol):
     async def under_way(self) -> Sequence[Erasure]:
         """Every erasure that is not done."""
 
+    async def everybody(self, erasure: Erasure) -> Erased:
+        """Everybody who is erased by now, with the attendance that an erasure takes out."""
+
+    async def keep(self, erasure: Erasure, names: frozenset[Name]) -> None:
+        """Keep further names of the person from being stored again; the erasure does not have to remember them."""
+
     async def also_known_by(self, erasure: Erasure, names: frozenset[Name]) -> Erasure:
         """Erase further names with the others."""
+
+    async def take_out(self, session_id: str, erasure: Erasure) -> int:
+        """Take the person out of a class meeting that is too large to be marked again, with a few small writes.
+
+        Returns:
+            How many attendance documents went.
+        """
+
+    async def take_out_of_conference(self, record: str, erasure: Erasure) -> bool:
+        """The same for a conference; whether anything was in it."""
 
     async def part(self, erasure: Erasure, *, only_look: bool) -> Part:
         """Do a bounded part of the erasure's step, from CONFERENCES on, as far as documents are changed one by one.

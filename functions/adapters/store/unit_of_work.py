@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from functions.adapters.store.changes.commit import Commit, Wanted
@@ -70,7 +71,7 @@ class DocumentWork(DocumentReader):
         erased = await self._erased
         if not self._attendees:
             return erased
-        return Erased(self._names.key or b"", erased.people, self._attendees)
+        return replace(erased, key=self._names.key or b"", attendees=self._attendees)
 
     def also_erase(self, attendees: Mapping[str, str]) -> None:
         """See the port."""
@@ -204,6 +205,9 @@ class DocumentWork(DocumentReader):
         commit = Commit(wanted, self._stored, now=self._clock(), retention=self._retention, erased=erased)
         writes, changes = await commit.writes()
         for name, person in found.items():
+            if person is None:
+                writes.append(self._names.freed(name))
+                continue
             stored = Query("attendance", (Where("user", "==", name.value),), group=True, limit=1)
             is_stored = bool((await self._database.find(stored)).documents)
             writes += found_writes(

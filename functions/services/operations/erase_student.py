@@ -20,8 +20,8 @@ from datetime import datetime, timedelta
 from functions.domain.classes.calendar import to_follow
 from functions.domain.classes.roster import Assignment
 from functions.domain.classes.sessions import AuditEntry, Caller, ClassSession
-from functions.domain.erasure import Name, NameKind, names_of, names_of_correction
-from functions.domain.errors import ErasureNotSetUp, PersonNotFound, PersonTeaches
+from functions.domain.erasure import Name, NameKind
+from functions.domain.errors import DocumentsRefused, ErasureNotSetUp, PersonNotFound
 from functions.domain.marking.attendance import attendee_id
 from functions.hints import ERASURE_NOT_SET_UP
 from functions.ports.erasures import Erasure, Erasures, Part, Step, Subject
@@ -59,11 +59,13 @@ class Outcome:
         complete: Whether everything that was stored was gone through; else a job goes on.
         dry_run: Whether it was only looked.
         counts: How many documents of each kind were changed or deleted, or would be.
+        left: How many accounts and addresses go with the person and are left, because others have or had them too.
     """
 
     complete: bool
     dry_run: bool
     counts: Mapping[str, int] = field(default_factory=dict)
+    left: int = 0
 
 
 async def erase(name: str, *, dry_run: bool, caller: Caller, entry_id: str, deps: Deps) -> Outcome:
@@ -71,25 +73,24 @@ async def erase(name: str, *, dry_run: bool, caller: Caller, entry_id: str, deps
 
     Raises:
         PersonNotFound: No document names such a person; nothing was written.
+        PersonNotUnique: It cannot be told which one person is meant; nothing was written.
         PersonTeaches: The person is a teacher here; nothing was written.
+        AccountAssigned: Another student used an account of the person; nothing was written.
         ErasureNotSetUp: There is no key, so the person would come back with the next reading; nothing was written.
         Retryable: The store did not answer; what is left is done by the next call, or by `sync-due`.
     """
     erasures = _required(deps)
     erasure = await erasures.of(name)
+    if erasure and not erasure.step.settling:
+        # It is settled who is meant, and half of what told that may be gone.
+        return await (_look(None, erasure, deps) if dry_run else _carry_on(erasure, for_at_most=CALL, deps=deps))
     subject = await erasures.find(name)
-    if subject is None and (erasure is None or erasure.step.settling):
+    if subject is None:
         raise PersonNotFound("Nothing is stored about a person with this student_id, account or address.")
-    if subject and subject.teaches:
-        raise PersonTeaches("The person teaches here, or organized a call that is stored.")
     if dry_run:
-        return await _look(subject, erasure, deps)
-    if erasure is None or erasure.step.settling:
-        erasure = await erasures.begin(subject) if subject else erasure
-        await _note(entry_id, caller, deps)
-    if erasure is None:
-        raise PersonNotFound("Nothing is stored about this person any more.")
-    return await _carry_on(erasure, for_at_most=CALL, deps=deps)
+        return await _look(subject, None, deps)
+    erasure = await erasures.begin(subject, AuditEntry(entry_id, None, caller.email, "student.erased", {}, {}))
+    return replace(await _carry_on(erasure, for_at_most=CALL, deps=deps), left=subject.left)
 
 
 async def carry_on(erasure_id: str, *, deps: Deps) -> int:
@@ -134,15 +135,6 @@ def _required(deps: Deps) -> Erasures:
     return deps.erasures
 
 
-async def _note(entry_id: str, caller: Caller, deps: Deps) -> None:
-    """Keep that somebody was erased, and who asked for it; not who it was."""
-
-    async def decide(work: Work) -> None:
-        work.note(AuditEntry(entry_id, None, caller.email, "student.erased", {}, {}))
-
-    await deps.store.transact(decide)
-
-
 async def _look(subject: Subject | None, erasure: Erasure | None, deps: Deps) -> Outcome:
     """What would be changed, as far as it can be told within the time of a call. Nothing is written."""
     erasures, ends_at = _required(deps), deps.clock() + CALL
@@ -160,7 +152,8 @@ async def _look(subject: Subject | None, erasure: Erasure | None, deps: Deps) ->
         counts[looked.step.value] += part.changed + len(part.conferences)
         looked = replace(looked, after=part.after, step=looked.step if part.after else looked.step.following)
     counts["sessions"] = len(sessions)
-    return Outcome(complete=looked.step.settling, dry_run=True, counts=dict(counts))
+    left = subject.left if subject else 0
+    return Outcome(complete=looked.step.settling, dry_run=True, counts=dict(counts), left=left)
 
 
 async def _carry_on(erasure: Erasure, *, for_at_most: timedelta, deps: Deps) -> Outcome:
@@ -220,27 +213,32 @@ async def _sessions(erasure: Erasure, deps: Deps) -> Erasure:
 async def _units_of_work(erasure: Erasure, part: Part, deps: Deps) -> Erasure:
     """Store conferences without the person, and mark class meetings without the person."""
     for record in part.conferences:
-        await _erase_conference(record, deps)
-    erasure = _counted(erasure, erasure.step.value, part.changed + len(part.conferences))
+        await _erase_conference(record, erasure, deps)
+    erasure = _counted(erasure, erasure.step.seen_first.value, part.changed + len(part.conferences))
     for session_id in dict.fromkeys(part.sessions):
         erasure = await _erase_in(session_id, erasure, deps)
     return erasure
 
 
-async def _erase_conference(record: str, deps: Deps) -> None:
+async def _erase_conference(record: str, erasure: Erasure, deps: Deps) -> None:
     async def decide(work: Work) -> None:
         conference = await work.conference(record)
         if conference:
             work.put_conference(conference)
 
-    await deps.store.transact(decide)
+    try:
+        await deps.store.transact(decide)
+    except DocumentsRefused as refused:
+        _log_refusal(refused)
+        await _required(deps).take_out_of_conference(record, erasure)
 
 
 async def _erase_in(session_id: str, erasure: Erasure, deps: Deps) -> Erasure:
-    """Take the person out of a class meeting and of its conferences, in one commit with its marks."""
-    guests = await _assigned_guests(session_id, erasure, deps)
-    if not guests <= erasure.names:
-        erasure = await _required(deps).also_known_by(erasure, guests)
+    """Take the person out of a class meeting and of its conferences, in one commit with its marks.
+
+    Of a class meeting that is too large for one commit, the person is taken out in small ones, and no mark is computed.
+    """
+    await _keep_guests(session_id, erasure, deps)
     attendees = dict.fromkeys(erasure.attendees, erasure.person)
 
     async def decide(work: Work) -> bool:
@@ -262,7 +260,11 @@ async def _erase_in(session_id: str, erasure: Erasure, deps: Deps) -> Erasure:
         return planned is not session
 
     async with deps.turns.of(session_id):
-        follows, changes = await deps.store.transact(decide)
+        try:
+            follows, changes = await deps.store.transact(decide)
+        except DocumentsRefused as refused:
+            _log_refusal(refused)
+            return await _take_out(session_id, erasure, deps)
     if follows:
         await deps.jobs.publish([Job(FOLLOW, {"session_id": session_id})])
     change = changes.get(session_id)
@@ -270,28 +272,44 @@ async def _erase_in(session_id: str, erasure: Erasure, deps: Deps) -> Erasure:
     return _counted(_counted(erasure, "sessions", 1), "attendance", len(gone))
 
 
-async def _assigned_guests(session_id: str, erasure: Erasure, deps: Deps) -> frozenset[Name]:
-    """The participants who were assigned to the person in a class meeting: Meet goes on naming them."""
+async def _take_out(session_id: str, erasure: Erasure, deps: Deps) -> Erasure:
+    """Take the person out of a class meeting and of each of its conferences, one after the other."""
+    erasures = _required(deps)
+    session = await deps.store.reader().session(session_id)
+    for record in _records(session) if session else ():
+        await erasures.take_out_of_conference(record, erasure)
+    gone = await erasures.take_out(session_id, erasure)
+    if session and session.plan.calendar:
+        await deps.jobs.publish([Job(FOLLOW, {"session_id": session_id})])
+    return _counted(_counted(erasure, "sessions", 1), "attendance", gone)
+
+
+def _log_refusal(refused: DocumentsRefused) -> None:
+    log.warning("erasure.refused", extra={"reason": refused.reason, "detail": refused.message})
+
+
+async def _keep_guests(session_id: str, erasure: Erasure, deps: Deps) -> None:
+    """Keep guests without an account, who were assigned to the person in a class meeting, from being stored again.
+
+    Meet goes on naming them, by what they typed. A guest with an account is that account's owner again.
+    """
     reader = deps.store.reader()
     session = await reader.session(session_id)
-    if session is None or not erasure.names:
-        return frozenset()
+    if session is None:
+        return
+    erased = await _required(deps).everybody(erasure)
     corrections = await reader.corrections(session_id)
-    ids = {
-        correction.attendee_id
-        for correction in corrections
-        if isinstance(correction, Assignment) and not erasure.names.isdisjoint(names_of_correction(correction))
-    }
+    assigned = [c for c in corrections if isinstance(c, Assignment) and c.user is None and erased.about(c)]
+    ids = {correction.attendee_id for correction in assigned}
     if not ids:
-        return frozenset()
+        return
     found = set()
     for record in _records(session):
         conference = await reader.conference(record)
         for participant in conference.snapshot.participants if conference and conference.snapshot else ():
-            own = (name.value for name in names_of(participant))
-            if not ids.isdisjoint(attendee_id(session_id, key) for key in own):
+            if attendee_id(session_id, participant.name) in ids:
                 found.add(Name(NameKind.PARTICIPANT, participant.name))
-    return frozenset(found)
+    await _required(deps).keep(erasure, frozenset(found))
 
 
 def _records(session: ClassSession) -> list[str]:

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from functions.domain.classes.roster import Assignment, Decision, Mark, Override, RoomDevice, RosterEntry
-from functions.domain.classes.sessions import Person, Remark
+from functions.domain.classes.roster import Assignment, Decision, Mark, Override, Remembered, RoomDevice, RosterEntry
+from functions.domain.classes.sessions import Person, Plan, Remark
+from functions.domain.classes.timetable import Room
 from functions.domain.conferences.model import (
     AnonymousUser,
     DeviceUser,
@@ -18,6 +19,7 @@ from functions.domain.conferences.model import (
     Identity,
     IdentitySource,
     Interruption,
+    Organizer,
     Participant,
     PhoneUser,
     SignedInUser,
@@ -33,7 +35,9 @@ ADA = [
     Name(NameKind.STUDENT_ID, "4711"),
     Name(NameKind.PARTICIPANT, "conferenceRecords/1/participants/guest"),
 ]
-ERASED = Erased(KEY, {name.fingerprint(KEY): "token" for name in ADA})
+ERASED = Erased(KEY, {name.fingerprint(KEY): "token" for name in ADA}, {"token": frozenset(NameKind)})
+BY_ADDRESS = Erased(KEY, {ADA[1].fingerprint(KEY): "token"}, {"token": frozenset({NameKind.EMAIL})})
+"""When nothing but an address was ever known of her."""
 BY = Decision("head@school.example", None, datetime(2026, 11, 27, tzinfo=UTC))
 
 
@@ -52,7 +56,6 @@ def with_people(*people):
         SignedInUser("users/17", "Ada"),
         EmailUser("adal@gmail.com", None, ""),
         EmailUser("other@school.example", "users/17", ""),
-        EmailUser("ada.l@googlemail.com", "users/99", ""),
     ],
 )
 def test_a_participant_is_dropped_by_account_and_by_address_in_any_spelling(user):
@@ -112,8 +115,8 @@ def test_an_address_that_was_given_on_means_the_person_only_where_the_attendance
     session = replace(planned, plan=replace(planned.plan, roster=(entry,)))
     own = attendee_id(session.session_id, entry.key)
 
-    assert Erased(KEY, {}, {own: "token"}).session(session).plan.roster == ()
-    assert Erased(KEY, {}, {attendee_id("another", entry.key): "token"}).session(session).plan.roster == (entry,)
+    assert Erased(KEY, attendees={own: "token"}).session(session).plan.roster == ()
+    assert Erased(KEY, attendees={attendee_id("another", entry.key): "token"}).session(session).plan.roster == (entry,)
 
 
 def test_corrections_about_the_person_go_and_those_by_the_person_lose_the_name():
@@ -134,8 +137,53 @@ def test_corrections_about_the_person_go_and_those_by_the_person_lose_the_name()
 def test_an_account_is_the_persons_by_an_address_that_it_has_now():
     identity = Identity("users/99", "adal@gmail.com", (), "Ada", IdentitySource.PEOPLE)
 
-    assert ERASED.person(Person("users/99", identity, resolved_at=at(0))) == "token"
-    assert ERASED.person(Person("users/2")) is None
+    assert BY_ADDRESS.person(Person("users/99", identity, resolved_at=at(0))) == "token"
+    assert BY_ADDRESS.person(Person("users/2")) is None
+
+
+def test_the_next_owner_of_an_address_is_somebody_else():
+    identity = Identity("users/99", "adal@gmail.com", (), "Bob", IdentitySource.PEOPLE)
+    owner = Person("users/99", identity, resolved_at=at(0))
+    reported = with_people(participant(EmailUser("ada.l@googlemail.com", "users/99", "")))
+    entry = RosterEntry("ada.l@gmail.com", "4712")
+    planned = lesson()
+    session = replace(planned, plan=replace(planned.plan, roster=(entry,), named_before=(("adal@gmail.com", at(0)),)))
+    override = Override("1", "4712", "adal@gmail.com", Mark.LATE, None, BY)
+
+    assert ERASED.person(owner) is None
+    assert ERASED.given_on(owner) == {Name.of(NameKind.EMAIL, "ada.l@gmail.com")}
+    assert ERASED.conference(reported) is reported
+    assert ERASED.session(session) is session
+    assert ERASED.correction(override) is override
+
+
+def test_an_account_that_came_with_another_students_id_leaves_that_student_on_the_roster_without_it():
+    planned = lesson()
+    session = replace(
+        planned, plan=replace(planned.plan, roster=(RosterEntry("b@school.example", "2", user="users/17"),))
+    )
+
+    assert ERASED.session(session).plan.roster == (RosterEntry("b@school.example", "2"),)
+
+
+def test_somebody_elses_account_that_was_lent_stays_and_is_not_remembered_as_the_person_any_more():
+    decided = (BY.by, BY.at)
+
+    assert ERASED.person(Person("users/2", student=Remembered("4711", None, *decided))) is None
+    assert ERASED.remembered(Remembered("4711", "b@school.example", *decided)) is None
+    assert ERASED.remembered(Remembered("2", "adal@gmail.com", *decided)) == Remembered("2", "adal@gmail.com", *decided)
+
+
+def test_a_call_and_a_room_of_the_person_are_nobodys():
+    conference = replace(call(), organizer=Organizer("users/17", "ada.l@gmail.com"))
+    others = replace(call(), organizer=Organizer("users/2", "b@school.example"))
+    unscheduled = replace(lesson(), plan=Plan(teachers=("adal@gmail.com", "b@school.example")))
+
+    assert ERASED.conference(conference).organizer == Organizer()
+    assert ERASED.conference(others) is others
+    assert ERASED.room(Room("spaces/1", Organizer("users/17"))).owner == Organizer()
+    assert ERASED.room(room := Room("spaces/1", Organizer("users/2"))) is room
+    assert ERASED.session(unscheduled).plan.teachers == ("b@school.example",)
 
 
 def test_what_is_to_be_marked_again_loses_the_person_and_goes_if_nobody_is_left():

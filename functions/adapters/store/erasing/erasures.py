@@ -1,19 +1,23 @@
-"""Erasing a person document by document: what no unit of work changes, in pages that a crash may break off."""
+"""Erasing a person document by document: what no unit of work changes, in pages that a crash may break off.
+
+Every page is looked through by fingerprints alone, so that the second look, when nothing names the person any more, is
+the same as the first.
+"""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
-from functions.adapters.store.databases.database import ABSENT, Database, Document, Query, Where, Write
-from functions.adapters.store.documents.common import check_schema
-from functions.adapters.store.documents.conference import participant_from_document
+from functions.adapters.store.databases.database import ABSENT, COMMIT_TIME, Database, Document, Query, Where, Write
+from functions.adapters.store.documents.attendance import correction_from_document, remembered_to_document
+from functions.adapters.store.documents.common import SCHEMA_VERSION, expiry
 from functions.adapters.store.documents.people import person_from_document
 from functions.adapters.store.documents.remark import remark_from_document
 from functions.adapters.store.documents.session import roster_entry_to_document, session_from_document
+from functions.adapters.store.documents.timetable import room_from_document
 from functions.adapters.store.erasing.documents import (
     ERASURES,
     erasure_from_document,
@@ -22,16 +26,26 @@ from functions.adapters.store.erasing.documents import (
     new_erasure,
 )
 from functions.adapters.store.erasing.names import OVERLAP, ErasedNames
-from functions.adapters.store.erasing.subjects import corrections_about, find_subject
-from functions.adapters.store.paths import person_path, session_path
-from functions.adapters.store.reader import DocumentReader
-from functions.domain.erasure import SOMEBODY, Name, NameKind, names_in, names_of, names_of_entry
-from functions.domain.errors import StoreConflict
+from functions.adapters.store.erasing.subjects import find_subject
+from functions.adapters.store.erasing.surgery import (
+    conference_without,
+    in_order,
+    names_erased,
+    register_without,
+    session_without,
+)
+from functions.adapters.store.paths import attendance_path, conference_path, copy_path, corrections_path, session_path
+from functions.domain.classes.sessions import AuditEntry
+from functions.domain.erasure import SOMEBODY, Erased, Name, NameKind
+from functions.domain.errors import AccountAssigned, PersonNotUnique, PersonTeaches, StoreConflict
 from functions.ports.clock import Clock
 from functions.ports.erasures import Erasure, Part, Step, Subject
 
 LARGE, SMALL = 20, 200
 """How many documents a part looks through: conferences and registers have up to 1 MiB, others some kilobytes."""
+
+AT_A_TIME = 100
+"""How many names one commit keeps."""
 
 
 class DocumentErasures:
@@ -62,8 +76,12 @@ class DocumentErasures:
     async def complete(self, subject: Subject) -> Subject:
         """See the port."""
         names, sessions, attendees = set(subject.names), set(subject.sessions), set(subject.attendees)
-        for name in subject.names:
-            if name.kind is not NameKind.PARTICIPANT and (found := await self.find(name.value)):
+        for name in sorted(subject.names):
+            try:
+                found = await self.find(name.value)
+            except (PersonNotUnique, PersonTeaches, AccountAssigned):
+                continue  # what others have too stays
+            if found:
                 names |= found.names
                 sessions |= set(found.sessions)
                 attendees |= found.attendees
@@ -71,16 +89,29 @@ class DocumentErasures:
             subject, names=frozenset(names), sessions=tuple(sorted(sessions)), attendees=frozenset(attendees)
         )
 
-    async def begin(self, subject: Subject) -> Erasure:
+    async def begin(self, subject: Subject, note: AuditEntry) -> Erasure:
         """See the port."""
-        person = await self._token(subject.names) or uuid.uuid4().hex
-        begun = new_erasure(person, subject.names, now=self._clock())
+        person = await self._token([n for n in subject.names if n.kind is not NameKind.EMAIL])
+        begun = new_erasure(person or uuid.uuid4().hex, subject.names, now=self._clock())
         erasure = replace(begun, sessions=subject.sessions, attendees=subject.attendees, step=Step.SESSIONS)
         path = erasure_path(erasure.erasure_id)
         fields = erasure_to_document(erasure, retention=self._retention)
-        kept = [self._names.write(name, person) for name in sorted(subject.names)]
-        await self._database.commit([Write(path, fields, expecting=ABSENT), *kept])
+        kept = [self._names.write(name, erasure.person) for name in sorted(subject.names)]
+        await self._database.commit([Write(path, fields, expecting=ABSENT), *kept, self._noted(note)])
         return await self._required(erasure.erasure_id)
+
+    def _noted(self, note: AuditEntry) -> Write:
+        fields = {
+            "schema_version": SCHEMA_VERSION,
+            "expire_at": expiry(self._clock(), self._retention),
+            "at": COMMIT_TIME,
+            "by": note.by,
+            "caller": note.caller,
+            "what": note.what,
+            "references": dict(note.references),
+            "marks": {},
+        }
+        return Write(f"audit/{note.entry_id}", fields)
 
     async def get(self, erasure_id: str) -> Erasure | None:
         """See the port."""
@@ -100,135 +131,109 @@ class DocumentErasures:
         """See the port."""
         return [erasure_from_document(document) for document in await self._database.children(ERASURES)]
 
+    async def everybody(self, erasure: Erasure) -> Erased:
+        """See the port."""
+        erased = await self._names.load()
+        attendees = dict.fromkeys(erasure.attendees, erasure.person)
+        return replace(erased, key=self._names.key or b"", attendees=attendees) if attendees else erased
+
+    async def keep(self, erasure: Erasure, names: frozenset[Name]) -> None:
+        """See the port."""
+        writes = [self._names.write(name, erasure.person) for name in sorted(names)]
+        for first in range(0, len(writes), AT_A_TIME):
+            await self._database.commit(writes[first : first + AT_A_TIME])
+
     async def also_known_by(self, erasure: Erasure, names: frozenset[Name]) -> Erasure:
         """See the port."""
-        further = sorted(names - erasure.names)
+        further = names - erasure.names
         if not further:
             return erasure
-        known = replace(erasure, names=erasure.names | names)
-        return await self._save(known, [self._names.write(name, erasure.person) for name in further])
+        await self.keep(erasure, further)
+        return await self._save(replace(erasure, names=erasure.names | names))
 
     async def save(self, erasure: Erasure) -> Erasure:
         """See the port."""
         if erasure.step.settling:
             # From here on nothing that is stored names the person, and neither does this.
             erasure = replace(erasure, names=frozenset(), sessions=(), attendees=frozenset())
-        return await self._save(erasure, [])
+        return await self._save(erasure)
+
+    async def take_out(self, session_id: str, erasure: Erasure) -> int:
+        """See the port."""
+        erased = await self.everybody(erasure)
+        session = await self._database.get(session_path(session_id))
+        if session is None:
+            return 0
+        people, corrections, copy = [
+            await self._database.children(path)
+            for path in (attendance_path(session_id), corrections_path(session_id), copy_path(session_id))
+        ]
+        writes = session_without(session, people, corrections, copy, erased)
+        if writes:
+            await self._database.commit(writes)
+        collection = f"{attendance_path(session_id)}/"
+        return sum(write.path.startswith(collection) for write in writes)
+
+    async def take_out_of_conference(self, record: str, erasure: Erasure) -> bool:
+        """See the port."""
+        document = await self._database.get(conference_path(record))
+        if document is None:
+            return False
+        writes = conference_without(document, await self._parts(document), await self.everybody(erasure))
+        if writes:
+            await self._database.commit(writes)
+        return bool(writes)
 
     async def part(self, erasure: Erasure, *, only_look: bool) -> Part:
         """See the port."""
-        match erasure.step:
-            case Step.CONFERENCES:
-                return await self._conferences(erasure)
-            case Step.CORRECTIONS:
-                return await self._corrections(erasure, only_look=only_look)
-            case Step.PEOPLE:
-                return await self._people(erasure, only_look=only_look)
-            case Step.SETTLE_SESSIONS:
-                return await self._sessions_since(erasure)
-            case _:
-                return await self._documents(erasure, only_look=only_look)
-
-    async def _documents(self, erasure: Erasure, *, only_look: bool) -> Part:
-        """A page of a collection whose documents are changed one by one."""
-        change: Callable[[Document, Erasure], Awaitable[list[Write]]]
+        erased = self._as_if(erasure) if only_look else await self.everybody(erasure)
+        look: dict[Step, Callable[[Erasure, Erased], Awaitable[Part]]] = {
+            Step.CONFERENCES: self._conferences,
+            Step.SETTLE_SESSIONS: self._sessions_since,
+        }
+        step = erasure.step.seen_first
+        if step in look:
+            return await look[step](erasure, erased)
+        change: Callable[[Document, Erased], Awaitable[list[Write] | str]]
         collection, size, change = {
+            Step.CORRECTIONS: ("corrections", SMALL, self._correction),
+            Step.PEOPLE: ("people", SMALL, self._person),
+            Step.SPACES: ("spaces", LARGE, self._room),
             Step.REGISTERS: ("registers", LARGE, self._register),
             Step.PARKED_EVENTS: ("parked_events", LARGE, self._parked),
             Step.AUDIT: ("audit", SMALL, self._audit),
             Step.REMARKS: ("remarks", SMALL, self._remark),
-            Step.SETTLE_PEOPLE: ("people", SMALL, self._person),
-        }[erasure.step]
+        }[step]
         documents, after = await self._page(collection, erasure.after, size)
-        writes = [await change(document, erasure) for document in documents]
-        todo = [write for write in writes if write]
-        for some in todo if not only_look else ():
-            await self._database.commit(some)
-        return Part(changed=len(todo), after=after)
+        changed, sessions = 0, []
+        for document in documents:
+            todo = await change(document, erased)
+            if isinstance(todo, str):
+                sessions.append(todo)
+            elif todo:
+                changed += 1
+                if not only_look:
+                    await self._database.commit(todo)
+        return Part(sessions=sorted(set(sessions)), changed=changed, after=after)
 
-    # --- Conferences and corrections ---
+    def _as_if(self, erasure: Erasure) -> Erased:
+        """What would be erased, if an erasure had begun."""
+        key, kinds = self._names.key or b"", frozenset(name.kind for name in erasure.names)
+        people = {name.fingerprint(key): SOMEBODY for name in erasure.names}
+        return Erased(key, people, {SOMEBODY: kinds}, dict.fromkeys(erasure.attendees, SOMEBODY))
 
-    async def _conferences(self, erasure: Erasure) -> Part:
+    # --- Documents that are changed with others, by units of work ---
+
+    async def _conferences(self, erasure: Erasure, erased: Erased) -> Part:
         documents, after = await self._page("conferences", erasure.after, LARGE)
         conferences, sessions = [], []
         for document in documents:
-            check_schema(document.fields)
-            participants = list(document.fields["participants"])
-            if document.fields["snapshot_documents"] or document.fields.get("interruption"):
-                for part in await self._database.children(f"{document.path}/snapshot"):
-                    participants += part.fields["participants"]
-            if any(not erasure.names.isdisjoint(names_of(participant_from_document(p))) for p in participants):
+            if names_erased(document, await self._parts(document), erased):
                 conferences.append(document.fields["conference_record"])
                 sessions += document.fields["session_ids"]
         return Part(conferences=conferences, sessions=sessions, after=after)
 
-    async def _corrections(self, erasure: Erasure, *, only_look: bool) -> Part:
-        """Those of a class meeting go when it is marked again; those that wait for a class meeting go here."""
-        found = await corrections_about(
-            _of(erasure, NameKind.STUDENT_ID), _of(erasure, NameKind.EMAIL), _of(erasure, NameKind.USER), self._database
-        )
-        sessions, changed = [], 0
-        for document in found:
-            session_id = document.path.split("/")[1]
-            if await self._database.get(session_path(session_id)):
-                sessions.append(session_id)
-                continue
-            changed += 1
-            if not only_look:
-                await self._database.commit([Write(document.path, None)])
-        return Part(sessions=sorted(set(sessions)), changed=changed)
-
-    # --- One document after the other: the writes that take the person out of it ---
-
-    async def _people(self, erasure: Erasure, *, only_look: bool) -> Part:
-        paths = [person_path(user) for user in _of(erasure, NameKind.USER)]
-        found = await self._database.get_many(paths) if paths else {}
-        if found and not only_look:
-            await self._database.commit([Write(path, None) for path in sorted(found)])
-        return Part(changed=len(found))
-
-    async def _register(self, register: Document, erasure: Erasure) -> list[Write]:
-        check_schema(register.fields)
-        parts = await self._database.children(f"{register.path}/parts") if register.fields["parts"] else ()
-        writes = []
-        for document in (register, *parts):
-            left = {key: row for key, row in document.fields["students"].items() if not _is_theirs(row, erasure)}
-            if len(left) < len(document.fields["students"]):
-                writes.append(Write(document.path, {**document.fields, "students": left}, expecting=document))
-        if writes and writes[0].path != register.path:
-            # The register's version stands for its parts too.
-            writes.append(Write(register.path, register.fields, expecting=register))
-        return writes
-
-    async def _parked(self, parked: Document, erasure: Erasure) -> list[Write]:
-        is_theirs = not erasure.names.isdisjoint(names_in(parked.fields["message"]))
-        return [Write(parked.path, None)] if is_theirs else []
-
-    async def _audit(self, entry: Document, erasure: Erasure) -> list[Write]:
-        fields = entry.fields
-        marks = {name: mark for name, mark in fields["marks"].items() if name not in erasure.attendees}
-        references = {name: value for name, value in fields["references"].items() if value not in erasure.attendees}
-        people = {name: SOMEBODY if _is_address(fields[name], erasure) else fields[name] for name in ("by", "caller")}
-        after = {**fields, "marks": marks, "references": references, **people}
-        return [Write(entry.path, after, expecting=entry)] if after != fields else []
-
-    async def _remark(self, document: Document, erasure: Erasure) -> list[Write]:
-        remark = remark_from_document(document.path.rpartition("/")[2], document.fields)
-        left = [account for account in remark.accounts if erasure.names.isdisjoint(names_of_entry(account))]
-        if len(left) == len(remark.accounts):
-            return []
-        accounts = [roster_entry_to_document(account) for account in left]
-        fields = {**document.fields, "accounts": accounts} if left else None
-        return [Write(document.path, fields, expecting=document)]
-
-    async def _person(self, document: Document, _: Erasure) -> list[Write]:
-        erased = await self._names.load()
-        is_theirs = erased.person(person_from_document(document.fields))
-        return [Write(document.path, None, expecting=document)] if is_theirs else []
-
-    # --- What was stored while the erasure began ---
-
-    async def _sessions_since(self, erasure: Erasure) -> Part:
+    async def _sessions_since(self, erasure: Erasure, erased: Erased) -> Part:
         """Class meetings that were written since an erasure began, and name somebody who is erased all the same."""
         since = Where("updated_at", ">=", erasure.begun_at - OVERLAP)
         query = Query("sessions", where=(since,), order=("updated_at",), limit=LARGE)
@@ -236,25 +241,83 @@ class DocumentErasures:
             moment, _, path = erasure.after.partition(" ")
             query = replace(query, after=(datetime.fromisoformat(moment), path))
         found = await self._database.find(query)
-        erased = await self._names.load()
-        reader = DocumentReader(self._database, clock=self._clock)
-        conferences, sessions = [], []
+        sessions = []
         for document in found.documents:
             session = session_from_document(document.fields)
-            theirs = []
-            for record in session.conference_records:
-                conference = await reader.conference(record)
-                if conference and erased.conference(conference) is not conference:
-                    theirs.append(record)
-            if theirs or erased.session(session) is not session:
+            if erased.session(session) is not session:
                 sessions.append(session.session_id)
-            conferences += theirs
         after = " ".join(map(str, found.next_after)).replace(" ", "T", 1) if found.next_after else None
-        return Part(conferences=conferences, sessions=sessions, after=after)
+        return Part(sessions=sessions, after=after)
+
+    async def _correction(self, document: Document, erased: Erased) -> list[Write] | str:
+        """Those of a class meeting go when it is marked again; those that wait for a class meeting go here."""
+        correction = correction_from_document(document.fields)
+        kept = erased.correction(correction)
+        if kept is correction:
+            return []
+        session_id = document.path.split("/")[1]
+        if await self._database.get(session_path(session_id)):
+            return session_id
+        if kept is None:
+            return [Write(document.path, None, expecting=document)]
+        before = getattr(kept, "remembered_before", None)
+        fields = {**document.fields, "by": kept.decision.by}
+        fields |= {"remembered_before": remembered_to_document(before)} if "remembered_before" in fields else {}
+        return [Write(document.path, fields, expecting=document)]
+
+    # --- Documents that are changed one by one: the writes that take the person out ---
+
+    async def _person(self, document: Document, erased: Erased) -> list[Write]:
+        person = person_from_document(document.fields)
+        if erased.person(person):
+            return [Write(document.path, None, expecting=document)]
+        student = erased.remembered(person.student)
+        if student == person.student:
+            return []
+        # Somebody else's account, which was lent to the erased student.
+        fields = {**document.fields, "student": remembered_to_document(student)}
+        return [Write(document.path, fields, expecting=document)]
+
+    async def _room(self, document: Document, erased: Erased) -> list[Write]:
+        room = room_from_document(document.fields)
+        if erased.room(room) is room:
+            return []
+        owner = {"user": None, "email": None}
+        return [Write(document.path, {**document.fields, "owner": owner}, expecting=document)]
+
+    async def _register(self, register: Document, erased: Erased) -> list[Write]:
+        parts = await self._database.children(f"{register.path}/parts") if register.fields["parts"] else ()
+        return register_without(register, in_order(parts), erased)
+
+    async def _parked(self, parked: Document, erased: Erased) -> list[Write]:
+        return [Write(parked.path, None)] if erased.mentioned_in(parked.fields["message"]) else []
+
+    async def _audit(self, entry: Document, erased: Erased) -> list[Write]:
+        fields = entry.fields
+        marks = {name: mark for name, mark in fields["marks"].items() if name not in erased.attendees}
+        references = {name: value for name, value in fields["references"].items() if value not in erased.attendees}
+        people = {name: SOMEBODY if erased.email(fields[name]) else fields[name] for name in ("by", "caller")}
+        after = {**fields, "marks": marks, "references": references, **people}
+        return [Write(entry.path, after, expecting=entry)] if after != fields else []
+
+    async def _remark(self, document: Document, erased: Erased) -> list[Write]:
+        remark = remark_from_document(document.path.rpartition("/")[2], document.fields)
+        left = erased.remark(remark)
+        if left is remark:
+            return []
+        accounts = [roster_entry_to_document(account) for account in left.accounts] if left else []
+        fields = {**document.fields, "accounts": accounts} if left else None
+        return [Write(document.path, fields, expecting=document)]
+
+    async def _parts(self, conference: Document) -> list[Document]:
+        """The documents with the rest of a conference."""
+        if not (conference.fields["snapshot_documents"] or conference.fields.get("interruption")):
+            return []
+        return in_order(await self._database.children(f"{conference.path}/snapshot"))
 
     async def _page(self, collection: str, after: str | None, size: int) -> tuple[Sequence[Document], str | None]:
         """Documents of a collection in the order of their paths, and the last one if others follow."""
-        query = Query(collection, limit=size, after=(after,) if after else None)
+        query = Query(collection, limit=size, after=(after,) if after else None, group=collection == "corrections")
         found = await self._database.find(query)
         return found.documents, str(found.next_after[-1]) if found.next_after else None
 
@@ -264,13 +327,13 @@ class DocumentErasures:
                 return token
         return None
 
-    async def _save(self, erasure: Erasure, further: list[Write]) -> Erasure:
+    async def _save(self, erasure: Erasure) -> Erasure:
         path, stored = erasure_path(erasure.erasure_id), erasure.version
         if not isinstance(stored, Document):
             raise StoreConflict("The erasure was not read from the store.")
         kept = replace(erasure, updated_at=self._clock())
         fields = erasure_to_document(kept, retention=self._retention) if erasure.step is not Step.DONE else None
-        await self._database.commit([Write(path, fields, expecting=stored), *further])
+        await self._database.commit([Write(path, fields, expecting=stored)])
         return kept if fields is None else await self._required(erasure.erasure_id)
 
     async def _required(self, erasure_id: str) -> Erasure:
@@ -278,29 +341,3 @@ class DocumentErasures:
         if erasure is None:
             raise StoreConflict("Somebody else has done the rest of the erasure.")
         return erasure
-
-
-def _of(erasure: Erasure, kind: NameKind) -> list[str]:
-    """The person's names of a kind."""
-    return [name.value for name in sorted(erasure.names) if name.kind is kind]
-
-
-def _is_address(email: str | None, erasure: Erasure) -> bool:
-    return email is not None and Name.of(NameKind.EMAIL, email) in erasure.names
-
-
-def _is_theirs(row: Mapping[str, Any], erasure: Erasure) -> bool:
-    """Whether a row of a register is the person's. Somebody with another id is somebody else."""
-    ids = _of(erasure, NameKind.STUDENT_ID)
-    for saying in (row, *row.get("otherwise", {}).values()):
-        student_id = saying.get("student_id")
-        if student_id and ids:
-            if student_id in ids:
-                return True
-            continue
-        user, emails = saying.get("user"), [saying.get("email"), *(saying.get("emails") or ())]
-        if user and Name(NameKind.USER, user) in erasure.names:
-            return True
-        if any(_is_address(email, erasure) for email in emails):
-            return True
-    return False

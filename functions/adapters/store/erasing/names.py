@@ -7,7 +7,7 @@ from typing import Any
 
 from functions.adapters.store.databases.database import COMMIT_TIME, Database, Document, Query, Where, Write
 from functions.adapters.store.documents.common import SCHEMA_VERSION, check_schema
-from functions.domain.erasure import KEPT, NOBODY, Erased, Name
+from functions.domain.erasure import KEPT, NOBODY, Erased, Name, NameKind
 from functions.domain.errors import ErasureNotSetUp
 from functions.hints import ERASURE_NOT_SET_UP
 from functions.ports.clock import Clock
@@ -36,7 +36,7 @@ class ErasedNames:
         self._database = database
         self._key = key
         self._clock = clock
-        self._known: dict[str, tuple[str, datetime]] = {}
+        self._known: dict[str, tuple[str, NameKind, datetime]] = {}
         self._since: datetime | None = None
         self._last = NOBODY
 
@@ -64,13 +64,21 @@ class ErasedNames:
         self._since = max(found.read_at, self._since or found.read_at)
         for document in found.documents:
             check_schema(document.fields)
-            name = document.path.rpartition("/")[2]
-            self._known[name] = document.fields["person"], document.fields["expire_at"]
+            name, person = document.path.rpartition("/")[2], document.fields["person"]
+            if person is None:
+                self._known.pop(name, None)
+            else:
+                self._known[name] = person, NameKind(document.fields["kind"]), document.fields["expire_at"]
         now = self._clock()
-        people = {name: person for name, (person, expire_at) in self._known.items() if expire_at > now}
+        valid = {name: (person, kind) for name, (person, kind, expire_at) in self._known.items() if expire_at > now}
+        people = {name: person for name, (person, _) in valid.items()}
         if people != self._last.people:
             # Equal people, the same object: it remembers what it worked out.
-            self._last = Erased(self._key, people) if people else NOBODY
+            kinds: dict[str, set[NameKind]] = {}
+            for person, kind in valid.values():
+                kinds.setdefault(person, set()).add(kind)
+            frozen = {person: frozenset(some) for person, some in kinds.items()}
+            self._last = Erased(self._key, people, frozen) if people else NOBODY
         return self._last
 
     async def token(self, name: Name) -> str | None:
@@ -78,12 +86,17 @@ class ErasedNames:
         document = await self._document(name)
         return document.fields["person"] if document else None
 
-    def write(self, name: Name, token: str) -> Write:
+    def freed(self, name: Name) -> Write:
+        """Lets a name be stored again: an address that somebody else has by now."""
+        return self.write(name, None)
+
+    def write(self, name: Name, token: str | None) -> Write:
         """Keeps a name from being stored again."""
         fields: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
             "expire_at": self._clock() + KEPT,
             "erased_at": COMMIT_TIME,
+            "kind": name.kind.value,
             "person": token,
         }
         return Write(f"{ERASED}/{name.fingerprint(self._key or b'')}", fields)

@@ -1,32 +1,29 @@
-"""Who is to be erased: every name that a person alone has, and every class meeting that names the person."""
+"""Who is to be erased: what identifies one person, and every class meeting that names that person.
+
+Nothing is guessed. A person is settled by a `student_id` or an account. From there on, further names are taken only if
+everything that is stored says that they are this one person's: an account that teaches, that is another student's too,
+or an address that others have or had is left as it is.
+Why it is so: docs/adr/0027-erase-first-the-names-then-the-documents.md.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
 
-from functions.adapters.store.databases.database import Database, Document, Query, Where
-from functions.adapters.store.documents.common import Fields, check_schema
-from functions.adapters.store.documents.people import person_from_document
-from functions.adapters.store.paths import organizer_path, person_path
-from functions.adapters.store.students import StudentKeys, find_student
-from functions.domain.classes.roster import RosterEntry
-from functions.domain.classes.sessions import Person, Role, SessionState
+from functions.adapters.store.databases.database import Database
+from functions.adapters.store.erasing.sayings import Saying, Sayings, Source
+from functions.domain.classes.sessions import Person
 from functions.domain.erasure import Name, NameKind
-from functions.domain.marking.addresses import current_of, mailbox, mailboxes
-from functions.domain.marking.attendance import attendee_id
+from functions.domain.errors import AccountAssigned, PersonNotUnique, PersonTeaches
+from functions.domain.marking.addresses import mailbox, mailboxes
 from functions.ports.erasures import Subject
 
-ROUNDS = 5
+ROUNDS = 8
 """How often further names lead to further names: an id, to an address, to an account, to its addresses."""
 
-_PAGE = 300
-_ORDER = ("session_start", "session_id")
-_WITHOUT_ATTENDANCE = (SessionState.SCHEDULED, SessionState.CANCELLED)
-"""Class meetings that have a roster, and attendance of nobody on it."""
+MOST_NAMES = 100
+"""A person has a few ids, accounts and addresses; what has more is not one person."""
 
 
 @dataclass(slots=True)
@@ -36,24 +33,16 @@ class _Known:
     Attributes:
         ids: Ids of the LMS.
         users: Accounts.
-        boxes: Addresses in their compared form.
-        spellings: Addresses as documents have them.
-        shared: Addresses that somebody else has too, so they do not tell whom they mean.
-        attendance: The person's attendance, by path.
-        rosters: Class meetings without attendance, each with the id that the person would have in it.
-        exists: Whether any document is about the person.
-        teaches: Whether the person teaches.
+        boxes: Addresses, in their compared form, that are the person's alone.
+        accounts_left: Accounts that were met on the way, and are not the person's alone.
+        boxes_left: Addresses likewise.
     """
 
     ids: set[str] = field(default_factory=set)
     users: set[str] = field(default_factory=set)
     boxes: set[str] = field(default_factory=set)
-    spellings: set[str] = field(default_factory=set)
-    shared: set[str] = field(default_factory=set)
-    attendance: dict[str, Fields] = field(default_factory=dict)
-    rosters: dict[str, str] = field(default_factory=dict)
-    exists: bool = False
-    teaches: bool = False
+    accounts_left: set[str] = field(default_factory=set)
+    boxes_left: set[str] = field(default_factory=set)
 
     def names(self) -> frozenset[Name]:
         """The names that the person alone has."""
@@ -61,241 +50,278 @@ class _Known:
             {
                 *(Name(NameKind.STUDENT_ID, student_id) for student_id in self.ids),
                 *(Name(NameKind.USER, user) for user in self.users),
-                *(Name.of(NameKind.EMAIL, box) for box in self.boxes - self.shared),
+                *(Name.of(NameKind.EMAIL, box) for box in self.boxes),
             }
         )
 
-    def add_emails(self, emails: Iterable[str]) -> None:
-        """Know further addresses."""
-        given = {email for email in emails if email}
-        self.boxes |= mailboxes(given)
-        self.spellings |= given | mailboxes(given)
+    def is_other(self, saying: Saying) -> bool:
+        """Whether a saying names somebody else by an id or an account."""
+        if saying.student_id:
+            return bool(self.ids) and saying.student_id not in self.ids
+        return bool(_own(saying)) and bool(self.users) and saying.user not in self.users
 
-    def may_be(self, entry: RosterEntry) -> bool:
-        """Whether a roster means the person. An entry with another id is somebody else with the same address."""
-        box = mailbox(entry.email) if entry.email else None
-        if entry.student_id and self.ids:
-            if entry.student_id not in self.ids and box in self.boxes:
-                self.shared.add(box)
-            return entry.student_id in self.ids
-        return entry.user in self.users or (box is not None and box in self.boxes - self.shared)
+
+class SubjectSearch:
+    """Finds out whom a name means. Use it once.
+
+    Args:
+        database: Where the documents are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._look = Sayings(database)
+        self._known = _Known()
+
+    async def find(self, name: str) -> Subject | None:
+        """The person with a `student_id`, an account or an address; None if no document names the person.
+
+        Raises:
+            PersonNotUnique: Several people have the name, or it cannot be told which one is meant.
+            PersonTeaches: The name is a teacher's.
+            AccountAssigned: An account of the person was assigned to another student in a class meeting.
+        """
+        known = self._known
+        if not await (self._begin_with_address(mailbox(name)) if "@" in name else self._begin_with(name)):
+            return None
+        for _ in range(ROUNDS):
+            before = known.names()
+            await self._grow()
+            if known.names() == before:
+                break
+        if len(known.names()) > MOST_NAMES:
+            raise PersonNotUnique("Too many accounts and addresses go with this name for them to be one person's.")
+        if "@" in name and not (await self._look.having(mailbox(name))).keys() <= known.users:
+            raise PersonNotUnique("The account with this address is another student's too.")
+        await self._refuse_assigned()
+        return await self._subject()
+
+    # --- Where it begins ---
+
+    async def _begin_with(self, name: str) -> bool:
+        """Begin with a `student_id` or an account; False if nothing names either."""
+        user = name if name.startswith("users/") else f"users/{name}"
+        by_id = [*await self._look.by_id(name), *await self._look.rosters([name], [user], [])]
+        ids = [saying for saying in by_id if saying.student_id == name]
+        accounts = [*(s for s in await self._look.by_user(user) if s.source is not Source.CORRECTION)]
+        accounts += [saying for saying in by_id if saying.user == user and _own(saying)]
+        has_account = bool(accounts) or await self._look.person(user) is not None or await self._look.is_tracked(user)
+        if ids and has_account and not any(saying.student_id == name for saying in accounts):
+            raise PersonNotUnique("The name is one person's student_id and the number of another one's account.")
+        if ids:
+            self._known.ids.add(name)
+        elif has_account:
+            if await self._look.teaches(user):
+                raise PersonTeaches("The account is a teacher's.")
+            await self._refuse_lent(user)
+            self._known.users.add(user)
+        return bool(ids or has_account)
+
+    async def _begin_with_address(self, box: str) -> bool:
+        """Begin with an address, which has to be one person's at all times; False if nothing names it."""
+        sayings = [*await self._look.by_box(box), *await self._look.rosters([], [], [box])]
+        having = await self._look.having(box)
+        if await self._look.is_teachers(box) or any([await self._look.is_tracked(user) for user in having]):
+            raise PersonTeaches("The address is a teacher's.")
+        ids = {saying.student_id for saying in sayings if saying.student_id}
+        named = (Source.ATTENDANCE, Source.ROSTER)
+        users = {*having, *(saying.user for saying in sayings if saying.user and saying.source in named)}
+        if len(ids) > 1 or len(users) > 1 or any(saying.others for saying in sayings):
+            raise PersonNotUnique("Several students or accounts have or had this address.")
+        for user, person in having.items():
+            # An account that has lost the address, and a student who is named by it: perhaps its next owner.
+            if ids and not _has(box, person) and not await self._was_account_of(user, box, sayings):
+                raise PersonNotUnique("An account had this address, and does not have it any more.")
+            await self._refuse_lent(user)
+        self._known.boxes.add(box)
+        return bool(sayings or having)
+
+    async def _was_account_of(self, user: str, box: str, sayings: Iterable[Saying]) -> bool:
+        """Whether an account was a student's in a class meeting, by itself or by its address of that time."""
+        for saying in sayings:
+            if saying.student_id and saying.source is Source.ATTENDANCE:
+                owner = saying.user or await self._look.owner_at(box, saying.moment)
+                if owner == user and not saying.is_not(user):
+                    return True
+        return False
+
+    async def _refuse_lent(self, user: str) -> None:
+        """Refuse an account that is remembered as one student's, and is a student of its own: it was lent once."""
+        person = await self._look.person(user)
+        if person is None or (student := person.student) is None:
+            return
+        boxes = mailboxes(address.email for address in person.addresses)
+        own = [saying for saying in await self._look.by_user(user) if saying.source is Source.ATTENDANCE]
+        own += [saying for box in sorted(boxes) for saying in await self._look.by_box(box) if not saying.user]
+        own += await self._look.rosters([], [user], boxes)
+        for saying in own:
+            if not saying.is_student or saying.source is Source.REMEMBERED:
+                continue
+            by_id = bool(saying.student_id) and saying.student_id == student.student_id
+            if not by_id and not (student.email and mailbox(student.email) in saying.boxes):
+                raise PersonNotUnique("The account is remembered as one student's, and is another one's too.")
+
+    # --- What goes with it ---
+
+    async def _grow(self) -> None:
+        """Take further names that are this person's alone."""
+        known = self._known
+        sayings = await self._about()
+        boxes = {box for saying in sayings if not known.is_other(saying) for box in saying.boxes} - known.boxes
+        for user in sorted(known.users):
+            person = await self._look.person(user)
+            boxes |= mailboxes(address.email for address in person.addresses) if person else frozenset()
+        boxes -= known.boxes
+        if not known.ids:
+            await self._take_id(sayings, boxes)
+        named = (Source.ATTENDANCE, Source.ROSTER)
+        users = {s.user for s in sayings if s.user and s.source in named and not known.is_other(s)}
+        for box in sorted(boxes | known.boxes):
+            users |= await self._accounts_of(box, sayings)
+        lent = {s.user for s in sayings if s.user and s.source is Source.REMEMBERED and self._is_theirs(s)} - users
+        known.accounts_left.clear()
+        for user in sorted((users | lent) - known.users):
+            if await self._is_theirs_alone(user, is_lent=user in lent):
+                known.users.add(user)
+            else:
+                known.accounts_left.add(user)
+        known.boxes_left.clear()
+        for box in sorted(boxes):
+            if await self._is_box_theirs_alone(box):
+                known.boxes.add(box)
+            else:
+                known.boxes_left.add(box)
+
+    async def _accounts_of(self, box: str, sayings: Iterable[Saying]) -> set[str]:
+        """The accounts of an address: its only one, and the one that had it in a class meeting of the person's."""
+        having = await self._look.having(box)
+        found = {user for user, person in having.items() if len(having) == 1 and _has(box, person)}
+        for saying in sayings:
+            if saying.source is Source.ATTENDANCE and box in saying.boxes and self._is_theirs(saying):
+                owner = await self._look.owner_at(box, saying.moment)
+                found |= {owner} if owner and not saying.is_not(owner) else set()
+        return found
+
+    async def _take_id(self, sayings: Iterable[Saying], boxes: Iterable[str]) -> None:
+        """Take the one `student_id` that goes with an account or an address."""
+        ids = {saying.student_id for saying in sayings if saying.student_id and self._is_theirs(saying)}
+        for box in sorted(boxes):
+            for saying in await self._look.by_box(box):
+                if saying.student_id and await self._means_them(box, saying):
+                    ids.add(saying.student_id)
+        if len(ids) > 1:
+            raise PersonNotUnique("Several student_ids go with this account or address.")
+        self._known.ids |= {student_id for student_id in ids if student_id}
+
+    async def _means_them(self, box: str, saying: Saying) -> bool:
+        """Whether an address means one of the person's accounts in a class meeting."""
+        if saying.source is not Source.CORRECTION and saying.user:
+            return saying.user in self._known.users
+        owner = await self._look.owner_at(box, saying.moment)
+        return owner in self._known.users and not saying.is_not(owner or "")
+
+    async def _is_theirs_alone(self, user: str, *, is_lent: bool) -> bool:
+        """Whether an account is this person's, and neither teaches nor is another student's.
+
+        Args:
+            user: The account.
+            is_lent: Whether it is only remembered as this student's: then it must not be a student of its own.
+        """
+        known = self._known
+        if await self._look.teaches(user):
+            return False
+        own = [s for s in await self._look.by_user(user) if s.source is not Source.CORRECTION]
+        own += [s for s in await self._look.rosters([], known.users | {user}, known.boxes) if s.user == user]
+        person = await self._look.person(user)
+        for box in sorted(mailboxes(address.email for address in person.addresses) if person else ()):
+            for saying in [*await self._look.by_box(box), *await self._look.rosters([], known.users, [box])]:
+                elsewhere = saying.source is Source.REMEMBERED or (saying.user and saying.user != user)
+                if not elsewhere and await self._look.owner_at(box, saying.moment) in {user, None}:
+                    own.append(saying)
+        ids = {saying.student_id for saying in own if saying.student_id}
+        if not ids <= known.ids if known.ids or is_lent else len(ids) > 1:
+            return False
+        return not any(
+            saying.is_student and saying.boxes and saying.boxes.isdisjoint(known.boxes)
+            for saying in own
+            if not saying.student_id and (is_lent or saying.source is Source.REMEMBERED)
+        )
+
+    async def _is_box_theirs_alone(self, box: str) -> bool:
+        """Whether an address was never anybody else's, as far as anything tells."""
+        known = self._known
+        if await self._look.is_teachers(box) or not (await self._look.having(box)).keys() <= known.users:
+            return False
+        sayings = [*await self._look.by_box(box), *await self._look.rosters(known.ids, known.users, [box])]
+        for saying in sayings:
+            if box not in saying.boxes:
+                continue
+            if saying.others or (saying.student_id and saying.student_id not in known.ids):
+                return False
+            if _own(saying) and saying.source is not Source.REMEMBERED and saying.user not in known.users:
+                return False
+        return True
+
+    # --- What comes of it ---
+
+    def _is_theirs(self, saying: Saying) -> bool:
+        """Whether a saying is about the person, by the strongest name that it has."""
+        known = self._known
+        if saying.student_id and known.ids:
+            return saying.student_id in known.ids
+        if saying.source is Source.REMEMBERED:
+            return saying.user in known.users or not saying.boxes.isdisjoint(known.boxes)
+        if _own(saying) and (known.users or saying.user in known.accounts_left):
+            return saying.user in known.users
+        return not saying.others and not saying.boxes.isdisjoint(known.boxes)
+
+    async def _about(self) -> list[Saying]:
+        """Everything that is said with one of the person's names."""
+        known = self._known
+        found = [saying for student_id in sorted(known.ids) for saying in await self._look.by_id(student_id)]
+        found += [saying for user in sorted(known.users) for saying in await self._look.by_user(user)]
+        found += [saying for box in sorted(known.boxes) for saying in await self._look.by_box(box)]
+        return [*found, *await self._look.rosters(known.ids, known.users, known.boxes)]
+
+    async def _refuse_assigned(self) -> None:
+        """Refuse where another student was there with the person's account: that student's times would go too."""
+        known = self._known
+        for user in sorted(known.users):
+            for saying in await self._look.by_user(user):
+                if saying.source is not Source.CORRECTION:
+                    continue
+                by_address = not saying.boxes.isdisjoint(known.boxes | known.boxes_left)
+                if not (saying.student_id in known.ids if saying.student_id else by_address):
+                    raise AccountAssigned("An account of the person was assigned to another student.")
+
+    async def _subject(self) -> Subject:
+        known = self._known
+        theirs = {saying for saying in await self._about() if self._is_theirs(saying)}
+        for box in sorted(known.boxes_left):
+            for saying in [*await self._look.by_box(box), *await self._look.rosters([], [], [*known.boxes, box])]:
+                if box not in saying.boxes or saying.student_id or saying.source is Source.CORRECTION:
+                    continue
+                if saying.user is None and await self._means_them(box, saying):
+                    theirs.add(saying)
+        there = [s for s in theirs if s.source in {Source.ATTENDANCE, Source.ROSTER}]
+        return Subject(
+            names=known.names(),
+            sessions=tuple(sorted({saying.session_id for saying in there})),
+            attendees=frozenset(saying.attendee_id for saying in there),
+            attendance=len({saying.path for saying in there if saying.source is Source.ATTENDANCE}),
+            left=len(known.accounts_left) + len(known.boxes_left),
+        )
 
 
 async def find_subject(name: str, database: Database) -> Subject | None:
-    """The person with a `student_id`, an account or an address; None if no document names the person."""
-    known = _Known()
-    student = await find_student(name, database, at=None)
-    if "@" in name:
-        known.add_emails([name])
-    await _add_student(student, known, database, asked=name)
-    if not known.ids and not known.exists and "@" not in name:
-        known.ids.add(name)  # an id that so far only a roster may name
-    for _ in range(ROUNDS):
-        before = known.names()
-        await _find_shared(known, database)
-        await _add_remembered(known, database)
-        await _add_accounts(known, database)
-        await _add_people(known, database)
-        await _add_rosters(known, database)
-        if known.names() == before:
-            break
-        await _add_attendance(known, database)
-    if not known.exists:
-        return None
-    await _find_given_on(known, database)
-    known.teaches = known.teaches or await _teaches(known, database)
-    sessions = {fields["session_id"] for fields in known.attendance.values()}
-    return Subject(
-        names=known.names(),
-        sessions=tuple(sorted({*sessions, *known.rosters})),
-        attendees=frozenset({*(f["attendee_id"] for f in known.attendance.values()), *known.rosters.values()}),
-        attendance=len(known.attendance),
-        teaches=known.teaches,
-    )
+    """The person that a name means; as `SubjectSearch.find` says."""
+    return await SubjectSearch(database).find(name)
 
 
-async def _add_student(student: StudentKeys, known: _Known, database: Database, *, asked: str) -> None:
-    """Add what attendance tells of somebody who is asked for by one name."""
-    known.boxes |= student.boxes
-    known.spellings |= student.boxes
-    if student.person:
-        known.exists = True
-        known.users.add(student.person.user)
-        known.add_emails(address.email for address in student.person.addresses)
-    for document in await _all(student.names(), database):
-        if student.has(document.fields):
-            _add_document(document, known, asked=asked)
+def _own(saying: Saying) -> bool:
+    """Whether a saying names an account, and not one that was only assigned."""
+    return bool(saying.user) and saying.source is not Source.CORRECTION
 
 
-async def _add_attendance(known: _Known, database: Database) -> None:
-    """Add attendance under names that were found since."""
-    names = [
-        *(Where("student_id", "==", student_id) for student_id in sorted(known.ids)),
-        *(Where("user", "==", user) for user in sorted(known.users)),
-        *(Where("emails", "contains", box) for box in sorted(known.boxes - known.shared)),
-    ]
-    for document in await _all(names, database):
-        fields = document.fields
-        if fields.get("student_id") and known.ids and fields["student_id"] not in known.ids:
-            known.shared |= mailboxes(fields["emails"]) & known.boxes
-        elif document.path not in known.attendance and not await _is_of_another(fields, known, database):
-            _add_document(document, known)
-
-
-async def _is_of_another(fields: Fields, known: _Known, database: Database) -> bool:
-    """Whether attendance of another account only shares an address with the person."""
-    user = fields.get("user")
-    if not user or user in known.users or fields.get("student_id") in known.ids or fields.get("merged"):
-        return False
-    return await database.get(person_path(user)) is not None
-
-
-def _add_document(document: Document, known: _Known, *, asked: str | None = None) -> None:
-    fields = document.fields
-    check_schema(fields)
-    known.exists = True
-    known.attendance[document.path] = fields
-    known.teaches = known.teaches or fields["role"] == Role.TEACHER.value
-    if fields.get("student_id"):
-        known.ids.add(fields["student_id"])
-    # Guests who were assigned for one class meeting have accounts of their own.
-    if fields.get("user") and (not fields.get("merged") or fields["user"] == asked):
-        known.users.add(fields["user"])
-    known.add_emails(fields.get("emails", ()))
-
-
-async def _add_remembered(known: _Known, database: Database) -> None:
-    """Add the accounts that people said are this student, for good."""
-    by_student = [
-        *(Where("student.student_id", "==", student_id) for student_id in sorted(known.ids)),
-        *(
-            Where("student.email", "==", email)
-            for email in sorted(known.spellings)
-            if mailbox(email) not in known.shared
-        ),
-    ]
-    people = await asyncio.gather(*(database.find(Query("people", where=(where,))) for where in by_student))
-    for found in people:
-        for document in found.documents:
-            student = document.fields["student"]
-            if not (student["student_id"] and known.ids and student["student_id"] not in known.ids):
-                known.users.add(document.fields["user"])
-    for document in await corrections_about(known.ids, known.spellings, known.users, database):
-        fields = document.fields
-        if fields.get("student_id") and known.ids and fields["student_id"] not in known.ids:
-            continue
-        known.exists = True
-        if fields.get("student_id"):
-            known.ids.add(fields["student_id"])
-        known.add_emails([fields.get("email") or ""])
-        if fields.get("remembered") and fields.get("user"):
-            known.users.add(fields["user"])
-
-
-async def corrections_about(
-    ids: Iterable[str], emails: Iterable[str], users: Iterable[str], database: Database
-) -> list[Document]:
-    """What people decided about somebody, in every class meeting, by each name."""
-    wheres = [
-        *(Where("student_id", "==", student_id) for student_id in sorted(ids)),
-        *(Where("email", "==", email) for email in sorted(emails)),
-        *(Where("user", "==", user) for user in sorted(users)),
-    ]
-    found = await asyncio.gather(*(database.find(Query("corrections", where=(w,), group=True)) for w in wheres))
-    return list({document.path: document for part in found for document in part.documents}.values())
-
-
-async def _add_accounts(known: _Known, database: Database) -> None:
-    """Add the accounts of addresses: the one that had it at the time of a class meeting, or has it by now."""
-    for box in sorted(known.boxes - known.shared):
-        found = await database.find(Query("people", where=(Where("emails", "contains", box),)))
-        people = [person_from_document(document.fields) for document in found.documents]
-        if len(people) == 1:
-            known.users.add(people[0].user)
-            continue
-        moments = [
-            fields.get("scheduled_end") or fields["session_start"]
-            for fields in known.attendance.values()
-            if box in mailboxes(fields.get("emails", ()))
-        ]
-        known.users |= {p.user for p in people if any(_had(box, p, moment) for moment in moments or [None])}
-
-
-async def _add_people(known: _Known, database: Database) -> None:
-    """Add the addresses of accounts, past and present."""
-    documents = await database.get_many([person_path(user) for user in sorted(known.users)]) if known.users else {}
-    for document in documents.values():
-        known.exists = True
-        person = person_from_document(document.fields)
-        known.add_emails(address.email for address in person.addresses)
-
-
-async def _add_rosters(known: _Known, database: Database) -> None:
-    """Add the class meetings that name the person on the roster, and have attendance of nobody yet."""
-    for state in _WITHOUT_ATTENDANCE:
-        query = Query("sessions", (Where("state", "==", state.value),), order=_ORDER, limit=_PAGE)
-        while True:
-            found = await database.find(query)
-            for document in found.documents:
-                _add_roster(document, known)
-            if found.next_after is None:
-                break
-            query = dataclasses.replace(query, after=found.next_after)
-
-
-def _add_roster(document: Document, known: _Known) -> None:
-    check_schema(document.fields)
-    for stored in document.fields["roster"]:
-        entry = RosterEntry(**stored)
-        if not known.may_be(entry):
-            continue
-        known.exists = True
-        session_id = document.fields["session_id"]
-        known.rosters[session_id] = attendee_id(session_id, entry.key)
-        known.ids |= {entry.student_id} if entry.student_id else set()
-        known.users |= {entry.user} if entry.user else set()
-        known.add_emails([entry.email or ""])
-
-
-async def _find_shared(known: _Known, database: Database) -> None:
-    """Find out which addresses students with other ids have too."""
-    for document in await _all([Where("emails", "contains", box) for box in sorted(known.boxes)], database):
-        other_id = document.fields.get("student_id")
-        if known.ids and other_id and other_id not in known.ids:
-            known.shared |= mailboxes(document.fields["emails"]) & known.boxes
-
-
-async def _find_given_on(known: _Known, database: Database) -> None:
-    """Find out which addresses another account has by now."""
-    for box in sorted(known.boxes):
-        having = await database.find(Query("people", where=(Where("emails", "contains", box),)))
-        others = [p for d in having.documents if (p := person_from_document(d.fields)).user not in known.users]
-        if any(box in mailboxes(current_of(person)) for person in others):
-            known.shared.add(box)
-
-
-def _had(box: str, person: Person, moment: datetime | None) -> bool:
-    return any(known.counts_at(moment) for known in person.addresses if mailbox(known.email) == box)
-
-
-async def _teaches(known: _Known, database: Database) -> bool:
-    """Whether the person is tracked as a teacher, or teaches a class meeting."""
-    if known.users and await database.get_many([organizer_path(user) for user in sorted(known.users)]):
-        return True
-    own = sorted(known.boxes - known.shared)
-    named = [
-        *(Query("sessions", (Where("teacher_emails", "contains", box),), order=_ORDER, limit=1) for box in own),
-        *(Query("organizers", (Where("mailbox", "==", box),), limit=1) for box in own),
-    ]
-    return any(found.documents for found in await asyncio.gather(*map(database.find, named)))
-
-
-async def _all(wheres: Sequence[Where], database: Database) -> list[Document]:
-    """All attendance that fits one of some conditions."""
-    found = await asyncio.gather(
-        *(
-            database.find(Query("attendance", (where,), order=("session_start", "attendee_id"), group=True))
-            for where in wheres
-        )
-    )
-    return list({document.path: document for part in found for document in part.documents}.values())
+def _has(box: str, person: Person) -> bool:
+    """Whether an account has an address now, and no other account had it before."""
+    return any(known.current and known.counts_from is None for known in person.addresses if mailbox(known.email) == box)

@@ -10,30 +10,33 @@ from functions.domain.classes.sessions import AuditEntry, Person
 from functions.domain.erasure import SOMEBODY, Erased, Name, NameKind
 
 
-def without_erased(wanted: Wanted, erased: Erased) -> tuple[Wanted, dict[Name, str]]:
+def without_erased(wanted: Wanted, erased: Erased) -> tuple[Wanted, dict[Name, str | None]]:
     """What shall be stored, without anybody who is erased.
 
     Class meetings that are stored with their attendance are computed from what is left of their conferences and rosters
     already, so nothing has to be taken out of them.
 
     Returns:
-        That, and the accounts that turned out to belong to somebody who is erased, each with the person's token.
+        That, and the names whose meaning turned out: accounts that belong to somebody who is erased, each with the
+        person's token, and addresses of erased people that another account has by now, with None.
     """
     if not erased:
         return wanted, {}
     people: dict[str, Person] = {}
-    found: dict[Name, str] = {}
+    found: dict[Name, str | None] = {}
     for user, person in wanted.people.items():
         token = erased.person(person)
-        people[user] = Person(user) if token else person
+        people[user] = Person(user) if token else replace(person, student=erased.remembered(person.student))
         if token and not erased.user(user):
             found[Name(NameKind.USER, user)] = token
+        found |= dict.fromkeys(erased.given_on(person))
     remarks = [kept for remark in wanted.remarks if (kept := erased.remark(remark))]
     return (
         replace(
             wanted,
             conferences={name: erased.conference(conference) for name, conference in wanted.conferences.items()},
             sessions={name: erased.session(session) for name, session in wanted.sessions.items()},
+            rooms={name: erased.room(room) for name, room in wanted.rooms.items()},
             corrections={
                 name: {key: _kept(correction, erased) for key, correction in changes.items()}
                 for name, changes in wanted.corrections.items()

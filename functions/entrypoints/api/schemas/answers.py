@@ -451,6 +451,7 @@ class ErasedAnswer(Answer):
     conferences: int = Field(0, description="In addition to those of the class meetings.")
     corrections: int = Field(0, description="Those not yet applied to a class meeting; others belong to theirs.")
     people: int = 0
+    spaces: int = Field(0, description="The number of rooms that were the person's.")
     registers: int = 0
     parked_events: int = 0
     audit: int = 0
@@ -465,12 +466,16 @@ class ErasureAnswer(Answer):
     )
     dry_run: bool
     erased: ErasedAnswer
+    left: int = Field(
+        description="How many accounts and addresses go with the person and were left, because others have or had them "
+        "too; 0 where an erasure that was interrupted is carried on."
+    )
 
     @classmethod
     def of(cls, outcome: Outcome) -> Self:
         """An outcome as it is answered."""
         status = "success" if outcome.complete else "running"
-        return cls(status=status, dry_run=outcome.dry_run, erased=ErasedAnswer(**outcome.counts))
+        return cls(status=status, dry_run=outcome.dry_run, erased=ErasedAnswer(**outcome.counts), left=outcome.left)
 
 
 class Trouble(Answer):

@@ -12,7 +12,7 @@ import click
 
 from functions import settings, wiring
 from functions.domain.conferences.model import SyncError
-from functions.domain.errors import AttendanceError, Retryable, WrongSetting
+from functions.domain.errors import AttendanceError, ErasureNotSetUp, Retryable, WrongSetting
 from functions.settings import Settings
 from functions.wiring import App
 
@@ -50,6 +50,8 @@ def run(use: Callable[[App], Awaitable[T]], *, adjusted: Callable[[Settings], Se
         if "log_level" in configured.model_fields_set:
             logging.getLogger().setLevel(configured.log_level)
         return asyncio.run(_within(use, adjusted(configured) if adjusted else configured))
+    except ErasureNotSetUp as error:
+        fail(error)
     except WrongSetting as error:
         fail(WrongSetting(error.message, hint=MEND_SETTINGS))
     except AttendanceError as error:
