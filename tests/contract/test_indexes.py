@@ -74,10 +74,17 @@ SOMEBODY = frozenset(
 
 
 async def every_step(erasures):
-    erasure = await erasures.begin(Subject(SOMEBODY))
+    note = AuditEntry("erased", None, None, "student.erased", {}, {})
+    erasure = await erasures.begin(Subject(SOMEBODY), note)
+    later = {
+        Step.SETTLE_SESSIONS: f"{NINE.isoformat()} sessions/maths",
+        Step.CORRECTIONS: "sessions/maths/corrections/1",
+    }
     for step in set(Step) - {Step.FIND, Step.SESSIONS, Step.DONE}:
-        for after in (None, f"{NINE.isoformat()} sessions/maths" if step is Step.SETTLE_SESSIONS else "people/17"):
+        for after in (None, later.get(step.seen_first, f"{step.seen_first.value}/17")):
             await erasures.part(dataclasses.replace(erasure, step=step, after=after), only_look=True)
+    await erasures.take_out("maths", erasure)
+    await erasures.take_out_of_conference("conferenceRecords/maths", erasure)
 
 
 async def find_a_student(erasures):
@@ -117,6 +124,10 @@ VIEWS = {
 """Every method of the views that looks for documents."""
 
 BY_PATH = {
+    "take_out",
+    "take_out_of_conference",
+    "everybody",
+    "keep",
     "begin",
     "get",
     "save",
@@ -195,7 +206,7 @@ def structured(query):
     return types.StructuredQuery.pb(types.StructuredQuery.from_json(json.dumps(query)))
 
 
-EMPTY = {"participants": [], "snapshot_documents": 0}
+EMPTY = {"participants": [], "snapshot_documents": 0, "organizer": {"user": None, "email": None}}
 
 
 async def ask_everything(database):
