@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from cloudevents.http import CloudEvent
+from starlette.exceptions import HTTPException
 
-from functions.adapters.store.databases.database import Query
+from functions.adapters.store.attendance_store import DocumentAttendanceStore
+from functions.adapters.store.databases.database import Query, Write
+from functions.adapters.store.databases.sqlite import SqliteDatabase
+from functions.adapters.store.documents.people import person_to_document
+from functions.adapters.store.erasing.erasures import DocumentErasures
+from functions.adapters.store.erasing.names import ErasedNames
+from functions.adapters.store.erasing.subjects import MOST_NAMES
+from functions.adapters.store.paths import person_path
+from functions.domain.classes.roster import Remembered
+from functions.domain.classes.sessions import Person
+from functions.domain.errors import StoreUnavailable
+from functions.entrypoints.messages import jobs
 from infra.local.clock import TurnableClock
 from infra.local.school import Account, Attendee, School, Space
-from tests.api import slug
+from tests.api import client, slug
 from tests.classroom import NOW, START, TEACHER, event, guest, held, job, scheduled, sheet, teacher, visits
 
 ALL_CLASS = (0, 60)
@@ -420,3 +434,89 @@ async def test_a_class_too_large_for_one_commit_does_not_end_the_erasure(app, ap
     assert (await marks_of(api, small)) == {"S-0": "absent"}
     await job(app, "remark-session", session_id=large)
     assert len((await sheet(api, large))["attendance"]) == len(before)
+
+
+# --- The first commit, and the key ---
+
+
+async def test_the_first_commit_keeps_the_names_and_who_asked_and_changes_nothing_else(
+    app, api, school, database, monkeypatch
+):
+    """Killed right after it, nothing about the person is stored again, and the same call ends what was begun."""
+    school.enrol(Account("users/70", "ada@school.example", display_name="Ada Lovelace"))
+    session_id = await a_class(
+        app, api, school, [student("S-1", "ada@school.example")], signed_in("ada", "users/70"), record="maths"
+    )
+    before = await dumped(database)
+    commit, commits = SqliteDatabase.commit, []
+
+    async def once(store, writes, **about):
+        if commits:
+            raise StoreUnavailable("Killed.")
+        commits.append(writes)
+        await commit(store, writes, **about)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SqliteDatabase, "commit", once)
+        assert (await api.delete("/api/students/S-1")).status_code == 503
+
+    assert await dumped(database) == before
+    assert len((await database.find(Query("erased"))).documents) == 3
+    assert [d.fields["what"] for d in (await database.find(Query("audit"))).documents].count("student.erased") == 1
+    await api.post(f"/api/webhook/sessions/{session_id}/sync-participants?full=1")
+    assert "S-1" not in await marks_of(api, session_id)
+
+    assert (await api.delete("/api/students/ada@school.example")).status_code == 200
+
+    assert naming(await dumped(database), "S-1", "users/70", "ada@", "Ada Lovelace") == []
+    audit = (await database.find(Query("audit"))).documents
+    assert [d.fields["what"] for d in audit].count("student.erased") == 1
+
+
+async def test_without_the_key_a_message_is_delivered_again_and_never_acknowledged(app, api, school, database):
+    school.enrol(Account("users/70", "ada@school.example", display_name="Ada Lovelace"))
+    session_id = await a_class(
+        app, api, school, [student("S-1", "ada@school.example")], signed_in("ada", "users/70"), record="maths"
+    )
+    await erased(api, "S-1")
+    before = await dumped(database)
+    keyless = replace(
+        app.deps, store=DocumentAttendanceStore(database, clock=app.deps.clock, retention=None, key_is_required=True)
+    )
+    message = as_cloud_event({"job": "remark-session"}, {"session_id": session_id})
+
+    with pytest.raises(HTTPException) as answered:
+        await jobs.handle(message, lambda: replace(app, deps=keyless))
+
+    assert (answered.value.status_code, answered.value.detail) == (503, "erasure-not-set-up")
+    assert await dumped(database) == before
+
+
+def as_cloud_event(attributes, data):
+    body = {"message": {"data": base64.b64encode(json.dumps(data).encode()).decode(), "attributes": attributes}}
+    return CloudEvent({"type": "google.cloud.pubsub.topic.v1.messagePublished", "source": "//pubsub"}, body)
+
+
+async def test_without_the_key_nobody_is_erased(app, api, school, database):
+    await a_class(app, api, school, [student("S-1", "ada@school.example")], record="maths")
+    before = await dumped(database)
+    names = ErasedNames(database, None, clock=app.deps.clock)
+    erasures = DocumentErasures(database, names, clock=app.deps.clock, retention=None)
+
+    async with client(replace(app, deps=replace(app.deps, erasures=erasures)), caller=None) as keyless:
+        answer = await keyless.delete("/api/students/S-1")
+
+    assert (answer.status_code, slug(answer)) == (502, "erasure-not-set-up")
+    assert "ERASURE_KEY" in answer.text
+    assert await dumped(database) == before
+
+
+async def test_what_has_more_names_than_a_person_has_is_refused(app, api, school, database):
+    """A device that was remembered as a student's again and again, say."""
+    await a_class(app, api, school, [student("S-1", "ada@school.example")], record="maths")
+    for number in range(MOST_NAMES + 1):
+        remembered = Remembered("S-1", None, "Head", NOW)
+        person = person_to_document(Person(f"users/{9000 + number}", student=remembered), retention=None)
+        await database.commit([Write(person_path(person["user"]), person)])
+
+    await refused(api, database, "S-1", "person-not-unique")
