@@ -21,7 +21,8 @@ from functions.services.classes.schedule import LONGEST, require_near, with_clas
 from functions.services.corrections.follow_students import Unapplied, follow_students
 from functions.services.deps import Deps
 from functions.services.stored import required_session
-from functions.services.sync.marking import mark, place, rearrange
+from functions.services.sync.marking import mark
+from functions.services.sync.placing import place, rearrange
 from functions.services.teachers.impersonation import require_allowed
 from functions.services.teachers.organizers import track
 

@@ -51,7 +51,8 @@ from functions.services.classes.new_class import NewClass, fingerprint_of, is_sa
 from functions.services.corrections.follow_students import Unapplied, follow_students
 from functions.services.deps import Deps
 from functions.services.stored import account_with
-from functions.services.sync.marking import mark, rearrange
+from functions.services.sync.marking import mark
+from functions.services.sync.placing import rearrange
 from functions.services.teachers.impersonation import require_allowed
 from functions.services.teachers.organizers import track
 

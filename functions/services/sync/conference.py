@@ -16,10 +16,11 @@ from functions.ports.store import SheetChange, Work
 from functions.services.deps import Deps
 from functions.services.stored import required_session
 from functions.services.sync.findings import settle_and_mark
-from functions.services.sync.gather import gather_conference, gather_session
 from functions.services.sync.identities import identify
 from functions.services.sync.marking import mark
-from functions.services.sync.reading import Gathered, Request, stored_conference
+from functions.services.sync.meet.gather import gather_conference, gather_session
+from functions.services.sync.meet.gathered import Gathered, Request
+from functions.services.sync.meet.reading import stored_conference
 from functions.services.sync.refusals import store_refusal, store_refusal_of_marks
 
 

@@ -16,7 +16,7 @@ from functions.entrypoints.api.function import guarded
 from functions.ports.messages import Job
 from functions.services.operations.run_job import run_job
 from functions.services.sync.conference import sync_conference, sync_session
-from functions.services.sync.reading import Request
+from functions.services.sync.meet.gathered import Request
 from infra.local.school import Attendee
 from tests.classroom import (
     MARKS,
