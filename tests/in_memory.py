@@ -19,9 +19,18 @@ from functions.domain.classes.sessions import (
     TrackedOrganizer,
 )
 from functions.domain.classes.timetable import Room
-from functions.domain.conferences.model import Conference, Identity, Organizer, Participant, Reading, Snapshot
+from functions.domain.conferences.model import (
+    Conference,
+    Identity,
+    Organizer,
+    Participant,
+    Reading,
+    Snapshot,
+    Subscription,
+    SubscriptionState,
+)
 from functions.domain.conferences.rereading import NOTHING_KNOWN, Known
-from functions.domain.errors import AttendanceError, ConferenceRecordGone
+from functions.domain.errors import AttendanceError, ConferenceRecordGone, Unavailable
 from functions.domain.marking.addresses import mailboxes
 from functions.ports.google import Listing, LookUp
 from functions.ports.messages import Job
@@ -116,6 +125,9 @@ class WorkInMemory(ReaderInMemory):
 
     def put_person(self, person: Person) -> None:
         self.documents.people[person.user] = person
+
+    def put_organizer(self, organizer: TrackedOrganizer) -> None:
+        self.documents.organizers[organizer.user] = organizer
 
     def put_remark(self, remark: Remark) -> None:
         self.documents.remarks[remark.remark_id] = remark
@@ -268,6 +280,27 @@ class DirectoryInMemory:
         found = {user: self.accounts[user] for user in users if user in self.accounts}
         return LookUp(found, frozenset(users) - found.keys(), frozenset())
 
+    async def account(self, email: str) -> Identity | None:
+        if self.unavailable:
+            raise Unavailable("The Directory did not answer.")
+        return next((account for account in self.accounts.values() if account.email == email), None)
+
+
+class SubscriptionsInMemory:
+    """A service for subscriptions.
+
+    Attributes:
+        unavailable: Whether it does not answer now.
+    """
+
+    def __init__(self) -> None:
+        self.unavailable = False
+
+    async def ensure(self, *, organizer: Organizer) -> Subscription:
+        if self.unavailable:
+            raise Unavailable("The Workspace Events API did not answer.")
+        return Subscription(f"subscriptions/{organizer.user}", SubscriptionState.ACTIVE, at(60 * 24 * 7))
+
 
 class JobsInMemory:
     """The jobs that were handed out."""
@@ -292,6 +325,7 @@ class School:
     meet: MeetInMemory
     directory: DirectoryInMemory
     jobs: JobsInMemory
+    subscriptions: SubscriptionsInMemory = field(default_factory=SubscriptionsInMemory)
     settle: timedelta = SETTLE
 
     @property
@@ -300,18 +334,19 @@ class School:
         store: Any = self.store
         meet: Any = self.meet
         directory: Any = self.directory
+        subscriptions: Any = self.subscriptions
         not_in_use: Any = None
         return Deps(
             store=store,
             conferences=meet,
             spaces=not_in_use,
             identities=directory,
-            subscriptions=None,
+            subscriptions=subscriptions,
             calendar=None,
             jobs=self.jobs,
             dead_letters=None,
             clock=self.clock,
             pause=_no_pause,
-            rules=Rules(settle=self.settle, time_zone="UTC", identities_in_use=True),
+            rules=Rules(settle=self.settle, time_zone="UTC", identities_in_use=True, anyone=True),
             turns=Turns(),
         )
