@@ -189,7 +189,6 @@ def _change(before: Iterable[Attendance], after: Iterable[Attendance]) -> SheetC
     return SheetChange(
         created=frozenset(new.keys() - old.keys()),
         updated=frozenset(name for name in old.keys() & new.keys() if old[name] != new[name]),
-        deleted=frozenset(old.keys() - new.keys()),
     )
 
 

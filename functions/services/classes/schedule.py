@@ -257,7 +257,7 @@ async def _store(
             work.put_answered(Answered(key, request.fingerprint, request.session_ids, now + REMEMBERED))
         references = {"session_id": request.session_ids[0], "sessions": str(len(sessions))}
         what = "class.restored" if before.cancelled else "class.scheduled"
-        work.note(AuditEntry(entry_id, None, request.caller.email, what, references, {}))
+        work.note(AuditEntry(entry_id, None, request.caller.email, what, references))
         return Scheduling(request.session_ids, created=not before.cancelled, unapplied=unapplied)
 
     scheduled, _ = await deps.store.transact(decide)

@@ -150,7 +150,7 @@ async def remove(user_id: str, *, caller: Caller, entry_id: str, deps: Deps) -> 
     async def decide(work: Work) -> None:
         await work.organizer(user)
         work.drop_organizer(user)
-        work.note(AuditEntry(entry_id, None, caller.email, "organizer.removed", {"user": user}, {}))
+        work.note(AuditEntry(entry_id, None, caller.email, "organizer.removed", {"user": user}))
 
     await deps.store.transact(decide)
 
