@@ -249,7 +249,7 @@ async def test_no_document_of_a_large_class_has_many_index_entries(tmp_path, fir
     store = DocumentAttendanceStore(database, clock=lambda: at(100), retention=None)
     students = [RosterEntry(email=f"student{number}@school.example") for number in range(600)]
     days = [lesson(roster=students, session_id=f"day-{day}", start=day * 1440, end=day * 1440 + 60) for day in range(3)]
-    entry = AuditEntry("entry", "office", "lms@school.example", "marks.made", {}, {})
+    entry = AuditEntry("entry", "office", "lms@school.example", "marks.made", {})
 
     async def decide(work, day):
         planned = dataclasses.replace(day, plan=dataclasses.replace(day.plan, class_id="maths-a"))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Depends, Header, Path, Request, Response
+from fastapi import Depends, Header, Path, Query, Request, Response
 
 from functions.domain.classes.sessions import Caller, CallerRole
 from functions.domain.errors import AttendeeNotFound, InvalidRequest, NotFound, SessionNotFound
@@ -14,8 +15,9 @@ from functions.domain.etag import etag_of
 from functions.entrypoints.api.middleware import CALLER
 from functions.entrypoints.api.problems import MEDIA_TYPE, NotPermitted
 from functions.entrypoints.api.schemas.fields import DOCUMENT_ID, Line, moment_of
-from functions.entrypoints.api.schemas.requests import PagedQuery
+from functions.entrypoints.api.schemas.requests import NoQuery, PagedQuery
 from functions.entrypoints.api.tables.workbook import MEDIA_TYPE as XLSX
+from functions.services.deps import Deps
 from functions.wiring import App
 
 _ID = re.compile(DOCUMENT_ID)
@@ -74,6 +76,44 @@ UserId = Annotated[str, Depends(_user_id)]
 ClassId = Annotated[Line, Path()]
 IfMatch = Annotated[str | None, Header(description="Only if the class meeting still has one of these ETags.")]
 IfNoneMatch = Annotated[str | None, Header(description="An ETag that is known already.")]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeCall:
+    """A call that changes a class meeting: who calls, and which version of it they know."""
+
+    app: App
+    caller: Caller
+    if_match: str | None
+    response: Response
+
+    @property
+    def deps(self) -> Deps:
+        """What use cases need."""
+        return self.app.deps
+
+    async def answer(self, session_id: str) -> Mapping[str, Any]:
+        """The class meeting's document, its ETag set in the answer."""
+        session = await found_session(session_id, self.app)
+        self.response.headers["ETag"] = tag(session)
+        return session
+
+
+def _change_call(app: TheApp, caller: TheCaller, response: Response, if_match: IfMatch = None) -> ChangeCall:
+    return ChangeCall(app, caller, if_match, response)
+
+
+QueriedChange = Annotated[ChangeCall, Depends(_change_call)]
+"""A call that reads its own query."""
+
+
+def _plain_change(call: QueriedChange, _: Annotated[NoQuery, Query()]) -> ChangeCall:
+    return call
+
+
+Change = Annotated[ChangeCall, Depends(_plain_change)]
+"""A call that takes no query."""
+
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -111,13 +151,6 @@ def weak(etag: str) -> str:
     https://www.rfc-editor.org/rfc/rfc9110#name-weak-versus-strong
     """
     return f"W/{etag}"
-
-
-async def answer_session(session_id: str, app: App, response: Response) -> Mapping[str, Any]:
-    """The class meeting's document, its ETag set in the answer."""
-    session = await found_session(session_id, app)
-    response.headers["ETag"] = tag(session)
-    return session
 
 
 def unchanged(etag: str, if_none_match: str | None) -> bool:

@@ -32,8 +32,8 @@ from functions.entrypoints.api.tables.gradebooks.answers import gradebook_of_ses
 from functions.entrypoints.api.tables.workbook import MEDIA_TYPE as XLSX
 from functions.entrypoints.api.tables.workbook import attendance_sheet
 from functions.ports.views import SessionFilter
-from functions.services.sync.conference import sync_session
 from functions.services.sync.from_reports import sync_session_from_reports
+from functions.services.sync.session import sync_session
 
 router = APIRouter(tags=["sessions"])
 
