@@ -37,7 +37,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class SessionFilter:
-    """Which class meetings are wanted; None for any. `since` is inclusive, `until` is not."""
+    """Which class meetings are wanted; None for any. `since` and `updated_since` are inclusive, `until` is not."""
 
     teacher_email: str | None = None
     class_id: str | None = None
@@ -45,6 +45,7 @@ class SessionFilter:
     state: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    updated_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,11 @@ class Views(Protocol):
         """One person's attendance of a class meeting, or None."""
 
     async def sessions(self, wanted: SessionFilter, paging: Paging) -> Page:
-        """Class meetings, oldest first, then by `session_id`."""
+        """Class meetings, oldest first, then by `session_id`.
+
+        With `updated_since` the change that is the longest ago comes first, and a page that is not the last may have
+        fewer documents than asked for, or none.
+        """
 
     async def attendances(self, wanted: AttendanceFilter, paging: Paging) -> Page:
         """Attendance over all class meetings, oldest class first, then by `attendee_id`."""

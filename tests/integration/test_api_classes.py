@@ -1,6 +1,9 @@
 """The HTTP API as an LMS uses it: plan a class, see who came, correct it. Meet is simulated, the rest is real."""
 
+import asyncio
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +16,7 @@ TEACHER = "teacher@school.example"
 NOW = datetime.now(UTC).replace(microsecond=0)
 START = NOW - timedelta(hours=2)
 CODE = "abc-mnop-xyz"
+LMS_PAGE = Path(__file__).parents[2] / "docs/lms.md"
 
 
 def at(minutes):
@@ -316,6 +320,56 @@ async def test_pages_show_one_moment_each_thing_once_and_oldest_first(api):
     assert fields(await api.get("/api/sessions", params=other)) == ["page_token"]
     of_a_student = {"page_token": first["next_page_token"], "class_id": "7b/maths"}
     assert fields(await api.get("/api/students/s1/attendance", params=of_a_student)) == ["page_token"]
+
+
+@pytest.fixture
+def poll(api):
+    """The function that docs/lms.md shows for polling, as it is there."""
+    [code] = [
+        block for block in re.findall(r"```python\n(.*?)```", LMS_PAGE.read_text(), re.DOTALL) if "# poll.py" in block
+    ]
+    defined = {}
+    exec(code, defined)  # noqa: S102 - our own page
+
+    async def ask(moment):
+        loop = asyncio.get_running_loop()
+
+        def get(path, query):
+            answer = api.get(path, params={"page_size": 2, **query})
+            return asyncio.run_coroutine_threadsafe(answer, loop).result().json()
+
+        return await asyncio.to_thread(defined["changed_since"], moment, get)
+
+    return ask
+
+
+async def test_a_poll_finds_each_change_once_it_is_stored(api, poll):
+    ids = []
+    for day in range(5):
+        body = a_class(start_time=iso(at(24 * 60 * (5 - day))))
+        ids.append((await api.post("/api/schedule/class", json=body)).json()["session_id"])
+    everything, moment = await poll(datetime(2026, 1, 1, tzinfo=UTC))
+    again, the_same = await poll(moment)
+    await api.patch(f"/api/schedule/class/{ids[3]}", json={"subject": "Physics"})
+    after, _ = await poll(datetime.fromisoformat(everything[ids[4]]["updated_at"]))
+
+    assert list(everything) == list(again) == ids
+    assert the_same == moment
+    assert [(name, session["subject"]) for name, session in after.items()] == [(ids[4], "Maths"), (ids[3], "Physics")]
+
+
+async def test_what_changed_since_a_moment_can_be_narrowed_down_and_the_moment_is_checked(api):
+    for number, class_id in enumerate(("7b", "8a")):
+        await api.post("/api/schedule/class", json=a_class(class_id=class_id, start_time=iso(at(24 * 60 * number))))
+
+    async def found(**query):
+        return [one["class_id"] for one in (await api.get("/api/sessions", params=query)).json()["sessions"]]
+
+    assert await found(updated_since="2026-01-01", class_id="8a", state="scheduled") == ["8a"]
+    assert await found(updated_since="2026-01-01", to=iso(at(60))) == ["7b"]
+    assert await found(updated_since=iso(NOW + timedelta(days=1))) == []
+    for sent in ("yesterday", "2026-11-23T09:00", "0001-01-01T00:00:00+14:00"):
+        assert fields(await api.get("/api/sessions", params={"updated_since": sent})) == ["updated_since"]
 
 
 @pytest.mark.any_field

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from functions.adapters.store.databases.database import Database, Document, Query, Where
+from functions.adapters.store.databases.sqlite_queries import fits
 from functions.adapters.store.documents.common import Fields, check_schema
 from functions.adapters.store.documents.register import register_id
 from functions.adapters.store.documents.sheet_copy import people_from
@@ -22,6 +23,13 @@ from functions.domain.marking.addresses import mailbox
 from functions.ports.views import AttendanceFilter, Page, Paging, SessionFilter, Troubles
 
 _ATTENDANCE_ORDER = ("session_start", "attendee_id")
+
+_SEARCHED = ("external_id", "class_id", "teacher_emails", "state")
+"""What changed class meetings are searched by, one field at a time: the first of those that are wanted, as it leaves
+the fewest."""
+
+_MOST_READS = 10
+"""How many times a page of changed class meetings reads as many documents as it may have."""
 
 
 class DocumentViews:
@@ -62,6 +70,8 @@ class DocumentViews:
         if wanted.teacher_email is not None:
             where.append(Where("teacher_emails", "contains", mailbox(wanted.teacher_email)))
         where += _between(wanted.since, wanted.until)
+        if wanted.updated_since is not None:
+            return await self._changed(wanted.updated_since, where, paging)
         return await self._page(Query("sessions", tuple(where), order=("session_start", "session_id")), paging)
 
     async def attendances(self, wanted: AttendanceFilter, paging: Paging) -> Page:
@@ -149,6 +159,38 @@ class DocumentViews:
     async def _page(self, query: Query, paging: Paging) -> Page:
         found = await self._database.find(replace(query, limit=paging.size, after=paging.after, at=paging.read_at))
         return Page(tuple(map(_checked, found.documents)), found.read_at, _position(found.next_after))
+
+    async def _changed(self, since: datetime, where: Sequence[Where], paging: Paging) -> Page:
+        """Class meetings in the order of their last change.
+
+        Firestore finds them by one of the conditions, the others are checked here: an index for every combination
+        would make each class meeting's document more expensive to write, and the changes since a poll are few.
+        """
+        by_field = {condition.field: condition for condition in where if condition.field in _SEARCHED}
+        searched = next((by_field[name] for name in _SEARCHED if name in by_field), None)
+        others = [condition for condition in where if condition is not searched]
+        first = (searched,) if searched else ()
+        query = Query(
+            "sessions",
+            (*first, Where("updated_at", ">=", since)),
+            order=("updated_at",),
+            after=paging.after,
+            limit=paging.size,
+            at=paging.read_at,
+        )
+        page: list[Document] = []
+        for read in range(1, _MOST_READS + 1):
+            found = await self._database.find(query)
+            wanted = [document for document in found.documents if all(fits(document, other) for other in others)]
+            room = paging.size - len(page)
+            page += wanted[:room]
+            after = _position(found.next_after)
+            if len(wanted) > room or (len(page) == paging.size and after is not None):
+                after = (page[-1].fields["updated_at"], page[-1].path)
+            if len(page) == paging.size or after is None or read == _MOST_READS:
+                break
+            query = replace(query, after=after, at=found.read_at)
+        return Page(tuple(map(_checked, page)), found.read_at, after)
 
     async def _merged(self, queries: Sequence[Query], paging: Paging, wanted: Callable[[Fields], bool]) -> Page:
         """What fits any of the queries, which have the same order, once, as far as it is wanted."""

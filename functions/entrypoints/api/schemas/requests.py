@@ -281,6 +281,13 @@ class SessionsQuery(PagedQuery):
     class_id: Line | None = None
     state: SessionState | None = None
     external_id: Line | None = None
+    updated_since: Annotated[
+        MomentOrDay | None,
+        Field(
+            description="Only what has changed since this moment, in the order of the last change (`updated_at`). A "
+            "page may then have fewer class meetings than asked for, even none, although others follow."
+        ),
+    ] = None
 
 
 class AttendanceQuery(PagedQuery, FileQuery):
