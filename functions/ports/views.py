@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from functions.domain.classes.sessions import ClassSession
+from functions.domain.marking.shares import MonthOfStudent
+
 PagePosition = tuple[datetime | str, ...]
 """Where in a list a page ends; only the views know how. Holds times and ids, nothing of a person."""
 
@@ -118,6 +121,14 @@ class Views(Protocol):
 
     async def register(self, class_id: str, month: str) -> Mapping[str, Any] | None:
         """A class's register of a month (`2026-11`), whole, or None."""
+
+    async def month_of_class(
+        self, class_id: str, month: str
+    ) -> tuple[tuple[MonthOfStudent, ...], tuple[ClassSession, ...]]:
+        """The students of a class's register, and the class's meetings of that month, as of one moment.
+
+        Some meetings may be of the days before and after the month.
+        """
 
     async def organizers(self) -> tuple[Mapping[str, Any], ...]:
         """Every teacher who is tracked."""

@@ -9,6 +9,7 @@ import pytest
 
 from functions.adapters.store.databases.database import Write
 from functions.adapters.store.databases.sqlite import SqliteDatabase
+from functions.adapters.store.documents.register import register_id
 from infra.local.school import Attendee, Conference, Space, Visit
 from tests.api import CALLERS, LMS, client, fields, slug
 
@@ -370,6 +371,48 @@ async def test_what_changed_since_a_moment_can_be_narrowed_down_and_the_moment_i
     assert await found(updated_since=iso(NOW + timedelta(days=1))) == []
     for sent in ("yesterday", "2026-11-23T09:00", "0001-01-01T00:00:00+14:00"):
         assert fields(await api.get("/api/sessions", params={"updated_since": sent})) == ["updated_since"]
+
+
+@pytest.mark.any_field
+async def test_who_is_at_risk_and_what_they_can_still_reach(api, tmp_path):
+    tenth = (START.replace(day=1) + timedelta(days=70)).replace(day=10)
+    month = f"{tenth:%Y-%m}"
+    assert (await api.post("/api/schedule/class", json=a_class(start_time=iso(tenth)))).status_code == 201
+    names = {"user": None, "emails": [], "otherwise": {}}
+    ada = {"student_id": "s1", "email": "ada@school.example", "display_name": "Ada"}
+    bob = {"student_id": "s2", "email": "bob@school.example", "display_name": "Bob"}
+    students = {
+        "a": {**ada, **names, "marks": {"first": "absent", "second": "late"}, "share": 0.5},
+        "b": {**bob, **names, "marks": {"first": "present", "second": "late"}, "share": 1.0},
+    }
+    register = Write(f"registers/{register_id('7b/maths', month)}", {"students": students, "sessions": [], "parts": 0})
+    await SqliteDatabase(tmp_path / "attendance.db").commit([register])
+
+    async def found(**query):
+        answer = await api.get("/api/classes/7b%2Fmaths/at-risk", params=query)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    assert await found(month=month) == {
+        "class_id": "7b/maths",
+        "month": month,
+        "students": [{**ada, "share": 0.5, "best_possible_share": 0.667}],
+    }
+    assert (await found(month=month, below=0.5))["students"] == []
+    assert (await found())["students"] == []
+    for extreme in ("0000-01", "0001-01", "9999-12"):
+        assert await found(month=extreme) == {"class_id": "7b/maths", "month": extreme, "students": []}
+    for below in ("1.1", "-0.1", "nan", "many"):
+        assert fields(await api.get("/api/classes/7b/at-risk", params={"below": below})) == ["below"]
+
+
+async def test_without_a_month_who_is_at_risk_is_told_of_the_schools_current_month(instance):
+    last_moment = datetime(2026, 11, 30, 23, 30, tzinfo=UTC)
+    app = instance(api_callers=CALLERS, clock=lambda: last_moment, school_time_zone="Europe/Berlin")
+
+    async with client(app) as api:
+        answer = await api.get("/api/classes/7b/at-risk")
+        assert answer.json()["month"] == "2026-12", answer.text
 
 
 @pytest.mark.any_field

@@ -8,18 +8,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from typing import Any
 
 from functions.adapters.store.databases.database import Database, Document, Query, Where
 from functions.adapters.store.databases.sqlite_queries import fits
 from functions.adapters.store.documents.common import Fields, check_schema
-from functions.adapters.store.documents.register import register_id
+from functions.adapters.store.documents.register import register_id, student_from_document
+from functions.adapters.store.documents.session import session_from_document
 from functions.adapters.store.documents.sheet_copy import people_from
 from functions.adapters.store.students import find_student
-from functions.domain.classes.sessions import CalendarState
+from functions.domain.classes.sessions import CalendarState, ClassSession
 from functions.domain.conferences.model import SyncState
 from functions.domain.marking.addresses import mailbox
+from functions.domain.marking.shares import MonthOfStudent
 from functions.ports.views import AttendanceFilter, Page, Paging, SessionFilter, Troubles
 
 _ATTENDANCE_ORDER = ("session_start", "attendee_id")
@@ -27,6 +29,9 @@ _ATTENDANCE_ORDER = ("session_start", "attendee_id")
 _SEARCHED = ("external_id", "class_id", "teacher_emails", "state")
 """What changed class meetings are searched by, one field at a time: the first of those that are wanted, as it leaves
 the fewest."""
+
+_LONGEST_MONTH, _ZONES = timedelta(days=31), timedelta(days=1)
+"""A class meeting of a month lies between these, whatever its time zone."""
 
 _MOST_READS = 10
 """How many times a page of changed class meetings reads as many documents as it may have."""
@@ -88,13 +93,26 @@ class DocumentViews:
 
     async def register(self, class_id: str, month: str) -> Mapping[str, Any] | None:
         """See the port."""
-        document = await self._database.get(f"registers/{register_id(class_id, month)}")
+        return await self._register(class_id, month)
+
+    async def month_of_class(
+        self, class_id: str, month: str
+    ) -> tuple[tuple[MonthOfStudent, ...], tuple[ClassSession, ...]]:
+        """See the port."""
+        where = (Where("class_ids", "contains", class_id), *_between(*_around(month)))
+        found = await self._database.find(Query("sessions", where, order=("session_start", "session_id")))
+        register = await self._register(class_id, month, at=found.read_at) or {}
+        students = tuple(map(student_from_document, register.get("students", {}).values()))
+        return students, tuple(session_from_document(document.fields) for document in found.documents)
+
+    async def _register(self, class_id: str, month: str, *, at: datetime | None = None) -> Fields | None:
+        document = await self._database.get(f"registers/{register_id(class_id, month)}", at=at)
         if document is None:
             return None
         fields = _checked(document)
         students = dict(fields.get("students", {}))
         if fields.get("parts"):
-            for part in await self._database.children(f"{document.path}/parts", at=document.seen_at):
+            for part in await self._database.children(f"{document.path}/parts", at=at or document.seen_at):
                 students.update(_checked(part).get("students", {}))
         return {**fields, "students": students}
 
@@ -220,6 +238,13 @@ class DocumentViews:
 def _between(since: datetime | None, until: datetime | None) -> list[Where]:
     bounds = ((">=", since), ("<", until))
     return [Where("session_start", op, moment) for op, moment in bounds if moment is not None]  # type: ignore[arg-type] # one of the two
+
+
+def _around(month: str) -> tuple[datetime, datetime]:
+    """Two moments between which a month lies in every time zone; none is before the first year or after the last."""
+    year, number = (int(part) for part in month.split("-"))
+    first = datetime(min(max(year, MINYEAR + 1), MAXYEAR - 1), number, 1, tzinfo=UTC)
+    return first - _ZONES, first + _LONGEST_MONTH + _ZONES
 
 
 def _place(document: Document) -> tuple[datetime, str, str]:

@@ -281,13 +281,7 @@ class SessionsQuery(PagedQuery):
     class_id: Line | None = None
     state: SessionState | None = None
     external_id: Line | None = None
-    updated_since: Annotated[
-        MomentOrDay | None,
-        Field(
-            description="Only what has changed since this moment, in the order of the last change (`updated_at`). A "
-            "page may then have fewer class meetings than asked for, even none, although others follow."
-        ),
-    ] = None
+    updated_since: MomentOrDay | None = None
 
 
 class AttendanceQuery(PagedQuery, FileQuery):
@@ -307,6 +301,13 @@ class RegisterQuery(FormatQuery):
 
     month: Month
     session_by: SessionBy = "start"
+
+
+class AtRiskQuery(NoQuery):
+    """Whose share is too low, and of which month: without one, the current month."""
+
+    below: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.8
+    month: Month | None = None
 
 
 class SyncQuery(NoQuery):
