@@ -70,6 +70,10 @@ VIEWS = {
     "sessions from and to": lambda views: [
         views.sessions(dataclasses.replace(wanted, since=NINE, until=NINE), FIRST) for wanted in SESSION_FILTERS
     ],
+    "sessions updated since": lambda views: [
+        views.sessions(dataclasses.replace(wanted, since=NINE, until=NINE, updated_since=NINE), FIRST)
+        for wanted in SESSION_FILTERS
+    ],
     "attendances": lambda views: [
         *(views.attendances(wanted, FIRST) for wanted in ATTENDANCE_FILTERS),
         views.attendances(AttendanceFilter(class_id="7b"), FIRST),
@@ -78,6 +82,7 @@ VIEWS = {
         views.attendances(dataclasses.replace(wanted, since=NINE, until=NINE), FIRST)
         for wanted in [*ATTENDANCE_FILTERS, AttendanceFilter(class_id="7b")]
     ],
+    "month_of_class": lambda views: [views.month_of_class("7b", "2026-11")],
     "organizers": lambda views: [views.organizers()],
     "troubles": lambda views: [views.troubles(due_before=NINE, ended_since=NINE, limit=1)],
 }

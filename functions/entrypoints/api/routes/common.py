@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Query, Request, Response
@@ -170,15 +171,19 @@ def span_of(query: PagedQuery, app: App) -> dict[str, Any]:
     Raises:
         InvalidRequest: They are in no order, or out of reach.
     """
-    moments: dict[str, Any] = {}
-    for name, field, when in (("since", "from", query.since), ("until", "to", query.until)):
-        try:
-            moments[name] = moment_of(when, time_zone=app.deps.rules.time_zone)
-        except OverflowError:
-            raise InvalidRequest.of(field, "is out of range") from None
+    named = (("since", "from", query.since), ("until", "to", query.until))
+    moments: dict[str, Any] = {name: moment_in(field, when, app) for name, field, when in named}
     if query.since and query.until and moments["since"] >= moments["until"]:
         raise InvalidRequest.of("from", "should be before to")
     return moments
+
+
+def moment_in(field: str, when: datetime | date | None, app: App) -> datetime | None:
+    """A parameter of a query as a moment; InvalidRequest if it is out of reach."""
+    try:
+        return moment_of(when, time_zone=app.deps.rules.time_zone)
+    except OverflowError:
+        raise InvalidRequest.of(field, "is out of range") from None
 
 
 # --- For OpenAPI -------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from functions.entrypoints.api.routes.common import (
     also_as,
     can_end_in,
     found_session,
+    moment_in,
     no_session,
     not_modified,
     span_of,
@@ -50,13 +51,14 @@ REPORTS_NOTICE = (
 
 @router.get("/api/sessions", response_model=SessionList, responses=can_end_in(410))
 async def find_sessions(query: Annotated[SessionsQuery, Query()], app: TheApp) -> Mapping[str, Any]:
-    """Find class meetings, unscheduled ones too."""
+    """Find class meetings, unscheduled ones too: oldest first, or with `updated_since` by their last change."""
     wanted = {
         "teacher_email": query.teacher_email,
         "class_id": query.class_id,
         "external_id": query.external_id,
         "state": query.state.value if query.state else None,
         **span_of(query, app),
+        "updated_since": moment_in("updated_since", query.updated_since, app),
     }
     named = {"list": "sessions", **wanted}
     part = paging(query.page_token, size=query.page_size, query=named, now=app.deps.clock())
