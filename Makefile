@@ -127,6 +127,10 @@ format: $(INSTALLED) ## format the code and mend what the linter can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+.PHONY: openapi
+openapi: $(INSTALLED) ## write docs/openapi.json, from which clients are generated, after a change of the API
+	@$(BIN)/python -m infra.local.openapi
+
 .PHONY: bench
 bench: $(INSTALLED) ## measure one large conference, and the pages (ARGS="--only pages")
 	@$(BIN)/python -m bench $(ARGS)

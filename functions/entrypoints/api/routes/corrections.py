@@ -65,6 +65,7 @@ _NOT_THERE: dict[int | str, dict[str, Any]] = {
 
 @router.put(
     "/api/sessions/{session_id}/attendance/{attendee_id}/override",
+    operation_id="set_override",
     response_model=AttendanceAnswer,
     responses={**can_end_in(*WITH_BODY, *COMMAND, etag=True), **_NOT_THERE},
 )
@@ -86,6 +87,7 @@ async def override(  # noqa: PLR0917 - FastAPI passes by name
 
 @router.delete(
     "/api/sessions/{session_id}/attendance/{attendee_id}/override",
+    operation_id="remove_override",
     response_model=AttendanceAnswer,
     responses={**can_end_in(*COMMAND, etag=True), **_NOT_THERE},
 )
@@ -105,6 +107,7 @@ async def leave_to_the_rules(  # noqa: PLR0917 - FastAPI passes by name
 
 @router.put(
     "/api/sessions/{session_id}/overrides",
+    operation_id="set_overrides",
     response_model=Overridden,
     responses=can_end_in(*WITH_BODY, *COMMAND, etag=True),
 )
@@ -128,6 +131,7 @@ async def override_many(  # noqa: PLR0917 - FastAPI passes by name
 
 @router.post(
     "/api/sessions/{session_id}/attendance/{attendee_id}/assign",
+    operation_id="assign_guest",
     response_model=AttendanceAnswer,
     responses={**can_end_in(*WITH_BODY, *COMMAND, etag=True), **_NOT_THERE},
 )
@@ -161,6 +165,7 @@ async def assign_guest(  # noqa: PLR0917 - FastAPI passes by name
 
 @router.post(
     "/api/sessions/{session_id}/conference-records",
+    operation_id="attach_conference_record",
     response_model=SessionAnswer,
     responses=can_end_in(*WITH_BODY, *COMMAND, etag=True),
 )
@@ -192,6 +197,7 @@ async def attach(  # noqa: PLR0917 - FastAPI passes by name
 
 @router.delete(
     "/api/sessions/{session_id}/conference-records/{conference_record_id:path}",
+    operation_id="detach_conference_record",
     response_model=SessionAnswer,
     responses=can_end_in(*COMMAND, etag=True),
 )
@@ -211,6 +217,7 @@ async def detach(  # noqa: PLR0917 - FastAPI passes by name
 
 @router.put(
     "/api/sessions/{session_id}/roster",
+    operation_id="set_roster",
     response_model=SessionWithRoster,
     responses=can_end_in(*WITH_BODY, *COMMAND, etag=True),
 )
@@ -233,6 +240,7 @@ async def roster(  # noqa: PLR0917 - FastAPI passes by name
 
 @router.put(
     "/api/classes/{class_id:path}/roster",
+    operation_id="set_class_roster",
     response_model=SessionIds,
     responses=can_end_in(*WITH_BODY, *COMMAND),
 )
@@ -252,6 +260,7 @@ async def class_roster(
 
 @router.put(
     "/api/sessions/{session_id}/policy",
+    operation_id="set_policy",
     response_model=SessionAnswer,
     responses=can_end_in(*WITH_BODY, *COMMAND, etag=True),
 )

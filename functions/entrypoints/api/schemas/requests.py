@@ -62,7 +62,10 @@ Bom = Annotated[
 Separator = Annotated[
     Literal[",", ";"],
     AfterValidator(_only_of_a_file),
-    Field(description="Only for CSV: the separator between cells. With ; shares have a decimal comma."),
+    Field(
+        description="Only for CSV: the separator between cells. With ; shares have a decimal comma.",
+        json_schema_extra={"x-enum-varnames": ["COMMA", "SEMICOLON"]},  # generated clients need names
+    ),
 ]
 MinutesOfRule = Annotated[float, Field(strict=True, ge=0, le=1440, allow_inf_nan=False)]
 
