@@ -29,7 +29,7 @@ demo: $(INSTALLED) ## see a simulated class end and its attendance appear (no Go
 	@$(BIN)/python -m infra.local.demo
 
 .PHONY: run
-run: $(INSTALLED) ## leave the local stack running and print its URLs (STORE=sqlite needs no Java; PORT=8090)
+run: $(INSTALLED) ## leave the local stack running and print its URLs (STORE=sqlite needs no Java; PORT=8190 is a second one)
 	@$(BIN)/python -m infra.local.run $(if $(STORE),--store $(STORE)) $(if $(PORT),--port $(PORT))
 
 # With PROJECT=… these commands work on that deployment, with the settings that `make settings` has written down;
