@@ -101,3 +101,26 @@ def test_no_parameter_is_said_to_be_null_which_no_query_can_be(api):
     parameters = [p for calls in api["paths"].values() for call in calls.values() for p in call.get("parameters", ())]
 
     assert "null" not in json.dumps([parameter["schema"] for parameter in parameters])
+
+
+def test_no_field_of_a_body_has_a_default_which_generated_clients_take_for_a_field_that_must_be_sent(api):
+    bodies = [name for name in api["components"]["schemas"] if name.endswith(("Request", "Body", "Item"))]
+    defaults = [
+        f"{name}.{field}"
+        for name in bodies
+        for field, value in api["components"]["schemas"][name]["properties"].items()
+        if "default" in value
+    ]
+
+    assert bodies
+    assert defaults == []
+
+
+def test_no_body_is_called_as_one_of_its_own_fields_because_generators_give_both_one_variable(api):
+    alike = [
+        name
+        for name, content in api["components"]["schemas"].items()
+        if re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower() in content.get("properties", {})
+    ]
+
+    assert alike == []

@@ -25,9 +25,9 @@ from functions.entrypoints.api.routes.common import (
 )
 from functions.entrypoints.api.schemas.answers import (
     AttendanceAnswer,
+    ChangedSessions,
     Overridden,
     SessionAnswer,
-    SessionIds,
     SessionWithRoster,
     UnappliedAnswer,
 )
@@ -241,7 +241,7 @@ async def roster(  # noqa: PLR0917 - FastAPI passes by name
 @router.put(
     "/api/classes/{class_id:path}/roster",
     operation_id="set_class_roster",
-    response_model=SessionIds,
+    response_model=ChangedSessions,
     responses=can_end_in(*WITH_BODY, *COMMAND),
 )
 async def class_roster(

@@ -370,7 +370,7 @@ class Scheduled(Answer):
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=False)
 
-    status: Literal["success"] = "success"
+    status: Literal["success"]
     session_id: str
     state: SessionState
     meeting_code: str | SkipJsonSchema[None] = None
@@ -407,7 +407,7 @@ class SessionWithRoster(SessionAnswer):
     unapplied_corrections: list[UnappliedAnswer] = []
 
 
-class SessionIds(Answer):
+class ChangedSessions(Answer):
     """Which class meetings were changed."""
 
     status: Literal["success"] = "success"

@@ -203,7 +203,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "Scheduled.hint": "What to do if `tracking` is `failed`, or if the class was cancelled after the first answer.",
     "Scheduled.sessions": "Every class meeting of a series.",
     "Scheduled.status": _SUCCESS,
-    "SessionIds.status": _SUCCESS,
+    "ChangedSessions.status": _SUCCESS,
     "StudentBody.display_name": "The LMS's name for the student.",
     "UnappliedAnswer.attendee_id": "For a mark: the student as named on the roster. For an assignment: the guest.",
     "UnappliedAnswer.email": "The student's address at the time of the decision.",

@@ -128,7 +128,7 @@ class ScheduleRequest(Body):
     """A class to be scheduled; exactly one of `student_emails` and `students` is needed."""
 
     teacher_email: Email
-    co_teacher_emails: Annotated[list[Email], Field(max_length=50)] | None = []
+    co_teacher_emails: Annotated[list[Email], Field(max_length=50)] | None = None
     student_emails: Annotated[list[Email], Field(max_length=MAX_STUDENTS)] | None = None
     students: Students | None = None
     subject: Line
@@ -140,7 +140,7 @@ class ScheduleRequest(Body):
     policy: PolicyBody | None = None
     time_zone: TimeZone | None = None
     recurrence: Recurrence | None = None
-    calendar: StrictBool | None = False
+    calendar: StrictBool | None = None
 
     @property
     def roster(self) -> tuple[RosterEntry, ...]:
