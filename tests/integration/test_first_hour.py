@@ -1,12 +1,15 @@
-"""A developer's first hour: what docs/lms.md has people type, typed, on the local stack and with generated clients."""
+"""A developer's first hour: what docs/lms.md and docs/api.md have people type, typed; clients are generated too."""
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import re
 import shlex
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -17,14 +20,15 @@ from infra.local.processes import free_port
 from tests.local_stack import local_stack
 
 PAGE = (ROOT / "docs" / "lms.md").read_text(encoding="utf-8")
+API_PAGE = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 PATH, CLIENTS = "Half an hour: from nothing to a mark on a page of your own", "A client in your language"
 NODE_MODULES = ROOT / "tests" / "clients" / "node_modules"
 STUDENTS = {"4711": "Ada", "4712": "Bob", "4713": "Cleo", "4714": "Dan"}
 
 
-def blocks(heading, *languages):
+def blocks(heading, *languages, page=PAGE):
     """The code of a section, in the page's order."""
-    [section] = re.findall(rf"^## {re.escape(heading)}\n(.*?)^## ", PAGE, flags=re.MULTILINE | re.DOTALL)
+    [section] = re.findall(rf"^## {heading}\n(.*?)(?=^## |\Z)", page, flags=re.MULTILINE | re.DOTALL)
     found = re.findall(r"^```(\w+)\n(.*?)^```$", section, flags=re.MULTILINE | re.DOTALL)
     return [code for language, code in found if language in languages]
 
@@ -146,3 +150,82 @@ def assert_done(printed, api, session_id, *, class_id):
     every = [session["session_id"] for session in api.get("/api/sessions").json()["sessions"]]
     assert shown == every
     assert len(every) > 1
+
+
+@pytest.fixture
+def held(stack, api):
+    """A class of a roster of one's own, held and read."""
+    students = [
+        {"student_id": "4711", "email": "ada@my.example", "display_name": "Ada"},
+        {"student_id": "4712", "email": "bob@my.example", "display_name": "Bob"},
+        {"student_id": "4714", "email": "dan@my.example", "display_name": "Dan"},
+    ]
+    body = {
+        "teacher_email": "petra@my.example",
+        "students": students,
+        "subject": "History",
+        "class_id": "8c",
+        "start_time": (datetime.now(UTC) - timedelta(hours=4)).isoformat(),
+        "duration_minutes": 45,
+    }
+    session_id = api.post("/api/schedule/class", json=body).json()["session_id"]
+    assert controls(stack, "/classes", session_id=session_id)["session_id"] == session_id
+    assert api.post(f"/api/webhook/sessions/{session_id}/sync-participants").status_code == 200
+    return session_id
+
+
+@pytest.fixture
+def elsewhere(stack):
+    """A call of strangers in a room of their own; its event is delivered before anybody asks for it."""
+    strangers = controls(stack, "/classes", people=3)
+    told = {"conferenceRecord": {"name": strangers["conference_record"]}}
+    attributes = {
+        "ce-type": "google.workspace.meet.conference.v2.ended",
+        "ce-subject": "//cloudidentity.googleapis.com/users/104729104729104729104",
+    }
+    data = base64.b64encode(json.dumps(told).encode()).decode()
+    headers = {
+        "ce-specversion": "1.0",
+        "ce-id": "1",
+        "ce-type": "google.cloud.pubsub.topic.v1.messagePublished",
+        "ce-source": "//pubsub.googleapis.com/projects/any/topics/workspace-events",
+    }
+    event = {"message": {"messageId": "1", "attributes": attributes, "data": data}}
+    url = f"http://127.0.0.1:{stack.port_of('on_workspace_event')}"
+    httpx.post(url, headers=headers, json=event, timeout=60, trust_env=False)
+    return strangers
+
+
+def controls(stack, path, **query):
+    answer = httpx.post(f"http://127.0.0.1:{stack.port}{path}", params=query, timeout=60, trust_env=False)
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+def test_every_call_of_the_api_page_is_accepted_as_it_is_written(stack, api, held, elsewhere, tmp_path):
+    monday = datetime.now(UTC) + timedelta(days=7 - datetime.now(UTC).weekday())
+    here = {
+        "2026-11-30": f"{monday:%F}",
+        "2026-12-07": f"{monday + timedelta(days=7):%F}",
+        "7b": "8c",  # a class that no other test looks at
+        "curl ": "curl --silent --show-error --fail-with-body ",
+    }
+    variables = {
+        "API": f"http://127.0.0.1:{stack.port_of('api')}",
+        "SESSION": held,
+        "OTHER": elsewhere["session_id"],
+        "RECORD": elsewhere["conference_record"].removeprefix("conferenceRecords/"),
+        "TOKEN": "any",
+    }
+    calls = 0
+    for section in ("Schedule", "Ask", "Look: pages and files", "Correct", r"Operate.*?"):
+        script = "\n".join(blocks(section, "sh", page=API_PAGE))
+        for as_written, instead in here.items():
+            script = script.replace(as_written, instead)
+        run(["/bin/bash", "-c", f"set -eo pipefail\n{script}"], cwd=tmp_path, **variables)
+        calls += script.count("curl ")
+
+    assert calls >= 28
+    session = api.get(f"/api/sessions/{held}").json()
+    assert [student["student_id"] for student in session["roster"]] == ["4711"]
+    assert session["policy"]["late_after_minutes"] == 10
