@@ -144,6 +144,7 @@ async def test_a_series_names_all_its_meetings(api):
     assert answer.status_code == 201
     assert body["series_id"]
     assert len({one["session_id"] for one in body["sessions"]}) == 3
+    assert [body["time_zone"], *(one["time_zone"] for one in body["sessions"])] == ["UTC"] * 4
     assert body["sessions"][0]["session_id"] == body["session_id"]
     starts = [datetime.fromisoformat(one["start_time"]) for one in body["sessions"]]
     assert [start.date() for start in starts] == [(at(24 * 60) + timedelta(weeks=week)).date() for week in range(3)]
@@ -198,7 +199,9 @@ async def test_a_register_has_a_mark_for_each_class(api, synced):
     session = (await api.get(f"/api/sessions/{synced}")).json()
     register = (await api.get(f"/api/classes/7b%2Fmaths/register?month={session['local_date'][:7]}")).json()
 
-    assert [one["session_id"] for one in register["sessions"]] == [synced]
+    assert [(one["session_id"], one["state"], one["time_zone"]) for one in register["sessions"]] == [
+        (synced, "ended", "Europe/Berlin")
+    ]
     assert {one["student_id"]: one["marks"] for one in register["students"]} == {
         "s1": {synced: "present"},
         "s2": {synced: "absent"},

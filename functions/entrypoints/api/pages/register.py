@@ -12,7 +12,7 @@ from functions.domain.classes.sessions import SessionState
 from functions.domain.marking.shares import ATTENDED, COUNTED
 from functions.entrypoints.api.pages.typed import isolated, seen, typed
 from functions.entrypoints.api.pages.wording import MARKS, MarkWords, counted, day_in_words
-from functions.entrypoints.api.schemas.answers import RegisterMeeting, RegisterStudent, WholeRegister
+from functions.entrypoints.api.schemas.answers import Register, RegisterSession, RegisterStudent
 
 _NOT_EXPECTED = MarkWords("not-expected", "", "not expected", "")
 _NO_MARK = MarkWords("no-mark", "-", "no mark", "the class was not held, or its marks are switched off")
@@ -62,7 +62,7 @@ class RegisterPage:
     has_no_marks: bool
 
 
-def register_page(register: WholeRegister, *, time_zone: str) -> RegisterPage:
+def register_page(register: Register, *, time_zone: str) -> RegisterPage:
     """The page of a register.
 
     Args:
@@ -93,12 +93,12 @@ def month_in_words(month: str) -> str:
     return f"{calendar.month_name[int(number)]} {year}"
 
 
-def local_start(meeting: RegisterMeeting, time_zone: str) -> datetime:
+def local_start(meeting: RegisterSession, time_zone: str) -> datetime:
     """When a class meeting begins, on the clock where it is held."""
     return meeting.session_start.astimezone(ZoneInfo(meeting.time_zone or time_zone))
 
 
-def _meeting(meeting: RegisterMeeting, students: Iterable[RegisterStudent], time_zone: str) -> Meeting:
+def _meeting(meeting: RegisterSession, students: Iterable[RegisterStudent], time_zone: str) -> Meeting:
     start = local_start(meeting, time_zone)
     given = [student.marks.get(meeting.session_id) for student in students]
     count = sum(mark in COUNTED for mark in given)
@@ -116,7 +116,7 @@ def _meeting(meeting: RegisterMeeting, students: Iterable[RegisterStudent], time
     )
 
 
-def _student(student: RegisterStudent, meetings: Iterable[RegisterMeeting]) -> StudentRow:
+def _student(student: RegisterStudent, meetings: Iterable[RegisterSession]) -> StudentRow:
     student_id = seen(student.student_id)
     name = seen(student.display_name) or student.email or student_id or "Unknown student"
     return StudentRow(

@@ -14,7 +14,7 @@ from functions.domain.marking.shares import at_risk
 from functions.entrypoints.api.lists.name_order import by_letters
 from functions.entrypoints.api.lists.paging import next_token, paging
 from functions.entrypoints.api.routes.common import ClassId, TheApp, also_as, can_end_in, span_of
-from functions.entrypoints.api.schemas.answers import AtRiskList, AttendanceList, Register, WholeRegister
+from functions.entrypoints.api.schemas.answers import AtRiskList, AttendanceList, Register
 from functions.entrypoints.api.schemas.fields import Student
 from functions.entrypoints.api.schemas.requests import (
     MOST_OF_A_PAGE,
@@ -37,6 +37,7 @@ router = APIRouter(tags=["attendance"])
 
 @router.get(
     "/api/students/{student:path}/attendance",
+    operation_id="list_student_attendance",
     response_model=AttendanceList,
     responses={**can_end_in(404, 410), **also_as("text/csv", XLSX)},
 )
@@ -49,6 +50,7 @@ async def student_attendance(
 
 @router.get(
     "/api/classes/{class_id:path}/attendance",
+    operation_id="list_class_attendance",
     response_model=AttendanceList,
     responses={**can_end_in(404, 410), **also_as("text/csv", XLSX)},
 )
@@ -61,6 +63,7 @@ async def class_attendance(
 
 @router.get(
     "/api/classes/{class_id:path}/register",
+    operation_id="get_register",
     response_model=Register,
     responses={**can_end_in(404), **also_as("text/csv", XLSX, "text/html")},
 )
@@ -82,12 +85,12 @@ async def register(
             from functions.entrypoints.api.pages.register import register_page  # noqa: PLC0415
             from functions.entrypoints.api.pages.rendering import register_html  # noqa: PLC0415
 
-            return register_html(register_page(WholeRegister.model_validate(whole), time_zone=time_zone))
+            return register_html(register_page(Register.model_validate(whole), time_zone=time_zone))
         case "csv" | "xlsx":
-            rows = register_rows(WholeRegister.model_validate(whole), time_zone=time_zone)
+            rows = register_rows(Register.model_validate(whole), time_zone=time_zone)
             return await file_of(rows, query, sheet=register_sheet, name=f"register-{query.month}")
         case "moodle" | "grades":
-            shown = WholeRegister.model_validate(whole)
+            shown = Register.model_validate(whole)
             return await gradebook_of_register(shown, query, views=app.views, time_zone=time_zone)
         case "json":
             return whole

@@ -26,9 +26,9 @@ from functions.entrypoints.api.routes.common import (
 )
 from functions.entrypoints.api.schemas.answers import (
     AttendanceAnswer,
+    ChangedSessions,
     Overridden,
     SessionAnswer,
-    SessionIds,
     SessionWithRoster,
     UnappliedAnswer,
 )
@@ -65,6 +65,7 @@ _NOT_THERE: dict[int | str, dict[str, Any]] = {
 
 @router.put(
     "/api/sessions/{session_id}/attendance/{attendee_id}/override",
+    operation_id="set_override",
     response_model=AttendanceAnswer,
     responses={**can_end_in(*WITH_BODY, *COMMAND, etag=True), **_NOT_THERE},
 )
@@ -81,6 +82,7 @@ async def override(
 
 @router.delete(
     "/api/sessions/{session_id}/attendance/{attendee_id}/override",
+    operation_id="remove_override",
     response_model=AttendanceAnswer,
     responses={**can_end_in(*COMMAND, etag=True), **_NOT_THERE},
 )
@@ -96,6 +98,7 @@ async def leave_to_the_rules(
 
 @router.put(
     "/api/sessions/{session_id}/overrides",
+    operation_id="set_overrides",
     response_model=Overridden,
     responses=can_end_in(*WITH_BODY, *COMMAND, etag=True),
 )
@@ -114,6 +117,7 @@ async def override_many(session_id: SessionId, body: OverridesRequest, call: Cha
 
 @router.post(
     "/api/sessions/{session_id}/attendance/{attendee_id}/assign",
+    operation_id="assign_guest",
     response_model=AttendanceAnswer,
     responses={**can_end_in(*WITH_BODY, *COMMAND, etag=True), **_NOT_THERE},
 )
@@ -140,6 +144,7 @@ async def assign_guest(
 
 @router.post(
     "/api/sessions/{session_id}/conference-records",
+    operation_id="attach_conference_record",
     response_model=SessionAnswer,
     responses=can_end_in(*WITH_BODY, *COMMAND, etag=True),
 )
@@ -163,6 +168,7 @@ async def attach(session_id: SessionId, body: RecordRequest, call: Change) -> Ma
 
 @router.delete(
     "/api/sessions/{session_id}/conference-records/{conference_record_id:path}",
+    operation_id="detach_conference_record",
     response_model=SessionAnswer,
     responses=can_end_in(*COMMAND, etag=True),
 )
@@ -181,6 +187,7 @@ async def detach(
 
 @router.put(
     "/api/sessions/{session_id}/roster",
+    operation_id="set_roster",
     response_model=SessionWithRoster,
     responses=can_end_in(*WITH_BODY, *COMMAND, etag=True),
 )
@@ -195,7 +202,8 @@ async def roster(session_id: SessionId, body: RosterRequest, call: Change) -> Ma
 
 @router.put(
     "/api/classes/{class_id:path}/roster",
-    response_model=SessionIds,
+    operation_id="set_class_roster",
+    response_model=ChangedSessions,
     responses=can_end_in(*WITH_BODY, *COMMAND),
 )
 async def class_roster(
@@ -214,6 +222,7 @@ async def class_roster(
 
 @router.put(
     "/api/sessions/{session_id}/policy",
+    operation_id="set_policy",
     response_model=SessionAnswer,
     responses=can_end_in(*WITH_BODY, *COMMAND, etag=True),
 )

@@ -38,9 +38,10 @@ CANCELLED_SINCE = (
 
 @router.post(
     "/api/schedule/class",
+    operation_id="schedule_class",
     status_code=201,
     response_model=Scheduled,
-    response_model_exclude_none=True,
+    response_model_exclude_unset=True,
     responses={
         **can_end_in(*WITH_BODY, *COMMAND),
         200: {
@@ -81,7 +82,8 @@ async def schedule(
         raise no_session()
     first = sessions[0]
     response.headers["ETag"] = tag(first)
-    return {
+    told = {
+        "status": "success",
         **_times(first),
         "space": first["space"],
         "tracking": first["tracking"],
@@ -91,10 +93,12 @@ async def schedule(
         "sessions": [_times(session) for session in sessions] if first["series_id"] else None,
         "unapplied_corrections": [UnappliedAnswer.of(one) for one in done.unapplied] or None,
     }
+    return {name: value for name, value in told.items() if value is not None}
 
 
 @router.patch(
     "/api/schedule/class/{session_id}",
+    operation_id="change_class",
     response_model=ChangedClass,
     responses=can_end_in(*WITH_BODY, *COMMAND, etag=True),
 )
@@ -129,6 +133,7 @@ async def change(
 
 @router.delete(
     "/api/schedule/class/{session_id}",
+    operation_id="cancel_class",
     response_model=Changed,
     responses=can_end_in(*COMMAND, etag=True),
 )
@@ -157,4 +162,5 @@ def _times(session: Mapping[str, Any]) -> dict[str, Any]:
         "meeting_uri": session["meeting_uri"],
         "start_time": session["scheduled_start"],
         "end_time": session["scheduled_end"],
+        "time_zone": session["time_zone"],
     }

@@ -49,7 +49,7 @@ REPORTS_NOTICE = (
 )
 
 
-@router.get("/api/sessions", response_model=SessionList, responses=can_end_in(410))
+@router.get("/api/sessions", operation_id="list_sessions", response_model=SessionList, responses=can_end_in(410))
 async def find_sessions(query: Annotated[SessionsQuery, Query()], app: TheApp) -> Mapping[str, Any]:
     """Find class meetings, unscheduled ones too: oldest first, or with `updated_since` by their last change."""
     wanted = {
@@ -68,6 +68,7 @@ async def find_sessions(query: Annotated[SessionsQuery, Query()], app: TheApp) -
 
 @router.get(
     "/api/sessions/{session_id}",
+    operation_id="get_session",
     response_model=SessionAnswer,
     responses={**can_end_in(404, etag=True), **UNCHANGED},
 )
@@ -88,6 +89,7 @@ async def session(
 
 @router.get(
     "/api/sessions/{session_id}/attendance",
+    operation_id="get_session_attendance",
     response_model=SessionAttendance,
     responses={**can_end_in(404), **also_as("text/csv", XLSX, "text/html", etag=True), **UNCHANGED},
 )
@@ -128,6 +130,7 @@ async def session_attendance(
 
 @router.post(
     "/api/webhook/sessions/{session_id}/sync-participants",
+    operation_id="sync_participants",
     response_model=Synced,
     responses=can_end_in(404, 409, 502, etag=True),
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from functions.domain.classes.sessions import Role
 from functions.domain.marking.shares import ATTENDED, COUNTED
-from functions.entrypoints.api.schemas.answers import AttendanceAnswer, WholeRegister
+from functions.entrypoints.api.schemas.answers import AttendanceAnswer, Register
 from functions.entrypoints.api.tables.gradebooks.identifiers import By, identified
 
 
@@ -18,7 +18,7 @@ def grades_of_session(people: Iterable[AttendanceAnswer], *, by: By) -> list[lis
     return rows
 
 
-def grades_of_register(register: WholeRegister, *, by: By) -> list[list[str | float]]:
+def grades_of_register(register: Register, *, by: By) -> list[list[str | float]]:
     """The head, then each student who has a share of the month."""
     counted = [student for student in register.students if student.share is not None]
     rows: list[list[str | float]] = [[by, "share"]]
