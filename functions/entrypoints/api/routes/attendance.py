@@ -96,7 +96,12 @@ async def register(
             return whole
 
 
-@router.get("/api/classes/{class_id:path}/at-risk", response_model=AtRiskList, responses=can_end_in(404))
+@router.get(
+    "/api/classes/{class_id:path}/at-risk",
+    operation_id="list_students_at_risk",
+    response_model=AtRiskList,
+    responses=can_end_in(404),
+)
 async def students_at_risk(class_id: ClassId, query: Annotated[AtRiskQuery, Query()], app: TheApp) -> Mapping[str, Any]:
     """Students of a class who attended too small a share of a month, and the best share that they can still reach."""
     local_now = app.deps.clock().astimezone(ZoneInfo(app.deps.rules.time_zone))
