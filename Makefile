@@ -21,6 +21,18 @@ $(INSTALLED): requirements-dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
+# Packages of npm, wherever a lock file names them; each folder installs its own again when its lock file changes.
+NODE_MODULES := $(patsubst %/package-lock.json,%/node_modules/.package-lock.json,$(wildcard docs/*/package-lock.json tests/*/package-lock.json))
+
+%/node_modules/.package-lock.json: %/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is needed. On Debian: sudo apt-get install nodejs npm" >&2; exit 1; }
+	@echo "Installing the pinned packages of npm into $(@D) …"
+	@npm ci --prefix $* --ignore-scripts --no-fund --no-audit --silent
+	@touch $@
+
+.PHONY: node-modules
+node-modules: $(NODE_MODULES) ## install the packages of npm with which tests generate and check clients
+
 .PHONY: setup
 setup: $(INSTALLED) ## make the virtual environment with the pinned packages
 
@@ -29,7 +41,7 @@ demo: $(INSTALLED) ## see a simulated class end and its attendance appear (no Go
 	@$(BIN)/python -m infra.local.demo
 
 .PHONY: run
-run: $(INSTALLED) ## leave the local stack running and print its URLs (STORE=sqlite needs no Java; PORT=8090)
+run: $(INSTALLED) ## leave the local stack running and print its URLs (STORE=sqlite needs no Java; PORT=8190 is a second one)
 	@$(BIN)/python -m infra.local.run $(if $(STORE),--store $(STORE)) $(if $(PORT),--port $(PORT))
 
 # With PROJECT=… these commands work on that deployment, with the settings that `make settings` has written down;
@@ -91,7 +103,7 @@ debian-packages: ## install what the tests need of Debian
 	@infra/debian-packages.sh
 
 .PHONY: test
-test: $(INSTALLED) $(if $(ARGS),,debian-packages) ## run every test, with the real Firestore and Pub/Sub emulators (ARGS="-k room")
+test: $(INSTALLED) $(if $(ARGS),,debian-packages node-modules) ## run every test, with the real Firestore and Pub/Sub emulators (ARGS="-k room")
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --max-worker-restart 0 $(ARGS)
 
 .PHONY: unit
@@ -103,7 +115,7 @@ explore: $(INSTALLED) ## look for a counterexample to a rule in thousands of ran
 	@$(BIN)/python -m pytest --numprocesses auto --hypothesis-profile explore -m hypothesis --timeout 3600 tests/unit tests/contract $(ARGS)
 
 .PHONY: coverage
-coverage: $(INSTALLED) debian-packages ## run every test and show which lines of functions/ none of them reaches
+coverage: $(INSTALLED) debian-packages node-modules ## run every test and show which lines of functions/ none of them reaches
 	@$(BIN)/python -m pytest -q --numprocesses auto --dist loadfile --max-worker-restart 0 --cov $(ARGS)
 
 .PHONY: hooks
@@ -127,6 +139,10 @@ format: $(INSTALLED) ## format the code and mend what the linter can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+.PHONY: openapi
+openapi: $(INSTALLED) ## write docs/openapi.json, from which clients are generated, after a change of the API
+	@$(BIN)/python -m infra.local.openapi
+
 .PHONY: bench
 bench: $(INSTALLED) ## measure one large conference, and the pages (ARGS="--only pages")
 	@$(BIN)/python -m bench $(ARGS)
@@ -145,4 +161,4 @@ lock: ## pin the packages of pyproject.toml anew (needs uv)
 
 .PHONY: clean
 clean: ## remove the virtual environment and everything made
-	rm -rf $(VENV) .local build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(dir $(NODE_MODULES)) .local build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -15,9 +15,12 @@ packages=(
   fonts-wqy-microhei      # Chinese and Japanese
 )
 
+# Generated clients; Node.js from elsewhere brings an npm of its own and does not go with Debian's.
+command -v node >/dev/null && command -v npm >/dev/null || packages+=(nodejs npm)
+
 if ! command -v dpkg-query >/dev/null; then
   missing=()
-  for program in chromium curl jq soffice php pdftotext pdftoppm; do
+  for program in chromium curl jq node npm soffice php pdftotext pdftoppm; do
     command -v "$program" >/dev/null || missing+=("$program")
   done
   [[ ${#missing[@]} -eq 0 ]] && exit

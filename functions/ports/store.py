@@ -26,11 +26,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class SheetChange:
-    """What a commit changed of a class meeting's attendance, by attendee id."""
+    """Whose attendance in a class meeting a commit created and changed, by attendee id."""
 
     created: frozenset[str] = frozenset()
     updated: frozenset[str] = frozenset()
-    deleted: frozenset[str] = frozenset()
 
 
 class Reader(Protocol):

@@ -74,7 +74,7 @@ SOMEBODY = frozenset(
 
 
 async def every_step(erasures):
-    note = AuditEntry("erased", None, None, "student.erased", {}, {})
+    note = AuditEntry("erased", None, None, "student.erased", {})
     erasure = await erasures.begin(Subject(SOMEBODY), note)
     later = {
         Step.SETTLE_SESSIONS: f"{NINE.isoformat()} sessions/maths",
@@ -110,6 +110,10 @@ VIEWS = {
     "sessions from and to": lambda views: [
         views.sessions(dataclasses.replace(wanted, since=NINE, until=NINE), FIRST) for wanted in SESSION_FILTERS
     ],
+    "sessions updated since": lambda views: [
+        views.sessions(dataclasses.replace(wanted, since=NINE, until=NINE, updated_since=NINE), FIRST)
+        for wanted in SESSION_FILTERS
+    ],
     "attendances": lambda views: [
         *(views.attendances(wanted, FIRST) for wanted in ATTENDANCE_FILTERS),
         views.attendances(AttendanceFilter(class_id="7b"), FIRST),
@@ -118,6 +122,7 @@ VIEWS = {
         views.attendances(dataclasses.replace(wanted, since=NINE, until=NINE), FIRST)
         for wanted in [*ATTENDANCE_FILTERS, AttendanceFilter(class_id="7b")]
     ],
+    "month_of_class": lambda views: [views.month_of_class("7b", "2026-11")],
     "organizers": lambda views: [views.organizers()],
     "troubles": lambda views: [views.troubles(due_before=NINE, ended_since=NINE, limit=1)],
 }
@@ -313,7 +318,7 @@ async def test_no_document_of_a_large_class_has_many_index_entries(tmp_path, fir
     store = DocumentAttendanceStore(database, clock=lambda: at(100), retention=None)
     students = [RosterEntry(email=f"student{number}@school.example") for number in range(600)]
     days = [lesson(roster=students, session_id=f"day-{day}", start=day * 1440, end=day * 1440 + 60) for day in range(3)]
-    entry = AuditEntry("entry", "office", "lms@school.example", "marks.made", {}, {})
+    entry = AuditEntry("entry", "office", "lms@school.example", "marks.made", {})
 
     async def decide(work, day):
         planned = dataclasses.replace(day, plan=dataclasses.replace(day.plan, class_id="maths-a"))

@@ -68,7 +68,7 @@ class Change:
                 await self._held(work)
             if self.other_goes:
                 work.drop_session(next(name for name in SESSIONS if name != self.name))
-            work.note(AuditEntry(f"{number}", None, "lms@school.example", "changed", {}, {}))
+            work.note(AuditEntry(f"{number}", None, "lms@school.example", "changed", {}))
 
         _, changes = await store.transact(decide)
         return changes

@@ -291,7 +291,9 @@ async def test_a_tag_that_is_weak_or_not_quoted_is_told_so(api):
         ("PUT", "/api/sessions/x/policy", {"late_after": 5},
          "late_after is unknown: did you mean late_after_minutes?"),
         ("PUT", "/api/sessions/x/overrides", {"overrides": [{"student_id": "1", "mark": "late"}], "by": "x"},
-         "overrides.0.status is required (and 1 more in errors)."),
+         "overrides.0.mark is unknown: did you mean status? (and 1 more in errors)"),
+        ("GET", "/api/sessions?limit=5", None, "limit is unknown: did you mean page_size?"),
+        ("GET", "/api/sessions?cursor=abc", None, "cursor is unknown: did you mean page_token?"),
         ("PUT", "/api/sessions/x/roster", {"students": []}, "by is required."),
     ],
 )  # fmt: skip

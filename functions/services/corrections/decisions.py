@@ -69,7 +69,7 @@ async def carry_out(
             planned = to_follow(session, changed.session, now=now)
             await mark(work, changed.touched, rules=deps.rules, now=now, changed={session_id: planned})
             references = {"session_id": session_id, **changed.references}
-            work.note(AuditEntry(entry_id, by, caller.email, what, references, {}))
+            work.note(AuditEntry(entry_id, by, caller.email, what, references))
         if changed.accounts:
             work.put_remark(Remark(entry_id, changed.accounts, session_id=session_id))
         return changed

@@ -89,7 +89,7 @@ async def erase(name: str, *, dry_run: bool, caller: Caller, entry_id: str, deps
         raise PersonNotFound("Nothing is stored about a person with this student_id, account or address.")
     if dry_run:
         return await _look(subject, None, deps)
-    erasure = await erasures.begin(subject, AuditEntry(entry_id, None, caller.email, "student.erased", {}, {}))
+    erasure = await erasures.begin(subject, AuditEntry(entry_id, None, caller.email, "student.erased", {}))
     return replace(await _carry_on(erasure, for_at_most=CALL, deps=deps), left=subject.left)
 
 

@@ -25,8 +25,8 @@ from functions.ports.store import DueRoom, Reader, Work
 from functions.services.classes.follow_calendar import JOB as FOLLOW
 from functions.services.deps import Deps
 from functions.services.operations.fan_out import Item, Pace, fan_out, moment_in
-from functions.services.sync.conference import SessionSynced, sync_session
 from functions.services.sync.mark_elsewhere import mark_all_elsewhere
+from functions.services.sync.session import SessionSynced, sync_session
 from functions.services.teachers.tracked import tracked_organizer
 
 LOOK_BACK = timedelta(days=1)

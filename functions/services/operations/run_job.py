@@ -15,8 +15,9 @@ from functions.services.deps import Deps
 from functions.services.operations import erase_student, reconcile
 from functions.services.operations.fan_out import moment_in
 from functions.services.operations.parking import DEAD_LETTERS_JOB, park_dead_letters
-from functions.services.sync.conference import Recorded, SessionSynced, remark_session, sync_conference
-from functions.services.sync.reading import Request
+from functions.services.sync.conference import Recorded, sync_conference
+from functions.services.sync.meet.gathered import Request
+from functions.services.sync.session import SessionSynced, remark_session
 from functions.services.teachers import keep_subscriptions
 from functions.services.teachers.keep_subscriptions import Kept
 

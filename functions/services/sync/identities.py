@@ -23,7 +23,7 @@ from functions.ports.store import Reader, Work
 from functions.services.deps import Deps
 from functions.services.sync.mark_elsewhere import mark_elsewhere
 from functions.services.sync.marking import accounts
-from functions.services.sync.reading import Gathered, users_in
+from functions.services.sync.meet.gathered import Gathered, users_in
 
 log = logging.getLogger(__name__)
 

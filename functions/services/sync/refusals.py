@@ -22,7 +22,7 @@ from functions.domain.marking.attendance import conference_time, unscheduled_ses
 from functions.domain.marking.certainty import after_refusal
 from functions.ports.store import Work
 from functions.services.deps import Deps
-from functions.services.sync.reading import Gathered, with_listing
+from functions.services.sync.meet.gathered import Gathered, with_listing
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from functions.domain.classes.roster import Mark
 from functions.domain.errors import InvalidRequest
-from functions.entrypoints.api.schemas.answers import AttendanceAnswer, WholeRegister
+from functions.entrypoints.api.schemas.answers import AttendanceAnswer, Register
 from functions.entrypoints.api.schemas.gradebook import DEFAULT_STATUSES, acronyms_of
 from functions.entrypoints.api.schemas.requests import FormatQuery, RegisterQuery
 from functions.entrypoints.api.tables.file import csv_file
@@ -43,7 +43,7 @@ def person(role="student", **changes):
 
 
 def register(*students, days=(2, 3), **of_meetings):
-    return WholeRegister.model_validate(
+    return Register.model_validate(
         {
             "class_id": "7b",
             "month": "2026-11",

@@ -12,7 +12,7 @@ from openpyxl import load_workbook
 
 from functions.domain.classes.roster import Mark
 from functions.entrypoints.api import pages
-from functions.entrypoints.api.schemas.answers import WholeRegister
+from functions.entrypoints.api.schemas.answers import Register
 from functions.entrypoints.api.tables.attendance import attendance_head, attendance_rows
 from functions.entrypoints.api.tables.cells import text_cell
 from functions.entrypoints.api.tables.register import register_rows
@@ -69,7 +69,7 @@ def register(*students, meetings=2):
             for n in range(1, meetings + 1)
         ],
     }
-    rows = register_rows(WholeRegister.model_validate(found), time_zone="Europe/Berlin")
+    rows = register_rows(Register.model_validate(found), time_zone="Europe/Berlin")
     return rows, opened(register_sheet(rows))
 
 

@@ -90,9 +90,11 @@ def sheet_writes(
 
 def session_writes(session: ClassSession, *, stored: Document | None, retention: timedelta | None) -> list[Write]:
     """The write of a class meeting's document alone: what it says of its attendance stays."""
-    before = stored.fields if stored else {"created_at": COMMIT_TIME, "sheet_parts": 0}
+    before = dict(stored.fields) if stored else {"created_at": COMMIT_TIME, "sheet_parts": 0}
+    updated_at = before.pop("updated_at", COMMIT_TIME)
     kept = {name: before[name] for name in ("created_at", "counts", "sheet_parts") if name in before}
-    fields = {**session_to_document(AttendanceSheet(session), retention=retention), **kept, "updated_at": COMMIT_TIME}
+    fields = {**session_to_document(AttendanceSheet(session), retention=retention), **kept}
+    fields["updated_at"] = updated_at if _visible(fields) == _visible(before) else COMMIT_TIME
     return [Write(session_path(session.session_id), fields, expecting=stored or ABSENT)]
 
 
@@ -114,7 +116,6 @@ def sheet_change(session_id: str, writes: Sequence[Write], stored: StoredSheet) 
     return SheetChange(
         created=frozenset(name for name, w in people if w.fields and w.path not in stored.people),
         updated=frozenset(name for name, w in people if w.fields and w.path in stored.people),
-        deleted=frozenset(name for name, w in people if w.fields is None),
     )
 
 

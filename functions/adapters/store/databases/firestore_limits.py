@@ -94,6 +94,7 @@ COMPOSITE: Final = (
         for number in range(len(_SEARCHED) + 1)
         for some in combinations(_SEARCHED, number)
     ),
+    *(Index("sessions", (field, "updated_at")) for field in _SEARCHED),
     *(Index("sessions", (field, *_IN_ORDER)) for field in ("class_ids[]", "series_id", "meeting_code")),
     Index("sessions", ("calendar.state", "session_start")),
     Index("sessions", ("teacher_email", "progress.error.at")),

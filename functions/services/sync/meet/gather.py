@@ -20,16 +20,8 @@ from functions.ports.google import Listing
 from functions.ports.store import Reader
 from functions.services.deps import Deps
 from functions.services.stored import account_with
-from functions.services.sync.reading import (
-    Gathered,
-    Look,
-    Request,
-    reach_of,
-    read_all,
-    read_conference,
-    stored_conference,
-    with_listing,
-)
+from functions.services.sync.meet.gathered import Gathered, Look, Request, reach_of, with_listing
+from functions.services.sync.meet.reading import read_all, read_conference, stored_conference
 
 
 async def gather_conference(
