@@ -153,6 +153,22 @@ class Erased:
         names = (Name.of(NameKind.EMAIL, email) for email in current_of(person))
         return frozenset(name for name in names if self.token(name))
 
+    def enrolled(self, user: str, email: str) -> frozenset[Name]:
+        """Names of erased people that a teacher who is tracked from now on has: people decided so, and they are free."""
+        names = (Name(NameKind.USER, user), Name.of(NameKind.EMAIL, email))
+        return frozenset(name for name in names if self.token(name))
+
+    def claimed_in(self, session: ClassSession) -> frozenset[Name]:
+        """Addresses of erased students that the LMS gives to other students by now: those with another id."""
+        if not self.people:
+            return frozenset()
+        claimed = set()
+        for entry in session.plan.roster:
+            name = Name.of(NameKind.EMAIL, entry.email) if entry.email and entry.student_id else None
+            if name and (token := self.token(name)) and self._has(token, NameKind.STUDENT_ID) and not self.entry(entry):
+                claimed.add(name)
+        return frozenset(claimed)
+
     def _has(self, token: str, kind: NameKind) -> bool:
         """Whether a name of a kind is known of a person; where nothing is known of that, it is taken to be so."""
         return kind in self.kinds.get(token, _IDENTIFYING)

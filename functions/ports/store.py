@@ -26,10 +26,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class SheetChange:
-    """Whose attendance in a class meeting a commit created and changed, by attendee id."""
+    """Whose attendance in a class meeting a commit created, changed and deleted, by attendee id."""
 
     created: frozenset[str] = frozenset()
     updated: frozenset[str] = frozenset()
+    deleted: frozenset[str] = frozenset()
 
 
 class Reader(Protocol):

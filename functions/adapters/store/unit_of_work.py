@@ -9,10 +9,11 @@ from datetime import timedelta
 
 from functions.adapters.store.changes.commit import Commit, Wanted
 from functions.adapters.store.changes.register import registers_to_come
-from functions.adapters.store.databases.database import Database, Query, Where
+from functions.adapters.store.databases.database import Database, Query, Where, Write
 from functions.adapters.store.documents.attendance import correction_id
 from functions.adapters.store.erasing.documents import found_writes
 from functions.adapters.store.erasing.names import ErasedNames
+from functions.adapters.store.erasing.sayings import Sayings
 from functions.adapters.store.erasing.writes import without_erased
 from functions.adapters.store.loaded import Loaded
 from functions.adapters.store.paths import register_path, session_path
@@ -29,7 +30,8 @@ from functions.domain.classes.sessions import (
 )
 from functions.domain.classes.timetable import Room
 from functions.domain.conferences.model import Conference
-from functions.domain.erasure import Erased
+from functions.domain.erasure import Erased, Name, NameKind
+from functions.domain.marking.addresses import current_of, mailboxes
 from functions.ports.clock import Clock
 from functions.ports.store import SheetChange
 
@@ -205,16 +207,26 @@ class DocumentWork(DocumentReader):
         commit = Commit(wanted, self._stored, now=self._clock(), retention=self._retention, erased=erased)
         writes, changes = await commit.writes()
         for name, person in found.items():
-            if person is None:
-                writes.append(self._names.freed(name))
-                continue
-            stored = Query("attendance", (Where("user", "==", name.value),), group=True, limit=1)
-            is_stored = bool((await self._database.find(stored)).documents)
-            writes += found_writes(
-                name, person, self._names, is_stored=is_stored, now=self._clock(), retention=self._retention
-            )
+            writes += await self._found(name, person)
         if writes:
             written = {write.path for write in writes}
             unchanged = [document for document in self._stored.relied_on() if document.path not in written]
             await self._database.commit(writes, unchanged=unchanged)
         return changes
+
+    async def _found(self, name: Name, person: str | None) -> list[Write]:
+        """Note what a name turned out to mean: an erased person's account, or an address that somebody else has."""
+        if person is None:
+            return [self._names.freed(name)]
+        account = self._wanted.people[name.value]
+        look = Sayings(self._database)
+        boxes = sorted(mailboxes(current_of(account)))
+        is_tracked = name.value in self._wanted.organizers or await look.is_tracked(name.value)
+        if is_tracked or any([await look.is_teachers(box) for box in boxes]):
+            # A teacher is nobody who was erased: the address has been given on.
+            return [self._names.freed(Name.of(NameKind.EMAIL, box)) for box in boxes]
+        stored = Query("attendance", (Where("user", "==", name.value),), group=True, limit=1)
+        is_stored = bool((await self._database.find(stored)).documents)
+        return found_writes(
+            name, person, self._names, is_stored=is_stored, now=self._clock(), retention=self._retention
+        )

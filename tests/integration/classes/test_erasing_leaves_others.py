@@ -279,6 +279,39 @@ async def test_the_next_owner_of_an_address_is_stored_and_marked(app, api, schoo
     assert (await sheet(api, first))["session"]["counts"]["erased"] == 1
 
 
+async def test_the_next_owner_is_stored_although_the_erased_student_never_came(app, api, school):
+    """Whose the account is, nobody saw: the LMS says it, by another student_id."""
+    await a_class(app, api, school, [student("S-1", "ada@school.example")], record="missed")
+    await erased(api, "S-1")
+    school.enrol(Account("users/71", "ada@school.example", display_name="Ada After"))
+
+    after = await a_class(
+        app, api, school, [student("S-9", "ada@school.example")], signed_in("new", "users/71"), record="after"
+    )
+
+    assert (await marks_of(api, after))["S-9"] == "present"
+
+
+async def test_somebody_who_teaches_by_an_erased_students_address_is_stored(app, api, school):
+    await a_class(app, api, school, [student("S-1", "ada@school.example")], record="missed")
+    await erased(api, "S-1")
+    school.enrol(Account("users/71", "ada@school.example", display_name="Ada After"))
+
+    taught = await a_class(
+        app,
+        api,
+        school,
+        [student("S-9", "nine@school.example")],
+        signed_in("new", "users/71"),
+        record="after",
+        teacher_email="ada@school.example",
+    )
+    await api.post(f"/api/webhook/sessions/{taught}/sync-participants?full=1")
+
+    roles = {p["user"]: p["role"] for p in (await sheet(api, taught))["attendance"]}
+    assert roles["users/71"] == "teacher"
+
+
 async def test_erasing_who_had_an_address_before_leaves_its_owner(app, api, school, database, clock):
     school.enrol(Account("users/70", "ada@school.example", display_name="Ada Before"))
     first = await a_class(

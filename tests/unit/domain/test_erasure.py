@@ -157,6 +157,22 @@ def test_the_next_owner_of_an_address_is_somebody_else():
     assert ERASED.correction(override) is override
 
 
+def test_an_address_that_the_lms_gives_to_a_student_with_another_id_is_free_again():
+    planned = lesson()
+
+    def on(*roster):
+        return replace(planned, plan=replace(planned.plan, roster=roster))
+
+    assert ERASED.claimed_in(on(RosterEntry("ada.l@gmail.com", "4712"))) == {ADA[1]}
+    for entry in (
+        RosterEntry("ada.l@gmail.com"),
+        RosterEntry("ada.l@gmail.com", "4711"),
+        RosterEntry("b@x.example", "2"),
+    ):
+        assert ERASED.claimed_in(on(entry)) == frozenset()
+    assert BY_ADDRESS.claimed_in(on(RosterEntry("ada.l@gmail.com", "4712"))) == frozenset()
+
+
 def test_an_account_that_came_with_another_students_id_leaves_that_student_on_the_roster_without_it():
     planned = lesson()
     session = replace(

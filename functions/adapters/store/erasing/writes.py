@@ -18,7 +18,8 @@ def without_erased(wanted: Wanted, erased: Erased) -> tuple[Wanted, dict[Name, s
 
     Returns:
         That, and the names whose meaning turned out: accounts that belong to somebody who is erased, each with the
-        person's token, and addresses of erased people that another account has by now, with None.
+        person's token; and names that may be stored again, with None: addresses of erased people that somebody else has
+        by now, and those of a teacher who is tracked from now on.
     """
     if not erased:
         return wanted, {}
@@ -30,6 +31,10 @@ def without_erased(wanted: Wanted, erased: Erased) -> tuple[Wanted, dict[Name, s
         if token and not erased.user(user):
             found[Name(NameKind.USER, user)] = token
         found |= dict.fromkeys(erased.given_on(person))
+    for session in [*wanted.sessions.values(), *(sheet.session for sheet in wanted.sheets.values())]:
+        found |= dict.fromkeys(erased.claimed_in(session))
+    for user, organizer in wanted.organizers.items():
+        found |= dict.fromkeys(erased.enrolled(user, organizer.email) if organizer else ())
     remarks = [kept for remark in wanted.remarks if (kept := erased.remark(remark))]
     return (
         replace(
