@@ -154,7 +154,7 @@ class Erased:
         return frozenset(name for name in names if self.token(name))
 
     def enrolled(self, user: str, email: str) -> frozenset[Name]:
-        """Names of erased people that a teacher who is tracked from now on has: people decided so, and they are free."""
+        """Names of erased people that a teacher has who is tracked from now on: people decided so; they are free."""
         names = (Name(NameKind.USER, user), Name.of(NameKind.EMAIL, email))
         return frozenset(name for name in names if self.token(name))
 
