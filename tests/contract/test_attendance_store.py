@@ -44,7 +44,8 @@ from functions.domain.conferences.model import (
 from functions.domain.errors import DocumentsRefused, DocumentTooNew, NotFound, Retryable, StoreConflict
 from functions.domain.intervals import Interval
 from functions.domain.marking.addresses import KnownAddress
-from functions.domain.marking.attendance import attendee_id, unscheduled_session
+from functions.domain.marking.attendance import unscheduled_session
+from functions.domain.marking.people import attendee_id
 from functions.ports.messages import ParkedEvent
 from functions.ports.store import SheetChange
 from tests import builders

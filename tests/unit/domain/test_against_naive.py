@@ -23,15 +23,10 @@ from functions.domain.conferences.model import (
 )
 from functions.domain.intervals import Interval
 from functions.domain.marking.addresses import after_answers
-from functions.domain.marking.attendance import (
-    Evidence,
-    attendee_id,
-    conference_time,
-    sheet,
-    unscheduled_session,
-    whole_seconds,
-)
+from functions.domain.marking.attendance import sheet, unscheduled_session, whole_seconds
 from functions.domain.marking.certainty import after_attempt
+from functions.domain.marking.evidence import Evidence, conference_time
+from functions.domain.marking.people import attendee_id
 from tests.builders import (
     NINE,
     SECOND,
