@@ -5,6 +5,7 @@ import inspect
 import json
 from datetime import UTC, datetime
 from itertools import product
+from typing import Any
 
 import pytest
 from google.cloud.firestore_v1 import types
@@ -28,7 +29,7 @@ FILE = json.loads(DEPLOYED.read_text())
 FIRST = Paging(size=1)
 
 SESSION_FILTERS = [
-    SessionFilter(**dict(zip(("class_id", "external_id", "state", "teacher_email"), chosen, strict=True)))
+    SessionFilter(**dict[str, Any](zip(("class_id", "external_id", "state", "teacher_email"), chosen, strict=True)))
     for chosen in product((None, "this"), repeat=4)
 ]
 ATTENDANCE_FILTERS = [
