@@ -48,6 +48,7 @@ ENVIRONMENT = FOLDER / "env"
 PROJECT = "demo-meet-attendance"
 TOPIC = f"projects/{PROJECT}/topics/workspace-events"
 JOBS = f"projects/{PROJECT}/topics/attendance-jobs"
+CHANGES = f"projects/{PROJECT}/topics/attendance-changed"
 DEAD_LETTERS = f"projects/{PROJECT}/topics/attendance-dead-letter"
 
 SYNC_DUE_EVERY = 30.0
@@ -116,6 +117,7 @@ def _environment(store: str) -> Iterator[dict[str, str]]:
             "FIRESTORE_EMULATOR_HOST": firestore,
             "PUBSUB_EMULATOR_HOST": pubsub,
             "GOOGLE_CLOUD_PROJECT": PROJECT,
+            "CHANGES_TOPIC": "attendance-changed",
         }
 
 
@@ -236,6 +238,7 @@ async def _delivery(triggers: Sequence[Trigger], pubsub_address: str | None) -> 
                     dead_letter_topic=DEAD_LETTERS,
                     dead_letter_subscription=f"projects/{PROJECT}/subscriptions/attendance-dead-letter",
                 )
+            await pubsub.create_topic(CHANGES)
             # If one ends, the group ends everything and says why.
             await stack.enter_async_context(tasks)
             background += [tasks.create_task(pubsub.run(trigger)) for trigger in triggers]
