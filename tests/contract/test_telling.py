@@ -93,6 +93,20 @@ async def test_the_same_again_tells_nothing_and_writes_nothing(store, listener, 
     assert firestore_gate.commits == []
 
 
+async def test_a_sync_without_news_tells_nothing_and_writes_no_more_than_without_a_listener(
+    store, database, listener, firestore_gate
+):
+    await hold(store, maths(ADA), ADA)
+    listener.took()
+    firestore_gate.commits.clear()
+    session = maths(ADA)
+    later = dataclasses.replace(session.progress, listed_at=at(99))
+    await hold(store, dataclasses.replace(session, progress=later), ADA)
+
+    assert listener.took() == await waiting(database) == []
+    assert [commit.writes for commit in firestore_gate.commits] == [1]
+
+
 async def test_one_who_stayed_longer_is_a_change_and_another_subject_is_none(store, listener):
     await hold(store, maths(ADA), ADA)
     listener.took()
