@@ -53,6 +53,7 @@ STORE = {
         lambda work: work.people_known_by(["a@b.example"])
     ),
     "remarks": lambda store: store.remarks(),
+    "publish_changes": lambda store: store.publish_changes(),
     "space_with_code": lambda store: store.space_with_code("abc-mnop-xyz", until=NINE),
     "failing_sessions": lambda store: store.failing_sessions("teacher@school.example", since=NINE),
     "rooms_to_reconcile": lambda store: store.rooms_to_reconcile(NINE, after=None, limit=5),
@@ -162,12 +163,19 @@ async def ask_everything(database):
     for state in ("provisional", "failed"):  # several, so that those that have waited the longest are looked for
         many = [Write(f"conferences/{state}{n}", {"sync": {"state": state, "pulled_at": None}}) for n in range(3)]
         await database.commit(many)
-    store = DocumentAttendanceStore(database, clock=lambda: NINE, retention=None)
+    store = DocumentAttendanceStore(database, clock=lambda: NINE, retention=None, listening=Listener())
     for ask in STORE.values():
         await ask(store)
     for asked in VIEWS.values():
         for one in asked(DocumentViews(database)):
             await one
+
+
+class Listener:
+    """Hears of changes."""
+
+    async def publish(self, changes):
+        pass
 
 
 def methods(protocol):

@@ -59,7 +59,7 @@ class Counting:
         return found
 
     async def commit(self, writes, **about):
-        await self._database.commit(writes, **about)
+        return await self._database.commit(writes, **about)
 
 
 class Interrupted:
