@@ -1,6 +1,7 @@
 """What a stranger sees first."""
 
 import io
+import subprocess
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from rich.console import Console
 
 from infra.local import demo
 from infra.local.classes import believable_class
+from infra.local.function_server import ROOT
 from tests.builders import NINE
 
 
@@ -42,3 +44,19 @@ def test_a_class_that_cannot_be_shown_is_refused_with_what_can(people, monkeypat
         demo.main()
 
     assert "argument --people: should be between 2 and 1000" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("typed", ["PEOPLE=1", "ARGS=--people=1"])
+def test_make_passes_on_what_is_typed(typed):
+    refused = subprocess.run(  # noqa: S603 - our own command
+        ["make", "demo", typed],  # noqa: S607 - whichever make there is
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert refused.returncode != 0
+    assert "make demo [PEOPLE=40] [SEED=2]" in refused.stderr
+    assert "should be between 2 and 1000" in refused.stderr
