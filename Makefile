@@ -17,8 +17,9 @@ help: ## list the commands
 $(INSTALLED): requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; '$(PYTHON)' is $$($(PYTHON) --version 2>&1). Name another one: make PYTHON=python3.13 …" >&2; exit 1; }
 	@$(PYTHON) -m venv --clear $(VENV) || { echo "No virtual environment could be made. On Debian: sudo apt-get install python3-venv" >&2; exit 1; }
-	@echo "Installing the pinned packages into $(VENV) …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@echo "Installing the pinned packages into $(VENV), once; this takes a minute or two. A dot for each package:"
+	@$(BIN)/python -m pip install --progress-bar off --disable-pip-version-check --require-hashes -r requirements-dev.txt \
+	  | awk '/^(Collecting|Processing) / { printf "."; fflush() } /^Installing/ { printf " installing"; fflush() } END { print "" }'
 	@touch $@
 
 # Packages of npm, wherever a lock file names them; each folder installs its own again when its lock file changes.
@@ -37,12 +38,12 @@ node-modules: $(NODE_MODULES) ## install the packages of npm with which tests ge
 setup: $(INSTALLED) ## make the virtual environment with the pinned packages
 
 .PHONY: demo
-demo: $(INSTALLED) ## see a simulated class end and its attendance appear (no Google account, no Java)
-	@$(BIN)/python -m infra.local.demo
+demo: $(INSTALLED) ## see a simulated class end and its attendance appear (no Google account, no Java; PEOPLE=40, SEED=2)
+	@$(BIN)/python -m infra.local.demo $(if $(PEOPLE),--people "$$PEOPLE") $(if $(SEED),--seed "$$SEED") $(ARGS)
 
 .PHONY: run
 run: $(INSTALLED) ## leave the local stack running and print its URLs (STORE=sqlite needs no Java; PORT=8190 is a second one)
-	@$(BIN)/python -m infra.local.run $(if $(STORE),--store $(STORE)) $(if $(PORT),--port $(PORT))
+	@$(BIN)/python -m infra.local.run $(if $(STORE),--store $(STORE)) $(if $(PORT),--port $(PORT)) $(ARGS)
 
 # With PROJECT=… these commands work on that deployment, with the settings that `make settings` has written down;
 # without it, with the settings of the environment.

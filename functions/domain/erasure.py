@@ -29,7 +29,7 @@ from functions.domain.classes.sessions import ClassSession, Person, Remark
 from functions.domain.classes.timetable import Room
 from functions.domain.conferences.model import Conference, EmailUser, Organizer, Participant, SignedInUser
 from functions.domain.marking.addresses import current_of, mailbox, mailboxes
-from functions.domain.marking.attendance import attendee_id
+from functions.domain.marking.people import attendee_id
 
 KEPT = timedelta(days=180)
 """How long names are kept from being stored again: no service of Google's reaches back further (Reports: 180 days)."""

@@ -103,13 +103,15 @@ def build(
 
 def _built(configured: Settings, *, clock: Clock, pause: Callable[[float], Awaitable[None]]) -> App:
     channels = Channels()
-    documents, jobs = database(configured), pubsub.jobs(configured, channels)
+    documents, publisher = database(configured), pubsub.publisher(configured, channels)
+    jobs, listening = pubsub.jobs(configured, publisher), pubsub.changes(configured, publisher)
     store = DocumentAttendanceStore(
         documents,
         clock=clock,
         retention=configured.retention,
         erasure_key=configured.key_of_erased_names,
         key_is_required=not configured.is_local,
+        listening=listening,
     )
     rules = _rules(configured)
     tokens = TokenRequests(configured.oauth_token_endpoint, configured.iam_credentials_api_endpoint)

@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import functools
 from datetime import timedelta
+from typing import Any
 
 import grpc.aio
 import pytest
@@ -44,7 +45,8 @@ from functions.domain.conferences.model import (
 from functions.domain.errors import DocumentsRefused, DocumentTooNew, NotFound, Retryable, StoreConflict
 from functions.domain.intervals import Interval
 from functions.domain.marking.addresses import KnownAddress
-from functions.domain.marking.attendance import attendee_id, unscheduled_session
+from functions.domain.marking.attendance import unscheduled_session
+from functions.domain.marking.people import attendee_id
 from functions.ports.messages import ParkedEvent
 from functions.ports.store import SheetChange
 from tests import builders
@@ -231,8 +233,9 @@ async def test_a_conference_comes_back_as_it_was_stored(store):
 
 
 async def test_a_conference_that_reports_tell_of_comes_back_as_it_was_stored(store):
-    people = [EmailUser("ada@school.example", "users/2", "Ada"), EmailUser("bob@school.example", None, "Bob")]
-    there = [participant(user, (0, 60), name=f"p{n}") for n, user in enumerate([*people, DeviceUser("Room 1")])]
+    ada, bob = EmailUser("ada@school.example", "users/2", "Ada"), EmailUser("bob@school.example", None, "Bob")
+    people: list[Any] = [ada, bob, DeviceUser("Room 1")]
+    there = [participant(user, (0, 60), name=f"p{n}") for n, user in enumerate(people)]
     what = dataclasses.replace(read_at(61, *there), session_ids=(), superseded_by="conferenceRecords/def")
     await do(store, lambda work: work.put_conference(what))
 

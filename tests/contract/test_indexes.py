@@ -5,6 +5,7 @@ import inspect
 import json
 from datetime import UTC, datetime
 from itertools import product
+from typing import Any
 
 import pytest
 from google.cloud.firestore_v1 import types
@@ -31,7 +32,7 @@ FILE = json.loads(DEPLOYED.read_text())
 FIRST = Paging(size=1)
 
 SESSION_FILTERS = [
-    SessionFilter(**dict(zip(("class_id", "external_id", "state", "teacher_email"), chosen, strict=True)))
+    SessionFilter(**dict[str, Any](zip(("class_id", "external_id", "state", "teacher_email"), chosen, strict=True)))
     for chosen in product((None, "this"), repeat=4)
 ]
 ATTENDANCE_FILTERS = [
@@ -55,6 +56,7 @@ STORE = {
         lambda work: work.people_known_by(["a@b.example"])
     ),
     "remarks": lambda store: store.remarks(),
+    "publish_changes": lambda store: store.publish_changes(),
     "space_with_code": lambda store: store.space_with_code("abc-mnop-xyz", until=NINE),
     "failing_sessions": lambda store: store.failing_sessions("teacher@school.example", since=NINE),
     "rooms_to_reconcile": lambda store: store.rooms_to_reconcile(NINE, after=None, limit=5),
@@ -221,7 +223,9 @@ async def ask_everything(database):
             Write(f"conferences/{state}{n}", {**EMPTY, "sync": {"state": state, "pulled_at": None}}) for n in range(3)
         ]
         await database.commit(many)
-    store = DocumentAttendanceStore(database, clock=lambda: NINE, retention=None, erasure_key=b"key")
+    store = DocumentAttendanceStore(
+        database, clock=lambda: NINE, retention=None, erasure_key=b"key", listening=Listener()
+    )
     for ask in STORE.values():
         await ask(store)
     erasures = DocumentErasures(database, store.erased, clock=lambda: NINE, retention=None)
@@ -230,6 +234,13 @@ async def ask_everything(database):
     for asked in VIEWS.values():
         for one in asked(DocumentViews(database)):
             await one
+
+
+class Listener:
+    """Hears of changes."""
+
+    async def publish(self, changes):
+        pass
 
 
 def methods(protocol):

@@ -321,7 +321,7 @@ class Overtaken:
         if self._meanwhile:
             meanwhile, self._meanwhile = self._meanwhile, None
             await meanwhile
-        await self._database.commit(writes, **about)
+        return await self._database.commit(writes, **about)
 
 
 async def test_marks_that_change_at_once_in_the_second_document_of_a_register_all_stay(store, views, database):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
@@ -51,7 +52,7 @@ class Change:
     """What one commit makes of a class meeting, and what happened to its copy before."""
 
     name: str
-    session: object
+    session: Any
     calls: tuple
     decided: tuple
     known: frozenset
@@ -87,7 +88,7 @@ class Change:
 @st.composite
 def calls(draw):
     """Alike more often than not, so that of one class meeting a few people change and the others do not."""
-    people = [TEACHING, CO_TEACHING, ADA, BOB, CAT, guest("Gil")]
+    people: list[Any] = [TEACHING, CO_TEACHING, ADA, BOB, CAT, guest("Gil")]
     came = [(person, draw(st.sampled_from([(0, 60), (0, 60), (0, 20), None]))) for person in people]
     state = draw(st.sampled_from([SyncState.COMPLETE, SyncState.COMPLETE, SyncState.PROVISIONAL]))
     name = draw(st.sampled_from(["abc", "abc", "def"]))

@@ -14,6 +14,7 @@ import sys
 import threading
 import webbrowser
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import grpc
@@ -64,7 +65,7 @@ class Person:
 class Browser:
     """The browser of this process, in front of which sits whoever the running test says."""
 
-    person = None
+    person: Any = None
 
     def open(self, *about, **more):
         return self.person.open(*about, **more)
@@ -117,7 +118,7 @@ def environment(oauth, google, secrets, tmp_path):
 
 @pytest.fixture(scope="module")
 def browser():
-    webbrowser.register("a-person", None, BROWSER, preferred=True)
+    webbrowser.register("a-person", None, BROWSER, preferred=True)  # type: ignore[arg-type]
     return BROWSER
 
 
@@ -534,3 +535,28 @@ def test_whoever_starts_it_as_a_file_is_told_what_to_type():
         refused.stderr
         == "Run it like this, in the folder of this project: .venv/bin/python -m functions.setup_oauth --meet\n"
     )
+
+
+CONSENT = """
+import sys
+from tests.integration.test_setup_oauth import consent
+print(consent(sys.argv[1], account="anybody@my.example"))
+"""
+
+
+def test_the_consent_can_be_rehearsed_with_one_command_and_without_google(tmp_path):
+    person = tmp_path / "somebody.py"
+    person.write_text(f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{CONSENT}")
+    rehearsed = subprocess.run(
+        [sys.executable, "-m", "infra.local.oauth_rehearsal", "--meet"],
+        cwd=ROOT,
+        env={**os.environ, "BROWSER": f"{sys.executable} {person} %s &"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert rehearsed.returncode == 0, f"{rehearsed.stdout}\n{rehearsed.stderr}"
+    assert "Google is simulated on this machine" in rehearsed.stdout
+    assert "From now on, Google reports the teacher's classes." in rehearsed.stdout

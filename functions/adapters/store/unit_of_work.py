@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
+import uuid
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from functions.adapters.store.changes.commit import Commit, Wanted
 from functions.adapters.store.changes.register import registers_to_come
-from functions.adapters.store.databases.database import Database, Query, Where, Write
+from functions.adapters.store.changes.unpublished import Unpublished
+from functions.adapters.store.databases.database import ABSENT, Database, Query, Where, Write
 from functions.adapters.store.documents.attendance import correction_id
 from functions.adapters.store.erasing.documents import found_writes
 from functions.adapters.store.erasing.names import ErasedNames
@@ -33,7 +35,23 @@ from functions.domain.conferences.model import Conference
 from functions.domain.erasure import Erased, Name, NameKind
 from functions.domain.marking.addresses import current_of, mailboxes
 from functions.ports.clock import Clock
+from functions.ports.messages import AttendanceChange
 from functions.ports.store import SheetChange
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What a commit changed.
+
+    Attributes:
+        changes: Of the attendance of each class meeting that was put.
+        told: What others are to be told of it.
+        unpublished: The document that says so, until they are; None without one.
+    """
+
+    changes: Mapping[str, SheetChange]
+    told: Sequence[AttendanceChange] = ()
+    unpublished: str | None = None
 
 
 class DocumentWork(DocumentReader):
@@ -194,11 +212,11 @@ class DocumentWork(DocumentReader):
         """See the port."""
         self._wanted.notes.append(entry)
 
-    async def commit(self) -> Mapping[str, SheetChange]:
+    async def commit(self, *, telling: bool = False) -> Committed:
         """Write what differs, all at one moment, or nothing.
 
-        Returns:
-            What changed of the attendance of each class meeting that was put.
+        Args:
+            telling: Whether what others are to be told of it is written with it.
         """
         for session_id in self._wanted.corrections:
             await self._corrections(session_id)
@@ -208,11 +226,16 @@ class DocumentWork(DocumentReader):
         writes, changes = await commit.writes()
         for name, person in found.items():
             writes += await self._found(name, person)
+        unpublished = Unpublished(uuid.uuid4().hex, commit.told) if telling and commit.told else None
+        told: list[AttendanceChange] = []
+        if unpublished:
+            writes.append(Write(unpublished.path, unpublished.to_document(), expecting=ABSENT))
         if writes:
             written = {write.path for write in writes}
             unchanged = [document for document in self._stored.relied_on() if document.path not in written]
-            await self._database.commit(writes, unchanged=unchanged)
-        return changes
+            committed_at = await self._database.commit(writes, unchanged=unchanged)
+            told = unpublished.at(committed_at) if unpublished else []
+        return Committed(changes, told, unpublished.path if unpublished else None)
 
     async def _found(self, name: Name, person: str | None) -> list[Write]:
         """Note what a name turned out to mean: an erased person's account, or an address that somebody else has."""

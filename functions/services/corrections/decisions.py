@@ -14,7 +14,7 @@ from functions.domain.classes.calendar import to_follow
 from functions.domain.classes.roster import Decision, RosterEntry
 from functions.domain.classes.sessions import AuditEntry, Caller, ClassSession, Remark
 from functions.domain.etag import require_match
-from functions.domain.marking.attendance import attendee_id as attendee_id_of
+from functions.domain.marking.people import attendee_id as attendee_id_of
 from functions.ports.store import Reader, Work
 from functions.services.deps import Deps
 from functions.services.stored import required_session

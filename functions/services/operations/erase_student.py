@@ -22,7 +22,7 @@ from functions.domain.classes.roster import Assignment
 from functions.domain.classes.sessions import AuditEntry, Caller, ClassSession
 from functions.domain.erasure import Name, NameKind
 from functions.domain.errors import DocumentsRefused, ErasureNotSetUp, PersonNotFound
-from functions.domain.marking.attendance import attendee_id
+from functions.domain.marking.people import attendee_id
 from functions.hints import ERASURE_NOT_SET_UP
 from functions.ports.erasures import Erasure, Erasures, Part, Step, Subject
 from functions.ports.messages import Job

@@ -84,6 +84,7 @@ async def _about_everybody(job: Job, deps: Deps) -> int:
         return await keep_subscriptions.keep_all(after=after, deps=deps)
     if not after:
         await deps.jobs.publish([Job(DEAD_LETTERS_JOB)])
+        await reconcile.publish_changes(deps=deps)
     return await reconcile.reconcile_all(after=after, deps=deps)
 
 

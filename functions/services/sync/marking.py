@@ -17,14 +17,9 @@ from functions.domain.classes.sessions import AttendanceSheet, ClassSession, Per
 from functions.domain.classes.timetable import Room, is_forgotten
 from functions.domain.conferences.model import Conference, SyncError, SyncState
 from functions.domain.marking.addresses import current_of, mailboxes
-from functions.domain.marking.attendance import (
-    Evidence,
-    conference_time,
-    sheet,
-    students_of,
-    unscheduled_session,
-)
+from functions.domain.marking.attendance import sheet, unscheduled_session
 from functions.domain.marking.certainty import after_attempt
+from functions.domain.marking.evidence import Evidence, conference_time, students_of
 from functions.domain.marking.who import account_of
 from functions.ports.store import Reader, Work
 from functions.services.deps import Rules

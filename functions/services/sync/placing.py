@@ -10,7 +10,8 @@ from datetime import datetime
 
 from functions.domain.classes.timetable import Room, Span
 from functions.domain.conferences.model import Conference
-from functions.domain.marking.attendance import conference_time, unscheduled_session_id
+from functions.domain.marking.attendance import unscheduled_session_id
+from functions.domain.marking.evidence import conference_time
 from functions.ports.store import Work
 
 

@@ -25,7 +25,7 @@ from functions.domain.conferences.model import (
     SignedInUser,
 )
 from functions.domain.erasure import NOBODY, Erased, Name, NameKind, names_in
-from functions.domain.marking.attendance import attendee_id
+from functions.domain.marking.people import attendee_id
 from tests.builders import at, call, lesson
 
 KEY = b"a key that only the system has"

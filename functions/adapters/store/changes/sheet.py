@@ -112,7 +112,7 @@ def drop_writes(stored: StoredSheet) -> list[Write]:
 
 def sheet_change(session_id: str, writes: Sequence[Write], stored: StoredSheet) -> SheetChange:
     """What the writes change of a class meeting's attendance, by attendee id."""
-    people = list(_on_people(session_id, writes))
+    people = list(on_people(session_id, writes))
     return SheetChange(
         created=frozenset(name for name, w in people if w.fields and w.path not in stored.people),
         updated=frozenset(name for name, w in people if w.fields and w.path in stored.people),
@@ -123,7 +123,7 @@ def sheet_change(session_id: str, writes: Sequence[Write], stored: StoredSheet) 
 def marks_changed(session_id: str, writes: Sequence[Write], stored: StoredSheet) -> dict[str, dict[str, Any]]:
     """By attendee id, the mark before and after, where it changes."""
     marks = {}
-    for name, write in _on_people(session_id, writes):
+    for name, write in on_people(session_id, writes):
         was = stored.people[write.path]["mark"] if write.path in stored.people else None
         now = write.fields["mark"] if write.fields else None
         if was != now:
@@ -131,7 +131,7 @@ def marks_changed(session_id: str, writes: Sequence[Write], stored: StoredSheet)
     return marks
 
 
-def _on_people(session_id: str, writes: Sequence[Write]) -> Iterable[tuple[str, Write]]:
+def on_people(session_id: str, writes: Sequence[Write]) -> Iterable[tuple[str, Write]]:
     """The writes of attendance documents, each with its attendee id."""
     prefix = f"{attendance_path(session_id)}/"
     return ((write.path.removeprefix(prefix), write) for write in writes if write.path.startswith(prefix))

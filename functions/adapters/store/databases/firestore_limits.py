@@ -57,6 +57,7 @@ EXEMPT: Final = frozenset(
         "sheet",
         "snapshot",
         "spaces",
+        "unpublished_changes",
     }
 )
 """Collection groups of which Firestore indexes only what is named below."""

@@ -16,7 +16,7 @@ from functions.adapters.store.paths import organizer_path, person_path
 from functions.domain.classes.roster import RosterEntry
 from functions.domain.classes.sessions import Person, Role, SessionState
 from functions.domain.marking.addresses import current_of, mailbox, mailboxes
-from functions.domain.marking.attendance import attendee_id
+from functions.domain.marking.people import attendee_id
 
 _ORDER = ("session_start", "attendee_id")
 _PAGE = 300

@@ -3,7 +3,7 @@
 Nothing is guessed. A person is settled by a `student_id` or an account. From there on, further names are taken only if
 everything that is stored says that they are this one person's: an account that teaches, that is another student's too,
 or an address that others have or had is left as it is.
-Why it is so: docs/adr/0027-erase-first-the-names-then-the-documents.md.
+Why it is so: docs/adr/0028-erase-first-the-names-then-the-documents.md.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ from functions.domain.classes.sessions import ClassSession
 from functions.domain.conferences.model import Conference, Organizer, SyncError, SyncSource, is_reported
 from functions.domain.conferences.syncing import is_unfinished, needs_reading, waits_after_refusal
 from functions.domain.errors import NeedsOperator, OrganizerUnknown, Permanent, Retryable
-from functions.domain.marking.attendance import conference_time
 from functions.domain.marking.certainty import was_listed_since
+from functions.domain.marking.evidence import conference_time
 from functions.hints import ORGANIZER_UNKNOWN
 from functions.ports.google import Listing
 from functions.ports.store import Reader
