@@ -90,8 +90,19 @@ deploy-steps: $(INSTALLED) ## break a deployment off at every step, against a st
 debian-packages: ## install what the tests need of Debian
 	@infra/debian-packages.sh
 
+# The Firebase SDK of the page in docs/lms. Which npm and from where it fetches is up to the machine.
+LMS_PACKAGES := docs/lms/node_modules/.package-lock.json
+$(LMS_PACKAGES): docs/lms/package.json docs/lms/package-lock.json
+	@command -v npm >/dev/null || { echo "The Firebase SDK cannot be installed: npm is missing. On Debian: sudo apt-get install nodejs npm. Elsewhere: https://nodejs.org/en/download" >&2; exit 1; }
+	@echo "Installing the Firebase SDK into docs/lms/node_modules …"
+	@cd docs/lms && npm ci --loglevel=error >/dev/null
+	@touch $@
+
+.PHONY: lms-packages
+lms-packages: $(LMS_PACKAGES) ## install what the page in docs/lms needs: the Firebase SDK (needs npm)
+
 .PHONY: test
-test: $(INSTALLED) $(if $(ARGS),,debian-packages) ## run every test, with the real Firestore and Pub/Sub emulators (ARGS="-k room")
+test: $(INSTALLED) $(if $(ARGS),,debian-packages $(LMS_PACKAGES)) ## run every test, with the real Firestore and Pub/Sub emulators (ARGS="-k room")
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --max-worker-restart 0 $(ARGS)
 
 .PHONY: unit
@@ -103,7 +114,7 @@ explore: $(INSTALLED) ## look for a counterexample to a rule in thousands of ran
 	@$(BIN)/python -m pytest --numprocesses auto --hypothesis-profile explore -m hypothesis --timeout 3600 tests/unit tests/contract $(ARGS)
 
 .PHONY: coverage
-coverage: $(INSTALLED) debian-packages ## run every test and show which lines of functions/ none of them reaches
+coverage: $(INSTALLED) debian-packages $(LMS_PACKAGES) ## run every test and show which lines of functions/ none of them reaches
 	@$(BIN)/python -m pytest -q --numprocesses auto --dist loadfile --max-worker-restart 0 --cov $(ARGS)
 
 .PHONY: hooks
@@ -111,7 +122,7 @@ hooks: $(INSTALLED) ## run the checks before each commit
 	@$(BIN)/pre-commit install
 
 .PHONY: screenshots
-screenshots: $(INSTALLED) debian-packages ## take pictures of the pages into build/screenshots
+screenshots: $(INSTALLED) debian-packages $(LMS_PACKAGES) ## take pictures of the pages into build/screenshots
 	@$(BIN)/python -m infra.local.screenshots
 
 .PHONY: check
@@ -145,4 +156,4 @@ lock: ## pin the packages of pyproject.toml anew (needs uv)
 
 .PHONY: clean
 clean: ## remove the virtual environment and everything made
-	rm -rf $(VENV) .local build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .local build docs/lms/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

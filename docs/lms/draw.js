@@ -85,7 +85,7 @@ export function drawStudent(place, people, { language, whose }) {
     element("ul", { class: "rows", "aria-label": "Class meetings, the newest first" }, ...own.reverse().map((person) => {
       const clock = new Clock(language, person.time_zone);
       const subject = person.subject ?? person.class_id ?? "Class meeting";
-      return row([clock.moment(person.session_start), typed(subject)], chipOf(person), why(person));
+      return row([clock.moment(person.session_start), typed(subject)], chipOf(person), why(person, clock));
     })),
   );
 }
@@ -109,11 +109,11 @@ export function drawClass(place, meeting, people, missing, { language }) {
       note(meeting),
     ),
     tally(students),
-    group(`No mark yet (${missing.length})`, missing.map(({ pupil, person }) =>
-      row([typed(person?.display_name ?? nameOf(pupil))], chip("unknown"), person ? why(person) : "not seen yet"))),
-    group(`Marked (${marked.length})`, marked.map((person) => row([typed(nameOf(person))], chipOf(person), why(person)))),
-    guests.length === 0 ? "" : group(`Guests (${guests.length})`, guests.map((person) =>
-      row([typed(nameOf(person))], null, person.kind === "phone" ? "by telephone" : "not on the roster"))),
+    group(hasMarks(meeting) ? "No mark yet" : "On the roster", "Everybody on the roster has a mark.", missing.map(({ pupil, person }) =>
+      row([typed(nameOf(person ?? pupil))], null, person ? why(person, clock) : "Not seen yet."))),
+    group("Marked", "Nobody yet.", marked.map((person) => row([typed(nameOf(person))], chipOf(person), why(person, clock)))),
+    guests.length === 0 ? "" : group("Guests", "", guests.map((person) =>
+      row([typed(nameOf(person))], null, person.kind === "phone" ? "By telephone." : "Not on the roster."))),
   );
 }
 
@@ -139,9 +139,13 @@ function tally(people) {
     ...shown.map(([mark, count]) => element("li", { class: `chip ${mark}` }, `${count} ${MARKS[mark]}`)));
 }
 
-function group(title, rows) {
-  return element("section", { class: "group" }, element("h3", {}, title),
-    rows.length === 0 ? element("p", { class: "quiet" }, "Nobody.") : element("ul", { class: "rows" }, ...rows));
+function group(title, ifNobody, rows) {
+  return element("section", { class: "group" }, element("h3", {}, `${title} (${rows.length})`),
+    rows.length === 0 ? element("p", { class: "quiet" }, ifNobody) : element("ul", { class: "rows", "aria-label": title }, ...rows));
+}
+
+function hasMarks(meeting) {
+  return meeting.policy?.marks !== false && !["not_held", "cancelled"].includes(meeting.state);
 }
 
 function row(what, mark, text) {
@@ -152,17 +156,16 @@ function row(what, mark, text) {
 }
 
 function chipOf(person) {
-  if (person.mark) return chip(person.mark);
-  return element("span", { class: "chip" }, STATES[person.session_state] ?? "no mark");
+  const { mark, session_state: state } = person;
+  if (mark) return element("span", { class: `chip ${mark in MARKS ? mark : ""}` }, MARKS[mark] ?? mark);
+  return element("span", { class: "chip" }, state === "ended" ? "no mark" : STATES[state] ?? state);
 }
 
-function chip(mark) {
-  return element("span", { class: `chip ${mark in MARKS ? mark : ""}` }, MARKS[mark] ?? mark);
-}
-
-function why(person) {
-  if (person.override) return `decided by hand: ${person.override.reason}`;
-  return person.status_reason ?? "";
+function why(person, clock) {
+  if (person.override) return `Decided by hand: ${person.override.reason}`;
+  if (person.status_reason || !person.first_joined_at) return person.status_reason ?? "";
+  const minutes = Math.round(person.total_duration_seconds / 60);
+  return `There for ${minutes} min, ${clock.span(person.first_joined_at, person.last_left_at)}.`;
 }
 
 function byName(one, other) {

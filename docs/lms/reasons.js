@@ -49,14 +49,14 @@ const NO_CONNECTION = () => [
 const NO_INDEX = () => [
   "The database is not ready for this question",
   "An index is missing or is still being built.",
-  "An operator runs `make deploy` again, which adds what is missing. Building takes some minutes; then load the page again.",
+  "An operator runs make deploy again, which adds what is missing. Building takes some minutes; then load the page again.",
 ];
 
 const REASONS = {
   "permission-denied": (claims) => [
     "You may not see this",
     `Students see their own attendance, and teachers the classes that they teach. You are signed in as ${identity(claims)}, and the database says that this is not yours.`,
-    "If it should be yours: ask your school whether this student number or address is the one on the roster, and whether pages may read at all (`make deploy … BROWSER=yes`).",
+    "If it should be yours: ask your school whether this student number or address is the one on the roster, and whether pages may read at all (make deploy … BROWSER=yes).",
   ],
   unauthenticated: () => [
     "Your sign-in has ended",
@@ -70,7 +70,7 @@ const REASONS = {
   "not-found": () => [
     "There is nothing at this address",
     "The project has no such database, or the class meeting was deleted.",
-    "Check the address of this page, and `projectId` in config.js.",
+    "Check the address of this page, and projectId in config.js.",
   ],
   "resource-exhausted": () => [
     "The database has answered too often today",

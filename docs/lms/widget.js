@@ -2,16 +2,20 @@ import { drawClass, drawProblem, drawStudent, drawWaiting, element, MARKS, nameO
 import { ofSession, ofStudent, ofTeacher, session, watch, withoutMark } from "./queries.js";
 import { identity, noStudent, noTeacher, reason } from "./reasons.js";
 
+const STUDENT = "My attendance";
+const TEACHER = "My classes";
 const OFFLINE = "No connection. You see what was last received; the page continues by itself.";
 const PATIENCE = 2000; // milliseconds before a connection that is missing is worth a sentence
 
 /** A student's own attendance of a term, in the element `place`. */
 export function showStudent(place, { db, claims }, config) {
   const problem = noStudent(claims);
-  if (problem) return drawProblem(place, problem);
-
+  if (problem) {
+    drawProblem(frame(place, STUDENT, identity(claims), []).content, problem);
+    return;
+  }
   const terms = element("select", { id: "term" }, ...config.terms.map(({ name }, number) => element("option", { value: number }, name)));
-  const page = frame(place, "My attendance", identity(claims), [label("Term", terms)]);
+  const page = frame(place, STUDENT, identity(claims), [label("Term", terms)]);
   const listening = new Listening(page, claims);
 
   function show() {
@@ -30,18 +34,21 @@ export function showStudent(place, { db, claims }, config) {
 /** A teacher's class meetings of a day, and one of them as it fills; `day` and `sessionId` say where to begin. */
 export function showTeacher(place, { db, claims }, config, { day, sessionId } = {}) {
   const problem = noTeacher(claims);
-  if (problem) return drawProblem(place, problem);
-
-  const days = element("input", { type: "date", id: "day", required: "", value: day ?? dayOf(new Date(), config.timeZone) });
+  if (problem) {
+    drawProblem(frame(place, TEACHER, identity(claims), []).content, problem);
+    return;
+  }
+  const days = element("input", { type: "date", id: "day", required: "", min: "2000-01-01", max: "2999-12-31" });
+  days.value = day ?? dayOf(new Date(), config.timeZone);
   const choice = element("select", { id: "meeting" });
-  const page = frame(place, "My classes", claims.email, [label("Day", days), label("Class meeting", choice)]);
+  const page = frame(place, TEACHER, claims.email, [label("Day", days), label("Class meeting", choice)]);
   const ofDay = new Listening(page, claims);
   const ofMeeting = new Listening(page, claims);
   let shown = sessionId ?? null;
 
   function showDay() {
+    if (!days.checkValidity()) return; // half typed
     ofMeeting.stop();
-    if (!days.value) return;
     drawWaiting(page.content, "Loading …");
     const asked = ofTeacher(db, claims.email, midnight(days.value, config.timeZone), midnight(next(days.value), config.timeZone));
     ofDay.start(showDay);
@@ -51,7 +58,9 @@ export function showTeacher(place, { db, claims }, config, { day, sessionId } = 
         options.push(element("option", { value: shown }, "The class meeting of this link"));
       }
       choice.disabled = options.length === 0;
-      choice.replaceChildren(...options);
+      // A list that somebody has open would close if it were replaced by the same one.
+      const written = (list) => list.map(({ value, text }) => `${value} ${text}`).join("\n");
+      if (written([...choice.options]) !== written(options)) choice.replaceChildren(...options);
       const first = meetings.find((meeting) => meeting.state === "live") ?? meetings[0];
       const chosen = shown ?? first?.session_id;
       if (chosen === undefined) {
@@ -79,7 +88,7 @@ export function showTeacher(place, { db, claims }, config, { day, sessionId } = 
     ofMeeting.to(ofSession(db, shown, claims.email), (found) => { people = found; draw(); });
   }
 
-  days.addEventListener("change", () => { shown = null; ofMeeting.subject = null; showDay(); });
+  days.addEventListener("change", () => { shown = null; showDay(); });
   choice.addEventListener("change", showMeeting);
   showDay();
 }
