@@ -11,7 +11,7 @@ from functions.adapters.store.attendance_store import UNPUBLISHED_AT_ONCE, Docum
 from functions.adapters.store.databases.database import Write
 from functions.domain.classes.roster import Mark
 from functions.domain.errors import ChangesUnavailable
-from functions.domain.marking.attendance import attendee_id
+from functions.domain.marking.people import attendee_id
 from tests.builders import ADA, BOB, EMAILS, TEACHING, at, call, expected, lesson, override, sheet_of
 
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import combinations
+from typing import Any
 
 import pytest
 
@@ -139,8 +140,18 @@ async def test_what_changed_since_a_moment_comes_in_the_order_of_the_last_change
 
 
 async def test_what_changed_is_found_by_everything_else_that_class_meetings_are_found_by(views, store):
-    alike = {"class_id": "7b", "external_id": "x", "state": "live", "teacher_emails": ["a@school.example"]}
-    others = ({"class_id": "8a"}, {"external_id": "y"}, {"state": "ended"}, {"teacher_emails": ["c@school.example"]})
+    alike: dict[str, Any] = {
+        "class_id": "7b",
+        "external_id": "x",
+        "state": "live",
+        "teacher_emails": ["a@school.example"],
+    }
+    others: tuple[dict[str, Any], ...] = (
+        {"class_id": "8a"},
+        {"external_id": "y"},
+        {"state": "ended"},
+        {"teacher_emails": ["c@school.example"]},
+    )
     for number, other in enumerate(others):
         await store(changed(number, number, **{**alike, **other}))
     await store({**changed(4, 4, **alike), **changed(5, 5, **alike), **changed(6, -1, **alike)})

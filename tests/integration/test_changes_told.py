@@ -7,6 +7,7 @@ import queue
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import grpc.aio
 import pytest
@@ -59,7 +60,7 @@ def heard(listening, project, pubsub_address, monkeypatch):  # noqa: ARG001 - th
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", pubsub_address)
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     [code] = [block for block in blocks if "# subscriber.py" in block]
-    defined = {"__name__": "subscriber"}
+    defined: dict[str, Any] = {"__name__": "subscriber"}
     exec(code.replace("my-school", project).replace("my-lms", project), defined)  # noqa: S102 - our own page
     read, running = queue.Queue(), []
     failing = ["the first time"]
