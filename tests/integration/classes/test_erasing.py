@@ -363,12 +363,14 @@ class Killed:
         commit = FirestoreDatabase.commit
 
         async def breaking(database, writes, **about):
-            if self.left == 0 and not afterwards:
+            dies = self.left == 0
+            if dies and not afterwards:
                 raise StoreUnavailable("Killed.")
-            await commit(database, writes, **about)
-            if self.left == 0:
+            committed_at = await commit(database, writes, **about)
+            if dies:
                 raise StoreUnavailable("Killed.")
             self.left = None if self.left is None else self.left - 1
+            return committed_at
 
         monkeypatch.setattr(FirestoreDatabase, "commit", breaking)
 
@@ -449,7 +451,7 @@ def written(monkeypatch):
 
     async def noting(database, writes, **about):
         found.extend(write for write in writes if write.fields is not None)
-        await commit(database, writes, **about)
+        return await commit(database, writes, **about)
 
     monkeypatch.setattr(FirestoreDatabase, "commit", noting)
     return found

@@ -487,7 +487,7 @@ async def test_the_first_commit_keeps_the_names_and_who_asked_and_changes_nothin
         if commits:
             raise StoreUnavailable("Killed.")
         commits.append(writes)
-        await commit(store, writes, **about)
+        return await commit(store, writes, **about)
 
     with monkeypatch.context() as patched:
         patched.setattr(SqliteDatabase, "commit", once)

@@ -9,7 +9,16 @@ from datetime import UTC, datetime
 
 import pytest
 
-from functions.domain.classes.roster import Assignment, Decision, Mark, Override, Remembered, RoomDevice, RosterEntry
+from functions.domain.classes.roster import (
+    Assignment,
+    Correction,
+    Decision,
+    Mark,
+    Override,
+    Remembered,
+    RoomDevice,
+    RosterEntry,
+)
 from functions.domain.classes.sessions import Person, Plan, Remark
 from functions.domain.classes.timetable import Room
 from functions.domain.conferences.model import (
@@ -120,7 +129,7 @@ def test_an_address_that_was_given_on_means_the_person_only_where_the_attendance
 
 
 def test_corrections_about_the_person_go_and_those_by_the_person_lose_the_name():
-    gone = [
+    gone: list[Correction] = [
         Override("1", "4711", None, Mark.LATE, None, BY),
         Override("1", None, "adal@gmail.com", Mark.LATE, None, BY),
         Assignment("g", None, "ada.l@gmail.com", BY),
