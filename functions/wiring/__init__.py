@@ -144,7 +144,9 @@ def _built(configured: Settings, *, clock: Clock, pause: Callable[[float], Await
         rules=rules,
         turns=Turns(),
         reports=reports,
-        erasures=DocumentErasures(documents, store.erased, clock=clock, retention=configured.retention),
+        erasures=DocumentErasures(
+            documents, store.erased, clock=clock, retention=configured.retention, telling=listening is not None
+        ),
     )
 
     channels.without_interceptors()

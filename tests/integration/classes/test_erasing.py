@@ -204,7 +204,7 @@ async def test_nothing_that_is_stored_names_a_person_who_was_erased(api, lived, 
 
 @pytest.mark.parametrize(
     "name",
-    [LENA.email, "LFischer@School.example", "778899001", "users/778899001", STUDENT_ID, PRIVATE.email, PRIVATE.user],
+    [LENA.email, "LFischer@School.example", "778899001", PRIVATE.email, PRIVATE.user],
 )
 @pytest.mark.usefixtures("lived")
 async def test_a_person_is_found_by_every_name(api, documents, name):
@@ -359,7 +359,7 @@ class Killed:
     """Ends a process at one of its commits: before it, or right after it."""
 
     def __init__(self, monkeypatch, *, afterwards):
-        self.left = None
+        self.left: int | None = None
         commit = FirestoreDatabase.commit
 
         async def breaking(database, writes, **about):
@@ -394,7 +394,7 @@ async def test_broken_off_anywhere_and_called_again_it_ends_clean(api, documents
     assert naming(documents(), *TRACES, BORROWED) == []
 
 
-@pytest.mark.parametrize("step", range(0, 12, 2))
+@pytest.mark.parametrize("step", [0, 3, 8])
 @pytest.mark.usefixtures("lived")
 async def test_broken_off_the_clock_carries_on(  # noqa: PLR0917 - fixtures
     api, app, documents, clock, monkeypatch, step

@@ -11,6 +11,9 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from functions.adapters.store.changes.sheet import StoredSheet
+from functions.adapters.store.changes.telling import told_of
+from functions.adapters.store.changes.unpublished import Unpublished
 from functions.adapters.store.databases.database import ABSENT, COMMIT_TIME, Database, Document, Query, Where, Write
 from functions.adapters.store.documents.attendance import correction_from_document, remembered_to_document
 from functions.adapters.store.documents.common import SCHEMA_VERSION, expiry
@@ -56,9 +59,19 @@ class DocumentErasures:
         names: Everybody who is erased.
         clock: The time.
         retention: How long personal data is kept.
+        telling: Whether others are told of commits that change marks or times.
     """
 
-    def __init__(self, database: Database, names: ErasedNames, *, clock: Clock, retention: timedelta | None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        names: ErasedNames,
+        *,
+        clock: Clock,
+        retention: timedelta | None,
+        telling: bool = False,
+    ) -> None:
+        self._telling = telling
         self._database = database
         self._names = names
         self._clock = clock
@@ -169,10 +182,15 @@ class DocumentErasures:
             for path in (attendance_path(session_id), corrections_path(session_id), copy_path(session_id))
         ]
         writes = session_without(session, people, corrections, copy, erased)
+        collection = f"{attendance_path(session_id)}/"
+        gone = sum(write.path.startswith(collection) for write in writes)
+        told = told_of(session_id, writes, StoredSheet(session, {d.path: d.fields for d in people}, {}))
+        if told and self._telling:
+            unpublished = Unpublished(uuid.uuid4().hex, [told])  # the next `reconcile` publishes it
+            writes.append(Write(unpublished.path, unpublished.to_document(), expecting=ABSENT))
         if writes:
             await self._database.commit(writes)
-        collection = f"{attendance_path(session_id)}/"
-        return sum(write.path.startswith(collection) for write in writes)
+        return gone
 
     async def take_out_of_conference(self, record: str, erasure: Erasure) -> bool:
         """See the port."""
