@@ -14,8 +14,8 @@ from functions.adapters.store.changes.unpublished import Unpublished
 from functions.adapters.store.databases.database import ABSENT, Database, Query, Where, Write
 from functions.adapters.store.documents.attendance import correction_id
 from functions.adapters.store.erasing.documents import found_writes
+from functions.adapters.store.erasing.mentions import Mentions
 from functions.adapters.store.erasing.names import ErasedNames
-from functions.adapters.store.erasing.sayings import Sayings
 from functions.adapters.store.erasing.writes import without_erased
 from functions.adapters.store.loaded import Loaded
 from functions.adapters.store.paths import register_path, session_path
@@ -242,7 +242,7 @@ class DocumentWork(DocumentReader):
         if person is None:
             return [self._names.freed(name)]
         account = self._wanted.people[name.value]
-        look = Sayings(self._database)
+        look = Mentions(self._database)
         boxes = sorted(mailboxes(current_of(account)))
         is_tracked = name.value in self._wanted.organizers or await look.is_tracked(name.value)
         if is_tracked or any([await look.is_teachers(box) for box in boxes]):

@@ -35,7 +35,7 @@ class Source(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Saying:
+class Mention:
     """Names of one person, as one document has them.
 
     Attributes:
@@ -71,39 +71,39 @@ class Saying:
         return attendee_id(self.session_id, user) in self.others
 
 
-class Sayings:
+class Mentions:
     """Looks up what documents say by one name; each name is looked up once."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._found: dict[tuple[str, str], list[Saying]] = {}
+        self._found: dict[tuple[str, str], list[Mention]] = {}
         self._people: dict[str, Person | None] = {}
         self._having: dict[str, dict[str, Person]] = {}
-        self._rostered: list[Saying] = []
+        self._rostered: list[Mention] = []
         self._scanned: tuple[frozenset[str], frozenset[str], frozenset[str]] | None = None
 
-    async def by_id(self, student_id: str) -> list[Saying]:
+    async def by_id(self, student_id: str) -> list[Mention]:
         """By an id of the LMS."""
         return await self._once("student_id", student_id, self._by_id)
 
-    async def by_user(self, user: str) -> list[Saying]:
+    async def by_user(self, user: str) -> list[Mention]:
         """By an account that is the person's own, or is assigned to a student."""
         return await self._once("user", user, self._by_user)
 
-    async def by_box(self, box: str) -> list[Saying]:
+    async def by_box(self, box: str) -> list[Mention]:
         """By an address."""
         return await self._once("box", box, self._by_box)
 
-    async def rosters(self, ids: Iterable[str], users: Iterable[str], boxes: Iterable[str]) -> list[Saying]:
+    async def rosters(self, ids: Iterable[str], users: Iterable[str], boxes: Iterable[str]) -> list[Mention]:
         """Entries of rosters, of class meetings that have no attendance yet, which have one of some names."""
         wanted = (frozenset(ids), frozenset(users), frozenset(boxes))
         if self._scanned is None or any(not new <= old for new, old in zip(wanted, self._scanned, strict=True)):
             self._scanned = wanted
             self._rostered = await self._scan(*wanted)
         return [
-            saying
-            for saying in self._rostered
-            if saying.student_id in wanted[0] or saying.user in wanted[1] or not saying.boxes.isdisjoint(wanted[2])
+            mention
+            for mention in self._rostered
+            if mention.student_id in wanted[0] or mention.user in wanted[1] or not mention.boxes.isdisjoint(wanted[2])
         ]
 
     async def person(self, user: str) -> Person | None:
@@ -126,7 +126,7 @@ class Sayings:
 
     async def teaches(self, user: str) -> bool:
         """Whether an account is a teacher's: tracked, or named as the teacher of a class that was scheduled."""
-        if await self.is_tracked(user) or any(saying.teaches for saying in await self.by_user(user)):
+        if await self.is_tracked(user) or any(mention.teaches for mention in await self.by_user(user)):
             return True
         person = await self.person(user)
         return any([await self.is_teachers(box) for box in sorted(mailboxes(current_of(person)))] if person else [])
@@ -157,12 +157,12 @@ class Sayings:
         ]
         return owners[0] if len(owners) == 1 else None
 
-    async def _once(self, kind: str, name: str, find: Callable[[str], Awaitable[list[Saying]]]) -> list[Saying]:
+    async def _once(self, kind: str, name: str, find: Callable[[str], Awaitable[list[Mention]]]) -> list[Mention]:
         if (kind, name) not in self._found:
             self._found[kind, name] = await find(name)
         return self._found[kind, name]
 
-    async def _by_id(self, student_id: str) -> list[Saying]:
+    async def _by_id(self, student_id: str) -> list[Mention]:
         attendance, corrections, people = await asyncio.gather(
             self._attendance(Where("student_id", "==", student_id)),
             self._corrections(Where("student_id", "==", student_id)),
@@ -170,24 +170,26 @@ class Sayings:
         )
         return [*attendance, *corrections, *people]
 
-    async def _by_user(self, user: str) -> list[Saying]:
+    async def _by_user(self, user: str) -> list[Mention]:
         attendance, corrections, person = await asyncio.gather(
             self._attendance(Where("user", "==", user)), self._corrections(Where("user", "==", user)), self.person(user)
         )
         remembered = _remembered(person) if person else None
-        own = [saying for saying in attendance if saying.user]
+        own = [mention for mention in attendance if mention.user]
         return [*own, *corrections, *([remembered] if remembered else [])]
 
-    async def _by_box(self, box: str) -> list[Saying]:
+    async def _by_box(self, box: str) -> list[Mention]:
         attendance = await self._attendance(Where("emails", "contains", box))
-        spellings = sorted({box, *(text for saying in attendance for text in saying.spellings if mailbox(text) == box)})
+        spellings = sorted(
+            {box, *(text for mention in attendance for text in mention.spellings if mailbox(text) == box)}
+        )
         further = await asyncio.gather(
             *(self._corrections(Where("email", "==", text)) for text in spellings),
             *(self._remembered(Where("student.email", "==", text)) for text in spellings),
         )
-        return [*attendance, *(saying for part in further for saying in part)]
+        return [*attendance, *(mention for part in further for mention in part)]
 
-    async def _attendance(self, where: Where) -> list[Saying]:
+    async def _attendance(self, where: Where) -> list[Mention]:
         query, found = Query("attendance", (where,), order=_ORDER, group=True, limit=_PAGE), []
         while True:
             page = await self._database.find(query)
@@ -196,16 +198,16 @@ class Sayings:
                 return found
             query = dataclasses.replace(query, after=page.next_after)
 
-    async def _corrections(self, where: Where) -> list[Saying]:
+    async def _corrections(self, where: Where) -> list[Mention]:
         found = await self._database.find(Query("corrections", (where,), group=True))
         return [_of_correction(document) for document in found.documents]
 
-    async def _remembered(self, where: Where) -> list[Saying]:
+    async def _remembered(self, where: Where) -> list[Mention]:
         found = await self._database.find(Query("people", (where,)))
         people = (person_from_document(document.fields) for document in found.documents)
-        return [saying for person in people if (saying := _remembered(person))]
+        return [mention for person in people if (mention := _remembered(person))]
 
-    async def _scan(self, ids: frozenset[str], users: frozenset[str], boxes: frozenset[str]) -> list[Saying]:
+    async def _scan(self, ids: frozenset[str], users: frozenset[str], boxes: frozenset[str]) -> list[Mention]:
         found = []
         for state in _WITHOUT_ATTENDANCE:
             query = Query(
@@ -216,22 +218,22 @@ class Sayings:
                 for document in page.documents:
                     check_schema(document.fields)
                     for stored in document.fields["roster"]:
-                        saying = _of_entry(RosterEntry(**stored), document)
-                        named = saying.student_id in ids or saying.user in users
-                        if named or not saying.boxes.isdisjoint(boxes):
-                            found.append(saying)
+                        mention = _of_entry(RosterEntry(**stored), document)
+                        named = mention.student_id in ids or mention.user in users
+                        if named or not mention.boxes.isdisjoint(boxes):
+                            found.append(mention)
                 if page.next_after is None:
                     break
                 query = dataclasses.replace(query, after=page.next_after)
         return found
 
 
-def _of_attendance(document: Document) -> Saying:
+def _of_attendance(document: Document) -> Mention:
     fields = document.fields
     check_schema(fields)
     emails = [email for email in fields.get("emails", ()) if email]
     scheduled = fields.get("scheduled_end")
-    return Saying(
+    return Mention(
         Source.ATTENDANCE,
         document.path,
         student_id=fields.get("student_id"),
@@ -248,9 +250,9 @@ def _of_attendance(document: Document) -> Saying:
     )
 
 
-def _of_entry(entry: RosterEntry, document: Document) -> Saying:
+def _of_entry(entry: RosterEntry, document: Document) -> Mention:
     session_id = document.fields["session_id"]
-    return Saying(
+    return Mention(
         Source.ROSTER,
         document.path,
         student_id=entry.student_id,
@@ -262,10 +264,10 @@ def _of_entry(entry: RosterEntry, document: Document) -> Saying:
     )
 
 
-def _of_correction(document: Document) -> Saying:
+def _of_correction(document: Document) -> Mention:
     fields: Fields = document.fields
     email = fields.get("email")
-    return Saying(
+    return Mention(
         Source.CORRECTION,
         document.path,
         student_id=fields.get("student_id"),
@@ -276,10 +278,10 @@ def _of_correction(document: Document) -> Saying:
     )
 
 
-def _remembered(person: Person) -> Saying | None:
+def _remembered(person: Person) -> Mention | None:
     if (student := person.student) is None:
         return None
-    return Saying(
+    return Mention(
         Source.REMEMBERED,
         person_path(person.user),
         student_id=student.student_id,
