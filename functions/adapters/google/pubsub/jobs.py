@@ -29,7 +29,7 @@ MAX_BYTES = 9_000_000
 """Of one request; Pub/Sub takes 1,000 messages and 10 MB: https://cloud.google.com/pubsub/quotas#resource_limits."""
 
 _OVERHEAD = 100
-"""Bytes that a message takes beside its name and data, generously."""
+"""Bytes that a message takes in addition to its name and data, generously."""
 
 
 class PubsubJobs:

@@ -66,7 +66,7 @@ class PolicyAnswer(Answer):
 
 
 class CountsAnswer(Answer):
-    """How many students have which mark; guests beside them."""
+    """How many students have which mark, and how many guests there were."""
 
     present: int = 0
     late: int = 0
@@ -80,7 +80,7 @@ class CountsAnswer(Answer):
 
 
 class CalendarAnswer(Answer):
-    """Where a class meeting stands in Calendar, and whether it is shown there as it is."""
+    """The event of a class meeting in Calendar, and whether it shows the class as it is."""
 
     event_id: str
     state: CalendarState
@@ -255,7 +255,7 @@ class Register(Answer):
 
 
 class RegisterMeeting(RegisterSession):
-    """A class meeting in a register, with what its page and its file show beside."""
+    """A class meeting in a register, with what its page and its file show in addition."""
 
     state: SessionState
     time_zone: str | None = None
@@ -463,7 +463,7 @@ class TroubleList(Answer):
 
 
 class Status(Answer):
-    """How the system stands, and what may need a person."""
+    """The state of the system, and what may need a person."""
 
     surveyed_at: datetime
     needs_a_person: bool
