@@ -53,7 +53,7 @@ def runtime_python() -> str:
     """A Python of the version that is deployed.
 
     Raises:
-        StartError: There is none; the message says how to install it.
+        StartError: It is not installed; the message says how to install it.
     """
     version = runtime_version()
     variable = f"PYTHON{version.replace('.', '')}"

@@ -289,7 +289,7 @@ def told_nothing_personal(world):
 @pytest.mark.any_field
 @pytest.mark.timeout(400)  # thousands of messages, on a machine that may be shared
 @pytest.mark.parametrize("function", ["events", "jobs"])
-async def test_no_message_is_lost_and_none_is_asked_for_in_vain(world, function):
+async def test_no_message_is_lost_and_none_is_asked_for_without_need(world, function):
     async def check(batch):
         stored_before, parked_before = await world.names("conferences"), await world.names("parked_events")
         assert not parked_before
