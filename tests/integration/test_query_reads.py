@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
 
-from bench.queries import MEASURED, PAGE, SIZES, SchoolYear, client_of, counted, fill, table, written
+from bench.queries import (
+    MEASURED,
+    PAGE,
+    SIZES,
+    SchoolYear,
+    client_of,
+    counted,
+    counted_of_the_api,
+    fill,
+    table,
+    written,
+)
+from functions.adapters.store.databases.sqlite import SqliteDatabase
 
 SAMPLE = 55
 """How many documents are read at most to find a student's other names."""
@@ -16,27 +29,28 @@ OF_A_STUDENT = "GET /api/students/{student}/attendance"
 
 
 @pytest.fixture
-def reads(emulated_firestore, firestore_address, project):
-    """Fills a project and counts what each query reads in it."""
+def reads(emulated_firestore, firestore_address, project, tmp_path):
+    """Stores a school year and counts what each query reads of it."""
 
-    def reads(meetings, lately, *, of):
+    def reads(meetings, lately):
         year = SchoolYear(meetings=meetings, classes=2, students=3, lately=lately)
-        fill(year, client_of(emulated_firestore, f"{project}-{of}"))
-        found = counted(year, firestore_address=firestore_address, project=f"{project}-{of}")
-        return {name: query["reads"] for name, query in found.items()}, found
+        own = f"{project}-{meetings}-{lately}"
+        fill(year, client_of(emulated_firestore, own))
+        found = counted(year, firestore_address=firestore_address, project=own)
+        found |= asyncio.run(counted_of_the_api(year, SqliteDatabase(tmp_path / f"{own}.db")))
+        return {name: query["reads"] for name, query in found.items()}
 
     return reads
 
 
 def test_reads_grow_with_the_answer_and_not_with_the_collection(reads):
-    few, answers = reads(5, 4, of="few")
-    many, _ = reads(40, 4, of="many")
-    more, more_answers = reads(40, 8, of="more")
+    few, many, more = reads(5, 4), reads(40, 4), reads(40, 8)
     of_a_student = [few.pop(OF_A_STUDENT), many.pop(OF_A_STUDENT), more.pop(OF_A_STUDENT)]
 
     assert many == few
-    assert more["of_student"] == 2 * few["of_student"] == 2 * answers["of_student"]["answered"]
-    assert more["of_class"] == 2 * few["of_class"] == more_answers["of_class"]["answered"]
+    assert (few["of_student"], more["of_student"]) == (4, 8)
+    assert (few["of_class"], more["of_class"]) == (12, 24)
+    assert (few["GET /api/sessions"], more["GET /api/sessions"]) == (4, 8)
     assert [reads <= NAMES * answer + SAMPLE for reads, answer in zip(of_a_student, (4, 4, 8), strict=True)] == [
         True
     ] * 3
