@@ -26,13 +26,13 @@ $(INSTALLED): requirements-dev.txt
 NODE_MODULES := $(patsubst %/package-lock.json,%/node_modules/.package-lock.json,$(wildcard docs/*/package-lock.json tests/*/package-lock.json))
 
 %/node_modules/.package-lock.json: %/package-lock.json
-	@command -v npm >/dev/null || { echo "npm is needed. On Debian: sudo apt-get install nodejs npm" >&2; exit 1; }
+	@command -v npm >/dev/null || { echo "The packages of npm cannot be installed: npm is missing. On Debian: sudo apt-get install nodejs npm. Elsewhere: https://nodejs.org/en/download" >&2; exit 1; }
 	@echo "Installing the pinned packages of npm into $(@D) …"
 	@npm ci --prefix $* --ignore-scripts --no-fund --no-audit --silent
 	@touch $@
 
 .PHONY: node-modules
-node-modules: $(NODE_MODULES) ## install the packages of npm with which tests generate and check clients
+node-modules: $(NODE_MODULES) ## install the packages of npm: the Firebase SDK of docs/lms, and what tests generate clients with
 
 .PHONY: setup
 setup: $(INSTALLED) ## make the virtual environment with the pinned packages
@@ -124,7 +124,7 @@ hooks: $(INSTALLED) ## run the checks before each commit
 	@$(BIN)/pre-commit install
 
 .PHONY: screenshots
-screenshots: $(INSTALLED) debian-packages ## take pictures of the pages into build/screenshots
+screenshots: $(INSTALLED) debian-packages $(LMS_PACKAGES) ## take pictures of the pages into build/screenshots
 	@$(BIN)/python -m infra.local.screenshots
 
 .PHONY: check

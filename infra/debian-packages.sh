@@ -14,8 +14,7 @@ packages=(
   fonts-noto-color-emoji  # emoji
   fonts-wqy-microhei      # Chinese and Japanese
 )
-
-# Generated clients; Node.js from elsewhere brings an npm of its own and does not go with Debian's.
+# Generated clients and the page in docs/lms; Node.js from elsewhere brings an npm of its own and does not go with Debian's.
 command -v node >/dev/null && command -v npm >/dev/null || packages+=(nodejs npm)
 
 if ! command -v dpkg-query >/dev/null; then

@@ -9,7 +9,7 @@ from functions.domain.conferences.model import Organizer, SyncSource
 from functions.ports.messages import Job
 from functions.services.operations.run_job import run_job
 from functions.services.sync.conference import sync_conference
-from functions.services.sync.reading import Request
+from functions.services.sync.meet.gathered import Request
 from infra.local.school import Account, Attendee, Conference, Visit
 
 TEACHER = "users/1"

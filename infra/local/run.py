@@ -40,6 +40,7 @@ FIRST_PORT, LAST_PORT = 1024, 65_000
 
 PROJECT = "demo-meet-attendance"
 JOBS = f"projects/{PROJECT}/topics/attendance-jobs"
+CHANGES = f"projects/{PROJECT}/topics/attendance-changed"
 DEAD_LETTERS = f"projects/{PROJECT}/topics/attendance-dead-letter"
 
 SYNC_DUE_EVERY = 30.0
@@ -143,6 +144,7 @@ def _environment(store: str, place: Place) -> Iterator[dict[str, str]]:
             "FIRESTORE_EMULATOR_HOST": firestore,
             "PUBSUB_EMULATOR_HOST": pubsub,
             "GOOGLE_CLOUD_PROJECT": PROJECT,
+            "CHANGES_TOPIC": "attendance-changed",
         }
 
 
@@ -269,6 +271,7 @@ async def _delivery(triggers: Sequence[Trigger], pubsub_address: str | None) -> 
                     dead_letter_topic=DEAD_LETTERS,
                     dead_letter_subscription=f"projects/{PROJECT}/subscriptions/attendance-dead-letter",
                 )
+            await pubsub.create_topic(CHANGES)
             # If one ends, the group ends everything and says why.
             await stack.enter_async_context(tasks)
             background += [tasks.create_task(pubsub.run(trigger)) for trigger in triggers]

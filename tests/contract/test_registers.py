@@ -118,6 +118,20 @@ async def test_a_share_is_of_what_was_attended_or_missed_and_of_nothing_else(sto
     assert sum(ada["counts"].values()) == len(given)
 
 
+async def test_a_month_of_a_class_names_its_students_by_all_that_they_were_called_and_what_is_planned(store, views):
+    await hold(store, maths(*expected(ADA, BOB)), ADA)
+    await hold(store, maths(RosterEntry("new@school.example", "4711", user=ADA.user), session_id="later", start=DAY))
+    await hold(store, maths(*expected(ADA), session_id="next month", start=40 * DAY))
+
+    students, sessions = await views.month_of_class("maths-a", "2026-11")
+    [ada] = [student for student in students if student.student_id == "4711"]
+
+    assert ada.emails >= {EMAILS[ADA.user], "new@school.example"}
+    assert (ada.marks, ada.share) == ({"monday": Mark.PRESENT, "later": Mark.ABSENT}, 0.5)
+    assert [session.session_id for session in sessions] == ["monday", "later"]
+    assert await views.month_of_class("nobody's", "2026-11") == ((), ())
+
+
 async def test_what_is_not_known_yet_is_in_no_share(store, views):
     unsettled = maths(*expected(ADA))
     progress = dataclasses.replace(unsettled.progress, listed_at=None)
@@ -307,7 +321,7 @@ class Overtaken:
         if self._meanwhile:
             meanwhile, self._meanwhile = self._meanwhile, None
             await meanwhile
-        await self._database.commit(writes, **about)
+        return await self._database.commit(writes, **about)
 
 
 async def test_marks_that_change_at_once_in_the_second_document_of_a_register_all_stay(store, views, database):

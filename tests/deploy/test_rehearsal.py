@@ -18,6 +18,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import grpc
@@ -52,7 +53,7 @@ ROOT = Path(__file__).parents[2]
 ACCOUNT = "meet-attendance@my-school.iam.gserviceaccount.com"
 LMS = "lms@school-lms.iam.gserviceaccount.com"
 OPERATOR = "ada@school.example"
-FUNCTIONS = {
+FUNCTIONS: dict[str, tuple[str, Any]] = {
     "meet-attendance-events": ("on_workspace_event", "cloudevent"),
     "meet-attendance-jobs": ("on_job", "cloudevent"),
     "meet-attendance-api": ("api", "http"),

@@ -11,7 +11,7 @@ from functions import wiring
 from functions.adapters.patience import Patience
 from functions.domain.conferences.model import Organizer, SyncSource
 from functions.services.sync.conference import sync_conference
-from functions.services.sync.reading import Request
+from functions.services.sync.meet.gathered import Request
 from functions.settings import Settings
 from infra.local.meet import MeetSimulator
 from infra.local.school import School

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from typing import Any
 
 import httpx
 import pytest
@@ -57,7 +58,8 @@ async def test_a_call_that_google_would_refuse_is_told_at_the_end_of_a_run():
 def test_the_class_after_the_renaming_names_pupils_by_the_addresses_that_they_have_then():
     day = make_world(3, now=NINE, conferences=30)
     (evening,) = [lesson for lesson in day.lessons if lesson.external_id == EVENING]
-    named = {student["student_id"]: student["email"] for student in day.request(evening)["students"]}
+    request: Any = day.request(evening)
+    named = {student["student_id"]: student["email"] for student in request["students"]}
 
     for giver, taker in zip(GIVERS, TAKERS, strict=True):
         assert named[day.pupils[giver].user.removeprefix("users/")] == f"pupil{giver}@new.example"

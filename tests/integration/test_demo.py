@@ -2,6 +2,7 @@
 
 import io
 import subprocess
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -22,9 +23,10 @@ def test_the_demo_shows_everybody_with_time_and_ends_complete(tmp_path):
     assert "HTTP 200: acknowledged." in shown
     assert "12 attendance documents are stored, sync complete after 2 reads" in shown
     teacher, *pupils = demo.demo_accounts(9)
-    room = {"organizer": teacher.user, "space": "spaces/room", "meeting_code": "abc-mnop-xyz"}
+    room: Any = {"organizer": teacher.user, "space": "spaces/room", "meeting_code": "abc-mnop-xyz"}
     held = believable_class(4, people=9, start=NINE, pupils=pupils, **room)
-    for name in {one.display_name for one in (*held.attendees, *pupils)}:
+    people: list[Any] = [*held.attendees, *pupils]
+    for name in {person.display_name for person in people}:
         assert name in shown
     assert shown.count("(teacher)") == 1
     for page in ("report.html", "register.html", "attendance.csv"):

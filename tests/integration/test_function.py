@@ -5,6 +5,7 @@ import base64
 import json
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import grpc
 import pytest
@@ -298,7 +299,7 @@ async def test_every_unreadable_message_is_parked_with_one_log_line_and_acknowle
 async def test_events_that_ask_for_nothing_are_acknowledged_and_store_nothing(serve, database, project):
     record = "conferenceRecords/abc"
     session = f"{record}/participants/p/participantSessions/s"
-    about = {"organizer": "users/1", "at": NOW}
+    about: Any = {"organizer": "users/1", "at": NOW}
     messages = [
         meet_event("conference.v2.started", {"conferenceRecord": {"name": record}}, **about),
         meet_event("participant.v2.joined", {"participantSession": {"name": session}}, **about),

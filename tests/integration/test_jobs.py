@@ -76,7 +76,7 @@ async def test_more_jobs_than_one_request_takes_all_arrive_once(publisher, topic
     await PubsubJobs(publisher, topic=topic).publish(jobs)
 
     arrived = sorted(json.loads(message.data)["session_id"] for message in await pulled(2500))
-    assert arrived == sorted(job.data["session_id"] for job in jobs)
+    assert arrived == sorted(str(job.data["session_id"]) for job in jobs)
 
 
 async def test_jobs_larger_together_than_one_request_takes_all_arrive(publisher, topic, pulled):

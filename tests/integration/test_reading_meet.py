@@ -293,7 +293,11 @@ async def test_somebody_who_joins_between_two_pages_makes_nobody_come_twice(app,
     school.hold(held(*people))
     meet.faults.set(Fault("ListParticipants", STATUS.UNAVAILABLE, page=2, times=1))
     joined = asyncio.Event()
-    with Patience(clock=lambda: 0.0, sleep=lambda _: joined.wait()).started():
+
+    async def until_joined(_):
+        await joined.wait()
+
+    with Patience(clock=lambda: 0.0, sleep=until_joined).started():
         reading = asyncio.create_task(read(app, held(*people)))
     await until(lambda: meet.calls.by_method()["ListParticipantSessions"] == 250)
     school.hold(held(*people, somebody(302, Visit(LONG_AGO + timedelta(seconds=400), LONG_AGO + timedelta(minutes=9)))))

@@ -14,6 +14,7 @@ import sys
 import threading
 import webbrowser
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import grpc
@@ -64,7 +65,7 @@ class Person:
 class Browser:
     """The browser of this process, in front of which sits whoever the running test says."""
 
-    person = None
+    person: Any = None
 
     def open(self, *about, **more):
         return self.person.open(*about, **more)
@@ -117,7 +118,7 @@ def environment(oauth, google, secrets, tmp_path):
 
 @pytest.fixture(scope="module")
 def browser():
-    webbrowser.register("a-person", None, BROWSER, preferred=True)
+    webbrowser.register("a-person", None, BROWSER, preferred=True)  # type: ignore[arg-type]
     return BROWSER
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -23,7 +24,7 @@ TEACHER = {
     "subscription": {"state": "active", "expire_time": NOW - HOUR},
     "reconciled_until": None,
 }
-TROUBLES = {
+TROUBLES: dict[str, Any] = {
     "organizers/1": TEACHER,
     "conferences/c1": {"sync": {"state": "failed", "error": ERROR, "pulled_at": None}},
     "conferences/c2": {"end_time": NOW - 2 * HOUR, "sync": {"state": "provisional", "pulled_at": NOW - HOUR}},

@@ -68,8 +68,8 @@ class Events:
         if any(one.target_resource == wanted.target_resource for one in self.subscriptions.values()):
             raise LookupError(STATUS.ALREADY_EXISTS)
         wanted.name = f"subscriptions/s{len(self.subscriptions) + 1}"
-        wanted.state = events.Subscription.State.ACTIVE
-        wanted.expire_time = EXPIRES
+        wanted.state = events.Subscription.State.ACTIVE  # type: ignore[assignment]
+        wanted.expire_time = EXPIRES  # type: ignore[assignment]
         return self._begin(wanted)
 
     async def update_subscription(self, request, _):

@@ -362,13 +362,12 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """What somebody changed by hand. It holds references and marks, no names.
+    """What somebody changed by hand. It holds references, no names; the store adds the marks that changed.
 
     Attributes:
         entry_id: The same for every attempt at the same call.
         what: The change, as a verb with an object.
         references: Ids of what was changed.
-        marks: By attendee id, the mark before and after.
     """
 
     entry_id: str
@@ -376,7 +375,6 @@ class AuditEntry:
     caller: str | None
     what: str
     references: Mapping[str, str]
-    marks: Mapping[str, tuple[str | None, str | None]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from functions.entrypoints.messages.answer import TIME, answer
 from functions.entrypoints.messages.envelope import Message
 from functions.entrypoints.messages.log_lines import report, report_kept
 from functions.services.sync.conference import sync_conference
-from functions.services.sync.reading import Request
+from functions.services.sync.meet.gathered import Request
 from functions.services.teachers.keep_subscriptions import keep_named
 from functions.wiring import App
 

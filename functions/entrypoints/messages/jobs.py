@@ -20,7 +20,8 @@ from functions.ports.messages import Job
 from functions.services.operations.parking import PASSED, settle
 from functions.services.operations.run_job import run_job
 from functions.services.operations.survey import survey
-from functions.services.sync.conference import Recorded, SessionSynced
+from functions.services.sync.conference import Recorded
+from functions.services.sync.session import SessionSynced
 from functions.services.teachers.keep_subscriptions import Kept
 from functions.wiring import App
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import logging
 
 from functions.services.operations.survey import Survey
-from functions.services.sync.conference import Recorded, SessionSynced
+from functions.services.sync.conference import Recorded
+from functions.services.sync.session import SessionSynced
 from functions.services.teachers.keep_subscriptions import Kept
 
 log = logging.getLogger(__name__)

@@ -51,7 +51,8 @@ from functions.services.classes.new_class import NewClass, fingerprint_of, is_sa
 from functions.services.corrections.follow_students import Unapplied, follow_students
 from functions.services.deps import Deps
 from functions.services.stored import account_with
-from functions.services.sync.marking import mark, rearrange
+from functions.services.sync.marking import mark
+from functions.services.sync.placing import rearrange
 from functions.services.teachers.impersonation import require_allowed
 from functions.services.teachers.organizers import track
 
@@ -256,7 +257,7 @@ async def _store(
             work.put_answered(Answered(key, request.fingerprint, request.session_ids, now + REMEMBERED))
         references = {"session_id": request.session_ids[0], "sessions": str(len(sessions))}
         what = "class.restored" if before.cancelled else "class.scheduled"
-        work.note(AuditEntry(entry_id, None, request.caller.email, what, references, {}))
+        work.note(AuditEntry(entry_id, None, request.caller.email, what, references))
         return Scheduling(request.session_ids, created=not before.cancelled, unapplied=unapplied)
 
     scheduled, _ = await deps.store.transact(decide)

@@ -19,7 +19,7 @@ from functions.services.corrections.follow_students import Unapplied, follow_stu
 from functions.services.deps import Deps
 from functions.services.stored import required_session
 from functions.services.sync.identities import resolve_identities
-from functions.services.sync.marking import place, rearrange
+from functions.services.sync.placing import place, rearrange
 
 
 async def attach_record(

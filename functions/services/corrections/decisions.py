@@ -14,7 +14,7 @@ from functions.domain.classes.calendar import to_follow
 from functions.domain.classes.roster import Decision, RosterEntry
 from functions.domain.classes.sessions import AuditEntry, Caller, ClassSession, Remark
 from functions.domain.etag import require_match
-from functions.domain.marking.attendance import attendee_id as attendee_id_of
+from functions.domain.marking.people import attendee_id as attendee_id_of
 from functions.ports.store import Reader, Work
 from functions.services.deps import Deps
 from functions.services.stored import required_session
@@ -69,7 +69,7 @@ async def carry_out(
             planned = to_follow(session, changed.session, now=now)
             await mark(work, changed.touched, rules=deps.rules, now=now, changed={session_id: planned})
             references = {"session_id": session_id, **changed.references}
-            work.note(AuditEntry(entry_id, by, caller.email, what, references, {}))
+            work.note(AuditEntry(entry_id, by, caller.email, what, references))
         if changed.accounts:
             work.put_remark(Remark(entry_id, changed.accounts, session_id=session_id))
         return changed

@@ -8,7 +8,7 @@ from typing import TypeVar
 from functions.domain.classes.roster import Assignment, Decision, Remembered, RoomDevice, RosterEntry
 from functions.domain.classes.sessions import Attendance, AttendanceSheet, Caller, ClassSession, Person, Role
 from functions.domain.errors import AlreadyOnRoster, AttendeeNotFound, InvalidRequest, NotFound, SessionNotFound
-from functions.domain.marking.attendance import attendee_id as attendee_id_of
+from functions.domain.marking.people import attendee_id as attendee_id_of
 from functions.ports.store import Reader, Work
 from functions.services.corrections.decisions import DecisionEffect, carry_out, students_by_id
 from functions.services.deps import Deps

@@ -23,9 +23,10 @@ from functions.ports.google import Reports
 from functions.ports.store import Reader, SheetChange, Work
 from functions.services.deps import Deps
 from functions.services.stored import required_session
-from functions.services.sync.conference import SessionSynced
 from functions.services.sync.identities import resolve_identities
-from functions.services.sync.marking import mark, place
+from functions.services.sync.marking import mark
+from functions.services.sync.placing import place
+from functions.services.sync.session import SessionSynced
 
 _LAG = "Reports can be up to a day late: ask again later. They reach back 180 days."
 

@@ -15,8 +15,9 @@ from functions.domain.conferences.model import Organizer, SyncSource
 from functions.entrypoints.api.function import guarded
 from functions.ports.messages import Job
 from functions.services.operations.run_job import run_job
-from functions.services.sync.conference import sync_conference, sync_session
-from functions.services.sync.reading import Request
+from functions.services.sync.conference import sync_conference
+from functions.services.sync.meet.gathered import Request
+from functions.services.sync.session import sync_session
 from infra.local.school import Attendee
 from tests.classroom import (
     MARKS,

@@ -6,9 +6,10 @@ from datetime import timedelta
 import pytest
 
 from functions.domain.classes.sessions import Progress, SessionState
+from functions.domain.classes.timetable import RETENTION
 from functions.domain.conferences.model import AnonymousUser, SignedInUser, SyncError, SyncState
 from functions.domain.marking.attendance import unscheduled_session
-from functions.domain.marking.certainty import RETENTION, after_attempt, due_at
+from functions.domain.marking.certainty import after_attempt, due_at
 from tests.builders import (
     ADA,
     BOB,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from datetime import timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,7 @@ from functions.domain.intervals import Interval, covered
 from tests.builders import at, during
 
 ROOM = Space("spaces/room", "abc-mnop-xyz", None)
-PEOPLE = [
+PEOPLE: list[Any] = [
     EmailUser("ada@school.example", "users/2", "Ada"),
     EmailUser("ada@school.example", "users/2", "Ada L."),
     EmailUser("bob@school.example", None, "Bob"),

@@ -7,7 +7,7 @@ import pytest
 from functions.domain.classes.roster import Mark, Remembered, RosterEntry
 from functions.domain.classes.roster_changes import corrections_after
 from functions.domain.classes.sessions import Person
-from functions.domain.marking.attendance import attendee_id
+from functions.domain.marking.people import attendee_id
 from functions.domain.marking.who import accounts_by_email
 from tests.builders import NINE, assignment, known, override, room_device
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, event, given, settings
@@ -36,7 +37,7 @@ from tests.unit.domain.test_against_naive import computed
 
 DEVICE = student(80, "Room 12")
 PEOPLE = EVERYBODY | {DEVICE.user: nobody(DEVICE.user)}
-WHO = [TEACHING, CO_TEACHING, ADA, BOB, CAT, guest("Somebody"), guest("Somebody else"), DEVICE]
+WHO: list[Any] = [TEACHING, CO_TEACHING, ADA, BOB, CAT, guest("Somebody"), guest("Somebody else"), DEVICE]
 FAVOUR = {"absent": 0, "partial": 1, "late": 2, "left_early": 2, "present": 3}
 LATE_ENOUGH = 60 * 24
 

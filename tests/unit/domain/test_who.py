@@ -16,7 +16,7 @@ from functions.domain.conferences.model import (
     PhoneUser,
     SignedInUser,
 )
-from functions.domain.marking.attendance import attendee_id
+from functions.domain.marking.people import attendee_id
 from functions.domain.marking.who import NameIndex
 from tests.builders import (
     ADA,

@@ -63,7 +63,7 @@ def clock():
     def read():
         return now[0]
 
-    read.wait = lambda seconds: now.__setitem__(0, now[0] + seconds)
+    read.wait = lambda seconds: now.__setitem__(0, now[0] + seconds)  # type: ignore[attr-defined]
     return read
 
 
@@ -87,7 +87,9 @@ async def test_the_email_in_the_token_decides_whatever_its_case():
 
     assert await caller(("Authorization", lms)) == Caller("lms@school.example", CallerRole.LMS)
     assert await caller(("authorization", ops)) == Caller("ops@school.example", CallerRole.ADMIN)
-    assert await caller(("authorization", ops.replace("Bearer", "bearer"))) == Caller("ops@school.example", "admin")
+    assert await caller(("authorization", ops.replace("Bearer", "bearer"))) == Caller(
+        "ops@school.example", CallerRole.ADMIN
+    )
 
 
 @pytest.mark.parametrize("on_cloud_run", [True, False])

@@ -14,7 +14,8 @@ import httpx
 import pytest
 
 from infra.local.clock import TurnableClock
-from infra.local.oauth_server import JWT_BEARER, OAuthServer
+from infra.local.gate.endpoints import JWT_BEARER
+from infra.local.oauth_server import OAuthServer
 from infra.local.school import Account, School
 from infra.local.secrets import SecretManagerSimulator
 

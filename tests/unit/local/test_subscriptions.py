@@ -449,7 +449,7 @@ def test_reasons_that_the_client_does_not_know_are_told_all_the_same(google, tea
     google.suspend("users/1", reason)
 
     assert events.Subscription.pb(teacher.get(name)).suspension_reason > max(
-        number.value for number in events.Subscription.ErrorType
+        number.value for number in list(events.Subscription.ErrorType)
     )
     assert told(google)[0][2]["suspension_reason"] == reason
 

@@ -56,6 +56,7 @@ EXEMPT: Final = frozenset(
         "sheet",
         "snapshot",
         "spaces",
+        "unpublished_changes",
     }
 )
 """Collection groups of which Firestore indexes only what is named below."""
@@ -92,6 +93,7 @@ COMPOSITE: Final = (
         for number in range(len(_SEARCHED) + 1)
         for some in combinations(_SEARCHED, number)
     ),
+    *(Index("sessions", (field, "updated_at")) for field in _SEARCHED),
     *(Index("sessions", (field, *_IN_ORDER)) for field in ("class_ids[]", "series_id", "meeting_code")),
     Index("sessions", ("calendar.state", "session_start")),
     Index("sessions", ("teacher_email", "progress.error.at")),

@@ -113,11 +113,11 @@ class SqliteDatabase:
         sys.audit(QUERY_EVENT, query)
         return await asyncio.to_thread(self._find, query)
 
-    async def commit(self, writes: Sequence[Write], *, unchanged: Sequence[Document] = ()) -> None:
+    async def commit(self, writes: Sequence[Write], *, unchanged: Sequence[Document] = ()) -> datetime:
         """See `Database`."""
         check_commit(writes)
         sys.audit(COMMIT_EVENT, tuple(writes))
-        await asyncio.to_thread(self._commit, writes, unchanged)
+        return await asyncio.to_thread(self._commit, writes, unchanged)
 
     def _find(self, query: Query) -> QueryResult:
         which = _ALL_COLLECTIONS_NAMED if query.group else _ONE_COLLECTION
@@ -141,7 +141,7 @@ class SqliteDatabase:
             for path, fields, version in rows
         ], read_at
 
-    def _commit(self, writes: Sequence[Write], unchanged: Sequence[Document]) -> None:
+    def _commit(self, writes: Sequence[Write], unchanged: Sequence[Document]) -> datetime:
         with self._connection() as connection:
             # Nobody reads meanwhile: a reader's moment is either before this commit's or after it.
             connection.execute("BEGIN EXCLUSIVE")
@@ -158,6 +158,7 @@ class SqliteDatabase:
             for write in writes:
                 _write(connection, write, version=version, now=now)
             connection.execute("COMMIT")
+        return now
 
     def _owned_file(self) -> int:
         """Make the file, or close one that others may read. Gives its size.

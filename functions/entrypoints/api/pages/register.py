@@ -8,14 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from functions.domain.classes.roster import Mark
 from functions.domain.classes.sessions import SessionState
+from functions.domain.marking.shares import ATTENDED, COUNTED
 from functions.entrypoints.api.pages.typed import isolated, seen, typed
 from functions.entrypoints.api.pages.wording import MARKS, MarkWords, counted, day_in_words
 from functions.entrypoints.api.schemas.answers import Register, RegisterSession, RegisterStudent
-
-_ATTENDED = {Mark.PRESENT, Mark.LATE, Mark.LEFT_EARLY}
-_COUNTED = {*_ATTENDED, Mark.PARTIAL, Mark.ABSENT}
 
 _NOT_EXPECTED = MarkWords("not-expected", "", "not expected", "")
 _NO_MARK = MarkWords("no-mark", "-", "no mark", "the class was not held, or its marks are switched off")
@@ -104,7 +101,7 @@ def local_start(meeting: RegisterSession, time_zone: str) -> datetime:
 def _meeting(meeting: RegisterSession, students: Iterable[RegisterStudent], time_zone: str) -> Meeting:
     start = local_start(meeting, time_zone)
     given = [student.marks.get(meeting.session_id) for student in students]
-    count = sum(mark in _COUNTED for mark in given)
+    count = sum(mark in COUNTED for mark in given)
     subject = isolated(meeting.subject)
     about = f", {subject}" if subject else ""
     remark = "not held" if meeting.state is SessionState.NOT_HELD else ""
@@ -114,7 +111,7 @@ def _meeting(meeting: RegisterSession, students: Iterable[RegisterStudent], time
         day=f"{start.day}",
         time=f"{start:%H:%M}",
         in_words=f"{start:%A} {day_in_words(start.date())}, {start:%H:%M}{about}{f', {remark}' if remark else ''}",
-        attended=f"{sum(mark in _ATTENDED for mark in given)} of {count}" if count else "",
+        attended=f"{sum(mark in ATTENDED for mark in given)} of {count}" if count else "",
         remark=remark,
     )
 

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Path, Query, Response
 
 from functions.domain.errors import InvalidRequest
+from functions.domain.marking.shares import at_risk
 from functions.entrypoints.api.lists.name_order import by_letters
 from functions.entrypoints.api.lists.paging import next_token, paging
 from functions.entrypoints.api.routes.common import ClassId, TheApp, also_as, can_end_in, span_of
-from functions.entrypoints.api.schemas.answers import AttendanceList, Register
+from functions.entrypoints.api.schemas.answers import AtRiskList, AttendanceList, Register
 from functions.entrypoints.api.schemas.fields import Student
-from functions.entrypoints.api.schemas.requests import MOST_OF_A_PAGE, AttendanceQuery, RegisterQuery, StudentQuery
+from functions.entrypoints.api.schemas.requests import (
+    MOST_OF_A_PAGE,
+    AtRiskQuery,
+    AttendanceQuery,
+    RegisterQuery,
+    StudentQuery,
+)
 from functions.entrypoints.api.tables.formats import file_of
 from functions.entrypoints.api.tables.gradebooks.answers import gradebook_of_register
 from functions.entrypoints.api.tables.register import register_rows
@@ -85,6 +94,34 @@ async def register(
             return await gradebook_of_register(shown, query, views=app.views, time_zone=time_zone)
         case "json":
             return whole
+
+
+@router.get(
+    "/api/classes/{class_id:path}/at-risk",
+    operation_id="list_students_at_risk",
+    response_model=AtRiskList,
+    responses=can_end_in(404),
+)
+async def students_at_risk(class_id: ClassId, query: Annotated[AtRiskQuery, Query()], app: TheApp) -> Mapping[str, Any]:
+    """Students of a class who attended too small a share of a month, and the best share that they can still reach."""
+    local_now = app.deps.clock().astimezone(ZoneInfo(app.deps.rules.time_zone))
+    month = query.month or f"{local_now:%Y-%m}"
+    students, sessions = await app.views.month_of_class(class_id, month)
+    found = at_risk(students, sessions, class_id=class_id, month=month, below=query.below)
+    return {
+        "class_id": class_id,
+        "month": month,
+        "students": [
+            {
+                "student_id": risk.student.student_id,
+                "email": risk.student.email,
+                "display_name": risk.student.display_name,
+                "share": risk.share,
+                "best_possible_share": risk.best_possible,
+            }
+            for risk in sorted(found, key=lambda risk: (risk.share, _by_name(dataclasses.asdict(risk.student))))
+        ],
+    }
 
 
 async def _list(

@@ -14,11 +14,10 @@ from functions.entrypoints.api.routes.common import (
     COMMAND,
     WITH_BODY,
     IdempotencyKey,
-    IfMatch,
+    QueriedChange,
     SessionId,
     TheApp,
     TheCaller,
-    answer_session,
     can_end_in,
     no_session,
     tag,
@@ -103,14 +102,8 @@ async def schedule(
     response_model=ChangedClass,
     responses=can_end_in(*WITH_BODY, *COMMAND, etag=True),
 )
-async def change(  # noqa: PLR0917 - FastAPI passes by name
-    session_id: SessionId,
-    body: ChangeRequest,
-    query: Annotated[ScopeQuery, Query()],
-    app: TheApp,
-    caller: TheCaller,
-    response: Response,
-    if_match: IfMatch = None,
+async def change(
+    session_id: SessionId, body: ChangeRequest, query: Annotated[ScopeQuery, Query()], call: QueriedChange
 ) -> Mapping[str, Any]:
     """Change a class's time, subject or teachers; the rest of its series too if asked."""
     if all(value is None for _, value in body):
@@ -127,13 +120,13 @@ async def change(  # noqa: PLR0917 - FastAPI passes by name
             else _others(body.teacher_email, body.co_teacher_emails),
         ),
         following=query.scope == "following",
-        caller=caller,
-        if_match=if_match,
-        deps=app.deps,
+        caller=call.caller,
+        if_match=call.if_match,
+        deps=call.deps,
     )
     return {
         "session_ids": changed,
-        "session": await answer_session(session_id, app, response),
+        "session": await call.answer(session_id),
         "unapplied_corrections": [UnappliedAnswer.of(one) for one in unapplied],
     }
 
@@ -144,19 +137,14 @@ async def change(  # noqa: PLR0917 - FastAPI passes by name
     response_model=Changed,
     responses=can_end_in(*COMMAND, etag=True),
 )
-async def cancel(  # noqa: PLR0917 - FastAPI passes by name
-    session_id: SessionId,
-    query: Annotated[ScopeQuery, Query()],
-    app: TheApp,
-    caller: TheCaller,
-    response: Response,
-    if_match: IfMatch = None,
+async def cancel(
+    session_id: SessionId, query: Annotated[ScopeQuery, Query()], call: QueriedChange
 ) -> Mapping[str, Any]:
     """Cancel a class; the rest of its series too if asked."""
     changed = await cancel_class(
-        session_id, following=query.scope == "following", caller=caller, if_match=if_match, deps=app.deps
+        session_id, following=query.scope == "following", caller=call.caller, if_match=call.if_match, deps=call.deps
     )
-    return {"session_ids": changed, "session": await answer_session(session_id, app, response)}
+    return {"session_ids": changed, "session": await call.answer(session_id)}
 
 
 def _others(teacher: str | None, emails: list[str]) -> tuple[str, ...]:

@@ -260,6 +260,24 @@ class Register(Answer):
     sessions: list[RegisterSession]
 
 
+class AtRiskStudent(Answer):
+    """A student whose share of a month is too low."""
+
+    student_id: str | None = None
+    email: str | None = None
+    display_name: str | None = None
+    share: float
+    best_possible_share: float
+
+
+class AtRiskList(Answer):
+    """Students of a class whose share of a month is too low, the lowest share first."""
+
+    class_id: str
+    month: str
+    students: list[AtRiskStudent]
+
+
 # --- What commands answer ----------------------------------------------------------------------------------------
 
 

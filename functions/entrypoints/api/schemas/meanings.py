@@ -100,8 +100,10 @@ MEANINGS: Final[Mapping[str, str]] = {
     "open": "True if Meet has not reported an end.",
     "attendance": "The attendance of every person.",
     "share": "The share of the counted class meetings that the student attended, from 0 to 1; null if none count.",
+    "best_possible_share": "The `share` if the student is present in every class meeting of the month that is still to "
+    "come.",
     "marks": "The mark in each class meeting, by `session_id`.",
-    "month": "A month in the school's time zone, such as 2026-11.",
+    "month": "A month in the school's time zone, such as 2026-11; where it is optional, the current month if left out.",
     "present": _MARKS_WITH,
     "late": _MARKS_WITH,
     "left_early": _MARKS_WITH,
@@ -130,6 +132,9 @@ MEANINGS: Final[Mapping[str, str]] = {
     "page_size": "The largest number of entries on a page, up to 500.",
     "from": "The start of the period (inclusive). A date means its midnight in the school's time zone.",
     "to": "The end of the period (exclusive). A date means its midnight in the school's time zone.",
+    "updated_since": "Only what has changed since then, in the order of the last change (`updated_at`). A page may "
+    "then have fewer class meetings than asked for, even none, although others follow.",
+    "below": "Students whose `share` is below this, from 0 to 1; exactly at it is not below.",
     "format": "`json`; a file, `csv` or `xlsx`; where available, a page to read or print (`html`) or a file that "
     "Moodle (`moodle`) or another gradebook (`grades`) imports.",
     "scope": "For a series: `this` class meeting only, or this and all `following` ones.",
@@ -177,6 +182,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "AttendanceAnswer.sessions": "Presences, oldest first. They overlap if devices overlapped: do not add them up.",
     "CalendarAnswer.state": "Whether Calendar shows it: `active`, `pending` (tried again), `failed`, or `gone`.",
     "Changed.status": _SUCCESS,
+    "AtRiskList.students": "Students whose `share` is too low, the lowest first.",
     "ClassRosterRequest.from": "The start of the change; now if left out.",
     "ChangeRequest.start_time": "The new start, with an offset.",
     "Overridden.attendance": "The attendance of these students, if they have any yet.",

@@ -284,6 +284,7 @@ class SessionsQuery(PagedQuery):
     class_id: Line | None = None
     state: SessionState | None = None
     external_id: Line | None = None
+    updated_since: MomentOrDay | None = None
 
 
 class AttendanceQuery(PagedQuery, FileQuery):
@@ -303,6 +304,13 @@ class RegisterQuery(FormatQuery):
 
     month: Month
     session_by: SessionBy = "start"
+
+
+class AtRiskQuery(NoQuery):
+    """Whose share is too low, and of which month: without one, the current month."""
+
+    below: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.8
+    month: Month | None = None
 
 
 class SyncQuery(NoQuery):
