@@ -35,7 +35,7 @@ async def test_a_class_is_an_event_with_its_students_invited_and_its_link_leads_
     made = await lesson.made(co_teacher_emails=[OTHER_TEACHER])
     (event,) = lesson.shown()
 
-    assert made["calendar"] == {"event_id": event["id"], "state": "active"}
+    assert made["calendar"] == {"event_id": event["id"], "state": "active", "hint": None}
     assert times([event]) == [(lesson.first, lesson.first + timedelta(hours=1))]
     assert (event["summary"], event["start"]["timeZone"]) == ("Mathematics", "Europe/Berlin")
     assert guests(event) == {ADA, BOB, OTHER_TEACHER}
