@@ -206,9 +206,9 @@ class CountedDatabase:
         self.reads += max(1, len(found.documents) + (found.next_after is not None))
         return found
 
-    async def commit(self, writes: Sequence[Write], *, unchanged: Sequence[Document] = ()) -> None:
+    async def commit(self, writes: Sequence[Write], *, unchanged: Sequence[Document] = ()) -> datetime:
         """Pass it on: nothing is read."""
-        await self._database.commit(writes, unchanged=unchanged)
+        return await self._database.commit(writes, unchanged=unchanged)
 
 
 async def counted_of_the_api(year: SchoolYear, database: Database) -> dict[str, dict[str, int]]:
