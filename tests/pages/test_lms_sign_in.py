@@ -1,7 +1,8 @@
 """Signing in to the page of docs/lms: with the token that the code of docs/lms.md makes, and config.js as it is.
 
-IAM and Firebase Authentication are stand-ins here: IAM signs with a key of the test, and Firebase is answered for after
-looking at what it is sent, as https://firebase.google.com/docs/auth/admin/create-custom-tokens describes it.
+IAM and the metadata server are the stand-ins of `infra.local`, found at Google's addresses. Firebase Authentication is
+answered for in the browser, after looking at what it is sent:
+https://firebase.google.com/docs/auth/admin/create-custom-tokens
 """
 
 from __future__ import annotations
@@ -12,60 +13,54 @@ import re
 import sys
 import time
 import types
+from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote
 
-import google.auth
 import httpx
 import pytest
 import pytest_asyncio
-import requests
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from google.auth import crypt, jwt
-from google.oauth2.credentials import Credentials
-from requests.adapters import HTTPAdapter
+from google.auth import jwt
 
+from infra.local.control_plane import make_certificate
+from infra.local.google_apis import RestFault
+from infra.local.google_network import GoogleNetwork
 from infra.local.lms_page import lms_page
+from infra.local.metadata_server import MetadataServer
+from infra.local.oauth_server import OAuthServer
+from infra.local.school import School
+from tests.api import ISSUER
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60_000  # milliseconds, on a machine that is busy otherwise
 
+LMS = "lms@my-school.iam.gserviceaccount.com"
 SIGNER = "lms-tokens@my-school.iam.gserviceaccount.com"
 AUDIENCE = "https://identitytoolkit.googleapis.com/google.identity.identitytoolkit.v1.IdentityToolkit"
 ADA = SimpleNamespace(user_id="u-4711", claims={"student_id": "4711"})
 
-KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-PUBLIC = KEY.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
-
-class Iam:
-    """Signs what `signJwt` is asked to sign, or answers with another status."""
-
-    def __init__(self):
-        self.asked = []
-        self.status = 200
-
-    def answer(self, request):
-        self.asked.append(request)
-        answer = requests.Response()
-        answer.status_code, answer.request, answer.url = self.status, request, request.url
-        payload = json.loads(json.loads(request.body)["payload"])
-        signed = jwt.encode(crypt.RSASigner(KEY), payload).decode()
-        body = {"signedJwt": signed} if self.status == 200 else {"error": {"message": "secret words"}}
-        answer._content = json.dumps(body).encode()
-        return answer
-
-
-@pytest.fixture
-def iam(monkeypatch):
-    iam = Iam()
-    monkeypatch.setattr(HTTPAdapter, "send", lambda _adapter, request, **_options: iam.answer(request))
-    return iam
+@pytest.fixture(scope="module")
+def iam(tmp_path_factory):
+    """IAM's stand-in, found at Google's address; with its tokens the LMS's own account may sign."""
+    certificate = make_certificate(tmp_path_factory.mktemp("google"))
+    with ExitStack() as running:
+        iam = running.enter_context(OAuthServer(School(lambda: datetime.now(UTC))).in_thread())
+        metadata = running.enter_context(MetadataServer(LMS, ISSUER, project="my-school").in_thread())
+        iam.delegate(SIGNER)
+        iam.signers.add(metadata.access_token)
+        at_google = {"iamcredentials.googleapis.com": iam.endpoint.removeprefix("http://")}
+        network = GoogleNetwork(at_google, grpc=(), certificate=certificate)
+        variables = {**running.enter_context(network.in_thread()), **metadata.environment}
+        with pytest.MonkeyPatch.context() as environment:
+            for name, value in {**variables, "TOKEN_SIGNER": SIGNER}.items():
+                environment.setenv(name, value)
+            yield iam
 
 
 @pytest.fixture
@@ -79,38 +74,34 @@ def back_end(iam, monkeypatch):
     lms: Any = types.ModuleType("lms")
     lms.person = lambda _request: client.person
     monkeypatch.setitem(sys.modules, "lms", lms)
-    monkeypatch.setattr(google.auth, "default", lambda **_options: (Credentials("access-token"), "my-school"))
-    monkeypatch.setenv("TOKEN_SIGNER", SIGNER)
+    iam.fail()
     defined: dict[str, Any] = {"__name__": "tokens"}
     exec(code, defined)  # noqa: S102 - our own page
     client: Any = httpx.AsyncClient(transport=httpx.ASGITransport(defined["app"]), base_url="http://lms")
-    client.person, client.iam = ADA, iam
+    client.person = ADA
     return client
 
 
 async def test_the_token_is_as_firebase_describes_it_with_the_claim_and_valid_for_minutes(back_end, iam):
     answer = await back_end.post("/attendance-token")
 
-    token = jwt.decode(answer.text, certs=PUBLIC, audience=AUDIENCE)
+    token = jwt.decode(answer.text, certs=iam.public_key, audience=AUDIENCE)
     assert (token["iss"], token["sub"], token["uid"]) == (SIGNER, SIGNER, "u-4711")
     assert token["claims"] == {"student_id": "4711"}
     assert 0 < token["exp"] - token["iat"] <= 3600
     assert abs(token["iat"] - time.time()) < 60
     assert answer.headers["cache-control"] == "no-store"
-    [asked] = iam.asked
-    assert asked.url == f"https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/{SIGNER}:signJwt"
-    assert asked.headers["authorization"] == "Bearer access-token"
 
 
 async def test_somebody_who_is_not_signed_in_to_the_lms_gets_no_token_and_nothing_is_signed(back_end, iam):
-    back_end.person = None
+    back_end.person, before = None, iam.calls["signJwt"]
 
     assert (await back_end.post("/attendance-token")).status_code == 403
-    assert iam.asked == []
+    assert iam.calls["signJwt"] == before
 
 
 async def test_what_iam_says_when_it_refuses_does_not_reach_people(back_end, iam):
-    iam.status = 403
+    iam.fail(RestFault("signJwt", status=403, reason="secret words"))
 
     answer = await back_end.post("/attendance-token")
 
@@ -122,16 +113,17 @@ async def test_what_iam_says_when_it_refuses_does_not_reach_people(back_end, iam
 class Firebase:
     """Firebase Authentication, as far as the SDK asks it, and a Firestore that cannot be reached."""
 
-    def __init__(self):
+    def __init__(self, public_key):
         self.error = None
         self.reads = []
+        self._public_key = public_key
 
     async def authenticate(self, route):
         body = json.loads(route.request.post_data or "{}")
         if self.error:
             await self._answer(route, {"error": {"code": 400, "message": self.error}}, status=400)
         elif "signInWithCustomToken" in route.request.url:
-            token = jwt.decode(body["token"], certs=PUBLIC, audience=AUDIENCE)
+            token = jwt.decode(body["token"], certs=self._public_key, audience=AUDIENCE)
             now = int(time.time())
             times = {"auth_time": now, "iat": now, "exp": now + 3600}
             claims = {**token["claims"], "sub": token["uid"], "user_id": token["uid"], **times}
@@ -174,8 +166,8 @@ async def page(browser, back_end, firebase):
 
 
 @pytest.fixture
-def firebase():
-    return Firebase()
+def firebase(iam):
+    return Firebase(iam.public_key)
 
 
 async def problem(page):
