@@ -94,7 +94,7 @@ class Work(Reader, Protocol):
         """A class meeting with all its attendance. Documents that would not change are not written."""
 
     def put_session(self, session: ClassSession) -> None:
-        """A class meeting alone: its attendance stands as it is, and so do its counts. Not for one put as a sheet."""
+        """A class meeting alone: its attendance stays as it is, and so do its counts. Not for one put as a sheet."""
 
     def drop_session(self, session_id: str) -> None:
         """Remove a class meeting with its attendance. Its corrections stay, for the case that it comes back."""
@@ -115,7 +115,7 @@ class Work(Reader, Protocol):
         """Written if it differs."""
 
     def drop_organizer(self, user: str) -> None:
-        """Nothing happens if there is none."""
+        """Nothing happens without one."""
 
     def put_answered(self, answered: Answered) -> None:
         """Remember a request that was answered, or what became of an event."""
@@ -256,7 +256,7 @@ class AttendanceStore(Protocol):
         """
 
     async def parked_event(self, key: str) -> Parked | None:
-        """A message that waits to be replayed; None if there is none of this key, or none that waits."""
+        """A message that waits to be replayed; None if no message of this key waits."""
 
     async def note_replayed(self, parked: Parked) -> None:
         """Let a message wait no longer. One that was parked again since goes on waiting."""

@@ -66,7 +66,7 @@ class Trigger:
         return answer.status_code
 
     def headers(self, message: Message) -> dict[str, str]:
-        """What tells of the event, as HTTP headers."""
+        """What describes the event, as HTTP headers."""
         return {
             "content-type": "application/json",
             "ce-specversion": "1.0",
@@ -110,7 +110,7 @@ async def deliver(trigger: Trigger, message: Message, *, on_answer: Callable[[in
     Args:
         trigger: Where to and how patiently.
         message: What was published.
-        on_answer: Is told the HTTP status of every attempt.
+        on_answer: Gets the HTTP status of every attempt.
 
     Returns:
         Whether it was acknowledged; if not, it would be a dead letter.
@@ -141,7 +141,7 @@ class Pubsub:
         self._subscriber = SubscriberAsyncClient(transport=SubscriberGrpcAsyncIOTransport(channel=self._channel))
 
     async def close(self) -> None:
-        """Let go of the emulator."""
+        """Close the connections to the emulator."""
         await self._channel.close()
 
     async def set_up(self, trigger: Trigger, *, dead_letter_topic: str, dead_letter_subscription: str) -> None:

@@ -456,7 +456,7 @@ def test_only_the_packages_that_are_pinned_are_there(source, programs):
     assert not {"pytest", "httpx", "ruff", "pip"} & names
 
 
-def test_a_missing_runtime_is_told_with_the_command_that_installs_it(monkeypatch, tmp_path):
+def test_a_missing_runtime_is_reported_with_the_command_that_installs_it(monkeypatch, tmp_path):
     variable = f"PYTHON{runtime_version().replace('.', '')}"
     monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -55,7 +55,7 @@ async def carry_out(
 ) -> tuple[str, ...]:
     """Apply a decision about a class meeting, with its marks and its audit entry in one commit.
 
-    In the same commit stands what is still to be marked elsewhere, so that nothing after the commit can lose it.
+    The same commit stores what is still to be marked elsewhere, so that nothing after the commit can lose it.
     """
     entry_id = uuid.uuid4().hex
     decision = Decision(by, caller.email, deps.clock())

@@ -31,7 +31,7 @@ from functions.services.sync.session import SessionSynced, sync_session
 from functions.services.teachers.tracked import tracked_organizer
 
 LOOK_BACK = timedelta(days=1)
-"""How far before the last time conferences are looked at again: Meet may tell of their end late."""
+"""How far before the last time conferences are looked at again: Meet may report their end late."""
 
 LOADED_AT_ONCE = 25
 """How many stored conferences are looked at in one go: each may be a megabyte."""

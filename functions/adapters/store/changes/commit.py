@@ -63,7 +63,7 @@ from functions.ports.store import SheetChange
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What shall stand after a commit, whatever of it stands already.
+    """What is to be stored after a commit, however much of it is stored already.
 
     Attributes:
         conferences: By resource name.

@@ -70,7 +70,7 @@ class PolicyAnswer(Answer):
 
 
 class CountsAnswer(Answer):
-    """How many students have which mark; guests beside them."""
+    """How many students have which mark, and how many guests there were."""
 
     present: int = 0
     late: int = 0
@@ -84,7 +84,7 @@ class CountsAnswer(Answer):
 
 
 class CalendarAnswer(Answer):
-    """Where a class meeting stands in Calendar, and whether it is shown there as it is."""
+    """The event of a class meeting in Calendar, and whether it shows the class as it is."""
 
     event_id: str
     state: CalendarState
@@ -481,7 +481,7 @@ class TroubleList(Answer):
 
 
 class Status(Answer):
-    """How the system stands, and what may need a person."""
+    """The state of the system, and what may need a person."""
 
     surveyed_at: datetime
     needs_a_person: bool

@@ -1,0 +1,227 @@
+"""Signing in to the page of docs/lms: with the token that the code of docs/lms.md makes, and config.js as it is.
+
+IAM and Firebase Authentication are stand-ins here: IAM signs with a key of the test, and Firebase is answered for after
+looking at what it is sent, as https://firebase.google.com/docs/auth/admin/create-custom-tokens describes it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import sys
+import time
+import types
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import unquote
+
+import google.auth
+import httpx
+import pytest
+import pytest_asyncio
+import requests
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from google.auth import crypt, jwt
+from google.oauth2.credentials import Credentials
+from requests.adapters import HTTPAdapter
+
+from infra.local.lms_page import lms_page
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 60_000  # milliseconds, on a machine that is busy otherwise
+
+SIGNER = "lms-tokens@my-school.iam.gserviceaccount.com"
+AUDIENCE = "https://identitytoolkit.googleapis.com/google.identity.identitytoolkit.v1.IdentityToolkit"
+ADA = SimpleNamespace(user_id="u-4711", claims={"student_id": "4711"})
+
+KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+PUBLIC = KEY.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+class Iam:
+    """Signs what `signJwt` is asked to sign, or answers with another status."""
+
+    def __init__(self):
+        self.asked = []
+        self.status = 200
+
+    def answer(self, request):
+        self.asked.append(request)
+        answer = requests.Response()
+        answer.status_code, answer.request, answer.url = self.status, request, request.url
+        payload = json.loads(json.loads(request.body)["payload"])
+        signed = jwt.encode(crypt.RSASigner(KEY), payload).decode()
+        body = {"signedJwt": signed} if self.status == 200 else {"error": {"message": "secret words"}}
+        answer._content = json.dumps(body).encode()
+        return answer
+
+
+@pytest.fixture
+def iam(monkeypatch):
+    iam = Iam()
+    monkeypatch.setattr(HTTPAdapter, "send", lambda _adapter, request, **_options: iam.answer(request))
+    return iam
+
+
+@pytest.fixture
+def back_end(iam, monkeypatch):
+    """The back end of docs/lms.md, as it is written there; `person` is who is signed in to the LMS."""
+    [code] = [
+        block
+        for block in re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs/lms.md").read_text(), re.MULTILINE | re.DOTALL)
+        if ":signJwt" in block
+    ]
+    lms: Any = types.ModuleType("lms")
+    lms.person = lambda _request: client.person
+    monkeypatch.setitem(sys.modules, "lms", lms)
+    monkeypatch.setattr(google.auth, "default", lambda **_options: (Credentials("access-token"), "my-school"))
+    monkeypatch.setenv("TOKEN_SIGNER", SIGNER)
+    defined: dict[str, Any] = {"__name__": "tokens"}
+    exec(code, defined)  # noqa: S102 - our own page
+    client: Any = httpx.AsyncClient(transport=httpx.ASGITransport(defined["app"]), base_url="http://lms")
+    client.person, client.iam = ADA, iam
+    return client
+
+
+async def test_the_token_is_as_firebase_describes_it_with_the_claim_and_valid_for_minutes(back_end, iam):
+    answer = await back_end.post("/attendance-token")
+
+    token = jwt.decode(answer.text, certs=PUBLIC, audience=AUDIENCE)
+    assert (token["iss"], token["sub"], token["uid"]) == (SIGNER, SIGNER, "u-4711")
+    assert token["claims"] == {"student_id": "4711"}
+    assert 0 < token["exp"] - token["iat"] <= 3600
+    assert abs(token["iat"] - time.time()) < 60
+    assert answer.headers["cache-control"] == "no-store"
+    [asked] = iam.asked
+    assert asked.url == f"https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/{SIGNER}:signJwt"
+    assert asked.headers["authorization"] == "Bearer access-token"
+
+
+async def test_somebody_who_is_not_signed_in_to_the_lms_gets_no_token_and_nothing_is_signed(back_end, iam):
+    back_end.person = None
+
+    assert (await back_end.post("/attendance-token")).status_code == 403
+    assert iam.asked == []
+
+
+async def test_what_iam_says_when_it_refuses_does_not_reach_people(back_end, iam):
+    iam.status = 403
+
+    answer = await back_end.post("/attendance-token")
+
+    assert answer.status_code == 504
+    assert "Try again" in answer.text
+    assert "secret" not in answer.text
+
+
+class Firebase:
+    """Firebase Authentication, as far as the SDK asks it, and a Firestore that cannot be reached."""
+
+    def __init__(self):
+        self.error = None
+        self.reads = []
+
+    async def authenticate(self, route):
+        body = json.loads(route.request.post_data or "{}")
+        if self.error:
+            await self._answer(route, {"error": {"code": 400, "message": self.error}}, status=400)
+        elif "signInWithCustomToken" in route.request.url:
+            token = jwt.decode(body["token"], certs=PUBLIC, audience=AUDIENCE)
+            now = int(time.time())
+            times = {"auth_time": now, "iat": now, "exp": now + 3600}
+            claims = {**token["claims"], "sub": token["uid"], "user_id": token["uid"], **times}
+            self.id_token = ".".join(map(_encoded, [{"alg": "none"}, claims])) + "."
+            await self._answer(route, {"idToken": self.id_token, "refreshToken": "refresh", "expiresIn": "3600"})
+        else:
+            await self._answer(route, {"users": [{"localId": "u-4711"}]})
+
+    async def read(self, route):
+        self.reads.append(unquote(route.request.url) + unquote(route.request.post_data or ""))
+        await route.abort("connectionrefused")
+
+    @staticmethod
+    async def _answer(route, body, *, status=200):
+        headers = {"access-control-allow-origin": "*", "access-control-allow-headers": "*"}
+        await route.fulfill(json=body, status=status, headers=headers)
+
+
+def _encoded(part):
+    return base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(browser, back_end, firebase):
+    """A page that will ask the LMS for a token, and Firebase for a sign-in."""
+    with lms_page() as address:
+        context = await browser.new_context()
+        page = await context.new_page()
+
+        async def token(route):
+            answer = await back_end.post("/attendance-token")
+            await route.fulfill(body=answer.text, status=answer.status_code, content_type="text/plain")
+
+        await page.route("**/attendance-token", token)
+        await page.route("https://identitytoolkit.googleapis.com/**", firebase.authenticate)
+        await page.route("https://firestore.googleapis.com/**", firebase.read)
+        page.address = address
+        yield page
+        await context.close()
+
+
+@pytest.fixture
+def firebase():
+    return Firebase()
+
+
+async def problem(page):
+    await page.goto(page.address)
+    alert = page.get_by_role("alert")
+    await alert.wait_for(timeout=PATIENCE)
+    return await alert.inner_text()
+
+
+async def test_the_page_signs_in_with_the_token_asks_firestore_as_that_person_and_says_what_is_missing(page, firebase):
+    words = await problem(page)
+
+    assert "Signed in as student number 4711" in await page.locator("main").inner_text()
+    assert any(firebase.id_token in read for read in firebase.reads)
+    assert "No connection to the database" in words
+    assert "Check the connection" in words
+
+
+async def test_without_a_sign_in_to_the_lms_the_page_says_so_and_asks_firebase_nothing(page, firebase, back_end):
+    back_end.person = None
+
+    words = await problem(page)
+
+    assert "Your LMS gave no sign-in for the attendance" in words
+    assert firebase.reads == []
+
+
+async def test_a_person_without_claims_reads_that_the_sign_in_names_nobody(page, firebase, back_end):
+    back_end.person = SimpleNamespace(user_id="u-1", claims={})
+
+    words = await problem(page)
+
+    assert "It has neither a student number nor an e-mail address." in words
+    assert firebase.reads == []
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ("CREDENTIAL_MISMATCH", "another Google Cloud project"),
+        ("INVALID_CUSTOM_TOKEN", "malformed or too old"),
+        ("CONFIGURATION_NOT_FOUND", "not switched on"),
+    ],
+)
+async def test_what_firebase_refuses_is_told_with_what_to_do(page, firebase, error, words):
+    firebase.error = error
+
+    assert words in await problem(page)
+    assert firebase.reads == []
