@@ -188,6 +188,26 @@ class Pubsub:
                 if answer.received_messages:
                     return list(answer.received_messages)
 
+    async def drained(self, subscription: str) -> list[dict[str, str]]:
+        """The attributes of all messages that wait in a subscription, until it is found empty twice; they are taken."""
+        found: list[dict[str, str]] = []
+        empty = 0
+        while empty < 2:  # noqa: PLR2004 - an answer may be empty although messages wait
+            with contextlib.suppress(gexc.DeadlineExceeded):
+                answer = await self._subscriber.pull(
+                    PullRequest(subscription=subscription, max_messages=1000), retry=None, timeout=3
+                )
+                if answer.received_messages:
+                    found += [dict(received.message.attributes) for received in answer.received_messages]
+                    ids = [received.ack_id for received in answer.received_messages]
+                    await self._subscriber.acknowledge(
+                        AcknowledgeRequest(subscription=subscription, ack_ids=ids), timeout=10
+                    )
+                    empty = 0
+                    continue
+            empty += 1
+        return found
+
     async def run(self, trigger: Trigger) -> None:
         """Do what the trigger does, until cancelled."""
         async with http_client() as client, asyncio.TaskGroup() as tasks:

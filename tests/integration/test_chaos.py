@@ -10,6 +10,7 @@ import pytest
 from infra.local.chaos.compare import differences
 from infra.local.chaos.google import emulators, serve
 from infra.local.chaos.run import Plan, prove
+from infra.local.chaos.told import not_told
 from infra.local.chaos.truth import against_the_truth
 from infra.local.chaos.world import EVENING, GIVERS, TAKERS, make_world
 from tests.builders import NINE
@@ -31,6 +32,23 @@ def test_a_day_on_which_everything_goes_wrong_gives_the_documents_of_an_undistur
         "seconds of one teacher's dead credentials",
         "seconds without second pages",
     } <= outcome.injected.keys()
+
+
+@pytest.mark.parametrize(
+    ("told", "wrong"),
+    [
+        ({"state": "ended", "sync_state": "complete"}, []),
+        ({"state": "ended", "sync_state": "provisional"}, ["sessions/s"]),
+        (None, ["sessions/s"]),
+    ],
+)
+def test_a_class_meeting_whose_end_nobody_was_told_of_is_named(told, wrong):
+    person = {"session_id": "s", "session_state": "ended", "sync_state": "complete"}
+    stored = {"sessions/s": {"session_id": "s"}, "sessions/empty": {}, "sessions/s/attendance/a": person}
+
+    found = not_told(stored, {"s": told} if told else {})
+
+    assert [sentence.split(" ")[0] for sentence in found] == wrong
 
 
 def test_a_seed_makes_the_same_day_each_time_and_another_seed_another_one():
