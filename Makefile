@@ -17,20 +17,33 @@ help: ## list the commands
 $(INSTALLED): requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; '$(PYTHON)' is $$($(PYTHON) --version 2>&1). Name another one: make PYTHON=python3.13 …" >&2; exit 1; }
 	@$(PYTHON) -m venv --clear $(VENV) || { echo "No virtual environment could be made. On Debian: sudo apt-get install python3-venv" >&2; exit 1; }
-	@echo "Installing the pinned packages into $(VENV) …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@echo "Installing the pinned packages into $(VENV), once; this takes a minute or two. A dot for each package:"
+	@$(BIN)/python -m pip install --progress-bar off --disable-pip-version-check --require-hashes -r requirements-dev.txt \
+	  | awk '/^(Collecting|Processing) / { printf "."; fflush() } /^Installing/ { printf " installing"; fflush() } END { print "" }'
 	@touch $@
+
+# Packages of npm, wherever a lock file names them; each folder installs its own again when its lock file changes.
+NODE_MODULES := $(patsubst %/package-lock.json,%/node_modules/.package-lock.json,$(wildcard docs/*/package-lock.json tests/*/package-lock.json))
+
+%/node_modules/.package-lock.json: %/package-lock.json
+	@command -v npm >/dev/null || { echo "The packages of npm cannot be installed: npm is missing. On Debian: sudo apt-get install nodejs npm. Elsewhere: https://nodejs.org/en/download" >&2; exit 1; }
+	@echo "Installing the pinned packages of npm into $(@D) …"
+	@npm ci --prefix $* --ignore-scripts --no-fund --no-audit --silent
+	@touch $@
+
+.PHONY: node-modules
+node-modules: $(NODE_MODULES) ## install the packages of npm: the Firebase SDK of docs/lms, and what tests generate clients with
 
 .PHONY: setup
 setup: $(INSTALLED) ## make the virtual environment with the pinned packages
 
 .PHONY: demo
-demo: $(INSTALLED) ## see a simulated class end and its attendance appear (no Google account, no Java)
-	@$(BIN)/python -m infra.local.demo
+demo: $(INSTALLED) ## see a simulated class end and its attendance appear (no Google account, no Java; PEOPLE=40, SEED=2)
+	@$(BIN)/python -m infra.local.demo $(if $(PEOPLE),--people "$$PEOPLE") $(if $(SEED),--seed "$$SEED") $(ARGS)
 
 .PHONY: run
-run: $(INSTALLED) ## leave the local stack running and print its URLs (STORE=sqlite needs no Java; PORT=8090)
-	@$(BIN)/python -m infra.local.run $(if $(STORE),--store $(STORE)) $(if $(PORT),--port $(PORT))
+run: $(INSTALLED) ## leave the local stack running and print its URLs (STORE=sqlite needs no Java; PORT=8190 is a second one)
+	@$(BIN)/python -m infra.local.run $(if $(STORE),--store $(STORE)) $(if $(PORT),--port $(PORT)) $(ARGS)
 
 # With PROJECT=… these commands work on that deployment, with the settings that `make settings` has written down;
 # without it, with the settings of the environment.
@@ -90,19 +103,8 @@ deploy-steps: $(INSTALLED) ## break a deployment off at every step, against a st
 debian-packages: ## install what the tests need of Debian
 	@infra/debian-packages.sh
 
-# The Firebase SDK of the page in docs/lms. Which npm and from where it fetches is up to the machine.
-LMS_PACKAGES := docs/lms/node_modules/.package-lock.json
-$(LMS_PACKAGES): docs/lms/package.json docs/lms/package-lock.json
-	@command -v npm >/dev/null || { echo "The Firebase SDK cannot be installed: npm is missing. On Debian: sudo apt-get install nodejs npm. Elsewhere: https://nodejs.org/en/download" >&2; exit 1; }
-	@echo "Installing the Firebase SDK into docs/lms/node_modules …"
-	@cd docs/lms && npm ci --loglevel=error >/dev/null
-	@touch $@
-
-.PHONY: lms-packages
-lms-packages: $(LMS_PACKAGES) ## install what the page in docs/lms needs: the Firebase SDK (needs npm)
-
 .PHONY: test
-test: $(INSTALLED) $(if $(ARGS),,debian-packages $(LMS_PACKAGES)) ## run every test, with the real Firestore and Pub/Sub emulators (ARGS="-k room")
+test: $(INSTALLED) $(if $(ARGS),,debian-packages node-modules) ## run every test, with the real Firestore and Pub/Sub emulators (ARGS="-k room")
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --max-worker-restart 0 $(ARGS)
 
 .PHONY: unit
@@ -114,7 +116,7 @@ explore: $(INSTALLED) ## look for a counterexample to a rule in thousands of ran
 	@$(BIN)/python -m pytest --numprocesses auto --hypothesis-profile explore -m hypothesis --timeout 3600 tests/unit tests/contract $(ARGS)
 
 .PHONY: coverage
-coverage: $(INSTALLED) debian-packages $(LMS_PACKAGES) ## run every test and show which lines of functions/ none of them reaches
+coverage: $(INSTALLED) debian-packages node-modules ## run every test and show which lines of functions/ none of them reaches
 	@$(BIN)/python -m pytest -q --numprocesses auto --dist loadfile --max-worker-restart 0 --cov $(ARGS)
 
 .PHONY: hooks
@@ -138,6 +140,10 @@ format: $(INSTALLED) ## format the code and mend what the linter can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+.PHONY: openapi
+openapi: $(INSTALLED) ## write docs/openapi.json, from which clients are generated, after a change of the API
+	@$(BIN)/python -m infra.local.openapi
+
 .PHONY: bench
 bench: $(INSTALLED) ## measure one large conference, and the pages (ARGS="--only pages")
 	@$(BIN)/python -m bench $(ARGS)
@@ -156,4 +162,4 @@ lock: ## pin the packages of pyproject.toml anew (needs uv)
 
 .PHONY: clean
 clean: ## remove the virtual environment and everything made
-	rm -rf $(VENV) .local build docs/lms/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(dir $(NODE_MODULES)) .local build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -23,7 +23,7 @@ from functions import wiring
 from functions.domain.conferences.model import Organizer, SyncSource
 from functions.entrypoints.api.function import guarded
 from functions.services.sync.conference import sync_conference
-from functions.services.sync.reading import Request
+from functions.services.sync.meet.gathered import Request
 from functions.settings import Settings
 from infra.local.firestore_gate import embedded
 from infra.local.firestore_gate.gate import Gate

@@ -151,6 +151,7 @@ class Settings(BaseSettings):
     api_audience: Annotated[str, Field(pattern=r"^[!-~]{1,500}$")] | None = None
     events_topic: Topic = "workspace-events"
     jobs_topic: Topic = "attendance-jobs"
+    changes_topic: Topic | None = None
     meet_api_endpoint: Endpoint = "meet.googleapis.com:443"
     workspace_events_api_endpoint: Endpoint = "workspaceevents.googleapis.com:443"
     people_api_endpoint: Endpoint = "people.googleapis.com:443"
@@ -195,6 +196,10 @@ class Settings(BaseSettings):
             raise ValueError(
                 "API_CALLERS should name every caller: '*' is for stand-ins on this machine, with AUTH_MODE "
                 "'anonymous' and every endpoint at http://127.0.0.1:PORT"
+            )
+        if self.changes_topic and not self.pubsub_in_use:
+            raise ValueError(
+                "CHANGES_TOPIC needs Pub/Sub: on your own machine set PUBSUB_EMULATOR_HOST too, or leave it unset"
             )
         if self.auth_mode is AuthMode.ANONYMOUS:
             self._require_stand_ins("with AUTH_MODE 'anonymous'", ())
@@ -309,6 +314,11 @@ class Settings(BaseSettings):
         return self._topic(self.jobs_topic)
 
     @property
+    def changes_topic_name(self) -> str | None:
+        """The topic of changes, `projects/{project}/topics/{topic}`; None if changes are published nowhere."""
+        return self._topic(self.changes_topic) if self.changes_topic else None
+
+    @property
     def dead_letter_subscription(self) -> str:
         """The subscription that dead letters wait in; the deployment names it."""
         return f"projects/{self.google_cloud_project or 'local'}/subscriptions/attendance-dead-letter"
@@ -334,7 +344,7 @@ def load(**given: object) -> Settings:
     """The settings of this process.
 
     Args:
-        given: What a command was told, by the names of fields; it counts before the environment.
+        given: What a command was given, by the names of fields; it counts before the environment.
 
     Raises:
         WrongSetting: Variables are missing or wrong; they are named, their values are not.

@@ -14,12 +14,12 @@ packages=(
   fonts-noto-color-emoji  # emoji
   fonts-wqy-microhei      # Chinese and Japanese
 )
-# The page in docs/lms needs npm. Whoever has one from elsewhere keeps it: Debian's package conflicts with others.
-command -v npm >/dev/null || packages+=(nodejs npm)
+# Generated clients and the page in docs/lms; Node.js from elsewhere brings an npm of its own and does not go with Debian's.
+command -v node >/dev/null && command -v npm >/dev/null || packages+=(nodejs npm)
 
 if ! command -v dpkg-query >/dev/null; then
   missing=()
-  for program in chromium curl jq npm soffice php pdftotext pdftoppm; do
+  for program in chromium curl jq node npm soffice php pdftotext pdftoppm; do
     command -v "$program" >/dev/null || missing+=("$program")
   done
   [[ ${#missing[@]} -eq 0 ]] && exit

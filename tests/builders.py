@@ -38,7 +38,8 @@ from functions.domain.conferences.model import (
     User,
 )
 from functions.domain.intervals import Interval
-from functions.domain.marking.attendance import Evidence, sheet
+from functions.domain.marking.attendance import sheet
+from functions.domain.marking.evidence import Evidence
 
 RECORD = "conferenceRecords/abc"
 TEACHER = "users/1"

@@ -9,7 +9,7 @@ from functions.domain.conferences.model import Organizer, SyncSource
 from functions.ports.messages import Job
 from functions.services.operations.run_job import run_job
 from functions.services.sync.conference import sync_conference
-from functions.services.sync.reading import Request
+from functions.services.sync.meet.gathered import Request
 from infra.local.school import Account, Attendee, Conference, Visit
 
 TEACHER = "users/1"
@@ -114,7 +114,7 @@ async def marks(api, session_id):
 
 
 async def everything(database):
-    """Every document but those that tell of the processing."""
+    """Every document but those that describe the processing."""
     kept = {}
     for collection, group in [("sessions", False), ("attendance", True), ("registers", False), ("people", False)]:
         for document in (await database.find(Query(collection, group=group))).documents:

@@ -7,6 +7,7 @@ import copy
 import json
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from cloudevents.http import from_http
 from hypothesis import strategies as st
@@ -115,18 +116,15 @@ def job_seeds(*, now, class_id, space):
         ]
     ]
     spaces = [{"space": space}, {"space": "spaces/none"}]
-    return [
-        envelope({"job": job}, data)
-        for job, variants in {
-            "sync-conference": conferences * 2,
-            "sync-session": sessions,
-            "remark-session": sessions,
-            "sync-due": [{}],
-            "reconcile": [*organizers[1:], *spaces, *going_on],
-            "renew-subscriptions": [*organizers, *going_on],
-        }.items()
-        for data in variants
-    ]
+    jobs: dict[str, list[Any]] = {
+        "sync-conference": conferences * 2,
+        "sync-session": sessions,
+        "remark-session": sessions,
+        "sync-due": [{}],
+        "reconcile": [*organizers[1:], *spaces, *going_on],
+        "renew-subscriptions": [*organizers, *going_on],
+    }
+    return [envelope({"job": job}, data) for job, variants in jobs.items() for data in variants]
 
 
 ODD_VALUES = st.sampled_from(ODD * 12 + HUGE).map(copy.deepcopy)

@@ -133,6 +133,12 @@ class JobsUnavailable(Retryable):
     reason = "jobs-unavailable"
 
 
+class ChangesUnavailable(Retryable):
+    """The topic of changes did not accept the messages; some of them may have arrived."""
+
+    reason = "changes-unavailable"
+
+
 class StoreUnavailable(Retryable):
     """The document store did not answer."""
 

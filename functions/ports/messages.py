@@ -24,6 +24,31 @@ class Jobs(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class AttendanceChange:
+    """What others are told of a commit that changed marks or times of a class meeting; nothing of a person.
+
+    Attributes:
+        class_id: None for a class meeting without a class.
+        state: Of the class meeting.
+        sync_state: None before the first sync.
+        updated_at: When it was committed.
+    """
+
+    session_id: str
+    class_id: str | None
+    state: str
+    sync_state: str | None
+    updated_at: datetime
+
+
+class Changes(Protocol):
+    """Whoever wants to be told what has changed in attendance."""
+
+    async def publish(self, changes: Sequence[AttendanceChange]) -> None:
+        """Tell of these. All of it is taken, or Retryable is raised and some may be told twice. It never takes long."""
+
+
+@dataclass(frozen=True, slots=True)
 class DeadLetter:
     """A message that Pub/Sub has given up on: `body` is what a trigger would have posted of it."""
 

@@ -26,11 +26,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class SheetChange:
-    """What a commit changed of a class meeting's attendance, by attendee id."""
+    """Whose attendance in a class meeting a commit created and changed, by attendee id."""
 
     created: frozenset[str] = frozenset()
     updated: frozenset[str] = frozenset()
-    deleted: frozenset[str] = frozenset()
 
 
 class Reader(Protocol):
@@ -95,7 +94,7 @@ class Work(Reader, Protocol):
         """A class meeting with all its attendance. Documents that would not change are not written."""
 
     def put_session(self, session: ClassSession) -> None:
-        """A class meeting alone: its attendance stands as it is, and so do its counts. Not for one put as a sheet."""
+        """A class meeting alone: its attendance stays as it is, and so do its counts. Not for one put as a sheet."""
 
     def drop_session(self, session_id: str) -> None:
         """Remove a class meeting with its attendance. Its corrections stay, for the case that it comes back."""
@@ -116,7 +115,7 @@ class Work(Reader, Protocol):
         """Written if it differs."""
 
     def drop_organizer(self, user: str) -> None:
-        """Nothing happens if there is none."""
+        """Nothing happens without one."""
 
     def put_answered(self, answered: Answered) -> None:
         """Remember a request that was answered, or what became of an event."""
@@ -139,6 +138,9 @@ class AttendanceStore(Protocol):
     ) -> tuple[T, Mapping[str, SheetChange]]:
         """Do a unit of work: all of it or nothing, for every reader at once.
 
+        If others are told of changes, they are told after a commit that changes marks or times. That this fails is no
+        error: `publish_changes` makes up for it.
+
         `decide` may be called several times, because others may write at the same moment: it must have no effect
         but on its work. An error that it raises ends it, and nothing is written.
 
@@ -154,6 +156,16 @@ class AttendanceStore(Protocol):
             StoreConflict: Others kept writing. Nothing was written.
             StoreUnavailable: The store did not answer. It may have written everything or nothing.
             DocumentsRefused: The store will never take them. Nothing was written.
+        """
+
+    async def publish_changes(self) -> int:
+        """Tell others of those committed changes that they were not told of; some may be told twice.
+
+        Returns:
+            How many class meetings had changed; 0 if others are not told of changes.
+
+        Raises:
+            Retryable: The store or whoever is told did not answer; the rest is told by the next call.
         """
 
     async def due_sessions(self, now: datetime) -> Sequence[str]:
@@ -244,7 +256,7 @@ class AttendanceStore(Protocol):
         """
 
     async def parked_event(self, key: str) -> Parked | None:
-        """A message that waits to be replayed; None if there is none of this key, or none that waits."""
+        """A message that waits to be replayed; None if no message of this key waits."""
 
     async def note_replayed(self, parked: Parked) -> None:
         """Let a message wait no longer. One that was parked again since goes on waiting."""

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from functions.domain.classes.sessions import ClassSession
+from functions.domain.marking.shares import MonthOfStudent
+
 PagePosition = tuple[datetime | str, ...]
 """Where in a list a page ends; only the views know how. Holds times and ids, nothing of a person."""
 
@@ -37,7 +40,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class SessionFilter:
-    """Which class meetings are wanted; None for any. `since` is inclusive, `until` is not."""
+    """Which class meetings are wanted; None for any. `since` and `updated_since` are inclusive, `until` is not."""
 
     teacher_email: str | None = None
     class_id: str | None = None
@@ -45,6 +48,7 @@ class SessionFilter:
     state: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    updated_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +110,25 @@ class Views(Protocol):
         """One person's attendance of a class meeting, or None."""
 
     async def sessions(self, wanted: SessionFilter, paging: Paging) -> Page:
-        """Class meetings, oldest first, then by `session_id`."""
+        """Class meetings, oldest first, then by `session_id`.
+
+        With `updated_since` the change that is the longest ago comes first, and a page that is not the last may have
+        fewer documents than asked for, or none.
+        """
 
     async def attendances(self, wanted: AttendanceFilter, paging: Paging) -> Page:
         """Attendance over all class meetings, oldest class first, then by `attendee_id`."""
 
     async def register(self, class_id: str, month: str) -> Mapping[str, Any] | None:
         """A class's register of a month (`2026-11`), whole, or None."""
+
+    async def month_of_class(
+        self, class_id: str, month: str
+    ) -> tuple[tuple[MonthOfStudent, ...], tuple[ClassSession, ...]]:
+        """The students of a class's register, and the class's meetings of that month, as of one moment.
+
+        Some meetings may be of the days before and after the month.
+        """
 
     async def organizers(self) -> tuple[Mapping[str, Any], ...]:
         """Every teacher who is tracked."""

@@ -102,8 +102,9 @@ def build(
 
 def _built(configured: Settings, *, clock: Clock, pause: Callable[[float], Awaitable[None]]) -> App:
     channels = Channels()
-    documents, jobs = database(configured), pubsub.jobs(configured, channels)
-    store = DocumentAttendanceStore(documents, clock=clock, retention=configured.retention)
+    documents, publisher = database(configured), pubsub.publisher(configured, channels)
+    jobs, listening = pubsub.jobs(configured, publisher), pubsub.changes(configured, publisher)
+    store = DocumentAttendanceStore(documents, clock=clock, retention=configured.retention, listening=listening)
     rules = _rules(configured)
     tokens = TokenRequests(configured.oauth_token_endpoint, configured.iam_credentials_api_endpoint)
     consents = teachers.kept_consents(configured, channels)

@@ -11,6 +11,7 @@ from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcAsyncI
 
 from functions.adapters.google.calls.pacing import Pacing
 from functions.adapters.google.credentials.capabilities import CredentialsPool
+from functions.adapters.google.pubsub.changes import PubsubChanges
 from functions.adapters.google.pubsub.dead_letters import PubsubDeadLetters
 from functions.adapters.google.pubsub.jobs import PubsubJobs
 from functions.domain.errors import AttendanceError
@@ -51,16 +52,25 @@ class InlineJobs:
                 log.warning("job.failed", extra={"job": job.name, "reason": error.reason, "hint": error.hint})
 
 
-def jobs(configured: Settings, channels: Channels) -> PubsubJobs | InlineJobs:
-    """Where jobs are handed over."""
+def publisher(configured: Settings, channels: Channels) -> PublisherAsyncClient | None:
+    """What publishes to every topic, if Pub/Sub is in use."""
     if not configured.pubsub_in_use:
-        return InlineJobs()
+        return None
     if configured.pubsub_emulator_host:
         transport = PublisherGrpcAsyncIOTransport(channel=channels.to(configured.pubsub_emulator_host))
-        client = PublisherAsyncClient(transport=transport)
-    else:
-        client = PublisherAsyncClient()
-    return PubsubJobs(client, topic=configured.jobs_topic_name)
+        return PublisherAsyncClient(transport=transport)
+    return PublisherAsyncClient()
+
+
+def jobs(configured: Settings, client: PublisherAsyncClient | None) -> PubsubJobs | InlineJobs:
+    """Where jobs are handed over."""
+    return PubsubJobs(client, topic=configured.jobs_topic_name) if client else InlineJobs()
+
+
+def changes(configured: Settings, client: PublisherAsyncClient | None) -> PubsubChanges | None:
+    """Who is told of changes, if anybody is."""
+    topic = configured.changes_topic_name
+    return PubsubChanges(client, topic=topic) if client and topic else None
 
 
 def dead_letters(configured: Settings, channels: Channels) -> PubsubDeadLetters | None:

@@ -103,6 +103,7 @@ def believable_class(  # noqa: PLR0913  # each is something a scenario sets on i
     space: str | None = None,
     meeting_code: str | None = None,
     pupils: Sequence[Account] = (),
+    away: int = 1,
 ) -> Conference:
     """Make a class of so many people, the teacher included.
 
@@ -112,7 +113,7 @@ def believable_class(  # noqa: PLR0913  # each is something a scenario sets on i
 
     `settled=False`: for about a sixth of them Meet shows the end only a minute or so after the class, and
     that of the room device never. Give `space` and `meeting_code` to hold several classes in one room, and
-    `pupils` to have these accounts come, but for the last of them, who stays away.
+    `pupils` to have these accounts come, but for the last of them, who stay `away`.
     """
     dice = random.Random(seed)
     lesson = _Lesson(dice, start, length)
@@ -120,7 +121,8 @@ def believable_class(  # noqa: PLR0913  # each is something a scenario sets on i
     room = space or f"spaces/{_opaque(dice, 12)}"
     code = meeting_code or "-".join(_letters(dice, size) for size in (3, 4, 3))
     attendees = [_attendee(dice, lesson, place, organizer) for place in range(people)]
-    attendees = _as_pupils(attendees, organizer, pupils) if pupils else attendees
+    if pupils:
+        attendees = _as_pupils(attendees, organizer, pupils[: len(pupils) - away])
     if not settled:
         attendees = [_unsettled(dice, lesson, place, one) for place, one in enumerate(attendees)]
     begun = min((visit.start for one in attendees for visit in one.visits), default=start)
@@ -129,7 +131,7 @@ def believable_class(  # noqa: PLR0913  # each is something a scenario sets on i
 
 def _as_pupils(attendees: Sequence[Attendee], organizer: str, pupils: Sequence[Account]) -> list[Attendee]:
     """Let these accounts be those who are signed in, in order; who finds none left of them stays away."""
-    accounts = iter(pupils[:-1])
+    accounts = iter(pupils)
     there = []
     for place, attendee in enumerate(attendees):
         if attendee.user in {None, organizer} or place == _ROOM:

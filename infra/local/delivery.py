@@ -66,7 +66,7 @@ class Trigger:
         return answer.status_code
 
     def headers(self, message: Message) -> dict[str, str]:
-        """What tells of the event, as HTTP headers."""
+        """What describes the event, as HTTP headers."""
         return {
             "content-type": "application/json",
             "ce-specversion": "1.0",
@@ -110,7 +110,7 @@ async def deliver(trigger: Trigger, message: Message, *, on_answer: Callable[[in
     Args:
         trigger: Where to and how patiently.
         message: What was published.
-        on_answer: Is told the HTTP status of every attempt.
+        on_answer: Gets the HTTP status of every attempt.
 
     Returns:
         Whether it was acknowledged; if not, it would be a dead letter.
@@ -141,14 +141,13 @@ class Pubsub:
         self._subscriber = SubscriberAsyncClient(transport=SubscriberGrpcAsyncIOTransport(channel=self._channel))
 
     async def close(self) -> None:
-        """Let go of the emulator."""
+        """Close the connections to the emulator."""
         await self._channel.close()
 
     async def set_up(self, trigger: Trigger, *, dead_letter_topic: str, dead_letter_subscription: str) -> None:
         """Make the topics and subscriptions that the deployment leaves behind, with dead-lettering and backoff."""
         for topic in (trigger.topic, dead_letter_topic):
-            with contextlib.suppress(gexc.AlreadyExists):
-                await self._publisher.create_topic(name=topic, timeout=10)
+            await self.create_topic(topic)
         shortest, longest = trigger.backoff
         for subscription in (
             Subscription(name=dead_letter_subscription, topic=dead_letter_topic),
@@ -164,6 +163,15 @@ class Pubsub:
         ):
             with contextlib.suppress(gexc.AlreadyExists):
                 await self._subscriber.create_subscription(subscription, timeout=10)
+
+    async def create_topic(self, topic: str) -> None:
+        """Make a topic, unless there is one already."""
+        with contextlib.suppress(gexc.AlreadyExists):
+            await self._publisher.create_topic(name=topic, timeout=10)
+
+    async def create_subscription(self, name: str, topic: str) -> None:
+        """Make a subscription that is pulled from."""
+        await self._subscriber.create_subscription(name=name, topic=topic, timeout=10)
 
     async def publish(self, topic: str, message: Message) -> None:
         """Publish a message; Pub/Sub gives it an id and a time of its own."""

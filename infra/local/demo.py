@@ -40,7 +40,11 @@ SETTLE = timedelta(seconds=4)
 
 def main() -> None:
     """The command `make demo`."""
-    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="make demo",
+        usage="make demo [PEOPLE=40] [SEED=2]  (or .venv/bin/python -m infra.local.demo --people 40 --seed 2)",
+        description=__doc__,
+    )
     parser.add_argument("--people", type=_people, default=14, help="how many were in the class (default: 14)")
     parser.add_argument("--seed", type=int, default=7, help="another seed is another class (default: 7)")
     arguments = parser.parse_args()

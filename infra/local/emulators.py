@@ -14,32 +14,34 @@ from infra.local.processes import Program, StartError, free_port, running
 
 
 @contextlib.contextmanager
-def firestore_emulator(folder: Path) -> Iterator[str]:
+def firestore_emulator(folder: Path, *, port: int = 0) -> Iterator[str]:
     """Firestore on this machine: gives the value for FIRESTORE_EMULATOR_HOST. Logs go into the folder."""
-    with firestore_program(folder) as (address, _):
+    with firestore_program(folder, port=port) as (address, _):
         yield address
 
 
 @contextlib.contextmanager
-def firestore_program(folder: Path) -> Iterator[tuple[str, Program]]:
+def firestore_program(folder: Path, *, port: int = 0) -> Iterator[tuple[str, Program]]:
     """The same with the program itself, for who wants it to stand still."""
     command = ["gcloud", "emulators", "firestore", "start"]
-    with _emulator("cloud-firestore-emulator", "firestore-emulator", command, folder) as started:
+    with _emulator("cloud-firestore-emulator", "firestore-emulator", command, folder, port) as started:
         yield started
 
 
 @contextlib.contextmanager
-def pubsub_emulator(folder: Path) -> Iterator[str]:
+def pubsub_emulator(folder: Path, *, port: int = 0) -> Iterator[str]:
     """Pub/Sub on this machine: gives the value for PUBSUB_EMULATOR_HOST. Logs and data go into the folder."""
     data = folder / "pubsub"
     data.mkdir(parents=True, exist_ok=True)  # gcloud does not make it
     command = ["gcloud", "beta", "emulators", "pubsub", "start", f"--data-dir={data}"]
-    with _emulator("pubsub-emulator", "pubsub-emulator", command, folder) as (address, _):
+    with _emulator("pubsub-emulator", "pubsub-emulator", command, folder, port) as (address, _):
         yield address
 
 
 @contextlib.contextmanager
-def _emulator(component: str, debian: str, command: list[str], folder: Path) -> Iterator[tuple[str, Program]]:
+def _emulator(
+    component: str, debian: str, command: list[str], folder: Path, port: int
+) -> Iterator[tuple[str, Program]]:
     install = (
         "Install what is missing and try again:\n"
         "  gcloud         https://cloud.google.com/sdk/docs/install\n"
@@ -51,7 +53,7 @@ def _emulator(component: str, debian: str, command: list[str], folder: Path) -> 
         if shutil.which(needed) is None:
             raise StartError(f"The {component} needs '{needed}', which is not installed.\n{install}")
     folder.mkdir(parents=True, exist_ok=True)
-    address = f"127.0.0.1:{free_port()}"
+    address = f"127.0.0.1:{port or free_port()}"
     env = {"CLOUDSDK_CONFIG": str(folder / "gcloud"), "CLOUDSDK_CORE_DISABLE_PROMPTS": "1"}
     log = folder / f"{component}.log"
     with contextlib.ExitStack() as stack:

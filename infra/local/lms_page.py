@@ -33,7 +33,7 @@ def lms_page() -> Iterator[str]:
         StartError: The Firebase SDK is not installed.
     """
     if not SDK.exists():
-        raise StartError("The Firebase SDK is not in docs/lms/node_modules. Run: make lms-packages")
+        raise StartError("The Firebase SDK is not in docs/lms/node_modules. Run: make node-modules")
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Files, directory=str(FOLDER))) as server:
         serving = threading.Thread(target=server.serve_forever)
         serving.start()

@@ -43,7 +43,7 @@ class OAuthServer(HttpStandIn):
     """Issues tokens for a school's accounts. `grants`, `calls` and the faults may be used from any thread.
 
     Args:
-        school: Whose accounts there are.
+        school: The school with the accounts.
         clock: What time it is; by default this machine's, since google-auth dates what it signs by that.
 
     Attributes:

@@ -5,6 +5,7 @@ import inspect
 import json
 from datetime import UTC, datetime
 from itertools import product
+from typing import Any
 
 import pytest
 from google.cloud.firestore_v1 import types
@@ -28,7 +29,7 @@ FILE = json.loads(DEPLOYED.read_text())
 FIRST = Paging(size=1)
 
 SESSION_FILTERS = [
-    SessionFilter(**dict(zip(("class_id", "external_id", "state", "teacher_email"), chosen, strict=True)))
+    SessionFilter(**dict[str, Any](zip(("class_id", "external_id", "state", "teacher_email"), chosen, strict=True)))
     for chosen in product((None, "this"), repeat=4)
 ]
 ATTENDANCE_FILTERS = [
@@ -52,6 +53,7 @@ STORE = {
         lambda work: work.people_known_by(["a@b.example"])
     ),
     "remarks": lambda store: store.remarks(),
+    "publish_changes": lambda store: store.publish_changes(),
     "space_with_code": lambda store: store.space_with_code("abc-mnop-xyz", until=NINE),
     "failing_sessions": lambda store: store.failing_sessions("teacher@school.example", since=NINE),
     "rooms_to_reconcile": lambda store: store.rooms_to_reconcile(NINE, after=None, limit=5),
@@ -70,6 +72,10 @@ VIEWS = {
     "sessions from and to": lambda views: [
         views.sessions(dataclasses.replace(wanted, since=NINE, until=NINE), FIRST) for wanted in SESSION_FILTERS
     ],
+    "sessions updated since": lambda views: [
+        views.sessions(dataclasses.replace(wanted, since=NINE, until=NINE, updated_since=NINE), FIRST)
+        for wanted in SESSION_FILTERS
+    ],
     "attendances": lambda views: [
         *(views.attendances(wanted, FIRST) for wanted in ATTENDANCE_FILTERS),
         views.attendances(AttendanceFilter(class_id="7b"), FIRST),
@@ -78,6 +84,7 @@ VIEWS = {
         views.attendances(dataclasses.replace(wanted, since=NINE, until=NINE), FIRST)
         for wanted in [*ATTENDANCE_FILTERS, AttendanceFilter(class_id="7b")]
     ],
+    "month_of_class": lambda views: [views.month_of_class("7b", "2026-11")],
     "organizers": lambda views: [views.organizers()],
     "troubles": lambda views: [views.troubles(due_before=NINE, ended_since=NINE, limit=1)],
 }
@@ -156,12 +163,19 @@ async def ask_everything(database):
     for state in ("provisional", "failed"):  # several, so that those that have waited the longest are looked for
         many = [Write(f"conferences/{state}{n}", {"sync": {"state": state, "pulled_at": None}}) for n in range(3)]
         await database.commit(many)
-    store = DocumentAttendanceStore(database, clock=lambda: NINE, retention=None)
+    store = DocumentAttendanceStore(database, clock=lambda: NINE, retention=None, listening=Listener())
     for ask in STORE.values():
         await ask(store)
     for asked in VIEWS.values():
         for one in asked(DocumentViews(database)):
             await one
+
+
+class Listener:
+    """Hears of changes."""
+
+    async def publish(self, changes):
+        pass
 
 
 def methods(protocol):
@@ -249,7 +263,7 @@ async def test_no_document_of_a_large_class_has_many_index_entries(tmp_path, fir
     store = DocumentAttendanceStore(database, clock=lambda: at(100), retention=None)
     students = [RosterEntry(email=f"student{number}@school.example") for number in range(600)]
     days = [lesson(roster=students, session_id=f"day-{day}", start=day * 1440, end=day * 1440 + 60) for day in range(3)]
-    entry = AuditEntry("entry", "office", "lms@school.example", "marks.made", {}, {})
+    entry = AuditEntry("entry", "office", "lms@school.example", "marks.made", {})
 
     async def decide(work, day):
         planned = dataclasses.replace(day, plan=dataclasses.replace(day.plan, class_id="maths-a"))

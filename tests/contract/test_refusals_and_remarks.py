@@ -52,6 +52,19 @@ async def test_a_class_meeting_put_alone_keeps_its_attendance_and_counts(store, 
     assert await store.due_sessions(at(160)) == ["maths"]
 
 
+async def test_the_same_refusal_again_moves_no_updated_at_but_another_one_does(store, database):
+    async def updated_at(error, minute):
+        session = after_refusal(lesson(), error, wait=wait_after_refusal(1), source=SyncSource.EVENT, now=at(minute))
+        await do(store, lambda work: work.put_session(session))
+        return (await database.get("sessions/maths")).fields["updated_at"]
+
+    first = await updated_at(REFUSED, 101)
+    again = await updated_at(dataclasses.replace(REFUSED, at=at(200)), 201)
+    other = await updated_at(dataclasses.replace(REFUSED, reason="other"), 301)
+
+    assert first == again < other
+
+
 async def test_a_class_meeting_can_be_put_alone_before_it_has_attendance(store, database):
     await do(store, lambda work: work.put_session(refused(lesson())))
     session, people = await DocumentViews(database).attendance("maths")

@@ -118,6 +118,20 @@ async def test_a_share_is_of_what_was_attended_or_missed_and_of_nothing_else(sto
     assert sum(ada["counts"].values()) == len(given)
 
 
+async def test_a_month_of_a_class_names_its_students_by_all_that_they_were_called_and_what_is_planned(store, views):
+    await hold(store, maths(*expected(ADA, BOB)), ADA)
+    await hold(store, maths(RosterEntry("new@school.example", "4711", user=ADA.user), session_id="later", start=DAY))
+    await hold(store, maths(*expected(ADA), session_id="next month", start=40 * DAY))
+
+    students, sessions = await views.month_of_class("maths-a", "2026-11")
+    [ada] = [student for student in students if student.student_id == "4711"]
+
+    assert ada.emails >= {EMAILS[ADA.user], "new@school.example"}
+    assert (ada.marks, ada.share) == ({"monday": Mark.PRESENT, "later": Mark.ABSENT}, 0.5)
+    assert [session.session_id for session in sessions] == ["monday", "later"]
+    assert await views.month_of_class("nobody's", "2026-11") == ((), ())
+
+
 async def test_what_is_not_known_yet_is_in_no_share(store, views):
     unsettled = maths(*expected(ADA))
     progress = dataclasses.replace(unsettled.progress, listed_at=None)
@@ -139,14 +153,14 @@ async def test_a_changed_class_meeting_replaces_all_that_a_register_said_of_it(s
     }
 
 
-async def test_a_correction_stands_in_the_register_at_once(store, views):
+async def test_a_correction_is_in_the_register_at_once(store, views):
     await hold(store, maths(*expected(ADA)))
     await hold(store, maths(*expected(ADA)), overrides=[override(Mark.EXCUSED, email=EMAILS[ADA.user])])
 
     assert marks(await views.register("maths-a", "2026-11")) == {EMAILS[ADA.user]: {"monday": "excused"}}
 
 
-async def test_a_student_stands_in_the_register_of_their_own_class(store, views):
+async def test_a_student_is_in_the_register_of_their_own_class(store, views):
     theirs = RosterEntry(email=EMAILS[BOB.user], student_id="s-3", class_id="maths-b")
     await hold(store, maths(*expected(ADA), theirs), ADA, BOB)
     a, b = await views.register("maths-a", "2026-11"), await views.register("maths-b", "2026-11")
@@ -221,7 +235,7 @@ async def test_a_month_begins_where_the_class_is_held(store, views):
 
 
 @pytest.mark.parametrize("how", ["cancelled", "dropped"])
-async def test_a_class_meeting_that_is_no_more_leaves_the_register(store, views, how):
+async def test_a_class_meeting_that_is_gone_leaves_the_register(store, views, how):
     await hold(store, maths(*expected(ADA)), ADA)
     await hold(store, maths(*expected(ADA, BOB), session_id="tuesday", start=DAY), ADA)
     for session_id, start, left in (("tuesday", DAY, ["monday"]), ("monday", 0, None)):
@@ -235,7 +249,7 @@ async def test_a_class_meeting_that_is_no_more_leaves_the_register(store, views,
         assert not register or marks(register) == {EMAILS[ADA.user]: {"monday": "present"}}
 
 
-async def test_a_class_meeting_of_no_class_stands_in_no_register(store, database):
+async def test_a_class_meeting_of_no_class_is_in_no_register(store, database):
     await hold(store, maths(*expected(ADA), class_id=None), ADA)
 
     assert await database.children("registers") == []
@@ -307,7 +321,7 @@ class Overtaken:
         if self._meanwhile:
             meanwhile, self._meanwhile = self._meanwhile, None
             await meanwhile
-        await self._database.commit(writes, **about)
+        return await self._database.commit(writes, **about)
 
 
 async def test_marks_that_change_at_once_in_the_second_document_of_a_register_all_stay(store, views, database):

@@ -1,6 +1,7 @@
 """A class meeting's whole attendance is read from a copy of it, and is what its documents say, on each database."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -58,7 +59,7 @@ class Counting:
         return found
 
     async def commit(self, writes, **about):
-        await self._database.commit(writes, **about)
+        return await self._database.commit(writes, **about)
 
 
 class Interrupted:
@@ -116,7 +117,7 @@ async def drop(store, session_id="maths"):
 
 async def shown(database):
     """Everybody's attendance as a reader gets it, and how many documents that took."""
-    counting = Counting(database)
+    counting: Any = Counting(database)
     _, people = await DocumentViews(counting).attendance("maths")
     return people, counting.reads
 
@@ -218,7 +219,7 @@ async def test_a_class_is_brought_up_to_date_without_a_read_for_each_person(data
     """Whether nothing changed, or one person was there for longer: read are it, the copy, the conference, and what
     people decided."""
     people = [(student(n), ALL_HOUR) for n in range(4, 64)]
-    counting = Counting(database)
+    counting: Any = Counting(database)
     store = DocumentAttendanceStore(counting, clock=lambda: at(100), retention=None)
     await hold(store, maths(), came((BOB, (0, 20)), *people))
 
@@ -266,7 +267,7 @@ async def test_a_copy_that_would_be_too_large_for_its_commit_is_not_kept(tmp_pat
     assert await shown(database) == (await stored(database), 2)
 
 
-async def test_a_class_meeting_that_is_no_more_leaves_no_copy(store, database):
+async def test_a_class_meeting_that_is_gone_leaves_no_copy(store, database):
     await hold(store, maths(), BEFORE)
     await drop(store)
     assert await copy(database) == []
@@ -285,7 +286,7 @@ async def test_a_class_meeting_in_which_nobody_is_has_no_copy_and_costs_one_read
 async def test_a_reader_sees_one_moment_also_while_another_one_begins(store, database):
     await hold(store, maths(), BEFORE)
     before = await stored(database)
-    interrupted = Interrupted(database, hold(store, maths(), came((CAT, ALL_HOUR))))
+    interrupted: Any = Interrupted(database, hold(store, maths(), came((CAT, ALL_HOUR))))
     session, people = await DocumentViews(interrupted).attendance("maths")
 
     assert people == before != await stored(database)

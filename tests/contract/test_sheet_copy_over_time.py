@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
@@ -51,7 +52,7 @@ class Change:
     """What one commit makes of a class meeting, and what happened to its copy before."""
 
     name: str
-    session: object
+    session: Any
     calls: tuple
     decided: tuple
     known: frozenset
@@ -68,7 +69,7 @@ class Change:
                 await self._held(work)
             if self.other_goes:
                 work.drop_session(next(name for name in SESSIONS if name != self.name))
-            work.note(AuditEntry(f"{number}", None, "lms@school.example", "changed", {}, {}))
+            work.note(AuditEntry(f"{number}", None, "lms@school.example", "changed", {}))
 
         _, changes = await store.transact(decide)
         return changes
@@ -87,7 +88,7 @@ class Change:
 @st.composite
 def calls(draw):
     """Alike more often than not, so that of one class meeting a few people change and the others do not."""
-    people = [TEACHING, CO_TEACHING, ADA, BOB, CAT, guest("Gil")]
+    people: list[Any] = [TEACHING, CO_TEACHING, ADA, BOB, CAT, guest("Gil")]
     came = [(person, draw(st.sampled_from([(0, 60), (0, 60), (0, 20), None]))) for person in people]
     state = draw(st.sampled_from([SyncState.COMPLETE, SyncState.COMPLETE, SyncState.PROVISIONAL]))
     name = draw(st.sampled_from(["abc", "abc", "def"]))

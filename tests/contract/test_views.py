@@ -1,6 +1,8 @@
 """What every store's views show: pages of one moment, everybody once, in order."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import combinations
+from typing import Any
 
 import pytest
 
@@ -113,6 +115,83 @@ async def test_class_meetings_are_found_by_what_is_known_of_them(views, store):
     assert await found(external_id="x") == ["m3"]
     assert await found(teacher_email="b@school.example", class_id="7b") == ["m0", "m2", "m3"]
     assert await found(since=NINE + timedelta(hours=1), until=NINE + timedelta(hours=2)) == ["m2", "m3"]
+
+
+def changed(number, minute, **fields):
+    """A class meeting that changed last at a minute after nine; the first to be held is the last to change."""
+    return session(number, session_start=NINE - timedelta(days=number), updated_at=at(minute), **fields)
+
+
+def at(minute):
+    return NINE + timedelta(minutes=minute)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 100])
+async def test_what_changed_since_a_moment_comes_in_the_order_of_the_last_change_each_once(views, store, size):
+    for number, minute in ((0, 3), (1, 0), (2, 1), (3, 2), (4, 2), (5, 2), (6, 5)):
+        await store(changed(number, minute))
+
+    async def found(minute):
+        return ids(await all_pages(views.sessions, SessionFilter(updated_since=at(minute)), size=size))
+
+    assert await found(1) == ["m2", "m3", "m4", "m5", "m0", "m6"]
+    assert await found(5) == ["m6"]
+    assert await found(6) == []
+
+
+async def test_what_changed_is_found_by_everything_else_that_class_meetings_are_found_by(views, store):
+    alike: dict[str, Any] = {
+        "class_id": "7b",
+        "external_id": "x",
+        "state": "live",
+        "teacher_emails": ["a@school.example"],
+    }
+    others: tuple[dict[str, Any], ...] = (
+        {"class_id": "8a"},
+        {"external_id": "y"},
+        {"state": "ended"},
+        {"teacher_emails": ["c@school.example"]},
+    )
+    for number, other in enumerate(others):
+        await store(changed(number, number, **{**alike, **other}))
+    await store({**changed(4, 4, **alike), **changed(5, 5, **alike), **changed(6, -1, **alike)})
+    wanted = {"class_id": "7b", "external_id": "x", "state": "live", "teacher_email": "a@school.example"}
+
+    async def found(**wanted):
+        return ids(await all_pages(views.sessions, SessionFilter(updated_since=at(0), **wanted), size=2))
+
+    for size in range(5):
+        for names in combinations(wanted, size):
+            fitting = [f"m{n}" for n, name in enumerate(wanted) if name not in names]
+            assert await found(**{name: wanted[name] for name in names}) == [*fitting, "m4", "m5"]
+    assert await found(class_id="7b", since=NINE - timedelta(days=4), until=NINE - timedelta(days=1)) == [
+        "m2",
+        "m3",
+        "m4",
+    ]
+
+
+async def test_a_page_ends_after_ten_reads_and_says_that_others_follow(views, store):
+    for number in range(25):
+        await store(changed(number, number))
+    wanted = SessionFilter(updated_since=at(0), since=NINE - timedelta(days=24), until=NINE - timedelta(days=23))
+    first = await views.sessions(wanted, Paging(size=1))
+
+    assert first.documents == ()
+    assert first.next_after == (at(9), "sessions/m9")
+    assert ids(await all_pages(views.sessions, wanted, size=1)) == ["m24"]
+
+
+async def test_pages_of_what_changed_show_the_moment_of_the_first_one(views, store):
+    for number in range(4):
+        await store(changed(number, number))
+    wanted = SessionFilter(updated_since=at(0))
+    first = await views.sessions(wanted, Paging(size=2))
+    await store({**changed(2, 9), **changed(0, 10)})
+    rest = await views.sessions(wanted, Paging(size=9, after=first.next_after, read_at=first.read_at))
+
+    assert (ids(first.documents), ids(rest.documents)) == (["m0", "m1"], ["m2", "m3"])
+    assert ids(await all_pages(views.sessions, wanted, size=2)) == ["m1", "m3", "m2", "m0"]
 
 
 @pytest.mark.parametrize("size", [1, 2, 100])

@@ -5,13 +5,14 @@ from __future__ import annotations
 import fcntl
 import pickle
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from infra.local.control_plane import World, environment, make_certificate, serving
+from infra.local.control_plane.warm_gcloud import warm_gcloud
 from tests.deploy.living import bring_to_life
 
 ROOT = Path(__file__).parents[2]
@@ -30,11 +31,11 @@ Typed = Callable[..., subprocess.CompletedProcess[str]]
 class Operator:
     """Somebody who types commands, with a world that answers them."""
 
-    def __init__(self, world: World, proxy: str, certificate: Path, folder: Path) -> None:
+    def __init__(self, world: World, proxy: str, certificate: Path, folder: Path, search_path: str) -> None:
         self.world = world
         self.folder = folder
         self._environment = {
-            "PATH": f"{ROOT / '.venv/bin'}:/usr/local/bin:/usr/bin:/bin",
+            "PATH": search_path,
             **environment(proxy, certificate, folder),
             "DEPLOY_PAUSE_SECONDS": "0",
         }
@@ -69,19 +70,28 @@ def certificate(tmp_path_factory):
     return make_certificate(tmp_path_factory.mktemp("google"))
 
 
+@pytest.fixture(scope="session")
+def search_path() -> Iterator[str]:
+    """The PATH of a terminal, with a gcloud that is loaded once for all commands."""
+    with warm_gcloud() as folder:
+        yield f"{folder}:{ROOT / '.venv/bin'}:/usr/local/bin:/usr/bin:/bin"
+
+
 @pytest.fixture
-def operator(certificate, tmp_path) -> Callable[[World], Operator]:
+def operator(certificate, search_path, tmp_path) -> Callable[[World], Operator]:
     """An operator for a world."""
     with ExitStack() as running:
 
         def at(world: World) -> Operator:
-            return Operator(world, running.enter_context(serving(world, certificate)), certificate, tmp_path)
+            return Operator(
+                world, running.enter_context(serving(world, certificate)), certificate, tmp_path, search_path
+            )
 
         yield at
 
 
 @pytest.fixture(scope="session")
-def first(certificate, tmp_path_factory) -> tuple[World, str]:
+def first(certificate, search_path, tmp_path_factory) -> tuple[World, str]:
     """A world after the first deployment into an empty project where nothing new is seen at once, and what it printed.
 
     Made once for all processes that run tests.
@@ -95,7 +105,8 @@ def first(certificate, tmp_path_factory) -> tuple[World, str]:
         if not stored.exists():
             world = World(settling=1)
             with serving(world, certificate) as proxy:
-                done = Operator(world, proxy, certificate, tmp_path_factory.mktemp("first")).deploy(**OPTIONS)
+                operator = Operator(world, proxy, certificate, tmp_path_factory.mktemp("first"), search_path)
+                done = operator.deploy(**OPTIONS)
             assert done.returncode == 0, done.stdout + done.stderr
             stored.write_bytes(pickle.dumps((world, done.stdout)))
     return pickle.loads(stored.read_bytes())  # noqa: S301 - written a moment ago by this fixture
@@ -116,7 +127,7 @@ def living(deployed) -> World:
 
 
 @pytest.fixture
-def typed(certificate, tmp_path) -> Callable[[World], Typed]:
+def typed(certificate, search_path, tmp_path) -> Callable[[World], Typed]:
     """A terminal at which commands reach a world."""
     # The virtual environment is not made again for a test, whatever its age.
     make = tmp_path / "bin/make"
@@ -128,7 +139,7 @@ def typed(certificate, tmp_path) -> Callable[[World], Typed]:
         def at(world: World) -> Typed:
             proxy = running.enter_context(serving(world, certificate))
             variables = {
-                "PATH": f"{tmp_path / 'bin'}:{ROOT / '.venv/bin'}:/usr/local/bin:/usr/bin:/bin",
+                "PATH": f"{tmp_path / 'bin'}:{search_path}",
                 **environment(proxy, certificate, tmp_path),
                 "DEPLOYED_SETTINGS": str(tmp_path / "deployed"),
                 "DOCTOR_SECONDS": "60",

@@ -11,7 +11,7 @@ from functions import wiring
 from functions.adapters.patience import Patience
 from functions.domain.conferences.model import Organizer, SyncSource
 from functions.services.sync.conference import sync_conference
-from functions.services.sync.reading import Request
+from functions.services.sync.meet.gathered import Request
 from functions.settings import Settings
 from infra.local.meet import MeetSimulator
 from infra.local.school import School
@@ -80,7 +80,7 @@ def record():
 
 @pytest.fixture
 def stored():
-    """What stands of a conference: the conference itself, its class meeting, and everybody's attendance in it."""
+    """What is stored of a conference: the conference itself, its class meeting, and everybody's attendance in it."""
 
     async def stored(app, held):
         async def load(work):

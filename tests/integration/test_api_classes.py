@@ -1,11 +1,15 @@
 """The HTTP API as an LMS uses it: plan a class, see who came, correct it. Meet is simulated, the rest is real."""
 
+import asyncio
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from functions.adapters.store.databases.database import Write
 from functions.adapters.store.databases.sqlite import SqliteDatabase
+from functions.adapters.store.documents.register import register_id
 from infra.local.school import Attendee, Conference, Space, Visit
 from tests.api import CALLERS, LMS, client, fields, slug
 
@@ -13,6 +17,7 @@ TEACHER = "teacher@school.example"
 NOW = datetime.now(UTC).replace(microsecond=0)
 START = NOW - timedelta(hours=2)
 CODE = "abc-mnop-xyz"
+LMS_PAGE = Path(__file__).parents[2] / "docs/lms.md"
 
 
 def at(minutes):
@@ -139,6 +144,7 @@ async def test_a_series_names_all_its_meetings(api):
     assert answer.status_code == 201
     assert body["series_id"]
     assert len({one["session_id"] for one in body["sessions"]}) == 3
+    assert [body["time_zone"], *(one["time_zone"] for one in body["sessions"])] == ["UTC"] * 4
     assert body["sessions"][0]["session_id"] == body["session_id"]
     starts = [datetime.fromisoformat(one["start_time"]) for one in body["sessions"]]
     assert [start.date() for start in starts] == [(at(24 * 60) + timedelta(weeks=week)).date() for week in range(3)]
@@ -160,7 +166,7 @@ async def test_a_sync_answers_who_joined_in_the_shape_that_an_lms_expects(api, s
     assert answer.headers["etag"]
 
 
-async def test_a_conference_that_nobody_joined_is_no_error(api, school, scheduled):
+async def test_a_conference_that_nobody_joined_is_not_an_error(api, school, scheduled):
     school.hold(held(people=False))
     body = (await api.post(f"/api/webhook/sessions/{scheduled}/sync-participants")).json()
 
@@ -168,7 +174,7 @@ async def test_a_conference_that_nobody_joined_is_no_error(api, school, schedule
     assert (body["created"], body["updated"], body["participants"]) == (0, 0, [])
 
 
-async def test_a_class_without_a_conference_is_told(api, scheduled):
+async def test_a_class_without_a_conference_is_reported(api, scheduled):
     answer = await api.post(f"/api/webhook/sessions/{scheduled}/sync-participants")
 
     assert (answer.status_code, slug(answer)) == (404, "no-conference-record")
@@ -193,7 +199,9 @@ async def test_a_register_has_a_mark_for_each_class(api, synced):
     session = (await api.get(f"/api/sessions/{synced}")).json()
     register = (await api.get(f"/api/classes/7b%2Fmaths/register?month={session['local_date'][:7]}")).json()
 
-    assert [one["session_id"] for one in register["sessions"]] == [synced]
+    assert [(one["session_id"], one["state"], one["time_zone"]) for one in register["sessions"]] == [
+        (synced, "ended", "Europe/Berlin")
+    ]
     assert {one["student_id"]: one["marks"] for one in register["students"]} == {
         "s1": {synced: "present"},
         "s2": {synced: "absent"},
@@ -316,6 +324,98 @@ async def test_pages_show_one_moment_each_thing_once_and_oldest_first(api):
     assert fields(await api.get("/api/sessions", params=other)) == ["page_token"]
     of_a_student = {"page_token": first["next_page_token"], "class_id": "7b/maths"}
     assert fields(await api.get("/api/students/s1/attendance", params=of_a_student)) == ["page_token"]
+
+
+@pytest.fixture
+def poll(api):
+    """The function that docs/lms.md shows for polling, as it is there."""
+    [code] = [
+        block for block in re.findall(r"```python\n(.*?)```", LMS_PAGE.read_text(), re.DOTALL) if "# poll.py" in block
+    ]
+    defined = {}
+    exec(code, defined)  # noqa: S102 - our own page
+
+    async def ask(moment):
+        loop = asyncio.get_running_loop()
+
+        def get(path, query):
+            answer = api.get(path, params={"page_size": 2, **query})
+            return asyncio.run_coroutine_threadsafe(answer, loop).result().json()
+
+        return await asyncio.to_thread(defined["changed_since"], moment, get)
+
+    return ask
+
+
+async def test_a_poll_finds_each_change_once_it_is_stored(api, poll):
+    ids = []
+    for day in range(5):
+        body = a_class(start_time=iso(at(24 * 60 * (5 - day))))
+        ids.append((await api.post("/api/schedule/class", json=body)).json()["session_id"])
+    everything, moment = await poll(datetime(2026, 1, 1, tzinfo=UTC))
+    again, the_same = await poll(moment)
+    await api.patch(f"/api/schedule/class/{ids[3]}", json={"subject": "Physics"})
+    after, _ = await poll(datetime.fromisoformat(everything[ids[4]]["updated_at"]))
+
+    assert list(everything) == list(again) == ids
+    assert the_same == moment
+    assert [(name, session["subject"]) for name, session in after.items()] == [(ids[4], "Maths"), (ids[3], "Physics")]
+
+
+async def test_what_changed_since_a_moment_can_be_narrowed_down_and_the_moment_is_checked(api):
+    for number, class_id in enumerate(("7b", "8a")):
+        await api.post("/api/schedule/class", json=a_class(class_id=class_id, start_time=iso(at(24 * 60 * number))))
+
+    async def found(**query):
+        return [one["class_id"] for one in (await api.get("/api/sessions", params=query)).json()["sessions"]]
+
+    assert await found(updated_since="2026-01-01", class_id="8a", state="scheduled") == ["8a"]
+    assert await found(updated_since="2026-01-01", to=iso(at(60))) == ["7b"]
+    assert await found(updated_since=iso(NOW + timedelta(days=1))) == []
+    for sent in ("yesterday", "2026-11-23T09:00", "0001-01-01T00:00:00+14:00"):
+        assert fields(await api.get("/api/sessions", params={"updated_since": sent})) == ["updated_since"]
+
+
+@pytest.mark.any_field
+async def test_who_is_at_risk_and_what_they_can_still_reach(api, tmp_path):
+    tenth = (START.replace(day=1) + timedelta(days=70)).replace(day=10)
+    month = f"{tenth:%Y-%m}"
+    assert (await api.post("/api/schedule/class", json=a_class(start_time=iso(tenth)))).status_code == 201
+    names = {"user": None, "emails": [], "otherwise": {}}
+    ada = {"student_id": "s1", "email": "ada@school.example", "display_name": "Ada"}
+    bob = {"student_id": "s2", "email": "bob@school.example", "display_name": "Bob"}
+    students = {
+        "a": {**ada, **names, "marks": {"first": "absent", "second": "late"}, "share": 0.5},
+        "b": {**bob, **names, "marks": {"first": "present", "second": "late"}, "share": 1.0},
+    }
+    register = Write(f"registers/{register_id('7b/maths', month)}", {"students": students, "sessions": [], "parts": 0})
+    await SqliteDatabase(tmp_path / "attendance.db").commit([register])
+
+    async def found(**query):
+        answer = await api.get("/api/classes/7b%2Fmaths/at-risk", params=query)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    assert await found(month=month) == {
+        "class_id": "7b/maths",
+        "month": month,
+        "students": [{**ada, "share": 0.5, "best_possible_share": 0.667}],
+    }
+    assert (await found(month=month, below=0.5))["students"] == []
+    assert (await found())["students"] == []
+    for extreme in ("0000-01", "0001-01", "9999-12"):
+        assert await found(month=extreme) == {"class_id": "7b/maths", "month": extreme, "students": []}
+    for below in ("1.1", "-0.1", "nan", "many"):
+        assert fields(await api.get("/api/classes/7b/at-risk", params={"below": below})) == ["below"]
+
+
+async def test_without_a_month_who_is_at_risk_is_told_of_the_schools_current_month(instance):
+    last_moment = datetime(2026, 11, 30, 23, 30, tzinfo=UTC)
+    app = instance(api_callers=CALLERS, clock=lambda: last_moment, school_time_zone="Europe/Berlin")
+
+    async with client(app) as api:
+        answer = await api.get("/api/classes/7b/at-risk")
+        assert answer.json()["month"] == "2026-12", answer.text
 
 
 @pytest.mark.any_field

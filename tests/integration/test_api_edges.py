@@ -118,7 +118,7 @@ async def test_a_guest_or_a_teacher_is_known_and_has_no_mark(api, synced):
             assert "assign the guest" in answer.json()["hint"]
 
 
-async def test_a_class_meeting_that_does_not_exist_is_told_with_what_finds_it(api):
+async def test_a_class_meeting_that_does_not_exist_is_reported_with_what_finds_it(api):
     body = {"students": [], "by": "office"}
     answers = [
         await api.put("/api/sessions/nothing/roster", json=body),
@@ -216,7 +216,7 @@ async def test_a_plus_that_arrived_as_a_blank_is_understood(api, sent, meant):
 @pytest.mark.parametrize(
     "sent", ["2026-11-23 09:00", "2026-11-23T09:00", "2026-11-23T09:00 x", "09:00 01:00", " 01:00"]
 )
-async def test_a_time_without_an_offset_is_refused_still(api, sent):
+async def test_a_time_without_an_offset_is_still_refused(api, sent):
     answer = await api.get("/api/sessions", params={"from": sent})
 
     assert fields(answer) == ["from"]
@@ -291,7 +291,9 @@ async def test_a_tag_that_is_weak_or_not_quoted_is_told_so(api):
         ("PUT", "/api/sessions/x/policy", {"late_after": 5},
          "late_after is unknown: did you mean late_after_minutes?"),
         ("PUT", "/api/sessions/x/overrides", {"overrides": [{"student_id": "1", "mark": "late"}], "by": "x"},
-         "overrides.0.status is required (and 1 more in errors)."),
+         "overrides.0.mark is unknown: did you mean status? (and 1 more in errors)"),
+        ("GET", "/api/sessions?limit=5", None, "limit is unknown: did you mean page_size?"),
+        ("GET", "/api/sessions?cursor=abc", None, "cursor is unknown: did you mean page_token?"),
         ("PUT", "/api/sessions/x/roster", {"students": []}, "by is required."),
     ],
 )  # fmt: skip
@@ -381,7 +383,7 @@ async def test_a_file_for_a_spreadsheet_with_a_decimal_comma(api, synced):
     assert [line.rpartition(";")[2] for line in register] == ["share", "1,0", "0,0"]
 
 
-async def test_a_name_is_no_formula_in_a_program_that_looks_for_commas(api):
+async def test_a_name_is_not_a_formula_in_a_program_that_looks_for_commas(api):
     session_id = await made(api, students=[{"student_id": "1", "display_name": "Ada, =1+1"}])
     decided = {"overrides": [{"student_id": "1", "status": "excused", "reason": "ill,=1+1;=2"}], "by": "office"}
     await api.put(f"/api/sessions/{session_id}/overrides", json=decided)

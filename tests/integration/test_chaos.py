@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from typing import Any
 
 import httpx
 import pytest
@@ -45,7 +46,7 @@ def test_a_room_holds_one_conference_at_a_time():
         assert all(end <= start for (_, end), (start, _) in itertools.pairwise(held))
 
 
-async def test_a_call_that_google_would_refuse_is_told_at_the_end_of_a_run():
+async def test_a_call_that_google_would_refuse_is_reported_at_the_end_of_a_run():
     async with serve(make_world(3, now=NINE, conferences=5)) as google:
         async with httpx.AsyncClient() as client:
             await client.get(f"{google.apis.endpoint}/v1/people:batchGet?nonsense=1")
@@ -57,7 +58,8 @@ async def test_a_call_that_google_would_refuse_is_told_at_the_end_of_a_run():
 def test_the_class_after_the_renaming_names_pupils_by_the_addresses_that_they_have_then():
     day = make_world(3, now=NINE, conferences=30)
     (evening,) = [lesson for lesson in day.lessons if lesson.external_id == EVENING]
-    named = {student["student_id"]: student["email"] for student in day.request(evening)["students"]}
+    request: Any = day.request(evening)
+    named = {student["student_id"]: student["email"] for student in request["students"]}
 
     for giver, taker in zip(GIVERS, TAKERS, strict=True):
         assert named[day.pupils[giver].user.removeprefix("users/")] == f"pupil{giver}@new.example"
@@ -92,7 +94,7 @@ def test_marks_are_held_against_who_was_there():
     assert against_the_truth(day, documents_of(day, but_for=pupil.user, mark="unknown"))
 
 
-def test_a_pupil_who_is_taken_for_a_guest_or_a_stranger_who_is_taken_for_a_pupil_is_told():
+def test_a_pupil_who_is_taken_for_a_guest_or_a_stranger_who_is_taken_for_a_pupil_is_reported():
     day = make_world(3, now=NINE, conferences=30)
     pupil, stranger = day.lessons[0].pupils[0].user, day.strangers[0].user
     guest = {"student_id": None, "user": pupil, "role": "guest", "status": None}

@@ -5,6 +5,7 @@ import contextlib
 import json
 import logging
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -101,7 +102,9 @@ async def test_people_says_who_somebody_is_with_all_their_addresses(school, iden
 
     look_up = await identities().look_up(users(2), acting_as=TEACHER)
 
-    assert look_up.found == {"users/2": Identity("users/2", ADA, ("second@school.example",), "Ada L.", "people")}
+    assert look_up.found == {
+        "users/2": Identity("users/2", ADA, ("second@school.example",), "Ada L.", IdentitySource.PEOPLE)
+    }
     assert (look_up.unknown, look_up.unavailable, look_up.reasons) == (frozenset(), frozenset(), frozenset())
 
 
@@ -168,7 +171,7 @@ async def test_accounts_that_the_directory_knew_are_asked_for_there_again_whatev
 
 async def test_every_source_is_asked_for_as_a_parameter_of_its_own(school, identities):
     """Addresses out of contacts that Google has verified: each comes only if its source was understood."""
-    kinds = ["CONTACT", "OTHER_CONTACT", "DOMAIN_CONTACT"]
+    kinds: Any = ["CONTACT", "OTHER_CONTACT", "DOMAIN_CONTACT"]
     notes(
         school,
         *(
@@ -184,7 +187,7 @@ async def test_every_source_is_asked_for_as_a_parameter_of_its_own(school, ident
 
 
 async def test_what_somebody_wrote_into_their_profile_counts_only_if_google_has_verified_it(school, identities):
-    stranger = {"in_directory": False, "people_shows_address": False}
+    stranger: Any = {"in_directory": False, "people_shows_address": False}
     school.enrol(
         Account("users/2", "x@x.example", profile_addresses=(ProfileAddress(ADA),), **stranger),
         Account("users/3", "x@x.example", profile_addresses=(ProfileAddress("teacher@school.example"),), **stranger),
@@ -530,7 +533,7 @@ async def test_a_directory_that_refuses_the_teacher_is_not_asked_for_everybody(
     assert asked()["directory"] <= 10 + (reason == "forbidden")
 
 
-async def test_one_person_whom_people_could_not_look_up_is_left_open(google, identities):
+async def test_one_person_that_people_could_not_look_up_is_left_open(google, identities):
     google.not_now = frozenset({"users/2"})
 
     look_up = await identities().look_up(users(2, 3), acting_as=TEACHER)
@@ -563,7 +566,7 @@ async def test_other_work_goes_on_while_services_are_waited_for(google, identiti
     assert turns > 100
 
 
-async def test_services_out_of_reach_are_told_and_not_raised():
+async def test_services_out_of_reach_are_reported_and_not_raised():
     nowhere = "http://127.0.0.1:1"
     identities = GoogleIdentities(
         People(nowhere), Directory(nowhere), credentials=CredentialsPool(AnonymousCredentials), deadline=0.5
@@ -572,7 +575,7 @@ async def test_services_out_of_reach_are_told_and_not_raised():
     look_up = await identities.look_up(users(2), acting_as=TEACHER)
     identities.close()
 
-    assert (look_up.unavailable, look_up.reasons) == ({"users/2"}, {"identities-unavailable"})
+    assert (look_up.unavailable, look_up.reasons) == (frozenset({"users/2"}), frozenset({"identities-unavailable"}))
 
 
 async def test_an_account_is_found_by_its_address_as_that_person(google, identities):

@@ -76,7 +76,7 @@ async def test_more_jobs_than_one_request_takes_all_arrive_once(publisher, topic
     await PubsubJobs(publisher, topic=topic).publish(jobs)
 
     arrived = sorted(json.loads(message.data)["session_id"] for message in await pulled(2500))
-    assert arrived == sorted(job.data["session_id"] for job in jobs)
+    assert arrived == sorted(str(job.data["session_id"]) for job in jobs)
 
 
 async def test_jobs_larger_together_than_one_request_takes_all_arrive(publisher, topic, pulled):
@@ -131,7 +131,7 @@ async def test_no_jobs_need_no_topic(publisher):
     await PubsubJobs(publisher, topic="projects/nowhere/topics/none").publish([])
 
 
-async def test_a_missing_topic_says_who_mends_it_and_loses_no_work(publisher, project):
+async def test_a_missing_topic_says_who_fixes_it_and_loses_no_work(publisher, project):
     with pytest.raises(JobsUnavailable, match="missing") as caught:
         await PubsubJobs(publisher, topic=f"projects/{project}/topics/none").publish([Job("sync-due")])
 

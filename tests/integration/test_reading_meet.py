@@ -293,7 +293,11 @@ async def test_somebody_who_joins_between_two_pages_makes_nobody_come_twice(app,
     school.hold(held(*people))
     meet.faults.set(Fault("ListParticipants", STATUS.UNAVAILABLE, page=2, times=1))
     joined = asyncio.Event()
-    with Patience(clock=lambda: 0.0, sleep=lambda _: joined.wait()).started():
+
+    async def until_joined(_):
+        await joined.wait()
+
+    with Patience(clock=lambda: 0.0, sleep=until_joined).started():
         reading = asyncio.create_task(read(app, held(*people)))
     await until(lambda: meet.calls.by_method()["ListParticipantSessions"] == 250)
     school.hold(held(*people, somebody(302, Visit(LONG_AGO + timedelta(seconds=400), LONG_AGO + timedelta(minutes=9)))))
@@ -326,7 +330,7 @@ async def test_no_minute_sees_more_calls_than_the_ceiling(school, meet, instance
 
 
 @pytest.mark.parametrize("method", ["ListParticipants", "ListParticipantSessions"])
-async def test_a_page_token_that_has_expired_is_no_request_that_never_succeeds(app, school, meet, method):
+async def test_a_page_token_that_has_expired_is_not_a_request_that_never_succeeds(app, school, meet, method):
     often = [Visit(LONG_AGO + timedelta(seconds=10 * n), LONG_AGO + timedelta(seconds=10 * n + 5)) for n in range(260)]
     conference = held(*(somebody(n) for n in range(2, 260)), somebody(260, *often))
     school.hold(conference)

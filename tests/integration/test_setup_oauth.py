@@ -14,6 +14,7 @@ import sys
 import threading
 import webbrowser
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import grpc
@@ -64,7 +65,7 @@ class Person:
 class Browser:
     """The browser of this process, in front of which sits whoever the running test says."""
 
-    person = None
+    person: Any = None
 
     def open(self, *about, **more):
         return self.person.open(*about, **more)
@@ -117,7 +118,7 @@ def environment(oauth, google, secrets, tmp_path):
 
 @pytest.fixture(scope="module")
 def browser():
-    webbrowser.register("a-person", None, BROWSER, preferred=True)
+    webbrowser.register("a-person", None, BROWSER, preferred=True)  # type: ignore[arg-type]
     return BROWSER
 
 
@@ -277,7 +278,7 @@ def test_the_clients_own_project_counts_where_none_is_named(typed, secrets, monk
     assert list(secrets.secrets) == [STORED]
 
 
-def test_without_a_service_account_the_command_says_how_one_may_read_it(typed, secrets, monkeypatch):
+def test_without_a_service_account_the_command_says_how_to_let_one_read_it(typed, secrets, monkeypatch):
     monkeypatch.delenv("SERVICE_ACCOUNT_EMAIL")
     code, output = typed("--meet")
 
@@ -361,7 +362,7 @@ def test_a_consent_stands_although_the_teacher_cannot_be_tracked_yet(typed, even
     assert tracked(tmp_path)["subscription"]["state"] is None
 
 
-def test_an_administrator_who_only_reads_reports_is_no_teacher(typed, tmp_path):
+def test_an_administrator_who_only_reads_reports_is_not_a_teacher(typed, tmp_path):
     code, output = typed("--reports")
 
     assert code == 0, output
@@ -403,7 +404,7 @@ def test_another_account_than_expected_is_refused(refused, person):
     )
 
 
-def test_nobody_who_consents_is_not_waited_for_for_ever(refused, person):
+def test_the_command_does_not_wait_for_ever_for_a_consent(refused, person):
     person.does = str
 
     assert "Nobody consented within 1 seconds" in refused("--meet", "--timeout", "1")
@@ -429,7 +430,7 @@ def test_a_port_that_is_taken_is_named(refused):
         ("hidden {", "not contain an OAuth client"),
     ],
 )
-def test_a_file_that_is_no_client_for_desktops_says_what_to_make_in_the_console(refused, tmp_path, content, says):
+def test_a_file_that_is_not_a_client_for_desktops_says_what_to_make_in_the_console(refused, tmp_path, content, says):
     (tmp_path / "wrong.json").write_text(content if isinstance(content, str) else json.dumps(content))
     output = refused("--meet", "--client-secrets", "wrong.json")
 
@@ -523,7 +524,7 @@ def test_options_ask_for_what_they_say_and_a_consent_names_its_options():
     assert wanted(["--reports"]) == (Capability.OWN_ACCOUNT, Capability.REPORTS)
 
 
-def test_whoever_starts_it_as_a_file_is_told_what_to_type():
+def test_anybody_who_starts_it_as_a_file_is_told_what_to_type():
     file = ROOT / "functions" / "setup_oauth.py"
     refused = subprocess.run(  # noqa: S603 - our own file
         [sys.executable, str(file), "--meet"], capture_output=True, text=True, timeout=60, check=False
@@ -534,3 +535,28 @@ def test_whoever_starts_it_as_a_file_is_told_what_to_type():
         refused.stderr
         == "Run it like this, in the folder of this project: .venv/bin/python -m functions.setup_oauth --meet\n"
     )
+
+
+CONSENT = """
+import sys
+from tests.integration.test_setup_oauth import consent
+print(consent(sys.argv[1], account="anybody@my.example"))
+"""
+
+
+def test_the_consent_can_be_rehearsed_with_one_command_and_without_google(tmp_path):
+    person = tmp_path / "somebody.py"
+    person.write_text(f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{CONSENT}")
+    rehearsed = subprocess.run(
+        [sys.executable, "-m", "infra.local.oauth_rehearsal", "--meet"],
+        cwd=ROOT,
+        env={**os.environ, "BROWSER": f"{sys.executable} {person} %s &"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert rehearsed.returncode == 0, f"{rehearsed.stdout}\n{rehearsed.stderr}"
+    assert "Google is simulated on this machine" in rehearsed.stdout
+    assert "From now on, Google reports the teacher's classes." in rehearsed.stdout

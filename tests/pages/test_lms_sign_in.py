@@ -14,6 +14,7 @@ import time
 import types
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from urllib.parse import unquote
 
 import google.auth
@@ -75,14 +76,14 @@ def back_end(iam, monkeypatch):
         for block in re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs/lms.md").read_text(), re.MULTILINE | re.DOTALL)
         if ":signJwt" in block
     ]
-    lms = types.ModuleType("lms")
+    lms: Any = types.ModuleType("lms")
     lms.person = lambda _request: client.person
     monkeypatch.setitem(sys.modules, "lms", lms)
     monkeypatch.setattr(google.auth, "default", lambda **_options: (Credentials("access-token"), "my-school"))
     monkeypatch.setenv("TOKEN_SIGNER", SIGNER)
-    defined = {"__name__": "tokens"}
+    defined: dict[str, Any] = {"__name__": "tokens"}
     exec(code, defined)  # noqa: S102 - our own page
-    client = httpx.AsyncClient(transport=httpx.ASGITransport(defined["app"]), base_url="http://lms")
+    client: Any = httpx.AsyncClient(transport=httpx.ASGITransport(defined["app"]), base_url="http://lms")
     client.person, client.iam = ADA, iam
     return client
 

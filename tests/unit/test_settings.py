@@ -68,6 +68,8 @@ def test_defaults_are_those_of_the_documentation(environment):
         ("ALLOWED_TEACHERS", "ada@school.example,nobody", "ALLOWED_TEACHERS"),
         ("EVENTS_TOPIC", "projects/p/subscriptions/s", "EVENTS_TOPIC"),
         ("JOBS_TOPIC", "a b", "JOBS_TOPIC"),
+        ("CHANGES_TOPIC", "a b", "CHANGES_TOPIC"),
+        ("CHANGES_TOPIC", "attendance-changed", "CHANGES_TOPIC needs Pub/Sub"),
         ("DEFAULT_POLICY", "[]", "JSON object"),
         ("DEFAULT_POLICY", "{", "JSON object"),
         ("DEFAULT_POLICY", '{"min_share": 2}', "policy.min_share should be a share"),

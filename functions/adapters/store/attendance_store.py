@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+from functions.adapters.store.changes.unpublished import COLLECTION as UNPUBLISHED
+from functions.adapters.store.changes.unpublished import changes_from_document
 from functions.adapters.store.databases.database import ABSENT, COMMIT_TIME, Database, Document, Query, Where, Write
 from functions.adapters.store.documents.common import SCHEMA_VERSION, Fields, check_schema, expiry
 from functions.adapters.store.documents.people import organizer_from_document, person_from_document
@@ -19,10 +22,10 @@ from functions.adapters.store.unit_of_work import DocumentWork
 from functions.domain.classes.roster import RosterEntry
 from functions.domain.classes.sessions import Remark, TrackedOrganizer
 from functions.domain.conferences.model import Space, SyncState
-from functions.domain.errors import StoreConflict
+from functions.domain.errors import AttendanceError, StoreConflict
 from functions.domain.marking.addresses import current_of, mailbox, mailboxes
 from functions.ports.clock import Clock
-from functions.ports.messages import Parked, ParkedEvent
+from functions.ports.messages import AttendanceChange, Changes, Parked, ParkedEvent
 from functions.ports.store import DueRoom, Reader, SheetChange, Work
 
 MAX_PARKED_BYTES = 256 * 1024
@@ -39,6 +42,11 @@ MAX_DUE = 5000
 MAX_REMARKS = 100
 """How many remarks one run of `sync-due` completes; the next run takes the rest."""
 
+UNPUBLISHED_AT_ONCE = 200
+"""How many commits are made up for in one go, with a few class meetings each."""
+
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
 
 
@@ -49,10 +57,14 @@ class DocumentAttendanceStore:
         database: Where the documents stand.
         clock: The time, for when a parked message expires.
         retention: How long personal data is kept after the class; None keeps it.
+        listening: Who is told of commits that change marks or times; None if nobody is.
     """
 
-    def __init__(self, database: Database, *, clock: Clock, retention: timedelta | None) -> None:
+    def __init__(
+        self, database: Database, *, clock: Clock, retention: timedelta | None, listening: Changes | None = None
+    ) -> None:
         self._database = database
+        self._listening = listening
         self._clock = clock
         self._retention = retention
 
@@ -69,11 +81,41 @@ class DocumentAttendanceStore:
             work = DocumentWork(self._database, clock=self._clock, retention=self._retention, before=before)
             try:
                 value = await decide(work)
-                return value, await work.commit()
+                committed = await work.commit(telling=self._listening is not None)
+                break
             except StoreConflict:
                 before = None
                 await asyncio.sleep(random.uniform(0, min(0.02 * 2**attempt, 0.5)))  # noqa: S311 - no secret
-        raise StoreConflict("Other requests kept changing the same documents.")
+        else:
+            raise StoreConflict("Other requests kept changing the same documents.")
+        if committed.unpublished:
+            await self._tell(committed.told, committed.unpublished)
+        return value, committed.changes
+
+    async def _tell(self, changes: Sequence[AttendanceChange], unpublished: str) -> None:
+        """Tell of a commit. The commit is done, so nothing that goes wrong here may look as if it were not."""
+        try:
+            await self._publish(changes, [unpublished])
+        except AttendanceError as error:
+            log.warning("changes.not_published", extra={"reason": error.reason, "hint": error.hint})
+
+    async def _publish(self, changes: Sequence[AttendanceChange], unpublished: Sequence[str]) -> None:
+        if self._listening:
+            await self._listening.publish(changes)
+            await self._database.commit([Write(path, None) for path in unpublished])
+
+    async def publish_changes(self) -> int:
+        """See the port."""
+        published = 0
+        while self._listening:
+            found = await self._database.find(Query(UNPUBLISHED, limit=UNPUBLISHED_AT_ONCE))
+            changes = [change for document in found.documents for change in changes_from_document(document.fields)]
+            if changes:
+                await self._publish(changes, [document.path for document in found.documents])
+            published += len(changes)
+            if found.next_after is None:
+                break
+        return published
 
     async def due_sessions(self, now: datetime) -> Sequence[str]:
         """See the port."""

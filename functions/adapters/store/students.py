@@ -16,7 +16,7 @@ from functions.adapters.store.documents.common import Fields, check_schema
 from functions.adapters.store.documents.people import person_from_document
 from functions.domain.classes.sessions import Person
 from functions.domain.marking.addresses import KnownAddress, mailbox, mailboxes
-from functions.domain.marking.attendance import attendee_id
+from functions.domain.marking.people import attendee_id
 
 SAMPLE = 25
 """In how many class meetings, of the first and of late ones, it is looked up which other names go with a name: an id is

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from functions.adapters.store.changes.commit import Commit, Wanted
 from functions.adapters.store.changes.register import registers_to_come
-from functions.adapters.store.databases.database import Database
+from functions.adapters.store.changes.unpublished import Unpublished
+from functions.adapters.store.databases.database import ABSENT, Database, Write
 from functions.adapters.store.documents.attendance import correction_id
 from functions.adapters.store.loaded import Loaded
 from functions.adapters.store.paths import register_path, session_path
@@ -26,7 +29,23 @@ from functions.domain.classes.sessions import (
 from functions.domain.classes.timetable import Room
 from functions.domain.conferences.model import Conference
 from functions.ports.clock import Clock
+from functions.ports.messages import AttendanceChange
 from functions.ports.store import SheetChange
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What a commit changed.
+
+    Attributes:
+        changes: Of the attendance of each class meeting that was put.
+        told: What others are to be told of it.
+        unpublished: The document that says so, until they are; None without one.
+    """
+
+    changes: Mapping[str, SheetChange]
+    told: Sequence[AttendanceChange] = ()
+    unpublished: str | None = None
 
 
 class DocumentWork(DocumentReader):
@@ -141,18 +160,23 @@ class DocumentWork(DocumentReader):
         """See the port."""
         self._wanted.notes.append(entry)
 
-    async def commit(self) -> Mapping[str, SheetChange]:
+    async def commit(self, *, telling: bool = False) -> Committed:
         """Write what differs, all at one moment, or nothing.
 
-        Returns:
-            What changed of the attendance of each class meeting that was put.
+        Args:
+            telling: Whether what others are to be told of it is written with it.
         """
         for session_id in self._wanted.corrections:
             await self._corrections(session_id)
         commit = Commit(self._wanted, self._stored, now=self._clock(), retention=self._retention)
         writes, changes = await commit.writes()
+        unpublished = Unpublished(uuid.uuid4().hex, commit.told) if telling and commit.told else None
+        told: list[AttendanceChange] = []
+        if unpublished:
+            writes.append(Write(unpublished.path, unpublished.to_document(), expecting=ABSENT))
         if writes:
             written = {write.path for write in writes}
             unchanged = [document for document in self._stored.relied_on() if document.path not in written]
-            await self._database.commit(writes, unchanged=unchanged)
-        return changes
+            committed_at = await self._database.commit(writes, unchanged=unchanged)
+            told = unpublished.at(committed_at) if unpublished else []
+        return Committed(changes, told, unpublished.path if unpublished else None)

@@ -8,20 +8,33 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from typing import Any
 
 from functions.adapters.store.databases.database import Database, Document, Query, Where
+from functions.adapters.store.databases.sqlite_queries import fits
 from functions.adapters.store.documents.common import Fields, check_schema
-from functions.adapters.store.documents.register import register_id
+from functions.adapters.store.documents.register import register_id, student_from_document
+from functions.adapters.store.documents.session import session_from_document
 from functions.adapters.store.documents.sheet_copy import people_from
 from functions.adapters.store.students import find_student
-from functions.domain.classes.sessions import CalendarState
+from functions.domain.classes.sessions import CalendarState, ClassSession
 from functions.domain.conferences.model import SyncState
 from functions.domain.marking.addresses import mailbox
+from functions.domain.marking.shares import MonthOfStudent
 from functions.ports.views import AttendanceFilter, Page, Paging, SessionFilter, Troubles
 
 _ATTENDANCE_ORDER = ("session_start", "attendee_id")
+
+_SEARCHED = ("external_id", "class_id", "teacher_emails", "state")
+"""What changed class meetings are searched by, one field at a time: the first of those that are wanted, as it leaves
+the fewest."""
+
+_LONGEST_MONTH, _ZONES = timedelta(days=31), timedelta(days=1)
+"""A class meeting of a month lies between these, whatever its time zone."""
+
+_MOST_READS = 10
+"""How many times a page of changed class meetings reads as many documents as it may have."""
 
 
 class DocumentViews:
@@ -62,6 +75,8 @@ class DocumentViews:
         if wanted.teacher_email is not None:
             where.append(Where("teacher_emails", "contains", mailbox(wanted.teacher_email)))
         where += _between(wanted.since, wanted.until)
+        if wanted.updated_since is not None:
+            return await self._changed(wanted.updated_since, where, paging)
         return await self._page(Query("sessions", tuple(where), order=("session_start", "session_id")), paging)
 
     async def attendances(self, wanted: AttendanceFilter, paging: Paging) -> Page:
@@ -78,13 +93,26 @@ class DocumentViews:
 
     async def register(self, class_id: str, month: str) -> Mapping[str, Any] | None:
         """See the port."""
-        document = await self._database.get(f"registers/{register_id(class_id, month)}")
+        return await self._register(class_id, month)
+
+    async def month_of_class(
+        self, class_id: str, month: str
+    ) -> tuple[tuple[MonthOfStudent, ...], tuple[ClassSession, ...]]:
+        """See the port."""
+        where = (Where("class_ids", "contains", class_id), *_between(*_around(month)))
+        found = await self._database.find(Query("sessions", where, order=("session_start", "session_id")))
+        register = await self._register(class_id, month, at=found.read_at) or {}
+        students = tuple(map(student_from_document, register.get("students", {}).values()))
+        return students, tuple(session_from_document(document.fields) for document in found.documents)
+
+    async def _register(self, class_id: str, month: str, *, at: datetime | None = None) -> Fields | None:
+        document = await self._database.get(f"registers/{register_id(class_id, month)}", at=at)
         if document is None:
             return None
         fields = _checked(document)
         students = dict(fields.get("students", {}))
         if fields.get("parts"):
-            for part in await self._database.children(f"{document.path}/parts", at=document.seen_at):
+            for part in await self._database.children(f"{document.path}/parts", at=at or document.seen_at):
                 students.update(_checked(part).get("students", {}))
         return {**fields, "students": students}
 
@@ -150,6 +178,38 @@ class DocumentViews:
         found = await self._database.find(replace(query, limit=paging.size, after=paging.after, at=paging.read_at))
         return Page(tuple(map(_checked, found.documents)), found.read_at, _position(found.next_after))
 
+    async def _changed(self, since: datetime, where: Sequence[Where], paging: Paging) -> Page:
+        """Class meetings in the order of their last change.
+
+        Firestore finds them by one of the conditions, the others are checked here: an index for every combination
+        would make each class meeting's document more expensive to write, and the changes since a poll are few.
+        """
+        by_field = {condition.field: condition for condition in where if condition.field in _SEARCHED}
+        searched = next((by_field[name] for name in _SEARCHED if name in by_field), None)
+        others = [condition for condition in where if condition is not searched]
+        first = (searched,) if searched else ()
+        query = Query(
+            "sessions",
+            (*first, Where("updated_at", ">=", since)),
+            order=("updated_at",),
+            after=paging.after,
+            limit=paging.size,
+            at=paging.read_at,
+        )
+        page: list[Document] = []
+        for read in range(1, _MOST_READS + 1):
+            found = await self._database.find(query)
+            wanted = [document for document in found.documents if all(fits(document, other) for other in others)]
+            room = paging.size - len(page)
+            page += wanted[:room]
+            after = _position(found.next_after)
+            if len(wanted) > room or (len(page) == paging.size and after is not None):
+                after = (page[-1].fields["updated_at"], page[-1].path)
+            if len(page) == paging.size or after is None or read == _MOST_READS:
+                break
+            query = replace(query, after=after, at=found.read_at)
+        return Page(tuple(map(_checked, page)), found.read_at, after)
+
     async def _merged(self, queries: Sequence[Query], paging: Paging, wanted: Callable[[Fields], bool]) -> Page:
         """What fits any of the queries, which have the same order, once, as far as it is wanted."""
         page: list[Document] = []
@@ -178,6 +238,13 @@ class DocumentViews:
 def _between(since: datetime | None, until: datetime | None) -> list[Where]:
     bounds = ((">=", since), ("<", until))
     return [Where("session_start", op, moment) for op, moment in bounds if moment is not None]  # type: ignore[arg-type] # one of the two
+
+
+def _around(month: str) -> tuple[datetime, datetime]:
+    """Two moments between which a month lies in every time zone; none is before the first year or after the last."""
+    year, number = (int(part) for part in month.split("-"))
+    first = datetime(min(max(year, MINYEAR + 1), MAXYEAR - 1), number, 1, tzinfo=UTC)
+    return first - _ZONES, first + _LONGEST_MONTH + _ZONES
 
 
 def _place(document: Document) -> tuple[datetime, str, str]:

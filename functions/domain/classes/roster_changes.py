@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functions.domain.classes.roster import Assignment, Correction, Decision, Override, RosterEntry
 from functions.domain.classes.sessions import Person
 from functions.domain.marking.addresses import mailbox
-from functions.domain.marking.attendance import attendee_id
+from functions.domain.marking.people import attendee_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,33 +6,35 @@ from typing import Any, cast
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.utils import get_openapi
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.routing import Match
+from starlette.routing import BaseRoute, Match
 
 from functions.domain.errors import AttendanceError
 from functions.entrypoints.api import problems
+from functions.entrypoints.api.description import TITLE, VERSION, description_of
 from functions.entrypoints.api.routes import attendance, corrections, operators, schedule, sessions
-from functions.entrypoints.api.schemas.answers import problem_schemas
-from functions.entrypoints.api.schemas.meanings import describe
 from functions.wiring import App
 
 _ROUTERS = (schedule, sessions, attendance, corrections, operators)
 
 
+def all_routes() -> list[BaseRoute]:
+    """Every call of the API."""
+    return [route for module in _ROUTERS for route in module.router.routes]
+
+
 def application(app: App) -> FastAPI:
     """The routes, working with this application. Nothing of the web framework's own is left to be seen."""
     api = FastAPI(
-        title="Meet Attendance",
-        version="1",
-        summary="Who was in a Google Meet class, from when to when.",
+        title=TITLE,
+        version=VERSION,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # a redirect would repeat the path, and nobody types these by hand
-        routes=[route for module in _ROUTERS for route in module.router.routes],
+        routes=all_routes(),
         exception_handlers={
             AttendanceError: _attendance_error,
             RequestValidationError: _invalid,
@@ -90,22 +92,6 @@ def _methods(request: Request) -> set[str]:
 
 
 def _openapi(api: FastAPI) -> dict[str, Any]:
-    """The description of all calls, with errors as they really are."""
     if api.openapi_schema is None:
-        described = get_openapi(title=api.title, version=api.version, summary=api.summary, routes=api.routes)
-        schemas = described["components"]["schemas"]
-        for unused in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(unused, None)
-        schemas.update(problem_schemas())
-        described["components"]["securitySchemes"] = {
-            "token": {
-                "type": "http",
-                "scheme": "bearer",
-                "description": "A Google-signed ID token for this service, which Cloud Run verifies. Its e-mail is "
-                "the caller; API_CALLERS says in which role.",
-            }
-        }
-        described["security"] = [{"token": []}]
-        describe(described)
-        api.openapi_schema = described
+        api.openapi_schema = description_of(api.routes)
     return api.openapi_schema

@@ -208,7 +208,7 @@ def invalid(errors: Sequence[Any], *, body: object = None, query: object = None)
     """The request cannot be used, for these reasons of pydantic's.
 
     Args:
-        errors: As pydantic tells them.
+        errors: As pydantic gives them.
         body: What the body should have been, a model.
         query: Likewise the query.
     """
@@ -217,12 +217,13 @@ def invalid(errors: Sequence[Any], *, body: object = None, query: object = None)
 
 
 def _in_one_line(errors: Sequence[FieldError]) -> str:
-    """What is wrong, by its first field."""
+    """What is wrong, by a field that another name was used for, else by the first one."""
     if not errors:
         return "The request is not valid."
+    shown = next((error for error in errors if error.reason.endswith("?")), errors[0])
     more = f" (and {len(errors) - 1} more in errors)" if len(errors) > 1 else ""
-    text = f"{errors[0].field} {errors[0].reason}{more}"
-    return text if text.endswith("?") else f"{text}."
+    text = f"{shown.field} {shown.reason}"
+    return f"{text}{more}" if text.endswith("?") else f"{text}{more}."
 
 
 def _field_errors(errors: Iterable[Any], models: Mapping[str, object]) -> Iterator[FieldError]:

@@ -10,7 +10,7 @@ from functions.domain.errors import Permanent
 from functions.entrypoints.messages.envelope import unwrap
 from functions.ports.messages import Parked
 from functions.services.operations.parking import restored
-from functions.services.sync.reading import Request
+from functions.services.sync.meet.gathered import Request
 
 
 def concern_of(parked: Parked) -> Request | str | None:

@@ -20,7 +20,8 @@ from functions.ports.messages import Job
 from functions.services.operations.parking import PASSED, settle
 from functions.services.operations.run_job import run_job
 from functions.services.operations.survey import survey
-from functions.services.sync.conference import Recorded, SessionSynced
+from functions.services.sync.conference import Recorded
+from functions.services.sync.session import SessionSynced
 from functions.services.teachers.keep_subscriptions import Kept
 from functions.wiring import App
 
@@ -72,7 +73,7 @@ async def process(message: Message, app: App) -> SyncError | None:
 
 
 async def _survey(app: App) -> None:
-    """Tell how the system stands; that this fails must not keep anything from being done."""
+    """Log the state of the system; a failure here must not keep anything from being done."""
     try:
         report_survey(await survey(views=app.views, now=app.deps.clock(), limit=SURVEYED))
     except AttendanceError as error:

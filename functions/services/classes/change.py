@@ -21,7 +21,8 @@ from functions.services.classes.schedule import LONGEST, require_near, with_clas
 from functions.services.corrections.follow_students import Unapplied, follow_students
 from functions.services.deps import Deps
 from functions.services.stored import required_session
-from functions.services.sync.marking import mark, place, rearrange
+from functions.services.sync.marking import mark
+from functions.services.sync.placing import place, rearrange
 from functions.services.teachers.impersonation import require_allowed
 from functions.services.teachers.organizers import track
 
@@ -83,7 +84,7 @@ async def change_class(
                 unapplied += followed.unapplied
         await mark(work, touched, rules=deps.rules, now=now, changed=changed)
         references = {"session_id": session_id, "sessions": str(len(changed))}
-        work.note(AuditEntry(entry_id, None, caller.email, "class.changed", references, {}))
+        work.note(AuditEntry(entry_id, None, caller.email, "class.changed", references))
         return tuple(changed), tuple(unapplied)
 
     (changed_ids, unapplied), _ = await deps.store.transact(decide)
@@ -126,7 +127,7 @@ async def cancel_class(
             touched |= await rearrange(work, room, now=now)
         await mark(work, touched, rules=deps.rules, now=now, changed=changed)
         references = {"session_id": session_id, "sessions": str(len(changed))}
-        work.note(AuditEntry(entry_id, None, caller.email, "class.cancelled", references, {}))
+        work.note(AuditEntry(entry_id, None, caller.email, "class.cancelled", references))
         return tuple(changed)
 
     changed_ids, _ = await deps.store.transact(decide)
@@ -198,7 +199,7 @@ def _changed(
         tracking=tracking[0] if tracking else plan.tracking,
         tracking_hint=tracking[1] if tracking else plan.tracking_hint,
     )
-    # What was looked at for another time is no evidence for this one.
+    # What was looked at for another time proves nothing for this one.
     progress = session.progress if after == scheduled else Progress()
     return dataclasses.replace(session, plan=plan, progress=progress)
 

@@ -51,7 +51,8 @@ from functions.services.classes.new_class import NewClass, fingerprint_of, is_sa
 from functions.services.corrections.follow_students import Unapplied, follow_students
 from functions.services.deps import Deps
 from functions.services.stored import account_with
-from functions.services.sync.marking import mark, rearrange
+from functions.services.sync.marking import mark
+from functions.services.sync.placing import rearrange
 from functions.services.teachers.impersonation import require_allowed
 from functions.services.teachers.organizers import track
 
@@ -64,7 +65,7 @@ MOST_ROSTER_BYTES = 6_000_000
 """Of the rosters of all classes of a series, which are stored in one commit of 10 MiB at most."""
 
 _ENTRY_BYTES = 20
-"""What a field of a roster entry takes beside its value, generously."""
+"""What a field of a roster entry takes in addition to its value, generously."""
 
 EVENT_DELETED = (
     "The event was deleted from Calendar when the class was cancelled. Invite people to the Meet link by hand, or "
@@ -256,7 +257,7 @@ async def _store(
             work.put_answered(Answered(key, request.fingerprint, request.session_ids, now + REMEMBERED))
         references = {"session_id": request.session_ids[0], "sessions": str(len(sessions))}
         what = "class.restored" if before.cancelled else "class.scheduled"
-        work.note(AuditEntry(entry_id, None, request.caller.email, what, references, {}))
+        work.note(AuditEntry(entry_id, None, request.caller.email, what, references))
         return Scheduling(request.session_ids, created=not before.cancelled, unapplied=unapplied)
 
     scheduled, _ = await deps.store.transact(decide)
@@ -277,7 +278,7 @@ async def _follow_students(
 def _entry(
     new: NewClass, old: ClassSession | None, event_id: str | None, scheduled: Interval, *, now: datetime
 ) -> CalendarEntry | None:
-    """Where a class meeting stands in Calendar once it is stored."""
+    """The Calendar entry of a class meeting once it is stored."""
     if event_id:
         occurrence = scheduled.start if new.recurrence else None
         return CalendarEntry(event_id, new.teacher_email, occurrence=occurrence, due_at=now + FIRST_PAUSE)

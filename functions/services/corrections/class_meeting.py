@@ -19,7 +19,7 @@ from functions.services.corrections.follow_students import Unapplied, follow_stu
 from functions.services.deps import Deps
 from functions.services.stored import required_session
 from functions.services.sync.identities import resolve_identities
-from functions.services.sync.marking import place, rearrange
+from functions.services.sync.placing import place, rearrange
 
 
 async def attach_record(
@@ -126,7 +126,7 @@ async def set_roster(
         The corrections that apply to nobody on the roster now.
 
     Raises:
-        InvalidRequest: A student stands there twice.
+        InvalidRequest: A student is listed twice.
         NotFound, PreconditionFailed: Nothing was changed.
     """
     checked = checked_roster(students)
@@ -160,7 +160,7 @@ async def set_class_roster(
         Ids of the class meetings, and the corrections in them that apply to nobody on their rosters now.
 
     Raises:
-        InvalidRequest: A student stands there twice.
+        InvalidRequest: A student is listed twice.
         NotFound: The class has no such meeting.
     """
     checked = checked_roster(students)

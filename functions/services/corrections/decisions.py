@@ -14,7 +14,7 @@ from functions.domain.classes.calendar import to_follow
 from functions.domain.classes.roster import Decision, RosterEntry
 from functions.domain.classes.sessions import AuditEntry, Caller, ClassSession, Remark
 from functions.domain.etag import require_match
-from functions.domain.marking.attendance import attendee_id as attendee_id_of
+from functions.domain.marking.people import attendee_id as attendee_id_of
 from functions.ports.store import Reader, Work
 from functions.services.deps import Deps
 from functions.services.stored import required_session
@@ -55,7 +55,7 @@ async def carry_out(
 ) -> tuple[str, ...]:
     """Apply a decision about a class meeting, with its marks and its audit entry in one commit.
 
-    In the same commit stands what is still to be marked elsewhere, so that nothing after the commit can lose it.
+    The same commit stores what is still to be marked elsewhere, so that nothing after the commit can lose it.
     """
     entry_id = uuid.uuid4().hex
     decision = Decision(by, caller.email, deps.clock())
@@ -69,7 +69,7 @@ async def carry_out(
             planned = to_follow(session, changed.session, now=now)
             await mark(work, changed.touched, rules=deps.rules, now=now, changed={session_id: planned})
             references = {"session_id": session_id, **changed.references}
-            work.note(AuditEntry(entry_id, by, caller.email, what, references, {}))
+            work.note(AuditEntry(entry_id, by, caller.email, what, references))
         if changed.accounts:
             work.put_remark(Remark(entry_id, changed.accounts, session_id=session_id))
         return changed

@@ -8,7 +8,7 @@ from typing import TypeVar
 from functions.domain.classes.roster import Assignment, Decision, Remembered, RoomDevice, RosterEntry
 from functions.domain.classes.sessions import Attendance, AttendanceSheet, Caller, ClassSession, Person, Role
 from functions.domain.errors import AlreadyOnRoster, AttendeeNotFound, InvalidRequest, NotFound, SessionNotFound
-from functions.domain.marking.attendance import attendee_id as attendee_id_of
+from functions.domain.marking.people import attendee_id as attendee_id_of
 from functions.ports.store import Reader, Work
 from functions.services.corrections.decisions import DecisionEffect, carry_out, students_by_id
 from functions.services.deps import Deps
@@ -108,7 +108,7 @@ async def unassign(
 
     Args:
         session_id: The class meeting.
-        attendee_id: The guest's id, as it stands in `merged`; the student's id will do if only one guest is merged.
+        attendee_id: The guest's id, as `merged` has it; the student's id will do if only one guest is merged.
         by: Who decides, as the LMS says.
         caller: Who calls.
         if_match: The class meeting's entity tag as it was seen.

@@ -10,7 +10,7 @@ from functions.domain.classes import roster
 from functions.domain.classes.roster import Decision, Mark, RosterEntry
 from functions.domain.classes.sessions import Caller, ClassSession
 from functions.domain.errors import AttendeeNotFound, FieldError, InvalidRequest, NotFound
-from functions.domain.marking.attendance import attendee_id as attendee_id_of
+from functions.domain.marking.people import attendee_id as attendee_id_of
 from functions.ports.store import Work
 from functions.services.corrections.decisions import DecisionEffect, carry_out, students_by_id
 from functions.services.deps import Deps

@@ -14,7 +14,7 @@ from functions.domain.errors import AttendanceError
 from functions.services.deps import Deps
 from functions.services.operations.reconcile import unfinished
 from functions.services.sync.conference import sync_conference
-from functions.services.sync.reading import Request
+from functions.services.sync.meet.gathered import Request
 
 AT_ONCE = 4
 """How many conferences of one teacher are read at a time: one that waits for names holds up no other."""

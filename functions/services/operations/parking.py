@@ -14,7 +14,7 @@ from functions.domain.conferences.syncing import is_unfinished
 from functions.domain.errors import AttendanceError, ConferenceRecordGone, Undelivered, UnreadableMessage
 from functions.ports.messages import Job, Parked, ParkedEvent
 from functions.services.deps import Deps
-from functions.services.sync.reading import Request
+from functions.services.sync.meet.gathered import Request
 
 log = logging.getLogger(__name__)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -16,7 +17,7 @@ from functions.domain.classes.timetable import RETENTION, Room
 from functions.domain.conferences.model import Conference, ConferenceRecord, Organizer, SyncSource, is_reported
 from functions.domain.conferences.rereading import is_deferred
 from functions.domain.conferences.syncing import LONGEST_CALL, is_unfinished, read_again_at, waits_after_refusal
-from functions.domain.errors import NeedsOperator, NotFound, UnreadableMessage
+from functions.domain.errors import AttendanceError, NeedsOperator, NotFound, UnreadableMessage
 from functions.domain.intervals import Interval
 from functions.domain.marking.addresses import current_of
 from functions.ports.google import Listing
@@ -25,12 +26,12 @@ from functions.ports.store import DueRoom, Reader, Work
 from functions.services.classes.follow_calendar import JOB as FOLLOW
 from functions.services.deps import Deps
 from functions.services.operations.fan_out import Item, Pace, fan_out, moment_in
-from functions.services.sync.conference import SessionSynced, sync_session
 from functions.services.sync.mark_elsewhere import mark_all_elsewhere
+from functions.services.sync.session import SessionSynced, sync_session
 from functions.services.teachers.tracked import tracked_organizer
 
 LOOK_BACK = timedelta(days=1)
-"""How far before the last time conferences are looked at again: Meet may tell of their end late."""
+"""How far before the last time conferences are looked at again: Meet may report their end late."""
 
 LOADED_AT_ONCE = 25
 """How many stored conferences are looked at in one go: each may be a megabyte."""
@@ -52,6 +53,8 @@ JOB = "reconcile"
 
 _ROOM = " "
 """Parts the time at which a room was due from the room, in its place; no account holds it."""
+
+log = logging.getLogger(__name__)
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -93,6 +96,17 @@ async def sync_unless_tried(session_id: str, *, since: datetime | None, deps: De
         if progress and progress.tried_at and progress.tried_at >= since and not is_due:
             return None
     return await sync_session(session_id, source=SyncSource.RECONCILE, deps=deps)
+
+
+async def publish_changes(*, deps: Deps) -> None:
+    """Tell others of changes that they could not be told of; that this fails must not keep anything from being done."""
+    try:
+        published = await deps.store.publish_changes()
+    except AttendanceError as error:
+        log.warning("changes.not_published", extra={"reason": error.reason, "hint": error.hint})
+        return
+    if published:
+        log.info("changes.published", extra={"class_meetings": published})
 
 
 async def reconcile_all(*, after: str = "", deps: Deps) -> int:

@@ -15,8 +15,9 @@ from functions.services.deps import Deps
 from functions.services.operations import reconcile
 from functions.services.operations.fan_out import moment_in
 from functions.services.operations.parking import DEAD_LETTERS_JOB, park_dead_letters
-from functions.services.sync.conference import Recorded, SessionSynced, remark_session, sync_conference
-from functions.services.sync.reading import Request
+from functions.services.sync.conference import Recorded, sync_conference
+from functions.services.sync.meet.gathered import Request
+from functions.services.sync.session import SessionSynced, remark_session
 from functions.services.teachers import keep_subscriptions
 from functions.services.teachers.keep_subscriptions import Kept
 
@@ -78,6 +79,7 @@ async def _about_everybody(job: Job, deps: Deps) -> int:
         return await keep_subscriptions.keep_all(after=after, deps=deps)
     if not after:
         await deps.jobs.publish([Job(DEAD_LETTERS_JOB)])
+        await reconcile.publish_changes(deps=deps)
     return await reconcile.reconcile_all(after=after, deps=deps)
 
 

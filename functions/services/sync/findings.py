@@ -11,8 +11,9 @@ from functions.domain.conferences.model import Conference, Organizer, Reading, S
 from functions.ports.google import Listing
 from functions.ports.store import Work
 from functions.services.deps import Deps
-from functions.services.sync.marking import Attempt, mark, place, supersede
-from functions.services.sync.reading import Gathered, reach_of, users_in, with_listing
+from functions.services.sync.marking import Attempt, mark
+from functions.services.sync.meet.gathered import Gathered, reach_of, users_in, with_listing
+from functions.services.sync.placing import place, supersede
 
 
 async def settle_and_mark(

@@ -17,13 +17,13 @@ from functions.domain.conferences.model import Identity, IdentitySource, Organiz
 from functions.domain.conferences.syncing import is_over
 from functions.domain.errors import AttendanceError
 from functions.domain.marking.addresses import after_answers, current_of, has_changed, mailboxes
-from functions.domain.marking.attendance import conference_time
+from functions.domain.marking.evidence import conference_time
 from functions.ports.google import LookUp
 from functions.ports.store import Reader, Work
 from functions.services.deps import Deps
 from functions.services.sync.mark_elsewhere import mark_elsewhere
 from functions.services.sync.marking import accounts
-from functions.services.sync.reading import Gathered, users_in
+from functions.services.sync.meet.gathered import Gathered, users_in
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ def people_in(gathered: Gathered) -> set[str]:
 def _left_at(gathered: Gathered, *, now: datetime) -> datetime | None:
     """When the people of the latest class left it that is over, or when it was said who they are; None if none is.
 
-    As `functions.domain.marking.attendance.people_left_at`, where a call without an end counts as one that goes on.
+    As `functions.domain.marking.evidence.people_left_at`, where a call without an end counts as one that goes on.
     """
     calls: list[datetime | None] = []
     for conference in gathered.stored:

@@ -1,7 +1,7 @@
 """Handle a commit that the store always refuses, because it is too large.
 
 That it failed, and why, is stored by itself, in a second commit that is small: the conferences that were read without
-what Meet said of them, and the class meetings without their attendance, which stands as it was. Everything is tried
+what Meet said of them, and the class meetings without their attendance, which stays as it was. Everything is tried
 again at growing distances, as the next version of this system, or a class that was split, may fit.
 """
 
@@ -18,11 +18,12 @@ from functions.domain.conferences.model import Conference, Reading, SyncError, S
 from functions.domain.conferences.syncing import wait_after_refusal
 from functions.domain.errors import DocumentsRefused
 from functions.domain.intervals import Interval
-from functions.domain.marking.attendance import conference_time, unscheduled_session, unscheduled_session_id
+from functions.domain.marking.attendance import unscheduled_session, unscheduled_session_id
 from functions.domain.marking.certainty import after_refusal
+from functions.domain.marking.evidence import conference_time
 from functions.ports.store import Work
 from functions.services.deps import Deps
-from functions.services.sync.reading import Gathered, with_listing
+from functions.services.sync.meet.gathered import Gathered, with_listing
 
 log = logging.getLogger(__name__)
 

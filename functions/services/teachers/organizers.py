@@ -15,6 +15,7 @@ from functions.domain.errors import (
     NotFound,
     OrganizerUnknown,
     OutOfTime,
+    Retryable,
 )
 from functions.ports.store import Work
 from functions.services.deps import Deps
@@ -26,6 +27,11 @@ from functions.services.teachers.tracked import require_subscriptions, tracked_o
 
 TRACKING_TIME = 15.0
 """Seconds that a class's scheduling waits for its teacher to be tracked."""
+
+NOT_ENROLLED = (
+    "The teacher is not enrolled, and the system does not try again. Ask an administrator to enrol the teacher (POST "
+    "/api/organizers, or make enroll TEACHER=…). Until then marks come some time after the class's end."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +110,21 @@ async def track(email: str, *, caller: Caller, deps: Deps) -> tuple[Tracking, st
             tracked = await deps.store.organizer_with(email)
             if tracked is None or not is_active(tracked, deps):
                 tracked = (await enrol(email, caller=caller, deps=deps)).organizer
+    except Retryable as error:
+        return Tracking.FAILED, await _who_tries_again(error, email, deps)
     except AttendanceError as error:
         return Tracking.FAILED, error.hint or error.message
     except TimeoutError:
-        return Tracking.FAILED, OutOfTime("Google did not answer in time.").hint
+        return Tracking.FAILED, await _who_tries_again(OutOfTime("Google did not answer in time."), email, deps)
     return (Tracking.ACTIVE if is_active(tracked, deps) else Tracking.PENDING), None
+
+
+async def _who_tries_again(error: Retryable, email: str, deps: Deps) -> str:
+    """The hint of an error that may pass: scheduled jobs look after enrolled teachers alone."""
+    with contextlib.suppress(Retryable):
+        if await deps.store.organizer_with(email):
+            return error.hint
+    return error.hint.replace(Retryable.default_hint, NOT_ENROLLED)
 
 
 async def remove(user_id: str, *, caller: Caller, entry_id: str, deps: Deps) -> None:
@@ -134,7 +150,7 @@ async def remove(user_id: str, *, caller: Caller, entry_id: str, deps: Deps) -> 
     async def decide(work: Work) -> None:
         await work.organizer(user)
         work.drop_organizer(user)
-        work.note(AuditEntry(entry_id, None, caller.email, "organizer.removed", {"user": user}, {}))
+        work.note(AuditEntry(entry_id, None, caller.email, "organizer.removed", {"user": user}))
 
     await deps.store.transact(decide)
 

@@ -24,7 +24,7 @@ from functions.ports.clock import Clock
 from functions.ports.messages import Job
 from functions.services.operations.run_job import run_job
 from functions.services.sync.conference import sync_conference
-from functions.services.sync.reading import Request
+from functions.services.sync.meet.gathered import Request
 from functions.settings import Settings
 from infra.local.chaos.compare import Documents, differences, documents
 from infra.local.chaos.disturb import Day, break_everything, record_morning

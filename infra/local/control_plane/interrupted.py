@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from infra.local.control_plane import World, environment, make_certificate, serving
+from infra.local.control_plane.warm_gcloud import warm_gcloud
 
 _ROOT = Path(__file__).parents[3]
 _RUNS = 400
@@ -36,7 +37,7 @@ class NotFinished(RuntimeError):
 
 
 def deploy_in_steps(
-    world: World, certificate: Path, folder: Path, *, steps: Iterable[int], options: Sequence[str] = ()
+    world: World, certificate: Path, folder: Path, *, path: str, steps: Iterable[int], options: Sequence[str] = ()
 ) -> int:
     """Deploy, breaking off after so many changes each time, until a deployment ends by itself.
 
@@ -44,6 +45,7 @@ def deploy_in_steps(
         world: Where.
         certificate: What the stand-in shows.
         folder: For gcloud's own files.
+        path: Where programs are looked for.
         steps: How many changes each run may make.
         options: What the deployment is asked for.
 
@@ -52,7 +54,7 @@ def deploy_in_steps(
     """
     where = (f"PROJECT={world.project}", "REGION=europe-west1")
     with serving(world, certificate) as proxy:
-        variables = {**os.environ, **environment(proxy, certificate, folder), "DEPLOY_PAUSE_SECONDS": "0"}
+        variables = {**os.environ, **environment(proxy, certificate, folder), "DEPLOY_PAUSE_SECONDS": "0", "PATH": path}
         for run, changes in enumerate(itertools.islice(steps, _RUNS)):
             world.mutations_left = changes
             before = len(world.mutations)
@@ -103,19 +105,20 @@ def in_turns(steps: Sequence[int], lanes: int) -> list[list[int]]:
 def main() -> None:
     """See the module."""
     whole = World(settling=1)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, warm_gcloud() as programs:
         certificate = make_certificate(Path(folder))
+        path = f"{programs}:{os.environ['PATH']}"
 
         def broken_off(number: int, steps: Sequence[int]) -> tuple[int, int]:
             world = World(settling=1)
             # A run that continues may repeat changes, and so some are left in the end.
             endless = itertools.chain(steps, itertools.repeat(4))
-            times = deploy_in_steps(world, certificate, Path(folder) / str(number), steps=endless)
+            times = deploy_in_steps(world, certificate, Path(folder) / str(number), path=path, steps=endless)
             print(f"Deployment {number}: broken off {times} times, whole in the end.", flush=True)
             return times, len(world.mutations)
 
         try:
-            deploy_in_steps(whole, certificate, Path(folder), steps=[1_000_000])
+            deploy_in_steps(whole, certificate, Path(folder), path=path, steps=[1_000_000])
             lanes = in_turns(every_step([mutation.method for mutation in whole.mutations]), _LANES)
             print(f"{len(whole.mutations)} changes; {len(lanes)} deployments are broken off in turns …", flush=True)
             with ThreadPoolExecutor(len(lanes)) as pool:

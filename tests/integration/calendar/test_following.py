@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -193,7 +194,7 @@ async def test_while_calendar_does_not_answer_a_change_is_pending(lesson, single
     assert session["calendar"]["hint"] == Unavailable.default_hint
 
 
-async def test_what_calendar_will_never_take_is_told_and_not_tried_again_by_itself(lesson, single, app):
+async def test_what_calendar_will_never_take_is_reported_and_not_tried_again_by_itself(lesson, single, app):
     lesson.calendar.fail(RestFault("events.patch", 400, "invalid"))
     session = await lesson.change(single, subject="Physics")
     calls = len(lesson.calendar.calls)
@@ -341,15 +342,15 @@ async def test_a_room_that_its_teacher_booked_for_the_class_stays_booked(lesson,
     session_id = (made["sessions"][0] if recurrence else made)["session_id"]
     event_id = lesson.shown()[0].get("recurringEventId", lesson.shown()[0]["id"])
     event = lesson.calendar.calendars.get(MRS_TEACHER, event_id)
-    lab = {"email": "lab@resource.calendar.google.com", "resource": True, "responseStatus": "accepted"}
+    lab: dict[str, Any] = {"email": "lab@resource.calendar.google.com", "resource": True, "responseStatus": "accepted"}
     attendees = {"attendees": [*event["attendees"], lab]}
     lesson.calendar.calendars.patch(MRS_TEACHER, event_id, attendees, {}, None)
 
     await lesson.roster(session_id, ADA)
 
-    attendees = {one["email"]: one for one in lesson.shown()[0]["attendees"]}
-    assert attendees.keys() == {ADA, lab["email"]}
-    assert attendees[lab["email"]] == lab
+    invited: dict[str, Any] = {attendee["email"]: attendee for attendee in lesson.shown()[0]["attendees"]}
+    assert invited.keys() == {ADA, lab["email"]}
+    assert invited[lab["email"]] == lab
 
 
 @pytest.mark.parametrize("recurrence", [None, "FREQ=WEEKLY;COUNT=2"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -132,7 +133,7 @@ def asked_for(pupil, rostered, *, in_the_end):
 
 async def wrong_ones(api, meetings, everybody, *, in_the_end=False):
     """Every mark that differs from the truth, in documents, registers and histories."""
-    wrong = []
+    wrong: list[Any] = []
     for session_id, roster in meetings.items():
         found = {p["email"]: p for p in (await sheet(api, session_id))["attendance"] if p["role"] == "student"}
         assert found.keys() == roster.keys()

@@ -172,7 +172,7 @@ def tries_of_backoff(length):
 
 
 def tries(schedule):
-    """When the class was tried; a message that comes again after somebody tried since is no try."""
+    """When the class was tried; a message that comes again after a later try does not count."""
     return [moment for moment, job in schedule.topic.done if job.name in {"sync-session", "sync-conference"}]
 
 

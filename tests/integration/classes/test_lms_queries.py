@@ -6,6 +6,7 @@ import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ def queries(firestore_address, project, monkeypatch):
     [code] = [
         block for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL) if "# queries.py" in block
     ]
-    defined = {"__name__": "queries"}
+    defined: dict[str, Any] = {"__name__": "queries"}
     exec(code.replace("my-school", project), defined)  # noqa: S102 - our own page
 
     def ask(name, *arguments):

@@ -10,6 +10,7 @@ import base64
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -82,7 +83,7 @@ class Page:
             {"fieldFilter": {"field": {"fieldPath": field}, "op": op, "value": _value(value)}}
             for field, op, value in where
         ]
-        query = {"from": [{"collectionId": collection, "allDescendants": group}]}
+        query: dict[str, Any] = {"from": [{"collectionId": collection, "allDescendants": group}]}
         if filters:
             query["where"] = {"compositeFilter": {"op": "AND", "filters": filters}}
         url = f"{self._root}{'/' if parent else ''}{parent}:runQuery"

@@ -60,6 +60,13 @@ class Watched(SqliteDatabase):
         return chain
 
 
+class Listener:
+    """Hears of changes."""
+
+    async def publish(self, changes):
+        pass
+
+
 @pytest.fixture
 def watched(tmp_path):
     return Watched(tmp_path / "attendance.db")
@@ -79,7 +86,10 @@ def app(instance, google, workspace_events, watched, clock):
         workspace_events_api_endpoint=workspace_events.endpoint,
         api_callers="*=admin",
     )
-    store = DocumentAttendanceStore(watched, clock=clock, retention=None)
+    return with_store(app, DocumentAttendanceStore(watched, clock=clock, retention=None))
+
+
+def with_store(app, store):
     return dataclasses.replace(app, deps=dataclasses.replace(app.deps, store=store))
 
 
@@ -119,6 +129,17 @@ async def test_an_event_on_a_scheduled_class_of_known_people_waits_for_the_store
     trips = await hold((api, app, school, watched), "second", 0)
 
     assert len(trips) <= MOST, trips
+
+
+async def test_to_tell_others_of_a_change_adds_one_round_trip_after_the_commit(api, app, school, watched, clock):
+    app = with_store(app, DocumentAttendanceStore(watched, clock=clock, retention=None, listening=Listener()))
+    await hold((api, app, school, watched), "before", -DAY)
+    clock.turn(at(61) - clock())
+    await hold((api, app, school, watched), "first", 0)
+    trips = await hold((api, app, school, watched), "second", 0)
+
+    assert [trip.startswith("commit ['unpublished_changes/") for trip in trips[-2:]] == [False, True]
+    assert len(trips) <= MOST + 1, trips
 
 
 async def test_people_who_are_asked_for_again_after_a_class_add_two_round_trips_at_most(

@@ -1,5 +1,7 @@
 """What a commit costs is estimated as the gate before Firestore measures it, and refused before it is sent."""
 
+from typing import Any
+
 import pytest
 
 from functions.adapters.store.databases.database import COMMIT_TIME, Write
@@ -10,7 +12,7 @@ from infra.local.firestore_gate.indexes import Indexes
 from infra.local.firestore_gate.measure import measured
 from tests.builders import NINE
 
-DOCUMENTS = {
+DOCUMENTS: dict[str, Any] = {
     "sessions/s/attendance/a": {
         "attendee_id": "a",
         "class_id": "7b",

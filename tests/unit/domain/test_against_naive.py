@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, event, given, settings
@@ -23,15 +24,10 @@ from functions.domain.conferences.model import (
 )
 from functions.domain.intervals import Interval
 from functions.domain.marking.addresses import after_answers
-from functions.domain.marking.attendance import (
-    Evidence,
-    attendee_id,
-    conference_time,
-    sheet,
-    unscheduled_session,
-    whole_seconds,
-)
+from functions.domain.marking.attendance import sheet, unscheduled_session, whole_seconds
 from functions.domain.marking.certainty import after_attempt
+from functions.domain.marking.evidence import Evidence, conference_time
+from functions.domain.marking.people import attendee_id
 from tests.builders import (
     NINE,
     SECOND,
@@ -224,7 +220,7 @@ def worlds(draw):
         student = draw(st.sampled_from([("S1", None), (None, "s2@school.example"), ("gone", None)]))
         for user in ("users/13", "users/21"):
             before = people.get(user, Person(user))
-            people[user] = dataclasses.replace(before, student=Remembered(*student, "office", NINE))
+            people[user] = dataclasses.replace(before, student=Remembered(student[0], student[1], "office", NINE))
     late = 60 * 24 * 40
     ends = [minutes_at(one.end) for one in lessons]
     now = late if plain else draw(st.sampled_from([late, late, late, 0, 30, 60, *ends]))
@@ -232,7 +228,7 @@ def worlds(draw):
     return World(tuple(lessons), tuple(conferences), tuple(listed), people, at(now + draw(TICKS)), SETTLE, rooms)
 
 
-def computed(world):
+def computed(world: Any) -> Any:
     """What the code makes of it, in the shape of the naive results."""
     room = Room("spaces/room")
     for lesson in world.lessons:
@@ -273,12 +269,12 @@ def computed(world):
         )
         if lesson.listed_at:
             session = after_attempt(session, began_at=lesson.listed_at, listed=True, error=None, certain=True)
-        own = [stored[record] for record in records if record in stored]
+        read = [stored[record] for record in records if record in stored]
         missing = [record for record in records if record not in stored]
         evidence = Evidence(
-            conferences=own,
+            conferences=read,
             missing=missing,
-            unread_from=room.first_start([*(c.conference_record for c in own if c.sync.state == "failed"), *missing]),
+            unread_from=room.first_start([*(c.conference_record for c in read if c.sync.state == "failed"), *missing]),
             people=world.people,
             now=world.now,
             settle=world.settle,
@@ -331,11 +327,12 @@ def essence(made):
     }
 
 
-@pytest.mark.timeout(900)  # making a disagreement small takes Hypothesis up to 300 seconds, and it is told only then
+@pytest.mark.timeout(900)  # making a disagreement small takes Hypothesis up to 300 seconds, and reports it only then
 @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(worlds())
 def test_the_code_and_a_naive_reading_of_the_rules_agree(world):
-    naive, ours = results(world), computed(world)
+    naive: Any = results(world)
+    ours = computed(world)
 
     for session_id, expected in naive.items():
         event(f"state {expected['state']}")

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from functions.domain.classes.sessions import Role, SessionState
 from functions.domain.conferences.model import Kind, PhoneUser, SignedInUser, SyncState, clean_display_name
-from functions.domain.marking.attendance import Evidence, sheet, unscheduled_session, whole_seconds
+from functions.domain.marking.attendance import sheet, unscheduled_session, whole_seconds
+from functions.domain.marking.evidence import Evidence
 from tests.builders import RECORD, SETTLE, TEACHER, at, conference, guest, participant, snapshot, student
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, event, given, settings
@@ -36,7 +37,7 @@ from tests.unit.domain.test_against_naive import computed
 
 DEVICE = student(80, "Room 12")
 PEOPLE = EVERYBODY | {DEVICE.user: nobody(DEVICE.user)}
-WHO = [TEACHING, CO_TEACHING, ADA, BOB, CAT, guest("Somebody"), guest("Somebody else"), DEVICE]
+WHO: list[Any] = [TEACHING, CO_TEACHING, ADA, BOB, CAT, guest("Somebody"), guest("Somebody else"), DEVICE]
 FAVOUR = {"absent": 0, "partial": 1, "late": 2, "left_early": 2, "present": 3}
 LATE_ENOUGH = 60 * 24
 
@@ -150,7 +151,7 @@ def views(draw, world):
     )
 
 
-@pytest.mark.timeout(900)  # making a counterexample small takes Hypothesis up to 300 seconds, and it is told only then
+@pytest.mark.timeout(900)  # making a counterexample small takes Hypothesis up to 300 seconds, and reports it only then
 @settings(max_examples=examples(200), suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_no_student_fares_worse_by_a_part_of_the_data_than_by_all_of_it(data):
@@ -221,7 +222,7 @@ def marks_by(world, conferences):
     }
 
 
-@pytest.mark.timeout(900)  # making a counterexample small takes Hypothesis up to 300 seconds, and it is told only then
+@pytest.mark.timeout(900)  # making a counterexample small takes Hypothesis up to 300 seconds, and reports it only then
 @settings(max_examples=examples(100), suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_marks_do_not_depend_on_the_order_in_which_answers_and_calls_come(data):

@@ -63,7 +63,7 @@ def clock():
     def read():
         return now[0]
 
-    read.wait = lambda seconds: now.__setitem__(0, now[0] + seconds)
+    read.wait = lambda seconds: now.__setitem__(0, now[0] + seconds)  # type: ignore[attr-defined]
     return read
 
 
@@ -87,7 +87,9 @@ async def test_the_email_in_the_token_decides_whatever_its_case():
 
     assert await caller(("Authorization", lms)) == Caller("lms@school.example", CallerRole.LMS)
     assert await caller(("authorization", ops)) == Caller("ops@school.example", CallerRole.ADMIN)
-    assert await caller(("authorization", ops.replace("Bearer", "bearer"))) == Caller("ops@school.example", "admin")
+    assert await caller(("authorization", ops.replace("Bearer", "bearer"))) == Caller(
+        "ops@school.example", CallerRole.ADMIN
+    )
 
 
 @pytest.mark.parametrize("on_cloud_run", [True, False])
@@ -192,7 +194,7 @@ async def test_a_token_counts_only_with_an_email_that_is_verified(here, bad):
     ],
     ids=[f"header {number}" for number in range(14)],
 )
-async def test_what_is_no_token_is_refused(here, header, on_cloud_run):
+async def test_what_is_not_a_token_is_refused(here, header, on_cloud_run):
     with pytest.raises(TokenRefused):
         await caller(("Authorization", header), tokens=CheckedByCloudRun() if on_cloud_run else here)
 

@@ -31,6 +31,14 @@ def test_a_token_goes_on_where_the_page_ended_at_the_same_moment():
     assert (later.read_at, later.size) == (NOW, 10)
 
 
+def test_a_list_in_the_order_of_changes_goes_on_where_the_page_ended():
+    token = next_token(Page((), read_at=NOW, next_after=(START, "sessions/abc")), query=QUERY)
+
+    assert part(token).after == (START, "sessions/abc")
+    with pytest.raises(InvalidRequest):
+        part(token, updated_since=START)
+
+
 def test_the_last_page_has_no_token():
     assert next_token(Page((), read_at=NOW), query=QUERY) is None
 

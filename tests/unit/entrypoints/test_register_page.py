@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from functions.entrypoints.api.pages.register import register_page, share_in_percent
-from functions.entrypoints.api.schemas.answers import WholeRegister
+from functions.entrypoints.api.schemas.answers import Register
 from functions.entrypoints.api.tables.register import register_rows
 
 COUNTS = {"present": 1, "late": 0, "left_early": 0, "partial": 0, "absent": 1, "excused": 0, "unknown": 0}
@@ -15,7 +15,7 @@ def meeting(name, day, hour=8, **fields):
 
 
 def register(*sessions, students=()):
-    return WholeRegister.model_validate(
+    return Register.model_validate(
         {"class_id": "7b", "month": "2026-10", "sessions": sessions, "students": list(students)}
     )
 

@@ -12,7 +12,7 @@ from openpyxl import load_workbook
 
 from functions.domain.classes.roster import Mark
 from functions.entrypoints.api import pages
-from functions.entrypoints.api.schemas.answers import WholeRegister
+from functions.entrypoints.api.schemas.answers import Register
 from functions.entrypoints.api.tables.attendance import attendance_head, attendance_rows
 from functions.entrypoints.api.tables.cells import text_cell
 from functions.entrypoints.api.tables.register import register_rows
@@ -69,7 +69,7 @@ def register(*students, meetings=2):
             for n in range(1, meetings + 1)
         ],
     }
-    rows = register_rows(WholeRegister.model_validate(found), time_zone="Europe/Berlin")
+    rows = register_rows(Register.model_validate(found), time_zone="Europe/Berlin")
     return rows, opened(register_sheet(rows))
 
 
@@ -116,7 +116,7 @@ def test_names_of_any_script_come_back_to_the_letter():
     assert [cell(table, "display_name", row).value for row in range(2, 2 + len(names))] == names
 
 
-def test_half_a_character_is_no_error():
+def test_half_a_character_is_not_an_error():
     assert cell(attendance(person(display_name="\ud800")), "display_name").value == "?"
 
 

@@ -7,7 +7,7 @@ What is written of a conference, a class meeting and a register: `conference_wri
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,6 +23,7 @@ from functions.adapters.store.changes.sheet import (
     sheet_change,
     sheet_writes,
 )
+from functions.adapters.store.changes.telling import told_of
 from functions.adapters.store.databases.database import ABSENT, COMMIT_TIME, Write
 from functions.adapters.store.documents.attendance import correction_from_document, correction_id
 from functions.adapters.store.documents.common import SCHEMA_VERSION, Fields, expiry
@@ -62,7 +63,7 @@ from functions.ports.store import SheetChange
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What shall stand after a commit, whatever of it stands already.
+    """What is to be stored after a commit, however much of it is stored already.
 
     Attributes:
         conferences: By resource name.
@@ -108,6 +109,8 @@ class Commit:
         self._now = now
         self._retention = retention
         self._people: dict[str, Mapping[str, Fields]] = {}
+        self.told: list[Mapping[str, str | None]] = []
+        """What others are told of it once it is done; known once its writes are."""
 
     async def writes(self) -> tuple[list[Write], Mapping[str, SheetChange]]:
         """What differs, and what changes of the attendance of each class meeting that is wanted."""
@@ -122,6 +125,7 @@ class Commit:
             on_sheet = sheet_writes(sheet, corrections, stored=stored, retention=self._retention)
             changes[session_id] = sheet_change(session_id, on_sheet, stored)
             marks |= marks_changed(session_id, on_sheet, stored)
+            self._tell(session_id, on_sheet, stored)
             writes += on_sheet
             if on_sheet:
                 written[session_id] = sheet
@@ -129,7 +133,10 @@ class Commit:
             before = self._stored.known(session_path(session_id))
             writes += session_writes(session, stored=before, retention=self._retention)
         for session_id in self._wanted.dropped:
-            writes += drop_writes(self._stored_sheet(session_id))
+            stored = self._stored_sheet(session_id)
+            dropping = drop_writes(stored)
+            self._tell(session_id, dropping, stored)
+            writes += dropping
         on_sheets = bool(writes)
         writes += await self._register_writes(written)
         for conference in self._wanted.conferences.values():
@@ -148,6 +155,10 @@ class Commit:
             writes.append(Write(remark_path(remark.remark_id), document))
         writes += [Write(f"audit/{note.entry_id}", self._audit(note, marks)) for note in self._wanted.notes]
         return writes, changes
+
+    def _tell(self, session_id: str, writes: Sequence[Write], stored: StoredSheet) -> None:
+        if told := told_of(session_id, writes, stored):
+            self.told.append(told)
 
     async def _load_what_is_written(self) -> None:
         """Read whatever is to be replaced and was not read yet."""

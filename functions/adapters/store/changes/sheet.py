@@ -57,7 +57,7 @@ def sheet_writes(
     Args:
         sheet: As it shall stand.
         corrections: What people decided, by id of the document; None leaves it as it is.
-        stored: As it stands.
+        stored: What is stored now.
         retention: How long personal data is kept.
     """
     session = sheet.session
@@ -90,9 +90,11 @@ def sheet_writes(
 
 def session_writes(session: ClassSession, *, stored: Document | None, retention: timedelta | None) -> list[Write]:
     """The write of a class meeting's document alone: what it says of its attendance stays."""
-    before = stored.fields if stored else {"created_at": COMMIT_TIME, "sheet_parts": 0}
+    before = dict(stored.fields) if stored else {"created_at": COMMIT_TIME, "sheet_parts": 0}
+    updated_at = before.pop("updated_at", COMMIT_TIME)
     kept = {name: before[name] for name in ("created_at", "counts", "sheet_parts") if name in before}
-    fields = {**session_to_document(AttendanceSheet(session), retention=retention), **kept, "updated_at": COMMIT_TIME}
+    fields = {**session_to_document(AttendanceSheet(session), retention=retention), **kept}
+    fields["updated_at"] = updated_at if _visible(fields) == _visible(before) else COMMIT_TIME
     return [Write(session_path(session.session_id), fields, expecting=stored or ABSENT)]
 
 
@@ -110,18 +112,17 @@ def drop_writes(stored: StoredSheet) -> list[Write]:
 
 def sheet_change(session_id: str, writes: Sequence[Write], stored: StoredSheet) -> SheetChange:
     """What the writes change of a class meeting's attendance, by attendee id."""
-    people = list(_on_people(session_id, writes))
+    people = list(on_people(session_id, writes))
     return SheetChange(
         created=frozenset(name for name, w in people if w.fields and w.path not in stored.people),
         updated=frozenset(name for name, w in people if w.fields and w.path in stored.people),
-        deleted=frozenset(name for name, w in people if w.fields is None),
     )
 
 
 def marks_changed(session_id: str, writes: Sequence[Write], stored: StoredSheet) -> dict[str, dict[str, Any]]:
     """By attendee id, the mark before and after, where it changes."""
     marks = {}
-    for name, write in _on_people(session_id, writes):
+    for name, write in on_people(session_id, writes):
         was = stored.people[write.path]["mark"] if write.path in stored.people else None
         now = write.fields["mark"] if write.fields else None
         if was != now:
@@ -129,7 +130,7 @@ def marks_changed(session_id: str, writes: Sequence[Write], stored: StoredSheet)
     return marks
 
 
-def _on_people(session_id: str, writes: Sequence[Write]) -> Iterable[tuple[str, Write]]:
+def on_people(session_id: str, writes: Sequence[Write]) -> Iterable[tuple[str, Write]]:
     """The writes of attendance documents, each with its attendee id."""
     prefix = f"{attendance_path(session_id)}/"
     return ((write.path.removeprefix(prefix), write) for write in writes if write.path.startswith(prefix))

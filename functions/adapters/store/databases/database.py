@@ -162,7 +162,7 @@ class Database(Protocol):
     async def find(self, query: Query) -> QueryResult:
         """The documents that fit, as they stood at one moment."""
 
-    async def commit(self, writes: Sequence[Write], *, unchanged: Sequence[Document] = ()) -> None:
+    async def commit(self, writes: Sequence[Write], *, unchanged: Sequence[Document] = ()) -> datetime:
         """Do all writes at one moment, or none; StoreConflict if an expectation does not hold.
 
         A document that holds the same after it as before keeps its version.
@@ -170,6 +170,9 @@ class Database(Protocol):
         Args:
             writes: What to do.
             unchanged: Further documents that must still be as they were read, and stay so.
+
+        Returns:
+            The time of the commit: what COMMIT_TIME became.
         """
 
 

@@ -98,7 +98,7 @@ class FirestoreDatabase:
         documents, read_at = self._documents(answers, "document", at=query.at)
         return QueryResult.of(query, documents, read_at=read_at)
 
-    async def commit(self, writes: Sequence[Write], *, unchanged: Sequence[Document] = ()) -> None:
+    async def commit(self, writes: Sequence[Write], *, unchanged: Sequence[Document] = ()) -> datetime:
         """See `Database`.
 
         Firestore does one commit at one moment. A commit whose answer was lost is tried again and then
@@ -119,7 +119,8 @@ class FirestoreDatabase:
         if unchanged or any(isinstance(write.expecting, Document) for write in writes):
             conflicts += (gexc.FailedPrecondition, gexc.NotFound)
         with translated(conflicts=conflicts, refusals=REFUSALS), watched():
-            await api.commit(request, retry=_retry(), timeout=limit(_TIMEOUT), metadata=self._metadata())
+            answer = await api.commit(request, retry=_retry(), timeout=limit(_TIMEOUT), metadata=self._metadata())
+        return _committed_at(type(answer).pb(answer))
 
     async def _get(self, paths: Sequence[str], *, at: datetime | None) -> tuple[Sequence[Document], datetime]:
         api, database = self._api()
@@ -160,6 +161,17 @@ class FirestoreDatabase:
     def _metadata(self) -> Sequence[tuple[str, str]]:
         metadata: Sequence[tuple[str, str]] = self._client._rpc_metadata  # noqa: SLF001 - likewise
         return metadata
+
+
+def _committed_at(answer: Message) -> datetime:
+    """What the server's time became, which is the same in all documents of a commit; else when it was done.
+
+    https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1#servervalue
+    """
+    for result in answer.write_results:
+        for transformed in result.transform_results:
+            return decode_time(transformed.timestamp_value)
+    return decode_time(answer.commit_time)
 
 
 @contextmanager

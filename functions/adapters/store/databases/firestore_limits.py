@@ -4,7 +4,7 @@ Firestore counts both and answers "Transaction too big" without a number (the ex
 hold both together against the 10 MiB that a request may have. Sizes follow
 https://firebase.google.com/docs/firestore/storage-size, limits https://firebase.google.com/docs/firestore/quotas.
 
-Which indexes there are stands here once more, because a function does not carry `infra/firestore.indexes.json` with
+The indexes are listed here once more, because a function does not carry `infra/firestore.indexes.json` with
 it; a test holds both together.
 """
 
@@ -56,6 +56,7 @@ EXEMPT: Final = frozenset(
         "sheet",
         "snapshot",
         "spaces",
+        "unpublished_changes",
     }
 )
 """Collection groups of which Firestore indexes only what is named below."""
@@ -92,6 +93,7 @@ COMPOSITE: Final = (
         for number in range(len(_SEARCHED) + 1)
         for some in combinations(_SEARCHED, number)
     ),
+    *(Index("sessions", (field, "updated_at")) for field in _SEARCHED),
     *(Index("sessions", (field, *_IN_ORDER)) for field in ("class_ids[]", "series_id", "meeting_code")),
     Index("sessions", ("calendar.state", "session_start")),
     Index("sessions", ("teacher_email", "progress.error.at")),

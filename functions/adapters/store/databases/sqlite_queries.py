@@ -29,7 +29,7 @@ def answer(query: Query, documents: Iterable[Document]) -> list[Document]:
     fitting = [
         document
         for document in documents
-        if all(_fits(document, where) for where in query.where)
+        if all(fits(document, where) for where in query.where)
         and all(field_value(document.fields, name, _MISSING) is not _MISSING for name in query.sorting)
     ]
     keyed = sorted(
@@ -45,7 +45,8 @@ def answer(query: Query, documents: Iterable[Document]) -> list[Document]:
     return found if query.limit is None else found[: query.limit + 1]
 
 
-def _fits(document: Document, where: Where) -> bool:
+def fits(document: Document, where: Where) -> bool:
+    """Whether a condition holds for a document."""
     value, wanted = field_value(document.fields, where.field, _MISSING), sort_key(where.value)
     if value is _MISSING:
         return False

@@ -15,7 +15,8 @@ from functions.adapters.store.documents.common import SCHEMA_VERSION, Fields, ch
 from functions.domain.classes.roster import Assignment, Correction, Decision, Mark, Override, Remembered, RoomDevice
 from functions.domain.classes.sessions import Attendance, ClassSession
 from functions.domain.marking.addresses import searchable
-from functions.domain.marking.attendance import attendee_id, whole_seconds
+from functions.domain.marking.attendance import whole_seconds
+from functions.domain.marking.people import attendee_id
 
 
 def attendance_to_document(person: Attendance, session: ClassSession, *, retention: timedelta | None) -> Fields:

@@ -17,11 +17,9 @@ from functions.adapters.store.documents.common import SCHEMA_VERSION, Fields, ex
 from functions.domain.classes.roster import Mark
 from functions.domain.classes.sessions import Attendance, AttendanceSheet, Role, SessionState
 from functions.domain.marking.addresses import mailboxes
+from functions.domain.marking.shares import ATTENDED, MISSED, MonthOfStudent, share_of
 
 _NAMES = ("display_name", "email", "student_id", "user", "emails")
-
-_ATTENDED = (Mark.PRESENT, Mark.LATE, Mark.LEFT_EARLY)
-_MISSED = (Mark.PARTIAL, Mark.ABSENT)
 
 
 def register_id(class_id: str, month: str) -> str:
@@ -30,7 +28,7 @@ def register_id(class_id: str, month: str) -> str:
 
 
 def register_keys(sheet: AttendanceSheet) -> frozenset[str]:
-    """The registers that a class meeting stands in: one for each class that has students in it, and local month."""
+    """The registers that contain a class meeting: one for each class that has students in it, and local month."""
     session = sheet.session
     if session.state is SessionState.CANCELLED or not sheet.attendance:
         return frozenset()
@@ -159,9 +157,25 @@ def _student(said: Mapping[str, Mapping[str, Any]], order: Iterable[str]) -> Fie
 
 def _totals(marks: Iterable[str | None]) -> Fields:
     given = [mark for mark in marks if mark]
-    attended = sum(given.count(mark.value) for mark in _ATTENDED)
-    all_of_them = attended + sum(given.count(mark.value) for mark in _MISSED)
+    attended, missed = (sum(given.count(mark.value) for mark in kind) for kind in (ATTENDED, MISSED))
     return {
         "counts": {mark.value: given.count(mark.value) for mark in Mark},
-        "share": round(attended / all_of_them, 3) if all_of_them else None,
+        "share": share_of(attended, missed),
     }
+
+
+def student_from_document(fields: Mapping[str, Any]) -> MonthOfStudent:
+    """A student's row of a register."""
+    sayings = [fields, *fields["otherwise"].values()]
+    emails = {email for saying in sayings for email in (saying.get("email"), *(saying.get("emails") or ())) if email}
+    ids, users = ({saying[name] for saying in sayings if saying.get(name)} for name in ("student_id", "user"))
+    return MonthOfStudent(
+        student_id=fields["student_id"],
+        email=fields["email"],
+        display_name=fields["display_name"],
+        student_ids=frozenset(ids),
+        users=frozenset(users),
+        emails=mailboxes(emails),
+        marks={session_id: Mark(mark) if mark else None for session_id, mark in fields["marks"].items()},
+        share=fields["share"],
+    )

@@ -73,6 +73,10 @@ def _decoded(token: str, query: Mapping[str, object]) -> tuple[datetime, PagePos
                 and _PATH.fullmatch(path)
             ):
                 return _moment(read_at), (_moment(start), document_id, path)
+            case [str() as digest, int() as read_at, int() as changed_at, str() as path] if digest == _digest(
+                [read_at, changed_at, path], query
+            ) and _PATH.fullmatch(path):
+                return _moment(read_at), (_moment(changed_at), path)
     except (binascii.Error, ValueError, OverflowError, RecursionError):
         pass
     raise InvalidRequest.of(

@@ -8,14 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from functions.domain.classes.roster import Mark
 from functions.domain.classes.sessions import SessionState
+from functions.domain.marking.shares import ATTENDED, COUNTED
 from functions.entrypoints.api.pages.typed import isolated, seen, typed
 from functions.entrypoints.api.pages.wording import MARKS, MarkWords, counted, day_in_words
-from functions.entrypoints.api.schemas.answers import RegisterMeeting, RegisterStudent, WholeRegister
-
-_ATTENDED = {Mark.PRESENT, Mark.LATE, Mark.LEFT_EARLY}
-_COUNTED = {*_ATTENDED, Mark.PARTIAL, Mark.ABSENT}
+from functions.entrypoints.api.schemas.answers import Register, RegisterSession, RegisterStudent
 
 _NOT_EXPECTED = MarkWords("not-expected", "", "not expected", "")
 _NO_MARK = MarkWords("no-mark", "-", "no mark", "the class was not held, or its marks are switched off")
@@ -65,7 +62,7 @@ class RegisterPage:
     has_no_marks: bool
 
 
-def register_page(register: WholeRegister, *, time_zone: str) -> RegisterPage:
+def register_page(register: Register, *, time_zone: str) -> RegisterPage:
     """The page of a register.
 
     Args:
@@ -96,15 +93,15 @@ def month_in_words(month: str) -> str:
     return f"{calendar.month_name[int(number)]} {year}"
 
 
-def local_start(meeting: RegisterMeeting, time_zone: str) -> datetime:
+def local_start(meeting: RegisterSession, time_zone: str) -> datetime:
     """When a class meeting begins, on the clock where it is held."""
     return meeting.session_start.astimezone(ZoneInfo(meeting.time_zone or time_zone))
 
 
-def _meeting(meeting: RegisterMeeting, students: Iterable[RegisterStudent], time_zone: str) -> Meeting:
+def _meeting(meeting: RegisterSession, students: Iterable[RegisterStudent], time_zone: str) -> Meeting:
     start = local_start(meeting, time_zone)
     given = [student.marks.get(meeting.session_id) for student in students]
-    count = sum(mark in _COUNTED for mark in given)
+    count = sum(mark in COUNTED for mark in given)
     subject = isolated(meeting.subject)
     about = f", {subject}" if subject else ""
     remark = "not held" if meeting.state is SessionState.NOT_HELD else ""
@@ -114,12 +111,12 @@ def _meeting(meeting: RegisterMeeting, students: Iterable[RegisterStudent], time
         day=f"{start.day}",
         time=f"{start:%H:%M}",
         in_words=f"{start:%A} {day_in_words(start.date())}, {start:%H:%M}{about}{f', {remark}' if remark else ''}",
-        attended=f"{sum(mark in _ATTENDED for mark in given)} of {count}" if count else "",
+        attended=f"{sum(mark in ATTENDED for mark in given)} of {count}" if count else "",
         remark=remark,
     )
 
 
-def _student(student: RegisterStudent, meetings: Iterable[RegisterMeeting]) -> StudentRow:
+def _student(student: RegisterStudent, meetings: Iterable[RegisterSession]) -> StudentRow:
     student_id = seen(student.student_id)
     name = seen(student.display_name) or student.email or student_id or "Unknown student"
     return StudentRow(

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Path, Query, Response
 
 from functions.domain.errors import InvalidRequest
+from functions.domain.marking.shares import at_risk
 from functions.entrypoints.api.lists.name_order import by_letters
 from functions.entrypoints.api.lists.paging import next_token, paging
 from functions.entrypoints.api.routes.common import ClassId, TheApp, also_as, can_end_in, span_of
-from functions.entrypoints.api.schemas.answers import AttendanceList, Register, WholeRegister
+from functions.entrypoints.api.schemas.answers import AtRiskList, AttendanceList, Register
 from functions.entrypoints.api.schemas.fields import Student
-from functions.entrypoints.api.schemas.requests import MOST_OF_A_PAGE, AttendanceQuery, RegisterQuery, StudentQuery
+from functions.entrypoints.api.schemas.requests import (
+    MOST_OF_A_PAGE,
+    AtRiskQuery,
+    AttendanceQuery,
+    RegisterQuery,
+    StudentQuery,
+)
 from functions.entrypoints.api.tables.formats import file_of
 from functions.entrypoints.api.tables.gradebooks.answers import gradebook_of_register
 from functions.entrypoints.api.tables.register import register_rows
@@ -28,6 +37,7 @@ router = APIRouter(tags=["attendance"])
 
 @router.get(
     "/api/students/{student:path}/attendance",
+    operation_id="list_student_attendance",
     response_model=AttendanceList,
     responses={**can_end_in(404, 410), **also_as("text/csv", XLSX)},
 )
@@ -40,6 +50,7 @@ async def student_attendance(
 
 @router.get(
     "/api/classes/{class_id:path}/attendance",
+    operation_id="list_class_attendance",
     response_model=AttendanceList,
     responses={**can_end_in(404, 410), **also_as("text/csv", XLSX)},
 )
@@ -52,6 +63,7 @@ async def class_attendance(
 
 @router.get(
     "/api/classes/{class_id:path}/register",
+    operation_id="get_register",
     response_model=Register,
     responses={**can_end_in(404), **also_as("text/csv", XLSX, "text/html")},
 )
@@ -73,15 +85,43 @@ async def register(
             from functions.entrypoints.api.pages.register import register_page  # noqa: PLC0415
             from functions.entrypoints.api.pages.rendering import register_html  # noqa: PLC0415
 
-            return register_html(register_page(WholeRegister.model_validate(whole), time_zone=time_zone))
+            return register_html(register_page(Register.model_validate(whole), time_zone=time_zone))
         case "csv" | "xlsx":
-            rows = register_rows(WholeRegister.model_validate(whole), time_zone=time_zone)
+            rows = register_rows(Register.model_validate(whole), time_zone=time_zone)
             return await file_of(rows, query, sheet=register_sheet, name=f"register-{query.month}")
         case "moodle" | "grades":
-            shown = WholeRegister.model_validate(whole)
+            shown = Register.model_validate(whole)
             return await gradebook_of_register(shown, query, views=app.views, time_zone=time_zone)
         case "json":
             return whole
+
+
+@router.get(
+    "/api/classes/{class_id:path}/at-risk",
+    operation_id="list_students_at_risk",
+    response_model=AtRiskList,
+    responses=can_end_in(404),
+)
+async def students_at_risk(class_id: ClassId, query: Annotated[AtRiskQuery, Query()], app: TheApp) -> Mapping[str, Any]:
+    """Students of a class who attended too small a share of a month, and the best share that they can still reach."""
+    local_now = app.deps.clock().astimezone(ZoneInfo(app.deps.rules.time_zone))
+    month = query.month or f"{local_now:%Y-%m}"
+    students, sessions = await app.views.month_of_class(class_id, month)
+    found = at_risk(students, sessions, class_id=class_id, month=month, below=query.below)
+    return {
+        "class_id": class_id,
+        "month": month,
+        "students": [
+            {
+                "student_id": risk.student.student_id,
+                "email": risk.student.email,
+                "display_name": risk.student.display_name,
+                "share": risk.share,
+                "best_possible_share": risk.best_possible,
+            }
+            for risk in sorted(found, key=lambda risk: (risk.share, _by_name(dataclasses.asdict(risk.student))))
+        ],
+    }
 
 
 async def _list(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Annotated, Any
 
-from fastapi import Depends, Header, Path, Request, Response
+from fastapi import Depends, Header, Path, Query, Request, Response
 
 from functions.domain.classes.sessions import Caller, CallerRole
 from functions.domain.errors import AttendeeNotFound, InvalidRequest, NotFound, SessionNotFound
@@ -14,8 +16,9 @@ from functions.domain.etag import etag_of
 from functions.entrypoints.api.middleware import CALLER
 from functions.entrypoints.api.problems import MEDIA_TYPE, NotPermitted
 from functions.entrypoints.api.schemas.fields import DOCUMENT_ID, Line, moment_of
-from functions.entrypoints.api.schemas.requests import PagedQuery
+from functions.entrypoints.api.schemas.requests import NoQuery, PagedQuery
 from functions.entrypoints.api.tables.workbook import MEDIA_TYPE as XLSX
+from functions.services.deps import Deps
 from functions.wiring import App
 
 _ID = re.compile(DOCUMENT_ID)
@@ -74,6 +77,44 @@ UserId = Annotated[str, Depends(_user_id)]
 ClassId = Annotated[Line, Path()]
 IfMatch = Annotated[str | None, Header(description="Only if the class meeting still has one of these ETags.")]
 IfNoneMatch = Annotated[str | None, Header(description="An ETag that is known already.")]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeCall:
+    """A call that changes a class meeting: who calls, and which version of it they know."""
+
+    app: App
+    caller: Caller
+    if_match: str | None
+    response: Response
+
+    @property
+    def deps(self) -> Deps:
+        """What use cases need."""
+        return self.app.deps
+
+    async def answer(self, session_id: str) -> Mapping[str, Any]:
+        """The class meeting's document, its ETag set in the answer."""
+        session = await found_session(session_id, self.app)
+        self.response.headers["ETag"] = tag(session)
+        return session
+
+
+def _change_call(app: TheApp, caller: TheCaller, response: Response, if_match: IfMatch = None) -> ChangeCall:
+    return ChangeCall(app, caller, if_match, response)
+
+
+QueriedChange = Annotated[ChangeCall, Depends(_change_call)]
+"""A call that reads its own query."""
+
+
+def _plain_change(call: QueriedChange, _: Annotated[NoQuery, Query()]) -> ChangeCall:
+    return call
+
+
+Change = Annotated[ChangeCall, Depends(_plain_change)]
+"""A call that takes no query."""
+
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -88,7 +129,7 @@ IdempotencyKey = Annotated[
 
 
 async def found_session(session_id: str, app: App) -> Mapping[str, Any]:
-    """The class meeting's document; NotFound if there is none."""
+    """The class meeting's document; NotFound without one."""
     session = await app.views.session(session_id)
     if session is None:
         raise no_session()
@@ -113,13 +154,6 @@ def weak(etag: str) -> str:
     return f"W/{etag}"
 
 
-async def answer_session(session_id: str, app: App, response: Response) -> Mapping[str, Any]:
-    """The class meeting's document, its ETag set in the answer."""
-    session = await found_session(session_id, app)
-    response.headers["ETag"] = tag(session)
-    return session
-
-
 def unchanged(etag: str, if_none_match: str | None) -> bool:
     """Whether the caller has this version already: https://www.rfc-editor.org/rfc/rfc9110#name-if-none-match."""
     known = [one.strip().removeprefix("W/") for one in (if_none_match or "").split(",")]
@@ -137,15 +171,19 @@ def span_of(query: PagedQuery, app: App) -> dict[str, Any]:
     Raises:
         InvalidRequest: They are in no order, or out of reach.
     """
-    moments: dict[str, Any] = {}
-    for name, field, when in (("since", "from", query.since), ("until", "to", query.until)):
-        try:
-            moments[name] = moment_of(when, time_zone=app.deps.rules.time_zone)
-        except OverflowError:
-            raise InvalidRequest.of(field, "is out of range") from None
+    named = (("since", "from", query.since), ("until", "to", query.until))
+    moments: dict[str, Any] = {name: moment_in(field, when, app) for name, field, when in named}
     if query.since and query.until and moments["since"] >= moments["until"]:
         raise InvalidRequest.of("from", "should be before to")
     return moments
+
+
+def moment_in(field: str, when: datetime | date | None, app: App) -> datetime | None:
+    """A parameter of a query as a moment; InvalidRequest if it is out of reach."""
+    try:
+        return moment_of(when, time_zone=app.deps.rules.time_zone)
+    except OverflowError:
+        raise InvalidRequest.of(field, "is out of range") from None
 
 
 # --- For OpenAPI -------------------------------------------------------------------------------------------------

@@ -12,22 +12,23 @@ from functions.entrypoints.api.routes.common import (
     COMMAND,
     WITH_BODY,
     AttendeeId,
+    Change,
+    ChangeCall,
     ClassId,
     ConferenceRecordId,
-    IfMatch,
+    QueriedChange,
     SessionId,
     TheApp,
     TheCaller,
-    answer_session,
     can_end_in,
     found_session,
     tag,
 )
 from functions.entrypoints.api.schemas.answers import (
     AttendanceAnswer,
+    ChangedSessions,
     Overridden,
     SessionAnswer,
-    SessionIds,
     SessionWithRoster,
     UnappliedAnswer,
 )
@@ -54,7 +55,6 @@ from functions.services.corrections.class_meeting import (
 )
 from functions.services.corrections.guests import assign, mark_as_room, unassign
 from functions.services.corrections.marks import WantedMark, remove_override, set_overrides
-from functions.wiring import App
 
 router = APIRouter(tags=["corrections"])
 
@@ -65,84 +65,67 @@ _NOT_THERE: dict[int | str, dict[str, Any]] = {
 
 @router.put(
     "/api/sessions/{session_id}/attendance/{attendee_id}/override",
+    operation_id="set_override",
     response_model=AttendanceAnswer,
     responses={**can_end_in(*WITH_BODY, *COMMAND, etag=True), **_NOT_THERE},
 )
-async def override(  # noqa: PLR0917 - FastAPI passes by name
-    session_id: SessionId,
-    attendee_id: AttendeeId,
-    body: OverrideRequest,
-    app: TheApp,
-    caller: TheCaller,
-    response: Response,
-    _: Annotated[NoQuery, Query()],
-    if_match: IfMatch = None,
+async def override(
+    session_id: SessionId, attendee_id: AttendeeId, body: OverrideRequest, call: Change
 ) -> Mapping[str, Any] | Response:
     """Decide one person's mark."""
     wanted = WantedMark(student_id=None, email=None, attendee_id=attendee_id, status=body.status, reason=body.reason)
-    [decided] = await set_overrides(session_id, [wanted], by=body.by, caller=caller, if_match=if_match, deps=app.deps)
-    return await _answer_attendee(session_id, decided, app, response)
+    [decided] = await set_overrides(
+        session_id, [wanted], by=body.by, caller=call.caller, if_match=call.if_match, deps=call.deps
+    )
+    return await _answer_attendee(session_id, decided, call)
 
 
 @router.delete(
     "/api/sessions/{session_id}/attendance/{attendee_id}/override",
+    operation_id="remove_override",
     response_model=AttendanceAnswer,
     responses={**can_end_in(*COMMAND, etag=True), **_NOT_THERE},
 )
-async def leave_to_the_rules(  # noqa: PLR0917 - FastAPI passes by name
-    session_id: SessionId,
-    attendee_id: AttendeeId,
-    query: Annotated[ByQuery, Query()],
-    app: TheApp,
-    caller: TheCaller,
-    response: Response,
-    if_match: IfMatch = None,
+async def leave_to_the_rules(
+    session_id: SessionId, attendee_id: AttendeeId, query: Annotated[ByQuery, Query()], call: QueriedChange
 ) -> Mapping[str, Any] | Response:
     """Take a decided mark back: the rules decide again."""
-    await remove_override(session_id, attendee_id, by=query.by, caller=caller, if_match=if_match, deps=app.deps)
-    return await _answer_attendee(session_id, attendee_id, app, response)
+    await remove_override(
+        session_id, attendee_id, by=query.by, caller=call.caller, if_match=call.if_match, deps=call.deps
+    )
+    return await _answer_attendee(session_id, attendee_id, call)
 
 
 @router.put(
     "/api/sessions/{session_id}/overrides",
+    operation_id="set_overrides",
     response_model=Overridden,
     responses=can_end_in(*WITH_BODY, *COMMAND, etag=True),
 )
-async def override_many(  # noqa: PLR0917 - FastAPI passes by name
-    session_id: SessionId,
-    body: OverridesRequest,
-    app: TheApp,
-    caller: TheCaller,
-    response: Response,
-    _: Annotated[NoQuery, Query()],
-    if_match: IfMatch = None,
-) -> Mapping[str, Any]:
+async def override_many(session_id: SessionId, body: OverridesRequest, call: Change) -> Mapping[str, Any]:
     """Decide many students' marks, all or none; also before the class."""
     wanted = [_override(number, item) for number, item in enumerate(body.overrides)]
-    decided = await set_overrides(session_id, wanted, by=body.by, caller=caller, if_match=if_match, deps=app.deps)
-    session, people = await app.views.attendance(session_id) or (await found_session(session_id, app), ())
-    response.headers["ETag"] = tag(session)
+    decided = await set_overrides(
+        session_id, wanted, by=body.by, caller=call.caller, if_match=call.if_match, deps=call.deps
+    )
+    found = await call.app.views.attendance(session_id)
+    session, people = found or (await found_session(session_id, call.app), ())
+    call.response.headers["ETag"] = tag(session)
     theirs = set(decided)
     return {"attendee_ids": decided, "attendance": [one for one in people if one["attendee_id"] in theirs]}
 
 
 @router.post(
     "/api/sessions/{session_id}/attendance/{attendee_id}/assign",
+    operation_id="assign_guest",
     response_model=AttendanceAnswer,
     responses={**can_end_in(*WITH_BODY, *COMMAND, etag=True), **_NOT_THERE},
 )
-async def assign_guest(  # noqa: PLR0917 - FastAPI passes by name
-    session_id: SessionId,
-    attendee_id: AttendeeId,
-    body: AssignRequest,
-    app: TheApp,
-    caller: TheCaller,
-    response: Response,
-    _: Annotated[NoQuery, Query()],
-    if_match: IfMatch = None,
+async def assign_guest(
+    session_id: SessionId, attendee_id: AttendeeId, body: AssignRequest, call: Change
 ) -> Mapping[str, Any] | Response:
     """Say who a guest is: that student, nobody again, or a room device."""
-    who: dict[str, Any] = {"by": body.by, "caller": caller, "if_match": if_match, "deps": app.deps}
+    who: dict[str, Any] = {"by": body.by, "caller": call.caller, "if_match": call.if_match, "deps": call.deps}
     named = [name for name in ("email", "student_id", "kind") if getattr(body, name) is not None]
     result = attendee_id
     match named:
@@ -156,23 +139,16 @@ async def assign_guest(  # noqa: PLR0917 - FastAPI passes by name
             await unassign(session_id, attendee_id, **who)
         case _:
             raise InvalidRequest.of("email", "is required: send exactly one of email, student_id and kind")
-    return await _answer_attendee(session_id, result, app, response)
+    return await _answer_attendee(session_id, result, call)
 
 
 @router.post(
     "/api/sessions/{session_id}/conference-records",
+    operation_id="attach_conference_record",
     response_model=SessionAnswer,
     responses=can_end_in(*WITH_BODY, *COMMAND, etag=True),
 )
-async def attach(  # noqa: PLR0917 - FastAPI passes by name
-    session_id: SessionId,
-    body: RecordRequest,
-    app: TheApp,
-    caller: TheCaller,
-    response: Response,
-    _: Annotated[NoQuery, Query()],
-    if_match: IfMatch = None,
-) -> Mapping[str, Any]:
+async def attach(session_id: SessionId, body: RecordRequest, call: Change) -> Mapping[str, Any]:
     """Make a conference record part of a class meeting, whatever room it was held in."""
     if (body.conference_record is None) == (body.session_id is None):
         raise InvalidRequest.of(
@@ -183,57 +159,51 @@ async def attach(  # noqa: PLR0917 - FastAPI passes by name
         conference_record=body.conference_record,
         from_session_id=body.session_id,
         by=body.by,
-        caller=caller,
-        if_match=if_match,
-        deps=app.deps,
+        caller=call.caller,
+        if_match=call.if_match,
+        deps=call.deps,
     )
-    return await answer_session(session_id, app, response)
+    return await call.answer(session_id)
 
 
 @router.delete(
     "/api/sessions/{session_id}/conference-records/{conference_record_id:path}",
+    operation_id="detach_conference_record",
     response_model=SessionAnswer,
     responses=can_end_in(*COMMAND, etag=True),
 )
-async def detach(  # noqa: PLR0917 - FastAPI passes by name
+async def detach(
     session_id: SessionId,
     conference_record_id: ConferenceRecordId,
     query: Annotated[ByQuery, Query()],
-    app: TheApp,
-    caller: TheCaller,
-    response: Response,
-    if_match: IfMatch = None,
+    call: QueriedChange,
 ) -> Mapping[str, Any]:
     """Undo an attachment: the timetable decides again whose record it is."""
-    await detach_record(session_id, conference_record_id, by=query.by, caller=caller, if_match=if_match, deps=app.deps)
-    return await answer_session(session_id, app, response)
+    await detach_record(
+        session_id, conference_record_id, by=query.by, caller=call.caller, if_match=call.if_match, deps=call.deps
+    )
+    return await call.answer(session_id)
 
 
 @router.put(
     "/api/sessions/{session_id}/roster",
+    operation_id="set_roster",
     response_model=SessionWithRoster,
     responses=can_end_in(*WITH_BODY, *COMMAND, etag=True),
 )
-async def roster(  # noqa: PLR0917 - FastAPI passes by name
-    session_id: SessionId,
-    body: RosterRequest,
-    app: TheApp,
-    caller: TheCaller,
-    response: Response,
-    _: Annotated[NoQuery, Query()],
-    if_match: IfMatch = None,
-) -> Mapping[str, Any]:
+async def roster(session_id: SessionId, body: RosterRequest, call: Change) -> Mapping[str, Any]:
     """Say who is expected in a class meeting; marks are made again. Corrections follow their students."""
     unapplied = await set_roster(
-        session_id, roster_of(body.students), by=body.by, caller=caller, if_match=if_match, deps=app.deps
+        session_id, roster_of(body.students), by=body.by, caller=call.caller, if_match=call.if_match, deps=call.deps
     )
-    session = await answer_session(session_id, app, response)
+    session = await call.answer(session_id)
     return {**session, "unapplied_corrections": [UnappliedAnswer.of(one) for one in unapplied]}
 
 
 @router.put(
     "/api/classes/{class_id:path}/roster",
-    response_model=SessionIds,
+    operation_id="set_class_roster",
+    response_model=ChangedSessions,
     responses=can_end_in(*WITH_BODY, *COMMAND),
 )
 async def class_roster(
@@ -252,22 +222,15 @@ async def class_roster(
 
 @router.put(
     "/api/sessions/{session_id}/policy",
+    operation_id="set_policy",
     response_model=SessionAnswer,
     responses=can_end_in(*WITH_BODY, *COMMAND, etag=True),
 )
-async def policy(  # noqa: PLR0917 - FastAPI passes by name
-    session_id: SessionId,
-    body: PolicyRequest,
-    app: TheApp,
-    caller: TheCaller,
-    response: Response,
-    _: Annotated[NoQuery, Query()],
-    if_match: IfMatch = None,
-) -> Mapping[str, Any]:
+async def policy(session_id: SessionId, body: PolicyRequest, call: Change) -> Mapping[str, Any]:
     """Say how marks are made in a class meeting; they are made again."""
-    by = body.by or caller.email or caller.role.value
-    await set_policy(session_id, body.wanted, by=by, caller=caller, if_match=if_match, deps=app.deps)
-    return await answer_session(session_id, app, response)
+    by = body.by or call.caller.email or call.caller.role.value
+    await set_policy(session_id, body.wanted, by=by, caller=call.caller, if_match=call.if_match, deps=call.deps)
+    return await call.answer(session_id)
 
 
 def _override(number: int, item: OverrideItem) -> WantedMark:
@@ -284,10 +247,8 @@ def _override(number: int, item: OverrideItem) -> WantedMark:
     )
 
 
-async def _answer_attendee(
-    session_id: str, attendee_id: str, app: App, response: Response
-) -> Mapping[str, Any] | Response:
+async def _answer_attendee(session_id: str, attendee_id: str, call: ChangeCall) -> Mapping[str, Any] | Response:
     """The person's document, with the class meeting's ETag; no content where there is none."""
-    session = await answer_session(session_id, app, response)
-    person = await app.views.attendee(session_id, attendee_id)
+    session = await call.answer(session_id)
+    person = await call.app.views.attendee(session_id, attendee_id)
     return Response(status_code=204, headers={"ETag": tag(session)}) if person is None else person

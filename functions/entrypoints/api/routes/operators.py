@@ -20,6 +20,7 @@ router = APIRouter(tags=["operating"])
 
 @router.post(
     "/api/organizers",
+    operation_id="track_organizer",
     status_code=201,
     response_model=OrganizerAnswer,
     responses={
@@ -30,7 +31,7 @@ router = APIRouter(tags=["operating"])
 async def track(
     body: OrganizerRequest, app: TheApp, admin: AnAdmin, response: Response, _: Annotated[NoQuery, Query()]
 ) -> Mapping[str, Any]:
-    """Track a teacher: every conference of theirs is told by an event from now on."""
+    """Track a teacher: an event reports each of their conferences from now on."""
     enrolled = await enrol(body.email, caller=admin, deps=app.deps)
     if not enrolled.created:
         response.status_code = 200
@@ -40,19 +41,21 @@ async def track(
     return found
 
 
-@router.get("/api/organizers", response_model=OrganizerList, responses=can_end_in())
+@router.get("/api/organizers", operation_id="list_organizers", response_model=OrganizerList, responses=can_end_in())
 async def tracked(app: TheApp, _admin: AnAdmin, _: Annotated[NoQuery, Query()]) -> Mapping[str, Any]:
     """Every teacher who is tracked."""
     return {"organizers": await app.views.organizers()}
 
 
-@router.delete("/api/organizers/{user_id:path}", status_code=204, responses=can_end_in(*COMMAND))
+@router.delete(
+    "/api/organizers/{user_id:path}", operation_id="untrack_organizer", status_code=204, responses=can_end_in(*COMMAND)
+)
 async def untrack(user_id: UserId, app: TheApp, admin: AnAdmin, _: Annotated[NoQuery, Query()]) -> None:
     """Stop tracking a teacher; what is stored stays."""
     await remove(user_id, caller=admin, entry_id=uuid.uuid4().hex, deps=app.deps)
 
 
-@router.get("/api/status", response_model=Status, responses=can_end_in())
+@router.get("/api/status", operation_id="get_status", response_model=Status, responses=can_end_in())
 async def status(app: TheApp, _admin: AnAdmin, _: Annotated[NoQuery, Query()]) -> Status:
-    """How the system stands, and what may need a person, by ids."""
+    """The state of the system, and what may need a person, by ids."""
     return Status.of(await survey(views=app.views, now=app.deps.clock()))

@@ -14,11 +14,10 @@ from functions.entrypoints.api.routes.common import (
     COMMAND,
     WITH_BODY,
     IdempotencyKey,
-    IfMatch,
+    QueriedChange,
     SessionId,
     TheApp,
     TheCaller,
-    answer_session,
     can_end_in,
     no_session,
     tag,
@@ -39,9 +38,10 @@ CANCELLED_SINCE = (
 
 @router.post(
     "/api/schedule/class",
+    operation_id="schedule_class",
     status_code=201,
     response_model=Scheduled,
-    response_model_exclude_none=True,
+    response_model_exclude_unset=True,
     responses={
         **can_end_in(*WITH_BODY, *COMMAND),
         200: {
@@ -82,7 +82,8 @@ async def schedule(
         raise no_session()
     first = sessions[0]
     response.headers["ETag"] = tag(first)
-    return {
+    told = {
+        "status": "success",
         **_times(first),
         "space": first["space"],
         "tracking": first["tracking"],
@@ -92,21 +93,17 @@ async def schedule(
         "sessions": [_times(session) for session in sessions] if first["series_id"] else None,
         "unapplied_corrections": [UnappliedAnswer.of(one) for one in done.unapplied] or None,
     }
+    return {name: value for name, value in told.items() if value is not None}
 
 
 @router.patch(
     "/api/schedule/class/{session_id}",
+    operation_id="change_class",
     response_model=ChangedClass,
     responses=can_end_in(*WITH_BODY, *COMMAND, etag=True),
 )
-async def change(  # noqa: PLR0917 - FastAPI passes by name
-    session_id: SessionId,
-    body: ChangeRequest,
-    query: Annotated[ScopeQuery, Query()],
-    app: TheApp,
-    caller: TheCaller,
-    response: Response,
-    if_match: IfMatch = None,
+async def change(
+    session_id: SessionId, body: ChangeRequest, query: Annotated[ScopeQuery, Query()], call: QueriedChange
 ) -> Mapping[str, Any]:
     """Change a class's time, subject or teachers; the rest of its series too if asked."""
     if all(value is None for _, value in body):
@@ -123,35 +120,31 @@ async def change(  # noqa: PLR0917 - FastAPI passes by name
             else _others(body.teacher_email, body.co_teacher_emails),
         ),
         following=query.scope == "following",
-        caller=caller,
-        if_match=if_match,
-        deps=app.deps,
+        caller=call.caller,
+        if_match=call.if_match,
+        deps=call.deps,
     )
     return {
         "session_ids": changed,
-        "session": await answer_session(session_id, app, response),
+        "session": await call.answer(session_id),
         "unapplied_corrections": [UnappliedAnswer.of(one) for one in unapplied],
     }
 
 
 @router.delete(
     "/api/schedule/class/{session_id}",
+    operation_id="cancel_class",
     response_model=Changed,
     responses=can_end_in(*COMMAND, etag=True),
 )
-async def cancel(  # noqa: PLR0917 - FastAPI passes by name
-    session_id: SessionId,
-    query: Annotated[ScopeQuery, Query()],
-    app: TheApp,
-    caller: TheCaller,
-    response: Response,
-    if_match: IfMatch = None,
+async def cancel(
+    session_id: SessionId, query: Annotated[ScopeQuery, Query()], call: QueriedChange
 ) -> Mapping[str, Any]:
     """Cancel a class; the rest of its series too if asked."""
     changed = await cancel_class(
-        session_id, following=query.scope == "following", caller=caller, if_match=if_match, deps=app.deps
+        session_id, following=query.scope == "following", caller=call.caller, if_match=call.if_match, deps=call.deps
     )
-    return {"session_ids": changed, "session": await answer_session(session_id, app, response)}
+    return {"session_ids": changed, "session": await call.answer(session_id)}
 
 
 def _others(teacher: str | None, emails: list[str]) -> tuple[str, ...]:
@@ -169,4 +162,5 @@ def _times(session: Mapping[str, Any]) -> dict[str, Any]:
         "meeting_uri": session["meeting_uri"],
         "start_time": session["scheduled_start"],
         "end_time": session["scheduled_end"],
+        "time_zone": session["time_zone"],
     }

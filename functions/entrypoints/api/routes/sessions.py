@@ -17,6 +17,7 @@ from functions.entrypoints.api.routes.common import (
     also_as,
     can_end_in,
     found_session,
+    moment_in,
     no_session,
     not_modified,
     span_of,
@@ -32,8 +33,8 @@ from functions.entrypoints.api.tables.gradebooks.answers import gradebook_of_ses
 from functions.entrypoints.api.tables.workbook import MEDIA_TYPE as XLSX
 from functions.entrypoints.api.tables.workbook import attendance_sheet
 from functions.ports.views import SessionFilter
-from functions.services.sync.conference import sync_session
 from functions.services.sync.from_reports import sync_session_from_reports
+from functions.services.sync.session import sync_session
 
 router = APIRouter(tags=["sessions"])
 
@@ -48,15 +49,16 @@ REPORTS_NOTICE = (
 )
 
 
-@router.get("/api/sessions", response_model=SessionList, responses=can_end_in(410))
+@router.get("/api/sessions", operation_id="list_sessions", response_model=SessionList, responses=can_end_in(410))
 async def find_sessions(query: Annotated[SessionsQuery, Query()], app: TheApp) -> Mapping[str, Any]:
-    """Find class meetings, unscheduled ones too."""
+    """Find class meetings, unscheduled ones too: oldest first, or with `updated_since` by their last change."""
     wanted = {
         "teacher_email": query.teacher_email,
         "class_id": query.class_id,
         "external_id": query.external_id,
         "state": query.state.value if query.state else None,
         **span_of(query, app),
+        "updated_since": moment_in("updated_since", query.updated_since, app),
     }
     named = {"list": "sessions", **wanted}
     part = paging(query.page_token, size=query.page_size, query=named, now=app.deps.clock())
@@ -66,6 +68,7 @@ async def find_sessions(query: Annotated[SessionsQuery, Query()], app: TheApp) -
 
 @router.get(
     "/api/sessions/{session_id}",
+    operation_id="get_session",
     response_model=SessionAnswer,
     responses={**can_end_in(404, etag=True), **UNCHANGED},
 )
@@ -86,6 +89,7 @@ async def session(
 
 @router.get(
     "/api/sessions/{session_id}/attendance",
+    operation_id="get_session_attendance",
     response_model=SessionAttendance,
     responses={**can_end_in(404), **also_as("text/csv", XLSX, "text/html", etag=True), **UNCHANGED},
 )
@@ -126,6 +130,7 @@ async def session_attendance(
 
 @router.post(
     "/api/webhook/sessions/{session_id}/sync-participants",
+    operation_id="sync_participants",
     response_model=Synced,
     responses=can_end_in(404, 409, 502, etag=True),
 )

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from functions.domain.classes.roster import Mark, Override
 from functions.domain.classes.sessions import CalendarState, Role, SessionState, Tracking
@@ -18,9 +19,12 @@ from functions.services.operations.survey import Survey
 
 
 class Answer(BaseModel):
-    """A body of an answer; what a document holds beyond it is left out."""
+    """A body of an answer; what a document holds beyond it is left out.
 
-    model_config = ConfigDict(extra="ignore")
+    Every field is in every answer, null if there is no value, and the description says so.
+    """
+
+    model_config = ConfigDict(extra="ignore", json_schema_serialization_defaults_required=True)
 
 
 class SyncErrorAnswer(Answer):
@@ -66,7 +70,7 @@ class PolicyAnswer(Answer):
 
 
 class CountsAnswer(Answer):
-    """How many students have which mark; guests beside them."""
+    """How many students have which mark, and how many guests there were."""
 
     present: int = 0
     late: int = 0
@@ -80,7 +84,7 @@ class CountsAnswer(Answer):
 
 
 class CalendarAnswer(Answer):
-    """Where a class meeting stands in Calendar, and whether it is shown there as it is."""
+    """The event of a class meeting in Calendar, and whether it shows the class as it is."""
 
     event_id: str
     state: CalendarState
@@ -242,7 +246,9 @@ class RegisterSession(Answer):
 
     session_id: str
     session_start: datetime
+    time_zone: str | None = None
     subject: str | None = None
+    state: SessionState
 
 
 class Register(Answer):
@@ -254,17 +260,22 @@ class Register(Answer):
     sessions: list[RegisterSession]
 
 
-class RegisterMeeting(RegisterSession):
-    """A class meeting in a register, with what its page and its file show beside."""
+class AtRiskStudent(Answer):
+    """A student whose share of a month is too low."""
 
-    state: SessionState
-    time_zone: str | None = None
+    student_id: str | None = None
+    email: str | None = None
+    display_name: str | None = None
+    share: float
+    best_possible_share: float
 
 
-class WholeRegister(Register):
-    """A register as its page and its file need it."""
+class AtRiskList(Answer):
+    """Students of a class whose share of a month is too low, the lowest share first."""
 
-    sessions: list[RegisterMeeting]  # type: ignore[assignment] # each is one of those, and more
+    class_id: str
+    month: str
+    students: list[AtRiskStudent]
 
 
 # --- What commands answer ----------------------------------------------------------------------------------------
@@ -277,6 +288,7 @@ class Occurrence(Answer):
     state: SessionState
     start_time: datetime
     end_time: datetime
+    time_zone: str
     meeting_code: str | None = None
     meeting_uri: str | None = None
 
@@ -369,22 +381,28 @@ _ASSIGNMENT_UNAPPLIED = (
 
 
 class Scheduled(Answer):
-    """A class that is scheduled; of a series its first meeting, with all of them in `sessions`."""
+    """A class that is scheduled; of a series its first meeting, with all of them in `sessions`.
 
-    status: Literal["success"] = "success"
+    A field without a value is left out.
+    """
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
+
+    status: Literal["success"]
     session_id: str
     state: SessionState
-    meeting_code: str | None = None
-    meeting_uri: str | None = None
-    space: str | None = None
+    meeting_code: str | SkipJsonSchema[None] = None
+    meeting_uri: str | SkipJsonSchema[None] = None
+    space: str | SkipJsonSchema[None] = None
     start_time: datetime
     end_time: datetime
-    tracking: Tracking | None = None
-    hint: str | None = None
-    calendar: CalendarAnswer | None = None
-    series_id: str | None = None
-    sessions: list[Occurrence] | None = None
-    unapplied_corrections: list[UnappliedAnswer] | None = None
+    time_zone: str
+    tracking: Tracking | SkipJsonSchema[None] = None
+    hint: str | SkipJsonSchema[None] = None
+    calendar: CalendarAnswer | SkipJsonSchema[None] = None
+    series_id: str | SkipJsonSchema[None] = None
+    sessions: list[Occurrence] | SkipJsonSchema[None] = None
+    unapplied_corrections: list[UnappliedAnswer] | SkipJsonSchema[None] = None
 
 
 class Changed(Answer):
@@ -407,7 +425,7 @@ class SessionWithRoster(SessionAnswer):
     unapplied_corrections: list[UnappliedAnswer] = []
 
 
-class SessionIds(Answer):
+class ChangedSessions(Answer):
     """Which class meetings were changed."""
 
     status: Literal["success"] = "success"
@@ -463,7 +481,7 @@ class TroubleList(Answer):
 
 
 class Status(Answer):
-    """How the system stands, and what may need a person."""
+    """The state of the system, and what may need a person."""
 
     surveyed_at: datetime
     needs_a_person: bool
@@ -501,12 +519,16 @@ class ProblemDetails(BaseModel):
     status: int
     detail: str
     hint: str
-    cause: str | None = Field(None, description="Which cause it is, if one kind of problem has several causes.")
-    errors: list[FieldProblem] | None = None
-    session_id: str | None = None
+    cause: str | SkipJsonSchema[None] = Field(
+        None, description="Which cause it is, if one kind of problem has several causes."
+    )
+    errors: list[FieldProblem] | SkipJsonSchema[None] = None
+    session_id: str | SkipJsonSchema[None] = None
 
 
 def problem_schemas() -> dict[str, Any]:
     """The schemas of errors, as OpenAPI's components."""
     schema = ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
+    for optional in ("cause", "errors", "session_id"):
+        del schema["properties"][optional]["default"]  # it is left out, never null
     return {**schema.pop("$defs"), "ProblemDetails": schema}

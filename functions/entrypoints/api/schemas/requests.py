@@ -1,4 +1,4 @@
-"""Bodies and queries of requests: strict, so that a typing error is told and not passed over."""
+"""Bodies and queries of requests: strict, so that a typing error is reported and not ignored."""
 
 from __future__ import annotations
 
@@ -62,7 +62,10 @@ Bom = Annotated[
 Separator = Annotated[
     Literal[",", ";"],
     AfterValidator(_only_of_a_file),
-    Field(description="Only for CSV: the separator between cells. With ; shares have a decimal comma."),
+    Field(
+        description="Only for CSV: the separator between cells. With ; shares have a decimal comma.",
+        json_schema_extra={"x-enum-varnames": ["COMMA", "SEMICOLON"]},  # generated clients need names
+    ),
 ]
 MinutesOfRule = Annotated[float, Field(strict=True, ge=0, le=1440, allow_inf_nan=False)]
 
@@ -125,7 +128,7 @@ class ScheduleRequest(Body):
     """A class to be scheduled; exactly one of `student_emails` and `students` is needed."""
 
     teacher_email: Email
-    co_teacher_emails: Annotated[list[Email], Field(max_length=50)] | None = []
+    co_teacher_emails: Annotated[list[Email], Field(max_length=50)] | None = None
     student_emails: Annotated[list[Email], Field(max_length=MAX_STUDENTS)] | None = None
     students: Students | None = None
     subject: Line
@@ -137,14 +140,14 @@ class ScheduleRequest(Body):
     policy: PolicyBody | None = None
     time_zone: TimeZone | None = None
     recurrence: Recurrence | None = None
-    calendar: StrictBool | None = False
+    calendar: StrictBool | None = None
 
     @property
     def roster(self) -> tuple[RosterEntry, ...]:
         """Everybody who is expected.
 
         Raises:
-            InvalidRequest: It is not said once who is expected, or somebody stands there twice.
+            InvalidRequest: The students are given twice or not at all, or a student is listed twice.
         """
         if (self.students is None) == (self.student_emails is None):
             raise InvalidRequest.of("students", "is required: send exactly one of students and student_emails")
@@ -237,7 +240,7 @@ class OrganizerRequest(Body):
 
 
 def roster_of(students: list[StudentBody]) -> tuple[RosterEntry, ...]:
-    """Students in the domain's words; raises InvalidRequest if somebody stands there twice."""
+    """Students in the domain's words; raises InvalidRequest if a student is listed twice."""
     return checked_roster(student.entry for student in students)
 
 
@@ -281,6 +284,7 @@ class SessionsQuery(PagedQuery):
     class_id: Line | None = None
     state: SessionState | None = None
     external_id: Line | None = None
+    updated_since: MomentOrDay | None = None
 
 
 class AttendanceQuery(PagedQuery, FileQuery):
@@ -300,6 +304,13 @@ class RegisterQuery(FormatQuery):
 
     month: Month
     session_by: SessionBy = "start"
+
+
+class AtRiskQuery(NoQuery):
+    """Whose share is too low, and of which month: without one, the current month."""
+
+    below: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.8
+    month: Month | None = None
 
 
 class SyncQuery(NoQuery):

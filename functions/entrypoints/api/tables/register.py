@@ -8,13 +8,13 @@ from zoneinfo import ZoneInfo
 
 from functions.domain.classes.roster import Mark
 from functions.domain.classes.sessions import SessionState
-from functions.entrypoints.api.schemas.answers import RegisterMeeting, RegisterStudent, WholeRegister
+from functions.entrypoints.api.schemas.answers import Register, RegisterSession, RegisterStudent
 from functions.entrypoints.api.tables.cells import text_cell
 
 _WHO = ("class_id", "month", "time_zone", "display_name", "email", "student_id")
 
 
-def register_rows(register: WholeRegister, *, time_zone: str) -> list[list[str | int | float]]:
+def register_rows(register: Register, *, time_zone: str) -> list[list[str | int | float]]:
     """The head, then a row for each student.
 
     A class meeting's column is called by its local start with offset, and by its id too if another begins with it.
@@ -44,7 +44,7 @@ def register_rows(register: WholeRegister, *, time_zone: str) -> list[list[str |
     return [list(head), *rows]
 
 
-def _starts(meetings: Sequence[RegisterMeeting], time_zone: str) -> list[str]:
+def _starts(meetings: Sequence[RegisterSession], time_zone: str) -> list[str]:
     starts = [one.session_start.astimezone(ZoneInfo(one.time_zone or time_zone)).isoformat() for one in meetings]
     often = Counter(starts)
     return [
@@ -53,7 +53,7 @@ def _starts(meetings: Sequence[RegisterMeeting], time_zone: str) -> list[str]:
     ]
 
 
-def _mark(student: RegisterStudent, meeting: RegisterMeeting) -> str:
+def _mark(student: RegisterStudent, meeting: RegisterSession) -> str:
     """The mark; of a class meeting that was not held its state; nothing for students who were not expected."""
     if meeting.session_id not in student.marks:
         return ""

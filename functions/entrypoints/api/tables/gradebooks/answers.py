@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from starlette.responses import Response
 
-from functions.entrypoints.api.schemas.answers import SessionAttendance, WholeRegister
+from functions.entrypoints.api.schemas.answers import Register, SessionAttendance
 from functions.entrypoints.api.schemas.gradebook import acronyms_of
 from functions.entrypoints.api.schemas.requests import FormatQuery, RegisterQuery
 from functions.entrypoints.api.tables.file import csv_file
@@ -31,9 +31,7 @@ def gradebook_of_session(shown: SessionAttendance, query: FormatQuery, *, etag: 
     return csv_file(rows, name=name, bom=query.bom, sep=query.sep, etag=etag)
 
 
-async def gradebook_of_register(
-    register: WholeRegister, query: RegisterQuery, *, views: Views, time_zone: str
-) -> Response:
+async def gradebook_of_register(register: Register, query: RegisterQuery, *, views: Views, time_zone: str) -> Response:
     """Marks of a month for Moodle, or grade rows.
 
     Raises:
@@ -55,7 +53,7 @@ async def gradebook_of_register(
 
 
 async def _session_names(
-    register: WholeRegister, query: RegisterQuery, *, views: Views, time_zone: str
+    register: Register, query: RegisterQuery, *, views: Views, time_zone: str
 ) -> Mapping[str, str | None]:
     if query.session_by == "start":
         return starts(register.sessions, time_zone)

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from functions.domain.classes.roster import Mark
 from functions.domain.classes.sessions import Role
-from functions.entrypoints.api.schemas.answers import AttendanceAnswer, WholeRegister
+from functions.domain.marking.shares import ATTENDED, COUNTED
+from functions.entrypoints.api.schemas.answers import AttendanceAnswer, Register
 from functions.entrypoints.api.tables.gradebooks.identifiers import By, identified
-
-_ATTENDED = {Mark.PRESENT, Mark.LATE, Mark.LEFT_EARLY}
-_MISSED = {Mark.PARTIAL, Mark.ABSENT}
 
 
 def grades_of_session(people: Iterable[AttendanceAnswer], *, by: By) -> list[list[str | float]]:
     """The head, then each student whose mark counts: 1 for a class meeting that was attended, else 0."""
-    counted = [person for person in people if person.role is Role.STUDENT and person.mark in _ATTENDED | _MISSED]
+    counted = [person for person in people if person.role is Role.STUDENT and person.mark in COUNTED]
     rows: list[list[str | float]] = [[by, "share"]]
-    rows += [[name, float(person.mark in _ATTENDED)] for name, person in identified(counted, by)]
+    rows += [[name, float(person.mark in ATTENDED)] for name, person in identified(counted, by)]
     return rows
 
 
-def grades_of_register(register: WholeRegister, *, by: By) -> list[list[str | float]]:
+def grades_of_register(register: Register, *, by: By) -> list[list[str | float]]:
     """The head, then each student who has a share of the month."""
     counted = [student for student in register.students if student.share is not None]
     rows: list[list[str | float]] = [[by, "share"]]

@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 
 from functions.domain.classes.sessions import Role
 from functions.domain.errors import InvalidRequest
-from functions.entrypoints.api.schemas.answers import AttendanceAnswer, RegisterMeeting, WholeRegister
+from functions.entrypoints.api.schemas.answers import AttendanceAnswer, Register, RegisterSession
 from functions.entrypoints.api.tables.cells import text_cell
 from functions.entrypoints.api.tables.gradebooks.identifiers import By, identified
 from functions.entrypoints.api.tables.gradebooks.remarks import Remarks
@@ -42,7 +42,7 @@ def one_session(people: Iterable[AttendanceAnswer], acronyms: Mapping[str, str],
 
 
 def several_sessions(
-    register: WholeRegister,
+    register: Register,
     remarks: Remarks,
     acronyms: Mapping[str, str],
     *,
@@ -80,7 +80,7 @@ def several_sessions(
     ]
 
 
-def starts(meetings: Sequence[RegisterMeeting], time_zone: str) -> Mapping[str, str | None]:
+def starts(meetings: Sequence[RegisterSession], time_zone: str) -> Mapping[str, str | None]:
     """When each class meeting begins on the clock where it is held, by `session_id`: `2026-11-23 09:00`."""
     zones = {meeting.session_id: ZoneInfo(meeting.time_zone or time_zone) for meeting in meetings}
     return {

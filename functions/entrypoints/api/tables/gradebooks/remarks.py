@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from functions.domain.classes.sessions import Role
-from functions.entrypoints.api.schemas.answers import RegisterStudent, WholeRegister
+from functions.entrypoints.api.schemas.answers import Register, RegisterStudent
 from functions.ports.views import Views
 
 
@@ -38,7 +38,7 @@ class Remarks:
         return why if mark == student.marks.get(session_id) else ""
 
 
-async def remarks_of(register: WholeRegister, *, views: Views) -> Remarks:
+async def remarks_of(register: Register, *, views: Views) -> Remarks:
     """The reasons of all marks of a register, read one class meeting after the other: each is one copy, not many."""
     remarks = Remarks()
     for meeting in register.sessions:

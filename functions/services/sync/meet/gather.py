@@ -13,23 +13,15 @@ from functions.domain.classes.sessions import ClassSession
 from functions.domain.conferences.model import Conference, Organizer, SyncError, SyncSource, is_reported
 from functions.domain.conferences.syncing import is_unfinished, needs_reading, waits_after_refusal
 from functions.domain.errors import NeedsOperator, OrganizerUnknown, Permanent, Retryable
-from functions.domain.marking.attendance import conference_time
 from functions.domain.marking.certainty import was_listed_since
+from functions.domain.marking.evidence import conference_time
 from functions.hints import ORGANIZER_UNKNOWN
 from functions.ports.google import Listing
 from functions.ports.store import Reader
 from functions.services.deps import Deps
 from functions.services.stored import account_with
-from functions.services.sync.reading import (
-    Gathered,
-    Look,
-    Request,
-    reach_of,
-    read_all,
-    read_conference,
-    stored_conference,
-    with_listing,
-)
+from functions.services.sync.meet.gathered import Gathered, Look, Request, reach_of, with_listing
+from functions.services.sync.meet.reading import read_all, read_conference, stored_conference
 
 
 async def gather_conference(

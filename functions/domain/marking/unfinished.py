@@ -1,0 +1,137 @@
+"""What is not known yet of a class meeting: records not read for good, and accounts not looked up since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from functions.domain.classes.sessions import (
+    ClassSession,
+    Presence,
+    Role,
+)
+from functions.domain.classes.timetable import RETENTION
+from functions.domain.conferences.model import Conference, Kind, SyncState
+from functions.domain.intervals import Interval, gaps
+from functions.domain.marking.addresses import answered_since
+from functions.domain.marking.certainty import (
+    was_searched,
+)
+from functions.domain.marking.evidence import Evidence, attached_records, conference_time, people_left_at, who_is_who
+from functions.domain.marking.marks import Pending
+from functions.domain.marking.people import People
+from functions.domain.marking.who import (
+    Match,
+    account_of,
+)
+
+
+def pending_records(
+    session: ClassSession, evidence: Evidence, teaching: Mapping[str, Sequence[Presence]]
+) -> tuple[Pending, ...]:
+    """The records that are not read for good, as far as they may still change a mark.
+
+    Args:
+        session: The class meeting.
+        evidence: What there is to know of it.
+        teaching: By teacher, the teacher's presences.
+    """
+    scheduled = session.plan.scheduled
+    found = []
+    unsettled = {c.conference_record: c for c in evidence.conferences if c.sync.state is not SyncState.COMPLETE}
+    for record in (*unsettled, *evidence.missing):
+        if record in evidence.stood_in_for:
+            continue
+        snapshot = unsettled[record].snapshot if record in unsettled else None
+        start = snapshot.record.start_time if snapshot else evidence.unread_from
+        if scheduled and start and start >= scheduled.end and _was_read_before(start, evidence):
+            continue
+        there = {
+            key: own
+            for key, all_of_them in teaching.items()
+            if (own := [p for p in all_of_them if p.conference_record == record])
+        }
+        end = snapshot.record.end_time if snapshot else None
+        found.append(
+            Pending(
+                record,
+                start,
+                end,
+                teacher_open=any(end is None or any(p.open for p in own) for own in there.values()),
+                teacher_unseen=len(there) < len(session.plan.teachers),
+            )
+        )
+    return tuple(found)
+
+
+def is_unread(evidence: Evidence) -> bool:
+    """Whether a record could not be read, and no other one had been read for good before that one even began.
+
+    Then nothing is known of anybody: it may hold the greater part of the class. Marks that were given before stand.
+    """
+    failed = (c.conference_record for c in evidence.conferences if c.sync.state is SyncState.FAILED)
+    if evidence.stood_in_for.issuperset([*evidence.missing, *failed]):
+        return False
+    return evidence.unread_from is None or not _was_read_before(evidence.unread_from, evidence)
+
+
+def unlisted_times(session: ClassSession, scheduled: Interval, read: Iterable[Conference]) -> tuple[Interval, ...]:
+    """When, during the class, its room may have held a call that nobody knows of: it holds one at a time."""
+    if was_searched(session):
+        return ()
+    known = (conference_time(c) for c in read if c.conference_record not in attached_records(session))
+    return tuple(gaps(scheduled, (time for time in known if time)))
+
+
+def _was_read_before(moment: datetime, evidence: Evidence) -> bool:
+    """Whether one of the class's conferences had been read for good by then, so that marks were given."""
+    # Reports do not count as a reading: what they leave out, they leave out for good.
+    read = [c.sync for c in evidence.conferences if c.sync.state is SyncState.COMPLETE and not c.reported]
+    return any(sync.first_pulled_at and sync.first_pulled_at <= moment for sync in read)
+
+
+def somebody_is_unknown(
+    session: ClassSession, people: People, presences: Mapping[str, tuple[Presence, ...]], evidence: Evidence
+) -> bool:
+    """Whether an account was in the class that nobody could be asked about since: it may be any student's."""
+    scheduled = session.plan.scheduled
+    for key, matches in people.items():
+        if all(is_answered(match, session, evidence) for match in matches):
+            continue
+        if scheduled and any(p.interval.clip(scheduled) for p in presences[key]):
+            return True
+    return False
+
+
+def is_answered(match: Match, session: ClassSession, evidence: Evidence, *, to_be_asked: bool = False) -> bool:
+    """Whether it is known whose account a participant has, or that nobody knows; others have nothing to be asked.
+
+    Addresses are renamed and given on, so only an answer from the time when the people left the class or later says
+    who they were; while the class goes on, any answer will do. The class may name an address only since, and mean the
+    account that has it by then: so the answer must be younger than that too, as long as the class is brought up to date
+    by itself.
+
+    Args:
+        match: The participant.
+        session: The class meeting.
+        evidence: What there is to know of it.
+        to_be_asked: Whether it is about asking again. A roster that was replaced after the class gives marks at once,
+            by what is known, and the accounts are asked for next.
+    """
+    user = account_of(match.seen.participant.user)
+    if match.certain or match.kind is Kind.ROOM or user is None:
+        return True
+    left_at = people_left_at(session, evidence.conferences)
+    if left_at is None or left_at > evidence.now:
+        return answered_since(evidence.people.get(user), None)
+    named_at, tried_at = session.plan.named_at, session.progress.tried_at
+    in_force = named_at and (to_be_asked or tried_at is None or tried_at >= named_at)
+    if named_at and in_force and evidence.now < left_at + RETENTION:
+        left_at = max(left_at, named_at)
+    return answered_since(evidence.people.get(user), left_at)
+
+
+def teachers_are_found(session: ClassSession, people: People, evidence: Evidence) -> bool:
+    """Whether each teacher of the class was in the call, so that nobody else there can be one of them."""
+    there = [m.seen.participant.user for matches in people.values() for m in matches if m.role is Role.TEACHER]
+    return who_is_who(session, evidence).teachers_found(account_of(user) for user in there)
