@@ -124,7 +124,7 @@ hooks: $(INSTALLED) ## run the checks before each commit
 	@$(BIN)/pre-commit install
 
 .PHONY: screenshots
-screenshots: $(INSTALLED) debian-packages $(LMS_PACKAGES) ## take pictures of the pages into build/screenshots
+screenshots: $(INSTALLED) debian-packages node-modules ## take pictures of the pages into build/screenshots
 	@$(BIN)/python -m infra.local.screenshots
 
 .PHONY: check

@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-import httpx
 import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from google.cloud.firestore_v1.types import StructuredQuery
 from playwright.async_api import expect
 
-from infra.local.lms_page import emulator_config, lms_page
+from infra.local.lms_page import emulator_config, lms_page, load_rules
 from infra.local.month import FIRST_DAY, ZONE, Month, signed_in, the_teacher
 from infra.local.school import Account, Attendee
 from infra.local.showcase import HOSTILE_NAMES
@@ -29,7 +28,6 @@ from infra.local.showcase import HOSTILE_NAMES
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ROOT = Path(__file__).parents[2]
-RULES = (ROOT / "infra/firestore.rules").read_text()
 PATIENCE = 60_000  # milliseconds, on a machine that is busy otherwise
 
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
@@ -63,10 +61,7 @@ class School:
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def school(emulated_firestore, firestore_address):
     project = f"demo-{uuid.uuid4().hex[:12]}"
-    rules = {"rules": {"files": [{"name": "firestore.rules", "content": RULES}]}}
-    async with httpx.AsyncClient(trust_env=False, timeout=60) as emulator:
-        address = f"http://{emulated_firestore}/emulator/v1/projects/{project}:securityRules"
-        (await emulator.put(address, json=rules)).raise_for_status()
+    load_rules(emulated_firestore, project)
     store = {"firestore_emulator_host": firestore_address, "google_cloud_project": project}
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("FIRESTORE_EMULATOR_HOST", firestore_address)  # the client's own variable

@@ -195,6 +195,16 @@ async def test_without_a_sign_in_to_the_lms_the_page_says_so_and_asks_firebase_n
     assert firebase.reads == []
 
 
+async def test_an_lms_that_cannot_be_reached_is_told_in_words(page, firebase):
+    await page.route("**/attendance-token", lambda route: route.abort("connectionrefused"))
+
+    words = await problem(page)
+
+    assert "Your LMS gave no sign-in for the attendance" in words
+    assert "that it can be reached" in words
+    assert firebase.reads == []
+
+
 async def test_a_person_without_claims_reads_that_the_sign_in_names_nobody(page, firebase, back_end):
     back_end.person = SimpleNamespace(user_id="u-1", claims={})
 
