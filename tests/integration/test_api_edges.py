@@ -397,13 +397,15 @@ async def test_a_name_is_not_a_formula_in_a_program_that_looks_for_commas(api):
 
 # --- Page tokens -------------------------------------------------------------------------------------------------
 
-QUERY = {"list": "sessions", **dict.fromkeys(["teacher_email", "class_id", "external_id", "state", "since", "until"])}
+SEARCHED = ["teacher_email", "class_id", "external_id", "state", "since", "until", "updated_since"]
+QUERY = {"list": "sessions", **dict.fromkeys(SEARCHED)}
+CHANGES = "2026-11-27T00:00:00+00:00"
 NOW = int(datetime.now(UTC).timestamp() * 1_000_000)
 
 
-def forged(*what):
+def forged(*what, query=QUERY):
     """A token with a right digest: it is no secret how it is made."""
-    text = json.dumps([_digest(list(what), QUERY), *what])
+    text = json.dumps([_digest(list(what), query), *what])
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
@@ -438,3 +440,21 @@ async def test_no_forged_token_is_an_error_of_ours(api):
     empty = await api.get("/api/sessions", params={"page_token": forged(NOW)})
     assert fields(empty) == ["page_token"]
     assert (await api.get("/api/sessions", params={"page_token": forged(1, 1, "s1", "sessions/s1")})).status_code == 410
+
+
+@pytest.mark.parametrize(
+    ("asked", "token", "status"),
+    [
+        ({}, (NOW, NOW, "s1", "sessions/s1"), 200),
+        ({}, (NOW, NOW, "sessions/s1"), 422),
+        ({"updated_since": CHANGES}, (NOW, NOW, "sessions/s1"), 200),
+        ({"updated_since": CHANGES}, (NOW, NOW, "s1", "sessions/s1"), 422),
+    ],
+)
+async def test_a_forged_token_of_one_order_is_refused_by_a_list_in_the_other(api, asked, token, status):
+    since = datetime.fromisoformat(CHANGES) if asked else None
+    made = forged(*token, query={**QUERY, "updated_since": since})
+
+    answer = await api.get("/api/sessions", params={**asked, "page_token": made})
+
+    assert answer.status_code == status
