@@ -138,8 +138,8 @@ class AttendanceStore(Protocol):
     ) -> tuple[T, Mapping[str, SheetChange]]:
         """Do a unit of work: all of it or nothing, for every reader at once.
 
-        If others are told of changes, they are told after a commit that changes marks or times. That this fails is no
-        error: `publish_changes` makes up for it.
+        If changes are published, a commit that changes marks or times is published after it. A failure to publish
+        raises nothing: `publish_changes` makes up for it.
 
         `decide` may be called several times, because others may write at the same moment: it must have no effect
         but on its work. An error that it raises ends it, and nothing is written.
@@ -159,13 +159,13 @@ class AttendanceStore(Protocol):
         """
 
     async def publish_changes(self) -> int:
-        """Tell others of those committed changes that they were not told of; some may be told twice.
+        """Publish the committed changes that were not published yet; some may be published twice.
 
         Returns:
-            How many class meetings had changed; 0 if others are not told of changes.
+            How many class meetings had changed; 0 if changes are not published.
 
         Raises:
-            Retryable: The store or whoever is told did not answer; the rest is told by the next call.
+            Retryable: The store or the topic did not answer; the next call publishes the rest.
         """
 
     async def due_sessions(self, now: datetime) -> Sequence[str]:

@@ -99,7 +99,7 @@ class Reports:
 
     def _row(self, conference: Conference, attendee: Attendee, session_id: str, visit: Visit) -> Row:
         if visit.end is None:
-            raise ValueError("Nobody is told of before they have left")
+            raise ValueError("Reports show nobody before they have left")
         account = self._school.account(attendee.user or "")
         owner = self._school.account(conference.organizer)
         seconds = (visit.end - visit.start) // timedelta(seconds=1)

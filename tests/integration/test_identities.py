@@ -25,7 +25,7 @@ TEACHER = Organizer(user="users/1", email="teacher@school.example")
 PEOPLE, DIRECTORY = "people.batchGet", "users.get"
 ADA = "ada@school.example"
 OF_A_NEW_LIMIT = '{"error": {"code": 403, "errors": [null, {"domain": "usageLimits", "reason": "aNewLimitExceeded"}]}}'
-"""What tells of quotas is the domain; its reasons are many."""
+"""The error's domain shows that it is about quotas; its reasons are many."""
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ class DocumentAttendanceStore:
         database: Where the documents stand.
         clock: The time, for when a parked message expires.
         retention: How long personal data is kept after the class; None keeps it.
-        listening: Who is told of commits that change marks or times; None if nobody is.
+        listening: Where commits that change marks or times are published; None if they are not.
     """
 
     def __init__(

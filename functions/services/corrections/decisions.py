@@ -32,7 +32,7 @@ class DecisionEffect:
         session: The class meeting as it is planned now.
         touched: Further class meetings to be marked.
         references: Ids for the audit; None if nothing was changed.
-        result: What the caller is told.
+        result: The answer to the caller.
         accounts: Accounts that are remembered as another student's from now on, and the students of before and after.
     """
 

@@ -99,7 +99,7 @@ async def sync_unless_tried(session_id: str, *, since: datetime | None, deps: De
 
 
 async def publish_changes(*, deps: Deps) -> None:
-    """Tell others of changes that they could not be told of; that this fails must not keep anything from being done."""
+    """Publish changes that could not be published before; a failure is logged, and the rest of the job goes on."""
     try:
         published = await deps.store.publish_changes()
     except AttendanceError as error:

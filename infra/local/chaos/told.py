@@ -1,4 +1,4 @@
-"""Whether everybody who listens was told of what came of a day: how each class meeting with attendance ended."""
+"""Whether the topic of changes got the final state of each class meeting with attendance."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Listener:
         await self._pubsub.create_subscription(self._subscription, self._topic)
 
     async def untold(self, documents: Documents, waiting: Iterable[str]) -> list[str]:
-        """What it was not told of.
+        """What it did not get.
 
         Args:
             documents: What is stored.

@@ -132,7 +132,7 @@ class TokenCredentials:
     async def _fetched(self) -> AccessToken:
         asked_at = self._now()
         if self._failure and asked_at - self._fetched_at < FAILURE_KEPT:
-            # A new error, because a traceback would grow with everybody who is told.
+            # A new error, because a traceback would grow with everybody who waits for it.
             raise type(self._failure)(self._failure.message, hint=self._failure.hint)
         try:
             token = await self._fetched_in_time()

@@ -110,7 +110,7 @@ class Commit:
         self._retention = retention
         self._people: dict[str, Mapping[str, Fields]] = {}
         self.told: list[Mapping[str, str | None]] = []
-        """What others are told of it once it is done; known once its writes are."""
+        """The changes to publish after it; known once its writes are."""
 
     async def writes(self) -> tuple[list[Write], Mapping[str, SheetChange]]:
         """What differs, and what changes of the attendance of each class meeting that is wanted."""
