@@ -103,9 +103,12 @@ deploy-steps: $(INSTALLED) ## break a deployment off at every step, against a st
 debian-packages: ## install what the tests need of Debian
 	@infra/debian-packages.sh
 
+# One more than there are processors: a test that waits for an emulator leaves its own idle.
+WORKERS = $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
+
 .PHONY: test
 test: $(INSTALLED) $(if $(ARGS),,debian-packages node-modules) ## run every test, with the real Firestore and Pub/Sub emulators (ARGS="-k room")
-	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --max-worker-restart 0 $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --max-worker-restart 0 $(ARGS)
 
 .PHONY: unit
 unit: $(INSTALLED) ## run the fast tests, which need nothing but Python (ARGS="-k room")
@@ -117,14 +120,14 @@ explore: $(INSTALLED) ## look for a counterexample to a rule in thousands of ran
 
 .PHONY: coverage
 coverage: $(INSTALLED) debian-packages node-modules ## run every test and show which lines of functions/ none of them reaches
-	@$(BIN)/python -m pytest -q --numprocesses auto --dist loadfile --max-worker-restart 0 --cov $(ARGS)
+	@$(BIN)/python -m pytest -q --numprocesses $(WORKERS) --dist loadfile --max-worker-restart 0 --cov $(ARGS)
 
 .PHONY: hooks
 hooks: $(INSTALLED) ## run the checks before each commit
 	@$(BIN)/pre-commit install
 
 .PHONY: screenshots
-screenshots: $(INSTALLED) debian-packages $(LMS_PACKAGES) ## take pictures of the pages into build/screenshots
+screenshots: $(INSTALLED) debian-packages node-modules ## take pictures of the pages into build/screenshots
 	@$(BIN)/python -m infra.local.screenshots
 
 .PHONY: check

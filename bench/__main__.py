@@ -58,7 +58,7 @@ def _plan() -> tuple[Plan, str | None]:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
         description="Measure how long one large conference takes from its event to committed documents, "
-        "beside the plain loop and the floor; and how long pages take.",
+        "next to the plain loop and the floor; and how long pages take.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--only", choices=["conference", "pages"], help="measure this part; the file keeps the other")

@@ -40,6 +40,6 @@ class Baseline:
         batch.commit()
 
     def close(self) -> None:
-        """Let go of Meet and Firestore."""
+        """Close the connections to Meet and Firestore."""
         self._channel.close()
         self._firestore.close()  # type: ignore[no-untyped-call] # the library's own omission

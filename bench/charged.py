@@ -78,7 +78,8 @@ class ChargedFirestore(GrpcStandIn):
         async def passed_on(requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:  # noqa: ANN401 - gRPC's own
             metadata = [pair for pair in context.invocation_metadata() if not pair[0].startswith("user-agent")]
             before = self.documents.reads
-            async for answer in as_they_are(noted(requests), metadata=metadata):
+            call = as_they_are(noted(requests), metadata=metadata, timeout=context.time_remaining())
+            async for answer in call:
                 self._note_read(method, answer)
                 yield answer
             if method == f"{_FIRESTORE}/RunQuery" and self.documents.reads == before:

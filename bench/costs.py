@@ -85,7 +85,7 @@ class Parts:
     client: httpx.AsyncClient
 
     def now(self) -> Unit:
-        """Every counter as it stands."""
+        """Every counter as it is now."""
         documents, messages = self.firestore.documents, self.pubsub.messages
         return {
             "meet_calls": len(self.meet.calls),

@@ -1,4 +1,4 @@
-"""What stands in Firestore, seen without the system's own code."""
+"""What is stored in Firestore, seen without the system's own code."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Documents:
             (await client.delete(self._clear)).raise_for_status()
 
     async def close(self) -> None:
-        """Let go of the emulator."""
+        """Close the connections to the emulator."""
         await self._channel.close()
 
 

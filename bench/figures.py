@@ -1,4 +1,4 @@
-"""What was measured, and how it stands to the goals. Pure."""
+"""What was measured, compared with the goals. Pure."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def pages(people: int) -> int:
 def round_trips(people: int) -> int:
     """Calls that must follow each other: each page, for its token, and the last one's sessions.
 
-    The record and then its space go beside them and are never the longer way.
+    The record and then its space are read at the same time and are never slower.
     """
     return pages(people) + 1
 

@@ -71,7 +71,7 @@ class Floor:
         await self._commit(_Commit(database=self._database, writes=writes), metadata=OWNER)
 
     async def close(self) -> None:
-        """Let go of Meet and Firestore."""
+        """Close the connections to Meet and Firestore."""
         await self._meet.close()
         await self._firestore.close()
 
@@ -104,5 +104,5 @@ class Floor:
 
 
 def _routed(field: str, name: str) -> dict[str, Any]:
-    """What a call to Meet cannot do without, whoever makes it: a deadline and the header that routes it."""
+    """What a call to Meet cannot do without, whichever client makes it: a deadline and the header that routes it."""
     return {"timeout": DEADLINE, "metadata": (("x-goog-request-params", f"{field}={name}"),)}

@@ -39,7 +39,7 @@ class Ours:
         await events.handle(event, lambda: self._app)
 
     async def close(self) -> None:
-        """Let go of Meet."""
+        """Close the connections to Meet."""
         await self._app.close()
 
 

@@ -27,7 +27,7 @@ async def measure_pages(firestore: str, *, runs: int, step: Callable[[str], None
     Args:
         firestore: `host:port` of the emulator.
         runs: How often each is asked for, once all are warm.
-        step: Is told what comes next.
+        step: Gets what comes next.
 
     Raises:
         WrongResult: A page does not show what it should.

@@ -66,7 +66,7 @@ def page_times(measured: Sequence[Page]) -> Table:
 
 
 def goals(found: Sequence[Verdict]) -> Table:
-    """Figures beside their goals."""
+    """Figures next to their goals."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1))
     for heading in ("Figure", "Measured", "Goal", ""):
         table.add_column(heading)

@@ -24,7 +24,7 @@ from infra.local.workspace_events import conference_ended
 
 
 class WrongResult(RuntimeError):
-    """What stands in Firestore is not what should: its time would mean nothing."""
+    """Firestore does not hold what it should: its time would mean nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Rivals:
         self._written: dict[str, Message] = {}
 
     async def close(self) -> None:
-        """Let go of Meet and Firestore."""
+        """Close the connections to Meet and Firestore."""
         await self._ours.close()
         await self._floor.close()
         await self._documents.close()
@@ -119,7 +119,7 @@ class Rivals:
 
 
 async def measure(plan: Plan, stack: Stack, step: Callable[[str], None]) -> Figures:
-    """Count calls, then time everything; `step` is told what comes next, once before each run."""
+    """Count calls, then time everything; `step` gets what comes next, once before each run."""
     step("counting calls")
     calls = await _count(plan, stack.firestore)
     baseline = []
@@ -140,7 +140,7 @@ async def measure(plan: Plan, stack: Stack, step: Callable[[str], None]) -> Figu
         rounds = []
         for run in range(1, plan.runs + 1):
             step(f"ours and floor {run} of {plan.runs}")
-            # In turn: whoever comes second may find the emulator in another state.
+            # In turn: the second may find the emulator in another state.
             rounds.append(await rivals.round(floor_first=run % 2 == 0))
     return Figures(
         people=plan.people,

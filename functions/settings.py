@@ -353,7 +353,7 @@ def load(**given: object) -> Settings:
     """The settings of this process.
 
     Args:
-        given: What a command was told, by the names of fields; it counts before the environment.
+        given: What a command was given, by the names of fields; it counts before the environment.
 
     Raises:
         WrongSetting: Variables are missing or wrong; they are named, their values are not.

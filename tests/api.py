@@ -1,4 +1,4 @@
-"""The HTTP API beside a test: the real application, called as an LMS calls it."""
+"""The HTTP API next to a test: the real application, called as an LMS calls it."""
 
 from __future__ import annotations
 

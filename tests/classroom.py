@@ -114,7 +114,7 @@ async def marks(api, session_id):
 
 
 async def everything(database):
-    """Every document but those that tell of the processing."""
+    """Every document but those that describe the processing."""
     kept = {}
     for collection, group in [("sessions", False), ("attendance", True), ("registers", False), ("people", False)]:
         for document in (await database.find(Query(collection, group=group))).documents:

@@ -36,7 +36,7 @@ embedded.install(GATE)
 
 @pytest.fixture(scope="session", autouse=True)
 def firestore_gate_elsewhere(tmp_path_factory):
-    """Puts the gate into the processes that tests start too; gives the file in which they tell of what they refuse."""
+    """Puts the gate into the processes that tests start too; gives the file in which they write what they refuse."""
     log = tmp_path_factory.mktemp("firestore-gate") / "refused"
     log.touch()
     with pytest.MonkeyPatch.context() as environment:

@@ -7,7 +7,7 @@ export const MARKS = {
   partial: "partial",
   absent: "absent",
   excused: "excused",
-  unknown: "open",
+  unknown: "unknown",
 };
 
 const STATES = { scheduled: "planned", live: "in progress", ended: "ended", not_held: "not held", cancelled: "cancelled" };

@@ -80,7 +80,7 @@ const REASONS = {
   "lms/no-token": () => [
     "Your LMS gave no sign-in for the attendance",
     "This page asked your LMS for a token and got none.",
-    "Sign in to your LMS, then load this page again.",
+    "Check that you are signed in to your LMS and that it can be reached, then load this page again.",
   ],
   "auth/invalid-custom-token": () => [
     "The sign-in failed",

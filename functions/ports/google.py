@@ -98,7 +98,7 @@ class Identities(Protocol):
         known_to_directory: Collection[str] = (),
         expected: Collection[str] | None = None,
     ) -> LookUp:
-        """Look accounts up (`users/{id}`), within seconds; a service's failure is told, never raised.
+        """Look accounts up (`users/{id}`), within seconds; a service's failure is returned, never raised.
 
         For accounts that the Directory knows, other services are used only if the Directory refuses access. Accounts
         without an address in `expected` (in its compared form) are asked for at the Directory too: it alone knows
@@ -106,7 +106,7 @@ class Identities(Protocol):
         """
 
     async def account(self, email: str) -> Identity | None:
-        """The account with this address, asked for as that person; None if there is none.
+        """The account with this address, asked for as that person; None if nobody has it.
 
         Raises:
             Retryable: The services could not answer now.
@@ -161,7 +161,7 @@ class Subscriptions(Protocol):
     """Workspace Events subscriptions: one for each organizer, for all their rooms."""
 
     async def ensure(self, *, organizer: Organizer) -> Subscription:
-        """The organizer's subscription, made if there is none; may be repeated.
+        """The organizer's subscription, made if it does not exist; may be repeated.
 
         One that is there already may publish elsewhere: its state says so.
 
@@ -171,7 +171,7 @@ class Subscriptions(Protocol):
         """
 
     async def get(self, name: str, *, organizer: Organizer) -> Subscription | None:
-        """A subscription as it is now, None if there is none of this name any more; raises as `ensure` does."""
+        """A subscription as it is now, None if it no longer exists; raises as `ensure` does."""
 
     async def renew(self, name: str, *, organizer: Organizer) -> Subscription | None:
         """Give a subscription the longest life that there is, None if it is gone; raises as `ensure` does."""
@@ -205,7 +205,7 @@ class Calendar(Protocol):
         """Add an event; None if its id is or was another one's, perhaps by an earlier attempt at the same."""
 
     async def find(self, event_id: str, *, organizer: Organizer) -> Event | None:
-        """An event as it is now; None if there is none, or none any more."""
+        """An event as it is now; None if it does not exist, or no longer exists."""
 
     async def occurrences(self, event_id: str, *, organizer: Organizer) -> Mapping[datetime, Event]:
         """All occurrences of an event that recurs, but those that were deleted, by when they would begin by its rule.

@@ -25,7 +25,7 @@ class Jobs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AttendanceChange:
-    """What others are told of a commit that changed marks or times of a class meeting; nothing of a person.
+    """A message about a commit that changed marks or times of a class meeting; it has nothing about a person.
 
     Attributes:
         class_id: None for a class meeting without a class.
@@ -42,10 +42,10 @@ class AttendanceChange:
 
 
 class Changes(Protocol):
-    """Whoever wants to be told what has changed in attendance."""
+    """Where changes of attendance are published."""
 
     async def publish(self, changes: Sequence[AttendanceChange]) -> None:
-        """Tell of these. All of it is taken, or Retryable is raised and some may be told twice. It never takes long."""
+        """Publish all of them, or raise Retryable; then some may be published twice. It never takes long."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ class Work(Reader, Protocol):
         """A class meeting with all its attendance. Documents that would not change are not written."""
 
     def put_session(self, session: ClassSession) -> None:
-        """A class meeting alone: its attendance stands as it is, and so do its counts. Not for one put as a sheet."""
+        """A class meeting alone: its attendance stays as it is, and so do its counts. Not for one put as a sheet."""
 
     def drop_session(self, session_id: str) -> None:
         """Remove a class meeting with its attendance. Its corrections stay, for the case that it comes back."""
@@ -116,7 +116,7 @@ class Work(Reader, Protocol):
         """Written if it differs."""
 
     def drop_organizer(self, user: str) -> None:
-        """Nothing happens if there is none."""
+        """Nothing happens without one."""
 
     def put_answered(self, answered: Answered) -> None:
         """Remember a request that was answered, or what became of an event."""
@@ -148,8 +148,8 @@ class AttendanceStore(Protocol):
     ) -> tuple[T, Mapping[str, SheetChange]]:
         """Do a unit of work: all of it or nothing, for every reader at once.
 
-        If others are told of changes, they are told after a commit that changes marks or times. That this fails is no
-        error: `publish_changes` makes up for it.
+        If changes are published, a commit that changes marks or times is published after it. A failure to publish
+        raises nothing: `publish_changes` makes up for it.
 
         `decide` may be called several times, because others may write at the same moment: it must have no effect
         but on its work. An error that it raises ends it, and nothing is written.
@@ -169,13 +169,13 @@ class AttendanceStore(Protocol):
         """
 
     async def publish_changes(self) -> int:
-        """Tell others of those committed changes that they were not told of; some may be told twice.
+        """Publish the committed changes that were not published yet; some may be published twice.
 
         Returns:
-            How many class meetings had changed; 0 if others are not told of changes.
+            How many class meetings had changed; 0 if changes are not published.
 
         Raises:
-            Retryable: The store or whoever is told did not answer; the rest is told by the next call.
+            Retryable: The store or the topic did not answer; the next call publishes the rest.
         """
 
     async def due_sessions(self, now: datetime) -> Sequence[str]:
@@ -266,7 +266,7 @@ class AttendanceStore(Protocol):
         """
 
     async def parked_event(self, key: str) -> Parked | None:
-        """A message that waits to be replayed; None if there is none of this key, or none that waits."""
+        """A message that waits to be replayed; None if no message of this key waits."""
 
     async def note_replayed(self, parked: Parked) -> None:
         """Let a message wait no longer. One that was parked again since goes on waiting."""

@@ -68,7 +68,7 @@ def jobs(configured: Settings, client: PublisherAsyncClient | None) -> PubsubJob
 
 
 def changes(configured: Settings, client: PublisherAsyncClient | None) -> PubsubChanges | None:
-    """Who is told of changes, if anybody is."""
+    """Where changes are published; None if they are not."""
     topic = configured.changes_topic_name
     return PubsubChanges(client, topic=topic) if client and topic else None
 

@@ -1,4 +1,4 @@
-"""The three functions: whether they run, as they should, and for whom they answer."""
+"""The three functions: whether they run, how they are set up, and which callers they answer."""
 
 from __future__ import annotations
 
@@ -262,7 +262,7 @@ _LONG = 900
 
 
 async def _latest(deployment: Deployment, metric: str, subscription: str) -> int:
-    """The newest value of a subscription's metric; 0 if there is none.
+    """The newest value of a subscription's metric; 0 without one.
 
     https://cloud.google.com/monitoring/api/metrics_gcp_p_z#gcp-pubsub
     """

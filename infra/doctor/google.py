@@ -1,4 +1,4 @@
-"""Google's REST APIs, read with gcloud's own token. Every address is asked once, whoever wants to know."""
+"""Google's REST APIs, read with gcloud's own token. Every address is asked once, however many checks need it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Silent(Unreadable):
 
 
 class Google:
-    """Reads as whoever is logged in to gcloud.
+    """Reads as the account that is logged in to gcloud.
 
     Args:
         http: The client, with gcloud's token in its headers.

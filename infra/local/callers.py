@@ -1,4 +1,4 @@
-"""Who calls a stand-in: whoever a call says it is made as, or, where tokens are issued, whoever its token is of.
+"""Who calls a stand-in: the account that a call names, or, where tokens are issued, the account of its token.
 
 Google's services answer a token that they do not know with 401, and one that lacks the scope with 403 and the reason
 ACCESS_TOKEN_SCOPE_INSUFFICIENT: https://cloud.google.com/apis/design/errors
@@ -27,7 +27,7 @@ SCOPE_MISSING = "ACCESS_TOKEN_SCOPE_INSUFFICIENT"
 
 
 class Tokens(Protocol):
-    """Whoever issues tokens."""
+    """A service that issues tokens."""
 
     def who(self, access_token: str) -> tuple[str, frozenset[str]] | None:
         """The address of the account that a token is of, with its scopes; None for one that is not valid now."""
@@ -39,7 +39,7 @@ def metadata_of(context: "grpc.aio.ServicerContext[Any, Any]") -> dict[str, str]
 
 
 def caller_of(carried: Mapping[str, str], tokens: Tokens | None, *, accepted: frozenset[str]) -> str | None:
-    """As whom a call is made, by its headers or metadata; None if it does not say.
+    """The account that a call is made as, by its headers or metadata; None if it does not say.
 
     Args:
         carried: Names in lower case.

@@ -66,7 +66,7 @@ class Trigger:
         return answer.status_code
 
     def headers(self, message: Message) -> dict[str, str]:
-        """What tells of the event, as HTTP headers."""
+        """What describes the event, as HTTP headers."""
         return {
             "content-type": "application/json",
             "ce-specversion": "1.0",
@@ -110,7 +110,7 @@ async def deliver(trigger: Trigger, message: Message, *, on_answer: Callable[[in
     Args:
         trigger: Where to and how patiently.
         message: What was published.
-        on_answer: Is told the HTTP status of every attempt.
+        on_answer: Gets the HTTP status of every attempt.
 
     Returns:
         Whether it was acknowledged; if not, it would be a dead letter.
@@ -141,7 +141,7 @@ class Pubsub:
         self._subscriber = SubscriberAsyncClient(transport=SubscriberGrpcAsyncIOTransport(channel=self._channel))
 
     async def close(self) -> None:
-        """Let go of the emulator."""
+        """Close the connections to the emulator."""
         await self._channel.close()
 
     async def set_up(self, trigger: Trigger, *, dead_letter_topic: str, dead_letter_subscription: str) -> None:
@@ -187,6 +187,26 @@ class Pubsub:
                 )
                 if answer.received_messages:
                     return list(answer.received_messages)
+
+    async def drained(self, subscription: str) -> list[dict[str, str]]:
+        """The attributes of all messages that wait in a subscription, until it is found empty twice; they are taken."""
+        found: list[dict[str, str]] = []
+        empty = 0
+        while empty < 2:  # noqa: PLR2004 - an answer may be empty although messages wait
+            with contextlib.suppress(gexc.DeadlineExceeded):
+                answer = await self._subscriber.pull(
+                    PullRequest(subscription=subscription, max_messages=1000), retry=None, timeout=3
+                )
+                if answer.received_messages:
+                    found += [dict(received.message.attributes) for received in answer.received_messages]
+                    ids = [received.ack_id for received in answer.received_messages]
+                    await self._subscriber.acknowledge(
+                        AcknowledgeRequest(subscription=subscription, ack_ids=ids), timeout=10
+                    )
+                    empty = 0
+                    continue
+            empty += 1
+        return found
 
     async def run(self, trigger: Trigger) -> None:
         """Do what the trigger does, until cancelled."""

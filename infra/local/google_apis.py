@@ -70,7 +70,7 @@ class RestFault:
 
 @dataclass(frozen=True)
 class RestCall:
-    """One call that arrived: which, as whom, for how many."""
+    """One call that arrived: which, from which account, for how many."""
 
     method: str
     acting_as: str | None
@@ -217,7 +217,7 @@ class GoogleApis(HttpStandIn):
     async def _arrived(
         self, method: str, request: Request, asked_for: int, *, accepted: frozenset[str], key: str | None = None
     ) -> tuple[str | None, Response | None]:
-        """Log a call; gives as whom it is made, and the error that is due or planned for it."""
+        """Log a call; gives the account that makes it, and the error that is due or planned for it."""
         try:
             caller = caller_of(request.headers, self._tokens, accepted=accepted)
         except Refusal as refusal:
@@ -287,7 +287,7 @@ def _user(account: Account) -> dict[str, Any]:
 
 
 def _error(status: int, reason: str, message: str) -> JSONResponse:
-    """https://cloud.google.com/apis/design/errors#http_mapping, with the older list of errors beside it."""
+    """https://cloud.google.com/apis/design/errors#http_mapping, with the older list of errors next to it."""
     details = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason, "domain": "googleapis.com"}]
     error = {"code": status, "message": message, "errors": [{"reason": reason, "message": message}], "details": details}
     return JSONResponse({"error": error}, status_code=status)

@@ -86,7 +86,7 @@ class Grants:
     """The memory of one authorization server. Share it among threads under a lock of one's own.
 
     Args:
-        school: Whose accounts there are.
+        school: The school with the accounts.
         clock: What time it is.
         signer: Signs what tells a client who somebody is.
         public_key: What service accounts' signatures are checked against, PEM.
@@ -270,7 +270,7 @@ class Grants:
             raise LookupError(f"The school has no account with the primary address {email}")
 
     def _address(self, subject: str) -> str | None:
-        """The primary address of the account that is meant; None if there is none."""
+        """The primary address of the account that is meant; None without one."""
         user = self._school.user(subject)
         account = self._school.account(user or "")
         return account.email if account else user and subject

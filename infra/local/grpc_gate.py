@@ -1,7 +1,7 @@
 """What every gRPC call is held to before a stand-in answers it, and what is recorded of those that are refused.
 
 A stand-in that takes more than Google takes hides mistakes, and code may take a refusal for an outage and go on. So a
-refusal is recorded, and whoever serves the stand-in fails with it at the end, unless a test takes it.
+refusal is recorded, and the program that serves the stand-in fails with it at the end, unless a test takes it.
 
 Where the rules are documented:
 resource names: https://google.aip.dev/122, routing headers: https://google.aip.dev/client-libraries/4222,
@@ -87,7 +87,7 @@ def _matches(name: str, rule: Rule) -> bool:
 
 
 def _unknown(path: str, answer: Message) -> str | None:
-    """The part of a path that is no field; None if all are."""
+    """The part of a path that is not a field; None if all are."""
     descriptor = answer.DESCRIPTOR if answer is not None else None
     for part in path.split("."):
         field = descriptor.fields_by_name.get(part) if descriptor else None

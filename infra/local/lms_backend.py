@@ -1,6 +1,6 @@
 """Back ends of an LMS, in the words of `docs/lms.md`: the code is taken out of that page and run.
 
-What stands there for the LMS's own code is made up here: whoever sends the cookie `teacher=7b` teaches class 7b, and
+The LMS's own code is made up here: anyone who sends the cookie `teacher=7b` teaches class 7b, and
 may see its register and the class meetings that belong to it.
 """
 

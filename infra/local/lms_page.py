@@ -10,10 +10,13 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import httpx
+
 from infra.local.function_server import ROOT
 from infra.local.processes import StartError
 
 FOLDER = ROOT / "docs" / "lms"
+RULES = ROOT / "infra" / "firestore.rules"
 SDK = FOLDER / "node_modules" / "firebase" / "firebase-firestore.js"
 
 
@@ -41,6 +44,13 @@ def lms_page() -> Iterator[str]:
             serving.join()
 
 
+def load_rules(firestore: str, project: str) -> None:
+    """Let the emulator at this address hold pages to the rules of the deployment, in this project."""
+    rules = {"rules": {"files": [{"name": RULES.name, "content": RULES.read_text()}]}}
+    address = f"http://{firestore}/emulator/v1/projects/{project}:securityRules"
+    httpx.put(address, json=rules, trust_env=False, timeout=60).raise_for_status()
+
+
 def emulator_config(project: str, firestore: str, claims: Mapping[str, Any], *, time_zone: str) -> str:
     """The text of a `config.js` for somebody who has these claims at the emulator."""
     host, _, port = firestore.partition(":")
@@ -48,7 +58,7 @@ def emulator_config(project: str, firestore: str, claims: Mapping[str, Any], *, 
         "firebase": {"projectId": project, "apiKey": "none"},
         "emulator": {"host": host, "port": int(port), "claims": {"sub": "somebody", **claims}},
         "terms": [
-            {"name": "Spring 2026", "begin": "2026-02-01", "end": "2026-08-01"},
+            {"name": "Spring 2020", "begin": "2020-02-01", "end": "2020-08-01"},
             {"name": "Autumn 2026", "begin": "2026-08-01", "end": "2027-02-01"},
         ],
         "timeZone": time_zone,

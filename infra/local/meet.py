@@ -62,7 +62,7 @@ ACCEPTED = {"CreateSpace": MAKE_ROOMS, "GetSpace": READ_ROOMS}
 
 @dataclass(slots=True)
 class Call:
-    """One call that arrived: what was asked, by whom, when in real time, and the answer once it is given.
+    """One call that arrived: what was asked, by which account, when in real time, and the answer once it is given.
 
     `resource` is the name or the parent in the request; `page` counts from 1.
     """

@@ -145,7 +145,7 @@ class Month:
         return found
 
     def ordinary(self, pupils: Sequence[Account]) -> list[Attendee]:
-        """The teacher and whoever else comes on an ordinary day: most on time, some late, some with a poor line."""
+        """The teacher and everybody else who comes on an ordinary day: most on time, some late or with a poor line."""
         habits: tuple[tuple[Minutes, ...], ...] = ((), ((9, 45),), ((0, 30),), ((1, 14), (16, 45)), ((0, 45),))
         chosen = self._dice.choices(habits, weights=(4, 5, 3, 8, 80), k=len(pupils))
         there = [

@@ -5,13 +5,16 @@ For google-auth and google-auth-oauthlib over HTTP on loopback. Tokens are good 
 
 https://developers.google.com/identity/protocols/oauth2/native-app
 https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/signBlob
+https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/signJwt
 """
 
 import asyncio
 import base64
 import html
+import json
 import secrets
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
@@ -21,7 +24,7 @@ from urllib.parse import parse_qsl, unquote, urlencode
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from google.auth import crypt
+from google.auth import crypt, jwt
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
@@ -37,18 +40,21 @@ from infra.local.school import School
 from infra.local.serving import HttpStandIn
 
 _GRPC_STATUS = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND"}
+_LONGEST_JWT = 12 * 3600
+"""Seconds until the claim `exp`, at most."""
 
 
 class OAuthServer(HttpStandIn):
     """Issues tokens for a school's accounts. `grants`, `calls` and the faults may be used from any thread.
 
     Args:
-        school: Whose accounts there are.
+        school: The school with the accounts.
         clock: What time it is; by default this machine's, since google-auth dates what it signs by that.
 
     Attributes:
         grants: What it remembers: clients, consents, delegations, the assertions that came.
-        calls: How often `auth`, `token` and `signBlob` were called.
+        calls: How often `auth`, `token`, `signBlob` and `signJwt` were called.
+        public_key: With which everything it signs can be verified, as PEM.
         signers: The access tokens with which may be signed; without any, everybody may sign.
     """
 
@@ -61,6 +67,7 @@ class OAuthServer(HttpStandIn):
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
         self._signer = crypt.RSASigner.from_string(private)  # type: ignore[no-untyped-call] # the package has no types
+        self.public_key = public
         self.grants = Grants(school, clock=clock, signer=self._signer, public_key=public)
         self.calls: Counter[str] = Counter()
         self._asking: dict[str, tuple[Asking, str]] = {}
@@ -103,7 +110,7 @@ class OAuthServer(HttpStandIn):
             self.grants.revoke(email)
 
     def fail(self, *faults: RestFault) -> None:
-        """Replace the plan of faults of `token` and `signBlob`; without any everything succeeds.
+        """Replace the plan of faults of `token`, `signBlob` and `signJwt`; without any everything succeeds.
 
         What the IAM Credentials API refuses is told apart by `reason`, such as IAM_PERMISSION_DENIED (403) or
         SERVICE_DISABLED (403); the token endpoint's `reason` is the code in `error`. With `page` a page of Google's
@@ -122,6 +129,7 @@ class OAuthServer(HttpStandIn):
                 Route("/o/oauth2/v2/auth/answer", self._answer, methods=["POST"]),
                 Route("/token", self._token, methods=["POST"]),
                 Route("/v1/projects/-/serviceAccounts/{email}:signBlob", self._sign_blob, methods=["POST"]),
+                Route("/v1/projects/-/serviceAccounts/{email}:signJwt", self._sign_jwt, methods=["POST"]),
                 Route("/v1/projects/-/serviceAccounts/{email}/allowedLocations", _everywhere),
             ]
         )
@@ -194,8 +202,32 @@ class OAuthServer(HttpStandIn):
         return JSONResponse(answer, headers={"Cache-Control": "no-store"})
 
     async def _sign_blob(self, request: Request) -> Response:
-        self.calls["signBlob"] += 1
-        fault = await self._struck("signBlob")
+        if refused := await self._not_signed(request, "signBlob"):
+            return refused
+        try:
+            payload = base64.b64decode((await request.json())["payload"], validate=True)
+        except (ValueError, KeyError, TypeError):
+            return _error(400, "Invalid JSON payload received.", "BAD_REQUEST")
+        signature = self._signer.sign(payload)
+        return JSONResponse({"keyId": "stand-in", "signedBlob": base64.b64encode(signature).decode()})
+
+    async def _sign_jwt(self, request: Request) -> Response:
+        if refused := await self._not_signed(request, "signJwt"):
+            return refused
+        try:
+            claims = json.loads((await request.json())["payload"])
+            lifetime = claims["exp"] - time.time()
+        except (ValueError, KeyError, TypeError):
+            return _error(400, "Invalid JSON payload received.", "BAD_REQUEST")
+        if not 0 < lifetime <= _LONGEST_JWT:
+            return _error(400, "The claim exp must be in the future, and within 12 hours.", "BAD_REQUEST")
+        signed = jwt.encode(self._signer, claims).decode()  # type: ignore[no-untyped-call] # the package has no types
+        return JSONResponse({"keyId": "stand-in", "signedJwt": signed})
+
+    async def _not_signed(self, request: Request, method: str) -> Response | None:
+        """Why a service account does not sign for a caller; None if it does."""
+        self.calls[method] += 1
+        fault = await self._struck(method)
         if fault is not None and fault.page:
             return _planned(_limit_page(fault.status or 403))
         if fault is not None and fault.status:
@@ -204,12 +236,7 @@ class OAuthServer(HttpStandIn):
             return _error(401, "Request had invalid authentication credentials.", "ACCESS_TOKEN_EXPIRED")
         if request.path_params["email"] not in self.grants.delegations:
             return _error(404, "Not found; Gaia id not found for the service account.", "NOT_FOUND")
-        try:
-            payload = base64.b64decode((await request.json())["payload"], validate=True)
-        except (ValueError, KeyError, TypeError):
-            return _error(400, "Invalid JSON payload received.", "BAD_REQUEST")
-        signature = self._signer.sign(payload)
-        return JSONResponse({"keyId": "stand-in", "signedBlob": base64.b64encode(signature).decode()})
+        return None
 
     async def _struck(self, method: str) -> RestFault | None:
         """The fault that a call meets, once its delay is over."""

@@ -1,6 +1,6 @@
 """A stand-in for activities.list of the Admin SDK Reports API, as far as it tells who left which call.
 
-It tells of the same `School` as the simulated Meet: one row for each visit that has ended, `lag` after its end, for
+It reports the same `School` as the simulated Meet: one row for each visit that has ended, `lag` after its end, for
 180 days. https://developers.google.com/workspace/admin/reports/reference/rest/v1/activities/list
 """
 
@@ -42,10 +42,10 @@ class Reports:
 
     Attributes:
         admins: Who may read reports; everybody if None.
-        lag: How long after its end a visit is told.
+        lag: How long after its end a visit is reported.
         page_size: How many rows a page has at most: services may give fewer than are asked for.
         profile_ids: Whether actors come with their own profile id, or with the placeholder.
-        extra: Rows that are told besides, whatever they hold.
+        extra: Further rows to report, whatever they hold.
     """
 
     def __init__(self, school: School) -> None:
@@ -87,7 +87,7 @@ class Reports:
         return page
 
     def _rows(self, now: datetime) -> list[Row]:
-        """Every row that is told by now, the latest first as the API gives them."""
+        """Every row that is reported by now, the latest first as the API gives them."""
         rows = [
             self._row(conference, attendee, session_id, visit)
             for conference in self._school.ever_held()
@@ -99,7 +99,7 @@ class Reports:
 
     def _row(self, conference: Conference, attendee: Attendee, session_id: str, visit: Visit) -> Row:
         if visit.end is None:
-            raise ValueError("Nobody is told of before they have left")
+            raise ValueError("Reports show nobody before they have left")
         account = self._school.account(attendee.user or "")
         owner = self._school.account(conference.organizer)
         seconds = (visit.end - visit.start) // timedelta(seconds=1)

@@ -251,7 +251,7 @@ class School:
             self.open(Space(conference.space, conference.meeting_code, conference.organizer))
 
     def forget(self, name: str) -> None:
-        """Remove a conference; its space stays. Nothing happens when there is none of this name."""
+        """Remove a conference; its space stays. Nothing happens if no conference has this name."""
         with self._lock:
             self._conferences.pop(name, None)
 
@@ -308,7 +308,7 @@ class School:
                 self.know(email, account.user)
 
     def account(self, user: str) -> Account | None:
-        """Return the account of "users/ID"; None for rooms, and for whoever nobody told of."""
+        """Return the account of "users/ID"; None for rooms, and for accounts that nobody entered."""
         with self._lock:
             return self._accounts.get(user)
 

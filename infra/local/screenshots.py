@@ -1,6 +1,7 @@
 """Pictures of the pages, of made-up classes: in a browser, through an LMS's back end, into `build/screenshots`.
 
-`make screenshots` takes them. The first sheet of what is printed is among them.
+`make screenshots` takes them, and those of the page in `docs/lms`, which need the Firestore emulator. The first sheet
+of what is printed is among them.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from infra.local.browser import chromium
 from infra.local.function_server import ROOT, function_server
 from infra.local.id_tokens import IdTokenIssuer
 from infra.local.lms_backend import python_backend
+from infra.local.lms_pictures import take_lms_page
 from infra.local.metadata_server import MetadataServer
 from infra.local.month import MONTH, ZONE
 from infra.local.processes import StartError, bypass_proxies, free_port, terminate_as_interrupt
@@ -98,6 +100,7 @@ async def take(folder: Path, *, tell: Callable[[str], None]) -> None:
                     file = folder / f"{picture.name}.png"
                     await _take(picture, browser, address, file)
                     tell(str(file.relative_to(ROOT) if file.is_relative_to(ROOT) else file))
+                await take_lms_page(folder, browser, work, tell=tell)
 
 
 def _pictures(showcase: Showcase) -> list[Picture]:

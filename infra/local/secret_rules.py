@@ -62,7 +62,7 @@ _LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
 
 
 def refused(request: Message) -> Iterator[str]:
-    """Each rule that a request breaks, beside those about the name of what it is about."""
+    """Each rule that a request breaks, except those about the name of what it is about."""
     match request:
         case _ if isinstance(request, secret_manager.CreateSecretRequest.pb()):
             yield from _of_new(request)

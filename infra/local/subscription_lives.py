@@ -140,7 +140,7 @@ class Lives:
         del self._lives[life.name]
 
     def suspend(self, user: str, reason: str, *, is_told: bool) -> None:
-        """Suspend the user's subscription, for a cause that persists until it is mended."""
+        """Suspend the user's subscription, for a cause that persists until it is fixed."""
         life = self._lives_of(user)
         number = _REASONS[reason]
         self._causes[user] = _Cause(reason, is_told)

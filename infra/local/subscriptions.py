@@ -52,7 +52,7 @@ class _Begun:
 
 @dataclass(frozen=True)
 class SubscriptionCall:
-    """One call that arrived, and as whom."""
+    """One call that arrived, and the account that made it."""
 
     method: str
     acting_as: str | None
@@ -73,7 +73,7 @@ class WorkspaceEventsSimulator(GrpcStandIn):
         school: Who there is, and what time it is.
         faults: Which calls fail.
         quotas: Whether calls are refused that are more than Google's quotas allow.
-        tokens: Who issues tokens; without, a call is made as whoever it names.
+        tokens: Who issues tokens; without, a call is made as the account that it names.
         project: Where the application lives; its topic has to be there too. Left out, any project will do.
 
     Attributes:
@@ -131,7 +131,7 @@ class WorkspaceEventsSimulator(GrpcStandIn):
             return self._lives.begin(subscription, owner=user, end=end).name
 
     def suspend(self, user: str, reason: str, *, is_told: bool = True) -> None:
-        """Suspend this user's subscription for a cause that persists until it is mended.
+        """Suspend this user's subscription for a cause that persists until it is fixed.
 
         Until then none can be reactivated or made. Without `is_told` no lifecycle event comes either: "If your
         subscription is suspended due to an error with its endpoint, you might not receive a lifecycle event"
@@ -145,12 +145,12 @@ class WorkspaceEventsSimulator(GrpcStandIn):
             self._lives.suspend(user, reason, is_told=is_told)
 
     def mend(self, user: str) -> None:
-        """Mend what this user's subscription was suspended for; it stays so until it is reactivated."""
+        """Fix the cause of this user's suspension; the subscription stays suspended until it is reactivated."""
         with self._lock:
             self._lives.mend(user)
 
     def expire(self, user: str) -> None:
-        """End this user's subscription now, and tell so; LookupError if there is none."""
+        """End this user's subscription now, and report it; LookupError without one."""
         with self._lock:
             self._lives.expire(user)
 

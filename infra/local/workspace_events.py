@@ -60,7 +60,7 @@ def lifecycle_event(kind: str, subscription: str, *, at: datetime, **about: str)
         kind: `expirationReminder`, `expired` or `suspended`.
         subscription: `subscriptions/{id}`.
         at: When it happened.
-        about: What the kind tells beside the name: `expire_time` or `suspension_reason`.
+        about: What the kind says in addition to the name: `expire_time` or `suspension_reason`.
     """
     source = f"//workspaceevents.googleapis.com/{subscription}"
     return Message(

@@ -189,7 +189,7 @@ async def rewritten(database, before):
 
 
 async def one_moment(database, collection, request):
-    """A collection as it stands at one moment.
+    """A collection as it is at one moment.
 
     Any query of Firestore's shows one moment (https://firebase.google.com/docs/firestore/understand-reads-writes-scale),
     but of its emulator only one in a transaction that takes locks does.
@@ -232,7 +232,7 @@ async def test_a_conference_comes_back_as_it_was_stored(store):
     assert await stored_conference(store) == what
 
 
-async def test_a_conference_that_reports_tell_of_comes_back_as_it_was_stored(store):
+async def test_a_conference_that_reports_show_comes_back_as_it_was_stored(store):
     ada, bob = EmailUser("ada@school.example", "users/2", "Ada"), EmailUser("bob@school.example", None, "Bob")
     people: list[Any] = [ada, bob, DeviceUser("Room 1")]
     there = [participant(user, (0, 60), name=f"p{n}") for n, user in enumerate(people)]
@@ -566,7 +566,7 @@ async def test_who_changed_what_is_kept_with_every_mark_before_and_after(store, 
 # --- Others who write at the same moment ------------------------------------------------------------------------
 
 
-async def test_who_decided_on_an_older_conference_decides_anew(store, database):
+async def test_a_decision_on_an_older_conference_is_made_again(store, database):
     """The sheet itself would be written over the newest: only what it is made of is old."""
     await save(store, read_at(61, ADA))
     seen = []
@@ -584,7 +584,7 @@ async def test_who_decided_on_an_older_conference_decides_anew(store, database):
     assert len(await database.children("sessions/abc/attendance")) == 2
 
 
-async def test_who_decided_on_an_older_class_meeting_decides_anew(store, database):
+async def test_a_decision_on_an_older_class_meeting_is_made_again(store, database):
     plain, held = lesson(roster=expected(builders.ADA)), call((builders.ADA, (0, 60)))
     await hold(store, plain, held)
     seen = []
@@ -683,7 +683,7 @@ async def test_what_was_loaded_stands_as_it_was_whatever_others_write(store):
     assert seen[1][2:] == (ROOM, {"users/2": ada})
 
 
-async def test_when_others_never_stop_nothing_is_written_and_it_is_told(store):
+async def test_when_others_never_stop_nothing_is_written_and_it_is_reported(store):
     tried = []
 
     async def decide(work):

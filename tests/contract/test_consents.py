@@ -252,7 +252,7 @@ async def test_a_teacher_whose_newest_version_is_disabled_has_no_consent(secrets
     assert await secrets.get(Organizer("users/11")) is None
 
 
-async def test_a_secret_whose_key_is_disabled_is_no_teacher_without_consent(secrets, simulator):
+async def test_a_secret_whose_key_is_disabled_is_not_a_teacher_without_consent(secrets, simulator):
     await secrets.put(ADA)
     simulator.faults.set(Fault("AccessSecretVersion", grpc.StatusCode.FAILED_PRECONDITION))
 
@@ -306,7 +306,7 @@ async def test_a_refusal_of_secret_manager_says_what_to_do(secrets, simulator, f
     assert "@" not in caught.value.message + caught.value.hint
 
 
-async def test_whoever_may_not_keep_secrets_learns_it_before_anybody_is_asked(secrets, simulator):
+async def test_anybody_who_may_not_keep_secrets_learns_it_before_anybody_is_asked(secrets, simulator):
     simulator.faults.set(Fault("GetSecret", grpc.StatusCode.PERMISSION_DENIED, reason="IAM_PERMISSION_DENIED"))
 
     with pytest.raises(ConsentStoreDenied) as caught:
@@ -392,7 +392,7 @@ async def test_a_symbolic_link_is_refused_and_what_it_leads_to_stays(token_file,
 
 
 @pytest.mark.parametrize("make", [lambda path: path.mkdir(mode=0o700), lambda path: os.mkfifo(path, 0o600)])
-async def test_what_is_no_file_is_refused_and_not_waited_for(token_file, make):
+async def test_what_is_not_a_file_is_refused_and_not_waited_for(token_file, make):
     make(token_file)
 
     with pytest.raises(TokenFileOpen, match="does not lead to a file"):

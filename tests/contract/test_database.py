@@ -167,7 +167,7 @@ async def test_a_commit_takes_place_only_while_documents_that_it_does_not_touch_
     assert await database.get("a/gone") is None
 
 
-async def test_a_write_that_changes_nothing_is_no_new_version(database):
+async def test_a_write_that_changes_nothing_is_not_a_new_version(database):
     """Firestore: "If the write did not actually change the document, this will be the previous update_time."
 
     So what has to make others fail must change something.

@@ -153,14 +153,14 @@ async def test_a_changed_class_meeting_replaces_all_that_a_register_said_of_it(s
     }
 
 
-async def test_a_correction_stands_in_the_register_at_once(store, views):
+async def test_a_correction_is_in_the_register_at_once(store, views):
     await hold(store, maths(*expected(ADA)))
     await hold(store, maths(*expected(ADA)), overrides=[override(Mark.EXCUSED, email=EMAILS[ADA.user])])
 
     assert marks(await views.register("maths-a", "2026-11")) == {EMAILS[ADA.user]: {"monday": "excused"}}
 
 
-async def test_a_student_stands_in_the_register_of_their_own_class(store, views):
+async def test_a_student_is_in_the_register_of_their_own_class(store, views):
     theirs = RosterEntry(email=EMAILS[BOB.user], student_id="s-3", class_id="maths-b")
     await hold(store, maths(*expected(ADA), theirs), ADA, BOB)
     a, b = await views.register("maths-a", "2026-11"), await views.register("maths-b", "2026-11")
@@ -235,7 +235,7 @@ async def test_a_month_begins_where_the_class_is_held(store, views):
 
 
 @pytest.mark.parametrize("how", ["cancelled", "dropped"])
-async def test_a_class_meeting_that_is_no_more_leaves_the_register(store, views, how):
+async def test_a_class_meeting_that_is_gone_leaves_the_register(store, views, how):
     await hold(store, maths(*expected(ADA)), ADA)
     await hold(store, maths(*expected(ADA, BOB), session_id="tuesday", start=DAY), ADA)
     for session_id, start, left in (("tuesday", DAY, ["monday"]), ("monday", 0, None)):
@@ -249,7 +249,7 @@ async def test_a_class_meeting_that_is_no_more_leaves_the_register(store, views,
         assert not register or marks(register) == {EMAILS[ADA.user]: {"monday": "present"}}
 
 
-async def test_a_class_meeting_of_no_class_stands_in_no_register(store, database):
+async def test_a_class_meeting_of_no_class_is_in_no_register(store, database):
     await hold(store, maths(*expected(ADA), class_id=None), ADA)
 
     assert await database.children("registers") == []

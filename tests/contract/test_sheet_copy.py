@@ -267,7 +267,7 @@ async def test_a_copy_that_would_be_too_large_for_its_commit_is_not_kept(tmp_pat
     assert await shown(database) == (await stored(database), 2)
 
 
-async def test_a_class_meeting_that_is_no_more_leaves_no_copy(store, database):
+async def test_a_class_meeting_that_is_gone_leaves_no_copy(store, database):
     await hold(store, maths(), BEFORE)
     await drop(store)
     assert await copy(database) == []

@@ -138,7 +138,7 @@ async def documents(database):
     }
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.lists(changes(), min_size=2, max_size=8))
 async def test_the_documents_are_those_of_a_store_that_reads_every_document(history):
     with TemporaryDirectory() as folder:

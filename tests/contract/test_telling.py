@@ -1,4 +1,4 @@
-"""Whom a store tells of commits: each that changes a mark or a time once, after it, and none is lost."""
+"""A store publishes each commit that changes a mark or a time, after it, and loses none."""
 
 from __future__ import annotations
 

@@ -59,6 +59,7 @@ FUNCTIONS: dict[str, tuple[str, Any]] = {
     "meet-attendance-api": ("api", "http"),
 }
 JOBS = "projects/my-school/topics/attendance-jobs"
+CHANGES = "projects/my-school/topics/attendance-changed"
 
 
 def uploaded(world, function):
@@ -124,7 +125,8 @@ def cloud(certificate, firestore_address, pubsub_address):
             certificate=certificate,
         )
         variables = running.enter_context(network.in_thread())
-        jobs_of(pubsub_address)
+        for topic in (JOBS, CHANGES):
+            waiting(pubsub_address, topic)
         # httplib2, by which the REST APIs are called, knows no proxy: it is led straight to the same TLS.
         straight = {
             "PEOPLE_API_ENDPOINT": network.tls["people.googleapis.com"],
@@ -222,14 +224,14 @@ async def ended(instance, conference):
     return await deliver(instance, "projects/my-school/topics/workspace-events", message)
 
 
-def jobs_of(address, *, most=0):
-    """The jobs that wait in the emulator, at most so many; makes the topic and a subscription to it."""
+def waiting(address, topic, *, most=0):
+    """The messages that wait in the emulator, at most so many; without a number makes the topic and a subscription."""
     with grpc.insecure_channel(address) as channel:
-        subscription = "projects/my-school/subscriptions/rehearsal"
+        subscription = f"projects/my-school/subscriptions/rehearsal-{topic.rpartition('/')[2]}"
         subscriber = SubscriberClient(transport=SubscriberGrpcTransport(channel=channel))
         if not most:
-            PublisherClient(transport=PublisherGrpcTransport(channel=channel)).create_topic(name=JOBS, timeout=10)
-            subscriber.create_subscription(Subscription(name=subscription, topic=JOBS), timeout=10)
+            PublisherClient(transport=PublisherGrpcTransport(channel=channel)).create_topic(name=topic, timeout=10)
+            subscriber.create_subscription(Subscription(name=subscription, topic=topic), timeout=10)
             return []
         answer = subscriber.pull(subscription=subscription, max_messages=most, timeout=60)
         subscriber.acknowledge(
@@ -289,11 +291,14 @@ async def test_a_class_comes_from_the_event_to_the_attendance_that_the_lms_asks_
         another = await scheduled(lms, "Physics")  # long over, so that it is due
         due = await deliver(jobs, JOBS, Message({"job": "sync-due"}, b"{}"))
         assert due.status_code == 200, jobs.printed()
-        (job,) = jobs_of(cloud.pubsub, most=10)
+        (job,) = waiting(cloud.pubsub, JOBS, most=10)
         assert json.loads(job.data)["session_id"] == another["session_id"]
         assert (await deliver(jobs, JOBS, job)).status_code == 200, jobs.printed()
         answer = await lms.get(f"/api/sessions/{another['session_id']}")
         assert answer.json()["state"] == "not_held"
+        told = waiting(cloud.pubsub, CHANGES, most=100)
+        assert session["session_id"] in {message.attributes["session_id"] for message in told}
+        assert {message.data for message in told} == {b""}
 
     stored = await documents(cloud, f"sessions/{session['session_id']}/attendance")
     assert {document["mark"] for document in stored if document["role"] == "student"} == set(MARKS.values())
@@ -451,7 +456,7 @@ def test_only_the_packages_that_are_pinned_are_there(source, programs):
     assert not {"pytest", "httpx", "ruff", "pip"} & names
 
 
-def test_a_missing_runtime_is_told_with_the_command_that_installs_it(monkeypatch, tmp_path):
+def test_a_missing_runtime_is_reported_with_the_command_that_installs_it(monkeypatch, tmp_path):
     variable = f"PYTHON{runtime_version().replace('.', '')}"
     monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -80,7 +80,7 @@ def record():
 
 @pytest.fixture
 def stored():
-    """What stands of a conference: the conference itself, its class meeting, and everybody's attendance in it."""
+    """What is stored of a conference: the conference itself, its class meeting, and everybody's attendance in it."""
 
     async def stored(app, held):
         async def load(work):

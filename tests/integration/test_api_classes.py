@@ -166,7 +166,7 @@ async def test_a_sync_answers_who_joined_in_the_shape_that_an_lms_expects(api, s
     assert answer.headers["etag"]
 
 
-async def test_a_conference_that_nobody_joined_is_no_error(api, school, scheduled):
+async def test_a_conference_that_nobody_joined_is_not_an_error(api, school, scheduled):
     school.hold(held(people=False))
     body = (await api.post(f"/api/webhook/sessions/{scheduled}/sync-participants")).json()
 
@@ -174,7 +174,7 @@ async def test_a_conference_that_nobody_joined_is_no_error(api, school, schedule
     assert (body["created"], body["updated"], body["participants"]) == (0, 0, [])
 
 
-async def test_a_class_without_a_conference_is_told(api, scheduled):
+async def test_a_class_without_a_conference_is_reported(api, scheduled):
     answer = await api.post(f"/api/webhook/sessions/{scheduled}/sync-participants")
 
     assert (answer.status_code, slug(answer)) == (404, "no-conference-record")

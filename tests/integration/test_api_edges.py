@@ -118,7 +118,7 @@ async def test_a_guest_or_a_teacher_is_known_and_has_no_mark(api, synced):
             assert "assign the guest" in answer.json()["hint"]
 
 
-async def test_a_class_meeting_that_does_not_exist_is_told_with_what_finds_it(api):
+async def test_a_class_meeting_that_does_not_exist_is_reported_with_what_finds_it(api):
     body = {"students": [], "by": "office"}
     answers = [
         await api.put("/api/sessions/nothing/roster", json=body),
@@ -216,7 +216,7 @@ async def test_a_plus_that_arrived_as_a_blank_is_understood(api, sent, meant):
 @pytest.mark.parametrize(
     "sent", ["2026-11-23 09:00", "2026-11-23T09:00", "2026-11-23T09:00 x", "09:00 01:00", " 01:00"]
 )
-async def test_a_time_without_an_offset_is_refused_still(api, sent):
+async def test_a_time_without_an_offset_is_still_refused(api, sent):
     answer = await api.get("/api/sessions", params={"from": sent})
 
     assert fields(answer) == ["from"]
@@ -383,7 +383,7 @@ async def test_a_file_for_a_spreadsheet_with_a_decimal_comma(api, synced):
     assert [line.rpartition(";")[2] for line in register] == ["share", "1,0", "0,0"]
 
 
-async def test_a_name_is_no_formula_in_a_program_that_looks_for_commas(api):
+async def test_a_name_is_not_a_formula_in_a_program_that_looks_for_commas(api):
     session_id = await made(api, students=[{"student_id": "1", "display_name": "Ada, =1+1"}])
     decided = {"overrides": [{"student_id": "1", "status": "excused", "reason": "ill,=1+1;=2"}], "by": "office"}
     await api.put(f"/api/sessions/{session_id}/overrides", json=decided)
@@ -397,13 +397,15 @@ async def test_a_name_is_no_formula_in_a_program_that_looks_for_commas(api):
 
 # --- Page tokens -------------------------------------------------------------------------------------------------
 
-QUERY = {"list": "sessions", **dict.fromkeys(["teacher_email", "class_id", "external_id", "state", "since", "until"])}
+SEARCHED = ["teacher_email", "class_id", "external_id", "state", "since", "until", "updated_since"]
+QUERY = {"list": "sessions", **dict.fromkeys(SEARCHED)}
+CHANGES = "2026-11-27T00:00:00+00:00"
 NOW = int(datetime.now(UTC).timestamp() * 1_000_000)
 
 
-def forged(*what):
+def forged(*what, query=QUERY):
     """A token with a right digest: it is no secret how it is made."""
-    text = json.dumps([_digest(list(what), QUERY), *what])
+    text = json.dumps([_digest(list(what), query), *what])
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
@@ -438,3 +440,21 @@ async def test_no_forged_token_is_an_error_of_ours(api):
     empty = await api.get("/api/sessions", params={"page_token": forged(NOW)})
     assert fields(empty) == ["page_token"]
     assert (await api.get("/api/sessions", params={"page_token": forged(1, 1, "s1", "sessions/s1")})).status_code == 410
+
+
+@pytest.mark.parametrize(
+    ("asked", "token", "status"),
+    [
+        ({}, (NOW, NOW, "s1", "sessions/s1"), 200),
+        ({}, (NOW, NOW, "sessions/s1"), 422),
+        ({"updated_since": CHANGES}, (NOW, NOW, "sessions/s1"), 200),
+        ({"updated_since": CHANGES}, (NOW, NOW, "s1", "sessions/s1"), 422),
+    ],
+)
+async def test_a_forged_token_of_one_order_is_refused_by_a_list_in_the_other(api, asked, token, status):
+    since = datetime.fromisoformat(CHANGES) if asked else None
+    made = forged(*token, query={**QUERY, "updated_since": since})
+
+    answer = await api.get("/api/sessions", params={**asked, "page_token": made})
+
+    assert answer.status_code == status

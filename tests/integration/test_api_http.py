@@ -45,7 +45,7 @@ async def api(app):
     ],
     ids=["no token", "junk", "no role"],
 )
-async def test_whoever_may_not_call_is_told_why_and_the_same_whatever_there_is(app, authorization, detail):
+async def test_anybody_who_may_not_call_is_told_why_and_the_same_whatever_there_is(app, authorization, detail):
     paths = ["/api/sessions", "/openapi.json", "/", "/nothing", "/api/schedule/class/x"]
     headers = {"Authorization": authorization} if authorization else {}
     async with client(app, caller=None) as calls:
@@ -151,14 +151,14 @@ async def test_what_cannot_be_answered_is_a_problem(api, method, path, status, e
 
 
 @pytest.mark.parametrize("body", [b"{", b"\xff\xfe", b"[" * 100_000, b'{"a": 1', b"nothing"])
-async def test_a_body_that_is_no_json_is_malformed(api, body):
+async def test_a_body_that_is_not_json_is_malformed(api, body):
     answer = await api.post("/api/schedule/class", content=body)
 
     assert (answer.status_code, slug(answer)) == (400, "malformed-request")
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b'"x"', b"NaN"])
-async def test_json_that_is_no_object_is_invalid(api, body):
+async def test_json_that_is_not_an_object_is_invalid(api, body):
     assert fields(await api.post("/api/schedule/class", content=body)) == ["body"]
 
 

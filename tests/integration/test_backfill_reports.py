@@ -131,7 +131,7 @@ def test_a_teacher_is_found_by_every_address_that_the_directory_knows(command, s
     assert stored("sessions")[told(held)]["teacher_email"] == alias
 
 
-def test_where_meet_tells_of_the_same_call_there_is_one_class_meeting(command, school, stored):
+def test_where_meet_shows_the_same_call_there_is_one_class_meeting(command, school, stored):
     held = a_class(1, days=3)
     school.hold(held)
     command(*REPORTS, "10d")
@@ -144,7 +144,7 @@ def test_where_meet_tells_of_the_same_call_there_is_one_class_meeting(command, s
     assert stored("conferences")[told(held)]["superseded_by"] == held.name
 
 
-def test_a_call_of_no_known_room_and_one_that_fails_are_told_and_stop_no_other(command, school, stored, google):
+def test_a_call_of_no_known_room_and_one_that_fails_are_reported_and_stop_no_other(command, school, stored, google):
     school.hold(a_class(1, days=3))
     left_at = datetime.now(UTC) - timedelta(days=4)
     call = {"conference_id": "c1", "endpoint_id": "e1", "meeting_code": "ZZZZZZZZZZ", "organizer_email": TEACHER.email}

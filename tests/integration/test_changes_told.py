@@ -1,4 +1,4 @@
-"""Whoever listens is told of changes over Pub/Sub: by the emulator, and by servers that do not answer."""
+"""Changes are published to Pub/Sub: to the emulator, and to servers that do not answer."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def pubsub(pubsub_address, project):
 
 @pytest.fixture
 def start(instance, pubsub_address, project):
-    """Makes an instance of the deployed function, which tells of changes."""
+    """Makes an instance of the deployed function, which publishes changes."""
     return lambda: instance(
         api_callers="*=admin",
         google_cloud_project=project,

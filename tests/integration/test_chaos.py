@@ -10,6 +10,7 @@ import pytest
 from infra.local.chaos.compare import differences
 from infra.local.chaos.google import emulators, serve
 from infra.local.chaos.run import Plan, prove
+from infra.local.chaos.told import not_told
 from infra.local.chaos.truth import against_the_truth
 from infra.local.chaos.world import EVENING, GIVERS, TAKERS, make_world
 from tests.builders import NINE
@@ -33,6 +34,23 @@ def test_a_day_on_which_everything_goes_wrong_gives_the_documents_of_an_undistur
     } <= outcome.injected.keys()
 
 
+@pytest.mark.parametrize(
+    ("told", "wrong"),
+    [
+        ({"state": "ended", "sync_state": "complete"}, []),
+        ({"state": "ended", "sync_state": "provisional"}, ["sessions/s"]),
+        (None, ["sessions/s"]),
+    ],
+)
+def test_a_class_meeting_whose_end_nobody_was_told_of_is_named(told, wrong):
+    person = {"session_id": "s", "session_state": "ended", "sync_state": "complete"}
+    stored = {"sessions/s": {"session_id": "s"}, "sessions/empty": {}, "sessions/s/attendance/a": person}
+
+    found = not_told(stored, {"s": told} if told else {})
+
+    assert [sentence.split(" ")[0] for sentence in found] == wrong
+
+
 def test_a_seed_makes_the_same_day_each_time_and_another_seed_another_one():
     days = [make_world(seed, now=NINE, conferences=30) for seed in (3, 3, 4)]
 
@@ -46,7 +64,7 @@ def test_a_room_holds_one_conference_at_a_time():
         assert all(end <= start for (_, end), (start, _) in itertools.pairwise(held))
 
 
-async def test_a_call_that_google_would_refuse_is_told_at_the_end_of_a_run():
+async def test_a_call_that_google_would_refuse_is_reported_at_the_end_of_a_run():
     async with serve(make_world(3, now=NINE, conferences=5)) as google:
         async with httpx.AsyncClient() as client:
             await client.get(f"{google.apis.endpoint}/v1/people:batchGet?nonsense=1")
@@ -94,7 +112,7 @@ def test_marks_are_held_against_who_was_there():
     assert against_the_truth(day, documents_of(day, but_for=pupil.user, mark="unknown"))
 
 
-def test_a_pupil_who_is_taken_for_a_guest_or_a_stranger_who_is_taken_for_a_pupil_is_told():
+def test_a_pupil_who_is_taken_for_a_guest_or_a_stranger_who_is_taken_for_a_pupil_is_reported():
     day = make_world(3, now=NINE, conferences=30)
     pupil, stranger = day.lessons[0].pupils[0].user, day.strangers[0].user
     guest = {"student_id": None, "user": pupil, "role": "guest", "status": None}

@@ -137,7 +137,7 @@ async def test_what_could_not_be_kept_still_waits(deps, leave):
             pass
 
 
-async def test_a_pubsub_that_is_not_there_is_told(app):
+async def test_a_pubsub_that_is_not_there_is_reported(app):
     async with grpc.aio.insecure_channel("127.0.0.1:1") as channel:
         client = SubscriberAsyncClient(transport=SubscriberGrpcAsyncIOTransport(channel=channel))
         nobody = PubsubDeadLetters(client, subscription="projects/demo/subscriptions/none", wait=0.5)

@@ -38,7 +38,7 @@ async def test_a_meet_that_hangs_is_given_up_in_time_and_asked_again(instance, s
 @pytest.mark.parametrize(
     "name", ["m\u00fcller@school.example", "a\0@school.example", "a\ud800@school.example", "a\x7f@b"]
 )
-async def test_an_organizer_as_whom_no_call_can_be_made_is_parked(instance, name):
+async def test_an_organizer_that_no_call_can_be_made_as_is_parked(instance, name):
     assert await parked_of_job(instance(), "sync-conference", conference_record="conferenceRecords/abc", organizer=name)
 
 

@@ -182,7 +182,7 @@ async def test_grade_rows_have_a_share_for_each_student_who_has_one(api, held, r
     assert b"ada@school.example;1,0" in await content(api, f"{register}&format=grades&student_by=email&sep=;")
 
 
-async def test_names_of_files_tell_of_nobody(api, held, register):
+async def test_names_of_files_name_nobody(api, held, register):
     for path in (
         f"/api/sessions/{held}/attendance?format=moodle",
         f"{register}&format=grades",

@@ -34,7 +34,7 @@ def this_moment(monkeypatch):
 
 @pytest.fixture
 def meet(school):
-    """A simulated Meet beside the test, which waits for processes now and then."""
+    """A simulated Meet next to the test, which waits for processes now and then."""
     with MeetSimulator(school).in_thread() as simulator:
         yield simulator
 
@@ -77,7 +77,7 @@ async def post(served, *messages):
 
 
 async def post_raw(served, content, **headers):
-    """Post a CloudEvent whose body is no Pub/Sub message."""
+    """Post a CloudEvent whose body is not a Pub/Sub message."""
     attributes = {
         "ce-specversion": "1.0",
         "ce-type": "google.cloud.pubsub.topic.v1.messagePublished",
@@ -227,7 +227,7 @@ async def test_half_of_all_calls_failing_is_answered_200_and_complete(serve, sch
     assert len(await documents(database, held)) == 2 + 40
 
 
-async def test_what_only_an_operator_can_mend_is_acknowledged_and_marked_failed(serve, school, meet, database, project):
+async def test_what_only_an_operator_can_fix_is_acknowledged_and_marked_failed(serve, school, meet, database, project):
     held = a_class()
     school.hold(held)
     meet.faults.set(
@@ -325,7 +325,7 @@ async def test_a_wrong_setting_is_named_and_the_message_is_kept(serve, project):
     assert "SETTLE_SECONDS" in lines[0]["detail"]
 
 
-async def test_a_request_that_is_no_cloudevent_is_answered_400(serve, project):
+async def test_a_request_that_is_not_a_cloudevent_is_answered_400(serve, project):
     with serve(project) as served:
         async with http_client() as client:
             assert (await client.post(served.url, json={"message": {}})).status_code == 400

@@ -25,7 +25,7 @@ TEACHER = Organizer(user="users/1", email="teacher@school.example")
 PEOPLE, DIRECTORY = "people.batchGet", "users.get"
 ADA = "ada@school.example"
 OF_A_NEW_LIMIT = '{"error": {"code": 403, "errors": [null, {"domain": "usageLimits", "reason": "aNewLimitExceeded"}]}}'
-"""What tells of quotas is the domain; its reasons are many."""
+"""The error's domain shows that it is about quotas; its reasons are many."""
 
 
 @pytest.fixture
@@ -533,7 +533,7 @@ async def test_a_directory_that_refuses_the_teacher_is_not_asked_for_everybody(
     assert asked()["directory"] <= 10 + (reason == "forbidden")
 
 
-async def test_one_person_whom_people_could_not_look_up_is_left_open(google, identities):
+async def test_one_person_that_people_could_not_look_up_is_left_open(google, identities):
     google.not_now = frozenset({"users/2"})
 
     look_up = await identities().look_up(users(2, 3), acting_as=TEACHER)
@@ -566,7 +566,7 @@ async def test_other_work_goes_on_while_services_are_waited_for(google, identiti
     assert turns > 100
 
 
-async def test_services_out_of_reach_are_told_and_not_raised():
+async def test_services_out_of_reach_are_reported_and_not_raised():
     nowhere = "http://127.0.0.1:1"
     identities = GoogleIdentities(
         People(nowhere), Directory(nowhere), credentials=CredentialsPool(AnonymousCredentials), deadline=0.5

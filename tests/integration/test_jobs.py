@@ -131,7 +131,7 @@ async def test_no_jobs_need_no_topic(publisher):
     await PubsubJobs(publisher, topic="projects/nowhere/topics/none").publish([])
 
 
-async def test_a_missing_topic_says_who_mends_it_and_loses_no_work(publisher, project):
+async def test_a_missing_topic_says_who_fixes_it_and_loses_no_work(publisher, project):
     with pytest.raises(JobsUnavailable, match="missing") as caught:
         await PubsubJobs(publisher, topic=f"projects/{project}/topics/none").publish([Job("sync-due")])
 

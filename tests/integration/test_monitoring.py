@@ -191,7 +191,7 @@ async def test_a_class_meeting_that_meet_refuses_is_counted(app, meet, written):
     assert found(entries) == {"attendance-failed-syncs": [1]}
 
 
-async def test_a_job_that_a_person_must_mend_is_counted(app, meet, database, written):
+async def test_a_job_that_a_person_must_fix_is_counted(app, meet, database, written):
     await database.commit([Write("organizers/1", organizer())])
     meet.faults.set(Fault("ListConferenceRecords", status=DENIED))
     await job(app, "reconcile", organizer="users/1")
@@ -201,7 +201,7 @@ async def test_a_job_that_a_person_must_mend_is_counted(app, meet, database, wri
     assert found(entries) == {"attendance-failed-syncs": [1]}
 
 
-async def test_a_subscription_that_a_person_must_mend_is_counted(app, database, written):
+async def test_a_subscription_that_a_person_must_fix_is_counted(app, database, written):
     sample = json.loads((SAMPLES / "subscription-suspended.json").read_text())["envelope"]
     await database.commit([Write("organizers/1", organizer(name="subscriptions/SUBSCRIPTION_ID"))])
     body = CloudEvent({"type": "google.cloud.pubsub.topic.v1.messagePublished", "source": "//pubsub"}, sample)

@@ -95,7 +95,7 @@ def command(environment):  # noqa: ARG001 - a command needs it
 
 
 class Stored:
-    """What stands in the store."""
+    """What is stored."""
 
     def __init__(self, database):
         self.database = database
@@ -176,7 +176,7 @@ def test_an_enrolled_teacher_is_tracked_and_may_be_enrolled_again(command, store
     assert stored("organizers/1")["subscription"]["state"] == "active"
 
 
-def test_who_cannot_be_enrolled_is_told_with_what_to_do_and_stops_no_other(command, stored):
+def test_a_teacher_who_cannot_be_enrolled_is_reported_with_what_to_do_and_stops_no_other(command, stored):
     result = command("enroll", "--teacher", f"nobody@school.example, {TEACHER.email}")
 
     assert result.exit_code == 1
@@ -187,7 +187,7 @@ def test_who_cannot_be_enrolled_is_told_with_what_to_do_and_stops_no_other(comma
     assert stored("organizers/1")
 
 
-def test_nobody_is_enrolled_as_whom_nothing_may_be_done(command, monkeypatch, stored):
+def test_nobody_is_enrolled_that_the_system_may_not_act_for(command, monkeypatch, stored):
     monkeypatch.setenv("ALLOWED_DOMAINS", "other.example")
     result = command("enroll", "--teacher", TEACHER.email)
 
@@ -262,7 +262,7 @@ def test_what_failed_and_what_is_complete_without_an_end_is_read_again(command, 
 
 
 @pytest.mark.usefixtures("tracked")
-def test_a_conference_that_cannot_be_read_stops_no_other_and_is_told_at_the_end(command, school, meet, stored):
+def test_a_conference_that_cannot_be_read_stops_no_other_and_is_reported_at_the_end(command, school, meet, stored):
     held = [a_class(seed) for seed in range(3)]
     for one in held:
         school.hold(one)
@@ -290,7 +290,7 @@ def test_a_teacher_whose_conferences_cannot_be_listed_stops_no_other(command, sc
 
 
 @pytest.mark.usefixtures("tracked")
-def test_what_is_not_settled_is_told_and_is_no_failure(command, school, stored):
+def test_what_is_not_settled_is_reported_and_is_not_a_failure(command, school, stored):
     school.hold(held := a_class_that_ends_now(1))
     result = command("backfill", "--since", "1d")
 

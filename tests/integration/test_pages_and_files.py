@@ -364,7 +364,7 @@ async def test_no_name_is_a_formula(api, synced):
     assert {f"'{HOSTILE[3]}", f"'{HOSTILE[4]}", "x;'=1+1", HOSTILE[5], HOSTILE[6]} <= names
 
 
-async def test_a_file_says_that_it_is_utf_8_if_asked_and_its_name_tells_of_nobody(api, synced):
+async def test_a_file_says_that_it_is_utf_8_if_asked_and_its_name_names_nobody(api, synced):
     for path in (
         f"/api/sessions/{synced}/attendance?format=csv",
         "/api/students/ada@school.example/attendance?format=csv",

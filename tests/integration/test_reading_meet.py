@@ -330,7 +330,7 @@ async def test_no_minute_sees_more_calls_than_the_ceiling(school, meet, instance
 
 
 @pytest.mark.parametrize("method", ["ListParticipants", "ListParticipantSessions"])
-async def test_a_page_token_that_has_expired_is_no_request_that_never_succeeds(app, school, meet, method):
+async def test_a_page_token_that_has_expired_is_not_a_request_that_never_succeeds(app, school, meet, method):
     often = [Visit(LONG_AGO + timedelta(seconds=10 * n), LONG_AGO + timedelta(seconds=10 * n + 5)) for n in range(260)]
     conference = held(*(somebody(n) for n in range(2, 260)), somebody(260, *often))
     school.hold(conference)

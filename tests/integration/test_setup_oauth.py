@@ -278,7 +278,7 @@ def test_the_clients_own_project_counts_where_none_is_named(typed, secrets, monk
     assert list(secrets.secrets) == [STORED]
 
 
-def test_without_a_service_account_the_command_says_how_one_may_read_it(typed, secrets, monkeypatch):
+def test_without_a_service_account_the_command_says_how_to_let_one_read_it(typed, secrets, monkeypatch):
     monkeypatch.delenv("SERVICE_ACCOUNT_EMAIL")
     code, output = typed("--meet")
 
@@ -362,7 +362,7 @@ def test_a_consent_stands_although_the_teacher_cannot_be_tracked_yet(typed, even
     assert tracked(tmp_path)["subscription"]["state"] is None
 
 
-def test_an_administrator_who_only_reads_reports_is_no_teacher(typed, tmp_path):
+def test_an_administrator_who_only_reads_reports_is_not_a_teacher(typed, tmp_path):
     code, output = typed("--reports")
 
     assert code == 0, output
@@ -404,7 +404,7 @@ def test_another_account_than_expected_is_refused(refused, person):
     )
 
 
-def test_nobody_who_consents_is_not_waited_for_for_ever(refused, person):
+def test_the_command_does_not_wait_for_ever_for_a_consent(refused, person):
     person.does = str
 
     assert "Nobody consented within 1 seconds" in refused("--meet", "--timeout", "1")
@@ -430,7 +430,7 @@ def test_a_port_that_is_taken_is_named(refused):
         ("hidden {", "not contain an OAuth client"),
     ],
 )
-def test_a_file_that_is_no_client_for_desktops_says_what_to_make_in_the_console(refused, tmp_path, content, says):
+def test_a_file_that_is_not_a_client_for_desktops_says_what_to_make_in_the_console(refused, tmp_path, content, says):
     (tmp_path / "wrong.json").write_text(content if isinstance(content, str) else json.dumps(content))
     output = refused("--meet", "--client-secrets", "wrong.json")
 
@@ -524,7 +524,7 @@ def test_options_ask_for_what_they_say_and_a_consent_names_its_options():
     assert wanted(["--reports"]) == (Capability.OWN_ACCOUNT, Capability.REPORTS)
 
 
-def test_whoever_starts_it_as_a_file_is_told_what_to_type():
+def test_anybody_who_starts_it_as_a_file_is_told_what_to_type():
     file = ROOT / "functions" / "setup_oauth.py"
     refused = subprocess.run(  # noqa: S603 - our own file
         [sys.executable, str(file), "--meet"], capture_output=True, text=True, timeout=60, check=False

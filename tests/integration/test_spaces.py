@@ -71,7 +71,7 @@ async def test_a_room_is_found_by_whatever_people_type_of_its_link(spaces, typed
         "abc-mnop-xyz\u0430",
     ],
 )
-async def test_what_is_no_meeting_code_is_nobodys_room_and_asks_meet_nothing(spaces, meet, typed):
+async def test_what_is_not_a_meeting_code_is_nobodys_room_and_asks_meet_nothing(spaces, meet, typed):
     assert await spaces.find(typed, teacher=TEACHER) is None
     assert not meet.calls
 
@@ -107,7 +107,7 @@ async def test_a_room_is_asked_for_again_after_what_may_pass(spaces, meet):
     assert (await spaces.find("abc-mnop-xyz", teacher=TEACHER)).name == "spaces/room"
 
 
-async def test_a_room_that_is_not_shown_is_no_missing_room(spaces, meet):
+async def test_a_room_that_is_not_shown_is_not_a_missing_room(spaces, meet):
     meet.faults.set(Fault("GetSpace", status=STATUS.PERMISSION_DENIED))
 
     with pytest.raises(AccessDenied):

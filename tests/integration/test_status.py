@@ -92,7 +92,7 @@ def mend_of(trouble, printed):
     return lines[number + 1]
 
 
-async def test_each_trouble_is_named_with_its_mend(typed, seeded):
+async def test_each_trouble_is_named_with_its_fix(typed, seeded):
     await seeded()
     result = await typed()
 
@@ -163,7 +163,7 @@ async def test_a_wrong_setting_is_named_in_a_sentence(typed):
     assert "Traceback" not in result.stderr
 
 
-async def test_a_document_of_a_later_version_is_told_with_what_to_do(typed, tmp_path):
+async def test_a_document_of_a_later_version_is_reported_with_what_to_do(typed, tmp_path):
     await SqliteDatabase(tmp_path / "attendance.db").commit([Write("organizers/1", TEACHER | {"schema_version": 2})])
     result = await typed()
 

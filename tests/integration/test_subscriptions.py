@@ -222,7 +222,7 @@ ELSEWHERE = [
 
 
 @pytest.mark.parametrize("about", ELSEWHERE, ids=str)
-async def test_one_that_reports_elsewhere_or_less_is_told_as_such_and_never_as_active(subscriptions, api, about):
+async def test_one_that_reports_elsewhere_or_less_is_reported_as_such_and_never_as_active(subscriptions, api, about):
     api.subscriptions[OLD] = existing(**about)
     shown = await subscriptions.get(OLD, organizer=TEACHER)
 
@@ -425,7 +425,7 @@ FAILURES = pytest.mark.parametrize(
 
 @FAILURES
 @pytest.mark.parametrize("method", ["CreateSubscription", "GetOperation"])
-async def test_a_subscription_that_cannot_be_made_is_told(subscriptions, api, method, status, error):
+async def test_a_subscription_that_cannot_be_made_is_reported(subscriptions, api, method, status, error):
     api.asks_until_done = 1
     api.failures[method] = [status] * 5
 
@@ -434,7 +434,7 @@ async def test_a_subscription_that_cannot_be_made_is_told(subscriptions, api, me
 
 
 @FAILURES
-async def test_a_subscription_that_cannot_be_found_is_told(subscriptions, api, status, error):
+async def test_a_subscription_that_cannot_be_found_is_reported(subscriptions, api, status, error):
     api.subscriptions[OLD] = existing()
     api.failures["ListSubscriptions"] = [status] * 5
 
@@ -443,7 +443,7 @@ async def test_a_subscription_that_cannot_be_found_is_told(subscriptions, api, s
 
 
 @FAILURES
-async def test_a_subscription_that_cannot_be_removed_is_told(subscriptions, api, status, error):
+async def test_a_subscription_that_cannot_be_removed_is_reported(subscriptions, api, status, error):
     api.failures["DeleteSubscription"] = [status] * 5
 
     with pytest.raises(error):
@@ -488,7 +488,7 @@ async def test_making_one_whose_operation_google_has_forgotten_leaves_it_pending
     assert await subscriptions.ensure(organizer=TEACHER) == Subscription(None, SubscriptionState.PENDING)
 
 
-async def test_a_subscription_is_told_as_it_is(subscriptions, api):
+async def test_a_subscription_is_reported_as_it_is(subscriptions, api):
     api.subscriptions[OLD] = suspended()
 
     assert await subscriptions.get(OLD, organizer=TEACHER) == Subscription(
@@ -589,7 +589,7 @@ async def test_a_change_that_fails_is_named_as_the_call_itself(subscriptions, ap
         await subscriptions.reactivate(OLD, organizer=TEACHER)
 
 
-async def test_what_is_not_mended_cannot_be_reactivated_and_says_what_to_mend(subscriptions, api):
+async def test_a_subscription_whose_cause_is_not_fixed_is_not_reactivated_and_says_what_to_fix(subscriptions, api):
     api.subscriptions[OLD] = suspended()
     api.failures["ReactivateSubscription"] = [STATUS.FAILED_PRECONDITION]
 
@@ -615,7 +615,7 @@ async def test_one_that_ends_before_it_can_be_reactivated_is_gone(subscriptions,
 
 @FAILURES
 @pytest.mark.parametrize("call", CALLS)
-async def test_a_subscription_that_cannot_be_looked_at_or_changed_is_told(subscriptions, api, call, status, error):
+async def test_a_subscription_that_cannot_be_looked_at_or_changed_is_reported(subscriptions, api, call, status, error):
     api.subscriptions[OLD] = suspended()
     api.failures[CALLS[call]] = [status] * 5
 
@@ -736,7 +736,7 @@ async def test_a_subscription_lives_as_long_as_it_is_renewed_at_every_reminder()
         assert google.calls.by_method() == {"CreateSubscription": 1, "UpdateSubscription": 4}
 
 
-async def test_a_suspended_subscription_is_reactivated_once_its_cause_is_mended():
+async def test_a_suspended_subscription_is_reactivated_once_its_cause_is_fixed():
     clock = TurnableClock(datetime(2026, 11, 23, 9, tzinfo=UTC))
     school = School(clock, {TEACHER.email: TEACHER.user})
     async with (

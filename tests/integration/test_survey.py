@@ -96,7 +96,7 @@ async def test_a_healthy_system_needs_nobody(surveyed):
     assert "you do not need to do anything" in found.provisional_conferences.first[0].hint
 
 
-async def test_a_teacher_whose_conferences_could_not_be_looked_for_is_a_trouble_with_its_mend(surveyed):
+async def test_a_teacher_whose_conferences_could_not_be_looked_for_is_a_trouble_with_its_fix(surveyed):
     [(path, fields)] = organizer(1).items()
     never = {**fields, "reconciled_until": None}
     found = await surveyed(
@@ -131,7 +131,7 @@ async def test_where_nothing_was_ever_done_nobody_is_needed(surveyed):
         ({"error": ERROR}, "meet-api-disabled", "Enable the Meet API.", 1),
     ],
 )
-async def test_a_subscription_that_tells_nothing_is_a_trouble_with_its_mend(
+async def test_a_subscription_that_tells_nothing_is_a_trouble_with_its_fix(
     surveyed, subscription, reason, mend, active
 ):
     found = await surveyed({**organizer(1, **subscription), **organizer(2)})
@@ -167,7 +167,7 @@ async def test_without_an_end_a_conference_is_as_old_as_its_last_reading(surveye
     assert found.oldest_provisional_seconds == 1800
 
 
-async def test_a_failed_conference_says_what_to_mend_and_that_it_is_read_again(surveyed):
+async def test_a_failed_conference_says_what_to_fix_and_that_it_is_read_again(surveyed):
     found = await surveyed({**conference("a", "failed", error=ERROR), **conference("b", "failed", ended=90)})
 
     assert [(one.id, one.reason) for one in found.failed_conferences.first] == [
@@ -205,7 +205,7 @@ async def test_a_class_meeting_is_overdue_after_two_runs_of_the_scheduler(survey
     assert found.needs_a_person
 
 
-async def test_a_class_meeting_that_calendar_does_not_show_as_it_is_says_what_to_mend(surveyed):
+async def test_a_class_meeting_that_calendar_does_not_show_as_it_is_says_what_to_fix(surveyed):
     found = await surveyed(
         {
             **in_calendar("refused", "failed", due=90, failures=1, hint="Enable the Calendar API."),
@@ -247,7 +247,7 @@ async def test_a_class_meeting_that_calendar_will_show_in_a_moment_needs_nobody(
     assert found.sessions_not_in_calendar.count == 0
 
 
-async def test_of_many_class_meetings_that_calendar_does_not_show_the_next_are_told(surveyed):
+async def test_of_many_class_meetings_that_calendar_does_not_show_the_next_are_reported(surveyed):
     days = {k: v for n in range(9) for k, v in in_calendar(f"m{n}", "failed", days=9 - n).items()}
     found = await surveyed(days, limit=3)
 

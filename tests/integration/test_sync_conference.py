@@ -164,7 +164,7 @@ async def test_an_older_read_that_ends_last_does_not_undo_a_newer_one(instance, 
     ],
     ids=["api off", "scope missing", "credentials refused"],
 )
-async def test_what_only_an_operator_can_mend_is_stored_and_mended_by_the_next_read(
+async def test_what_only_an_operator_can_fix_is_stored_and_fixed_by_the_next_read(
     app, school, meet, record, stored, *, fault, reason
 ):
     held = a_class()
@@ -185,7 +185,7 @@ async def test_what_only_an_operator_can_mend_is_stored_and_mended_by_the_next_r
     assert len(people) == 12
 
 
-async def test_a_refusal_after_a_complete_read_is_told_and_changes_nothing(app, school, meet, record, stored):
+async def test_a_refusal_after_a_complete_read_is_reported_and_changes_nothing(app, school, meet, record, stored):
     held = a_class()
     school.hold(held)
     await record(app, held)

@@ -64,7 +64,7 @@ def without_nonce(text):
     return text.replace(nonce, "") if nonce else head
 
 
-def test_whoever_may_see_a_page_gets_status_body_and_headers_as_the_api_gave_them(lms, direct, showcase):
+def test_anybody_who_may_see_a_page_gets_status_body_and_headers_as_the_api_gave_them(lms, direct, showcase):
     for page in pages(showcase):
         passed_on, asked = lms.get(page), direct.get(page)
 
@@ -96,7 +96,7 @@ def test_the_api_itself_shows_a_browser_nothing(api, showcase):
         assert (refused.status_code, refused.json()["type"].rpartition("/")[2]) == (403, "not-permitted")
 
 
-def test_whoever_may_not_see_a_page_cannot_tell_it_from_one_that_is_not_there(lms, showcase):
+def test_anybody_who_may_not_see_a_page_cannot_tell_it_from_one_that_is_not_there(lms, showcase):
     others = [f"/sessions/{showcase.large}/attendance?format=html", f"/classes/{LARGE_CLASS_ID}/register?month={MONTH}"]
     answers = [
         lms.get(page) for page in [*others, "/sessions/unknown/attendance", "/classes/unknown/register?month=2026-11"]

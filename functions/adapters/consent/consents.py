@@ -44,7 +44,7 @@ class Consents(Protocol):
     """Keeps teachers' consents."""
 
     async def get(self, organizer: Organizer) -> Consent | None:
-        """The consent that holds now; None if there is none.
+        """The consent that holds now; None without one.
 
         Raises:
             ConsentsUnavailable: What keeps it does not answer.
@@ -60,7 +60,7 @@ class Consents(Protocol):
 
 
 class UnreadableConsent(ValueError):
-    """What was stored is no consent; the message says what is wrong and repeats nothing of it."""
+    """What was stored is not a consent; the message says what is wrong and repeats nothing of it."""
 
 
 def to_json(consent: Consent) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def from_text(text: bytes) -> Consent:
     """The consent that some JSON holds.
 
     Raises:
-        UnreadableConsent: There is none in it.
+        UnreadableConsent: It contains no consent.
         DocumentTooNew: A later version of this system wrote it.
     """
     try:

@@ -28,7 +28,7 @@ ANSWER_TIMEOUT = 20.0
 """Seconds for the token endpoint's answer."""
 
 OPENID = "openid"
-"""Google adds it wherever it is asked who somebody is; asked for, it is no surprise."""
+"""Google adds it wherever it is asked who somebody is; asked for, it is not a surprise."""
 
 _AUTH_URI = "https://accounts.google.com/o/oauth2/v2/auth"
 _TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
@@ -152,7 +152,7 @@ class TokenInHand:
         return (("authorization", f"Bearer {self._access_token}"),)
 
     def renew(self, _: Metadata) -> bool:
-        """See `Credentials`: there is no other."""
+        """The only credentials; see `Credentials`."""
         return False
 
 

@@ -25,7 +25,7 @@ MOST_BYTES = 1 << 20
 class FileConsents:
     """`functions.adapters.consent.consents.Consents` in a file.
 
-    One teacher stands in it as an object, which Google's own tools can read; several stand in a list.
+    One teacher is stored as an object, which Google's own tools can read; several are stored as a list.
 
     Args:
         path: The file; it need not exist yet, its directory must.
@@ -62,7 +62,7 @@ class FileConsents:
     def _alone(self) -> Iterator[None]:
         """Keep others from replacing the file meanwhile: each would write what it read, without the other's consent."""
         with contextlib.ExitStack() as held:
-            with contextlib.suppress(OSError):  # a directory that is missing is told when the file is written
+            with contextlib.suppress(OSError):  # a missing directory is reported when the file is written
                 folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
                 held.callback(os.close, folder)
                 fcntl.flock(folder, fcntl.LOCK_EX)
@@ -92,7 +92,7 @@ class FileConsents:
             ) from None
 
     def _read(self) -> Sequence[Consent]:
-        """Everybody who stands in the file; nobody if there is none."""
+        """Everybody in the file; nobody if the file does not exist."""
         try:
             opened = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError:

@@ -120,7 +120,7 @@ class SecretConsents:
             raise ConsentUnreadable(f"The secret with the teacher's consent cannot be read: {error}.") from None
 
     async def put(self, consent: Consent) -> None:
-        """See `Consents`. Older versions are destroyed once the new one stands."""
+        """See `Consents`. Older versions are destroyed once the new one is stored."""
         name = self.secret(consent.user)
         if name is None:
             raise ConsentUnreadable("The account's id does not have the form of Google's ids.")

@@ -35,7 +35,7 @@ class OAuthClient:
         """The client in a file from the console.
 
         Raises:
-            OAuthClientUnusable: There is none in it, or one of another kind.
+            OAuthClientUnusable: It contains no client, or one of another kind.
         """
         try:
             with path.open("rb") as file:

@@ -61,7 +61,7 @@ class GoogleCalendar:
         self._credentials = credentials
 
     def close(self) -> None:
-        """Let go of threads and connections."""
+        """Close threads and connections."""
         self._rest.close()
 
     async def add(self, event: NewEvent, *, organizer: Organizer) -> Event | None:
@@ -181,7 +181,7 @@ def _instances(event_id: str, token: str | None, service: Any) -> Any:  # noqa: 
 
 
 def _new(event: NewEvent) -> dict[str, Any]:
-    """The body of an event to be added. What is ours in it is told to nobody else: the properties are private."""
+    """The body of an event to be added. What is ours in it is shown to nobody else: the properties are private."""
     ids = {"session_id": event.session_id, "series_id": event.series_id, "fingerprint": event.fingerprint}
     body: dict[str, Any] = {
         "id": event.event_id,

@@ -60,7 +60,7 @@ class DocumentAttendanceStore:
         retention: How long personal data is kept after the class; None keeps it.
         erasure_key: The key of what is kept of erased people's names; None if nobody can be erased.
         key_is_required: Whether nothing may be stored without it once somebody is erased.
-        listening: Who is told of commits that change marks or times; None if nobody is.
+        listening: Where commits that change marks or times are published; None if they are not.
     """
 
     def __init__(

@@ -33,7 +33,7 @@ class Loaded:
         return Loaded(self._database, self._documents, self._children)
 
     async def get(self, path: str) -> Document | None:
-        """A document, or None if there is none."""
+        """A document, or None without one."""
         self._asked.add(path)
         if path not in self._documents:
             found = await self._database.get(path)

@@ -45,8 +45,8 @@ class Committed:
 
     Attributes:
         changes: Of the attendance of each class meeting that was put.
-        told: What others are to be told of it.
-        unpublished: The document that says so, until they are; None without one.
+        told: The changes to publish.
+        unpublished: The document that holds them until they are published; None without one.
     """
 
     changes: Mapping[str, SheetChange]
@@ -216,7 +216,7 @@ class DocumentWork(DocumentReader):
         """Write what differs, all at one moment, or nothing.
 
         Args:
-            telling: Whether what others are to be told of it is written with it.
+            telling: Whether the changes to publish are written with it.
         """
         for session_id in self._wanted.corrections:
             await self._corrections(session_id)

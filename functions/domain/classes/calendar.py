@@ -97,8 +97,8 @@ class Event:
     Attributes:
         version: Another one after every change.
         fingerprint: Of the request that it was made for, as far as it says.
-        occurrence: When it would begin by the rule of its series; None for what is no occurrence.
-        meeting_code: Of the Meet link that was made; None as long as there is none.
+        occurrence: When it would begin by the rule of its series; None for what is not an occurrence.
+        meeting_code: Of the Meet link that was made; None until it is made.
         link_failed: Whether Calendar could make no Meet link.
         attendees: Everybody in it, by address: guests, and others that no class names, such as rooms.
     """

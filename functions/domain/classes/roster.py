@@ -67,7 +67,7 @@ def checked_roster(students: Iterable[RosterEntry]) -> tuple[RosterEntry, ...]:
     """The students, if each differs from all others.
 
     Raises:
-        InvalidRequest: One stands there twice, or has neither an e-mail nor an id.
+        InvalidRequest: A student is listed twice, or has neither an e-mail nor an id.
     """
     roster = tuple(students)
     problems: dict[int, str] = {}

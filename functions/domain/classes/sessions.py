@@ -131,7 +131,7 @@ class Plan:
         teachers: Addresses of all its teachers, lower case, the class's own teacher first.
         tracking_hint: What to do about a teacher who could not be tracked.
         fingerprint: Of the request that scheduled it, to recognise the same one.
-        calendar: Where it stands in Calendar; None if it is in none.
+        calendar: Its state in Calendar; None if it is in none.
         named_at: When its teachers and students were last set.
         named_before: Addresses in their compared form that it named before that already, each with when it first did.
         erased: A token for each student who was on the roster and is erased.
@@ -389,7 +389,7 @@ class Remark:
 
     Attributes:
         remark_id: Its own id; of a decision, the decision's.
-        accounts: The people: by account, and by the students or addresses that they are taken for.
+        accounts: The people: by account, and by the students or addresses that they count as.
         session_id: The class meeting that a decision was about, which is marked already; None without one.
         since: Which class meetings: those that begin then or later; None for all.
     """

@@ -17,7 +17,7 @@ from functions.domain.errors import AttendanceError
 MAX_DISPLAY_NAME = 200
 
 TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Characters that turn the direction of all that follows: a name with one could rewrite the line it stands in."""
+"""Characters that turn the direction of all that follows: a name with one could rewrite the line around it."""
 
 
 def clean_display_name(typed: str) -> str:
@@ -79,7 +79,7 @@ class DeviceUser:
 
 
 User = SignedInUser | AnonymousUser | PhoneUser | EmailUser | DeviceUser
-"""Meet tells of the first three kinds; reports of all but the first."""
+"""Meet shows the first three kinds; reports show all but the first."""
 
 
 class Kind(StrEnum):
@@ -164,7 +164,7 @@ class Organizer:
 
 
 REPORTED = "conferenceRecords/reports-"
-"""How the names begin that we give to conferences which only reports tell of; the rest is the reports' own id."""
+"""How the names begin that we give to conferences that only reports show; the rest is the reports' own id."""
 
 
 def is_reported(conference_record: str) -> bool:
@@ -308,7 +308,7 @@ class Conference:
         session_ids: The class meetings that it is part of.
         sync: How far the reading is.
         attached_to: The class meetings that people made it part of; stronger than any timetable.
-        superseded_by: Of a conference that reports tell of: the conference record in whose place it does not count.
+        superseded_by: Of a conference from reports: the conference record that counts in its place.
         interruption: What came of reads that did not get to their end; no mark is ever made of it.
         erased: A token for each person who was in it and is erased. It says nothing of the person.
     """

@@ -127,7 +127,7 @@ def after_report(
         ),
         session_ids=stored.session_ids if stored else (),
         sync=Sync(
-            # All that reports told was read; that it may not be all there is, is told by the conference's name.
+            # All that reports have was read; the conference's name says that more may come.
             state=SyncState.COMPLETE,
             source=SyncSource.REPORTS,
             pulled_at=max(pulled_at, sync.pulled_at or pulled_at) if sync else pulled_at,
@@ -162,7 +162,7 @@ def _conference(record: str, rows: Sequence[Endpoint]) -> ReportedConference:
 
 
 def _participant(record: str, row: Endpoint) -> Participant:
-    """One row by itself. No name and no address stands in resource names, in whatever form."""
+    """One row by itself. Resource names contain no name and no address, in any form."""
     endpoint = _digest(row.endpoint_id)
     match row.user:
         case EmailUser(email=email):
@@ -178,7 +178,7 @@ def _participant(record: str, row: Endpoint) -> Participant:
 
 
 def _merged(participants: Iterable[Participant]) -> tuple[Participant, ...]:
-    """Each participant once, with all sessions that are told of them; ordered by name."""
+    """Each participant once, with all their sessions; ordered by name."""
     by_name: dict[str, list[Participant]] = {}
     for participant in participants:
         by_name.setdefault(participant.name, []).append(participant)

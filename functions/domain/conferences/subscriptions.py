@@ -31,7 +31,7 @@ class Action(StrEnum):
 
 
 def next_action(subscription: Subscription | None, *, now: datetime) -> Action:
-    """What to do about a subscription in its current state; None stands for a missing subscription.
+    """What to do about a subscription in its current state; None means that it is missing.
 
     One that was reactivated keeps its end, so it may have to be renewed next: ask again after each step.
     """

@@ -97,7 +97,7 @@ def after_reading(
         *(
             moment
             for moment in (before.ended_event_at if before else None, ended_event_at)
-            # Any other is no time at which this conference can have ended.
+            # This conference cannot have ended at any other time.
             if moment and reading.snapshot.record.start_time <= moment <= asked_at + CLOCK_SKEW
         )
     )

@@ -36,7 +36,7 @@ def after_attempt(
         return session  # somebody has tried later, and knows better
     if error and before.error:
         error = replace(error, at=before.error.at)  # since when it fails: see `failing_sessions` of the store
-    # Once Meet may have forgotten a record of the class, a list without it is no evidence.
+    # Once Meet may have forgotten a record of the class, a list without it is not evidence.
     evidence = listed and session.owned is not None and began_at < session.owned.start + RETENTION
     return replace(
         session,
@@ -53,7 +53,7 @@ def after_attempt(
 def after_refusal(
     session: ClassSession, error: SyncError, *, wait: timedelta, source: SyncSource, now: datetime
 ) -> ClassSession:
-    """The class meeting once the store refused for good what it was to hold; its attendance stands as it was.
+    """The class meeting once the store refused for good what it was to hold; its attendance stays as it was.
 
     Args:
         session: As it stood.
@@ -133,7 +133,7 @@ def was_searched(session: ClassSession) -> bool:
 def was_listed_since(session: ClassSession, conference: Conference) -> bool:
     """Whether Meet was asked for the room's records since one of the class's conferences ended, or the class did.
 
-    Then the same message about that conference again is not a reason to ask. It is no proof that the class has no
+    Then the same message about that conference again is not a reason to ask. It does not prove that the class has no
     further conferences (`was_searched`): its due time asks for those.
     """
     listed_at, scheduled = session.progress.listed_at, session.plan.scheduled

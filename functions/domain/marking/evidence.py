@@ -33,7 +33,7 @@ class Evidence:
         settle: How long after its end a conference may still change.
         room_names: Shell patterns of room devices' names.
         identities_in_use: Whether accounts are looked up, so that one without an answer will have one.
-        stood_in_for: Records that could not be read, in whose place reports tell of the same call.
+        stood_in_for: Records that could not be read, for which reports show the same call.
     """
 
     conferences: Sequence[Conference]

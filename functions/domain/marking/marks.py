@@ -52,7 +52,7 @@ class Hearing:
         taught: From a teacher's coming to a teacher's going, within that; None without a teacher.
         held: The same if the class was held by a teacher alone; None if the scheduled time counts (`held_window`).
         policy: The class's rules.
-        time_zone: Where its clock times are told, an IANA name.
+        time_zone: The zone of its clock times, an IANA name.
         now: The time of the computation.
         unread: Whether a record could not be read, and none was read for good before: nothing can be said of anybody.
         pending: Records that are not final.

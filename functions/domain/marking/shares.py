@@ -95,7 +95,7 @@ def _may_still_be_attended(session: ClassSession, month: str) -> bool:
 
 
 def _expected(session: ClassSession, class_id: str) -> list[RosterEntry]:
-    """The students of a class who are expected in a class meeting; whoever teaches it is no student."""
+    """The students of a class who are expected in a class meeting, without those who teach it."""
     teachers = mailboxes(session.plan.teachers)
     return [
         entry

@@ -85,7 +85,7 @@ def unlisted_times(session: ClassSession, scheduled: Interval, read: Iterable[Co
 
 def _was_read_before(moment: datetime, evidence: Evidence) -> bool:
     """Whether one of the class's conferences had been read for good by then, so that marks were given."""
-    # Reports are no reading of Meet's: what they leave out, they leave out for good.
+    # Reports do not count as a reading: what they leave out, they leave out for good.
     read = [c.sync for c in evidence.conferences if c.sync.state is SyncState.COMPLETE and not c.reported]
     return any(sync.first_pulled_at and sync.first_pulled_at <= moment for sync in read)
 

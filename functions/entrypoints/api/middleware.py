@@ -1,4 +1,4 @@
-"""What stands between the network and the routes. Plain ASGI, so that nothing is routed or read too early."""
+"""What runs between the network and the routes. Plain ASGI, so that nothing is routed or read too early."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TIME = 280.0
 MAX_BODY_BYTES = 1_000_000
 
 CALLER = "attendance.caller"
-"""Where in the scope the caller stands."""
+"""The key of the caller in the scope."""
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _CLOUD_TRACE = re.compile(r"(?P<trace>[0-9a-f]{32})(?:/(?P<span>\d{1,20}))?(?:;.*)?")

@@ -209,7 +209,7 @@ def invalid(errors: Sequence[Any], *, body: object = None, query: object = None)
     """The request cannot be used, for these reasons of pydantic's.
 
     Args:
-        errors: As pydantic tells them.
+        errors: As pydantic gives them.
         body: What the body should have been, a model.
         query: Likewise the query.
     """

@@ -26,7 +26,7 @@ def unwrap(body: object) -> Message:
     """The Pub/Sub message in a CloudEvent's data, which may be anything: bytes, None, a list.
 
     Raises:
-        UnreadableMessage: It is no Pub/Sub message.
+        UnreadableMessage: It is not a Pub/Sub message.
     """
     message = body.get("message") if isinstance(body, dict) else None
     if not isinstance(message, dict):

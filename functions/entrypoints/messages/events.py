@@ -77,13 +77,13 @@ async def _record(event: events.ConferenceEnded, app: App) -> SyncError | None:
 
 
 async def _look_after(event: events.SubscriptionChanged, app: App) -> SyncError | None:
-    """A subscription ends soon, has ended or tells nothing any more: what is done depends on how it stands now."""
+    """A subscription ends soon, has ended or reports nothing any more: what is done depends on its state now."""
     try:
         kept = await keep_named(event.subscription, deps=app.deps)
     except NotFound:
         kept = None
     except NeedsOperator as error:
-        # Acknowledged: it stands with the organizer, and the scheduled job tries it again.
+        # Acknowledged: it is stored with the organizer, and the scheduled job tries it again.
         log.error("subscription.failed", extra={"reason": error.reason, "hint": error.hint})  # noqa: TRY400 - no bug
         return SyncError.of(error, at=app.deps.clock())
     if kept is None:

@@ -73,7 +73,7 @@ async def process(message: Message, app: App) -> SyncError | None:
 
 
 async def _survey(app: App) -> None:
-    """Tell how the system stands; that this fails must not keep anything from being done."""
+    """Log the state of the system; a failure here must not keep anything from being done."""
     try:
         report_survey(await survey(views=app.views, now=app.deps.clock(), limit=SURVEYED))
     except AttendanceError as error:

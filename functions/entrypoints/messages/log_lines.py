@@ -63,7 +63,7 @@ def report_session(synced: SessionSynced, *, seconds: float) -> None:
 
 
 def report_survey(survey: Survey) -> None:
-    """Tell how the system stands, in numbers; what is counted, only up to how many the survey tells of."""
+    """Log the state of the system, in numbers; each count only goes up to the survey's limit."""
     log.log(
         logging.WARNING if survey.needs_a_person else logging.INFO,
         "system.surveyed",

@@ -199,7 +199,7 @@ def _changed(
         tracking=tracking[0] if tracking else plan.tracking,
         tracking_hint=tracking[1] if tracking else plan.tracking_hint,
     )
-    # What was looked at for another time is no evidence for this one.
+    # What was looked at for another time proves nothing for this one.
     progress = session.progress if after == scheduled else Progress()
     return dataclasses.replace(session, plan=plan, progress=progress)
 

@@ -1,7 +1,7 @@
 """Make Calendar show class meetings as they are stored.
 
 Every commit that changes what Calendar is to show notes the class meeting as waiting for it. Right afterwards, and by
-`sync-due` until it succeeds, what stands in the store is compared with what Calendar shows. Calendar is read before the
+`sync-due` until it succeeds, what is stored is compared with what Calendar shows. Calendar is read before the
 store, and an event is changed only if it is still what was read: so of two that do this at once, the one that knew less
 writes nothing.
 """
@@ -128,7 +128,7 @@ async def follow(session_id: str, *, deps: Deps) -> int:
         How many events were changed or deleted.
 
     Raises:
-        Retryable, NeedsOperator, Permanent: Calendar; it stands with the class meetings, and is tried again.
+        Retryable, NeedsOperator, Permanent: Calendar; it is stored with the class meetings, and is tried again.
     """
     (session,) = await _loaded([session_id], deps) or (None,)
     entry = session.plan.calendar if session else None

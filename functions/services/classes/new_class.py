@@ -24,7 +24,7 @@ class NewClass:
         start_time: With the offset that it was given in: of a series it may say which local time is to be kept.
         meeting_code: An existing Meet link to use; None has a room made.
         policy: What differs from the school's own policy.
-        time_zone: Where its clock times are told; the school's if None.
+        time_zone: The zone of its clock times; the school's if None.
         recurrence: An RRULE, for a series that begins with this class.
         calendar: Whether it is put into Calendar, and the students invited.
     """

@@ -65,7 +65,7 @@ MOST_ROSTER_BYTES = 6_000_000
 """Of the rosters of all classes of a series, which are stored in one commit of 10 MiB at most."""
 
 _ENTRY_BYTES = 20
-"""What a field of a roster entry takes beside its value, generously."""
+"""What a field of a roster entry takes in addition to its value, generously."""
 
 EVENT_DELETED = (
     "The event was deleted from Calendar when the class was cancelled. Invite people to the Meet link by hand, or "
@@ -278,7 +278,7 @@ async def _follow_students(
 def _entry(
     new: NewClass, old: ClassSession | None, event_id: str | None, scheduled: Interval, *, now: datetime
 ) -> CalendarEntry | None:
-    """Where a class meeting stands in Calendar once it is stored."""
+    """The Calendar entry of a class meeting once it is stored."""
     if event_id:
         occurrence = scheduled.start if new.recurrence else None
         return CalendarEntry(event_id, new.teacher_email, occurrence=occurrence, due_at=now + FIRST_PAUSE)

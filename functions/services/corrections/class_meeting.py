@@ -126,7 +126,7 @@ async def set_roster(
         The corrections that apply to nobody on the roster now.
 
     Raises:
-        InvalidRequest: A student stands there twice.
+        InvalidRequest: A student is listed twice.
         NotFound, PreconditionFailed: Nothing was changed.
     """
     checked = checked_roster(students)
@@ -160,7 +160,7 @@ async def set_class_roster(
         Ids of the class meetings, and the corrections in them that apply to nobody on their rosters now.
 
     Raises:
-        InvalidRequest: A student stands there twice.
+        InvalidRequest: A student is listed twice.
         NotFound: The class has no such meeting.
     """
     checked = checked_roster(students)

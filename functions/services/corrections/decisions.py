@@ -32,7 +32,7 @@ class DecisionEffect:
         session: The class meeting as it is planned now.
         touched: Further class meetings to be marked.
         references: Ids for the audit; None if nothing was changed.
-        result: What the caller is told.
+        result: The answer to the caller.
         accounts: Accounts that are remembered as another student's from now on, and the students of before and after.
     """
 
@@ -55,7 +55,7 @@ async def carry_out(
 ) -> tuple[str, ...]:
     """Apply a decision about a class meeting, with its marks and its audit entry in one commit.
 
-    In the same commit stands what is still to be marked elsewhere, so that nothing after the commit can lose it.
+    The same commit stores what is still to be marked elsewhere, so that nothing after the commit can lose it.
     """
     entry_id = uuid.uuid4().hex
     decision = Decision(by, caller.email, deps.clock())

@@ -108,7 +108,7 @@ async def unassign(
 
     Args:
         session_id: The class meeting.
-        attendee_id: The guest's id, as it stands in `merged`; the student's id will do if only one guest is merged.
+        attendee_id: The guest's id, as `merged` has it; the student's id will do if only one guest is merged.
         by: Who decides, as the LMS says.
         caller: Who calls.
         if_match: The class meeting's entity tag as it was seen.

@@ -63,7 +63,7 @@ async def backfill_from_reports(
         dry_run: Whether it is only told what would be stored.
 
     Raises:
-        Retryable, NeedsOperator, Permanent: Reports cannot be read; what was stored before stands.
+        Retryable, NeedsOperator, Permanent: Reports cannot be read; what was stored before stays.
     """
     teachers = await _by_address(organizers, deps)
     rooms = _Rooms(deps)

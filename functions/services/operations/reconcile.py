@@ -31,7 +31,7 @@ from functions.services.sync.session import SessionSynced, sync_session
 from functions.services.teachers.tracked import tracked_organizer
 
 LOOK_BACK = timedelta(days=1)
-"""How far before the last time conferences are looked at again: Meet may tell of their end late."""
+"""How far before the last time conferences are looked at again: Meet may report their end late."""
 
 LOADED_AT_ONCE = 25
 """How many stored conferences are looked at in one go: each may be a megabyte."""
@@ -99,7 +99,7 @@ async def sync_unless_tried(session_id: str, *, since: datetime | None, deps: De
 
 
 async def publish_changes(*, deps: Deps) -> None:
-    """Tell others of changes that they could not be told of; that this fails must not keep anything from being done."""
+    """Publish changes that could not be published before; a failure is logged, and the rest of the job goes on."""
     try:
         published = await deps.store.publish_changes()
     except AttendanceError as error:

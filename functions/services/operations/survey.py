@@ -123,7 +123,7 @@ class Survey:
     Attributes:
         surveyed_at: That moment.
         organizers: How many teachers are tracked.
-        active_organizers: How many of them have a subscription that tells of their conferences now.
+        active_organizers: How many of them have a subscription that reports their conferences now.
         last_sync_at: When the last reading of a conference began that succeeded; None if none ever did.
         organizers_without_subscription: Teachers of whose conferences no event tells, or soon none will.
         unreconciled_organizers: Teachers whose conferences could not be looked for, for hours.
@@ -170,7 +170,7 @@ async def survey(*, views: Views, now: datetime, limit: int = SHOWN) -> Survey:
     Args:
         views: Where to look. It costs reads by `limit`, and one for each teacher.
         now: The time.
-        limit: How many of a kind are told at most.
+        limit: How many of a kind are shown at most.
 
     Raises:
         StoreUnavailable: The store does not answer.

@@ -1,7 +1,7 @@
 """Update class meetings from Google's reports, for calls that Meet does not show or has deleted.
 
-What reports tell only ever adds to what is known: https://support.google.com/a/answer/7061566 warns of rows that come
-late or never. A call of which Meet told itself counts as Meet tells it.
+Reports only ever add to what is known: https://support.google.com/a/answer/7061566 warns of rows that come
+late or never. A call that Meet shows counts as Meet shows it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ async def sync_session_from_reports(session_id: str, *, deps: Deps) -> SessionSy
     """Read reports about a class meeting's time, and mark; on an error nothing is changed.
 
     Calls of other class meetings in the same room that reach into this one's time are stored too. Addresses that
-    reports tell of accounts are remembered where Directory and People know none.
+    reports give for accounts are remembered where Directory and People know none.
 
     Raises:
         NotFound: No class meeting has this session_id.

@@ -1,7 +1,7 @@
 """Handle a commit that the store always refuses, because it is too large.
 
 That it failed, and why, is stored by itself, in a second commit that is small: the conferences that were read without
-what Meet said of them, and the class meetings without their attendance, which stands as it was. Everything is tried
+what Meet said of them, and the class meetings without their attendance, which stays as it was. Everything is tried
 again at growing distances, as the next version of this system, or a class that was split, may fit.
 """
 

@@ -1,4 +1,4 @@
-"""Two runs' documents, field by field, but for what tells of the processing."""
+"""Two runs' documents, field by field, but for what describes the processing."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class Day:
 
 
 async def break_everything(day: Day, sessions: dict[str, str], api: httpx.AsyncClient, *, seconds: float) -> set[str]:
-    """Let everything go wrong at once for a while, then mend it; gives the conferences whose events were sent.
+    """Let everything go wrong at once for a while, then fix it; gives the conferences whose events were sent.
 
     Classes that are entered in the midst of it are added to `sessions`.
     """
@@ -167,7 +167,7 @@ async def _events(day: Day, sent: set[str], *, over: float) -> None:
         else:
             copies = 1 if earliest else day.dice.choice((1, 1, 1, 2, 3))
             day.injected["events that came again"] += copies - 1
-            # What ends only now is told at once, before Meet shows all of it.
+            # What ends only now is reported at once, before Meet shows all of it.
             delays = [
                 day.dice.uniform(0, 1 if earliest else over),
                 *(day.dice.uniform(0, over) for _ in range(copies - 1)),
@@ -215,7 +215,7 @@ async def _stand_still(day: Day, *, seconds: float) -> None:
 
 
 async def _subscriptions(day: Day, *, seconds: float) -> None:
-    """One teacher's subscription is suspended and mended later, another one's ends before its time."""
+    """One teacher's subscription is suspended and fixed later, another one's ends before its time."""
     _, suspended, ended, *_ = (teacher.user for teacher in day.world.teachers)
     await asyncio.sleep(seconds * 0.2)
     day.google.events.suspend(suspended, "ENDPOINT_PERMISSION_DENIED")

@@ -18,6 +18,7 @@ import httpx
 from google.cloud import firestore
 
 from functions import wiring
+from functions.adapters.store.changes.unpublished import COLLECTION as UNPUBLISHED
 from functions.domain.conferences.model import Organizer, SyncSource
 from functions.entrypoints.api.function import guarded
 from functions.ports.clock import Clock
@@ -31,6 +32,7 @@ from infra.local.chaos.disturb import Day, break_everything, record_morning
 from infra.local.chaos.google import Emulators, Google, serve
 from infra.local.chaos.lms import decide, schedule, schedule_late
 from infra.local.chaos.stack import BACKOFF, Instance, Traffic, WatchedTrigger, delivered, quiet
+from infra.local.chaos.told import TOPIC, Listener
 from infra.local.chaos.truth import against_the_truth
 from infra.local.chaos.world import World, make_world
 from infra.local.delivery import Pubsub
@@ -161,7 +163,7 @@ async def _shaken(
     outcome: Outcome,
     say: Say,
 ) -> tuple[Documents, _Seen]:
-    settings = google.settings(using, project) | {"PUBSUB_EMULATOR_HOST": using.pubsub}
+    settings = google.settings(using, project) | {"PUBSUB_EMULATOR_HOST": using.pubsub, "CHANGES_TOPIC": TOPIC}
     client = firestore.AsyncClient(project=project)
     topics = {name: f"projects/{project}/topics/{name}" for name in ("workspace-events", "attendance-jobs")}
     traffic, pubsub = Traffic(), Pubsub(using.pubsub)
@@ -197,6 +199,8 @@ async def _shaken(
     seen = _Seen()
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(pubsub.close)
+        listener = Listener(pubsub, project)
+        await listener.subscribe()
         for instance in everyone:
             stack.callback(instance.stop)
         await asyncio.gather(*(instance.start() for instance in everyone))
@@ -218,6 +222,8 @@ async def _shaken(
                 await day.job(job)
                 await quiet(traffic, within=240, more_than=before)
             outcome.wrong += _dead_subscriptions(google, world)
+            waiting = [one.id async for one in client.collection(UNPUBLISHED).stream()]
+            outcome.wrong += await listener.untold(await documents(client), waiting)
             await _hours_later(using, google, project=project)
             watch.cancel()
     outcome.injected["deliveries that were asked for again"] = sum(

@@ -232,7 +232,7 @@ class _Maker:
             self._ended(room, teacher, since, until, [_there(one, Visit(since, until)) for one in (*there, teacher)])
             for since, until, there in ((start, cut, early), (again, end, late))
         ]
-        # Whoever lists the room before noon does not see the second call: that list proves nobody absent.
+        # A list of the room before noon does not show the second call: it proves nobody absent.
         return lesson, (calls[0], dataclasses.replace(calls[1], appears=self._now + SECOND * 2))
 
     def _after_the_renaming(

@@ -13,7 +13,7 @@ SUBSCRIPTION = {
     "expirationPolicy": {"ttl": "2678400s"},
     "state": "ACTIVE",
 }
-"""What a subscription has unless it is told otherwise; it expires after 31 idle days."""
+"""What a subscription has by default; it expires after 31 idle days."""
 
 
 def _location_policy(world: World, _: str, topic: Json) -> None:
@@ -41,7 +41,7 @@ def _delete_topic(world: World, call: Call) -> Json:
 
 
 def delete_topic(world: World, name: str) -> None:
-    """A topic is gone. Raises `Refusal` if there is none."""
+    """A topic is gone. Raises `Refusal` if it does not exist."""
     world.resource(name)
     del world.resources[name]
     world.policies.pop(name, None)

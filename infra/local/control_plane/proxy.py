@@ -119,7 +119,7 @@ class _Server(http.server.ThreadingHTTPServer):
     request_queue_size = 64
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A program that hangs up is no error."""
+        """A program that hangs up is not an error."""
 
 
 @contextlib.contextmanager

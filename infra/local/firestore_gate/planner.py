@@ -13,7 +13,7 @@ Only what Firestore documents counts as served (https://firebase.google.com/docs
   (https://firebase.google.com/docs/firestore/query-data/order-limit-data).
 - a whole collection, or collection group, by name upwards needs no index.
 
-What this planner does not know (OR, vectors, sums) it refuses, so that whoever writes such a query teaches it.
+What this planner does not know (OR, vectors, sums) it refuses, so that the author of such a query teaches it.
 """
 
 from __future__ import annotations

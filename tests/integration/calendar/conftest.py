@@ -1,4 +1,4 @@
-"""The application with a calendar beside it, on a clock that tests turn."""
+"""The application with a calendar next to it, on a clock that tests turn."""
 
 from __future__ import annotations
 

@@ -194,7 +194,7 @@ async def test_while_calendar_does_not_answer_a_change_is_pending(lesson, single
     assert session["calendar"]["hint"] == Unavailable.default_hint
 
 
-async def test_what_calendar_will_never_take_is_told_and_not_tried_again_by_itself(lesson, single, app):
+async def test_what_calendar_will_never_take_is_reported_and_not_tried_again_by_itself(lesson, single, app):
     lesson.calendar.fail(RestFault("events.patch", 400, "invalid"))
     session = await lesson.change(single, subject="Physics")
     calls = len(lesson.calendar.calls)

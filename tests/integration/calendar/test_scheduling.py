@@ -35,7 +35,7 @@ async def test_a_class_is_an_event_with_its_students_invited_and_its_link_leads_
     made = await lesson.made(co_teacher_emails=[OTHER_TEACHER])
     (event,) = lesson.shown()
 
-    assert made["calendar"] == {"event_id": event["id"], "state": "active"}
+    assert made["calendar"] == {"event_id": event["id"], "state": "active", "hint": None}
     assert times([event]) == [(lesson.first, lesson.first + timedelta(hours=1))]
     assert (event["summary"], event["start"]["timeZone"]) == ("Mathematics", "Europe/Berlin")
     assert guests(event) == {ADA, BOB, OTHER_TEACHER}
@@ -61,7 +61,7 @@ async def test_students_without_an_address_are_not_invited(lesson):
     assert guests(event) == {ADA}
 
 
-async def test_an_existing_link_stands_in_the_place_of_the_event(lesson, school):
+async def test_an_existing_link_is_the_location_of_the_event(lesson, school):
     school.open(Space("spaces/room", "abc-mnop-xyz", TEACHER))
     made = await lesson.made(meeting_code="abc-mnop-xyz")
     (event,) = lesson.shown()
@@ -228,7 +228,7 @@ async def test_however_often_it_failed_the_same_request_can_be_sent_again(lesson
         (RestFault("events.get", 403, "forbidden"), 502, "calendar-access-denied", "Calendar is switched on"),
     ],
 )
-async def test_what_calendar_refuses_is_told_with_what_to_do_and_not_stored(lesson, fault, status, problem, hint):
+async def test_what_calendar_refuses_is_reported_with_what_to_do_and_not_stored(lesson, fault, status, problem, hint):
     lesson.calendar.fail(fault)
     answer = await lesson.ask()
 

@@ -1,4 +1,4 @@
-"""Several instances schedule the same class at once: whoever is answered 201 keeps the event, and no event is left."""
+"""Several instances schedule the same class at once: the one answered 201 keeps the event, and no event is left."""
 
 from __future__ import annotations
 

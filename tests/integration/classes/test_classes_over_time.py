@@ -390,7 +390,7 @@ async def test_the_same_external_id_gives_the_class_also_when_it_is_long_ago(api
 
 
 @pytest.mark.parametrize(("before", "after"), [(BOB.email, BOB.email), ("bob.by@gmail.com", "bobby@googlemail.com")])
-async def test_a_pupil_who_changes_section_stands_on_the_roster_once(api, before, after):
+async def test_a_pupil_who_changes_section_is_on_the_roster_once(api, before, after):
     students = [{"student_id": "1", "email": ADA.email}, {"email": before, "class_id": "7c"}]
     body = {
         "teacher_email": "teacher@school.example",

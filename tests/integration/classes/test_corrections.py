@@ -400,7 +400,7 @@ async def test_a_moved_class_is_marked_by_its_new_time(api, app, held_class):
     assert (await marks(api, held_class))["late"] == "present"
 
 
-async def test_a_sections_roster_is_replaced_beside_the_other_sections(api, database):
+async def test_a_sections_roster_is_replaced_without_the_other_sections(api, database):
     students = [
         {"email": "punctual@school.example", "class_id": "7b-north"},
         {"email": "late@school.example", "class_id": "7b-south"},
@@ -433,7 +433,7 @@ async def test_a_cancelled_class_lets_go_of_a_record_that_was_attached_to_it(api
     assert await database.get("sessions/substitute")
 
 
-async def test_who_teaches_by_another_address_of_the_account_is_no_student_of_the_roster_for_corrections_either(
+async def test_a_teacher_by_another_address_of_the_account_is_not_a_student_of_the_roster_for_corrections_either(
     api, app, school
 ):
     other = "teacher.private@school.example"

@@ -1,4 +1,4 @@
-"""A history is one person's: an address that was given on shows the class meetings of whoever has it now."""
+"""A history is one person's: an address that was given on shows the class meetings of the person who has it now."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two instances of the application on one Firestore, at the same moment: whoever is first, nothing is lost."""
+"""Two instances of the application on one Firestore, at the same moment: nothing is lost, in any order."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ class InterruptedCommit(Interrupted):
         async def interrupted(work):
             watched = Watched(work)
             value = await decide(watched)
-            # Whoever only looked has nothing to lose.
+            # A look alone has nothing to lose.
             if watched.writes:
                 await self._interrupt()
             return value
@@ -359,7 +359,7 @@ async def test_two_records_of_one_class_recorded_at_once_both_count(api, apps, d
 
 
 @anywhere
-async def test_of_two_who_read_one_conference_whoever_read_it_later_counts(api, apps, database, school, point):
+async def test_of_two_reads_of_one_conference_the_later_counts(api, apps, database, school, point):
     made = await scheduled(api)
     room = (made["space"], made["meeting_code"])
     whole = the_class(*room)
@@ -455,7 +455,7 @@ async def test_a_guest_who_is_found_to_be_a_student_elsewhere_meanwhile_is_that_
     await settled(apps[0], database)
 
 
-async def test_many_marks_set_one_by_one_beside_syncs_all_stand(apis, apps, database, school):
+async def test_many_marks_set_one_by_one_during_syncs_are_all_kept(apis, apps, database, school):
     accounts = [
         dataclasses.replace(PUPILS[0], user=f"users/{n}", email=f"s{n}@school.example") for n in range(100, 120)
     ]

@@ -1,4 +1,4 @@
-"""Attendance from Google's reports beside what Meet tells: the official client, the real application."""
+"""Attendance from Google's reports next to what Meet shows: the official client, the real application."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ async def test_both_at_the_same_moment_in_two_instances_leave_one_class_meeting(
     assert (await database.get(the_report(conference))).fields["superseded_by"] == conference.name
 
 
-async def test_reports_add_a_call_that_meet_does_not_tell_of(app, api, school):
+async def test_reports_add_a_call_that_meet_does_not_show(app, api, school):
     session_id = await a_class(api)
     first = held("spaces/room", CODE, teacher((0, 20)), pupil(0, (0, 20)), record="first", end=20)
     second = held("spaces/room", CODE, teacher((25, 60)), pupil(0, (25, 60)), record="second", start=25)
@@ -245,7 +245,7 @@ async def test_a_call_that_meet_lists_and_does_not_show_is_told_by_reports_until
     assert await marks(api, session_id) == MARKS
 
 
-async def test_meet_is_never_asked_for_what_only_reports_tell_of(app, api, school, meet):
+async def test_meet_is_never_asked_for_what_only_reports_show(app, api, school, meet):
     conference = the_class("spaces/room", CODE)
     school.hold(conference)
     session_id = await a_class(api)
@@ -385,7 +385,7 @@ async def test_reports_without_a_last_page_change_nothing_and_are_asked_later(*,
         (400, "invalid", "reports-request-refused"),
     ],
 )
-async def test_what_reports_refuse_is_told_with_what_to_do(*, api, school, google, status, reason, name):
+async def test_what_reports_refuse_is_reported_with_what_to_do(*, api, school, google, status, reason, name):
     school.hold(the_class("spaces/room", CODE))
     session_id = await a_class(api)
     google.fail(RestFault("activities.list", status, reason))

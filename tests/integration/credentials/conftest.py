@@ -68,7 +68,7 @@ def workspace_events(school, oauth):
 
 @pytest.fixture
 def stand_ins(oauth, google, workspace_events):
-    """Where Google is, whoever calls it."""
+    """Where Google is, for every caller."""
     return {
         "oauth_token_endpoint": oauth.endpoint,
         "people_api_endpoint": google.endpoint,

@@ -36,7 +36,7 @@ async def pulled(api, session_id):
 
 
 def subjects(oauth):
-    """Whom the service account said it acts for, and for which scopes."""
+    """The accounts that the service account may act for, and for which scopes."""
     return {(claims["sub"], claims["scope"]) for claims in oauth.grants.assertions}
 
 
@@ -206,7 +206,7 @@ async def test_a_scope_that_is_not_granted_costs_its_capability_and_nothing_else
         (RestFault("token", 400, "who_knows"), (502, "insufficient-permissions"), "credentials-refused", "delegation"),
     ],
 )
-async def test_every_refusal_says_what_mends_it(*, delegated, calling, school, oauth, fault, problem, cause, hint):
+async def test_every_refusal_says_what_fixes_it(*, delegated, calling, school, oauth, fault, problem, cause, hint):
     made = await scheduled(calling(delegated()))
     school.hold(the_class(made["space"], made["meeting_code"]))
     before = await sheet(calling(delegated()), made["session_id"])
@@ -342,7 +342,7 @@ async def test_who_is_enrolled_by_an_alias_is_asked_for_by_the_primary_address(d
 
 
 async def test_the_primary_address_is_known_also_after_people_told_another_one(delegated, calling, school, oauth):
-    """Once a week accounts are looked up anew, and People is asked first."""
+    """Once a week accounts are looked up again, and People is asked first."""
     alias = "class-of-teacher@school.example"
     school.enrol(Account("users/1", TEACHER, aliases=(alias,)))
     await calling(delegated()).post("/api/organizers", json={"email": alias})
@@ -358,7 +358,7 @@ async def test_the_primary_address_is_known_also_after_people_told_another_one(d
     assert {subject for subject, scope in subjects(oauth) if scope == READ} == {renamed}
 
 
-# --- Whom it may act for ---
+# --- The accounts that it may act for ---
 
 
 async def test_a_teacher_who_may_not_be_impersonated_is_refused_before_any_call(delegated, calling, oauth, meet):
@@ -403,7 +403,7 @@ async def test_a_class_that_an_administrator_scheduled_is_read_although_its_teac
     assert (made["tracking"], answer.status_code) == ("failed", 200)
 
 
-async def test_a_teacher_who_was_let_go_is_not_acted_for_any_more(delegated, calling, school, oauth):
+async def test_a_teacher_who_was_removed_is_not_acted_for_any_more(delegated, calling, school, oauth):
     app = delegated(allowed_domains="", allowed_teachers=TEACHER)
     made = await scheduled(calling(app))
     school.hold(the_class(made["space"], made["meeting_code"]))
@@ -438,7 +438,7 @@ async def test_an_administrator_who_is_named_by_an_id_is_asked_for_by_address(de
 # --- Tokens ---
 
 
-async def test_a_token_that_is_taken_back_is_fetched_anew_or_refused_by_its_name(delegated, calling, school, oauth):
+async def test_a_token_that_is_taken_back_is_fetched_again_or_refused_by_its_name(delegated, calling, school, oauth):
     app = delegated()
     made = await scheduled(calling(app))
     school.hold(the_class(made["space"], made["meeting_code"]))

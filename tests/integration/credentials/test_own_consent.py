@@ -180,7 +180,7 @@ async def test_an_administrator_whose_consent_is_looked_for_by_address_is_told_t
         ),
     ],
 )
-async def test_every_refusal_says_what_mends_it(*, consenting, calling, made, oauth, secrets, fault, status, hint):
+async def test_every_refusal_says_what_fixes_it(*, consenting, calling, made, oauth, secrets, fault, status, hint):
     before = await sheet(calling(consenting()), made["session_id"])
     if isinstance(fault, RestFault):
         oauth.fail(fault)

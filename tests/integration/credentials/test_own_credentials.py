@@ -69,7 +69,7 @@ def logged_in(tmp_path):
     return log_in
 
 
-def test_credentials_that_cannot_be_read_are_told_likewise(status, logged_in):
+def test_credentials_that_cannot_be_read_are_reported_likewise(status, logged_in):
     logged_in({"type": "something else"})
 
     ended = status()
@@ -96,7 +96,7 @@ def test_a_variable_that_names_no_usable_file_is_named_itself(status, tmp_path):
         ),
     ],
 )
-def test_credentials_that_have_ended_are_told_at_once_and_not_as_a_store_that_is_silent(
+def test_credentials_that_have_ended_are_reported_at_once_and_not_as_a_store_that_is_silent(
     status, logged_in, tmp_path, answer, told
 ):
     logged_in({"type": "authorized_user", "client_id": "i", "client_secret": "s", "refresh_token": "ended"})

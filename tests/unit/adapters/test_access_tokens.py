@@ -135,7 +135,7 @@ async def test_a_token_that_was_not_accepted_is_not_used_again_while_no_new_one_
     assert service.calls == 1
 
 
-async def test_who_is_let_go_is_not_acted_for_after_a_minute_although_there_is_a_token():
+async def test_a_teacher_who_is_removed_is_not_acted_for_after_a_minute_although_there_is_a_token():
     issuer = Issuer()
     await issuer.bearer()
     issuer.let_go = True
@@ -163,7 +163,7 @@ async def test_whether_somebody_may_be_acted_for_is_asked_once_a_minute_for_all_
     assert issuer.asked == 1
 
 
-async def test_whoever_gives_up_waiting_keeps_nobody_else_from_the_token():
+async def test_anybody_who_gives_up_waiting_keeps_nobody_else_from_the_token():
     issuer = Issuer()
     waiting = [asyncio.create_task(issuer.bearer()) for _ in range(3)]
     await asyncio.sleep(0)

@@ -18,7 +18,7 @@ PLUGIN = "Getting metadata from plugin failed with error: "
         "Reauthentication is needed. Please run `gcloud auth application-default login` to reauthenticate.",
     ],
 )
-def test_what_a_person_must_mend_is_told_and_not_tried_again(words):
+def test_what_a_person_must_fix_is_reported_and_not_tried_again(words):
     error = gexc.ServiceUnavailable(PLUGIN + words)
 
     ours = own_credentials_error(gexc.RetryError("Timeout of 30.0s exceeded", cause=error))

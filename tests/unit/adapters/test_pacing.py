@@ -47,7 +47,7 @@ def test_the_next_call_waits_until_the_oldest_is_a_minute_ago():
     assert [go(ceiling, clock) for _ in range(3)] == [1060, 1070, 1120]
 
 
-def test_zero_is_no_ceiling():
+def test_zero_is_not_a_ceiling():
     clock = Clock()
     ceiling = Ceiling(0, clock=clock)
 

@@ -59,7 +59,7 @@ def test_a_row_is_one_stay_that_ended_when_the_device_left():
         ({"identifier": None, "display_name": None}, AnonymousUser("")),
     ],
 )
-def test_whom_a_row_does_not_name_clearly_is_nobody_that_is_recognised(fields, user):
+def test_a_person_that_a_row_does_not_name_clearly_is_not_recognised(fields, user):
     assert read(**fields).endpoints[0].user == user
 
 
@@ -103,7 +103,7 @@ def test_a_time_that_cannot_be_is_none(time):
 
 
 @pytest.mark.parametrize("address", ["\ud800@school.example", "pupil\u202e@school.example", "a\x00b@school.example"])
-def test_what_no_document_could_hold_or_nobody_can_read_is_no_address(address):
+def test_what_no_document_could_hold_or_nobody_can_read_is_not_an_address(address):
     named = {"identifier_type": "email_address", "identifier": address, "organizer_email": address}
     [endpoint] = endpoints_of([row(LEFT, 600, {**CALL, **named})]).endpoints
 
@@ -111,7 +111,7 @@ def test_what_no_document_could_hold_or_nobody_can_read_is_no_address(address):
     assert endpoint.organizer_email is None
 
 
-def test_other_events_are_no_rows():
+def test_other_events_are_not_rows():
     activity = row(LEFT, 600, CALL)
     activity["events"][0]["name"] = "abuse_report_submitted"
 

@@ -229,7 +229,7 @@ def test_an_older_answer_changes_nothing():
     assert owners(["new@x.example"], told(people, 3, u2=("new@x.example",)), None) == {"new@x.example": "users/1"}
 
 
-def test_a_dot_in_a_gmail_address_is_no_change():
+def test_a_dot_in_a_gmail_address_is_not_a_change():
     before = told({}, 1, u1=("anna.b@gmail.com",))
     after = told(before, 5, u1=("annab@googlemail.com",))
 

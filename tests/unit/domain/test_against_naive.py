@@ -327,7 +327,7 @@ def essence(made):
     }
 
 
-@pytest.mark.timeout(900)  # making a disagreement small takes Hypothesis up to 300 seconds, and it is told only then
+@pytest.mark.timeout(900)  # making a disagreement small takes Hypothesis up to 300 seconds, and reports it only then
 @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(worlds())
 def test_the_code_and_a_naive_reading_of_the_rules_agree(world):

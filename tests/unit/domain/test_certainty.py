@@ -95,7 +95,7 @@ def test_a_class_shorter_than_that_is_held_when_it_is_held_throughout(there, sta
     ("listed", "state"),
     [(None, ENDED), (60, ENDED), (70 - TICK, ENDED), (70, NOT_HELD), (70 + TICK, NOT_HELD), (10 * DAYS, NOT_HELD)],
 )
-def test_that_it_was_not_held_takes_a_list_begun_when_all_had_settled(listed, state):
+def test_a_class_is_called_not_held_only_after_a_list_that_began_when_all_had_settled(listed, state):
     conference = call((ADA, (0, 60)))
 
     assert sheet_of(lesson(listed=listed), conference, now=20 * DAYS).session.state is state
@@ -120,7 +120,7 @@ def test_that_it_was_not_held_is_never_final():
 ALL = (0, 60)
 
 
-def test_a_list_made_when_meet_may_have_forgotten_is_no_evidence():
+def test_a_list_made_when_meet_may_have_forgotten_is_not_evidence():
     old = (RETENTION - timedelta(minutes=120)) / timedelta(minutes=1)  # the class owns two hours before nine
     states = {}
     for listed in (old - TICK, old):

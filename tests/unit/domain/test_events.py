@@ -54,7 +54,7 @@ def test_names_without_the_two_slashes_before_the_host_are_understood_too():
 
 
 @pytest.mark.parametrize("source", ["", "//workspaceevents.googleapis.com/", "//elsewhere.example/subscriptions/1"])
-def test_a_source_that_is_no_subscription_names_none(source):
+def test_a_source_that_is_not_a_subscription_names_none(source):
     event = ended(source=source)
 
     assert event.origin.subscription is None
@@ -92,7 +92,7 @@ def test_a_time_that_cannot_be_read_does_not_lose_the_conference(time):
         ["conferenceRecords/abc"],
     ],
 )
-def test_a_name_that_is_no_conference_record_is_unreadable(name):
+def test_a_name_that_is_not_a_conference_record_is_unreadable(name):
     with pytest.raises(UnreadableMessage):
         ended(name)
 

@@ -1,4 +1,4 @@
-"""What a student gets for a class, and why: a class from nine to ten, of which times are told in minutes after nine."""
+"""What a student gets for a class, and why: a class from nine to ten, of which times are in minutes after nine."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Calls as reports tell of them: the same in any order, twice, and in any parts."""
+"""Calls as reports show them: the same in any order, twice, and in any parts."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def endpoint(user=PEOPLE[0], *, key="e1", left=30.0, minutes=10.0, conference_id
 
 @st.composite
 def rows(draw, endpoints="e"):
-    """Rows of a few calls; whoever leaves twice, leaves with another endpoint."""
+    """Rows of a few calls; anyone who leaves twice leaves with another endpoint."""
     found = []
     for number in range(draw(st.integers(1, 12))):
         user = draw(st.sampled_from(PEOPLE))
@@ -148,7 +148,7 @@ def superseded(*spans):
         (during(-30, -1), None),
     ],
 )
-def test_meet_wins_where_both_tell_of_one_call_beyond_the_seconds_that_reports_lose(time, expected):
+def test_meet_wins_where_both_show_one_call_beyond_the_seconds_that_reports_lose(time, expected):
     assert superseded(Span(MEET, during(0, 60)), Span(REPORT, time)) == [expected]
 
 

@@ -138,7 +138,7 @@ def truth(people, now):
 
 
 def read_again(stored, full, now, *, gives_up_after=None):
-    """A second read that asks for as little as it may; and those whom it asked for."""
+    """A second read that asks for as little as it may; and the participants that it asked for."""
     known, asked = known_of(stored), []
     ended_at = full.record.end_time if known.interrupted else known.ended_at
     people = []
@@ -249,7 +249,7 @@ def test_a_read_that_succeeds_ends_all_waiting():
 
 
 def test_a_read_that_began_before_the_call_was_over_is_not_final():
-    """Whoever joined after their page was read, and left before the record was, is missing."""
+    """A participant who joined after their page was read, and left before the record was, is missing."""
     stored = after_reading(
         None,
         reading(participant(ADA, (0, 59)), pulled=59.9),

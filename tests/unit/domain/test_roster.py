@@ -1,4 +1,4 @@
-"""Who is expected, and whom a decision of people concerns."""
+"""Who is expected, and which student a decision concerns."""
 
 import pytest
 

@@ -89,7 +89,7 @@ def test_two_changes_one_after_the_other_are_followed_too():
     assert (moved.student_id, moved.email) == ("1", "b@x.example")
 
 
-def test_a_mark_of_a_student_whom_nothing_recognises_is_reported_and_kept():
+def test_a_mark_of_a_student_that_nothing_recognises_is_reported_and_kept():
     told = excused(TYPO)
     found = after([told], [TYPO, BOB], [RIGHT, BOB])
 
@@ -98,7 +98,7 @@ def test_a_mark_of_a_student_whom_nothing_recognises_is_reported_and_kept():
     assert after([told], [RIGHT], [TYPO]).unapplied == ()
 
 
-def test_the_same_name_is_no_reason_to_follow():
+def test_the_same_name_is_not_a_reason_to_follow():
     found = after(
         [excused(TYPO)],
         [dataclasses.replace(TYPO, display_name="Ada Lovelace")],

@@ -38,7 +38,7 @@ def test_a_fresh_subscription_is_kept():
         (-MOMENT, Action.MAKE),
     ],
 )
-def test_it_is_renewed_in_the_second_half_of_its_life_and_made_anew_from_its_end_on(left, action):
+def test_it_is_renewed_in_the_second_half_of_its_life_and_made_again_from_its_end_on(left, action):
     assert next_action(lasting(left), now=NOW) is action
 
 

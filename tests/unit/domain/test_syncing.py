@@ -160,7 +160,7 @@ def test_an_end_is_kept_when_two_reads_failed_before_any_succeeded():
     assert failed.sync.ended_event_at == at(60)
 
 
-def test_a_success_mends_a_failure():
+def test_a_success_fixes_a_failure():
     mended = read(fail(None, 61), reading(ADA, pulled=62))
 
     assert (mended.sync.state, mended.sync.error, mended.sync.attempts) == (SyncState.COMPLETE, None, 2)

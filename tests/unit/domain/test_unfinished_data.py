@@ -151,7 +151,7 @@ def views(draw, world):
     )
 
 
-@pytest.mark.timeout(900)  # making a counterexample small takes Hypothesis up to 300 seconds, and it is told only then
+@pytest.mark.timeout(900)  # making a counterexample small takes Hypothesis up to 300 seconds, and reports it only then
 @settings(max_examples=examples(200), suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_no_student_fares_worse_by_a_part_of_the_data_than_by_all_of_it(data):
@@ -222,7 +222,7 @@ def marks_by(world, conferences):
     }
 
 
-@pytest.mark.timeout(900)  # making a counterexample small takes Hypothesis up to 300 seconds, and it is told only then
+@pytest.mark.timeout(900)  # making a counterexample small takes Hypothesis up to 300 seconds, and reports it only then
 @settings(max_examples=examples(100), suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_marks_do_not_depend_on_the_order_in_which_answers_and_calls_come(data):

@@ -185,7 +185,7 @@ def test_what_is_remembered_never_moves_to_another_student_who_now_has_the_addre
     assert of(found, "B2").mark is Mark.ABSENT
 
 
-def test_an_assignment_finds_by_the_address_a_student_whom_the_roster_gives_an_id_only_later():
+def test_an_assignment_finds_by_the_address_a_student_that_the_roster_gives_an_id_only_later():
     found = who_was(STRANGER, told=[assignment(own_id("users/77"), email="ada@school.example")])
 
     assert of(found, "A1").mark is Mark.PRESENT
@@ -226,7 +226,7 @@ def test_guests_of_one_name_are_never_mixed():
     assert found.counts["guests"] == 3
 
 
-def test_signed_in_people_of_whom_meet_gives_no_account_are_people_of_their_own():
+def test_signed_in_people_without_an_account_from_meet_are_people_of_their_own():
     """`SignedinUser.user` is only said to be output: nothing promises that it is set."""
     nameless = SignedInUser("", "Ada Lovelace")
     found = sheet_of(lesson(), call(*(participant(nameless, ALL_CLASS, name=name) for name in "xy")))
@@ -249,7 +249,7 @@ def test_students_of_one_name_are_never_mixed():
 # --- Teachers -------------------------------------------------------------------------------------------------
 
 
-def test_a_teacher_who_stands_on_the_roster_is_a_teacher_and_not_expected():
+def test_a_teacher_who_is_on_the_roster_is_a_teacher_and_not_expected():
     found = who_was(CO_TEACHING, teachers=(EMAILS[TEACHER], EMAILS["users/9"]), roster=[*expected(CO_TEACHING), ADAS])
 
     assert {(one.role, one.mark) for one in found.attendance} == {(Role.TEACHER, None), (Role.STUDENT, Mark.ABSENT)}
@@ -355,7 +355,7 @@ def test_a_student_has_every_address_the_rosters_first():
     assert (ada.email_source, ada.display_name) == (EmailSource.DIRECTORY, "Ada Lovelace")
 
 
-def test_a_student_whom_the_roster_names_by_account_alone_has_the_accounts_address():
+def test_a_student_that_the_roster_names_by_account_alone_has_the_accounts_address():
     ada = of(who_was(ADA, roster=[RosterEntry(student_id="A1", user="users/2")]), "A1")
 
     assert (ada.email, ada.email_source, ada.display_name) == (EMAILS["users/2"], EmailSource.DIRECTORY, "Ada")
@@ -469,7 +469,7 @@ def in_reports(*people, roster=(ADAS, BOBS), known_people=EVERYBODY, beside=()):
 REPORT = "conferenceRecords/reports-c1"
 
 
-def test_whom_reports_name_by_address_is_the_student_with_it():
+def test_a_person_that_reports_name_by_address_is_the_student_with_it():
     found = in_reports(EmailUser("ada@school.example", None, "someone"), known_people={})
 
     assert of(found, "A1").mark is Mark.PRESENT
@@ -477,7 +477,7 @@ def test_whom_reports_name_by_address_is_the_student_with_it():
     assert of(found, "B2").mark is Mark.UNKNOWN
 
 
-def test_whom_reports_name_by_account_is_found_by_the_accounts_other_addresses():
+def test_a_person_that_reports_name_by_account_is_found_by_the_accounts_other_addresses():
     people = {"users/2": known("users/2", "ada.lovelace@school.example", "ada@school.example")}
     found = in_reports(EmailUser("ada.lovelace@school.example", "users/2", "Ada"), known_people=people)
 
@@ -494,7 +494,7 @@ def test_a_guest_is_one_person_in_what_meet_and_reports_tell():
     assert of(found, "users/77").attendee_id == own_id("users/77")
 
 
-def test_a_guest_whom_reports_name_is_recognised_by_the_address_and_never_by_the_name():
+def test_a_guest_that_reports_name_is_recognised_by_the_address_and_never_by_the_name():
     found = in_reports(EmailUser("private@other.example", None, "Ada Lovelace"))
 
     assert of(found, "private@other.example").role is Role.GUEST

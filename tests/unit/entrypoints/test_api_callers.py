@@ -194,7 +194,7 @@ async def test_a_token_counts_only_with_an_email_that_is_verified(here, bad):
     ],
     ids=[f"header {number}" for number in range(14)],
 )
-async def test_what_is_no_token_is_refused(here, header, on_cloud_run):
+async def test_what_is_not_a_token_is_refused(here, header, on_cloud_run):
     with pytest.raises(TokenRefused):
         await caller(("Authorization", header), tokens=CheckedByCloudRun() if on_cloud_run else here)
 

@@ -1,4 +1,4 @@
-"""`/openapi.json`, for whoever writes an LMS and has nothing else."""
+"""`/openapi.json`, for the author of an LMS who has nothing else."""
 
 import json
 import re
@@ -49,7 +49,7 @@ def test_nothing_is_explained_that_is_not_there(api):
     assert [name for name, meaning in MEANINGS.items() if json.dumps(meaning) not in said] == []
 
 
-def test_where_a_name_means_two_things_each_is_told(api):
+def test_where_a_name_means_two_things_each_is_explained(api):
     schemas = api["components"]["schemas"]
 
     assert "by the rules" in schemas["AttendanceAnswer"]["properties"]["status"]["description"]

@@ -32,11 +32,21 @@ def test_a_token_goes_on_where_the_page_ended_at_the_same_moment():
 
 
 def test_a_list_in_the_order_of_changes_goes_on_where_the_page_ended():
-    token = next_token(Page((), read_at=NOW, next_after=(START, "sessions/abc")), query=QUERY)
+    changes = {**QUERY, "updated_since": START}
+    token = next_token(Page((), read_at=NOW, next_after=(START, "sessions/abc")), query=changes)
 
-    assert part(token).after == (START, "sessions/abc")
+    assert part(token, updated_since=START).after == (START, "sessions/abc")
+
+
+def test_a_token_of_one_order_is_refused_in_a_list_of_the_other():
+    """A forger can make the digest: the place itself must be one that the list's order has."""
+    by_start = Page((), read_at=NOW, next_after=(START, "abc", "sessions/abc"))
+    by_change = Page((), read_at=NOW, next_after=(START, "sessions/abc"))
+
     with pytest.raises(InvalidRequest):
-        part(token, updated_since=START)
+        part(next_token(by_start, query={**QUERY, "updated_since": START}), updated_since=START)
+    with pytest.raises(InvalidRequest):
+        part(next_token(by_change, query=QUERY))
 
 
 def test_the_last_page_has_no_token():

@@ -56,5 +56,5 @@ def test_a_file_has_lines_as_rfc_4180_has_them_and_a_mark_of_utf_8_if_asked():
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
 
 
-def test_half_a_character_is_no_error():
+def test_half_a_character_is_not_an_error():
     assert b"?" in bytes(csv_file([["\ud800"]], name="x", bom=False).body)

@@ -32,7 +32,7 @@ def test_the_workspace_event_lies_inside_the_pubsub_message():
 @pytest.mark.parametrize(
     "data", [None, 7, "", "EVENT_DATA", "a", "ä", base64.b64encode(b"\xff").decode(), "W" * 600_000, "W1tb" * 10_000]
 )
-def test_data_that_is_no_json_is_no_payload(data):
+def test_data_that_is_not_json_is_not_a_payload(data):
     assert unwrap(posted(data)).payload is None
 
 

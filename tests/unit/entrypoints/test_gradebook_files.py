@@ -362,7 +362,7 @@ def test_the_reader_takes_a_backslash_for_php_does():
     assert read(b'a,b\n"-1","say ""x"""\n')[1] == [["'-1", 'say "x"']]
 
 
-def test_the_importer_tells_of_what_it_does_not_find():
+def test_the_importer_reports_what_it_does_not_find():
     users = [User(1, idnumber="007")]
     done = import_into_session(b"idnumber,status\n007,X\n008,P\n", session=1, users=users)
     of_month = import_into_sessions(b"sessiondate,idnumber,status\n2030-01-01,007,P\n", sessions=SESSIONS, users=users)

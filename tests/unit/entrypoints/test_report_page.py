@@ -131,7 +131,7 @@ def test_a_class_to_which_nobody_came_is_told_from_one_that_was_too_short():
     assert alone.text.startswith("Neither a teacher nor two people at once were there for long enough.")
 
 
-def test_the_reason_of_a_single_student_is_not_said_to_stand_beside_each_of_them():
+def test_the_reason_of_a_single_student_is_not_said_to_be_next_to_each_of_them():
     held = call((TEACHING, (0, 60)), (ADA, (0, 60)), name="reports-c1")
     notices = page(sheet_of(lesson(roster=CLASS), held)).notices
 
@@ -146,7 +146,7 @@ def test_a_class_that_was_held_at_another_time_says_so():
     assert "at another time" in page(sheet).notices[0].text
 
 
-def test_whoever_was_there_during_a_class_that_was_not_held_was_not_there_at_another_time():
+def test_anybody_who_was_there_during_a_class_that_was_not_held_was_not_there_at_another_time():
     sheet = sheet_of(lesson(roster=CLASS, listed=75), call((ADA, (0, 45)), start=0, end=45), now=76)
     (notice,) = page(sheet).notices
 
@@ -155,7 +155,7 @@ def test_whoever_was_there_during_a_class_that_was_not_held_was_not_there_at_ano
     assert "listed below" in notice.text
 
 
-def test_a_teacher_who_stands_on_the_roster_is_no_student_who_is_expected():
+def test_a_teacher_who_is_on_the_roster_is_not_a_student_who_is_expected():
     both = page(sheet_of(lesson(roster=expected(ADA, TEACHING)), call((TEACHING, (0, 60)), (ADA, (0, 60)))))
     alone = page(sheet_of(lesson(roster=expected(TEACHING)), call((TEACHING, (0, 60)))))
 
@@ -258,7 +258,7 @@ def test_a_meeting_that_nobody_planned_shows_who_was_in_the_call_and_no_mark():
     assert report.timeline.planned is None
 
 
-def test_a_mark_set_by_hand_stands_beside_what_the_rules_said():
+def test_a_mark_set_by_hand_is_shown_next_to_what_the_rules_said():
     sheet = sheet_of(
         lesson(roster=CLASS),
         call((TEACHING, (0, 60)), (ADA, (0, 60))),
@@ -365,7 +365,7 @@ def test_no_text_that_was_typed_anywhere_turns_around_what_follows_it():
     assert any(text.startswith(", assigned by office") for text in shown)
 
 
-def test_in_a_sentence_the_name_of_whoever_decided_turns_nothing_but_itself():
+def test_in_a_sentence_the_name_of_the_person_who_decided_turns_nothing_but_itself():
     held = call((TEACHING, (0, 60)), (ADA, (0, 60)), (guest("Bobby"), (0, 60)))
     who = of(sheet_of(lesson(roster=CLASS), held), "Bobby").attendee_id
     assigned = dataclasses.replace(assignment(who, email=EMAILS["users/3"]), decision=Decision("مكتب 2", None, at(0)))

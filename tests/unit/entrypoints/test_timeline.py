@@ -57,7 +57,7 @@ def test_somebody_who_left_in_the_moment_of_joining_is_still_seen():
     assert not bar.open
 
 
-def test_a_moment_within_another_visit_is_no_bar_of_its_own():
+def test_a_moment_within_another_visit_is_not_a_bar_of_its_own():
     assert len(drawn(presence(0, 30), presence(10, 10), presence(30, 30))) == 1
 
 

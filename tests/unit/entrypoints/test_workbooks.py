@@ -116,7 +116,7 @@ def test_names_of_any_script_come_back_to_the_letter():
     assert [cell(table, "display_name", row).value for row in range(2, 2 + len(names))] == names
 
 
-def test_half_a_character_is_no_error():
+def test_half_a_character_is_not_an_error():
     assert cell(attendance(person(display_name="\ud800")), "display_name").value == "?"
 
 

@@ -67,7 +67,7 @@ def test_what_is_missing_is_installed_with_new_lists_where_the_old_ones_do_not_d
     assert "chromium" not in asked
 
 
-def test_whoever_may_not_install_is_told_the_command(machine):
+def test_anybody_who_may_not_install_is_told_the_command(machine):
     done = machine(root=False, dpkg_query=NONE_THERE, apt_get="exit 9", sudo="exit 1")
 
     assert done.returncode == 1

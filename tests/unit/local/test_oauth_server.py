@@ -163,7 +163,7 @@ def test_a_code_gives_tokens_for_what_was_ticked_and_only_once(token, code, serv
         ({"client_id": "1-unknown.apps.googleusercontent.com"}, "invalid_client"),
     ],
 )
-def test_a_code_is_good_for_whoever_asked_for_it_alone(token, code, changes, error):
+def test_a_code_is_good_only_for_the_client_that_asked_for_it(token, code, changes, error):
     status, answer = token(**{**code(), **changes})
 
     assert (status in {400, 401}, answer["error"]) == (True, error)
@@ -210,7 +210,7 @@ def test_an_access_token_lasts_an_hour(server, refresh, client, clock):
     assert server.who(value) is None
 
 
-def test_a_service_account_acts_for_whom_it_signs_by_any_address_of_theirs(server, token, assertion):
+def test_a_service_account_acts_for_those_it_signs_by_any_address_of_theirs(server, token, assertion):
     status, answer = token(grant_type=JWT_BEARER, assertion=assertion(sub="t@school.example"))
 
     assert (status, server.who(answer["access_token"])) == (200, (TEACHER.email, {READ}))

@@ -210,7 +210,7 @@ def test_an_end_may_be_asked_for(teacher):
     assert teacher.update(name, "expire_time", expire_time=NINE + WEEK).expire_time == NINE + WEEK
 
 
-def test_event_types_may_be_changed_and_leave_the_end(teacher, clock):
+def test_changing_the_event_types_leaves_the_end(teacher, clock):
     name = teacher.create().name
     clock.turn(HOUR)
     changed = teacher.update(name, "event_types", event_types=["google.workspace.meet.conference.v2.started"])
@@ -395,7 +395,7 @@ def test_a_suspended_one_tells_so_and_delivers_nothing(google, teacher):
     assert told(google) == [("suspended", timedelta(0), {"name": name, "suspension_reason": "USER_SCOPE_REVOKED"})]
 
 
-def test_it_is_reactivated_once_the_cause_is_mended_and_keeps_its_end(google, teacher, clock):
+def test_it_is_reactivated_once_the_cause_is_fixed_and_keeps_its_end(google, teacher, clock):
     made = teacher.create()
     google.suspend("users/1", "ENDPOINT_NOT_FOUND")
     clock.turn(HOUR)
@@ -414,7 +414,7 @@ def test_one_that_is_not_suspended_cannot_be_reactivated(teacher):
         teacher.reactivate(teacher.create().name)
 
 
-def test_a_new_one_is_no_way_around_the_cause(google, teacher):
+def test_a_new_one_is_not_a_way_around_the_cause(google, teacher):
     teacher.create()
     google.suspend("users/1", "RESOURCE_DELETED")
     google.expire("users/1")
@@ -444,7 +444,7 @@ def test_a_broken_endpoint_may_get_not_even_lifecycle_events(google, teacher, cl
 
 
 @pytest.mark.parametrize("reason", ["APP_SCOPE_REVOKED", "APP_AUTHORIZATION_FAILURE"])
-def test_reasons_that_the_client_does_not_know_are_told_all_the_same(google, teacher, reason):
+def test_reasons_that_the_client_does_not_know_are_reported_all_the_same(google, teacher, reason):
     name = teacher.create().name
     google.suspend("users/1", reason)
 

@@ -13,7 +13,7 @@ WINDOW = 60.0
 
 
 class Ceiling:
-    """At most `limit` calls in any 60 seconds; 0 is no ceiling.
+    """At most `limit` calls in any 60 seconds; 0 means no ceiling.
 
     A strict sliding window, unlike a token bucket, which lets twice the limit through in its first minute:
     https://developers.google.com/workspace/meet/api/guides/limits counts calls a minute.
@@ -44,8 +44,8 @@ class Pacing:
     """The ceilings of one instance: one for each organizer, and one over all of them.
 
     Args:
-        per_organizer: Calls a minute for one organizer; 0 is no ceiling.
-        overall: Calls a minute for this instance; 0 is no ceiling.
+        per_organizer: Calls a minute for one organizer; 0 means no ceiling.
+        overall: Calls a minute for this instance; 0 means no ceiling.
         clock: Seconds, monotonic.
         sleep: Waits for so many seconds.
     """

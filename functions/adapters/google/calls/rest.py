@@ -124,7 +124,7 @@ class RestApi:
         self._closed = False
 
     def close(self) -> None:
-        """Let go of threads and connections; a call that is under way may fail."""
+        """Close threads and connections; a call that is under way may fail."""
         self._closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
         for connections in self._connections:

@@ -42,7 +42,7 @@ FAILURE_KEPT = timedelta(seconds=10)
 come at once, and shall not all ask again."""
 
 ALLOWED_FOR = timedelta(minutes=1)
-"""How long it is taken for granted that calls may be made as somebody: who is let go soon is not acted for any more."""
+"""How long a check holds that calls may be made as somebody: so that they end soon after a teacher is removed."""
 
 YOUNG = timedelta(seconds=30)
 """A token that is not accepted within this time will not be accepted if it is fetched again."""
@@ -132,7 +132,7 @@ class TokenCredentials:
     async def _fetched(self) -> AccessToken:
         asked_at = self._now()
         if self._failure and asked_at - self._fetched_at < FAILURE_KEPT:
-            # A new error, because a traceback would grow with everybody who is told.
+            # A new error, because a traceback would grow with everybody who waits for it.
             raise type(self._failure)(self._failure.message, hint=self._failure.hint)
         try:
             token = await self._fetched_in_time()
@@ -160,7 +160,7 @@ class TokenCredentials:
 
 
 class TokenPool:
-    """Makes the credentials of teachers: checks who may be impersonated, fetches, tells of refusals.
+    """Makes the credentials of teachers: checks who may be impersonated, fetches, reports refusals.
 
     Args:
         fetch: Gives a new token for a teacher and a capability; raises as `Credentials.metadata` does.

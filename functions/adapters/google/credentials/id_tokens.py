@@ -1,7 +1,7 @@
 """Who calls the API, by the ID token of the request.
 
 On Cloud Run the platform has checked the token before it reaches this process. It replaces the signature by
-`SIGNATURE_REMOVED_BY_GOOGLE`, so nobody can check it again. Everywhere else nothing stands before this process, and it
+`SIGNATURE_REMOVED_BY_GOOGLE`, so nobody can check it again. Everywhere else nothing checks before this process, and it
 checks the token itself: signature, audience, issuer, times.
 
 `email_verified` must be the boolean `true`: that is what Google writes into a token. Google's `tokeninfo` answers the

@@ -247,7 +247,7 @@ def _rfc3339(moment: datetime) -> str:
 
 
 def _next(token: str, *, after: str) -> str:
-    """The token of the next page; one that leads nowhere is no answer."""
+    """The token of the next page; one that leads nowhere is not an answer."""
     if token and token == after:
         raise MEET.unavailable("Meet keeps returning the same page.")
     return token
@@ -315,6 +315,6 @@ def _time(timestamp: Timestamp) -> datetime:
 
 
 def _first(group: ExceptionGroup[Exception]) -> Exception:
-    """The error that ended a reading; whatever failed in the same moment is told by the next one."""
+    """The error that ended a reading; whatever failed in the same moment is reported by the next one."""
     error = group.exceptions[0]
     return _first(error) if isinstance(error, ExceptionGroup) else error

@@ -34,7 +34,7 @@ class Directory:
         self._rest = RestApi(API, endpoint)
 
     def close(self) -> None:
-        """Let go of threads and connections."""
+        """Close threads and connections."""
         self._rest.close()
 
     async def get(self, key: str, credentials: Credentials) -> Identity | None:

@@ -83,7 +83,7 @@ class GoogleIdentities:
             raise DIRECTORY.unavailable("The Directory and the People API take too long.") from None
 
     def close(self) -> None:
-        """Let go of threads and connections."""
+        """Close threads and connections."""
         self._people.close()
         self._directory.close()
 

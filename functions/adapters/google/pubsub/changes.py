@@ -1,4 +1,4 @@
-"""Whoever listens is told what has changed in attendance, by Pub/Sub."""
+"""Messages about changed attendance, on a Pub/Sub topic."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ MAX_BYTES = 9_000_000
 """Of one request; Pub/Sub takes 1,000 messages and 10 MB: https://cloud.google.com/pubsub/quotas#resource_limits."""
 
 _OVERHEAD = 100
-"""Bytes that a message takes beside its attributes and data, generously."""
+"""Bytes that a message takes in addition to its attributes and data, generously."""
 
 
 class Topic:

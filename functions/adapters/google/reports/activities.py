@@ -56,7 +56,7 @@ class GoogleReports:
         self._clock = clock
 
     def close(self) -> None:
-        """Let go of threads and connections."""
+        """Close threads and connections."""
         self._rest.close()
 
     async def read(self, *, meeting_code: str | None, since: datetime, until: datetime) -> Report:

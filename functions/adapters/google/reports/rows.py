@@ -2,7 +2,7 @@
 
 https://developers.google.com/workspace/admin/reports/v1/appendix/activity/meet#call_ended
 
-Every parameter may be missing; the moment of joining is told by none. What was compared, and what is not known:
+Every parameter may be missing; no parameter gives the moment of joining. What was compared, and what is not known:
 docs/google.md.
 """
 

@@ -56,7 +56,7 @@ MEET_EVENT_TYPES = (
 https://developers.google.com/workspace/events/guides/events-meet"""
 
 GRACE = 5.0
-"""Seconds for a change to take effect; then it is told as it is, and a later call finds it done."""
+"""Seconds for a change to take effect; then it is reported as it is, and a later call finds it done."""
 
 PAGE_SIZE = 100
 

@@ -64,7 +64,7 @@ from functions.ports.store import SheetChange
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What shall stand after a commit, whatever of it stands already.
+    """What is to be stored after a commit, however much of it is stored already.
 
     Attributes:
         conferences: By resource name.
@@ -120,7 +120,7 @@ class Commit:
         self._retention = retention
         self._people: dict[str, Mapping[str, Fields]] = {}
         self.told: list[Mapping[str, str | None]] = []
-        """What others are told of it once it is done; known once its writes are."""
+        """The changes to publish after it; known once its writes are."""
 
     async def writes(self) -> tuple[list[Write], Mapping[str, SheetChange]]:
         """What differs, and what changes of the attendance of each class meeting that is wanted."""

@@ -1,4 +1,4 @@
-"""A conference as it shall stand, held against how it stands -> writes, pure.
+"""A conference as it is to be stored, compared with what is stored -> writes, pure.
 
 Its document is written with every change of the rest of its snapshot, so its version stands for all of it.
 """

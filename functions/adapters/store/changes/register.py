@@ -1,4 +1,4 @@
-"""A class's register as it shall stand, held against how it stands -> writes, pure."""
+"""A class's register as it is to be stored, compared with what is stored -> writes, pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from functions.domain.classes.sessions import AttendanceSheet, Role, SessionStat
 
 
 def registers_before(stored: StoredSheet) -> frozenset[str]:
-    """The registers that a class meeting stands in so far."""
+    """The registers that contain a class meeting so far."""
     session = stored.session
     if session is None or session.fields["state"] == SessionState.CANCELLED.value or not stored.people:
         return frozenset()

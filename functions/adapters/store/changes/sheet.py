@@ -57,7 +57,7 @@ def sheet_writes(
     Args:
         sheet: As it shall stand.
         corrections: What people decided, by id of the document; None leaves it as it is.
-        stored: As it stands.
+        stored: What is stored now.
         retention: How long personal data is kept.
     """
     session = sheet.session

@@ -1,4 +1,4 @@
-"""What others are told of a commit: each class meeting in which it changes somebody's mark or time, pure."""
+"""Which changes a commit publishes: each class meeting in which it changes somebody's mark or time. Pure."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _TOLD: Final = (
     *("first_joined_at", "last_left_at", "total_duration_seconds", "in_class_seconds", "session_count", "sessions"),
     *("session_state", "sync_state"),
 )
-"""Fields of somebody's attendance that others are told about: marks, times, and how certain they are."""
+"""Fields of somebody's attendance whose change is published: marks, times, and how certain they are."""
 
 
 def told_of(session_id: str, writes: Sequence[Write], stored: StoredSheet) -> Mapping[str, str | None] | None:
-    """What others are told of a class meeting's writes; None if they change no mark and no time.
+    """The change to publish for a class meeting's writes; None if they change no mark and no time.
 
-    Of one that is removed, it is what was last known of it.
+    For one that is removed, it has what was last known.
     """
     if not any(_matters(write, stored) for _, write in on_people(session_id, writes)):
         return None

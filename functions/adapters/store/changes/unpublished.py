@@ -1,4 +1,4 @@
-"""`unpublished_changes/{id}`: what others are to be told of a commit. Domain <-> documents, pure."""
+"""`unpublished_changes/{id}`: a commit's changes until they are published. Domain <-> documents, pure."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Unpublished:
         }
 
     def at(self, committed_at: datetime) -> list[AttendanceChange]:
-        """What others are told once it is committed."""
+        """The changes to publish once it is committed."""
         return _changes(self.changes, committed_at)
 
 

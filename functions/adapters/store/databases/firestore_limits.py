@@ -4,7 +4,7 @@ Firestore counts both and answers "Transaction too big" without a number (the ex
 hold both together against the 10 MiB that a request may have. Sizes follow
 https://firebase.google.com/docs/firestore/storage-size, limits https://firebase.google.com/docs/firestore/quotas.
 
-Which indexes there are stands here once more, because a function does not carry `infra/firestore.indexes.json` with
+The indexes are listed here once more, because a function does not carry `infra/firestore.indexes.json` with
 it; a test holds both together.
 """
 

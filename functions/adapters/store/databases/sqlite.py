@@ -4,15 +4,15 @@ One table holds every document as JSON. A time is `{"$time": "2026-11-23T10:00:0
 apart from text that only looks like one. Several processes may use the same file.
 
 A second table holds what documents were before: each commit puts there what it replaces (nothing, where there was no
-document) with its own moment. What stood at a moment is what the first commit after it replaced, or what stands now
-if none did. An hour later it is deleted.
+document) with its own moment. What was stored at a moment is what the first commit after it replaced, or what is
+stored now if none did. An hour later it is deleted.
 
 A commit that Firestore would refuse as too large is refused here as well. Each query and each commit is announced as
 an audit event before it is done, for those who hold them against what Firestore serves:
 https://docs.python.org/3/library/sys.html#sys.audit.
 
 A commit outlives every process, however it ends, and not a power cut: waiting for the disk was most of the time of a
-commit, and nothing that only stands here is meant to be kept.
+commit, and nothing that is only stored here is meant to be kept.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ CREATE INDEX IF NOT EXISTS replaced_by_time ON replaced (until);
 QUERY_EVENT: Final = "attendance.store.query"
 COMMIT_EVENT: Final = "attendance.store.commit"
 _OTHERS = 0o077
-"""Who must not read the file: it has names, addresses and marks. SQLite gives its files beside it the same rights."""
+"""Who must not read the file: it has names, addresses and marks. SQLite gives its files next to it the same rights."""
 
 _LOCK_TIMEOUT = 20.0
 _TICK = timedelta(microseconds=1)

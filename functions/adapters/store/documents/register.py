@@ -28,7 +28,7 @@ def register_id(class_id: str, month: str) -> str:
 
 
 def register_keys(sheet: AttendanceSheet) -> frozenset[str]:
-    """The registers that a class meeting stands in: one for each class that has students in it, and local month."""
+    """The registers that contain a class meeting: one for each class that has students in it, and local month."""
     session = sheet.session
     if session.state is SessionState.CANCELLED or not sheet.attendance:
         return frozenset()

@@ -160,7 +160,7 @@ def _entry_from_document(fields: Mapping[str, Any]) -> CalendarEntry:
 
 
 def roster_entry_to_document(entry: RosterEntry) -> Fields:
-    """One element of `roster`; only what is known stands in it."""
+    """One element of `roster`; it leaves out what is not known."""
     return {name: value for name, value in asdict(entry).items() if value is not None}
 
 

@@ -6,7 +6,7 @@ import unicodedata
 
 
 def by_letters(name: str) -> tuple[str, str]:
-    """A key to sort by: Özlem stands with those under O, not behind Zoe, and ada beside Ada.
+    """A key to sort by: Özlem comes with those under O, not behind Zoe, and ada next to Ada.
 
     Every language has an order of its own; this one is right for most names, and needs nobody to say which it is.
     """

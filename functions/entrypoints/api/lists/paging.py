@@ -65,17 +65,19 @@ def next_token(page: Page, *, query: Mapping[str, object]) -> str | None:
 
 
 def _decoded(token: str, query: Mapping[str, object]) -> tuple[datetime, PagePosition]:
+    changes = query.get("updated_since") is not None  # a list in the order of the last change
     try:
         match json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))):
             case [str() as digest, int() as read_at, int() as start, str() as document_id, str() as path] if (
-                digest == _digest([read_at, start, document_id, path], query)
+                not changes
+                and digest == _digest([read_at, start, document_id, path], query)
                 and _ID.fullmatch(document_id)
                 and _PATH.fullmatch(path)
             ):
                 return _moment(read_at), (_moment(start), document_id, path)
-            case [str() as digest, int() as read_at, int() as changed_at, str() as path] if digest == _digest(
-                [read_at, changed_at, path], query
-            ) and _PATH.fullmatch(path):
+            case [str() as digest, int() as read_at, int() as changed_at, str() as path] if (
+                changes and digest == _digest([read_at, changed_at, path], query) and _PATH.fullmatch(path)
+            ):
                 return _moment(read_at), (_moment(changed_at), path)
     except (binascii.Error, ValueError, OverflowError, RecursionError):
         pass

@@ -6,7 +6,7 @@ timeline       when somebody was there, as geometry
 report         a class meeting with everybody's attendance -> all that its page shows, made of these:
   notices        its state, and what is not complete
   facts          its summary
-  class_time     the clock by which its times are told, and the axis on which they are drawn
+  class_time     the clock that its times use, and the axis on which they are drawn
   people         its people as rows, in groups
   decisions      marks that were set by hand
 register       a class's register of a month -> likewise

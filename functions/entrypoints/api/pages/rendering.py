@@ -50,7 +50,7 @@ def _page(template: str, page: ReportPage | RegisterPage, etag: str | None) -> R
         "Referrer-Policy": "no-referrer",
         **({"ETag": etag} if etag else {}),
     }
-    # A name that is no text, half of a character, becomes a question mark rather than an error.
+    # A name that is not text, half of a character, becomes a question mark rather than an error.
     return Response(text.encode(errors="replace"), media_type="text/html", headers=headers)
 
 

@@ -129,7 +129,7 @@ IdempotencyKey = Annotated[
 
 
 async def found_session(session_id: str, app: App) -> Mapping[str, Any]:
-    """The class meeting's document; NotFound if there is none."""
+    """The class meeting's document; NotFound without one."""
     session = await app.views.session(session_id)
     if session is None:
         raise no_session()

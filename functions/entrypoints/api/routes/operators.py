@@ -33,7 +33,7 @@ router = APIRouter(tags=["operating"])
 async def track(
     body: OrganizerRequest, app: TheApp, admin: AnAdmin, response: Response, _: Annotated[NoQuery, Query()]
 ) -> Mapping[str, Any]:
-    """Track a teacher: every conference of theirs is told by an event from now on."""
+    """Track a teacher: an event reports each of their conferences from now on."""
     enrolled = await enrol(body.email, caller=admin, deps=app.deps)
     if not enrolled.created:
         response.status_code = 200
@@ -85,5 +85,5 @@ async def erase_student(
 
 @router.get("/api/status", operation_id="get_status", response_model=Status, responses=can_end_in())
 async def status(app: TheApp, _admin: AnAdmin, _: Annotated[NoQuery, Query()]) -> Status:
-    """How the system stands, and what may need a person, by ids."""
+    """The state of the system, and what may need a person, by ids."""
     return Status.of(await survey(views=app.views, now=app.deps.clock()))

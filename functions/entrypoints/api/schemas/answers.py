@@ -71,7 +71,7 @@ class PolicyAnswer(Answer):
 
 
 class CountsAnswer(Answer):
-    """How many students have which mark; guests beside them."""
+    """How many students have which mark, and how many guests there were."""
 
     present: int = 0
     late: int = 0
@@ -85,7 +85,7 @@ class CountsAnswer(Answer):
 
 
 class CalendarAnswer(Answer):
-    """Where a class meeting stands in Calendar, and whether it is shown there as it is."""
+    """The event of a class meeting in Calendar, and whether it shows the class as it is."""
 
     event_id: str
     state: CalendarState
@@ -517,7 +517,7 @@ class TroubleList(Answer):
 
 
 class Status(Answer):
-    """How the system stands, and what may need a person."""
+    """The state of the system, and what may need a person."""
 
     surveyed_at: datetime
     needs_a_person: bool

@@ -1,4 +1,4 @@
-"""Bodies and queries of requests: strict, so that a typing error is told and not passed over."""
+"""Bodies and queries of requests: strict, so that a typing error is reported and not ignored."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ class ScheduleRequest(Body):
         """Everybody who is expected.
 
         Raises:
-            InvalidRequest: It is not said once who is expected, or somebody stands there twice.
+            InvalidRequest: The students are given twice or not at all, or a student is listed twice.
         """
         if (self.students is None) == (self.student_emails is None):
             raise InvalidRequest.of("students", "is required: send exactly one of students and student_emails")
@@ -240,7 +240,7 @@ class OrganizerRequest(Body):
 
 
 def roster_of(students: list[StudentBody]) -> tuple[RosterEntry, ...]:
-    """Students in the domain's words; raises InvalidRequest if somebody stands there twice."""
+    """Students in the domain's words; raises InvalidRequest if a student is listed twice."""
     return checked_roster(student.entry for student in students)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_BEGINNINGS = frozenset("=+-@\t\r\n\u2212")  # the last is a minus sign that is no hyphen
+_BEGINNINGS = frozenset("=+-@\t\r\n\u2212")  # the last is a minus sign, not a hyphen
 _COMMA = re.compile(r"(?<=,)")
 _SEPARATORS = re.compile(r"(?<=[;\t\r\n])")
 

@@ -30,9 +30,9 @@ def csv_file(
 
     Args:
         rows: Cells, in which text is safe already.
-        name: Of the file, without its ending; it stands in logs of others, and holds nobody's name or address.
+        name: Of the file, without its ending; others log it, and it holds nobody's name or address.
         bom: Whether it begins with the mark by which spreadsheets tell UTF-8.
-        sep: What stands between cells. With a semicolon it is for spreadsheets that are set to a decimal comma.
+        sep: What separates cells. With a semicolon it is for spreadsheets that are set to a decimal comma.
         etag: The version that it shows.
     """
     text = io.StringIO(newline="")

@@ -21,7 +21,7 @@ async def file_of(
 
     Args:
         rows: The head, then the others; text is safe already.
-        query: What was asked for.
+        query: The query of the request.
         sheet: How the rows look in a workbook.
         name: Of the file, without its ending; it holds nobody's name or address.
         etag: The version that it shows.

@@ -138,7 +138,7 @@ async def _ask(asked: Asked, configured: Settings) -> tuple[Consent, timedelta |
 
 
 def _say(consent: Consent, ends_in: timedelta | None, configured: Settings) -> None:
-    """Where the consent stands now, how long it lasts, and what comes next."""
+    """Where the consent is stored now, how long it lasts, and what comes next."""
     where = configured.oauth_token_file
     if where:
         click.echo(f"Stored in {where}, which only you can read. Anyone who gets it can read the teacher's classes.")

@@ -19,7 +19,7 @@ from functions.settings import Settings
 async def enter(consent: Consent, configured: Settings) -> None:
     """Have a teacher tracked whose consent is kept; says what came of it. Nothing happens to who reads reports alone.
 
-    The consent stands whatever goes wrong here, and `make enroll` does the same again.
+    The consent stays stored whatever goes wrong here, and `make enroll` does the same again.
     """
     if not granted(Capability.MEETINGS, consent.scopes):
         return

@@ -15,7 +15,7 @@ class Purpose:
 
     Attributes:
         words: What this system does with it.
-        boxes: What Google's page says beside its boxes.
+        boxes: What Google's page says next to its boxes.
         flag: With which option it is asked for.
     """
 

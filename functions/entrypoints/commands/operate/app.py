@@ -27,7 +27,7 @@ MEND_SETTINGS = (
 AGAIN = "Run the command again: repeating finished work does no harm."
 
 Failures = list[tuple[str, AttendanceError | SyncError]]
-"""What failed, by the name it is told by, and why."""
+"""What failed, by the name that is shown, and why."""
 
 T = TypeVar("T")
 

@@ -44,8 +44,8 @@ def backfill(since: parameters.Since, names: Sequence[str], source: str, *, dry_
     """Read the conferences of tracked teachers, all or those named, that are missing, failed or not final.
 
     Takes half of each teacher's quota at most. Broken off, the same command goes on where it was. Ends with 1 if
-    something could not be read. With --source reports, read what Google's reports tell of the last 180 days; where
-    Meet tells of the same call, its word counts.
+    something could not be read. With --source reports, read Google's reports of the last 180 days; where
+    Meet shows the same call, Meet's data counts.
     """
 
     async def use(app: App) -> Failures:

@@ -1,4 +1,4 @@
-"""`make enroll`: have Google tell of a teacher's conferences from now on."""
+"""`make enroll`: have Google report a teacher's conferences from now on."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ OPERATOR = Caller(None, CallerRole.ADMIN)
 )
 @click.option("--dry-run", is_flag=True, help="Only show which teachers are tracked and which may be.")
 def enroll(emails: Sequence[str], *, dry_run: bool) -> None:
-    """Track teachers: Google tells of their conferences by events from now on. May be repeated.
+    """Track teachers: Google reports their conferences by events from now on. May be repeated.
 
     Ends with 1 if one of them could not be tracked; the others are.
     """
 
     async def use(app: App) -> bool:
-        # One after the other, so that what is printed stands in the order in which it was typed.
+        # One after the other, so that the output has the order in which they were typed.
         return all([await _one(email, app, dry_run=dry_run) for email in emails])
 
     if not run(use):

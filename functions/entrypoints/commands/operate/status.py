@@ -1,4 +1,4 @@
-"""`make status`: how the system stands, and what fixes the rest."""
+"""`make status`: the state of the system, and what fixes the rest."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from functions.wiring import App
 @click.option("--json", "as_json", is_flag=True, help="Print the answer of GET /api/status as JSON.")
 @click.option("--check", is_flag=True, help="Exit with code 1 if a person must act.")
 def status(*, as_json: bool, check: bool) -> None:
-    """Say how the system stands, and what fixes the rest.
+    """Show the state of the system, and what fixes the rest.
 
     Ids only: no name and no address is printed.
     """

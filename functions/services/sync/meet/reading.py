@@ -104,7 +104,7 @@ async def read_all(
         except Permanent as error:
             if gathered.strict:
                 raise
-            # Meet named it a moment ago; that it is gone now is no proof of anything.
+            # Meet named it a moment ago; that it is gone now proves nothing.
             gathered.outcomes[record] = SyncError.of(error, at=began_at)
 
     await asyncio.gather(*(read(record) for record in sorted(records)))

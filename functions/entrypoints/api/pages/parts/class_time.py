@@ -27,7 +27,7 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class ClassTime:
-    """How all times on a page are told and drawn.
+    """How all times on a page are written and drawn.
 
     Attributes:
         clock: Tells them.

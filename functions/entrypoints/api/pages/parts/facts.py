@@ -61,7 +61,7 @@ def _calls(session: SessionAnswer, clock: Clock) -> list[Fact]:
     term = "Calls" if several else "Call"
     if not session.actual_end or session.state is SessionState.LIVE:
         return [Fact(term, (f"since {clock.time(session.actual_start)}",))]
-    # Between several calls there may be hours without any, so no length is told of them.
+    # Between several calls there may be hours without any, so their length is not shown.
     calls = f"{len(session.conference_records)} calls, from the start of the first to the end of the last"
     note = calls if several else _length(session.actual_start, session.actual_end)
     return [Fact(term, (clock.span(session.actual_start, session.actual_end),), note)]
@@ -76,7 +76,7 @@ def _length(start: datetime | None, end: datetime | None) -> str:
 
 
 def number_expected(session: SessionAnswer) -> int:
-    """How many students are expected: a teacher who stands on the roster is none."""
+    """How many students are expected: a teacher on the roster is not one of them."""
     teaching = mailboxes(session.teacher_emails)
     return sum(entry.email is None or mailbox(entry.email) not in teaching for entry in session.roster)
 

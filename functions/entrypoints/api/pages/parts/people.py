@@ -18,7 +18,7 @@ from functions.entrypoints.api.schemas.answers import AttendanceAnswer, SessionA
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A sentence about a person in which somebody's name stands, which may be written in any direction."""
+    """A sentence about a person that contains somebody's name, which may be written in any direction."""
 
     before: str
     name: str

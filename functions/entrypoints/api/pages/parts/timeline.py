@@ -65,7 +65,7 @@ class Axis:
         return cls(min(known), max(*known, min(known) + _SHORTEST_AXIS))
 
     def x(self, moment: datetime) -> float:
-        """Where a moment stands, in percent."""
+        """The place of a moment on the axis, in percent."""
         return (moment - self.start) / (self.end - self.start) * 100
 
     def bar(self, time: Interval, clock: Clock, *, open_end: str | None = None) -> Bar:
@@ -137,7 +137,7 @@ def bars(presences: Sequence[PresenceAnswer], axis: Axis, clock: Clock, *, open_
 
 
 def _parts(visit: Interval, told: Sequence[Interval]) -> list[tuple[Interval, bool]]:
-    """A visit divided into what is told and what is open, in order."""
+    """A visit divided into what is known and what is open, in order."""
     if not visit.length:
         return [(visit, visit not in told)]
     parts: list[tuple[Interval, bool]] = []

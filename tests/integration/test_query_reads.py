@@ -1,0 +1,73 @@
+"""What a query reads grows with its answer and not with the collection."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from bench.queries import (
+    MEASURED,
+    PAGE,
+    SIZES,
+    SchoolYear,
+    client_of,
+    counted,
+    counted_of_the_api,
+    fill,
+    table,
+    written,
+)
+from functions.adapters.store.databases.sqlite import SqliteDatabase
+
+SAMPLE = 55
+"""How many documents are read at most to find a student's other names."""
+NAMES = 2
+"""By how many names these students are found: an id and an address."""
+OF_A_STUDENT = "GET /api/students/{student}/attendance"
+
+
+@pytest.fixture
+def reads(emulated_firestore, firestore_address, project, tmp_path):
+    """Stores a school year and counts what each query reads of it."""
+
+    def reads(meetings, lately):
+        year = SchoolYear(meetings=meetings, classes=2, students=3, lately=lately)
+        own = f"{project}-{meetings}-{lately}"
+        fill(year, client_of(emulated_firestore, own))
+        found = counted(year, firestore_address=firestore_address, project=own)
+        found |= asyncio.run(counted_of_the_api(year, SqliteDatabase(tmp_path / f"{own}.db")))
+        return {name: query["reads"] for name, query in found.items()}
+
+    return reads
+
+
+def test_reads_grow_with_the_answer_and_not_with_the_collection(reads):
+    few, many, more = reads(5, 4), reads(40, 4), reads(40, 8)
+    of_a_student = [few.pop(OF_A_STUDENT), many.pop(OF_A_STUDENT), more.pop(OF_A_STUDENT)]
+
+    assert many == few
+    assert (few["of_student"], more["of_student"]) == (4, 8)
+    assert (few["of_class"], more["of_class"]) == (12, 24)
+    assert (few["GET /api/sessions"], more["GET /api/sessions"]) == (4, 8)
+    assert [reads <= NAMES * answer + SAMPLE for reads, answer in zip(of_a_student, (4, 4, 8), strict=True)] == [
+        True
+    ] * 3
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_page_shows_what_was_measured(size):
+    measured = json.loads(MEASURED.read_text())
+
+    assert len(measured[str(size)]) >= 10
+    assert written(PAGE.read_text("utf-8"), measured) == PAGE.read_text("utf-8"), "run: python -m bench.queries --table"
+    assert table(measured) in PAGE.read_text("utf-8")
+
+
+def test_ten_times_as_many_documents_are_not_read_for_the_same_answer():
+    small, large = (json.loads(MEASURED.read_text())[str(size)] for size in SIZES)
+
+    for name, query in small.items():
+        assert large[name]["answered"] == query["answered"]
+        assert large[name]["reads"] <= query["reads"] + (SAMPLE if name == OF_A_STUDENT else 0)
