@@ -22,6 +22,12 @@ ERASURE_NOT_SET_UP = (
     '--project=PROJECT)"'
 )
 
+PERSON_LEFT = (
+    "Some accounts or addresses stay because other people have or had them too. GET /api/students/{student}/attendance "
+    "with one of them shows which class meetings still name it. If it belongs to this person alone, correct the roster "
+    "or the assignment that says otherwise, and erase again."
+)
+
 ORGANIZER_UNKNOWN = (
     "Subscribe to the teacher (target //cloudidentity.googleapis.com/users/ID) instead of to a single space: then "
     "events name the organizer."

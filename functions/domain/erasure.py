@@ -132,9 +132,10 @@ class Erased:
             return guest
         match participant.user:
             case SignedInUser(user=user):
-                return self.somebody(user=user)
+                return self.user(user)
             case EmailUser(email=email, user=known):
-                return self.somebody(user=known, emails=[email])
+                # What is known of an account settles whose it is; one address of it does not.
+                return self.user(known) if known else self.email(email)
             case _:
                 return None
 
@@ -142,16 +143,20 @@ class Erased:
         """The token of the person that a roster names."""
         return self.somebody(student_id=entry.student_id, user=entry.user, emails=[entry.email])
 
-    def person(self, person: Person) -> str | None:
-        """The token of the person that an account belongs to: by the account, or by an address that it has now."""
-        return self.somebody(user=person.user, emails=current_of(person))
+    def in_question(self, person: Person) -> frozenset[Name]:
+        """Addresses of erased people that an account has by now which is not known to be theirs.
 
-    def given_on(self, person: Person) -> frozenset[Name]:
-        """Addresses of erased people that this account, which is somebody else's, has by now."""
-        if not self.people or self.person(person):
+        It is the erased person's account, or the address has been given on: the store settles that before it keeps
+        anything about the account.
+        """
+        if not self.people or self.user(person.user):
             return frozenset()
         names = (Name.of(NameKind.EMAIL, email) for email in current_of(person))
         return frozenset(name for name in names if self.token(name))
+
+    def has_account(self, token: str) -> bool:
+        """Whether an account is known of an erased person."""
+        return self._has(token, NameKind.USER)
 
     def enrolled(self, user: str, email: str) -> frozenset[Name]:
         """Names of erased people that a teacher has who is tracked from now on: people decided so; they are free."""
@@ -290,7 +295,9 @@ NOBODY = Erased()
 """When nobody is erased."""
 
 
-_ADDRESS = re.compile(r"[^\s\"'<>()\[\]{},;:\\/|=&?]+@[^\s\"'<>()\[\]{},;:\\/|=&?@]+")
+_PART = re.compile(r"[^\s\"'<>()\[\]{},;:\\/|=&?@]+")
+_LOCAL, _DOMAIN = 64, 255
+"""How long the parts of an address are at most. https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1"""
 _USER = re.compile(r"users/\d+")
 _STUDENT_ID = "student_id"
 
@@ -301,13 +308,24 @@ def names_in(text: str) -> frozenset[Name]:
 
 
 def _names_in(text: str) -> Iterator[Name]:
-    for address in _ADDRESS.findall(text):
-        yield Name.of(NameKind.EMAIL, address.rstrip("."))
+    for address in _addresses_in(text):
+        yield Name.of(NameKind.EMAIL, address)
     for user in _USER.findall(text):
         yield Name(NameKind.USER, user)
     for name, value in _strings(text):
         if name == _STUDENT_ID:
             yield Name(NameKind.STUDENT_ID, value)
+
+
+def _addresses_in(text: str) -> Iterator[str]:
+    """The addresses in a text; what an `@` may belong to is bounded, so that a long text takes no longer than it is."""
+    at = text.find("@")
+    while at >= 0:
+        backwards = _PART.match(text[max(0, at - _LOCAL) : at][::-1])
+        domain = _PART.match(text, at + 1, at + 1 + _DOMAIN)
+        if backwards and domain:
+            yield f"{backwards[0][::-1]}@{domain[0].rstrip('.')}"
+        at = text.find("@", at + 1)
 
 
 def _readable(text: str, *, depth: int = 3) -> Iterator[str]:

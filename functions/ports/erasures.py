@@ -15,7 +15,6 @@ from functions.domain.erasure import Erased, Name
 class Step(StrEnum):
     """What an erasure does next; the steps come in this order. Each may be broken off and done again."""
 
-    FIND = "find"
     SESSIONS = "sessions"
     CONFERENCES = "conferences"
     CORRECTIONS = "corrections"
@@ -33,6 +32,7 @@ class Step(StrEnum):
     SETTLE_SPACES = "settle_spaces"
     SETTLE_REGISTERS = "settle_registers"
     SETTLE_PARKED_EVENTS = "settle_parked_events"
+    SETTLE_AUDIT = "settle_audit"
     SETTLE_REMARKS = "settle_remarks"
     DONE = "done"
 
@@ -137,9 +137,6 @@ class Erasures(Protocol):
             AccountAssigned: Another student was in a class meeting with an account of the person.
         """
 
-    async def complete(self, subject: Subject) -> Subject:
-        """The same person with every name and class meeting that can be found by the names."""
-
     async def begin(self, subject: Subject, note: AuditEntry) -> Erasure:
         """Keep the names from being stored again, and note the erasure and who asked for it, all in one commit."""
 
@@ -157,9 +154,6 @@ class Erasures(Protocol):
 
     async def keep(self, erasure: Erasure, names: frozenset[Name]) -> None:
         """Keep further names of the person from being stored again; the erasure does not have to remember them."""
-
-    async def also_known_by(self, erasure: Erasure, names: frozenset[Name]) -> Erasure:
-        """Erase further names with the others."""
 
     async def take_out(self, session_id: str, erasure: Erasure) -> int:
         """Take the person out of a class meeting that is too large to be marked again, with a few small writes.

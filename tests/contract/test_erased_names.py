@@ -53,3 +53,27 @@ async def test_nothing_is_stored_without_the_key_once_somebody_is_erased(databas
 
     with pytest.raises(ErasureNotSetUp, match="ERASURE_KEY"):
         await keyless.load()
+
+
+async def test_another_key_than_the_one_with_which_somebody_was_erased_is_refused(database, clock):
+    """With it nobody would be recognised, and everybody who was erased would come back."""
+    await database.commit([ErasedNames(database, KEY, clock=clock).write(ADA, "a")])
+    other = ErasedNames(database, b"another key", clock=clock)
+
+    for _ in range(2):
+        with pytest.raises(ErasureNotSetUp, match="ERASURE_KEY"):
+            await other.load()
+    clock.turn(KEPT)
+
+    assert await other.load() is NOBODY
+
+
+async def test_a_name_that_is_somebody_elses_by_now_is_known_to_have_been_erased(database, clock):
+    names = ErasedNames(database, KEY, clock=clock)
+    await database.commit([names.write(BOB, "b")])
+    assert (await names.load()).token(BOB) == "b"
+
+    await database.commit([names.freed(BOB)])
+
+    assert (await names.load()).token(BOB) is None
+    assert (await names.is_freed(BOB), await names.is_freed(ADA)) == (True, False)

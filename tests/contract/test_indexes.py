@@ -82,7 +82,7 @@ async def every_step(erasures):
         Step.SETTLE_SESSIONS: f"{NINE.isoformat()} sessions/maths",
         Step.CORRECTIONS: "sessions/maths/corrections/1",
     }
-    for step in set(Step) - {Step.FIND, Step.SESSIONS, Step.DONE}:
+    for step in set(Step) - {Step.SESSIONS, Step.DONE}:
         for after in (None, later.get(step.seen_first, f"{step.seen_first.value}/17")):
             await erasures.part(dataclasses.replace(erasure, step=step, after=after), only_look=True)
     await erasures.take_out("maths", erasure)
@@ -100,7 +100,6 @@ async def find_a_student(erasures):
 
 ERASURES = {
     "find": find_a_student,
-    "complete": lambda erasures: erasures.complete(Subject(SOMEBODY)),
     "of": lambda erasures: erasures.of("4711"),
     "under_way": lambda erasures: erasures.under_way(),
     "part": every_step,
@@ -138,7 +137,6 @@ BY_PATH = {
     "begin",
     "get",
     "save",
-    "also_known_by",
     "transact",
     "reader",
     "forget_remark",

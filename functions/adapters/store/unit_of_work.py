@@ -11,11 +11,10 @@ from datetime import timedelta
 from functions.adapters.store.changes.commit import Commit, Wanted
 from functions.adapters.store.changes.register import registers_to_come
 from functions.adapters.store.changes.unpublished import Unpublished
-from functions.adapters.store.databases.database import ABSENT, Database, Query, Where, Write
+from functions.adapters.store.databases.database import ABSENT, Database, Write
 from functions.adapters.store.documents.attendance import correction_id
-from functions.adapters.store.erasing.documents import found_writes
-from functions.adapters.store.erasing.mentions import Mentions
 from functions.adapters.store.erasing.names import ErasedNames
+from functions.adapters.store.erasing.settling import Settling
 from functions.adapters.store.erasing.writes import without_erased
 from functions.adapters.store.loaded import Loaded
 from functions.adapters.store.paths import register_path, session_path
@@ -32,8 +31,8 @@ from functions.domain.classes.sessions import (
 )
 from functions.domain.classes.timetable import Room
 from functions.domain.conferences.model import Conference
-from functions.domain.erasure import Erased, Name, NameKind
-from functions.domain.marking.addresses import current_of, mailboxes
+from functions.domain.erasure import Erased
+from functions.domain.errors import StoreConflict
 from functions.ports.clock import Clock
 from functions.ports.messages import AttendanceChange
 from functions.ports.store import SheetChange
@@ -99,7 +98,10 @@ class DocumentWork(DocumentReader):
 
     async def without_erased(self, session: ClassSession) -> ClassSession:
         """See the port."""
-        return (await self.erased()).session(session)
+        erased = await self.erased()
+        if erased.people:
+            await self._begin_again_after(await self._settling().roster(session, erased))
+        return erased.session(session)
 
     async def load(
         self,
@@ -221,11 +223,11 @@ class DocumentWork(DocumentReader):
         for session_id in self._wanted.corrections:
             await self._corrections(session_id)
         erased = await self.erased()
-        wanted, found = without_erased(self._wanted, erased)
+        if erased.people:
+            await self._begin_again_after(await self._settling().of(self._wanted, erased))
+        wanted = without_erased(self._wanted, erased)
         commit = Commit(wanted, self._stored, now=self._clock(), retention=self._retention, erased=erased)
         writes, changes = await commit.writes()
-        for name, person in found.items():
-            writes += await self._found(name, person)
         unpublished = Unpublished(uuid.uuid4().hex, commit.told) if telling and commit.told else None
         told: list[AttendanceChange] = []
         if unpublished:
@@ -237,19 +239,11 @@ class DocumentWork(DocumentReader):
             told = unpublished.at(committed_at) if unpublished else []
         return Committed(changes, told, unpublished.path if unpublished else None)
 
-    async def _found(self, name: Name, person: str | None) -> list[Write]:
-        """Note what a name turned out to mean: an erased person's account, or an address that somebody else has."""
-        if person is None:
-            return [self._names.freed(name)]
-        account = self._wanted.people[name.value]
-        look = Mentions(self._database)
-        boxes = sorted(mailboxes(current_of(account)))
-        is_tracked = name.value in self._wanted.organizers or await look.is_tracked(name.value)
-        if is_tracked or any([await look.is_teachers(box) for box in boxes]):
-            # A teacher is nobody who was erased: the address has been given on.
-            return [self._names.freed(Name.of(NameKind.EMAIL, box)) for box in boxes]
-        stored = Query("attendance", (Where("user", "==", name.value),), group=True, limit=1)
-        is_stored = bool((await self._database.find(stored)).documents)
-        return found_writes(
-            name, person, self._names, is_stored=is_stored, now=self._clock(), retention=self._retention
-        )
+    def _settling(self) -> Settling:
+        return Settling(self._database, self._names, now=self._clock(), retention=self._retention)
+
+    async def _begin_again_after(self, settled: Sequence[Write]) -> None:
+        """Commit whose names are that erased people had, before anything is stored with them."""
+        if settled:
+            await self._database.commit(settled)
+            raise StoreConflict("It turned out whose some names are: the work begins again, knowing that.")

@@ -122,9 +122,7 @@ async def carry_on_all(*, deps: Deps) -> int:
 
 
 def _due_at(erasure: Erasure) -> datetime:
-    if erasure.step.settling:
-        return erasure.begun_at + GRACE
-    return erasure.begun_at if erasure.step is Step.FIND else erasure.updated_at + STALLED
+    return erasure.begun_at + GRACE if erasure.step.settling else erasure.updated_at + STALLED
 
 
 def _required(deps: Deps) -> Erasures:
@@ -179,8 +177,6 @@ async def _next(erasure: Erasure, deps: Deps) -> Erasure:
     """Do one part."""
     erasures = _required(deps)
     match erasure.step:
-        case Step.FIND:
-            return await _found(erasure, deps)
         case Step.SESSIONS:
             return await _sessions(erasure, deps)
         case _:
@@ -188,16 +184,6 @@ async def _next(erasure: Erasure, deps: Deps) -> Erasure:
             done = await _units_of_work(erasure, part, deps)
             step = erasure.step if part.after else erasure.step.following
             return await erasures.save(replace(done, after=part.after, step=step))
-
-
-async def _found(erasure: Erasure, deps: Deps) -> Erasure:
-    """Begin with what is stored under the names."""
-    erasures = _required(deps)
-    subject = await erasures.complete(Subject(erasure.names))
-    erasure = await erasures.also_known_by(erasure, subject.names)
-    return await erasures.save(
-        replace(erasure, sessions=subject.sessions, attendees=subject.attendees, step=erasure.step.following)
-    )
 
 
 async def _sessions(erasure: Erasure, deps: Deps) -> Erasure:
@@ -236,23 +222,25 @@ async def _erase_conference(record: str, erasure: Erasure, deps: Deps) -> None:
 async def _erase_in(session_id: str, erasure: Erasure, deps: Deps) -> Erasure:
     """Take the person out of a class meeting and of its conferences, in one commit with its marks.
 
-    Of a class meeting that is too large for one commit, the person is taken out in small ones, and no mark is computed.
+    Of a class meeting that is too large for one commit, or whose conferences are not all kept any more, the person is
+    taken out in small ones, and no mark is computed: the others keep theirs.
     """
     await _keep_guests(session_id, erasure, deps)
     attendees = dict.fromkeys(erasure.attendees, erasure.person)
 
-    async def decide(work: Work) -> bool:
+    async def decide(work: Work) -> bool | None:
         work.also_erase(attendees)
         session = await work.session(session_id)
         if session is None:
             return False
-        conferences = _records(session)
-        await work.load(conferences=conferences)
+        records = _records(session)
+        await work.load(conferences=records)
         before = await deps.store.reader().session(session_id)
-        for record in conferences:
-            conference = await work.conference(record)
-            if conference:
-                work.put_conference(conference)
+        conferences = [await work.conference(record) for record in records]
+        for conference in conferences:
+            if conference is None:
+                return None
+            work.put_conference(conference)
         now = deps.clock()
         planned = to_follow(before, session, now=now) if before else session
         changed = {session_id: planned} if planned is not session else None
@@ -265,6 +253,8 @@ async def _erase_in(session_id: str, erasure: Erasure, deps: Deps) -> Erasure:
         except DocumentsRefused as refused:
             _log_refusal(refused)
             return await _take_out(session_id, erasure, deps)
+    if follows is None:
+        return await _take_out(session_id, erasure, deps)
     if follows:
         await deps.jobs.publish([Job(FOLLOW, {"session_id": session_id})])
     change = changes.get(session_id)

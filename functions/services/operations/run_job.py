@@ -71,8 +71,12 @@ async def run_job(job: Job, *, deps: Deps) -> Outcome:
 
 
 async def _sync_due(*, deps: Deps) -> int:
-    """Hand out a job for everything whose time has come."""
-    return await reconcile.sync_due(deps=deps) + await erase_student.carry_on_all(deps=deps)
+    """Hand out a job for everything whose time has come; erasures also where class meetings cannot be asked for."""
+    try:
+        due = await reconcile.sync_due(deps=deps)
+    finally:
+        erasing = await erase_student.carry_on_all(deps=deps)
+    return due + erasing
 
 
 async def _about_everybody(job: Job, deps: Deps) -> int:

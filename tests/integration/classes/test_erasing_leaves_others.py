@@ -23,6 +23,9 @@ from functions.domain.classes.roster import Remembered
 from functions.domain.classes.sessions import Person
 from functions.domain.errors import StoreUnavailable
 from functions.entrypoints.messages import jobs
+from functions.ports.messages import Job
+from functions.services.operations.erase_student import GRACE
+from functions.services.operations.run_job import run_job
 from infra.local.clock import TurnableClock
 from infra.local.school import Account, Attendee, School, Space
 from tests.api import client, slug
@@ -161,6 +164,7 @@ async def test_a_sibling_with_the_same_address_and_account_keeps_everything(app,
     answer = await erased(api, "S-1")
 
     assert answer["left"] == 2  # the account and the address
+    assert "GET /api/students" in answer["hint"]
     assert answer["erased"]["attendance"] == 1
     after = await dumped(database, but=[first, "first"])
     assert {path: text for path, text in after.items() if "erased" in path} == {}
@@ -178,7 +182,7 @@ async def test_siblings_are_erased_one_after_the_other(api, database, siblings):
     await erased(api, "S-1")
     answer = await erased(api, "S-2")
 
-    assert answer["left"] == 0
+    assert (answer["left"], answer["hint"]) == (0, None)
     assert naming(await dumped(database), "S-1", "S-2", FAMILY, "users/50", "The Family") == []
 
 
@@ -469,6 +473,78 @@ async def test_a_class_too_large_for_one_commit_does_not_end_the_erasure(app, ap
     assert len((await sheet(api, large))["attendance"]) == len(before)
 
 
+# --- Class meetings whose conferences are gone ---
+
+
+async def test_who_was_in_a_call_that_is_not_kept_any_more_stays_as_marked(app, api, school, database):
+    """Each document expires by itself, so a conference may be gone before the class meeting."""
+    school.enrol(
+        Account("users/70", "ada@school.example", display_name="Ada Lovelace"),
+        Account("users/73", "bob@school.example", display_name="Bob"),
+    )
+    session_id = await a_class(
+        app,
+        api,
+        school,
+        [student("S-1", "ada@school.example"), student("S-3", "bob@school.example")],
+        signed_in("ada", "users/70"),
+        signed_in("bob", "users/73"),
+        record="maths",
+    )
+    await database.commit([Write("conferences/maths", None)])
+
+    await erased(api, "S-1")
+
+    assert await marks_of(api, session_id) == {"S-3": "present", "S-0": "absent"}
+    shown = (await sheet(api, session_id))["session"]["counts"]
+    assert (shown["present"], shown["absent"], shown["erased"]) == (1, 1, 1)
+    assert naming(await dumped(database), "S-1", "users/70", "ada@", "Ada Lovelace") == []
+
+
+# --- How much is read ---
+
+
+async def test_the_rosters_of_planned_classes_are_read_once_to_find_who_is_meant(
+    app, api, school, database, monkeypatch
+):
+    school.enrol(Account("users/70", "ada@school.example", ("al@school.example",), display_name="Ada Lovelace"))
+    later = (NOW + timedelta(days=2)).isoformat()
+    await a_class(app, api, school, [student("S-1", "ada@school.example")], signed_in("a", "users/70"), record="maths")
+    await scheduled(api, student_emails=None, students=[student(None, "al@school.example")], start_time=later)
+    find, scans = SqliteDatabase.find, []
+
+    async def noting(store, query):
+        scans.extend(where.value for where in query.where if (query.collection, where.field) == ("sessions", "state"))
+        return await find(store, query)
+
+    monkeypatch.setattr(SqliteDatabase, "find", noting)
+    await erased(api, "S-1")
+
+    assert sorted(scans) == ["cancelled", "scheduled"]
+    assert naming(await dumped(database), "al@school.example", "ada@school.example") == []
+
+
+# --- What was cut ---
+
+
+async def test_a_parked_message_that_was_cut_loses_its_content(app, api, school, database):
+    """It can never be processed, and where it was cut half a name may stand."""
+    await a_class(app, api, school, [student("S-1", "ada@school.example")], record="maths")
+    parked = {"schema_version": 1, "expire_at": None, "encoding": "text", "reason": "r", "hint": "h", "parked_at": NOW}
+    parked |= {"replayed_at": None}
+    await database.commit(
+        [
+            Write("parked_events/cut", {**parked, "message": '{"who": "ada@scho', "truncated": True}),
+            Write("parked_events/whole", {**parked, "message": '{"who": "bob@school.example"}', "truncated": False}),
+        ]
+    )
+
+    await erased(api, "S-1")
+
+    found = {d.path: d.fields["message"] for d in (await database.find(Query("parked_events"))).documents}
+    assert found == {"parked_events/cut": "", "parked_events/whole": '{"who": "bob@school.example"}'}
+
+
 # --- The first commit, and the key ---
 
 
@@ -530,10 +606,12 @@ def as_cloud_event(attributes, data):
     return CloudEvent({"type": "google.cloud.pubsub.topic.v1.messagePublished", "source": "//pubsub"}, body)
 
 
-async def test_without_the_key_nobody_is_erased(app, api, school, database):
-    await a_class(app, api, school, [student("S-1", "ada@school.example")], record="maths")
+@pytest.mark.parametrize("key", [None, b"another key"])
+async def test_without_the_key_nobody_is_erased(app, api, school, database, key):
+    await a_class(app, api, school, [student("S-1", "ada@school.example"), student("S-5")], record="maths")
+    await erased(api, "S-5")
     before = await dumped(database)
-    names = ErasedNames(database, None, clock=app.deps.clock)
+    names = ErasedNames(database, key, clock=app.deps.clock)
     erasures = DocumentErasures(database, names, clock=app.deps.clock, retention=None)
 
     async with client(replace(app, deps=replace(app.deps, erasures=erasures)), caller=None) as keyless:
@@ -542,6 +620,57 @@ async def test_without_the_key_nobody_is_erased(app, api, school, database):
     assert (answer.status_code, slug(answer)) == (502, "erasure-not-set-up")
     assert "ERASURE_KEY" in answer.text
     assert await dumped(database) == before
+
+
+class HandedOut:
+    """Jobs, and nobody who does them."""
+
+    def __init__(self):
+        self.jobs = []
+
+    async def publish(self, jobs):
+        self.jobs += jobs
+
+
+async def test_an_erasure_goes_on_although_class_meetings_cannot_be_asked_for(app, api, school, database, monkeypatch):
+    """One clock hands out both, and what fails for one of them must not stop the other."""
+    await a_class(app, api, school, [student("S-1", "ada@school.example")], record="maths")
+    await erased(api, "S-1")
+    assert (await database.find(Query("erasures"))).documents
+    find = SqliteDatabase.find
+
+    async def failing(store, query):
+        if any(where.field == "due_at" for where in query.where):
+            raise StoreUnavailable("Down.")
+        return await find(store, query)
+
+    monkeypatch.setattr(SqliteDatabase, "find", failing)
+    app.deps.clock.turn(GRACE)
+    handed_out = HandedOut()
+    with pytest.raises(StoreUnavailable):
+        await run_job(Job("sync-due"), deps=replace(app.deps, jobs=handed_out))
+
+    assert [job.name for job in handed_out.jobs] == ["erase-student"]
+
+
+@pytest.mark.parametrize("account", ["users/500", "users/501"])
+async def test_an_id_of_the_lms_that_looks_like_an_account_is_an_id_first(app, api, school, database, account):
+    school.enrol(Account(account, "bob@school.example", display_name="Bob"))
+    await a_class(
+        app,
+        api,
+        school,
+        [student("users/500", "ada@school.example"), student("S-3", "bob@school.example")],
+        signed_in("bob", account),
+        record="maths",
+    )
+    if account == "users/500":
+        await refused(api, database, "users/500", "person-not-unique")
+        return
+    await erased(api, "users/500")
+
+    assert naming(await dumped(database), "users/500", "ada@school.example") == []
+    assert naming(await dumped(database), "bob@school.example")
 
 
 async def test_what_has_more_names_than_a_person_has_is_refused(app, api, school, database):

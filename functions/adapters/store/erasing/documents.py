@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from functions.adapters.store.databases.database import Document, Write
+from functions.adapters.store.databases.database import Document
 from functions.adapters.store.documents.common import SCHEMA_VERSION, Fields, check_schema
-from functions.adapters.store.erasing.names import ErasedNames
 from functions.domain.erasure import KEPT, Name, NameKind
 from functions.ports.erasures import Erasure, Step
 
@@ -56,36 +56,22 @@ def erasure_from_document(document: Document) -> Erasure:
     )
 
 
-def found_writes(
-    name: Name, person: str, names: ErasedNames, *, is_stored: bool, now: datetime, retention: timedelta | None
-) -> list[Write]:
-    """Keep an account that turned out to belong to an erased person from being stored.
-
-    Args:
-        name: The account.
-        person: The token of the person.
-        names: Everybody who is erased.
-        is_stored: Whether something is stored under the account, from when nobody could be asked whose it is: then it
-            is noted that it is to be erased.
-        now: The time.
-        retention: How long personal data is kept.
-    """
-    kept = names.write(name, person)
-    if not is_stored:
-        return [kept]
-    erasure = new_erasure(person, frozenset({name}), now=now)
-    return [kept, Write(erasure_path(erasure.erasure_id), erasure_to_document(erasure, retention=retention))]
-
-
-def new_erasure(person: str, names: frozenset[Name], *, now: datetime) -> Erasure:
-    """An erasure that begins with finding what is stored under some names."""
+def new_erasure(
+    person: str,
+    names: frozenset[Name],
+    *,
+    sessions: Collection[str],
+    attendees: Collection[str],
+    now: datetime,
+) -> Erasure:
+    """An erasure that begins with some class meetings."""
     return Erasure(
         erasure_id=uuid.uuid4().hex,
         person=person,
         names=names,
-        sessions=(),
-        attendees=frozenset(),
-        step=Step.FIND,
+        sessions=tuple(sorted(sessions)),
+        attendees=frozenset(attendees),
+        step=Step.SESSIONS,
         after=None,
         begun_at=now,
         updated_at=now,

@@ -29,6 +29,7 @@ from functions.adapters.store.erasing.documents import (
     new_erasure,
 )
 from functions.adapters.store.erasing.names import OVERLAP, ErasedNames
+from functions.adapters.store.erasing.settling import Settling
 from functions.adapters.store.erasing.subjects import find_subject
 from functions.adapters.store.erasing.surgery import (
     conference_without,
@@ -40,7 +41,7 @@ from functions.adapters.store.erasing.surgery import (
 from functions.adapters.store.paths import attendance_path, conference_path, copy_path, corrections_path, session_path
 from functions.domain.classes.sessions import AuditEntry
 from functions.domain.erasure import SOMEBODY, Erased, Name, NameKind
-from functions.domain.errors import AccountAssigned, PersonNotUnique, PersonTeaches, StoreConflict
+from functions.domain.errors import PersonNotUnique, StoreConflict
 from functions.ports.clock import Clock
 from functions.ports.erasures import Erasure, Part, Step, Subject
 
@@ -84,29 +85,20 @@ class DocumentErasures:
 
     async def find(self, name: str) -> Subject | None:
         """See the port."""
+        if "@" in name and await self._names.is_freed(Name.of(NameKind.EMAIL, name)):
+            raise PersonNotUnique("The address was an erased person's, and is somebody else's by now.")
         return await find_subject(name, self._database)
-
-    async def complete(self, subject: Subject) -> Subject:
-        """See the port."""
-        names, sessions, attendees = set(subject.names), set(subject.sessions), set(subject.attendees)
-        for name in sorted(subject.names):
-            try:
-                found = await self.find(name.value)
-            except (PersonNotUnique, PersonTeaches, AccountAssigned):
-                continue  # what others have too stays
-            if found:
-                names |= found.names
-                sessions |= set(found.sessions)
-                attendees |= found.attendees
-        return replace(
-            subject, names=frozenset(names), sessions=tuple(sorted(sessions)), attendees=frozenset(attendees)
-        )
 
     async def begin(self, subject: Subject, note: AuditEntry) -> Erasure:
         """See the port."""
         person = await self._token([n for n in subject.names if n.kind is not NameKind.EMAIL])
-        begun = new_erasure(person or uuid.uuid4().hex, subject.names, now=self._clock())
-        erasure = replace(begun, sessions=subject.sessions, attendees=subject.attendees, step=Step.SESSIONS)
+        erasure = new_erasure(
+            person or uuid.uuid4().hex,
+            subject.names,
+            sessions=subject.sessions,
+            attendees=subject.attendees,
+            now=self._clock(),
+        )
         path = erasure_path(erasure.erasure_id)
         fields = erasure_to_document(erasure, retention=self._retention)
         kept = [self._names.write(name, erasure.person) for name in sorted(subject.names)]
@@ -133,6 +125,7 @@ class DocumentErasures:
 
     async def of(self, name: str) -> Erasure | None:
         """See the port."""
+        await self._names.load()  # with another key, nothing would be found
         user = name if name.startswith("users/") else f"users/{name}"
         meant = [Name(NameKind.STUDENT_ID, name), Name(NameKind.USER, user), Name.of(NameKind.EMAIL, name)]
         person = await self._token(meant)
@@ -155,14 +148,6 @@ class DocumentErasures:
         writes = [self._names.write(name, erasure.person) for name in sorted(names)]
         for first in range(0, len(writes), AT_A_TIME):
             await self._database.commit(writes[first : first + AT_A_TIME])
-
-    async def also_known_by(self, erasure: Erasure, names: frozenset[Name]) -> Erasure:
-        """See the port."""
-        further = names - erasure.names
-        if not further:
-            return erasure
-        await self.keep(erasure, further)
-        return await self._save(replace(erasure, names=erasure.names | names))
 
     async def save(self, erasure: Erasure) -> Erasure:
         """See the port."""
@@ -287,8 +272,12 @@ class DocumentErasures:
 
     async def _person(self, document: Document, erased: Erased) -> list[Write]:
         person = person_from_document(document.fields)
-        if erased.person(person):
+        if erased.user(person.user):
             return [Write(document.path, None, expecting=document)]
+        if erased.in_question(person):
+            settling = Settling(self._database, self._names, now=self._clock(), retention=self._retention)
+            free: set[Name] = set()
+            return [*await settling.account(person, erased, free=free), *map(self._names.freed, sorted(free))]
         student = erased.remembered(person.student)
         if student == person.student:
             return []
@@ -308,7 +297,11 @@ class DocumentErasures:
         return register_without(register, in_order(parts), erased)
 
     async def _parked(self, parked: Document, erased: Erased) -> list[Write]:
-        return [Write(parked.path, None)] if erased.mentioned_in(parked.fields["message"]) else []
+        message, is_cut = parked.fields["message"], parked.fields["truncated"]
+        if erased.mentioned_in(message):
+            return [Write(parked.path, None)]
+        # What was cut can never be processed, and nothing says who is named where it was cut.
+        return [Write(parked.path, {**parked.fields, "message": ""}, expecting=parked)] if message and is_cut else []
 
     async def _audit(self, entry: Document, erased: Erased) -> list[Write]:
         fields = entry.fields

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
 
 from functions.adapters.store.databases.database import Database, Document, Query, Where
 from functions.adapters.store.documents.common import Fields, check_schema
 from functions.adapters.store.documents.people import person_from_document
-from functions.adapters.store.paths import organizer_path, person_path
+from functions.adapters.store.paths import organizer_path, person_path, session_path
 from functions.domain.classes.roster import RosterEntry
 from functions.domain.classes.sessions import Person, Role, SessionState
+from functions.domain.erasure import Name, NameKind
 from functions.domain.marking.addresses import current_of, mailbox, mailboxes
 from functions.domain.marking.people import attendee_id
 
@@ -79,8 +80,7 @@ class Mentions:
         self._found: dict[tuple[str, str], list[Mention]] = {}
         self._people: dict[str, Person | None] = {}
         self._having: dict[str, dict[str, Person]] = {}
-        self._rostered: list[Mention] = []
-        self._scanned: tuple[frozenset[str], frozenset[str], frozenset[str]] | None = None
+        self._entries: _Entries | None = None
 
     async def by_id(self, student_id: str) -> list[Mention]:
         """By an id of the LMS."""
@@ -94,17 +94,21 @@ class Mentions:
         """By an address."""
         return await self._once("box", box, self._by_box)
 
+    async def there_with(self, user: str) -> list[Mention]:
+        """Attendance that names an account, also where the account may be that of a guest who was assigned."""
+        return await self._once("there", user, lambda user: self._attendance(Where("user", "==", user)))
+
     async def rosters(self, ids: Iterable[str], users: Iterable[str], boxes: Iterable[str]) -> list[Mention]:
         """Entries of rosters, of class meetings that have no attendance yet, which have one of some names."""
-        wanted = (frozenset(ids), frozenset(users), frozenset(boxes))
-        if self._scanned is None or any(not new <= old for new, old in zip(wanted, self._scanned, strict=True)):
-            self._scanned = wanted
-            self._rostered = await self._scan(*wanted)
-        return [
-            mention
-            for mention in self._rostered
-            if mention.student_id in wanted[0] or mention.user in wanted[1] or not mention.boxes.isdisjoint(wanted[2])
+        if self._entries is None:
+            self._entries = await self._scan()
+        names = [
+            *(Name(NameKind.STUDENT_ID, student_id) for student_id in ids),
+            *(Name(NameKind.USER, user) for user in users),
+            *(Name(NameKind.EMAIL, box) for box in boxes),
         ]
+        entries = dict.fromkeys(entry for name in names for entry in self._entries.by_name.get(name, ()))
+        return [_of_entry(entry, session_id) for entry in entries for session_id in self._entries.sessions[entry]]
 
     async def person(self, user: str) -> Person | None:
         """What is known of an account."""
@@ -207,8 +211,8 @@ class Mentions:
         people = (person_from_document(document.fields) for document in found.documents)
         return [mention for person in people if (mention := _remembered(person))]
 
-    async def _scan(self, ids: frozenset[str], users: frozenset[str], boxes: frozenset[str]) -> list[Mention]:
-        found = []
+    async def _scan(self) -> _Entries:
+        entries = _Entries()
         for state in _WITHOUT_ATTENDANCE:
             query = Query(
                 "sessions", (Where("state", "==", state.value),), order=("session_start", "session_id"), limit=_PAGE
@@ -218,14 +222,35 @@ class Mentions:
                 for document in page.documents:
                     check_schema(document.fields)
                     for stored in document.fields["roster"]:
-                        mention = _of_entry(RosterEntry(**stored), document)
-                        named = mention.student_id in ids or mention.user in users
-                        if named or not mention.boxes.isdisjoint(boxes):
-                            found.append(mention)
+                        entries.add(RosterEntry(**stored), document.fields["session_id"])
                 if page.next_after is None:
                     break
                 query = dataclasses.replace(query, after=page.next_after)
-        return found
+        return entries
+
+
+@dataclass(slots=True)
+class _Entries:
+    """The entries of all rosters; most stand on many, and are kept once.
+
+    Attributes:
+        sessions: By entry, the class meetings that have it.
+        by_name: The entries with a name.
+    """
+
+    sessions: dict[RosterEntry, list[str]] = field(default_factory=dict)
+    by_name: dict[Name, list[RosterEntry]] = field(default_factory=dict)
+
+    def add(self, entry: RosterEntry, session_id: str) -> None:
+        """Note an entry of a class meeting's roster."""
+        if entry in self.sessions:
+            self.sessions[entry].append(session_id)
+            return
+        self.sessions[entry] = [session_id]
+        names = [(NameKind.STUDENT_ID, entry.student_id), (NameKind.USER, entry.user), (NameKind.EMAIL, entry.email)]
+        for kind, value in names:
+            if value:
+                self.by_name.setdefault(Name.of(kind, value), []).append(entry)
 
 
 def _of_attendance(document: Document) -> Mention:
@@ -250,11 +275,10 @@ def _of_attendance(document: Document) -> Mention:
     )
 
 
-def _of_entry(entry: RosterEntry, document: Document) -> Mention:
-    session_id = document.fields["session_id"]
+def _of_entry(entry: RosterEntry, session_id: str) -> Mention:
     return Mention(
         Source.ROSTER,
-        document.path,
+        session_path(session_id),
         student_id=entry.student_id,
         user=entry.user,
         boxes=mailboxes([entry.email]) if entry.email else frozenset(),

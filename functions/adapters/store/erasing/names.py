@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -39,6 +41,7 @@ class ErasedNames:
         self._known: dict[str, tuple[str, NameKind, datetime]] = {}
         self._since: datetime | None = None
         self._last = NOBODY
+        self._key_mark = hmac.new(key, b"key", hashlib.sha256).hexdigest() if key else None
 
     @property
     def key(self) -> bytes | None:
@@ -49,7 +52,7 @@ class ErasedNames:
         """Everybody who is erased by now.
 
         Raises:
-            ErasureNotSetUp: Somebody is, and the key is missing.
+            ErasureNotSetUp: Somebody is, and the key is missing or is another one.
         """
         if self._key is None:
             if self._is_required and (await self._database.find(Query(ERASED, limit=1))).documents:
@@ -61,14 +64,19 @@ class ErasedNames:
         since = self._since
         where = (Where("erased_at", ">=", since - OVERLAP),) if since else ()
         found = await self._database.find(Query(ERASED, where=where, order=("erased_at",)))
-        self._since = max(found.read_at, self._since or found.read_at)
         for document in found.documents:
             check_schema(document.fields)
+            if document.fields["key"] != self._key_mark and document.fields["expire_at"] > self._clock():
+                raise ErasureNotSetUp(
+                    "ERASURE_KEY is not the key with which people were erased here, so they would be stored again.",
+                    hint=ERASURE_NOT_SET_UP,
+                )
             name, person = document.path.rpartition("/")[2], document.fields["person"]
             if person is None:
                 self._known.pop(name, None)
             else:
                 self._known[name] = person, NameKind(document.fields["kind"]), document.fields["expire_at"]
+        self._since = max(found.read_at, self._since or found.read_at)
         now = self._clock()
         valid = {name: (person, kind) for name, (person, kind, expire_at) in self._known.items() if expire_at > now}
         people = {name: person for name, (person, _) in valid.items()}
@@ -86,6 +94,11 @@ class ErasedNames:
         document = await self._document(name)
         return document.fields["person"] if document else None
 
+    async def is_freed(self, name: Name) -> bool:
+        """Whether a name was an erased person's, and is somebody else's by now."""
+        document = await self._document(name)
+        return document is not None and document.fields["person"] is None
+
     def freed(self, name: Name) -> Write:
         """Lets a name be stored again: an address that somebody else has by now."""
         return self.write(name, None)
@@ -96,6 +109,7 @@ class ErasedNames:
             "schema_version": SCHEMA_VERSION,
             "expire_at": self._clock() + KEPT,
             "erased_at": COMMIT_TIME,
+            "key": self._key_mark,
             "kind": name.kind.value,
             "person": token,
         }

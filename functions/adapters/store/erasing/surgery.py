@@ -96,13 +96,13 @@ def register_without(register: Document, parts: Sequence[Document], erased: Eras
 
 
 def _is_theirs(row: Mapping[str, Any], erased: Erased) -> bool:
-    """Whether a row of a register is an erased person's. Somebody with another id is somebody else."""
+    """Whether a row of a register is an erased person's. Somebody with another id or account is somebody else."""
     sayings = [row, *row.get("otherwise", {}).values()]
     ids = {saying["student_id"] for saying in sayings if saying.get("student_id")}
     users = {saying["user"] for saying in sayings if saying.get("user")}
     emails = {e for s in sayings for e in (s.get("email"), *(s.get("emails") or ())) if e}
     return any(
-        erased.somebody(student_id=student_id, user=user, emails=sorted(emails))
+        erased.somebody(student_id=student_id, user=user, emails=() if user else sorted(emails))
         for student_id in ids or {None}
         for user in users or {None}
     )
@@ -172,7 +172,7 @@ def _is_their_attendance(document: Document, erased: Erased) -> bool:
     fields = document.fields
     # Of a student to whom guests were assigned, the account may be a guest's.
     user = None if fields.get("merged") else fields.get("user")
-    emails = () if fields.get("is_not") else fields.get("emails", ())
+    emails = () if user or fields.get("is_not") else fields.get("emails", ())
     return fields["attendee_id"] in erased.attendees or bool(
         erased.somebody(student_id=fields.get("student_id"), user=user, emails=emails)
     )

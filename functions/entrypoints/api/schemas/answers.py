@@ -14,6 +14,7 @@ from pydantic.json_schema import SkipJsonSchema
 from functions.domain.classes.roster import Mark, Override
 from functions.domain.classes.sessions import CalendarState, Role, SessionState, Tracking
 from functions.domain.conferences.model import Kind, SyncState
+from functions.hints import PERSON_LEFT
 from functions.services.corrections.follow_students import Unapplied
 from functions.services.operations.erase_student import Outcome
 from functions.services.operations.survey import Survey
@@ -488,12 +489,14 @@ class ErasureAnswer(Answer):
         description="How many accounts and addresses go with the person and were left, because others have or had them "
         "too; 0 where an erasure that was interrupted is carried on."
     )
+    hint: str | None = Field(description="What to do about what was left; null if nothing was.")
 
     @classmethod
     def of(cls, outcome: Outcome) -> Self:
         """An outcome as it is answered."""
         status = "success" if outcome.complete else "running"
-        return cls(status=status, dry_run=outcome.dry_run, erased=ErasedAnswer(**outcome.counts), left=outcome.left)
+        erased, hint = ErasedAnswer(**outcome.counts), PERSON_LEFT if outcome.left else None
+        return cls(status=status, dry_run=outcome.dry_run, erased=erased, left=outcome.left, hint=hint)
 
 
 class Trouble(Answer):
