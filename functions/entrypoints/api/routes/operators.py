@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path, Query, Response
 from functions.domain.errors import NotFound
 from functions.entrypoints.api.routes.common import COMMAND, WITH_BODY, AnAdmin, TheApp, UserId, can_end_in
 from functions.entrypoints.api.schemas.answers import ErasureAnswer, OrganizerAnswer, OrganizerList, Status
-from functions.entrypoints.api.schemas.fields import Student
+from functions.entrypoints.api.schemas.fields import StudentAsNamed
 from functions.entrypoints.api.schemas.requests import ErasureQuery, NoQuery, OrganizerRequest
 from functions.services.operations.erase_student import erase
 from functions.services.operations.survey import survey
@@ -67,7 +67,7 @@ async def untrack(user_id: UserId, app: TheApp, admin: AnAdmin, _: Annotated[NoQ
     },
 )
 async def erase_student(
-    student: Annotated[Student, Path()],
+    student: Annotated[StudentAsNamed, Path()],
     query: Annotated[ErasureQuery, Query()],
     app: TheApp,
     admin: AnAdmin,
