@@ -100,7 +100,8 @@ class DocumentWork(DocumentReader):
         """See the port."""
         erased = await self.erased()
         if erased.people:
-            await self._begin_again_after(await self._settling().roster(session, erased))
+            before = await super().session(session.session_id)
+            await self._begin_again_after(await self._settling().roster(session, before, erased))
         return erased.session(session)
 
     async def load(

@@ -12,7 +12,7 @@ from infra.local.clock import TurnableClock
 from infra.local.google_apis import RestFault
 from infra.local.school import Account, School
 from tests.api import slug
-from tests.classroom import NOW, TEACHER, job, sheet
+from tests.classroom import NOW, TEACHER, job, scheduled, sheet
 from tests.integration.classes.test_erasing_leaves_others import (
     a_class,
     dumped,
@@ -139,6 +139,20 @@ async def test_who_is_known_and_gets_an_erased_address_on_the_roster_stays_on_it
     assert answer.status_code == 200, answer.text
     assert (await marks_of(api, before)).keys() & {"S-9", ADA}
     assert (await sheet(api, before))["session"]["counts"]["erased"] == 0
+
+
+async def test_who_is_only_planned_and_gets_an_erased_address_keeps_the_place(app, api, school):
+    await a_class(app, api, school, [student(None, ADA)], record="missed")
+    later = (NOW + timedelta(days=2)).isoformat()
+    made = await scheduled(api, student_emails=None, students=[student("S-9", NINE)], start_time=later)
+    await erased(api, ADA)
+
+    body = {"students": [student("S-9", ADA)], "by": "LMS"}
+    answer = await api.put(f"/api/sessions/{made['session_id']}/roster", json=body)
+
+    assert answer.status_code == 200, answer.text
+    session = (await api.get(f"/api/sessions/{made['session_id']}")).json()
+    assert [(entry["student_id"], entry["email"]) for entry in session["roster"]] == [("S-9", ADA)]
 
 
 async def test_a_student_of_whom_nothing_is_stored_is_left_out_by_the_erased_address(app, api, school, database):

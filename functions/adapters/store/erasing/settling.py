@@ -7,6 +7,7 @@ else of it. In doubt the address is somebody else's from now on, and nothing is 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
@@ -19,6 +20,8 @@ from functions.domain.classes.roster import RosterEntry
 from functions.domain.classes.sessions import ClassSession, Person
 from functions.domain.erasure import Erased, Name, NameKind
 from functions.domain.marking.addresses import current_of, mailboxes
+
+log = logging.getLogger(__name__)
 
 
 class Settling:
@@ -49,27 +52,29 @@ class Settling:
             writes += await self.account(person, erased, free=free)
         return [*writes, *map(self._names.freed, sorted(free))]
 
-    async def roster(self, session: ClassSession, erased: Erased) -> list[Write]:
+    async def roster(self, session: ClassSession, before: ClassSession | None, erased: Erased) -> list[Write]:
         """Addresses that are free again, as a roster gives them to students who are stored and are somebody else.
 
         Of those erased people nothing but the address was known, so a student of whom nothing is stored may be them.
         """
         free = []
+        named = {name for entry in before.plan.roster for name in (entry.student_id, entry.user)} if before else set()
         for entry in session.plan.roster:
             name = Name.of(NameKind.EMAIL, entry.email) if entry.email else None
             if name is None or not erased.token(name) or not erased.entry(entry):
                 continue
             if entry.student_id and erased.token(Name(NameKind.STUDENT_ID, entry.student_id)):
                 continue
-            if not erased.user(entry.user) and await self._is_stored(entry):
+            if erased.user(entry.user):
+                continue
+            if {entry.student_id, entry.user} & (named - {None}) or await self._is_stored(entry):
                 free.append(name)
         return list(map(self._names.freed, sorted(set(free))))
 
     async def _is_stored(self, entry: RosterEntry) -> bool:
         """Whether something is stored of a student by an id or an account."""
-        look, ids, users = self._look, list(filter(None, [entry.student_id])), list(filter(None, [entry.user]))
-        stored = [await look.by_id(student_id) for student_id in ids] + [await look.there_with(user) for user in users]
-        return any(stored) or bool((ids or users) and await look.rosters(ids, users, []))
+        by_id = await self._look.by_id(entry.student_id) if entry.student_id else []
+        return bool(by_id or (entry.user and await self._look.there_with(entry.user)))
 
     async def account(self, person: Person, erased: Erased, *, free: set[Name]) -> list[Write]:
         """What has to be known of an account: it is an erased person's, or addresses of erased people are free."""
@@ -78,6 +83,7 @@ class Settling:
             return []
         token = await self._is_theirs(person, names, erased)
         if token is None:
+            log.info("erasing.left", extra={"addresses": len(names)})
             free |= names
             return []
         account = Name(NameKind.USER, person.user)
