@@ -58,7 +58,7 @@ class Service:
         denied_hint: What to do when it refuses the account.
         refused_hint: What to do when it calls the request invalid.
         hidden_hint: What to do when it does not show something or does not have it; its answer is the same in both
-        cases.
+            cases.
         token_hint: What to do when it does not accept even a new token.
     """
 

@@ -55,7 +55,7 @@ class Credentials(Protocol):
 
         Raises:
             CredentialsUnavailable, ConsentsUnavailable: The source of the metadata did not answer. NeedsOperator: The
-            metadata is refused until a person fixes the cause.
+                metadata is refused until a person fixes the cause.
         """
 
     def renew(self, metadata: Metadata) -> bool:
