@@ -66,7 +66,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
     """What the framework itself refuses: no such path, no such method, an unreadable body."""
     status = cast("HTTPException", error).status_code
     if status == 404:  # noqa: PLR2004 - an HTTP status, likewise below
-        return problems.UNKNOWN_PATH.response()
+        return (problems.EMPTY_PART if "//" in request.scope["path"] else problems.UNKNOWN_PATH).response()
     if status == 405:  # noqa: PLR2004
         allowed = {"Allow": ", ".join(sorted(_methods(request)))}
         if request.method == "OPTIONS":

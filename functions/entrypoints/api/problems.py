@@ -96,6 +96,13 @@ class Problem:
 
 
 UNKNOWN_PATH = Problem(404, "not-found", "Not found", "Unknown path.", "/openapi.json describes every call.")
+EMPTY_PART = Problem(
+    404,
+    "not-found",
+    "Not found",
+    "A part of the path is empty.",
+    "Between two slashes an id is missing, such as the session_id. /openapi.json describes every call.",
+)
 WRONG_METHOD = Problem(
     405,
     "method-not-allowed",
@@ -196,6 +203,8 @@ _REASONS = {
     "model_attributes_type": "should be an object",
     "model_type": "should be an object",
     "dict_type": "should be an object",
+    "string_type": "should be a string, in double quotes",
+    "int_type": "should be a whole number, without quotes",
 }
 
 
