@@ -204,7 +204,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "ScheduleRequest.calendar": "True also creates an event in the teacher's calendar.",
     "ScheduleRequest.meeting_code": "An existing Meet link or its code, to use instead of a new room.",
     "ScheduleRequest.start_time": "The start, with an offset; at most 180 days ago and 366 days ahead.",
-    "ScheduleRequest.time_zone": "The class's time zone by IANA name; default: the school's. A series keeps local time.",
+    "ScheduleRequest.time_zone": "The IANA name of the time zone; default: the school's. A series keeps local time.",
     "Scheduled.calendar": "The state of the class in Calendar; left out if it is not in Calendar.",
     "Scheduled.hint": "What to do if `tracking` is `failed`, or if the class was cancelled after the first answer.",
     "Scheduled.sessions": "Every class meeting of a series.",
