@@ -114,7 +114,7 @@ class Consenting:
 
     Attributes:
         consents: Where the consent is kept.
-        account: Who a token was given by; raises as `People.me` does.
+        account: The person who gave a token; raises the same errors as `People.me`.
         stand_in: The address of a stand-in of Google's authorization server, if everything is on this machine.
     """
 

@@ -166,7 +166,7 @@ async def _look(one: Check, deployment: Deployment) -> Report | list[Issue]:
             command = deployment.deploy
         issue = Issue(State.COULD_NOT_CHECK, str(unreadable), command, cause, like=str(unreadable))
         return [*report.issues, issue]
-    except Exception as error:  # noqa: BLE001 - whatever it is, the other checks are worth seeing
+    except Exception as error:  # noqa: BLE001 - the results of the other checks are useful after any error
         where = error.__traceback__
         while where and where.tb_next:
             where = where.tb_next

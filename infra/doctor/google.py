@@ -113,7 +113,7 @@ class Google:
         return answer if answer is None or isinstance(answer, dict) else {}
 
     async def exchange(self, assertion: str) -> Json:
-        """What the token endpoint says of an assertion: a token, or an error.
+        """The token endpoint's answer to an assertion: a token, or an error.
 
         https://developers.google.com/identity/protocols/oauth2/service-account#httprest
         """

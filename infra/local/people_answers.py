@@ -1,4 +1,4 @@
-"""What the People API shows of an account to somebody: https://developers.google.com/people/api/rest/v1/people.
+"""What the People API shows somebody about an account: https://developers.google.com/people/api/rest/v1/people.
 
 Every name and address says where it comes from and whether Google has verified it (`FieldMetadata`). Which address of
 which source Google marks as verified is documented nowhere: here those of an account and of a domain's profile are, as

@@ -87,7 +87,7 @@ class Reports:
         return page
 
     def _rows(self, now: datetime) -> list[Row]:
-        """Every row that is reported by now, the latest first as the API gives them."""
+        """Every row that is reported until now, the latest first as in the API."""
         rows = [
             self._row(conference, attendee, session_id, visit)
             for conference in self._school.ever_held()

@@ -1,4 +1,4 @@
-"""The main job: bring a conference and its class meetings up to date.
+"""The main job: update a conference and its class meetings.
 
 `sync_conference` says it in five steps:
 

@@ -28,7 +28,7 @@ from functions.services.sync.meet.gathered import Gathered, users_in
 log = logging.getLogger(__name__)
 
 KEPT = timedelta(days=7)
-"""How long an answer is good where no class has ended since: it only names people, and decides nothing for good."""
+"""How long an answer is used if no class has ended since: it only names people, and decides nothing final."""
 
 REACH = timedelta(days=200)
 """How far back class meetings are marked again: a school year's half, and further than reports reach."""

@@ -1,7 +1,7 @@
 """Mark class meetings from what is stored: who was there, who was expected, which mark.
 
-Everything here happens within one unit of work and asks nobody else. Live events, jobs and corrections by people
-all end here, and so converge on the same documents.
+Everything here happens within one unit of work, without calls to Google. Live events, jobs and corrections by people
+all end here, and therefore lead to the same documents.
 """
 
 from __future__ import annotations

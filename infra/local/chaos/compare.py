@@ -36,7 +36,7 @@ OF_PROCESSING = frozenset(
         "email_source",  # which of two services told it: the one that answered
     )
 )
-"""Fields that tell when and how often something was done, not what came of it."""
+"""Fields that say when and how often something was done, but not with which result."""
 
 OF_ANSWERS = frozenset(("since", "until", "lost_at", "counts_from"))
 """Of an account's addresses: when the answers were asked for by which it was known."""

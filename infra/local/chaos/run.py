@@ -59,7 +59,7 @@ class Plan:
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of it: what was injected, and every way in which the result is wrong."""
+    """The result of a run: the injected faults, and everything that is wrong afterwards."""
 
     injected: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)

@@ -75,7 +75,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """All that happens, whatever the system makes of it; most of it before noon."""
+    """Everything that happens, independent of the system; most of it before noon."""
 
     noon: datetime
     teachers: tuple[Account, ...]
