@@ -30,7 +30,7 @@ from functions.wiring import App
 log = logging.getLogger(__name__)
 
 TIME = 500.0
-"""Seconds that a message may take: within the function's 540, with time left to answer."""
+"""How many seconds a message may take: less than the function's 540, so that time is left to answer."""
 
 Process = Callable[[Message, App], Awaitable[object]]
 
@@ -45,7 +45,7 @@ async def answer(event: CloudEvent, build_app: Callable[[], App], process: Proce
         within: How many seconds it may take.
 
     Raises:
-        HTTPException: 503, the message is to be delivered again.
+        HTTPException: 503, so that the message is delivered again.
     """
     body = event.get_data()
     with logs.context(traceparent=event.get("traceparent"), message_id=event.get("id")):

@@ -15,7 +15,7 @@ from functions.ports.messages import Job
 from functions.services.deps import Deps
 
 SHIFT = 240
-"""Seconds that one call hands out jobs for; the function has 540."""
+"""For how many seconds one call hands out jobs; the function has 540."""
 
 
 @dataclass(frozen=True, slots=True)

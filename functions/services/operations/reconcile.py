@@ -225,7 +225,7 @@ async def reconcile_room(space: str, *, deps: Deps) -> int:
     except NeedsOperator:
         await _note_look(space, at=now, deps=deps)
         raise
-    # What goes on is read when it has ended; what was read before is known by the room.
+    # A conference that goes on is read when it has ended; the room knows what was read before.
     ended = [record for record in listing.records if record.end_time]
     before = [span.conference_record for span in room.spans if now - RETENTION < span.time.end]
     wanted = await _due_reads(ended, before, is_back=_is_back(room.reconciled_until, listing), deps=deps)

@@ -105,7 +105,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """Things of one kind, those that have waited the longest first; `more` says whether there are others."""
+    """Problems of one kind, those that have waited the longest first; `more` says whether there are others."""
 
     first: tuple[Finding, ...]
     more: bool
