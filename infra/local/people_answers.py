@@ -50,7 +50,7 @@ class Question:
     with_aliases: bool
 
     def reads(self, source: str) -> bool:
-        """Whether entries of a source are asked for, and the token may see them."""
+        """Whether entries of a source are requested, and the token may see them."""
         asked = frozenset().union(*(_READS[each] for each in self.sources or _UNLESS_SAID))
         needed = _NEEDED.get(source)
         return source in asked and (needed is None or self.scopes is None or bool(self.scopes & needed))
