@@ -64,7 +64,7 @@ class Program:
             )
 
     def await_http(self, url: str, *, within: float = 90.0) -> None:
-        """Wait until the program answers HTTP, whatever it answers."""
+        """Wait until the program answers HTTP with any status."""
         deadline = time.monotonic() + within
         while not _answers(url):
             if self._process.poll() is not None:
