@@ -116,5 +116,5 @@ def _same_but_for(lost: frozenset[str], one: object, other: object, where: str) 
 
 
 def _but_emails(noted: object) -> set[str]:
-    """What a register notes of one meeting, where it differs from the row, besides addresses."""
+    """What a register stores about one meeting if it differs from the row, except addresses."""
     return set(noted) - {"emails"} if isinstance(noted, dict) else set()

@@ -1,7 +1,7 @@
 """The gate before the embedded store: checks everything that this process requests against Firestore's rules.
 
 The store announces each query and commit as an audit event (https://docs.python.org/3/library/sys.html#sys.audit),
-whoever built it and with whatever settings, so nothing in this process gets past the gate.
+for every store in this process, so nothing in it gets past the gate.
 """
 
 from __future__ import annotations
