@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def _plan() -> tuple[Plan, str | None]:
-    """What is asked for, and the only part of it that is to be measured."""
+    """The requested options, and the only part to measure."""
     parser = argparse.ArgumentParser(
         prog="python -m bench",
         description="Measure how long one large conference takes from its event to committed documents, "

@@ -29,7 +29,7 @@ class WrongResult(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is asked for."""
+    """The requested options."""
 
     people: int
     delay_ms: float

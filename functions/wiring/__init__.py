@@ -1,4 +1,4 @@
-"""Settings -> the application. The only place where clients are built; nothing happens at import."""
+"""Builds the application from the settings. The only place where clients are built; nothing happens at import."""
 
 from __future__ import annotations
 
@@ -87,13 +87,13 @@ def build(
     It makes no calls; Google's libraries look for the process's own credentials unless all is on this machine.
 
     Args:
-        configured: What the environment says.
+        configured: The settings.
         clock: The time.
-        pause: Waits for so many seconds, where work is spread over time.
+        pause: Waits for the given number of seconds, when work is spread over time.
         patience: How long one message, or one request, waits for services that fail.
 
     Raises:
-        OwnCredentialsMissing: This process has none.
+        OwnCredentialsMissing: This process has no Google credentials.
     """
     try:
         return dataclasses.replace(_built(configured, clock=clock, pause=pause), patience=patience)

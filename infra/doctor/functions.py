@@ -14,7 +14,7 @@ from infra.doctor.policies import holds
 from infra.doctor.wanted import WantedFunction, read_wanted
 
 _RUNS = [PROJECT, BILLED, REGION, ACCOUNTS, AGENTS, "grants on the project", "topics"]
-"""What a function needs to be made."""
+"""What a function needs so that it can be made."""
 
 
 def _of(function: WantedFunction) -> str:

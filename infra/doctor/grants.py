@@ -189,7 +189,7 @@ async def _topic_grants(deployment: Deployment, report: Report) -> None:
 
 
 async def invokers(deployment: Deployment, name: str) -> tuple[list[Grant], Json | None]:
-    """Who is to be allowed to call a function, and the policy that says who is."""
+    """The accounts that should be allowed to call a function, and the policy that says which are."""
     policy = await deployment.google.policy(f"{RUN}/{deployment.place}/services/{name}")
     return await wanted_on(deployment, f"service/{name}"), policy
 

@@ -79,7 +79,7 @@ class Wanted:
 
     @functools.cached_property
     def grants(self) -> list[Json]:
-        """Who is granted what, from infra/iam.toml."""
+        """Which account has which role, from infra/iam.toml."""
         with (ROOT / "infra/iam.toml").open("rb") as file:
             return list(tomllib.load(file)["grants"])
 

@@ -27,17 +27,17 @@ _SPACE = re.compile(rf"spaces/{STORABLE_ID}")
 _ORGANIZER = re.compile(rf"users/{STORABLE_ID}|[!-.0-?A-~]{{1,128}}@[!-.0-?A-~]{{1,128}}")
 
 Outcome = Recorded | SessionSynced | Kept | int | None
-"""What came of it; a number is how many further jobs were handed out."""
+"""The result of a job; a number is how many further jobs were handed out."""
 
 
 async def run_job(job: Job, *, deps: Deps) -> Outcome:
     """Run one job. Every job can be repeated safely.
 
     Raises:
-        UnreadableMessage: There is no such job, or it does not say what it is about.
-        NotFound: What it is about is gone.
+        UnreadableMessage: The job does not exist, or its data lacks what it needs.
+        NotFound: The object of the job no longer exists.
         NeedsOperator: A person must fix something; the next run tries it again.
-        Retryable: It is to be done again later.
+        Retryable: It must be done again later.
     """
     match job.name:
         case "sync-conference":
@@ -80,7 +80,7 @@ async def _sync_due(*, deps: Deps) -> int:
 
 
 async def _about_everybody(job: Job, deps: Deps) -> int:
-    """Hand out the job for each teacher, or go on with that."""
+    """Hand out the job for each teacher, or continue with this."""
     after = job.data.get("after", "")
     if not isinstance(after, str):
         raise UnreadableMessage("The job's data lacks the place to continue from ({after: …}).")
@@ -114,13 +114,13 @@ def _space(data: Mapping[str, object]) -> str:
 
 
 def _named_organizer(data: Mapping[str, object]) -> str | None:
-    """The organizer that a job is about; None for one about all of them."""
+    """The organizer that a job is about; None for a job about all of them."""
     organizer = _organizer(data)
     return organizer.user or organizer.email
 
 
 def _handed_out_at(data: Mapping[str, object]) -> datetime | None:
-    """When a scheduled job handed this job out; None for one that somebody else asks for."""
+    """When a scheduled job handed out this job; None for any other sender."""
     moment = moment_in(data.get("handed_out_at"))
     if moment is None and data.get("handed_out_at") is not None:
         raise UnreadableMessage(
