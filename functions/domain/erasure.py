@@ -163,6 +163,16 @@ class Erased:
         names = (Name(NameKind.USER, user), Name.of(NameKind.EMAIL, email))
         return frozenset(name for name in names if self.token(name))
 
+    def teaching(self, session: ClassSession) -> Mapping[Name, str]:
+        """Addresses of erased people that teachers of a scheduled class have by now, each with the person's token.
+
+        People decided so, and without its teachers a class does not count as held: everybody would lose their marks.
+        """
+        if not self.people or session.plan.scheduled is None:
+            return {}
+        names = (Name.of(NameKind.EMAIL, email) for email in session.plan.teachers)
+        return {name: token for name in names if (token := self.token(name))}
+
     def claimed_in(self, session: ClassSession) -> frozenset[Name]:
         """Addresses of erased students that the LMS gives to other students by now: those with another id."""
         if not self.people:

@@ -316,6 +316,40 @@ async def test_somebody_who_teaches_by_an_erased_students_address_is_stored(app,
     assert roles["users/71"] == "teacher"
 
 
+async def test_an_erased_student_who_teaches_with_others_by_now_is_stored_and_the_students_are_marked(
+    app, api, school, database
+):
+    """Without the only teacher who came, the class would not count as held, and nobody would have a mark."""
+    school.enrol(
+        Account("users/70", "ada@school.example", display_name="Ada"),
+        Account("users/73", "bob@school.example", display_name="Bob"),
+    )
+    await a_class(app, api, school, [student("S-1", "ada@school.example")], signed_in("ada", "users/70"), record="was")
+    await erased(api, "S-1")
+
+    made = await scheduled(
+        api,
+        student_emails=None,
+        students=[student("S-3", "bob@school.example")],
+        start_time=START.isoformat(),
+        class_id="taught",
+        co_teacher_emails=["ada@school.example"],
+    )
+    space = (await api.get(f"/api/sessions/{made['session_id']}")).json()["space"]
+    people = [signed_in("ada", "users/70"), signed_in("bob", "users/73")]
+    call = held(space, made["meeting_code"], *people, record="taught")
+    school.hold(call)
+    await event(app, call)
+
+    shown = await sheet(api, made["session_id"])
+    assert {p["user"]: (p["role"], p["mark"]) for p in shown["attendance"]} == {
+        "users/70": ("teacher", None),
+        "users/73": ("student", "present"),
+    }
+    assert shown["session"]["counts"]["erased"] == 0
+    assert naming(await dumped(database), "S-1") == []
+
+
 async def test_erasing_who_had_an_address_before_leaves_its_owner(app, api, school, database, clock):
     school.enrol(Account("users/70", "ada@school.example", display_name="Ada Before"))
     first = await a_class(

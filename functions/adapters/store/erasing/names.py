@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -103,17 +104,28 @@ class ErasedNames:
         """Lets a name be stored again: an address that somebody else has by now."""
         return self.write(name, None)
 
+    def accounts_freed(self, tokens: Collection[str]) -> list[Write]:
+        """Lets accounts be stored again: those of erased people who teach by now. Nobody has to name them."""
+        return [
+            self._write(fingerprint, NameKind.USER, None)
+            for fingerprint, (person, kind, _) in sorted(self._known.items())
+            if kind is NameKind.USER and person in tokens
+        ]
+
     def write(self, name: Name, token: str | None) -> Write:
         """Keeps a name from being stored again."""
+        return self._write(name.fingerprint(self._key or b""), name.kind, token)
+
+    def _write(self, fingerprint: str, kind: NameKind, token: str | None) -> Write:
         fields: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
             "expire_at": self._clock() + KEPT,
             "erased_at": COMMIT_TIME,
             "key": self._key_mark,
-            "kind": name.kind.value,
+            "kind": kind.value,
             "person": token,
         }
-        return Write(f"{ERASED}/{name.fingerprint(self._key or b'')}", fields)
+        return Write(f"{ERASED}/{fingerprint}", fields)
 
     async def _document(self, name: Name) -> Document | None:
         return await self._database.get(f"{ERASED}/{name.fingerprint(self._key or b'')}")

@@ -43,14 +43,19 @@ class Settling:
     async def of(self, wanted: Wanted, erased: Erased) -> list[Write]:
         """What has to be known before some documents are stored: names that are free again, accounts that are not."""
         free: set[Name] = set()
+        teaching: set[str] = set()
         for session in [*wanted.sessions.values(), *(sheet.session for sheet in wanted.sheets.values())]:
             free |= erased.claimed_in(session)
+            teachers = erased.teaching(session)
+            free |= teachers.keys()
+            teaching |= set(teachers.values())
         for user, organizer in wanted.organizers.items():
             free |= erased.enrolled(user, organizer.email) if organizer else frozenset()
         writes = []
         for person in wanted.people.values():
             writes += await self.account(person, erased, free=free)
-        return [*writes, *map(self._names.freed, sorted(free))]
+        accounts = self._names.accounts_freed(teaching)
+        return [*writes, *accounts, *map(self._names.freed, sorted(free))]
 
     async def roster(self, session: ClassSession, before: ClassSession | None, erased: Erased) -> list[Write]:
         """Addresses that are free again, as a roster gives them to students who are stored and are somebody else.
