@@ -418,6 +418,30 @@ async def test_a_teacher_whose_address_is_on_a_childs_roster_stays(app, api, sch
     assert naming(await dumped(database), "S-1") == []
 
 
+async def test_a_teacher_whom_a_planned_class_names_by_an_address_of_before_stays(app, api, school, database, clock):
+    school.enrol(Account("users/80", "parent@school.example", display_name="The Parent"))
+    later = (NOW + timedelta(days=20)).isoformat()
+    await scheduled(api, student_emails=[], co_teacher_emails=["parent@school.example"], start_time=later)
+    await a_class(app, api, school, [student("S-7", "other@school.example")], signed_in("p", "users/80"), record="met")
+    clock.turn(timedelta(days=8))
+    school.enrol(Account("users/80", "parent.new@school.example", display_name="The Parent"))
+    await a_class(
+        app,
+        api,
+        school,
+        [student("S-1", "parent.new@school.example")],
+        signed_in("p", "users/80"),
+        record="child",
+        start=8 * 24 * 60,
+    )
+    await refused(api, database, "users/80", "person-teaches")
+
+    assert (await erased(api, "S-1"))["left"] == 2
+
+    [account] = [d.fields for d in (await database.find(Query("people"))).documents if d.fields["user"] == "users/80"]
+    assert account["email"] == "parent.new@school.example"
+
+
 # --- Names that somebody typed ---
 
 
