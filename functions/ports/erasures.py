@@ -64,6 +64,8 @@ class Subject:
         attendees: The ids of that attendance.
         attendance: How many attendance documents there are.
         left: How many accounts and addresses go with the person and are left, because others have or had them too.
+        guests: The class meetings in which a guest without an account was assigned to the person, each with the id of
+            the guest's own attendance.
     """
 
     names: frozenset[Name]
@@ -71,6 +73,7 @@ class Subject:
     attendees: frozenset[str] = frozenset()
     attendance: int = 0
     left: int = 0
+    guests: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

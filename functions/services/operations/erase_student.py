@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -89,6 +89,9 @@ async def erase(name: str, *, dry_run: bool, caller: Caller, entry_id: str, deps
         raise PersonNotFound("Nothing is stored about a person with this student_id, account or address.")
     if dry_run:
         return await _look(subject, None, deps)
+    # As soon as the other names are kept, any unit of work may drop the assignment that tells whose guest it was.
+    guests = [await _participants(session_id, {guest}, deps) for session_id, guest in sorted(subject.guests)]
+    subject = replace(subject, names=subject.names.union(*guests))
     erasure = await erasures.begin(subject, AuditEntry(entry_id, None, caller.email, "student.erased", {}))
     return replace(await _carry_on(erasure, for_at_most=CALL, deps=deps), left=subject.left)
 
@@ -290,16 +293,21 @@ async def _keep_guests(session_id: str, erasure: Erasure, deps: Deps) -> None:
     erased = await _required(deps).everybody(erasure)
     corrections = await reader.corrections(session_id)
     assigned = [c for c in corrections if isinstance(c, Assignment) and c.user is None and erased.about(c)]
-    ids = {correction.attendee_id for correction in assigned}
-    if not ids:
-        return
+    if ids := {correction.attendee_id for correction in assigned}:
+        await _required(deps).keep(erasure, await _participants(session_id, ids, deps))
+
+
+async def _participants(session_id: str, ids: Collection[str], deps: Deps) -> frozenset[Name]:
+    """The names of the participants with some ids in a class meeting."""
+    reader = deps.store.reader()
+    session = await reader.session(session_id)
     found = set()
-    for record in _records(session):
+    for record in _records(session) if session else ():
         conference = await reader.conference(record)
         for participant in conference.snapshot.participants if conference and conference.snapshot else ():
             if attendee_id(session_id, participant.name) in ids:
                 found.add(Name(NameKind.PARTICIPANT, participant.name))
-    await _required(deps).keep(erasure, frozenset(found))
+    return frozenset(found)
 
 
 def _records(session: ClassSession) -> list[str]:

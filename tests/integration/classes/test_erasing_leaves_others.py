@@ -640,6 +640,35 @@ async def test_the_first_commit_keeps_the_names_and_who_asked_and_changes_nothin
     assert [d.fields["what"] for d in audit].count("student.erased") == 1
 
 
+async def test_a_guest_who_was_assigned_goes_although_the_class_is_marked_again_before_the_erasure_carries_on(
+    app, api, school, database, monkeypatch
+):
+    """Marking leaves out the assignment of somebody who is erased, and that was all that told whose guest it was."""
+    session_id = await a_class(
+        app, api, school, [student("S-1", "ada@school.example")], guest("Borrowed tablet", (0, 30)), record="maths"
+    )
+    guest_id = next(p["attendee_id"] for p in (await sheet(api, session_id))["attendance"] if p["role"] == "guest")
+    body = {"student_id": "S-1", "by": "Head"}
+    assert (await api.post(f"/api/sessions/{session_id}/attendance/{guest_id}/assign", json=body)).status_code == 200
+    commit, commits = SqliteDatabase.commit, []
+
+    async def once(store, writes, **about):
+        if commits:
+            raise StoreUnavailable("Killed.")
+        commits.append(writes)
+        return await commit(store, writes, **about)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SqliteDatabase, "commit", once)
+        assert (await api.delete("/api/students/S-1")).status_code == 503
+
+    await job(app, "remark-session", session_id=session_id)
+    await erased(api, "S-1")
+    await api.post(f"/api/webhook/sessions/{session_id}/sync-participants?full=1")
+
+    assert naming(await dumped(database), "S-1", "ada@", "Borrowed tablet") == []
+
+
 async def test_without_the_key_a_message_is_delivered_again_and_never_acknowledged(app, api, school, database):
     school.enrol(Account("users/70", "ada@school.example", display_name="Ada Lovelace"))
     session_id = await a_class(

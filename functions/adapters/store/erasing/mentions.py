@@ -47,11 +47,12 @@ class Mention:
         boxes: Addresses in their compared form.
         spellings: The same as the document has them.
         session_id: The class meeting.
-        attendee_id: The person's id in it.
+        attendee_id: The person's id in it; of a correction, the id of the attendance that it is about.
         moment: The time whose owner of an address counts; None if that is to come.
         is_student: Whether it says that the person is a student of a class.
         teaches: Whether it says that the person teaches a class that was scheduled.
         others: Pseudonyms of accounts that had the address, and are somebody else.
+        is_nameless: Whether it assigns a guest without an account to the person.
     """
 
     source: Source
@@ -66,6 +67,7 @@ class Mention:
     is_student: bool = True
     teaches: bool = False
     others: frozenset[str] = frozenset()
+    is_nameless: bool = False
 
     def is_not(self, user: str) -> bool:
         """Whether an account is not the person, although it had the address."""
@@ -303,6 +305,8 @@ def _of_correction(document: Document) -> Mention:
         boxes=mailboxes([email]) if email else frozenset(),
         spellings=frozenset([email] if email else ()),
         session_id=document.path.split("/")[1],
+        attendee_id=fields["attendee_id"],
+        is_nameless=fields["kind"] == "assignment" and not fields.get("user"),
     )
 
 

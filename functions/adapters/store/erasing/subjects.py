@@ -309,6 +309,7 @@ class SubjectSearch:
             attendees=frozenset(mention.attendee_id for mention in there),
             attendance=len({mention.path for mention in there if mention.source is Source.ATTENDANCE}),
             left=len(known.accounts_left) + len(known.boxes_left),
+            guests=frozenset((mention.session_id, mention.attendee_id) for mention in theirs if mention.is_nameless),
         )
 
 
