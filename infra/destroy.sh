@@ -7,12 +7,10 @@ shopt -s inherit_errexit
 CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 export CLOUDSDK_CORE_DISABLE_PROMPTS=1
 COMMAND=destroy
-for part in names say google options lookahead policies accounts topics functions firestore watching; do
+for part in names say google options lookahead policies accounts secrets topics functions firestore watching; do
   # shellcheck source=/dev/null
   source "infra/deploy/$part.sh"
 done
-
-readonly SECRETS=https://secretmanager.googleapis.com/v1
 
 read_state() {
   local place=projects/$PROJECT/locations/$REGION name reads=()
@@ -95,6 +93,7 @@ destroy_accounts() {
   ensure_no_grants project "$(member "$ACCOUNT")" "$(member "$TRIGGER_ACCOUNT")" "$(member "$BUILD_ACCOUNT")"
   ensure_no_grants "account/$ACCOUNT" "$(member "$ACCOUNT")"
   ensure_no_grants "subscription/$DEAD_LETTERS" "$(member "$ACCOUNT")"
+  ensure_no_grants "secret/$ERASURE_SECRET" "$(member "$ACCOUNT")"
   for name in "$TRIGGER_ACCOUNT" "$BUILD_ACCOUNT"; do
     removed_if "the service account $name" "account-$name" \
       gcloud iam service-accounts delete "$(address "$name")" --project="$PROJECT" --quiet

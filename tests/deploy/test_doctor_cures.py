@@ -42,6 +42,7 @@ CURED = {
     "the agent of Cloud Scheduler": [GRANT + "--member=… --role=… --condition=None"],
     "a grant too many": ["gcloud projects remove-iam-policy-binding … --member=… --role=… --condition=None"],
     "a key file": ["gcloud iam service-accounts keys delete … --iam-account=… --project=… --quiet"],
+    "a disabled key for erasing": ["gcloud secrets versions enable 1 --secret=… --project=…"],
     "a consent": ["gcloud secrets add-iam-policy-binding … --member=… --role=… --project=… --condition=None"],
     "a switched-off alert": ["gcloud alpha monitoring policies update … --enabled --project=…"],
     "a job that failed": ["gcloud scheduler jobs run … --location=… --project=…"],
