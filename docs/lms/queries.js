@@ -63,8 +63,9 @@ export function watchChanges(db, email, begin, end, show, fail) {
 export function withoutMark(meeting, people) {
   const marked = people.filter((person) => person.mark && person.mark !== "unknown");
   const ids = new Set(marked.map((person) => person.student_id).filter(Boolean));
-  const emails = new Set([...marked.flatMap((person) => person.emails), ...meeting.teacher_emails]);
-  return meeting.roster.filter((pupil) => !ids.has(pupil.student_id) && !emails.has(pupil.email));
+  const emails = new Set(marked.flatMap((person) => person.emails));
+  const hasMark = (pupil) => (pupil.student_id ? ids.has(pupil.student_id) : emails.has(pupil.email));
+  return meeting.roster.filter((pupil) => !hasMark(pupil) && !meeting.teacher_emails.includes(pupil.email));
 }
 
 // The documents hold addresses in lower case, and the rules compare them so.

@@ -969,6 +969,9 @@ async def test_personal_data_expires_when_a_retention_is_set_and_what_has_none_d
     await do(
         store,
         lambda work: work.put_person(dataclasses.replace(nobody("users/2"), student=remembered)),
+        lambda work: work.put_person(
+            dataclasses.replace(nobody("users/3"), known_by=(KnownAddress("eve@school.example", since=at(40)),))
+        ),
         lambda work: work.put_answered(Answered("key", "f", (), at(200))),
         lambda work: work.put_room(ROOM),
         lambda work: work.put_organizer(TRACKED),
@@ -981,7 +984,7 @@ async def test_personal_data_expires_when_a_retention_is_set_and_what_has_none_d
         expiry.setdefault(path.split("/")[-2], set()).add(document.fields.get("expire_at", "never"))
     assert expiry == {
         **{name: {at(0) + kept} for name in EXPIRING},
-        "people": {at(50) + kept},
+        "people": {at(50) + kept, at(40) + kept},
         "audit": {at(100) + kept},
         "idempotency": {at(200)},
         "spaces": {"never"},

@@ -29,9 +29,11 @@ class MonthOfStudent:
     """A student's row in a register.
 
     Attributes:
-        student_ids: Every id of the student in class meetings of the month; the next two fields are similar.
-        emails: Addresses in their compared form.
-        marks: x: The share of the counted class meetings; None if none counts.
+        student_ids: Every id of the student in class meetings of the month.
+        users: Every account, likewise.
+        emails: Every address, likewise, in its compared form.
+        marks: By `session_id`.
+        share: The share of the counted class meetings that the student attended; None if none counts.
     """
 
     student_id: str | None

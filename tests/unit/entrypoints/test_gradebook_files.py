@@ -184,6 +184,15 @@ def test_a_class_meeting_without_an_external_id_is_an_error_that_says_what_to_do
     assert "session_by=start" in refused.value.hint
 
 
+@pytest.mark.parametrize("name", ["-12", "=1", "A,-1", "20\\1"])
+def test_an_external_id_that_moodle_would_read_otherwise_is_refused(name):
+    found = register({"student_id": "007", "marks": {"m2": "present"}}, days=(2,))
+    with pytest.raises(InvalidRequest, match="session_by cannot be external_id: 1 of 1 would be changed") as refused:
+        several(found, session_by="external_id", names={"m2": name})
+
+    assert "session_by=start" in refused.value.hint
+
+
 def test_two_class_meetings_that_begin_in_the_same_minute_are_refused_because_moodle_would_take_them_for_one():
     found = register({"student_id": "007", "marks": {"m2": "present", "m3": "absent"}})
     with pytest.raises(InvalidRequest, match="session_by cannot be start: 2 class meetings have the same") as refused:
@@ -252,7 +261,7 @@ def test_a_gradebook_tells_capitals_from_small_letters():
     assert [row[0] for row in grades_of_session(people, by="student_id")[1:]] == ["A1", "a1"]
 
 
-@pytest.mark.parametrize("name", ["=1+1", "-12", "+1", "@x"])
+@pytest.mark.parametrize("name", ["=1+1", "-12", "+1", "@x", "A,-1", "x,=2"])
 def test_an_id_that_looks_like_a_formula_is_refused_because_it_would_not_be_found(name):
     for make in (lambda: one_session([person(student_id=name)], ACRONYMS, by="student_id"),
                  lambda: grades_of_session([person(student_id=name)], by="student_id")):  # fmt: skip

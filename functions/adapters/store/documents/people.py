@@ -14,13 +14,14 @@ from functions.adapters.store.documents.attendance import remembered_from_docume
 from functions.adapters.store.documents.common import SCHEMA_VERSION, Fields, check_schema, expiry
 from functions.domain.classes.sessions import Person, TrackedOrganizer
 from functions.domain.conferences.model import Identity, IdentitySource, Subscription, SubscriptionState, SyncError
-from functions.domain.marking.addresses import KnownAddress, mailbox, mailboxes
+from functions.domain.marking.addresses import EARLIEST, KnownAddress, mailbox, mailboxes
 
 
 def person_to_document(person: Person, *, retention: timedelta | None) -> Fields:
     """`people/{user_id}`."""
     identity = person.identity
-    newest = max((at for at in (person.resolved_at, person.student and person.student.at) if at), default=None)
+    known = (person.resolved_at, person.student and person.student.at, *(each.since for each in person.known_by))
+    newest = max((at for at in known if at and at > EARLIEST), default=None)
     return {
         "schema_version": SCHEMA_VERSION,
         "expire_at": expiry(newest, retention),

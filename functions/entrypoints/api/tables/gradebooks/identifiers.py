@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal, Protocol, TypeVar
 
 from functions.domain.errors import InvalidRequest
-from functions.entrypoints.api.tables.cells import text_cell
+from functions.entrypoints.api.tables.cells import safe_after_commas, text_cell
 
 By = Literal["student_id", "email"]
 
@@ -46,9 +46,14 @@ def identified(students: Sequence[S], by: By, *, moodle: bool = False) -> list[t
     keys = {name.lower() if moodle else name for name, _ in found}
     if shared := len(found) - len(keys):
         raise _refused(by, f"{shared + 1} or more students have the same", hint)
-    if unsafe := sum(text_cell(name) != name or (moodle and "\\" in name) for name, _ in found):
+    if unsafe := sum(is_changed(name, moodle=moodle) for name, _ in found):
         raise _refused(by, f"{unsafe} of {len(found)} would be changed by the program that reads the file", hint)
     return found
+
+
+def is_changed(name: str, *, moodle: bool) -> bool:
+    """Whether a file with commas or with semicolons, or the program that reads it, would change a name."""
+    return text_cell(name) != name or safe_after_commas(name) != name or (moodle and "\\" in name)
 
 
 def _refused(by: By, why: str, hint: str) -> InvalidRequest:

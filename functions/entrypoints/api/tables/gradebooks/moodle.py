@@ -24,7 +24,7 @@ from functions.domain.classes.sessions import Role
 from functions.domain.errors import InvalidRequest
 from functions.entrypoints.api.schemas.answers import AttendanceAnswer, Register, RegisterSession
 from functions.entrypoints.api.tables.cells import text_cell
-from functions.entrypoints.api.tables.gradebooks.identifiers import By, identified
+from functions.entrypoints.api.tables.gradebooks.identifiers import By, identified, is_changed
 from functions.entrypoints.api.tables.gradebooks.remarks import Remarks
 
 _STUDENT_COLUMN: Mapping[By, str] = {"student_id": "idnumber", "email": "email"}
@@ -76,7 +76,7 @@ def several_sessions(
     _check_sessions({row[0]: session_names.get(row[0]) for row in rows}, session_by)
     return [
         [_SESSION_COLUMN[session_by], _STUDENT_COLUMN[by], "status", "remarks"],
-        *([text_cell(session_names[session_id]), *others] for session_id, *others in rows),
+        *([session_names[session_id] or "", *others] for session_id, *others in rows),
     ]
 
 
@@ -93,13 +93,19 @@ def _check_sessions(names: Mapping[str, str | None], session_by: str) -> None:
     """Moodle would put marks into the wrong session, or none.
 
     Raises:
-        InvalidRequest: A class meeting has no name, or two have the same.
+        InvalidRequest: A class meeting has no name, two have the same, or Moodle would read another name.
     """
     if missing := sum(not name for name in names.values()):
         raise InvalidRequest.of(
             "session_by",
             f"cannot be external_id: {missing} of {len(names)} class meetings have none",
             hint="Ask for the file with session_by=start, or schedule each class with its external_id.",
+        )
+    if unsafe := sum(is_changed(name or "", moodle=True) for name in names.values()):
+        raise InvalidRequest.of(
+            "session_by",
+            f"cannot be {session_by}: {unsafe} of {len(names)} would be changed by the program that reads the file",
+            hint="Ask for the file with session_by=start.",
         )
     [(_, most)] = Counter(names.values()).most_common(1) or [(None, 0)]
     if most > 1:
