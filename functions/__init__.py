@@ -1,6 +1,6 @@
 """Meet Attendance: who was in a Google Meet class, from when to when, in Firestore.
 
-The map. An arrow reads "may import"; import-linter holds it (`make check`).
+The map. An arrow means "may import"; import-linter checks this (`make check`).
 
     main -> entrypoints -> wiring -> (services | adapters | settings | logs) -> ports -> domain
 

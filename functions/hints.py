@@ -1,6 +1,6 @@
-"""What a person does about a trouble that Google's own menus or commands fix, for use cases that meet it.
+"""Hints for problems that a person fixes with Google's own menus or commands, for use cases that meet such problems.
 
-Hints of single services are in their rows: `functions.adapters.google.calls.services`.
+Hints about a single service are in the service's row: `functions.adapters.google.calls.services`.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ _HINTS = {
         "the new topic lacks Meet's right to publish, and the function's trigger."
     ),
     "ENDPOINT_RESOURCE_EXHAUSTED": (
-        "The topic is over its quota. Look in the Google Cloud console under IAM & Admin > Quotas & System Limits for "
-        "Pub/Sub's publisher throughput, and ask there for more."
+        "The topic is over its quota. Open IAM & Admin > Quotas & System Limits in the Google Cloud console, find "
+        "Pub/Sub's publisher throughput, and ask for a higher limit there."
     ),
     "OTHER": (
         "Google does not say what is wrong. Check that the topic is there and that Meet may publish to it: "
@@ -68,10 +68,10 @@ _HINTS = {
 
 
 def suspension_hint(reason: str | None) -> str:
-    """What an operator does about a suspension; the next look at the subscription then reactivates it.
+    """What an operator does about a suspension; the next check of the subscription then reactivates it.
 
     Args:
-        reason: Google's own word, None if it gave none. Words that we do not know pass: Google adds some.
-            https://developers.google.com/workspace/events/guides/reactivate-subscription
+        reason: Google's own word, None if it gave none. Words that we do not know are allowed, because Google adds
+            some. https://developers.google.com/workspace/events/guides/reactivate-subscription
     """
     return _HINTS.get(reason or "", _HINTS["OTHER"])

@@ -1,1 +1,1 @@
-"""One vendor a module. Vendor types and vendor errors stop here."""
+"""Each module knows one vendor. Vendor types and vendor errors do not leave this package."""

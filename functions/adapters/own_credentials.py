@@ -1,7 +1,8 @@
-"""What to say when this process's own Google credentials are missing, or have ended.
+"""The errors for the case that this process's own Google credentials are missing or have expired.
 
-gRPC makes UNAVAILABLE of whatever google-auth raises for a call ("Getting metadata from plugin failed with error: …"),
-so that credentials that a person must renew look like a service that does not answer. Its words tell them apart.
+gRPC turns every error that google-auth raises for a call into UNAVAILABLE ("Getting metadata from plugin failed with
+error: …"). So credentials that a person must renew look like a service that does not answer. The words of the error
+distinguish the two.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from google.api_core import exceptions as gexc
 from functions.domain.errors import CredentialsUnavailable, OwnCredentialsMissing
 
 LOGIN = (
-    "In the cloud they come with the service account of the function. On your own machine: "
+    "In the cloud they come from the service account of the function. On your own machine: "
     "gcloud auth application-default login"
 )
 """How this process gets Google credentials."""
@@ -29,7 +30,7 @@ _REFUSED = re.compile(
 
 
 def no_own_credentials() -> OwnCredentialsMissing:
-    """Our error for google-auth's that it finds no credentials."""
+    """Our error for google-auth's error that it finds no credentials."""
     if os.environ.get(_VARIABLE):
         return OwnCredentialsMissing(
             f"{_VARIABLE} does not name a file with usable Google credentials.",
@@ -39,7 +40,7 @@ def no_own_credentials() -> OwnCredentialsMissing:
 
 
 def own_credentials_error(error: Exception) -> OwnCredentialsMissing | CredentialsUnavailable | None:
-    """Our error for a gRPC client's, if it is about this process's own credentials; None for any other."""
+    """Our error for an error of a gRPC client about this process's own credentials; None for any other error."""
     cause = error.cause if isinstance(error, gexc.RetryError) else error
     words = str(getattr(cause, "message", "") or "")
     if not isinstance(cause, gexc.ServiceUnavailable) or "metadata from plugin failed" not in words:

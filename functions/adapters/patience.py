@@ -1,11 +1,11 @@
-"""How long one message waits for services of Google's that keep failing: a minute in all, whichever they are.
+"""How long one message waits for Google services that keep failing: a minute in total, for all services together.
 
-Waiting is Pub/Sub's business, which costs nothing meanwhile; a billed instance gives the message back. What counts is
-the time during which at least one call is in trouble: from the beginning of the attempt that failed to the attempt
-that succeeds, pauses included. Work that goes well may take longer, up to the function's own limit; so may waiting
-for a turn under our own ceiling, which is not a failure of anybody's.
+After that, Pub/Sub waits, which costs nothing; an instance, which is billed, gives the message back. The time counts
+during which at least one call is in trouble: from the beginning of the attempt that failed to the attempt that
+succeeds, including pauses. Work that goes well may take longer, up to the function's own limit. Waiting for our own
+rate limit may also take longer, because it is not a failure.
 
-The time belongs to a message and travels with its work in a context variable, into every task that it starts.
+The time belongs to a message. It is in a context variable, so every task that the message starts shares it.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 PATIENCE = 45.0
-"""Seconds of trouble after which nothing is tried again: the rest of the minute is for what was read to be stored."""
+"""After this many seconds of trouble nothing is retried: the rest of the minute is for storing what was read."""
 
 LAST = 5.0
-"""Seconds that a call has at least, so that what was read can be stored once patience is over."""
+"""How many seconds a call has at least, so that what was read can be stored after patience has run out."""
 
 
 class Patience:
@@ -29,7 +29,7 @@ class Patience:
     Args:
         seconds: How much.
         clock: Seconds, monotonic.
-        sleep: Waits for so many seconds.
+        sleep: Waits for the given number of seconds.
     """
 
     def __init__(
@@ -43,20 +43,20 @@ class Patience:
         self._seconds = seconds
         self._clock = clock
         self._lost = 0.0
-        self._counted_to = float("-inf")  # by `now`: up to when trouble is in `_lost`
+        self._counted_to = float("-inf")  # by `now`: the time up to which trouble is counted in `_lost`
         self._troubled = 0
         self._queueing = 0
         self._queueing_since = 0.0
         self._queued = 0.0
 
     def now(self) -> float:
-        """Seconds, without the time during which a call waited for a turn."""
+        """The seconds so far, without the time during which a call waited for the rate limit."""
         until = self._queueing_since if self._queueing else self._clock()
         return until - self._queued
 
     @property
     def left(self) -> float:
-        """How many seconds of trouble may still come."""
+        """How many seconds of trouble are left."""
         self._count()
         return max(self._seconds - self._lost, 0.0)
 
@@ -66,7 +66,7 @@ class Patience:
 
     @contextmanager
     def started(self) -> Iterator[None]:
-        """It is the patience of all that is done meanwhile."""
+        """Make this the patience of everything that is done in this context."""
         token = _CURRENT.set(self)
         try:
             yield
@@ -75,7 +75,7 @@ class Patience:
 
     @contextmanager
     def queueing(self) -> Iterator[None]:
-        """A call waits for its turn meanwhile; no time passes."""
+        """In this context a call waits for the rate limit, and no time counts."""
         if not self._queueing:
             self._queueing_since = self._clock()
         self._queueing += 1
@@ -88,7 +88,7 @@ class Patience:
 
     @contextmanager
     def watching(self) -> Iterator[CallTrouble]:
-        """One call with all its attempts; it is out of trouble in the end, whatever came of it."""
+        """One call with all its attempts; at the end it is out of trouble, with any result."""
         trouble = CallTrouble(self)
         try:
             yield trouble
@@ -96,7 +96,7 @@ class Patience:
             trouble.end()
 
     def begin(self, since: float) -> None:
-        """A call is in trouble, and has been since then."""
+        """Record that a call is in trouble, since the given time."""
         self._count()
         if not self._troubled:
             self._lost += self.now() - max(since, self._counted_to)
@@ -104,7 +104,7 @@ class Patience:
         self._troubled += 1
 
     def end(self) -> None:
-        """A call is in trouble no longer."""
+        """Record that a call is no longer in trouble."""
         self._count()
         self._troubled -= 1
 
@@ -123,13 +123,13 @@ class CallTrouble:
         self._begun = False
 
     def failed(self, since: float) -> None:
-        """An attempt failed that began then, by `Patience.now`."""
+        """Record that an attempt failed; `began` is its start by `Patience.now`."""
         if not self._begun:
             self._begun = True
             self._patience.begin(since)
 
     def end(self) -> None:
-        """The call is over."""
+        """Record that the call is over."""
         if self._begun:
             self._begun = False
             self._patience.end()
@@ -139,7 +139,7 @@ _CURRENT: ContextVar[Patience | None] = ContextVar("patience", default=None)
 
 
 def patience() -> Patience:
-    """That of the message at hand; one of its own for a call outside any."""
+    """The patience of the message that is being processed; a call outside any message gets its own."""
     return _CURRENT.get() or Patience()
 
 
@@ -150,7 +150,7 @@ def limit(seconds: float) -> float:
 
 @contextmanager
 def watched() -> Iterator[None]:
-    """A call that repeats in a way of its own: if it fails, all the time that it took was trouble."""
+    """A call with its own way of retrying: if it fails, all the time that it took counts as trouble."""
     mine = patience()
     began = mine.now()
     with mine.watching() as trouble:

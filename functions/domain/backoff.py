@@ -8,6 +8,6 @@ _FIRST, _LONGEST = timedelta(minutes=2), timedelta(hours=6)
 
 
 def wait_after(failures: int) -> timedelta:
-    """How long to wait after so many failures in a row: 2 minutes, then twice as long each time, 6 hours at most."""
+    """How long to wait after some failures in a row: 2 minutes, then twice as long each time, 6 hours at most."""
     doubled: int = 1 << min(max(failures, 1) - 1, 10)
     return min(_FIRST * doubled, _LONGEST)

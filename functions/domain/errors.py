@@ -4,15 +4,16 @@
     ├── Retryable        may succeed by itself within minutes: answer 503, Pub/Sub delivers again
     ├── NeedsOperator    a person must act: mark the conference failed, acknowledge
     ├── Permanent        can never succeed: park the message, acknowledge
-    ├── Refused          a caller asked for what cannot be: tell them; nothing was changed
+    ├── Refused          a caller asked for something impossible: tell them; nothing was changed
     ├── ReadTooOld       the next page of a list was asked for too late: begin again
     └── WrongSetting     the environment is wrong: nothing can be done or stored until it is corrected
 
-A use case tells errors apart by these kinds, and by a class below where it does something else about it. What a
-service of Google's refuses is one of a few classes with the service's own reason and hint, which its adapter gives.
+A use case distinguishes errors by these kinds. Where it must treat one error differently, it uses one of the classes
+below. If a Google service refuses something, its adapter raises one of a few general classes with this service's own
+reason and hint.
 
 `reason` is a slug that logs, documents and metrics use; `hint` says what a person can do.
-Neither ever holds a name, an e-mail or a token.
+Neither ever contains a name, an e-mail or a token.
 """
 
 from __future__ import annotations
@@ -24,18 +25,18 @@ from typing import ClassVar
 MEET_UNAVAILABLE = "meet-unavailable"
 CALENDAR_UNAVAILABLE = "calendar-unavailable"
 CALENDAR_REFUSED = "calendar-request-refused"
-"""Reasons that use cases give too, as if the service had said so itself."""
+"""Reasons that use cases also set themselves, in place of the service's own answer."""
 
 
 class AttendanceError(Exception):
-    """Any trouble that this system knows by name.
+    """Base class of all errors that this system defines.
 
-    `reason` is what callers tell errors apart by; `cause`, where one reason has several, says which it is.
+    Callers distinguish errors by `reason`. If one reason has several causes, `cause` says which one it is.
 
     Args:
-        message: What happened, in a sentence.
-        hint: What to do about it; the class's own hint if left out.
-        reason: The class's own if left out.
+        message: A sentence that says what happened.
+        hint: What to do about it; by default the class's own hint.
+        reason: By default the class's own reason.
     """
 
     reason: str = "attendance-error"
@@ -64,7 +65,7 @@ class NeedsOperator(AttendanceError):
 
 
 class Permanent(AttendanceError):
-    """Can never succeed, however often it is tried."""
+    """Can never succeed, even if it is tried again."""
 
     reason = "permanent"
 
@@ -77,14 +78,14 @@ class WrongSetting(AttendanceError):
 
 
 class ReadTooOld(AttendanceError):
-    """The moment to read is more than an hour ago, or the store does not read it for another reason."""
+    """The moment whose data is to be read is more than an hour ago, or the store cannot read it for another reason."""
 
     reason = "page-token-expired"
     default_hint = "The pages of a list show one moment and can be read for an hour. Start again with the first page."
 
 
 class Unavailable(Retryable):
-    """A service did not answer, or asked to be called later, for as long as we were ready to try."""
+    """Until the end of our attempts, a service did not answer or asked us to call later."""
 
 
 class ApiDisabled(NeedsOperator):
@@ -92,11 +93,11 @@ class ApiDisabled(NeedsOperator):
 
 
 class AccessDenied(NeedsOperator):
-    """A service refuses the account that the call was made as."""
+    """A service refuses the account that made the call."""
 
 
 class ScopeMissing(AccessDenied):
-    """The token lacks what the service needs; the hint says what."""
+    """The token lacks a scope that the service needs; the hint names it."""
 
 
 class TokenNotAccepted(AccessDenied):
@@ -104,7 +105,10 @@ class TokenNotAccepted(AccessDenied):
 
 
 class NotShown(AccessDenied):
-    """A service does not show something to the account that asked, or does not have it: it says the same of both."""
+    """A service does not show something to the account that asked, or does not have it.
+
+    Its answer is the same in both cases.
+    """
 
 
 class RequestRefused(Permanent):
@@ -165,7 +169,7 @@ class NotSettled(Retryable):
 
 
 class OutOfTime(Retryable):
-    """The work was not done within the function's time."""
+    """The work was not finished within the function's time limit."""
 
     reason = "out-of-time"
 
@@ -185,11 +189,11 @@ class OwnCredentialsMissing(CredentialsRefused):
     """This process does not have Google credentials of its own, which it needs to get tokens."""
 
     cause = "own-credentials-missing"
-    default_hint = "In the cloud they come with the service account of the function (docs/deploy.md)."
+    default_hint = "In the cloud they come from the service account of the function (docs/deploy.md)."
 
 
 class TeacherNotAllowed(NeedsOperator):
-    """This system may not act for this teacher; found just before a call."""
+    """This system may not act for this teacher; this was found just before a call."""
 
     reason = "domain-not-allowed"
     default_hint = (
@@ -227,7 +231,7 @@ class UnreadableMessage(Permanent):
     """The message cannot be understood and never will be."""
 
     reason = "unreadable-message"
-    default_hint = "Check what publishes to the topic: only the Workspace Events API should."
+    default_hint = "Check what publishes to the topic: only the Workspace Events API should publish to it."
 
 
 class Undelivered(Permanent):
@@ -243,7 +247,7 @@ class ConferenceRecordGone(Permanent):
     """Meet does not know the conference record: it never existed, or its 30 days are over."""
 
     reason = "conference-record-gone"
-    default_hint = "Meet deletes conference records 30 days after the conference ended. What was stored before stays."
+    default_hint = "Meet deletes conference records 30 days after the conference ended. What was stored before is kept."
 
 
 class DocumentsRefused(Permanent):
@@ -268,7 +272,7 @@ class Refused(AttendanceError):
 
 
 class NotFound(Refused):
-    """What the request names does not exist."""
+    """Something that the request names does not exist."""
 
     reason = "not-found"
     default_hint = "Check the id: use one from an earlier answer."
@@ -281,11 +285,12 @@ class SessionNotFound(NotFound):
 
 
 class AttendeeNotFound(NotFound):
-    """Nobody in a class meeting has this attendee_id; `errors` names each place where one was sent."""
+    """Nobody in a class meeting has this attendee_id; `errors` names each place of the request that has such an id."""
 
     default_hint = (
-        "GET /api/sessions/{session_id}/attendance shows everybody with their attendee_id. An id belongs to one class "
-        "meeting, and changes when the student's student_id does: name students by student_id or email instead."
+        "GET /api/sessions/{session_id}/attendance shows everybody with their attendee_id. An id is valid for one "
+        "class meeting only, and changes when the student's student_id changes: name students by student_id or email "
+        "instead."
     )
 
     def __init__(self, message: str, *, errors: Sequence[FieldError] = ()) -> None:
@@ -349,7 +354,7 @@ class ExternalIdInUse(Refused):
 
 
 class AlreadyOnRoster(Refused):
-    """The person is on the roster with an account of their own."""
+    """The person's account belongs to a student on the roster, so the person is not a guest."""
 
     reason = "already-on-roster"
     default_hint = "Only guests can be assigned to a student. Correct the roster if this account is not the student's."
@@ -377,8 +382,8 @@ class DomainNotAllowed(Refused):
 
     reason = "domain-not-allowed"
     default_hint = (
-        "Let an administrator enrol the teacher (POST /api/organizers), or name the teacher in ALLOWED_TEACHERS "
-        "or the domain in ALLOWED_DOMAINS."
+        "Ask an administrator to enrol the teacher (POST /api/organizers), or to add the teacher to ALLOWED_TEACHERS "
+        "or the domain to ALLOWED_DOMAINS."
     )
 
 
@@ -386,5 +391,5 @@ _PASSING = frozenset(kind.reason for kind in (StoreConflict, DocumentTooNew, Not
 
 
 def passes(reason: str) -> bool:
-    """Whether what is stored with this reason may pass by itself; that of a service that does not answer says so."""
+    """Whether a stored problem with this reason may disappear by itself, because a service did not answer."""
     return reason.endswith("unavailable") or reason in _PASSING

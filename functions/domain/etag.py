@@ -12,7 +12,7 @@ from functions.domain.errors import PreconditionFailed
 
 
 def etag_of(updated_at: datetime) -> str:
-    """The tag of a class meeting that was last changed at this moment, its attendance included; with its quotes."""
+    """The tag, with quotes, of a class meeting that was last changed (also in its attendance) at this moment."""
     moment = updated_at.astimezone(UTC).isoformat(timespec="microseconds")
     return f'"{hashlib.sha256(moment.encode()).hexdigest()[:16]}"'
 
@@ -21,7 +21,8 @@ def require_match(if_match: str | None, updated_at: datetime) -> None:
     """Refuse a change by a caller who read an older version; without a tag, or with `*`, every change passes.
 
     Raises:
-        PreconditionFailed: None of the tags is the class meeting's. A weak one never is, nor one without its quotes.
+        PreconditionFailed: None of the tags is that of the class meeting. A weak tag and a tag without quotes never
+            are.
     """
     if if_match is None:
         return
@@ -39,4 +40,4 @@ _STRONG_TAG = (
     "Send the ETag of GET /api/sessions/{session_id}. Pages (format=html) have weak ETags, and a proxy may turn a "
     "strong ETag into a weak one."
 )
-_QUOTED_TAG = "Send the ETag as it came, with its quotes."
+_QUOTED_TAG = "Send the ETag as you got it, with its quotes."

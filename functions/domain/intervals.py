@@ -21,10 +21,10 @@ class Interval:
         return max(self.end - self.start, timedelta(0))
 
     def clip(self, window: Interval) -> Self | None:
-        """The part of it inside the window, or None if it lies outside.
+        """The part of it inside the window, or None if it is outside.
 
-        A moment without length (somebody who left in the instant of joining) lies inside a window that
-        holds this instant, so that the visit is not lost.
+        A moment without length (somebody left at the instant of joining) is inside a window that contains this instant,
+        so that the visit is not lost.
         """
         if self.end <= self.start:
             return type(self)(self.start, self.start) if window.start <= self.start < window.end else None
@@ -33,7 +33,7 @@ class Interval:
 
 
 def union(intervals: Iterable[Interval]) -> list[Interval]:
-    """The same moments as disjoint intervals with gaps between them, oldest first; empty ones vanish."""
+    """The same moments as disjoint intervals with gaps between them, oldest first; without empty intervals."""
     merged: list[Interval] = []
     for interval in sorted(intervals):
         if interval.end <= interval.start:
@@ -46,7 +46,7 @@ def union(intervals: Iterable[Interval]) -> list[Interval]:
 
 
 def gaps(window: Interval, intervals: Iterable[Interval]) -> list[Interval]:
-    """What of a window the intervals leave out, oldest first."""
+    """The parts of a window that the intervals do not cover, oldest first."""
     left, start = [], window.start
     for interval in union(intervals):
         left.append(Interval(start, min(interval.start, window.end)))

@@ -9,7 +9,7 @@ _NONE_OF_A_PLACE = {"localtime", "Factory"}
 
 
 def is_time_zone(name: str) -> bool:
-    """Whether a name is that of a time zone, the same on every machine."""
+    """Whether a name is the name of a time zone; the answer is the same on every machine."""
     return name in _names()
 
 

@@ -98,7 +98,9 @@ def test_half_an_hour_leads_to_the_mark_of_a_student_of_ones_own_on_a_page_of_on
         assert re.search(rf"<tr><td>{name}<td>{mark}<td>", page), page
     assert report.strip().endswith(f"/api/sessions/{session_id.strip()}/attendance?format=html")
     assert corrected.startswith("Dan: excused\n")
-    assert "<tr><td>Dan<td>excused<td>" in corrected
+    assert "<tr><td>Dan<td>excused<td>Doctor&#x27;s appointment" in corrected
+    for rows in (page, corrected):
+        assert re.findall(r"<tr><td>(\w+)", rows) == list(STUDENTS.values())
 
 
 def test_the_page_of_ones_own_runs_nothing_that_a_participant_typed_as_a_name(typed):

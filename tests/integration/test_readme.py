@@ -24,7 +24,7 @@ def on_free_ports(script):
 
 
 def test_a_function_by_itself_records_the_class_whose_event_is_delivered_as_the_readme_says(tmp_path):
-    [script] = re.findall(r"^A function by itself.*?^```sh\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+    [script] = re.findall(r"^You can also run a single.*?^```sh\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
     with (tmp_path / "output").open("w+") as output:
         subprocess.run(  # noqa: S603 - our own page
             # With job control, as in a terminal.

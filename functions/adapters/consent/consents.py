@@ -1,4 +1,4 @@
-"""What is kept of a teacher's own consent, and where.
+"""The data that is stored about a teacher's own consent, and the protocol of the place that stores it.
 
 https://developers.google.com/identity/protocols/oauth2/native-app
 """
@@ -16,20 +16,20 @@ from functions.domain.errors import DocumentTooNew
 SCHEMA_VERSION = 1
 
 _KIND = "authorized_user"
-"""As Google's own tools call it, which can read it too."""
+"""Google's own tools use this name, so they can read the consent too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What a teacher let this system do.
+    """What a teacher allows this system to do.
 
     Attributes:
         user: `users/{id}`.
         email: Lower case.
-        client_id: Of the OAuth client that was consented to.
+        client_id: The id of the OAuth client to which the teacher consented.
         client_secret: Likewise.
-        refresh_token: What tokens are fetched with.
-        scopes: As Google granted them, full scope URLs.
+        refresh_token: The refresh token, with which access tokens are fetched.
+        scopes: The full scope URLs, as Google granted them.
     """
 
     user: str
@@ -44,27 +44,30 @@ class Consents(Protocol):
     """Keeps teachers' consents."""
 
     async def get(self, organizer: Organizer) -> Consent | None:
-        """The consent that holds now; None without one.
+        """Return the current consent, or None if there is none.
 
         Raises:
-            ConsentsUnavailable: What keeps it does not answer.
+            ConsentsUnavailable: The place that stores it does not answer.
             ConsentMissing: The teacher has not consented, or this process may not see the consent.
-            NeedsOperator: It does not let us read it.
+            NeedsOperator: The place that stores it does not let us read it.
         """
 
     async def put(self, consent: Consent) -> None:
-        """Keep a consent instead of an earlier one of the same teacher. May be repeated; raises as `get` does."""
+        """Store a consent, in place of an earlier one of the same teacher.
+
+        May be repeated; raises the same errors as `get`.
+        """
 
     async def check(self) -> None:
-        """Make sure, as far as it can be told without writing, that a consent can be kept; raises as `get` does."""
+        """Check, as far as possible without writing, that a consent can be stored; raises the same errors as `get`."""
 
 
 class UnreadableConsent(ValueError):
-    """What was stored is not a consent; the message says what is wrong and repeats nothing of it."""
+    """The stored text is not a consent; the message says what is wrong without repeating the text."""
 
 
 def to_json(consent: Consent) -> dict[str, Any]:
-    """A consent as it is stored."""
+    """Convert a consent to the JSON object that is stored."""
     return {
         "schema_version": SCHEMA_VERSION,
         "type": _KIND,
@@ -78,11 +81,11 @@ def to_json(consent: Consent) -> dict[str, Any]:
 
 
 def from_text(text: bytes) -> Consent:
-    """The consent that some JSON holds.
+    """Read a consent from JSON.
 
     Raises:
-        UnreadableConsent: It contains no consent.
-        DocumentTooNew: A later version of this system wrote it.
+        UnreadableConsent: The JSON does not contain a consent.
+        DocumentTooNew: A later version of this system wrote the JSON.
     """
     try:
         stored = json.loads(text)
@@ -92,7 +95,7 @@ def from_text(text: bytes) -> Consent:
 
 
 def from_json(stored: object) -> Consent:
-    """The consent that was stored; raises as `from_text` does."""
+    """Read a consent from the stored JSON object; raises the same errors as `from_text`."""
     if not isinstance(stored, Mapping) or stored.get("type") != _KIND:
         raise UnreadableConsent('it is not a JSON object with "type": "authorized_user"')
     version = stored.get("schema_version")

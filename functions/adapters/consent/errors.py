@@ -1,4 +1,4 @@
-"""What can be wrong with a teacher's own consent, and what a person does about it."""
+"""Problems with a teacher's own consent, and what a person does about them."""
 
 from __future__ import annotations
 
@@ -6,56 +6,56 @@ from functions.domain.errors import CredentialsRefused, NeedsOperator, Retryable
 
 
 class ConsentsUnavailable(Retryable):
-    """What keeps teachers' consents did not answer: Secret Manager, or the disk."""
+    """The place that stores teachers' consents did not answer: Secret Manager, or the disk."""
 
     reason = "consents-unavailable"
 
 
 class ConsentMissing(CredentialsRefused):
-    """The teacher has not consented to anything yet, as far as is stored."""
+    """No consent of this teacher is stored."""
 
     cause = "consent-missing"
     default_hint = "Let the teacher consent: .venv/bin/python -m functions.setup_oauth --meet"
 
 
 class ConsentUnreadable(CredentialsRefused):
-    """What is stored as the teacher's consent is none."""
+    """The text that is stored as the teacher's consent is not a consent."""
 
     cause = "consent-unreadable"
     default_hint = "Let the teacher consent again: .venv/bin/python -m functions.setup_oauth --meet"
 
 
 class ConsentStoreDenied(CredentialsRefused):
-    """Secret Manager does not let this process read or keep the teacher's consent; the hint says how it does."""
+    """Secret Manager does not let this process read or store the teacher's consent; the hint says how to allow it."""
 
     cause = "consent-store-denied"
 
 
 class TokenFileOpen(CredentialsRefused):
-    """The file with the teacher's consent could be read or exchanged by others; the hint says how to close it."""
+    """Other users could read or replace the file with the teacher's consent; the hint says how to protect it."""
 
     cause = "token-file-open"
 
 
 class ConsentRevoked(CredentialsRefused):
-    """The teacher's consent is no longer valid: taken back, or its token has expired."""
+    """The teacher's consent is no longer valid: the teacher removed it, or its token has expired."""
 
     cause = "consent-revoked"
     default_hint = (
         "Let the teacher consent again: .venv/bin/python -m functions.setup_oauth --meet. If that is needed every "
         "week, the consent screen is in Testing: publish it (console: Google Auth Platform > Audience > Publish app). "
-        "Google also ends tokens that nobody used for six months, and the oldest of more than 100 of one client."
+        "Google also ends tokens that were not used for six months, and the oldest if one client has more than 100."
     )
 
 
 class ConsentScopeMissing(CredentialsRefused):
-    """The teacher did not consent to what this needs; the hint says to what."""
+    """The teacher did not consent to a scope that the call needs; the hint names it."""
 
     cause = "scope-not-granted"
 
 
 class ConsentClientRefused(CredentialsRefused):
-    """Google does not know the OAuth client any more that the teacher consented to."""
+    """Google no longer knows the OAuth client to which the teacher consented."""
 
     cause = "client-refused"
     default_hint = (
@@ -65,13 +65,13 @@ class ConsentClientRefused(CredentialsRefused):
 
 
 class ConsentNotGiven(NeedsOperator):
-    """A teacher was asked to consent, and nothing came of it; nothing was stored. The hint says what to do."""
+    """A teacher was asked to consent but did not finish; nothing was stored. The hint says what to do."""
 
     reason = "consent-not-given"
 
 
 class OAuthClientUnusable(NeedsOperator):
-    """The OAuth client is none that a teacher on a computer could be asked with."""
+    """The OAuth client is not of the type with which a teacher at a computer can be asked."""
 
     reason = "oauth-client-unusable"
     default_hint = (

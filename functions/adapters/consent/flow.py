@@ -1,7 +1,7 @@
-"""How a teacher is asked for consent: Google's flow for desktop applications, by its library (google-auth-oauthlib).
+"""How a teacher is asked for consent: with Google's flow for desktop applications (library google-auth-oauthlib).
 
-The library adds what protects it: a `state`, and a proof that the same program asks and fetches (PKCE).
-https://developers.google.com/identity/protocols/oauth2/native-app
+The library adds the protection: a `state`, and a proof that the program that asks is also the one that fetches the
+token (PKCE). https://developers.google.com/identity/protocols/oauth2/native-app
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from functions.adapters.google.credentials.capabilities import Metadata
 from functions.domain.errors import AttendanceError, CredentialsUnavailable
 
 ANSWER_TIMEOUT = 20.0
-"""Seconds for the token endpoint's answer."""
+"""How many seconds to wait for the token endpoint's answer."""
 
 OPENID = "openid"
-"""Google adds it wherever it is asked who somebody is; asked for, it is not a surprise."""
+"""Google adds this scope whenever a program asks for the person's identity, so we ask for it ourselves."""
 
 _AUTH_URI = "https://accounts.google.com/o/oauth2/v2/auth"
 _TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
@@ -40,13 +40,13 @@ _PASSING_CODES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Obtained:
-    """What Google gave for a consent.
+    """What Google returned for a consent.
 
     Attributes:
-        access_token: For an hour.
-        refresh_token: For as long as the consent holds; None if Google gave none.
-        scopes: Granted, without `openid`.
-        ends_in: After which time the consent ends by itself, if Google says so.
+        access_token: Valid for an hour.
+        refresh_token: Valid as long as the consent is valid; None if Google gave none.
+        scopes: The granted scopes, without `openid`.
+        ends_in: The time after which the consent ends by itself, if Google says so.
     """
 
     access_token: str = field(repr=False)
@@ -56,12 +56,12 @@ class Obtained:
 
 
 class ConsentFlow:
-    """One teacher is asked once.
+    """Asks one teacher for consent, once.
 
     Args:
         client: What the teacher consents to.
         scopes: What is asked for.
-        redirect_uri: Where the answer is waited for.
+        redirect_uri: The address at which the answer is expected.
         stand_in: The address of a stand-in of Google's authorization server on this machine.
     """
 
@@ -82,34 +82,34 @@ class ConsentFlow:
             scopes=sorted({*scopes, OPENID}),
             redirect_uri=redirect_uri,
         )
-        # A stand-in is on this machine, and no proxy's business.
+        # A stand-in is on this machine, so no proxy is used.
         self._flow.oauth2session.trust_env = stand_in is None
 
     def page(self, *, email: str | None) -> tuple[str, str]:
-        """The address of Google's page, and the `state` by which its answer is known.
+        """Return the address of Google's page, and the `state` by which its answer is recognised.
 
-        A consent is asked for even if one was given before: only then Google gives a refresh token again.
-        Scopes that were granted earlier are not added (`include_granted_scopes`), which Google does not do for
-        desktop clients: https://developers.google.com/identity/protocols/oauth2/native-app
+        The teacher is asked again even after an earlier consent, because Google returns a new refresh token only then.
+        Scopes that were granted earlier are not added (`include_granted_scopes`), which Google does not do for desktop
+        clients: https://developers.google.com/identity/protocols/oauth2/native-app
 
         Args:
-            email: Whose consent is expected, so that Google offers that account.
+            email: The teacher whose consent is expected, so that Google offers this account.
         """
         more = {"login_hint": email} if email else {}
         address, state = self._flow.authorization_url(access_type="offline", prompt="consent", **more)
         return str(address), str(state)
 
     async def exchange(self, answer: Mapping[str, str]) -> Obtained:
-        """What Google gives for the answer that its page sent.
+        """Exchange the answer of Google's page for tokens.
 
         Raises:
-            ConsentNotGiven: The teacher said no, or it came too late.
+            ConsentNotGiven: The teacher refused, or the answer came too late.
             OAuthClientUnusable: Google does not accept the client.
             CredentialsUnavailable: The token endpoint does not answer.
         """
         if "error" in answer:
             raise _denied(answer["error"])
-        # The library knows no answer by plain HTTP, although one on loopback is nobody else's to see.
+        # The library refuses an answer over plain HTTP, although nobody else can see one on loopback.
         brought = f"{self._redirect_uri.replace('http:', 'https:', 1)}?{urlencode(answer)}"
         fetch = partial(self._flow.fetch_token, authorization_response=brought, timeout=ANSWER_TIMEOUT)
         try:
@@ -121,8 +121,8 @@ class ConsentFlow:
                 f"Google's token endpoint does not answer ({type(error).__name__}). Nothing was stored."
             ) from None
         except Warning as warning:
-            # oauthlib's way to say that other scopes were granted than asked for, unless a variable of the whole
-            # process says otherwise. Which they are is looked at in any case.
+            # This is how oauthlib says that the granted scopes are not the requested ones, unless an environment
+            # variable changes this. We check the granted scopes in any case.
             token = getattr(warning, "token", {})
         return self._obtained(token)
 
@@ -142,7 +142,7 @@ class ConsentFlow:
 
 
 class TokenInHand:
-    """`Credentials` of one token, for the few calls right after it was given."""
+    """`Credentials` with one fixed token, for the few calls right after it was fetched."""
 
     def __init__(self, access_token: str) -> None:
         self._access_token = access_token
@@ -152,7 +152,7 @@ class TokenInHand:
         return (("authorization", f"Bearer {self._access_token}"),)
 
     def renew(self, _: Metadata) -> bool:
-        """The only credentials; see `Credentials`."""
+        """Return these credentials; see `Credentials`."""
         return False
 
 
@@ -167,7 +167,7 @@ def _denied(code: str) -> AttendanceError:
 
 
 def _named(code: str) -> AttendanceError:
-    """Our error for the token endpoint's, or for that of Google's page."""
+    """Our error for an error of the token endpoint or of Google's page."""
     told = f"({code})" if re.fullmatch(r"[a-z_]{1,40}", code) else "(an unknown error)"
     if code in _CLIENT_CODES:
         return OAuthClientUnusable(

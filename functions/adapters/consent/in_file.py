@@ -1,4 +1,7 @@
-"""Teachers' consents in a file, for one's own machine: only its owner may read it, and it is replaced as a whole."""
+"""Teachers' consents in a file on your own machine.
+
+Only its owner may read it, and it is always replaced as a whole.
+"""
 
 from __future__ import annotations
 
@@ -28,21 +31,24 @@ class FileConsents:
     One teacher is stored as an object, which Google's own tools can read; several are stored as a list.
 
     Args:
-        path: The file; it need not exist yet, its directory must.
+        path: The file; it need not exist yet, but its directory must.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     async def get(self, organizer: Organizer) -> Consent | None:
-        """See `Consents`. By e-mail address too, since nobody else can have put a name into one's own file."""
+        """See `Consents`.
+
+        The e-mail address works too, because nobody else can have written into the user's own file.
+        """
         kept = await asyncio.to_thread(self._read)
         by_user = (each for each in kept if each.user == organizer.user)
         by_email = (each for each in kept if organizer.user is None and _is_of(each, organizer.email))
         return next(by_user, None) or next(by_email, None)
 
     async def put(self, consent: Consent) -> None:
-        """See `Consents`. A reader sees the old file or the new one, never a mixture."""
+        """See `Consents`. A reader sees either the old file or the new one, never a mixture."""
         await asyncio.to_thread(self._put, consent)
 
     async def check(self) -> None:
@@ -60,7 +66,10 @@ class FileConsents:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        """Keep others from replacing the file meanwhile: each would write what it read, without the other's consent."""
+        """Keep other processes from replacing the file meanwhile.
+
+        Each would write what it had read, without the other's consent.
+        """
         with contextlib.ExitStack() as held:
             with contextlib.suppress(OSError):  # a missing directory is reported when the file is written
                 folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -92,7 +101,7 @@ class FileConsents:
             ) from None
 
     def _read(self) -> Sequence[Consent]:
-        """Everybody in the file; nobody if the file does not exist."""
+        """The consents of all teachers in the file; empty if the file does not exist."""
         try:
             opened = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -132,7 +141,7 @@ class FileConsents:
         if found.st_uid != os.geteuid():
             raise TokenFileOpen(
                 "The file with the teacher's consent belongs to another user of this machine.",
-                hint=f"Make a copy of your own that only you can read: chmod 600 {self._path.name}",
+                hint=f"Make your own copy that only you can read: chmod 600 {self._path.name}",
             )
         if stat.S_IMODE(found.st_mode) & 0o077:
             raise TokenFileOpen(

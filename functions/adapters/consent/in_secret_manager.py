@@ -1,4 +1,4 @@
-"""Teachers' consents in Secret Manager: a secret for each teacher, which the service account alone may read.
+"""Teachers' consents in Secret Manager: one secret for each teacher, which only the service account may read.
 
 https://cloud.google.com/secret-manager/docs/reference/rpc/google.cloud.secretmanager.v1
 """
@@ -36,26 +36,27 @@ ANSWER_TIMEOUT = 10.0
 """Seconds for one answer."""
 
 ATTEMPTS = 3
-"""How often one call is made: a dead endpoint is known to be dead within half a minute."""
+"""How often one call is made at most: so that a dead endpoint is recognised within half a minute."""
 
 ACCESSOR = "roles/secretmanager.secretAccessor"
 PREFIX = "meet-attendance-token-"
 LABELS = {"app": "meet-attendance"}
 
 _POLICY_VERSION = 3
-"""With conditions, which an administrator may have set and we must not lose."""
+"""The version of policies that keeps conditions, which an administrator may have set and we must not lose."""
 
 _IDS = re.compile(r"users/([A-Za-z0-9_-]{1,200})")
 _SWITCHED_OFF = re.compile(r"(?:/versions/(?P<number>[0-9]+)\] )?\bis in (?:DISABLED|DESTROYED) state\b")
-"""What Secret Manager says of a version that somebody disabled or destroyed. It answers FAILED_PRECONDITION for other
-reasons too, such as a key of the customer's that is disabled; its words for those are not documented."""
+"""What Secret Manager says about a version that somebody disabled or destroyed. It answers FAILED_PRECONDITION for
+other reasons too, such as a disabled key of the customer; the messages for those are not documented."""
 
 _HIDDEN = re.compile(r"\bit may not exist\b")
-"""What Secret Manager says to somebody who may not know which secrets there are: the function may read some secrets
-and list none, so a secret that does not exist is refused like one that it may not read."""
+"""What Secret Manager says to an account that may not know which secrets exist: the function may read some secrets but
+not list them, so a missing secret is refused in the same way as a hidden one."""
 
 _LOOKS = 4
-"""How many versions are tried at most: the latest, and those after it that Secret Manager does not show as such yet."""
+"""How many versions are tried at most: the latest, and newer ones that Secret Manager does not show as the latest
+yet."""
 
 _PAGE_SIZE = 100
 
@@ -73,12 +74,12 @@ class _Stored(NamedTuple):
 
 
 class SecretConsents:
-    """`functions.adapters.consent.consents.Consents` in Secret Manager. Nothing is remembered: every `get` reads.
+    """`functions.adapters.consent.consents.Consents` in Secret Manager. Nothing is cached: every `get` reads.
 
     Args:
         client: The official client, with this process's own credentials.
-        project: Whose Secret Manager.
-        service_account_email: Who may read what is put; without, nobody is allowed to.
+        project: The project whose Secret Manager is used.
+        service_account_email: The account that may read the stored consents; without it, nobody is allowed to.
         patience: Seconds for one answer.
     """
 
@@ -96,7 +97,7 @@ class SecretConsents:
         self._service_account_email = service_account_email
 
     async def get(self, organizer: Organizer) -> Consent | None:
-        """See `Consents`. A teacher whose newest version somebody disabled has none."""
+        """See `Consents`. If somebody disabled the newest version, the teacher has no consent."""
         name = self.secret(organizer.user)
         if name is None:
             return None
@@ -160,15 +161,15 @@ class SecretConsents:
             raise self._named(error, to_do=self._how_to_let_write()) from None
 
     def secret(self, user: str | None) -> str | None:
-        """The name of the secret of `users/{id}`; None for an id that Google does not give."""
+        """The name of the secret of `users/{id}`; None for an id in a form that Google never uses."""
         match = _IDS.fullmatch(user or "")
         return f"projects/{self._project}/secrets/{PREFIX}{match[1]}" if match else None
 
     async def _newest(self, name: str) -> _Stored | None:
         """The content of the newest version; None if no version exists, or it is disabled or destroyed.
 
-        For minutes, at worst hours, `latest` may still be the version before the newest, which `put` has destroyed, or
-        none. A version that is asked for by its number is there at once, so the next number is tried.
+        For minutes, at worst hours, `latest` may still mean the version before the newest, which `put` has destroyed,
+        or may not exist. But a version can be read at once by its number, so we try the next number.
         https://cloud.google.com/secret-manager/docs/reference/consistency
         """
         version = "latest"
@@ -209,7 +210,10 @@ class SecretConsents:
             return
 
     async def _let_read(self, name: str, member: str) -> None:
-        """Add a reader to what the secret's policy says; somebody else's change meanwhile is read again (ABORTED)."""
+        """Add a reader to the secret's policy.
+
+        If somebody else changes the policy meanwhile (ABORTED), read it again.
+        """
         policy: policy_pb2.Policy = await self._call(
             self._client.get_iam_policy,
             iam_policy_pb2.GetIamPolicyRequest(
@@ -227,9 +231,9 @@ class SecretConsents:
         )
 
     async def _older(self, name: str, *, than: int) -> list[str]:
-        """The names of the versions before this one that are not destroyed, and not scheduled to be.
+        """The names of the versions before this one that are neither destroyed nor scheduled to be destroyed.
 
-        The client's own pager asks for a following page once, and does not repeat what fails.
+        The client's own pager asks for each following page only once, and does not retry.
         """
         older: list[str] = []
         token = ""
@@ -254,7 +258,7 @@ class SecretConsents:
     async def _call(
         self, method: Method[RequestT, ResponseT], request: RequestT, *, attempts: int = ATTEMPTS
     ) -> ResponseT:
-        """Make a call; raises Google's errors. The client's own way to repeat would last minutes."""
+        """Make a call; raises Google's errors. The client's own retries would take minutes."""
         return await repeated(
             lambda: method(request, retry=None, timeout=limit(self._patience), metadata=()),
             attempts=attempts,
@@ -262,7 +266,7 @@ class SecretConsents:
         )
 
     def _named(self, error: gexc.GoogleAPICallError, *, to_do: str) -> AttendanceError:
-        """Our error for Google's. https://cloud.google.com/secret-manager/docs/access-control ."""
+        """Our error for an error of Google's. https://cloud.google.com/secret-manager/docs/access-control ."""
         kind = type(error).__name__
         lacking = own_credentials_error(error)
         if lacking:
@@ -303,11 +307,11 @@ class SecretConsents:
 
     def _how_to_let_write(self) -> str:
         return (
-            f"Let your own account keep secrets: gcloud projects add-iam-policy-binding {self._project} "
+            f"Let your own account store secrets: gcloud projects add-iam-policy-binding {self._project} "
             "--member=user:YOUR_ADDRESS --role=roles/secretmanager.admin"
         )
 
 
 def _number(version: str) -> int:
-    """The number in a version's name. It is of one secret, and each version's is higher than the one's before."""
+    """The number in a version's name. Within one secret each new version has a higher number."""
     return int(version.rpartition("/")[2])

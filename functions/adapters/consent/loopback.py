@@ -1,8 +1,8 @@
-"""Where Google's answer arrives: a port of this computer alone, to which the teacher's browser is sent back.
+"""Where Google's answer arrives: Google sends the teacher's browser to a port that only this computer can reach.
 
-Not the library's own listener: that one takes the first connection for the answer, and browsers open some that
-carry nothing. Here only a request with the right `state` counts, and any number of others may come first.
-https://developers.google.com/identity/protocols/oauth2/native-app#redirect-uri_loopback
+We do not use the library's own listener, because it takes the first connection for the answer, and browsers also open
+connections without a request. Here only a request with the right `state` counts, and any number of others may come
+first. https://developers.google.com/identity/protocols/oauth2/native-app#redirect-uri_loopback
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from functions.adapters.consent.errors import ConsentNotGiven
 
 HOST = "127.0.0.1"
 REQUEST_TIME = 10.0
-"""Seconds for one request to arrive in."""
+"""How many seconds one request may take to arrive."""
 
 _MOST_BYTES = 1 << 15
 
@@ -30,10 +30,10 @@ _ELSE = "This page does not exist."
 
 
 class Loopback:
-    """Listens while it is entered.
+    """Listens on the port while its context is entered.
 
     Args:
-        port: On which port; 0 for any that is free.
+        port: The port to listen on; 0 for any free port.
     """
 
     def __init__(self, port: int = 0) -> None:
@@ -49,7 +49,7 @@ class Loopback:
 
     @property
     def redirect_uri(self) -> str:
-        """Where the browser is to be sent."""
+        """The address to which the browser should be sent."""
         return f"http://{HOST}:{self._port}/"
 
     async def __aenter__(self) -> Self:
@@ -71,10 +71,10 @@ class Loopback:
             self._server.close()
 
     async def answer(self, state: str, *, within: float) -> Mapping[str, str]:
-        """What the browser brings from Google: `code`, or `error`.
+        """Wait for the answer that the browser brings from Google: `code` or `error`.
 
         Args:
-            state: What tells the answer from anything else that may come.
+            state: The value by which the answer is distinguished from other requests.
             within: Seconds.
 
         Raises:
@@ -88,7 +88,7 @@ class Loopback:
             raise ConsentNotGiven(
                 f"Nobody consented within {within:.0f} seconds. Nothing was stored.",
                 hint="Run the command again (--timeout gives more time). If Google's page said that access is blocked, "
-                "docs/oauth.md says who can let it through.",
+                "docs/oauth.md says who can allow it.",
             ) from None
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -101,12 +101,12 @@ class Loopback:
             if found is not None and self._answer is not None and not self._answer.done():
                 self._answer.set_result(found)
         except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
-            return  # no request, or nobody who waits for an answer: browsers open connections ahead of need
+            return  # browsers also open connections that they may never use
         finally:
             writer.close()
 
     def _found(self, head: bytes) -> Mapping[str, str] | None:
-        """What a request brings; None if it is not the answer that is waited for."""
+        """The parameters of a request; None if it is not the expected answer."""
         method, _, rest = head.partition(b"\r\n")[0].decode("latin-1").partition(" ")
         try:
             target = urlsplit(rest.partition(" ")[0])

@@ -1,4 +1,4 @@
-"""The OAuth client that a teacher consents to, as the console gives it for download.
+"""The OAuth client to which a teacher consents, read from the file that the console offers for download.
 
 https://developers.google.com/identity/protocols/oauth2/native-app#creatingcred
 """
@@ -18,12 +18,12 @@ _TEXTS = ("client_id", "client_secret")
 
 @dataclass(frozen=True, slots=True)
 class OAuthClient:
-    """A client for desktops. Where it asks is not taken from its file: a teacher is sent to Google alone.
+    """A client for desktops. Addresses in its file are ignored: teachers are only ever sent to Google.
 
     Attributes:
         client_id: Public.
-        client_secret: Known to everybody who has the file.
-        project: The project that it belongs to, if the file says so; its APIs are called.
+        client_secret: Not secret: everybody who has the file knows it.
+        project: The project that the client belongs to, if the file says so; calls use this project's APIs.
     """
 
     client_id: str
@@ -32,10 +32,10 @@ class OAuthClient:
 
     @classmethod
     def from_file(cls, path: Path) -> OAuthClient:
-        """The client in a file from the console.
+        """Read the client from a file of the console.
 
         Raises:
-            OAuthClientUnusable: It contains no client, or one of another kind.
+            OAuthClientUnusable: The file does not contain a client, or contains one of another type.
         """
         try:
             with path.open("rb") as file:

@@ -1,1 +1,1 @@
-"""Google's services, one package or module each. Only here and in `store.databases` is Google's code imported."""
+"""Google's services, one package or module each. Google's libraries are imported only here and in `store.databases`."""

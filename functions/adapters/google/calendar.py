@@ -3,7 +3,7 @@
 https://developers.google.com/workspace/calendar/api/guides/create-events
 https://developers.google.com/workspace/calendar/api/guides/recurringevents
 
-What was compared with Google's reference, and what is not known: docs/google.md.
+docs/google.md says what was compared with Google's reference, and what is not known.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ API = Api(
     "v3",
     path="calendar/v3/",
     is_changed=True,
-    # Where Meet is off: https://github.com/googleapis/google-api-nodejs-client/issues/3272
+    # This comes if Meet is switched off: https://github.com/googleapis/google-api-nodejs-client/issues/3272
     by_words={"Invalid conference type value": partial(CalendarLinkFailed, hint=LINK_FAILED)},
 )
 
@@ -43,7 +43,7 @@ _EVENT_FIELDS = (
     "attendees(email,responseStatus,displayName,comment,optional,additionalGuests,organizer,resource),"
     "conferenceData(conferenceId,createRequest(status)),extendedProperties(private)"
 )
-# Anything else than these two leaves calendars elsewhere behind:
+# With any other value than these two, calendars outside Google are not updated:
 # https://developers.google.com/workspace/calendar/api/v3/reference/events/patch#sendUpdates
 _TO_ALL, _TO_CALENDARS_ELSEWHERE = "all", "externalOnly"
 
@@ -53,7 +53,7 @@ class GoogleCalendar:
 
     Args:
         endpoint: `host:port` of the real service, or `http://127.0.0.1:PORT` of a stand-in.
-        credentials: Whose account the calls use.
+        credentials: The credentials with which the calls are made.
     """
 
     def __init__(self, endpoint: str, *, credentials: CredentialsPool) -> None:
@@ -91,7 +91,7 @@ class GoogleCalendar:
             )
         except Missing:
             return None
-        # A deleted event is still shown to its organizer, for a while.
+        # Google still shows a deleted event to its organizer for a while.
         return None if answer.get("status") == "cancelled" else _event(answer)
 
     async def occurrences(self, event_id: str, *, organizer: Organizer) -> Mapping[datetime, Event]:
@@ -115,7 +115,7 @@ class GoogleCalendar:
         if after.subject != before.subject:
             body["summary"] = after.subject
         if after.time != before.time:
-            # Nor of a whole day any more, if people had made it so.
+            # This also ends a whole-day event, if people had made it one.
             body |= {name: {**time, "date": None} for name, time in _times(after).items()}
         if after.guests != before.guests:
             body["attendees"] = _attendees(after, change.event.attendees)
@@ -161,7 +161,7 @@ class GoogleCalendar:
 
 
 def _only_as_seen(request: Any, event: Event) -> Any:  # noqa: ANN401 - made at run time of a document
-    """A request that does nothing if the event is another one by then (HTTP 412).
+    """A request that changes nothing if the event has changed since it was read (HTTP 412).
 
     https://developers.google.com/workspace/calendar/api/guides/version-resources
     """
@@ -181,7 +181,7 @@ def _instances(event_id: str, token: str | None, service: Any) -> Any:  # noqa: 
 
 
 def _new(event: NewEvent) -> dict[str, Any]:
-    """The body of an event to be added. What is ours in it is shown to nobody else: the properties are private."""
+    """The body of an event to be added. Our own properties in it are private, so nobody else sees them."""
     ids = {"session_id": event.session_id, "series_id": event.series_id, "fingerprint": event.fingerprint}
     body: dict[str, Any] = {
         "id": event.event_id,
@@ -197,7 +197,8 @@ def _new(event: NewEvent) -> dict[str, Any]:
     if event.recurrence:
         body["recurrence"] = [event.recurrence]
     if event.meeting_uri:
-        # Google advises against one conference on several events; a link in the place works wherever it is shown.
+        # Google advises against one conference on several events; a link in the location works wherever the event is
+        # shown.
         body["location"] = event.meeting_uri
     else:
         solution = {"conferenceSolutionKey": {"type": "hangoutsMeet"}}
@@ -225,7 +226,7 @@ def _attendees(details: Details, shown: Mapping[str, Attendee]) -> list[dict[str
 
 
 def _attendee(email: str, attendee: Attendee) -> dict[str, Any]:
-    """An attendee to be sent, without what is as it is by default; that somebody organizes it Google knows."""
+    """An attendee as it is sent: without default values, and without the organizer's marks, which Google sets."""
     entered = {
         "displayName": attendee.name,
         "comment": attendee.comment,
@@ -275,6 +276,6 @@ def _told(told: Mapping[str, Any]) -> Attendee:
 
 
 def _moment(told: Mapping[str, str]) -> datetime:
-    """A time of an event; one of a whole day, as people can make of it, begins at midnight."""
+    """A time of an event. If people changed the event to a whole day, the time is midnight."""
     moment = datetime.fromisoformat(told["dateTime"] if "dateTime" in told else told["date"])
     return (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(told.get("timeZone", "UTC")))).astimezone(UTC)

@@ -1,4 +1,4 @@
-"""The attendance store over any database of documents: what is written where, and what need not be."""
+"""The attendance store over any database of documents: which documents are written, and which need not be."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ from functions.ports.store import DueRoom, Reader, SheetChange, Work
 MAX_PARKED_BYTES = 256 * 1024
 
 PARKED_AT_ONCE = 20
-"""How many parked messages are read in one go: a few megabytes at most."""
+"""How many parked messages are read at once: a few megabytes at most."""
 
 COMMIT_ATTEMPTS = 20
 """How often we decide again because another process wrote first."""
 
 MAX_DUE = 5000
-"""How many class meetings one run of `sync-due` takes on; the next run takes the rest."""
+"""How many class meetings one run of `sync-due` handles; the next run handles the rest."""
 
 MAX_REMARKS = 100
-"""How many remarks one run of `sync-due` completes; the next run takes the rest."""
+"""How many remarks one run of `sync-due` completes; the next run completes the rest."""
 
 UNPUBLISHED_AT_ONCE = 200
-"""How many commits are made up for in one go, with a few class meetings each."""
+"""For how many commits changes are published later at once, each with a few class meetings."""
 
 log = logging.getLogger(__name__)
 
@@ -54,10 +54,10 @@ class DocumentAttendanceStore:
     """`functions.ports.store.AttendanceStore` over a database of documents.
 
     Args:
-        database: Where the documents stand.
+        database: Where the documents are stored.
         clock: The time, for when a parked message expires.
         retention: How long personal data is kept after the class; None keeps it.
-        listening: Where commits that change marks or times are published; None if they are not.
+        listening: Where changes of marks or times are published; None if they are not published.
     """
 
     def __init__(
@@ -93,7 +93,10 @@ class DocumentAttendanceStore:
         return value, committed.changes
 
     async def _tell(self, changes: Sequence[AttendanceChange], unpublished: str) -> None:
-        """Tell of a commit. The commit is done, so nothing that goes wrong here may look as if it were not."""
+        """Publish the changes of a commit.
+
+        The commit is done, so an error here must not look as if the commit had failed.
+        """
         try:
             await self._publish(changes, [unpublished])
         except AttendanceError as error:
@@ -238,7 +241,7 @@ class DocumentAttendanceStore:
         enrolled, having = await asyncio.gather(
             self._organizer_enrolled_by(email), self._accounts_having(mailbox(email))
         )
-        # An address may have been given on since its teacher was enrolled by it.
+        # The address may belong to another account since its teacher was enrolled with it.
         if enrolled and (not having or enrolled.user in having):
             return enrolled
         paths = [organizer_path(user) for user in having]
@@ -255,7 +258,7 @@ class DocumentAttendanceStore:
         return None
 
     async def _accounts_having(self, box: str) -> list[str]:
-        """The accounts that have an address by now."""
+        """The accounts that have an address now."""
         found = await self._database.find(Query("people", where=(Where("emails", "contains", box),)))
         people = [person_from_document(document.fields) for document in found.documents]
         return [person.user for person in people if box in mailboxes(current_of(person))]
@@ -290,7 +293,7 @@ class DocumentAttendanceStore:
         try:
             await self._database.commit([Write(path, fields, expecting=ABSENT)])
         except StoreConflict:
-            # It may be parked already, and looked at since. Believe it when it is seen.
+            # The message may already be parked, and replayed since then. This is certain only after reading it.
             before = await self._database.get(path)
             if before is None:
                 raise
@@ -336,7 +339,7 @@ class DocumentAttendanceStore:
 
 
 def _last_known(conference: Fields) -> datetime:
-    """When Meet surely still knew a conference that is not read for good."""
+    """A time at which Meet still knew a conference whose data is not final."""
     error, interruption = conference["sync"]["error"], conference.get("interruption")
     moments = (
         conference["end_time"],
@@ -348,7 +351,7 @@ def _last_known(conference: Fields) -> datetime:
 
 
 def _is_deferred(conference: Fields, *, now: datetime) -> bool:
-    """Whether a conference waits because reads of it did not get to their end."""
+    """Whether a conference must wait because reads of it did not finish."""
     interruption = conference.get("interruption")
     return interruption is not None and now < interruption["again_at"]
 

@@ -1,4 +1,4 @@
-"""Documents as a use case found them: each is read once, so that all that rests on it rests on the same."""
+"""Documents as a use case found them: each is read only once, so that all decisions use the same data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Loaded:
 
     Args:
         database: Where the documents are stored.
-        documents: Those that were read earlier; None if there was no such document.
+        documents: Documents that were read earlier; None if a document did not exist.
         children: The documents directly in a collection that was read earlier.
     """
 
@@ -29,19 +29,19 @@ class Loaded:
         self._asked: set[str] = set()
 
     def continued(self) -> Loaded:
-        """Documents that begin with all of these, and do not change these."""
+        """Return a copy that begins with all these documents; changes of the copy do not affect this object."""
         return Loaded(self._database, self._documents, self._children)
 
     async def get(self, path: str) -> Document | None:
-        """A document, or None without one."""
+        """A document, or None if it does not exist."""
         self._asked.add(path)
         if path not in self._documents:
             found = await self._database.get(path)
-            self._documents.setdefault(path, found)  # somebody else may have read it meanwhile
+            self._documents.setdefault(path, found)  # another task may have read it meanwhile
         return self._documents[path]
 
     async def load(self, paths: Iterable[str]) -> None:
-        """Read all of these in one go, as they are at one moment; what was read before stays as it was."""
+        """Read all of these at once, as they are at one moment; documents that were read before are not read again."""
         wanted = [path for path in dict.fromkeys(paths) if path not in self._documents]
         if wanted:
             found = await self._database.get_many(wanted)
@@ -49,7 +49,7 @@ class Loaded:
                 self._documents.setdefault(path, found.get(path))
 
     def learn(self, documents: Iterable[Document]) -> None:
-        """Note documents that a query found; what was read before stays as it was."""
+        """Store documents that a query found; documents that were read before stay as they were."""
         for document in documents:
             self._documents.setdefault(document.path, document)
 
@@ -61,20 +61,20 @@ class Loaded:
         return self._children[collection]
 
     def known(self, path: str) -> Document | None:
-        """A document that was read; None if there was none, or if nobody asked."""
+        """A document that was read; None if it did not exist or was not read."""
         return self._documents.get(path)
 
     def known_children(self, collection: str) -> Mapping[str, Document]:
-        """The documents of a collection that was read; none if nobody asked."""
+        """The documents of a collection that was read; empty if it was not read."""
         return self._children.get(collection, {})
 
     def relied_on(self) -> Sequence[Document]:
-        """The documents that were read earlier and that somebody asked for since, one by one."""
+        """The documents that were read earlier and have been requested one by one since then."""
         asked = sorted(self._asked & self._earlier)
         return [document for path in asked if (document := self._documents[path])]
 
     def forget(self, paths: Collection[str]) -> None:
-        """Read these documents again when they are asked for, with what was read below them."""
+        """Forget these documents and everything that was read below them, so that they are read again when needed."""
         for path in paths:
             self._documents.pop(path, None)
         below = [collection for collection in self._children if collection.rpartition("/")[0] in paths]
@@ -82,5 +82,5 @@ class Loaded:
             del self._children[collection]
 
     def forget_all(self, collection: str) -> None:
-        """Read all documents directly in a collection again when they are asked for."""
+        """Forget all documents directly in a collection, so that they are read again when needed."""
         self.forget({path for path in self._documents if path.rpartition("/")[0] == collection})

@@ -1,4 +1,4 @@
-"""What may outgrow one document, cut into parts that each fit into one."""
+"""Divides data that may be too large for one document into parts that each fit into one."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from datetime import datetime
 from functions.adapters.store.documents.common import Fields
 
 MAX_PART_BYTES = 900_000
-"""How much of something that may outgrow a document one document holds: below Firestore's 1 MiB with room for the
-other fields. https://firebase.google.com/docs/firestore/quotas#limits
+"""How many bytes of such data one document holds: below Firestore's 1 MiB, with room for the other fields.
+https://firebase.google.com/docs/firestore/quotas#limits
 """
 
 
 def chunks(items: Sequence[Fields]) -> list[list[Fields]]:
-    """The items in order, cut so that each part fits into one document; at least one part."""
+    """The items in order, divided so that each part fits into one document; at least one part."""
     found: list[list[Fields]] = [[]]
     room = MAX_PART_BYTES
     for item in items:
@@ -38,10 +38,10 @@ def map_chunks(items: Mapping[str, Fields]) -> list[Fields]:
 
 
 def digest(spilled: Sequence[object]) -> str | None:
-    """The hash that the first document keeps of the other parts; None without other parts.
+    """The hash over the other parts that the first document stores; None without other parts.
 
-    A write that changes nothing in a document leaves its version as it was, so without this the version of the first
-    would say nothing of a change that lies in the others alone.
+    A write that changes nothing in a document does not change its version. So without this hash the first document
+    would keep its version when only the other parts change.
     https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1#writeresult
     """
     if not spilled:

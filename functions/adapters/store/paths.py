@@ -1,4 +1,4 @@
-"""Where the documents of each resource stand."""
+"""The paths of the documents of each resource."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def attendance_path(session_id: str) -> str:
 
 
 def copy_path(session_id: str) -> str:
-    """The collection of the parts of a copy of that, numbered from 1."""
+    """The collection of the parts of a copy of this attendance, numbered from 1."""
     return f"{session_path(session_id)}/sheet"
 
 

@@ -1,7 +1,7 @@
-"""What is stored, read for looking at it: documents -> what they mean.
+"""Reads stored documents without changing them, and converts them to domain objects.
 
-A class meeting's document is written with every change of its attendance and its corrections, so its version covers
-all of them; likewise a conference's covers the rest of its snapshot.
+A class meeting's document is written with every change of its attendance and its corrections, so its version covers all
+of them. In the same way a conference's version covers the rest of its snapshot.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from functions.domain.errors import StoreConflict
 from functions.ports.clock import Clock
 
 READ_AGAIN = 5
-"""How often a conference is read again that was written between its document and the rest of its snapshot."""
+"""How often a conference is read again if it changed while its parts were read."""
 
 _PEOPLE = "people"
 
@@ -45,7 +45,7 @@ class DocumentReader:
 
     Args:
         database: Where the documents are stored.
-        clock: The time, for what expires.
+        clock: The current time, for expiry times.
         before: Documents that were read earlier.
     """
 
@@ -159,7 +159,7 @@ class DocumentReader:
             self._stored.forget({person_path(user) for user in people})
 
     async def _conference(self, conference_record: str) -> Conference | None:
-        """A conference as stored; StoreConflict if it was written between its document and its other parts."""
+        """A conference as stored; raises StoreConflict if it changed while its parts were read."""
         path = conference_path(conference_record)
         document = await self._stored.get(path)
         if document is None:
@@ -178,8 +178,8 @@ class DocumentReader:
 
     async def _corrections(self, session_id: str) -> dict[str, Correction]:
         """What people decided about a class meeting, by id of the document."""
-        # Read after the class meeting, whose version covers them. Under one that does not exist there is
-        # nothing, unless its conference belonged elsewhere for a while: what people decided is waiting then.
+        # Read after the class meeting, whose version covers them. A class meeting that does not exist has no
+        # corrections, unless its conference belonged elsewhere for a while: then the decisions are still there.
         known = await self._stored.get(session_path(session_id)) or self._stored.known(conference_path(session_id))
         return await self._corrections_under(session_id, known)
 

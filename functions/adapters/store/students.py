@@ -1,7 +1,8 @@
-"""All that somebody's attendance is stored under: a student asked for by one name is found by all of them.
+"""All names under which a student's attendance is stored: a student who is requested by one name is found by all.
 
-A class meeting that a student missed names the address or the id of its roster and no account, so a student is asked
-for by every address of the account, present and past, and by every id that class meetings name with one of them.
+If a student missed a class meeting, it contains only the address or id from the roster and no account. So a query uses
+every present and past address of the account, and every id that class meetings have together with one of these
+addresses.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from functions.domain.marking.addresses import KnownAddress, mailbox, mailboxes
 from functions.domain.marking.people import attendee_id
 
 SAMPLE = 25
-"""In how many class meetings, of the first and of late ones, it is looked up which other names go with a name: an id is
-the same for a school year."""
+"""In how many of the first and of the late class meetings we look for the other names of a student: an id stays the
+same for a school year."""
 
 PAGE = 300
-"""How many at a time are looked through for a class meeting that means somebody else."""
+"""How many class meetings are read at once in the search for one that means somebody else."""
 
 LATELY = timedelta(days=60)
-"""How late the late ones are."""
+"""How much later the late class meetings are."""
 
 _ORDER = ("session_start", "attendee_id")
 
@@ -38,11 +39,11 @@ class StudentKeys:
     Attributes:
         ids: Ids of the LMS.
         users: Accounts.
-        boxes: Addresses in their compared form; of one without a known account those that were asked for.
-        only: The id that was asked for: who has another one is somebody else, a sibling with the same address perhaps.
-        person: What is known of the account.
-        others: Accounts that have or had one of these addresses too.
-        read_at: The moment at which all this was so.
+        boxes: Addresses in their compared form; without a known account, the requested ones.
+        only: The requested id: a person with another id is somebody else, perhaps a sibling with the same address.
+        person: What is known about the account.
+        others: Other accounts that have or had one of these addresses.
+        read_at: The moment at which all of this was read.
     """
 
     ids: frozenset[str]
@@ -54,7 +55,7 @@ class StudentKeys:
     read_at: datetime
 
     def names(self) -> list[Where]:
-        """A condition on attendance for each name; never none."""
+        """A condition on attendance for each name; at least one."""
         return [
             *(Where("student_id", "==", student_id) for student_id in sorted(self.ids)),
             *(Where("user", "==", user) for user in sorted(self.users)),
@@ -62,7 +63,7 @@ class StudentKeys:
         ]
 
     def has(self, attendance: Fields) -> bool:
-        """Whether attendance that fits a condition is this student's, and not another one's of the same address."""
+        """Whether attendance that matches a condition is this student's, not another one's with the same address."""
         student_id, user = attendance.get("student_id"), attendance.get("user")
         if self.only and student_id:
             return bool(student_id == self.only)
@@ -96,7 +97,7 @@ async def find_student(name: str, database: Database, *, at: datetime | None) ->
 
     Args:
         name: Which.
-        database: Where the documents are.
+        database: Where the documents are stored.
         at: The moment to read at; now if None.
     """
     if "@" in name:
@@ -108,7 +109,7 @@ async def find_student(name: str, database: Database, *, at: datetime | None) ->
     )
     documents, read_at = by_id
     if documents:
-        # The accounts and addresses that class meetings name with the id, and whose they are.
+        # The accounts and addresses that class meetings have together with the id, and their owners.
         boxes = mailboxes(email for fields in documents for email in fields.get("emails", ()))
         own = {fields["user"] for fields in documents if fields.get("user") and not fields.get("merged")}
         people = await _known_by(boxes, database, at=read_at)
@@ -137,10 +138,10 @@ async def _find_by_email(email: str, database: Database, *, at: datetime | None)
 
 
 async def _was_given_on(box: str, person: Person, database: Database, *, at: datetime) -> bool:
-    """Whether a class meeting means somebody else by an address that an account, the last one known by it, has lost.
+    """Whether some class meeting uses an address for somebody else after the last known account lost it.
 
-    It is looked for from the time on at which the account had the address last, and then before: classes may be
-    entered afterwards.
+    It searches class meetings after the time at which the account last had the address, and then earlier ones, because
+    classes may be entered afterwards.
     """
     having = _having(box, person)
     if any(known.current for known in having):
@@ -171,7 +172,7 @@ async def _complete(  # noqa: PLR0917 - what is known so far
     *,
     at: datetime,
 ) -> StudentKeys:
-    """The student with the ids that class meetings name with the account or one of the addresses."""
+    """The student with all ids that class meetings have together with the account or one of the addresses."""
     others = {user: one for user, one in people.items() if user not in users}
     student = StudentKeys(ids, users, boxes, only, person, others, at)
     if only:
@@ -187,7 +188,7 @@ async def _complete(  # noqa: PLR0917 - what is known so far
 
 
 async def _sample(names: Sequence[Where], database: Database, *, at: datetime | None) -> tuple[list[Fields], datetime]:
-    """The first and some late class meetings that name somebody, and the moment at which that was so."""
+    """The first and some late class meetings that name somebody, and the moment at which they were read."""
     queries = [Query("attendance", (where,), order=_ORDER, limit=SAMPLE, group=True, at=at) for where in names]
     first = await asyncio.gather(*map(database.find, queries))
     read_at = first[0].read_at
@@ -213,7 +214,7 @@ def _person(document: Document) -> Person:
 
 
 def _is_named(person: Person, attendance: Fields) -> bool:
-    """Whether attendance without an account names this one, by an address that it had then."""
+    """Whether attendance without an account means this account, by an address that it had at that time."""
     if attendance.get("user") or _is_not(person.user, attendance):
         return False
     moment = _moment_of(attendance)
@@ -222,13 +223,13 @@ def _is_named(person: Person, attendance: Fields) -> bool:
 
 
 def _is_not(user: str, attendance: Fields) -> bool:
-    """Whether a class meeting means by a student's address somebody else than an account that had it."""
+    """Whether a class meeting uses a student's address for somebody else than an account that had it."""
     is_not = attendance.get("is_not", ())
     return bool(is_not) and attendee_id(attendance["session_id"], user) in is_not
 
 
 def _moment_of(attendance: Fields) -> datetime:
-    """The time whose owner of an address counts in a class meeting."""
+    """The time that decides who owns an address in a class meeting."""
     moment: datetime = attendance.get("scheduled_end") or attendance["session_start"]
     return moment
 
@@ -238,7 +239,7 @@ def _having(box: str, person: Person) -> list[KnownAddress]:
 
 
 def _latest(box: str, person: Person) -> tuple[bool, datetime, str]:
-    """How late an account was known by an address; the one that has it now is the latest."""
+    """The last time at which an account was known by an address; for the present owner, the latest possible time."""
     known = max(_having(box, person), key=lambda one: (one.current, one.until or one.since))
     return (known.current, known.until or known.since, person.user)
 

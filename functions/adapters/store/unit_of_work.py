@@ -1,4 +1,4 @@
-"""One unit of work over a database of documents: what was read, and what is to be stored instead."""
+"""One unit of work over a database of documents: what was read, and what should be stored."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Committed:
     """What a commit changed.
 
     Attributes:
-        changes: Of the attendance of each class meeting that was put.
+        changes: Changes in the attendance of each class meeting that was put.
         told: The changes to publish.
         unpublished: The document that holds them until they are published; None without one.
     """
@@ -53,9 +53,9 @@ class DocumentWork(DocumentReader):
 
     Args:
         database: Where the documents are stored.
-        clock: The time, for what expires.
+        clock: The current time, for expiry times.
         retention: How long personal data is kept after the class; None keeps it.
-        before: Documents that were read earlier. Those that the work asks for, and all that it replaces, must still
+        before: Documents that were read earlier. Of these, the documents that the work requests or replaces must still
             be the same when it is committed.
     """
 
@@ -66,7 +66,7 @@ class DocumentWork(DocumentReader):
         self._retention = retention
         self._wanted = Wanted()
 
-    # --- What is stored, or is to be ---
+    # --- What is stored, or will be ---
 
     async def conference(self, conference_record: str) -> Conference | None:
         """See the port."""
@@ -85,7 +85,7 @@ class DocumentWork(DocumentReader):
         """See the port."""
         changes = self._wanted.corrections.setdefault(session_id, {})
         session = await self._stored.get(session_path(session_id))
-        # The registers are surely to be written, and nothing has to wait for them.
+        # The registers will certainly be written, so they are read now and nothing has to wait for them later.
         registers = map(register_path, registers_to_come(session)) if session else ()
         stored, _ = await asyncio.gather(self._corrections(session_id), self._stored.load(registers))
         return tuple(c for c in {**stored, **changes}.values() if c)
@@ -103,7 +103,7 @@ class DocumentWork(DocumentReader):
         """See the port."""
         return self._wanted.organizers[user] if user in self._wanted.organizers else await super().organizer(user)
 
-    # --- What is to be stored ---
+    # --- What will be stored ---
 
     def put_conference(self, conference: Conference) -> None:
         """See the port."""
@@ -161,10 +161,10 @@ class DocumentWork(DocumentReader):
         self._wanted.notes.append(entry)
 
     async def commit(self, *, telling: bool = False) -> Committed:
-        """Write what differs, all at one moment, or nothing.
+        """Write all differences at one moment, or nothing.
 
         Args:
-            telling: Whether the changes to publish are written with it.
+            telling: Whether the commit also stores the changes to publish.
         """
         for session_id in self._wanted.corrections:
             await self._corrections(session_id)

@@ -1,4 +1,4 @@
-"""Documents as they stand, found for a reader: `functions.ports.views.Views` over a database of documents.
+"""Queries for readers of the API: `functions.ports.views.Views` over a database of documents.
 
 Everything that one answer shows, and every page of a list, is read at one moment.
 """
@@ -27,21 +27,21 @@ from functions.ports.views import AttendanceFilter, Page, Paging, SessionFilter,
 _ATTENDANCE_ORDER = ("session_start", "attendee_id")
 
 _SEARCHED = ("external_id", "class_id", "teacher_emails", "state")
-"""What changed class meetings are searched by, one field at a time: the first of those that are wanted, as it leaves
-the fewest."""
+"""The fields by which changed class meetings are searched, one at a time: the first one that is requested, because it
+leaves the fewest."""
 
 _LONGEST_MONTH, _ZONES = timedelta(days=31), timedelta(days=1)
 """A class meeting of a month lies between these, whatever its time zone."""
 
 _MOST_READS = 10
-"""How many times a page of changed class meetings reads as many documents as it may have."""
+"""How many documents a page of changed class meetings reads at most, as a multiple of its size."""
 
 
 class DocumentViews:
     """`functions.ports.views.Views` over a database of documents.
 
     Args:
-        database: Where the documents stand.
+        database: Where the documents are stored.
     """
 
     def __init__(self, database: Database) -> None:
@@ -153,7 +153,7 @@ class DocumentViews:
         return _checked(document) if document else None
 
     async def _unfinished(self, state: SyncState, ended_since: datetime, limit: int) -> tuple[Mapping[str, Any], ...]:
-        """Conferences in a state: all if there are few, else among others those that have waited the longest."""
+        """Conferences in a state: all if there are few, otherwise a part with those that have waited the longest."""
         such = Where("sync.state", "==", state.value)
         found = await self._first(Query("conferences", (such,)), limit)
         if len(found) <= limit:
@@ -164,7 +164,7 @@ class DocumentViews:
         return tuple({one["id"]: one for one in (*found, *oldest)}.values())
 
     async def _not_in_calendar(self, begun_since: datetime, limit: int) -> tuple[Mapping[str, Any], ...]:
-        """Class meetings that Calendar is not known to show as they are: of each state the earliest."""
+        """Class meetings that Calendar may not show correctly: the earliest of each state."""
         since = Where("session_start", ">=", begun_since)
         states = (CalendarState.FAILED, CalendarState.PENDING)
         such = [Query("sessions", (Where("calendar.state", "==", state.value), since)) for state in states]
@@ -181,8 +181,8 @@ class DocumentViews:
     async def _changed(self, since: datetime, where: Sequence[Where], paging: Paging) -> Page:
         """Class meetings in the order of their last change.
 
-        Firestore finds them by one of the conditions, the others are checked here: an index for every combination
-        would make each class meeting's document more expensive to write, and the changes since a poll are few.
+        Firestore finds them by one of the conditions, and the others are checked here. An index for every combination
+        would make each class meeting more expensive to write, and there are few changes since a poll.
         """
         by_field = {condition.field: condition for condition in where if condition.field in _SEARCHED}
         searched = next((by_field[name] for name in _SEARCHED if name in by_field), None)
@@ -211,7 +211,7 @@ class DocumentViews:
         return Page(tuple(map(_checked, page)), found.read_at, after)
 
     async def _merged(self, queries: Sequence[Query], paging: Paging, wanted: Callable[[Fields], bool]) -> Page:
-        """What fits any of the queries, which have the same order, once, as far as it is wanted."""
+        """The documents that match any of the queries, each once, up to the limit; the queries have the same order."""
         page: list[Document] = []
         after: tuple[object, ...] | None = paging.after
         while True:
@@ -241,7 +241,7 @@ def _between(since: datetime | None, until: datetime | None) -> list[Where]:
 
 
 def _around(month: str) -> tuple[datetime, datetime]:
-    """Two moments between which a month lies in every time zone; none is before the first year or after the last."""
+    """Two moments between which a month lies in every time zone; both stay within the years that a date can have."""
     year, number = (int(part) for part in month.split("-"))
     first = datetime(min(max(year, MINYEAR + 1), MAXYEAR - 1), number, 1, tzinfo=UTC)
     return first - _ZONES, first + _LONGEST_MONTH + _ZONES

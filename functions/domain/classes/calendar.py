@@ -1,7 +1,7 @@
-"""What Calendar should show of class meetings, and the steps to get there.
+"""What Calendar should show about class meetings, and the steps to get there.
 
-The LMS leads and Calendar follows: nothing is read back from an event into a class. What is to be shown is compared
-with what is shown, so that doing it late, twice or in any order ends in the same.
+The LMS leads and Calendar follows: nothing is read back from an event into a class. What Calendar should show is
+compared with what it shows, so the result is the same if this happens late, twice or in any order.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from functions.domain.intervals import Interval
 from functions.domain.marking.addresses import mailbox
 
 MOST_GUESTS = 200
-"""Beyond, Calendar tells guests nothing of each other's answers any more, and some editions take none.
+"""Above this number, Calendar no longer shows guests each other's answers, and some editions allow no more guests.
 
 https://developers.google.com/workspace/calendar/api/v3/reference/events#attendees.responseStatus
 """
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=2), timedelta(hours=6)
-"""How long after a failure it is tried again; each pause is twice as long as the one before."""
+"""The first pause after a failure; each further pause is twice as long as the one before."""
 
 GIVEN_UP_AFTER = timedelta(days=30)
-"""How long after a class's end nobody looks at its event any more."""
+"""How long after the end of a class its event is no longer updated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +42,15 @@ class Details:
 
 @dataclass(frozen=True, slots=True)
 class NewEvent:
-    """An event to be added.
+    """An event that will be added.
 
     Attributes:
         session_id: The class meeting, or the first one of a series.
-        series_id: None for a single class.
-        fingerprint: Of the request that it is made for.
+        series_id: The time zone of a series; None for a single class.
+        fingerprint: The fingerprint of the request for which it is made.
         recurrence: An RRULE, for a series.
-        meeting_uri: An existing Meet link; None has one made.
-        event_id: Chosen by us, so that a repeated request makes no second one.
+        meeting_uri: An existing Meet link; with None Calendar makes one.
+        event_id: An id that we choose, so that a repeated request does not make a second event.
     """
 
     session_id: str
@@ -64,16 +64,16 @@ class NewEvent:
 
 @dataclass(frozen=True, slots=True)
 class Attendee:
-    """Somebody, or a room, that an event names; all that people may have entered.
+    """A person or a room in an event, with everything that people may have entered.
 
     Attributes:
         reply: What they answered.
-        name: How the event calls them.
+        name: The name in the event.
         comment: What they wrote with their answer.
-        optional: Whether they need not come.
+        optional: Whether attendance is optional.
         additional: How many people they bring.
         is_room: Whether it is a room or a device.
-        is_organizer: Whether it is the one in whose calendar the event is.
+        is_organizer: Whether the event is in this person's calendar.
     """
 
     reply: str = "needsAction"
@@ -95,12 +95,12 @@ class Event:
     """An event, or one occurrence of one that recurs, as Calendar shows it.
 
     Attributes:
-        version: Another one after every change.
-        fingerprint: Of the request that it was made for, as far as it says.
-        occurrence: When it would begin by the rule of its series; None for what is not an occurrence.
-        meeting_code: Of the Meet link that was made; None until it is made.
-        link_failed: Whether Calendar could make no Meet link.
-        attendees: Everybody in it, by address: guests, and others that no class names, such as rooms.
+        version: The version, a new one after every change.
+        fingerprint: The fingerprint of the request for which it was made, if the event has one.
+        occurrence: When it would begin by the rule of its series; None if it is not an occurrence.
+        meeting_code: The meeting code of the Meet link that was made; None until it is made.
+        link_failed: Whether Calendar failed to make a Meet link.
+        attendees: Everybody in it, by address: guests, and others that are not part of a class, such as rooms.
     """
 
     event_id: str
@@ -197,13 +197,13 @@ def with_entry(session: ClassSession, entry: CalendarEntry) -> ClassSession:
 
 
 def shown(entry: CalendarEntry, *, there: bool) -> CalendarEntry:
-    """The entry of a class meeting that Calendar shows as it is, or whose event (`there` is false) people deleted."""
+    """The entry of a class meeting that Calendar shows correctly, or whose event people deleted (`there` is false)."""
     state = CalendarState.ACTIVE if there else CalendarState.GONE
     return dataclasses.replace(entry, state=state, hint=None, failures=0, due_at=None)
 
 
 def not_shown(session: ClassSession, error: AttendanceError, *, now: datetime) -> ClassSession:
-    """A class meeting that waits, after an attempt that failed: when it is tried again, and what to do meanwhile."""
+    """A waiting class meeting after a failed attempt: it says when the next attempt is, and what to do meanwhile."""
     entry, scheduled = session.plan.calendar, session.plan.scheduled
     if entry is None or scheduled is None:
         return session
@@ -220,13 +220,13 @@ def not_shown(session: ClassSession, error: AttendanceError, *, now: datetime) -
 
 
 def waits(session: ClassSession) -> bool:
-    """Whether Calendar still shows a class meeting wrongly, as far as is known."""
+    """Whether Calendar still shows a class meeting incorrectly, as far as we know."""
     entry = session.plan.calendar
     return entry is not None and entry.state in {CalendarState.PENDING, CalendarState.FAILED}
 
 
 def is_there(session: ClassSession, event: Event | None, occurrences: Mapping[datetime, Event]) -> bool:
-    """Whether Calendar shows a class meeting at all, or need not."""
+    """Whether Calendar shows a class meeting, or does not have to show it."""
     entry = session.plan.calendar
     if entry is None or details_of(session) is None:
         return True
@@ -243,14 +243,14 @@ def steps(
 ) -> list[Step]:
     """The next steps so that an event shows its class meetings correctly; none if it already does.
 
-    What people deleted is left so. Everybody is written to once, however many class meetings change, and not about
-    those that are over: the others change in their calendars.
+    Events that people deleted stay deleted. Each guest gets one e-mail, even if many class meetings change, and none
+    about past class meetings: these change only in the calendars.
 
     Args:
         sessions: All class meetings of the event, in order of time.
-        event: The event; of a series the one that recurs.
+        event: The event; for a series the recurring event.
         occurrences: The occurrences of a series, by when they would begin by its rule.
-        told: Who was written to already.
+        told: The people who already got an e-mail.
         now: The time.
     """
     live = [details for session in sessions if (details := details_of(session))]
@@ -277,7 +277,7 @@ def steps(
 
 
 def _announced(wanted: Sequence[Step], told: frozenset[str]) -> list[Step]:
-    """Steps of which none is announced whose people were all written to before."""
+    """The steps; a step is not announced if all its people already got an e-mail."""
     found: list[Step] = []
     for step in wanted:
         announce = step.announce and not step.people <= told

@@ -1,4 +1,4 @@
-"""The rules of a class for its marks, as the school, and then the class, may set them."""
+"""The rules for the marks of a class. The school may set them, and each class may change them."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ class Policy:
     """How marks are made.
 
     Attributes:
-        marks: Whether there are marks at all, or times only.
-        window: `held`: from the teacher's coming to the teacher's going, if the teacher held the class alone;
+        marks: Whether there are marks, or only times.
+        window: `held`: from the moment the teacher comes until the teacher leaves, unless a colleague took over;
             `scheduled`: as planned.
         late_after_minutes: How long after the start of the window a student may join without being late.
         left_early_minutes: How long before the end of the window a student may leave without having left early.
-        min_share: Which share of the window somebody must be there for to have more than a part.
-        min_held_minutes: How long a class must be held to count as held; a shorter class, for all of its time.
-        open_before_minutes: How long before the class a call may begin and end and still be part of it.
+        min_share: For which share of the window somebody must be there so that the mark is not `partial`.
+        min_held_minutes: How long a class must be held to count as held; a shorter class must be held for all of its
+            time.
+        open_before_minutes: How long before the class a call may end and still be part of it.
         open_after_minutes: How long after the class a call may begin and still be part of it.
     """
 
@@ -42,7 +43,7 @@ class Policy:
         """This policy with some of its fields replaced.
 
         Raises:
-            InvalidRequest: A field is unknown, or a value is none that it can have; each is named.
+            InvalidRequest: A field is unknown or cannot have its value; the error names each such field.
         """
         problems = [
             FieldError(f"policy.{name}", reason) for name, value in wanted.items() if (reason := _refusal(name, value))
@@ -79,7 +80,7 @@ class Policy:
 
 
 def _refusal(name: str, value: object) -> str | None:
-    """Why a field of a policy cannot have a value; None if it can."""
+    """Why a field of a policy cannot have this value; None if it can."""
     match name, value:
         case ("marks", bool()):
             return None

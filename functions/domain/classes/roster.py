@@ -1,4 +1,4 @@
-"""Who is expected in a class meeting, and what people decided about its attendance by hand."""
+"""The people who are expected in a class meeting, and what people decided by hand about its attendance."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class RosterEntry:
         student_id: The LMS's own id.
         display_name: The LMS's name for the student, cleaned.
         user: The student's Google account, `users/{id}`, if the LMS knows it.
-        class_id: The section, where several share a room.
+        class_id: The section, if several sections share a room.
     """
 
     email: str | None = None
@@ -39,7 +39,7 @@ class RosterEntry:
         return self.student_id == student_id if student_id else _same_mailbox(self.email, email)
 
     def may_be(self, *, student_id: str | None, email: str | None) -> bool:
-        """Whether somebody who was named by both is this one: different ids are never one student, whatever else."""
+        """Whether somebody with this id and address is this student: different ids never mean the same student."""
         if student_id and self.student_id:
             return self.student_id == student_id
         return _same_mailbox(self.email, email)
@@ -54,7 +54,7 @@ _IDENTIFYING = ("key", "student_id", "email", "user")
 
 
 def _compared(entry: RosterEntry, attribute: str) -> str | None:
-    """What identifies a student, in the form in which it is compared."""
+    """The values that identify a student, in the form in which they are compared."""
     value: str | None = getattr(entry, attribute)
     return mailbox(value) if value and value == entry.email else value
 
@@ -64,7 +64,7 @@ def _same_mailbox(one: str | None, other: str | None) -> bool:
 
 
 def checked_roster(students: Iterable[RosterEntry]) -> tuple[RosterEntry, ...]:
-    """The students, if each differs from all others.
+    """Return the students if each is different from all others.
 
     Raises:
         InvalidRequest: A student is listed twice, or has neither an e-mail nor an id.
@@ -99,20 +99,20 @@ _NAMES = {"email": "e-mail", "user": "user"}
 
 
 def _twice(attribute: str, number: int) -> str:
-    """Why an entry is one too many, by what it has in common with an earlier one."""
+    """Why an entry is a duplicate: what it has in common with an earlier one."""
     if attribute in _NAMES:
         return f"has the same {_NAMES[attribute]} as students.{number}: each student needs their own"
     return f"is the same student as students.{number}"
 
 
 def _is_shared(roster: Sequence[RosterEntry]) -> bool:
-    """Whether several entries have one address or account."""
+    """Whether several entries have the same address or account."""
     values = [[value for entry in roster if (value := _compared(entry, name))] for name in _NAMES]
     return any(len(set(known)) < len(known) for known in values)
 
 
 class Mark(StrEnum):
-    """What a student gets for a class meeting."""
+    """The mark that a student gets for a class meeting."""
 
     PRESENT = "present"
     LATE = "late"
@@ -125,7 +125,7 @@ class Mark(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Who decided something by hand: `by` is what the LMS asserts, `caller` who called."""
+    """Who decided something by hand: `by` is the person that the LMS names, `caller` the account that called."""
 
     by: str
     caller: str | None
@@ -144,7 +144,7 @@ class Override:
     decision: Decision
 
     def concerns(self, entry: RosterEntry | None, attendee_id: str) -> bool:
-        """Whether it is about this student, whatever attendee id the student has now."""
+        """Whether it is about this student, even if the student has another attendee id now."""
         if entry and (self.student_id or self.email):
             return entry.may_be(student_id=self.student_id, email=self.email)
         return self.attendee_id == attendee_id
@@ -152,7 +152,7 @@ class Override:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """An account that was assigned to a student once, and counts as that student from then on."""
+    """An account that was assigned to a student once, and has counted as that student since then."""
 
     student_id: str | None
     email: str | None
@@ -166,8 +166,9 @@ class Assignment:
 
     Attributes:
         attendee_id: The guest's own id in this class meeting.
-        remembered_before: What was remembered of the guest's account before, to be restored when it is undone.
-        remembered: Whether the account is remembered as this student's by this.
+        remembered_before: What was remembered about the guest's account before, so that it can be restored when the
+            assignment is undone.
+        remembered: Whether this assignment makes the system remember the account as this student's.
     """
 
     attendee_id: str

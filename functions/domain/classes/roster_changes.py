@@ -1,7 +1,7 @@
-"""What happens to people's corrections when a roster is replaced: each follows its student, or is reported.
+"""What happens to people's corrections when a roster is replaced: each stays with its student, or is reported.
 
-A correction names its student as the roster did when it was made. If the roster then has another address for the
-student, an id, an account or the old address shows that it is the same one. Names never do.
+A correction names its student as the roster did when it was made. If the new roster has other data for the student, the
+id, the account or the old address shows that it is the same student. Names are never compared.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from functions.domain.marking.people import attendee_id
 
 @dataclass(frozen=True, slots=True)
 class CorrectionsAfter:
-    """Corrections once a roster was replaced.
+    """Corrections after a roster was replaced.
 
     Attributes:
-        dropped: Those whose student the roster names in another way now.
-        put: The same corrections, which name their students as the roster does now.
-        unapplied: Those that apply to nobody who is expected now. They are kept, and apply again with their student.
+        dropped: Corrections whose student has other names on the new roster.
+        put: The same corrections, with their students' names of the new roster.
+        unapplied: Corrections that do not apply to any expected student. They are kept, and apply again when their
+            student returns.
     """
 
     dropped: tuple[Correction, ...]
@@ -39,15 +40,15 @@ def corrections_after(
     people: Mapping[str, Person],
     accounts_by_email: Mapping[str, str],
 ) -> CorrectionsAfter:
-    """Corrections of a class meeting once its roster was replaced.
+    """Corrections of a class meeting after its roster was replaced.
 
     Args:
-        corrections: As they are stored.
+        corrections: The corrections as they are stored.
         session_id: The class meeting.
-        before: Who was expected.
-        after: Who is expected now, without teachers.
-        people: What is known of the accounts that were there.
-        accounts_by_email: By address, the account that has it.
+        before: The students who were expected before.
+        after: The students who are expected now, without teachers.
+        people: What is known about the accounts that were there.
+        accounts_by_email: The account that has an address, by address.
     """
     stored = [correction for correction in corrections if isinstance(correction, Override | Assignment)]
     remembered = [one for one in _remembered(people, session_id) if one.attendee_id not in _guests(stored)]
@@ -60,7 +61,7 @@ def corrections_after(
         is_stored = correction in stored
         named = _student_of(correction, before, session_id)
         if named is None and not is_stored:
-            continue  # what is remembered of an account is about a student of another class
+            continue  # what is remembered about an account concerns a student of another class
         entry = same.get(named.key) if named else _student_of(correction, after, session_id)
         if entry is None:
             unapplied.append(correction)
@@ -68,12 +69,12 @@ def corrections_after(
             dropped.append(correction)
             put.append(renewed)
         elif not is_stored and correction not in _naming_it(entry, remembered, accounts_by_email):
-            put.append(_naming(correction, entry, session_id))  # other class meetings still go by what is remembered
+            put.append(_naming(correction, entry, session_id))  # other class meetings still use what is remembered
     return CorrectionsAfter(tuple(dropped), tuple(put), tuple(unapplied))
 
 
 def _remembered(people: Mapping[str, Person], session_id: str) -> list[Assignment]:
-    """What is remembered of accounts, as if it had been decided for this class meeting."""
+    """The remembered assignments of accounts, as if they had been decided for this class meeting."""
     return [
         Assignment(
             attendee_id(session_id, user),
@@ -90,7 +91,7 @@ def _remembered(people: Mapping[str, Person], session_id: str) -> list[Assignmen
 def _naming_it(
     entry: RosterEntry, remembered: Sequence[Assignment], accounts_by_email: Mapping[str, str]
 ) -> list[Assignment]:
-    """Those of the remembered assignments by which, or without which, an account is an entry's student anyway."""
+    """The remembered assignments of accounts that are this entry's student, by the assignment or by the roster."""
     own = {entry.user, accounts_by_email.get(mailbox(entry.email or ""))}
     return [one for one in remembered if one.user in own or _student_of(one, [entry], "")]
 
@@ -121,13 +122,13 @@ def _naming(correction: Override | Assignment, entry: RosterEntry, session_id: s
 
 @dataclass(frozen=True, slots=True)
 class _Identities:
-    """By what an entry of one roster is recognised on another."""
+    """Recognises the entries of one roster on another."""
 
     assignments: Sequence[Assignment]
     accounts_by_email: Mapping[str, str]
 
     def successors(self, before: Sequence[RosterEntry], after: Sequence[RosterEntry]) -> dict[str, RosterEntry]:
-        """By the key of each earlier entry, the entry that is the same student now; the strongest sign counts."""
+        """For the key of each earlier entry, the present entry of the same student; the strongest evidence counts."""
         found: dict[str, RosterEntry] = {}
         taken: set[str] = set()
         for sign in (self._ids, self._addresses, self._accounts):
@@ -161,5 +162,5 @@ class _Identities:
 
 
 def _are_two(entry: RosterEntry, other: RosterEntry) -> bool:
-    """Whether two entries are two students, whatever address or account they share: the LMS's own ids say so."""
+    """Whether two entries are different students, even if they share an address or account: the LMS's ids differ."""
     return bool(entry.student_id and other.student_id) and entry.student_id != other.student_id

@@ -40,13 +40,14 @@ _PARTS = {
 def occurrences(start: datetime, text: str, *, time_zone: str) -> tuple[datetime, ...]:
     """When the classes of a series begin, the first one included, aware UTC.
 
-    Local clock time is kept over changes of the clock; a time that a change skips is that much later on that day, and
-    of a time that comes twice on a day it is the first, unless the first class says otherwise.
+    Local clock time stays the same when clocks change. A time that a change skips moves later by the length of the
+    change. If a time comes twice on a day, the first one counts, unless the first class names the second one.
 
     Args:
         start: The first class.
-        text: A recurrence rule with COUNT or UNTIL. UNTIL in UTC, or local without Z, a date alone being included.
-        time_zone: Whose clock is kept, an IANA name.
+        text: A recurrence rule with COUNT or UNTIL. UNTIL is in UTC, or local without Z; if it is a date, that day is
+            included.
+        time_zone: The IANA name of the time zone whose clock time is kept.
 
     Raises:
         InvalidRequest: The rule cannot be used; the field is `recurrence`.
@@ -74,19 +75,19 @@ def occurrences(start: datetime, text: str, *, time_zone: str) -> tuple[datetime
         raise _refusal(_TOO_MANY)
     if not found or found[0] != first or limit < start:
         raise _refusal("should have the class's start_time as its first occurrence")
-    # Of an hour that comes twice, only the first class can name the second one; the rule knows clock times alone.
+    # If an hour comes twice, only the first class can name the second one, because the rule knows only clock times.
     return (start.astimezone(UTC), *(moment.astimezone(UTC) for moment in found[1:]))
 
 
 def require_known_clock(start: datetime, *, time_zone: str) -> None:
-    """Refuse a series of which only an offset is known, if that is not the offset of a time zone at that moment.
+    """Refuse a series with only an offset, if a time zone does not have this offset at that moment.
 
     Args:
-        start: The first class, with the offset that it was given in.
-        time_zone: The school's, which is meant where none is named.
+        start: The first class, with the offset that the request gave.
+        time_zone: The school's time zone, which counts if the request names none.
 
     Raises:
-        InvalidRequest: The local time to keep is not known; the field is `time_zone`.
+        InvalidRequest: It is not known which local time to keep; the field is `time_zone`.
     """
     usual = start.astimezone(ZoneInfo(time_zone)).utcoffset()
     if start.utcoffset() != usual:
@@ -140,7 +141,7 @@ def _until(text: str, zone: ZoneInfo) -> datetime:
             continue
         if text.endswith("Z"):
             return moment.replace(tzinfo=UTC)
-        # Of an hour that comes twice, both are before a local time's end.
+        # If an hour comes twice, both are before the end of a local time.
         return (datetime.combine(moment, time.max) if whole_day else moment).replace(tzinfo=zone, fold=1)
     raise _refusal("should have an UNTIL such as 20270131 or 20270131T225959Z")
 

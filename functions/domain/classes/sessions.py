@@ -1,4 +1,4 @@
-"""The nouns of a class: a class meeting, who was in it, and for how long."""
+"""The types of a class: a class meeting, the people who were in it, and for how long."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Role(StrEnum):
 
 
 class EmailSource(StrEnum):
-    """How an e-mail address is known."""
+    """The source of an e-mail address."""
 
     DIRECTORY = "directory"
     PEOPLE = "people"
@@ -53,16 +53,16 @@ class Tracking(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """What is known of a Google account.
+    """What is known about a Google account.
 
     Attributes:
         user: `users/{id}`.
         identity: Who it is; None if that is not known.
-        unknown: Whether Directory and People answered that they know nobody.
-        resolved_at: When that was asked; None if never.
-        student: The student that people once said this account is.
+        unknown: Whether Directory and People answered that they do not know the account.
+        resolved_at: When they were asked; None if never.
+        student: The student to whom people assigned this account.
         known_by: Every address that it has or had.
-        outdated: Whether the newest answer is known to be wrong, as another account has one of its addresses.
+        outdated: Whether the newest answer is known to be wrong, because another account has one of its addresses.
     """
 
     user: str
@@ -75,7 +75,7 @@ class Person:
 
     @property
     def addresses(self) -> tuple[KnownAddress, ...]:
-        """Every address that it has or had; where no history is stored, those of the newest answer."""
+        """Every address that it has or had; if no history is stored, those of the newest answer."""
         if self.known_by or self.identity is None:
             return self.known_by
         since = self.resolved_at or EARLIEST
@@ -84,7 +84,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class AttachedRecord:
-    """A conference record of any room that people made part of a class meeting."""
+    """A conference record that people attached to a class meeting; it may be from any room."""
 
     conference_record: str
     by: str
@@ -92,7 +92,7 @@ class AttachedRecord:
 
 
 class CalendarState(StrEnum):
-    """Whether Calendar shows a class meeting as it is; `gone`: people deleted its event."""
+    """Whether Calendar shows a class meeting correctly; `gone`: people deleted its event."""
 
     ACTIVE = "active"
     PENDING = "pending"
@@ -105,12 +105,12 @@ class CalendarEntry:
     """The state of a class meeting in Calendar.
 
     Attributes:
-        event_id: The event; of a series the one that recurs.
-        organizer: In whose calendar it is, an address.
-        occurrence: Which occurrence of a series it is: when it was to begin when the series was scheduled.
-        hint: What to do, if Calendar cannot show it as it is.
+        event_id: The event; for a series the recurring event.
+        organizer: The address of the person in whose calendar it is.
+        occurrence: Which occurrence of a series it is: its start as first scheduled.
+        hint: What to do if Calendar cannot show it correctly.
         failures: How many attempts in a row failed.
-        due_at: When it is tried again by itself; None once Calendar shows it.
+        due_at: When the system tries again; None once Calendar shows it.
     """
 
     event_id: str
@@ -127,13 +127,14 @@ class Plan:
     """What the LMS decided about a class meeting; empty if it was not scheduled.
 
     Attributes:
-        scheduled: From when to when; None if nobody scheduled it.
+        scheduled: The planned time; None if nobody scheduled it.
         teachers: Addresses of all its teachers, lower case, the class's own teacher first.
         tracking_hint: What to do about a teacher who could not be tracked.
-        fingerprint: Of the request that scheduled it, to recognise the same one.
-        calendar: Its state in Calendar; None if it is in none.
+        fingerprint: A hash of the request that scheduled it, to recognise the same request.
+        calendar: Its state in Calendar; None if it is not in Calendar.
         named_at: When its teachers and students were last set.
-        named_before: Addresses in their compared form that it named before that already, each with when it first did.
+        named_before: Addresses (in their compared form) that it already contained before that, each with the time at
+            which it first did.
     """
 
     scheduled: Interval | None = None
@@ -166,15 +167,15 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How certain it is what happened.
+    """How certain it is what happened in a class meeting.
 
     Attributes:
-        listed_at: When the last successful list of the room's conference records began that could still show all
-            of the class's.
-        error: Why the last attempt to bring it up to date failed; None if it did not.
+        listed_at: When the last successful list of the room's conference records began, if it could still show all
+            records of the class.
+        error: Why the last attempt to update it failed; None if it did not fail.
         failures: How many attempts in a row did not bring certainty.
         tried_at: When the last attempt began.
-        due_at: When it is to be brought up to date again; None once that is not needed.
+        due_at: When it must be updated again; None once that is not needed.
     """
 
     listed_at: datetime | None = None
@@ -186,13 +187,13 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class ClassSession:
-    """One class meeting. Without a schedule it is one conference, and owns exactly that conference's time.
+    """One class meeting. Without a schedule it is one conference, and owns exactly the time of this conference.
 
     Attributes:
-        owned: The time in its room that is its own.
-        held: From when to when a teacher held the class, within the scheduled time; None if that one counts.
+        owned: The time in its room that belongs to it.
+        held: The time that a teacher held the class, within the scheduled time; None if the scheduled time counts.
         held_elsewhere: For a class that was not held: whether people were there at another time that it owns.
-        sync: How far the reading of its conferences is; None before the first.
+        sync: How much of its conferences has been read; None before the first attempt.
     """
 
     session_id: str
@@ -211,7 +212,7 @@ class ClassSession:
 
     @property
     def start(self) -> datetime:
-        """The scheduled start, else the actual start."""
+        """The scheduled start, otherwise the actual start."""
         start = self.plan.scheduled.start if self.plan.scheduled else self.actual_start
         if start is None:
             raise ValueError("A class meeting is scheduled or was held.")
@@ -219,13 +220,13 @@ class ClassSession:
 
     @property
     def local_date(self) -> date:
-        """The day of its start where it is held."""
+        """The day of its start in its own time zone."""
         return self.start.astimezone(ZoneInfo(self.time_zone)).date()
 
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """A participant session as far as it lies in the class meeting's own time."""
+    """The part of a participant session that lies in the class meeting's own time."""
 
     conference_record: str
     participant_session: str
@@ -246,7 +247,7 @@ class Merged:
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A student with a name like this guest's: only suggested, never assigned. `match` is `same` or `similar`."""
+    """A student with a name similar to this guest's: only suggested, never assigned. `match` is `same` or `similar`."""
 
     attendee_id: str
     match: str
@@ -264,12 +265,15 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Attendance:
-    """One person in one class meeting. `presences` are oldest first and overlap where devices did.
+    """One person in one class meeting.
+
+    `presences` are oldest first, and overlap if the person used several devices at once.
 
     Attributes:
-        user: The account with which the person was there, else the person's own.
+        user: The account with which the person was there, otherwise the person's own.
         account: The person's own account; not one that people assigned to a student.
-        not_users: Accounts that had the roster's address before it was given on: this is somebody else.
+        not_users: Accounts that had the roster's address before it was given to another account: these are other
+            people.
     """
 
     attendee_id: str
@@ -293,7 +297,7 @@ class Attendance:
 
     @property
     def mark(self) -> Mark | None:
-        """The mark that counts: the mark set by hand, else the mark by the rules."""
+        """The mark that counts: the mark set by hand, otherwise the mark by the rules."""
         return self.override.mark if self.override else self.verdict.status
 
     @property
@@ -309,7 +313,7 @@ class Attendance:
 
 @dataclass(frozen=True, slots=True)
 class AttendanceSheet:
-    """A class meeting with the attendance of everybody who was in it or expected, ordered by attendee id."""
+    """A class meeting with the attendance of everybody who was in it or was expected, ordered by attendee id."""
 
     session: ClassSession
     attendance: tuple[Attendance, ...] = ()
@@ -330,10 +334,10 @@ class TrackedOrganizer:
         user: `users/{id}`.
         email: Lower case.
         enrolled_at: Since when.
-        subscription: As it was last seen; None if there never was one.
-        renewed_at: When it was last seen to.
+        subscription: The subscription as last seen; None if there never was one.
+        renewed_at: When it was last made or renewed.
         error: Why it could not be made or renewed.
-        reconciled_until: Up to when all conferences are known to have been seen; None if nobody looked yet.
+        reconciled_until: All conferences up to this time are known; None if they were never listed.
     """
 
     user: str
@@ -354,7 +358,7 @@ class CallerRole(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls the API; `email` is None where nobody has to say who they are."""
+    """The caller of the API; `email` is None where callers need not identify themselves."""
 
     email: str | None
     role: CallerRole
@@ -362,7 +366,7 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """What somebody changed by hand. It holds references, no names; the store adds the marks that changed.
+    """What somebody changed by hand. It contains references and no names; the store adds the marks that changed.
 
     Attributes:
         entry_id: The same for every attempt at the same call.
@@ -379,15 +383,15 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """Class meetings that must be marked again, because of some people.
+    """Class meetings that must be marked again because of some people.
 
-    That is so after a decision about one class meeting, and once accounts turn out to have other addresses.
+    This happens after a decision about one class meeting, or when accounts turn out to have other addresses.
 
     Attributes:
-        remark_id: Its own id; of a decision, the decision's.
-        accounts: The people: by account, and by the students or addresses that they count as.
-        session_id: The class meeting that a decision was about, which is marked already; None without one.
-        since: Which class meetings: those that begin then or later; None for all.
+        remark_id: Its own id, or the id of the decision.
+        accounts: The people, by account and by the students or addresses for which they count.
+        session_id: The class meeting of the decision, which is already marked; None without a decision.
+        since: Only class meetings that begin at this time or later; None for all.
     """
 
     remark_id: str
@@ -398,9 +402,9 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A request that was answered before, by its idempotency key: what it asked, and what came of it.
+    """A request that was already answered, by its idempotency key, with its result.
 
-    Or an event in Calendar that was added for a request, by its id: for which class meetings it is kept; for none, it
+    Or an event that was added to Calendar for a request, by its id, with the class meetings that use it; without any it
     is deleted again.
     """
 

@@ -1,6 +1,6 @@
-"""Which class meeting owns which time of its room, and so which conference records belong to it.
+"""Which class meeting owns which time of its room, and therefore which conference records belong to it.
 
-Neighbours on one space share the time between them: the border is the middle of the gap.
+Neighbouring class meetings in a room share the time between them: the border is in the middle of the gap.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ MARGIN = timedelta(hours=2)
 """How much time before its start and after its end a class meeting owns at most."""
 
 KEPT = timedelta(days=200)
-"""How long a room remembers what was in it: longer than a class may be entered afterwards."""
+"""How long a room remembers what was in it: longer than the time in which a past class may be entered."""
 
 LOOKED_AT_AGAIN = timedelta(minutes=15), timedelta(days=1)
-"""How soon a room is looked into again at the earliest, and at the latest as long as Meet may know of a class in it."""
+"""After which time a room is checked again: at the earliest, and (as long as Meet may have data about a class in it) at
+the latest."""
 
 TRACKED_FOR = timedelta(days=7)
-"""For how long nobody looks into the room of a teacher who is tracked: the teacher's conferences are looked for."""
+"""How long the room of a tracked teacher is not checked, because the teacher's conferences are listed instead."""
 
 RETENTION = timedelta(days=30)
 """How long Meet keeps a conference record after its end:
@@ -31,7 +32,7 @@ https://developers.google.com/workspace/meet/api/reference/rest/v2/conferenceRec
 _ROUNDING = timedelta(seconds=1)
 
 _BESIDE = timedelta(days=2)
-"""How long before the first class that a room remembers it still knows its records: longer than any call."""
+"""How long before its first remembered class a room keeps conference records: longer than any call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +47,9 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A conference record in a room; while it is open its end is the moment until which it is known.
+    """A conference record in a room; while it goes on, its end is the last moment at which it was seen.
 
-    `read` is whether anything of it is stored, or Meet only listed it.
+    `read` says whether its data is stored; if not, Meet only listed it.
     """
 
     conference_record: str
@@ -61,7 +62,7 @@ class Span:
         return is_reported(self.conference_record)
 
     def is_same_call(self, other: Span) -> bool:
-        """Whether both must be the same call: a room holds one call at a time, and reports are exact to a second."""
+        """Whether both must be the same call: a room holds one call at a time, and reports are accurate to a second."""
         return _surely_overlap(self.time, other.time)
 
 
@@ -71,13 +72,14 @@ class Room:
 
     Attributes:
         space: `spaces/{space}`.
-        owner: Whose space it is, as far as is known: Meet lists its records only to this person.
+        owner: The owner of the space, as far as known: Meet lists its records only to this person.
         slots: The classes in it, in order of time.
         spans: The conference records in it, in order of time.
-        reconciled_until: Up to when all its conferences are known to have been seen; None if nobody looked yet, or
-            its teacher's conferences are looked for instead.
-        looked_at: When somebody last looked into it, whatever came of it.
-        tracked_at: When its teacher was last found to be tracked; None if the last look found otherwise.
+        reconciled_until: All its conferences up to this time are known; None if they were never listed, or if its
+            teacher's conferences are listed instead.
+        looked_at: When it was last checked, with any result.
+        tracked_at: When its teacher was last found to be tracked; None if the last check found that the teacher is not
+            tracked.
     """
 
     space: str
@@ -92,8 +94,8 @@ class Room:
     def reconcile_at(self) -> datetime | None:
         """When a scheduled job checks this room next if its teacher is not tracked; None for never.
 
-        First when a class in it begins, then the more rarely the longer the last one is over, until Meet has forgotten
-        that one too.
+        First when a class in it begins. After the last class it is checked less and less often, until Meet has deleted
+        that class's data too.
         """
         looked_at = self.looked_at
         coming = next(
@@ -180,7 +182,7 @@ class Room:
     def superseding(self, span: Span) -> str | None:
         """Meet's own record of a call that is also in reports: the first such conference record. Meet's data wins.
 
-        One that Meet only listed, and that could not be read yet, tells nothing that could win.
+        A record that Meet only listed, and that could not be read yet, has no data that could win.
         """
         if not span.reported:
             return None
@@ -202,7 +204,7 @@ class Room:
         )
 
     def first_start(self, records: Iterable[str]) -> datetime | None:
-        """When the first of some conference records began; None if that is not known of one of them."""
+        """When the first of some conference records began; None if the start of one of them is not known."""
         known = {span.conference_record: span.time.start for span in self.spans}
         starts = [known.get(record) for record in records]
         return None if None in starts else min((start for start in starts if start), default=None)
@@ -220,12 +222,15 @@ class Room:
 
 
 def is_forgotten(scheduled: Interval, *, now: datetime) -> bool:
-    """Whether a class is so long ago that its room need not know of it any more: what belonged to it then, does."""
+    """Whether a class is so long ago that its room no longer needs an entry for it.
+
+    Its conferences still belong to it.
+    """
     return scheduled.end <= now - KEPT
 
 
 def _surely_overlap(one: Interval, other: Interval) -> bool:
-    """Whether two times meet by more than what is lost to whole seconds."""
+    """Whether two times overlap by more than rounding to whole seconds can cause."""
     rounded = min(_ROUNDING, other.length / 2)
     core = Interval(other.start + rounded, other.end - rounded)
     return bool(core.clip(one) or one.clip(core))

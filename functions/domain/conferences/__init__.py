@@ -1,1 +1,1 @@
-"""Conferences as Google reports them: data from Meet, events, reports, and the state of reading."""
+"""Conferences as Google reports them: data from Meet, events, reports, and how much has been read."""

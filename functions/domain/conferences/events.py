@@ -1,7 +1,7 @@
-"""Workspace events: (attributes, payload) -> what happened. No network, no envelope.
+"""Workspace events: Converts the attributes and data of an event to what happened. No network, no envelope.
 
-An event is only a hint to look: it names a resource and tells nothing of its content.
-Shapes: https://developers.google.com/workspace/events/guides/events-meet and
+An event is only a hint to look: it names a resource and says nothing about its content. Shapes:
+https://developers.google.com/workspace/events/guides/events-meet and
 https://developers.google.com/workspace/events/guides/events-lifecycle
 """
 
@@ -17,20 +17,20 @@ from functions.domain.errors import UnreadableMessage
 
 _ID = r"[A-Za-z0-9._~-]{1,256}"
 STORABLE_ID = rf"(?!\.{{1,2}}$|__.*__$){_ID}"
-"""The id at a name's end, of which a document can have its own.
+"""The id at the end of a name, in a form that can be a document id.
 
-Firestore takes no others: https://firebase.google.com/docs/firestore/quotas#collections_documents_and_fields.
+Firestore accepts no other ids: https://firebase.google.com/docs/firestore/quotas#collections_documents_and_fields.
 """
 _CONFERENCE_RECORD = re.compile(rf"conferenceRecords/{STORABLE_ID}")
 _PARTICIPANT_SESSION = re.compile(rf"conferenceRecords/{_ID}/participants/{_ID}/participantSessions/{_ID}")
 _ARTIFACT = re.compile(rf"conferenceRecords/{_ID}/(?:recordings|transcripts|smartNotes)/{_ID}")
 _SUBSCRIPTION = re.compile(rf"subscriptions/{_ID}")
-# Google documents names with two slashes before the host, and was seen to send them without.
+# Google documents names with two slashes before the host, but also sends names without them.
 _USER_TARGET = re.compile(rf"(?://)?cloudidentity\.googleapis\.com/(?P<user>users/{STORABLE_ID})")
 _SOURCE = re.compile(rf"(?://)?workspaceevents\.googleapis\.com/(?P<subscription>subscriptions/{_ID})")
 
 _LONGEST = 256
-"""Characters of an id or a type that are kept: both are only logged."""
+"""How many characters of an id or a type are kept: both are only logged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +38,10 @@ class Origin:
     """What every event says about itself; only the type is always present.
 
     Attributes:
-        event_type: The attribute `ce-type`. A string, because Google adds types: unknown ones must pass.
+        event_type: The attribute `ce-type`. A string, because Google adds types, and unknown types must be accepted.
         event_id: The attribute `ce-id`, opaque.
-        organizer: Whose spaces the subscription watches; unknown when it watches a single space, or when the event
-            names a resource of the space as its subject.
+        organizer: The person whose spaces the subscription watches; unknown when it watches a single space, or when the
+            event names a resource of the space as its subject.
         occurred_at: When it happened.
         subscription: `subscriptions/{id}`, which reports the event.
     """
@@ -63,7 +63,7 @@ class ConferenceStarted:
 
 @dataclass(frozen=True, slots=True)
 class ConferenceEnded:
-    """A conference is over: its participants can be read."""
+    """A conference has ended: its participants can be read."""
 
     origin: Origin
     conference_record: str
@@ -103,7 +103,7 @@ class SubscriptionChanged:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Any other type. Google says: ignore event types that you do not know."""
+    """Any other type. Google says that unknown event types should be ignored."""
 
     origin: Origin
 
@@ -124,10 +124,10 @@ def parse(attributes: Mapping[str, str], payload: object) -> Event:
 
     Args:
         attributes: The message's attributes, `ce-type` among them.
-        payload: The message's data as decoded JSON, None if it is none. Looked at only for types that we know.
+        payload: The message's data as decoded JSON, None if it is not JSON. It is read only for types that we know.
 
     Raises:
-        UnreadableMessage: There is no event type, or an event of a known type names no such resource.
+        UnreadableMessage: The event type is missing, or an event of a known type does not name its resource.
     """
     event_type = attributes.get("ce-type")
     if not event_type:
@@ -160,7 +160,7 @@ def parse(attributes: Mapping[str, str], payload: object) -> Event:
 
 
 def conference_record_in(value: object) -> str:
-    """The value, if it is a conference record's name that can be looked up and stored.
+    """Return the value if it is the name of a conference record that can be looked up and stored.
 
     Raises:
         UnreadableMessage: It is none.
@@ -184,7 +184,7 @@ def _resource(payload: object, key: str, pattern: re.Pattern[str]) -> str:
 
 
 def _moment(text: str) -> datetime | None:
-    """A time with its offset, cut to whole microseconds; None for anything else: the event counts all the same."""
+    """A time with its offset, cut to whole microseconds; None for anything else. The event counts without it too."""
     try:
         moment = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
         return moment.astimezone(UTC) if moment.tzinfo else None

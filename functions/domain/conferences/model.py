@@ -1,4 +1,4 @@
-"""The nouns: what Meet says about a conference, who people are, and the state of reading.
+"""The types: what Meet says about a conference, who people are, and how much has been read.
 
 Names are Google's (https://developers.google.com/workspace/meet/api/guides/overview). Every time is an aware
 UTC `datetime` of whole microseconds. `conference_record` is always a resource name, `conferenceRecords/{id}`.
@@ -17,7 +17,8 @@ from functions.domain.errors import AttendanceError
 MAX_DISPLAY_NAME = 200
 
 TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Characters that turn the direction of all that follows: a name with one could rewrite the line around it."""
+"""Characters that change the writing direction of all following text: a name with one could make the line around it
+unreadable."""
 
 
 def clean_display_name(typed: str) -> str:
@@ -25,7 +26,7 @@ def clean_display_name(typed: str) -> str:
 
     One line of at most 200 characters, without control characters and overrides of the writing direction.
 
-    What participants type is hostile by assumption. Markup stays as it is: code that shows a name escapes it.
+    We assume that participants type harmful text. Markup stays as it is: code that shows a name escapes it.
     """
     harmless = typed if typed.isprintable() else "".join(filter(_is_harmless, typed))
     return " ".join(harmless.split())[:MAX_DISPLAY_NAME].rstrip()
@@ -33,7 +34,7 @@ def clean_display_name(typed: str) -> str:
 
 def _is_harmless(character: str) -> bool:
     if character.isspace():
-        return True  # whatever breaks or sets apart words becomes a space
+        return True  # everything that separates words becomes a space
     return unicodedata.category(character) not in {"Cc", "Cs"} and character not in TURNING
 
 
@@ -57,14 +58,14 @@ class AnonymousUser:
 
 @dataclass(frozen=True, slots=True)
 class PhoneUser:
-    """Somebody who dialled in; the display name is the number, partly redacted by Google."""
+    """Somebody who joined by phone; the display name is the number, partly hidden by Google."""
 
     display_name: str
 
 
 @dataclass(frozen=True, slots=True)
 class EmailUser:
-    """A person that reports name by address, in lower case; `user` is `users/{id}` if they tell that as well."""
+    """A person for whom reports have an address, in lower case; `user` is `users/{id}` if they have that too."""
 
     email: str
     user: str | None
@@ -83,7 +84,7 @@ User = SignedInUser | AnonymousUser | PhoneUser | EmailUser | DeviceUser
 
 
 class Kind(StrEnum):
-    """How somebody was in the room, if at all."""
+    """How somebody was in the room."""
 
     SIGNED_IN = "signed_in"
     ANONYMOUS = "anonymous"
@@ -125,7 +126,7 @@ class ConferenceRecord:
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """The room. The meeting code is recycled by Google: never a key."""
+    """The room. Google reuses the meeting code, so never use it as a key."""
 
     name: str
     meeting_code: str | None
@@ -134,7 +135,10 @@ class Space:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that Meet says of one conference. Participants are ordered by name: equal conferences, equal snapshots."""
+    """Everything that Meet says about one conference.
+
+    Participants are ordered by name, so equal conferences give equal snapshots.
+    """
 
     record: ConferenceRecord
     space: Space
@@ -143,7 +147,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A snapshot, when the reading of it began, and how many calls to Meet it took, repeated ones included."""
+    """A snapshot, when its reading began, and how many calls to Meet it took, including retries."""
 
     snapshot: Snapshot
     pulled_at: datetime
@@ -159,16 +163,16 @@ class Organizer:
 
     @property
     def known(self) -> bool:
-        """Whether a call to Google can be made as this person."""
+        """Whether calls to Google can be made as this person."""
         return bool(self.user or self.email)
 
 
 REPORTED = "conferenceRecords/reports-"
-"""How the names begin that we give to conferences that only reports show; the rest is the reports' own id."""
+"""The beginning of the names that we give to conferences that only reports show; the rest is the reports' own id."""
 
 
 def is_reported(conference_record: str) -> bool:
-    """Whether this conference is only in reports: Meet does not know its name, and is never asked for it."""
+    """Whether this conference is only in reports: Meet does not know its name, so we never ask Meet for it."""
     return conference_record.startswith(REPORTED)
 
 
@@ -176,7 +180,10 @@ def is_reported(conference_record: str) -> bool:
 
 
 class IdentitySource(StrEnum):
-    """The service that identified an account; reports have no aliases, and count only if no other service knows it."""
+    """The service that identified an account.
+
+    Reports have no aliases, and count only if no other service knows the account.
+    """
 
     DIRECTORY = "directory"
     PEOPLE = "people"
@@ -185,7 +192,7 @@ class IdentitySource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a Google account is, as the Directory or People say.
+    """The person of a Google account, as the Directory or People say.
 
     Attributes:
         user: `users/{id}`.
@@ -203,7 +210,7 @@ class Identity:
 
 
 class SubscriptionState(StrEnum):
-    """Whether events come."""
+    """Whether a subscription delivers events."""
 
     ACTIVE = "active"
     SUSPENDED = "suspended"
@@ -214,7 +221,7 @@ class SubscriptionState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A Workspace Events subscription; `name` is None while its making is still under way."""
+    """A Workspace Events subscription; `name` is None while it is still being made."""
 
     name: str | None
     state: SubscriptionState
@@ -222,7 +229,7 @@ class Subscription:
     suspension_reason: str | None = None
 
 
-# --- How far we are with reading it ---------------------------------------------------------------------------
+# --- How much of it has been read ---------------------------------------------------------------------------
 
 
 class SyncState(StrEnum):
@@ -262,11 +269,11 @@ class Sync:
     """The state of reading one conference.
 
     Attributes:
-        pulled_at: When the read began that gave the stored snapshot: the guard against older data.
+        pulled_at: When the read of the stored snapshot began; older data never replaces it.
         first_pulled_at: When the first successful read began.
         ended_event_at: The earliest time at which an event said that the conference had ended.
         attempts: How many reads were recorded, failed ones included.
-        meet_calls: How many calls the last successful read cost.
+        meet_calls: How many calls the last successful read took.
         error: Why a later read failed; None once a read succeeds again.
     """
 
@@ -282,13 +289,13 @@ class Sync:
 
 @dataclass(frozen=True, slots=True)
 class Interruption:
-    """Reads of a conference that did not finish, since the last read that did.
+    """Reads of a conference that did not finish since the last complete read.
 
     Attributes:
         began_at: When the last of them began.
-        failures: How many they are.
-        again_at: Before that time it is not read again by itself.
-        participants: Those who were read whole, each with the time at which that read began.
+        failures: How many there were.
+        again_at: The system does not read the conference again before this time.
+        participants: Participants who were read completely, each with the time at which that read began.
     """
 
     began_at: datetime
@@ -299,17 +306,17 @@ class Interruption:
 
 @dataclass(frozen=True, slots=True)
 class Conference:
-    """One conference as stored: what Meet said of it, once, and how far we are.
+    """One conference as stored: what Meet said about it, and how much has been read.
 
     Attributes:
         conference_record: `conferenceRecords/{id}`.
-        organizer: Whose account reads it.
+        organizer: The person whose account reads it.
         snapshot: What Meet said; None as long as no read succeeded.
         session_ids: The class meetings that it is part of.
-        sync: How far the reading is.
-        attached_to: The class meetings that people made it part of; stronger than any timetable.
-        superseded_by: Of a conference from reports: the conference record that counts in its place.
-        interruption: What came of reads that did not get to their end; no mark is ever made of it.
+        sync: How much has been read.
+        attached_to: The class meetings to which people attached it; they count more than any timetable.
+        superseded_by: For a conference from reports: the conference record that counts in its place.
+        interruption: The results of reads that did not finish; no mark is ever based on them.
     """
 
     conference_record: str
@@ -323,5 +330,5 @@ class Conference:
 
     @property
     def reported(self) -> bool:
-        """Whether it is known from Google's reports, and not from Meet."""
+        """Whether it is known from Google's reports and not from Meet."""
         return is_reported(self.conference_record)

@@ -1,8 +1,8 @@
-"""Conferences from Google's reports: one row for each endpoint, that is for each join of a device.
+"""Conferences from Google's reports, which have one row for each endpoint, that is for each join of a device.
 
-Reports are a second source, for what Meet does not tell: https://support.google.com/a/answer/7061566 warns that rows
-may come late and in rare cases never. What they tell is only ever added to, so a conference is the same whatever
-order its rows come in, and however often.
+Reports are a second source, for calls that Meet does not show: https://support.google.com/a/answer/7061566 warns that
+rows may come late and in rare cases never. Their data is only added, so a conference is the same even if its rows come
+in another order or several times.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One device from joining a call to leaving it: one row of a report.
+    """The time of one device in a call, from joining to leaving: one row of a report.
 
     Attributes:
         conference_id: The reports' own id of the call; Meet does not know it.
         meeting_code: As `abc-mnop-xyz`.
-        endpoint_id: Another one for each join.
-        user: Who it was; of a phone or of somebody unknown nothing but a display name.
-        device_id: Of Meet hardware: which.
+        endpoint_id: The id of the join; each join has another one.
+        user: The person; for a phone or an unknown person only a display name.
+        device_id: For Meet hardware: which device.
         left_at: When it left.
-        duration: For how long it had been there, in whole seconds.
-        organizer_email: Whose meeting it is, lower case.
+        duration: How long it had been there, in whole seconds.
+        organizer_email: The organizer's address, lower case.
     """
 
     conference_id: str
@@ -91,8 +91,8 @@ class ReportedConference:
 def conferences_of(endpoints: Iterable[Endpoint]) -> tuple[ReportedConference, ...]:
     """The calls in some rows, the earliest first; a repeated row counts once.
 
-    A person named by address is one participant, and so is Meet hardware. Each join by phone, and of somebody
-    unknown, is one by itself: nothing tells that two of them are one person.
+    A person named by address is one participant, and so is Meet hardware. Each join by phone or by an unknown person is
+    a separate participant, because nothing shows that two of them are the same person.
     """
     by_record: dict[str, list[Endpoint]] = {}
     for endpoint in endpoints:
@@ -107,10 +107,10 @@ def after_report(
     """The conference after reading reports: what was known, plus what reports add.
 
     Args:
-        stored: What is stored now, if anything.
+        stored: The stored conference, if there is one.
         reported: What the reports say.
-        space: The room that the meeting code is of.
-        pulled_at: When the reading of them began.
+        space: The room of the meeting code.
+        pulled_at: When the reading of the reports began.
     """
     before = stored.snapshot if stored else None
     participants = _merged([*(before.participants if before else ()), *reported.participants])
@@ -126,7 +126,7 @@ def after_report(
         ),
         session_ids=stored.session_ids if stored else (),
         sync=Sync(
-            # All that reports have was read; the conference's name says that more may come.
+            # Everything in the reports was read; the conference's name shows that more may come.
             state=SyncState.COMPLETE,
             source=SyncSource.REPORTS,
             pulled_at=max(pulled_at, sync.pulled_at or pulled_at) if sync else pulled_at,
@@ -141,7 +141,7 @@ def after_report(
 
 
 def addresses(conferences: Iterable[ReportedConference]) -> Mapping[str, str]:
-    """The address of each account, `users/{id}`, in reports; accounts with two addresses are left out."""
+    """The address in reports of each account, `users/{id}`; accounts with two addresses are left out."""
     found: dict[str, set[str]] = {}
     for conference in conferences:
         for participant in conference.participants:
@@ -152,7 +152,7 @@ def addresses(conferences: Iterable[ReportedConference]) -> Mapping[str, str]:
 
 
 def _conference(record: str, rows: Sequence[Endpoint]) -> ReportedConference:
-    code = min(row.meeting_code for row in rows)  # one call has one code; a row with another one is of no use
+    code = min(row.meeting_code for row in rows)  # one call has one code; a row with another code cannot be used
     own = [row for row in rows if row.meeting_code == code]
     organizers = sorted({row.organizer_email for row in own if row.organizer_email})
     return ReportedConference(
@@ -161,7 +161,7 @@ def _conference(record: str, rows: Sequence[Endpoint]) -> ReportedConference:
 
 
 def _participant(record: str, row: Endpoint) -> Participant:
-    """One row by itself. Resource names contain no name and no address, in any form."""
+    """A participant made from a single row. Resource names contain no name and no address, in any form."""
     endpoint = _digest(row.endpoint_id)
     match row.user:
         case EmailUser(email=email):
@@ -188,7 +188,7 @@ def _one(name: str, parts: Sequence[Participant]) -> Participant:
     sessions: dict[str, ParticipantSession] = {}
     for session in (session for part in parts for session in part.sessions):
         known = sessions.get(session.name)
-        # A row never changes. If it did, nobody's time would become shorter.
+        # A row never changes. Even if it did, nobody's time would become shorter.
         if known is None or _length(known) < _length(session):
             sessions[session.name] = session
     ordered = tuple(sorted(sessions.values(), key=lambda session: (session.start_time, session.name)))
@@ -197,7 +197,7 @@ def _one(name: str, parts: Sequence[Participant]) -> Participant:
 
 
 def _user(parts: Sequence[Participant]) -> User:
-    """Who a participant is: by any one of the names, and with the account that all rows agree on."""
+    """The person of a participant: with any of the names, and with the account if all rows agree on it."""
     user = max((part.user for part in parts), key=lambda user: (user.display_name, type(user).__name__))
     if not isinstance(user, EmailUser):
         return user

@@ -1,19 +1,21 @@
-"""What need not be read again of a conference, and when an unfinished read is tried again.
+"""Which data of a conference need not be read again, and when an unfinished read is tried again.
 
-Meet gives the sessions of one participant a call, so a second read of a whole class costs as much as the first one.
-Between two reads Meet's truth only grows: sessions begin, and their ends become known. What a participant shows in the
-list, the first start and the last end, says whether that has happened, if three things hold of what was read before:
+A call to Meet returns the sessions of one participant, so a second read of a whole class would cost as much as the
+first. Between two reads Meet's data only grows: sessions begin, and their ends become known. The list shows each
+participant's first start and last end. These show whether something was added, if three things are true about what was
+read before:
 
-- It agrees with what the list shows: the first start and the last end are those of the sessions. If not, the list of
-  sessions was behind.
+- It agrees with the list: the first start and the last end are those of the sessions. If not, the list of sessions was
+  not up to date.
 - Every session had its end. A participant who is still there shows no last end, and is always asked for.
-- Nothing can be missing in it. A session that began after that read also ends after it, and so moves the last end.
-  One that began before, on a second device and within the first one's time, moves neither: it must have been in the
-  list. It was if Meet lists what began; as a new session may take a moment to be listed, the read must have begun
-  after the conference had ended, or `LAG` after the last end that it shows.
+- Nothing can be missing from it. A session that began after that read also ends after it, so the last end changes. A
+  session that began before it, on a second device and within the time of the first, changes neither: so it must have
+  been in the list. Meet may list a new session a moment late, so the read must have begun after the end of the
+  conference, or `LAG` after the last end that it shows.
 
-Everybody else is asked for again, and a full read asks for all. Google does not say that the times in the two lists
-are the same to the microsecond; if they are not, everybody is asked for again, which costs calls and nothing else.
+The sessions of all other participants are read again, and a full read reads all. Google does not say that the times in
+the two lists are the same to the microsecond; if they are not, everybody's sessions are read again, which only costs
+calls.
 https://developers.google.com/workspace/meet/api/reference/rest/v2/conferenceRecords.participants
 """
 
@@ -35,20 +37,20 @@ from functions.domain.conferences.model import (
 )
 
 LAG = timedelta(minutes=5)
-"""For how long Meet may not list a session that has begun, and how far its clock may be from ours."""
+"""How late Meet may list a session that has begun, and how far its clock may differ from ours."""
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=6)
-"""How long a read that did not get to its end waits for the next one: twice as long each time."""
+"""How long to wait after a read that did not finish: twice as long each time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What earlier reads of a conference know of its participants.
+    """What earlier reads of a conference showed about its participants.
 
     Attributes:
-        participants: By name, each with the time at which the read began that asked for their sessions.
+        participants: Participants by name, each with the time at which the read of their sessions began.
         ended_at: When the conference ended, as far as was known then.
-        interrupted: Whether the last read did not get to its end, so that the next one begins carefully.
+        interrupted: Whether the last read did not finish, so that the next one begins carefully.
     """
 
     participants: Mapping[str, tuple[Participant, datetime]] = field(default_factory=dict)
@@ -56,11 +58,11 @@ class Known:
     interrupted: bool = False
 
     def sessions_of(self, listed: Participant, *, ended_at: datetime | None) -> tuple[ParticipantSession, ...] | None:
-        """The sessions of a participant, if asking for them could give nothing else; else None.
+        """The known sessions of a participant, if reading them again cannot change them; otherwise None.
 
         Args:
-            listed: As the list of participants shows them now, without sessions.
-            ended_at: When the conference ended, None if it goes on or that is not known.
+            listed: The participant as the list shows it now, without sessions.
+            ended_at: When the conference ended; None if it goes on or the end is not known.
         """
         if listed.name not in self.participants:
             return None
@@ -80,7 +82,7 @@ NOTHING_KNOWN = Known()
 
 
 def known_of(stored: Conference | None) -> Known:
-    """What is known of a conference that is to be read again."""
+    """What is known about a conference that will be read again."""
     if stored is None:
         return NOTHING_KNOWN
     known: dict[str, tuple[Participant, datetime]] = {}
@@ -109,16 +111,16 @@ def after_interruption(
 ) -> Conference | None:
     """The conference after an unfinished read; None if there is nothing to remember.
 
-    Neither what was read before nor how far the reading is changes by it.
+    What was read before, and how much has been read, do not change.
 
     Args:
         stored: What is stored now, if anything.
-        participants: Those whose sessions were asked for, to the last page.
+        participants: The participants whose sessions were read to the last page.
         began_at: When that read began.
         conference_record: `conferenceRecords/{id}`.
-        organizer: Whose account read it.
+        organizer: The person whose account read it.
         ended_event_at: When an event said that the conference ended, if one did.
-        source: What made us read.
+        source: What started the read.
     """
     before = stored.interruption if stored else None
     if stored and (

@@ -1,8 +1,8 @@
-"""What to do about a teacher's subscription: a decision without any call.
+"""What to do about a teacher's subscription. This only decides, and makes no calls.
 
-A subscription lives seven days at most and is then deleted for good. Google reminds of its end 12 hours and one hour
+A subscription lives seven days at most and is then deleted permanently. Google reminds of its end 12 hours and one hour
 before; a suspended one brings no events, and may not even report its suspension. So reminders are only hints to look,
-and every subscription is looked at on schedule too.
+and every subscription is also checked on schedule.
 https://developers.google.com/workspace/events/guides/events-lifecycle
 """
 
@@ -17,7 +17,8 @@ LIFE = timedelta(days=7)
 """The longest life of a subscription without resource data: https://developers.google.com/workspace/events#lifetime."""
 
 RENEW_BEFORE = LIFE / 2
-"""How long before its end a subscription is renewed: a fault of some days, found on a Monday, costs no event."""
+"""How long before its end a subscription is renewed: so that no event is lost if a fault lasts some days and is found
+on a Monday."""
 
 
 class Action(StrEnum):
@@ -33,7 +34,7 @@ class Action(StrEnum):
 def next_action(subscription: Subscription | None, *, now: datetime) -> Action:
     """What to do about a subscription in its current state; None means that it is missing.
 
-    One that was reactivated keeps its end, so it may have to be renewed next: ask again after each step.
+    A reactivated subscription keeps its end, so it may have to be renewed next: ask again after each step.
     """
     if subscription is None or subscription.name is None:
         return Action.MAKE
@@ -49,5 +50,5 @@ def next_action(subscription: Subscription | None, *, now: datetime) -> Action:
 
 
 def has_missed_events(action: Action) -> bool:
-    """Whether events may have been missed before this was done: Google repeats none."""
+    """Whether events may have been missed before this step; Google does not repeat them."""
     return action in {Action.MAKE, Action.REPLACE, Action.REACTIVATE}

@@ -1,10 +1,10 @@
-"""The state of reading a conference: what to read again, what a read changes, when it is final.
+"""How much of a conference has been read: what to read again, what a read changes, and when the data is final.
 
-Meet may answer before it has settled: a participant session without its end, a conference without its end, nobody
-in it. Such a read is provisional and is repeated until it settles or the settling time has passed since the end. A
-call without an end, of which no event said that it ended and in which somebody still is, goes on: it is not final
-before Meet must have ended it.
-All of it is decided from times of facts, never from the order in which messages arrive.
+Meet may answer before its data is complete: with a participant session without its end, a conference without its end,
+or nobody in it. Such a read is provisional. It is repeated until the data is complete, or until the settling time has
+passed since the end. If a call has no end, no event reported its end, and somebody is still in it, then it goes on: its
+data is not final before Meet must have ended the call. All decisions use the times of facts, never the order in which
+messages arrive.
 """
 
 from __future__ import annotations
@@ -31,22 +31,24 @@ LONGEST_CALL = timedelta(hours=24)
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(hours=1), timedelta(days=1)
 
 CLOCK_SKEW = timedelta(minutes=5)
-"""How far the clock of an event's sender may be ahead of ours."""
+"""By how much the clock of an event's sender may be ahead of ours."""
 
 FRESH = timedelta(minutes=10)
-"""For how long after an event Meet may not know the conference record that it names. Google says nothing about it."""
+"""How long after an event Meet may not yet know the conference record that the event names.
+
+Google does not document it.
+"""
 
 
 def may_appear(occurred_at: datetime | None, *, now: datetime) -> bool:
-    """Whether Meet may still show a conference record that it does not know, as the event about it is fresh."""
+    """Whether Meet may later show a conference record that it does not know yet, because the event about it is new."""
     return occurred_at is not None and now - FRESH < occurred_at <= now + CLOCK_SKEW
 
 
 def is_missing(stored: Conference | None, *, ended_event_at: datetime | None, now: datetime) -> bool:
-    """Whether a record that Meet does not show is treated as one that Meet does not have.
+    """Whether a record that Meet does not show is treated as one that does not exist.
 
-    Meet does not say which it is. Soon after the event the record may not be there yet, and after its 30 days it is
-    deleted.
+    Meet does not say which it is. Soon after the event the record may not exist yet, and after 30 days it is deleted.
     """
     expires_at = stored.snapshot.record.expire_time if stored and stored.snapshot else None
     return may_appear(ended_event_at, now=now) or (expires_at is not None and now >= expires_at)
@@ -55,8 +57,8 @@ def is_missing(stored: Conference | None, *, ended_event_at: datetime | None, no
 def needs_reading(stored: Conference | None, *, asked_at: datetime, ended_event_at: datetime | None) -> bool:
     """Whether this event is a reason to ask Meet.
 
-    It is not when the last read began after the message came in (the same message twice at once), nor when the
-    conference was read for good after it ended (the same event again).
+    It is not a reason if the last read began after the message arrived (the same message twice at once), or if the
+    conference was completely read after it ended (the same event again).
     """
     if stored is None:
         return True
@@ -81,14 +83,16 @@ def after_reading(
     source: SyncSource,
     settle: timedelta,
 ) -> Conference:
-    """The conference once a read has succeeded; an older read than the stored one changes nothing but the facts.
+    """The conference after a successful read.
+
+    A read that is older than the stored one changes only facts such as the end.
 
     Args:
         stored: What is stored now, if anything.
         reading: What Meet said.
-        organizer: Whose account read it.
+        organizer: The person whose account read it.
         ended_event_at: When an event said that the conference ended, if one did.
-        source: What made us read.
+        source: What started the read.
         settle: How long after its end a conference may still change.
     """
     before = stored.sync if stored else None
@@ -150,8 +154,8 @@ def after_failure(
 ) -> Conference:
     """The conference after a read that failed for a reason that only a person can fix.
 
-    What was read before stays, a complete read stays complete, and a success that began later wins. When the
-    conference ended is a fact, whatever became of the read: what was read before may be complete by it.
+    What was read before is kept, a complete read stays complete, and a successful read that began later wins. The end
+    of the conference is a fact that does not depend on the read: it may make earlier data complete.
     """
     if stored:
         stored = _with_end(stored, ended_event_at, organizer=organizer, source=source, settle=settle)
@@ -182,7 +186,7 @@ def after_failure(
 def _with_end(
     stored: Conference, ended_event_at: datetime | None, *, organizer: Organizer, source: SyncSource, settle: timedelta
 ) -> Conference:
-    """A stored conference, once an event said when it ended."""
+    """A stored conference after an event said when it ended."""
     sync = stored.sync
     if ended_event_at is None:
         return stored
@@ -195,17 +199,17 @@ def _with_end(
 
 
 def wait_after_refusal(attempts: int) -> timedelta:
-    """How long what the store refused as too large is left alone: an hour, twice as long each time, a day at most.
+    """How long to wait after the store refused data as too large: an hour, twice as long each time, a day at most.
 
-    Reading it again costs a call for each participant, and only a new version of this system, or a class that was
-    split, makes a difference.
+    Reading it again costs a call for each participant, and helps only with a new version of this system or after a
+    class was split.
     """
     doubled: int = 1 << min(max(attempts, 1) - 1, 10)
     return min(_FIRST_WAIT * doubled, _LONGEST_WAIT)
 
 
 def waits_after_refusal(conference: Conference | None, *, now: datetime) -> bool:
-    """Whether a conference is left alone because the store refused what was read of it, and its time has not come."""
+    """Whether a conference must wait because the store refused its data and the waiting time is not over."""
     error = conference.sync.error if conference else None
     return (
         conference is not None
@@ -216,7 +220,10 @@ def waits_after_refusal(conference: Conference | None, *, now: datetime) -> bool
 
 
 def is_unfinished(conference: Conference) -> bool:
-    """Whether another read may say more: also of one that was taken for complete while Meet knew no end of it."""
+    """Whether another read may show more.
+
+    Also for a conference that counted as complete although Meet did not know its end.
+    """
     return (
         conference.sync.state is not SyncState.COMPLETE
         or conference.snapshot is None
@@ -227,11 +234,11 @@ def is_unfinished(conference: Conference) -> bool:
 def read_again_at(conference: Conference, *, listed_end: datetime | None, settle: timedelta) -> datetime | None:
     """When a scheduled job reads an unfinished conference again; None for at once.
 
-    At once if it has ended since the last try; when Meet's data must have settled if only that is missing; else at
-    growing distances, whatever tried it.
+    At once if it has ended since the last try; after the settling time if only that is missing; otherwise with growing
+    pauses after any attempt.
 
     Args:
-        conference: As it is stored, unfinished.
+        conference: The stored, unfinished conference.
         listed_end: When it ended, if Meet's list says so.
         settle: How long after its end a conference may still change.
     """
@@ -246,10 +253,10 @@ def read_again_at(conference: Conference, *, listed_end: datetime | None, settle
 
 
 def end_of(snapshot: Snapshot, sync: Sync) -> datetime:
-    """When the conference ended, as far as is known: what open participant sessions are counted until.
+    """When the conference ended, as far as known: open participant sessions count until then.
 
-    Without an end from Meet: the last moment that any participant shows once the read is final; before that the
-    time of the event that said it ended, and while it goes on the moment of the read.
+    If Meet does not report an end: once the read is final, the last moment at which any participant was seen; before
+    that the time of the event that reported the end; while the conference goes on, the moment of the read.
     """
     record = snapshot.record
     if record.end_time:
@@ -260,7 +267,7 @@ def end_of(snapshot: Snapshot, sync: Sync) -> datetime:
 
 
 def is_settling(conference: Conference) -> bool:
-    """Whether a conference has ended and is soon read for good; one that goes on is read when it has ended."""
+    """Whether a conference has ended, so that its data is soon final; one that goes on is read when it has ended."""
     snapshot, sync = conference.snapshot, conference.sync
     return sync.state is SyncState.PROVISIONAL and snapshot is not None and is_over(snapshot, sync)
 
@@ -276,12 +283,12 @@ def _state(snapshot: Snapshot, *, pulled_at: datetime, ended_at: datetime, settl
 
 
 def began_after_end(snapshot: Snapshot, pulled_at: datetime) -> bool:
-    """Whether a read began once the conference was over: people who joined during an earlier one may be missing."""
+    """Whether a read began after the conference had ended: in an earlier read, people who joined later are missing."""
     return snapshot.record.end_time is not None and snapshot.record.end_time <= pulled_at
 
 
 def _ended_at_the_latest(snapshot: Snapshot, first_pulled_at: datetime) -> datetime:
-    """When a call has ended of which neither Meet nor an event says so."""
+    """When a call counts as ended if neither Meet nor an event says so."""
     sessions = [session for participant in snapshot.participants for session in participant.sessions]
     if any(session.end_time is None for session in sessions):
         return max(first_pulled_at, snapshot.record.start_time + LONGEST_CALL)
@@ -309,7 +316,7 @@ def _moments(snapshot: Snapshot) -> list[datetime]:
 
 
 def _with_known_code(snapshot: Snapshot, stored: Conference | None) -> Snapshot:
-    """The snapshot with the meeting code that an earlier read of the same room found, if this one found none."""
+    """The snapshot; if this read found no meeting code, with the code that an earlier read of the same room found."""
     before = stored.snapshot.space if stored and stored.snapshot else None
     if before is None or snapshot.space.meeting_code or before.name != snapshot.space.name:
         return snapshot
@@ -317,7 +324,7 @@ def _with_known_code(snapshot: Snapshot, stored: Conference | None) -> Snapshot:
 
 
 def _last_tried(sync: Sync | None) -> datetime | None:
-    """When Meet was last asked, whatever came of it."""
+    """When Meet was last asked, with any result."""
     return _latest(sync.pulled_at, sync.error.at if sync.error else None) if sync else None
 
 
@@ -330,6 +337,6 @@ def _earliest(*moments: datetime | None) -> datetime | None:
 
 
 def _known(organizer: Organizer, stored: Conference | None) -> Organizer:
-    """The organizer at hand, completed by what was stored."""
+    """The given organizer, with missing values from the stored one."""
     before = stored.organizer if stored else Organizer()
     return Organizer(user=organizer.user or before.user, email=organizer.email or before.email)

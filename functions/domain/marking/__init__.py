@@ -1,1 +1,1 @@
-"""From people to marks: which account a participant is, for how long, and which mark that gives."""
+"""From people to marks: which person a participant is, how long the person was there, and which mark follows."""

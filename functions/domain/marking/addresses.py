@@ -1,8 +1,8 @@
 """Which account an address belongs to, over time.
 
-People are renamed, get aliases, and leave addresses that others get. So what is known of an account has an age: each
-address has the time span in which it was known, and a class meeting counts the addresses of its own time.
-Why it is so: docs/adr/0022-an-address-belongs-to-an-account-for-a-time.md.
+People are renamed, get aliases, and give up addresses that others get later. So what is known about an account depends
+on time: each address has a time span, and a class meeting uses the addresses of its own time. The reasons:
+docs/adr/0022-an-address-belongs-to-an-account-for-a-time.md.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 _GMAIL = frozenset({"gmail.com", "googlemail.com"})
 EARLIEST = datetime.min.replace(tzinfo=UTC)
-"""Before everything that is known."""
+"""A time before everything that is known."""
 
 
 def mailbox(email: str) -> str:
-    """The form in which addresses are compared: two spellings of one mailbox are equal in it.
+    """The form in which addresses are compared: two spellings of one mailbox have the same form.
 
-    Gmail ignores dots, and its two domains are one: https://support.google.com/mail/answer/7436150. No other service
-    is known to do so, so nothing else is ignored.
+    Gmail ignores dots, and its two domains are one: https://support.google.com/mail/answer/7436150. We know of no other
+    service that does this, so nothing else is ignored.
     """
     local, at, domain = email.strip().lower().rpartition("@")
     return f"{local.replace('.', '')}@gmail.com" if domain in _GMAIL else f"{local}{at}{domain}"
@@ -37,13 +37,13 @@ def mailboxes(emails: Iterable[str]) -> frozenset[str]:
 
 
 def searchable(emails: Iterable[str]) -> list[str]:
-    """Addresses as they are stored: as given, and after them the compared form of those that it differs for."""
+    """Addresses as they are stored: as given, followed by the compared forms that differ from them."""
     given = list(dict.fromkeys(emails))
     return list(dict.fromkeys([*given, *map(mailbox, given)]))
 
 
 def as_given(stored: Iterable[str]) -> tuple[str, ...]:
-    """The addresses that `searchable` was given."""
+    """The original addresses, without the forms that `searchable` added."""
     found: dict[str, str] = {}
     for email in stored:
         found.setdefault(mailbox(email), email)
@@ -56,11 +56,12 @@ class KnownAddress:
 
     Attributes:
         email: The address as it was given, lower case.
-        since: When the answer was asked for that first had it.
-        until: None while the account has it, else when the last answer was asked for that had it. Once another account
-            has it: until when it is taken to have been this one's.
-        lost_at: None while the account has it, else when the first answer was asked for that did not have it.
-        counts_from: None if no other account was known by it before; else until when another one had it.
+        since: When we asked for the first answer that contained it.
+        until: None while the account has it; otherwise when we asked for the last answer that contained it. If another
+            account has it now: the time until which it counts as this account's.
+        lost_at: None while the account has it; otherwise when we asked for the first answer without it.
+        counts_from: None if no other account was known by it before; otherwise the time until which another account had
+            it.
     """
 
     email: str
@@ -71,26 +72,27 @@ class KnownAddress:
 
     @property
     def current(self) -> bool:
-        """Whether the account has it now, as far as is known."""
+        """Whether the account has it now, as far as known."""
         return self.until is None
 
     def counts_at(self, moment: datetime | None) -> bool:
-        """Whether it is the account's in a class meeting whose people were last there at a moment.
+        """Whether it belongs to the account in a class meeting whose people were last there at a moment.
 
-        The first answer from then on decides. An address that was first seen later counts too, as nobody asked
-        before; but not for the time in which it was another account's.
+        The first answer after this moment decides. An address that was first seen later counts too, because nobody
+        asked before, but not for the time in which it belonged to another account.
 
         Args:
-            moment: That time; None while the class goes on: then the newest answer decides.
+            moment: The moment; None while the class goes on: then the newest answer decides.
         """
         if moment is None:
             return self.current
         return self.reaches(moment) and (self.counts_from is None or self.counts_from < moment)
 
     def reaches(self, moment: datetime) -> bool:
-        """Whether the account had it at a moment or later, for all that is known.
+        """Whether the account had it at a moment or later, as far as known.
 
-        When between two answers it was lost, nobody knows: the answer that is nearer to the moment decides.
+        If it was lost between two answers, the exact time is not known: the answer that is nearer to the moment
+        decides.
         """
         return self.until is None or moment <= _middle(self.until, self.lost_at or self.until)
 
@@ -101,10 +103,9 @@ def current_of(person: Person) -> tuple[str, ...]:
 
 
 def addresses_at(person: Person, moment: datetime | None) -> tuple[str, ...]:
-    """The addresses of an account for a class meeting whose people were last there at a moment.
+    """The addresses of an account for a class meeting whose people were last there at the given moment.
 
-    Those that it has now come first, the primary one before its aliases; then those that it has lost since, the last
-    lost first.
+    Present addresses come first, the primary one before its aliases; then lost addresses, the one lost last first.
     """
     counting = [known for known in person.addresses if known.counts_at(moment)]
     lost = sorted((k for k in counting if k.until), key=lambda k: (k.until or EARLIEST, k.email), reverse=True)
@@ -114,11 +115,11 @@ def addresses_at(person: Person, moment: datetime | None) -> tuple[str, ...]:
 
 
 def answered_since(person: Person | None, moment: datetime | None) -> bool:
-    """Whether it is known who an account was at a moment: whether an answer was asked for then or later.
+    """Whether it is known which person an account was at a moment: whether we asked for an answer then or later.
 
     Args:
-        person: What is known of the account.
-        moment: None if any answer will do.
+        person: What is known about the account.
+        moment: The moment; None if any answer is enough.
     """
     if person is None or not (person.identity or person.unknown):
         return False
@@ -126,7 +127,7 @@ def answered_since(person: Person | None, moment: datetime | None) -> bool:
         return True
     if person.resolved_at is None or person.resolved_at < moment:
         return False
-    # An answer that was right then may be wrong by now: as long as it says who the account was, it will do.
+    # An answer that was right then may be wrong now: it is enough if it says who the account was.
     return not person.outdated or any(known.until and known.counts_at(moment) for known in person.addresses)
 
 
@@ -138,26 +139,26 @@ def owners(
     named_at: datetime | None = None,
     named_before: Mapping[str, datetime] | None = None,
 ) -> dict[str, str]:
-    """The account of each address that a class names; nothing for an address without a known account.
+    """The account of each address in a class; without entries for addresses that have no known account.
 
-    An address is one account's at a time: the one that was known by it at that moment, else the first that was known
-    by it later. But a class that names the old owner by a newer address was entered after the change: to it, the
-    address is its new owner's, also if nobody knows yet who that is.
+    At any time an address belongs to one account: the one that was known by it at that moment, otherwise the first one
+    that was known by it later. But if a class names the old owner by a newer address, it was entered after the change:
+    then the address means its new owner, even if nobody knows yet who this is.
 
     Args:
-        wanted: The addresses that the class names, of students and teachers.
-        people: What is known of accounts.
+        wanted: The addresses of students and teachers in the class.
+        people: What is known about accounts.
         moment: When the class's people were last there; None while it goes on.
-        named_at: When the class got its students and teachers, if that is known.
-        named_before: By address in its compared form, when the class first named it, for those that it named before
-            that time already.
+        named_at: When the students and teachers of the class were set, if known.
+        named_before: For addresses (in their compared form) that the class already named before that time: when it
+            first named them.
 
     Returns:
-        By address in its compared form, `users/{id}`.
+        `users/{id}` by address in its compared form.
     """
     named = mailboxes(wanted)
     set_at = {box: (named_before or {}).get(box, named_at) for box in named}
-    # Only what the class was told after its people had left can mean what was known later.
+    # Only addresses that were entered after the people had left can have their later meaning.
     afterwards = {box: at for box, at in set_at.items() if at and moment and at > moment}
     claims: dict[str, list[tuple[KnownAddress, str]]] = {}
     named_by: dict[str, frozenset[str]] = {}
@@ -172,7 +173,8 @@ def owners(
             claims.setdefault(box, []).append((known, user))
     found = {}
     for box, claiming in claims.items():
-        # A class that is told a newer address of the old owner means by this one who has it by then.
+        # If a newer address of the old owner is entered in the class, this address means the account that has it at
+        # that time.
         otherwise_named = {
             user: max((at for b in (*others, box) if (at := afterwards.get(b))), default=None)
             for _, user in claiming
@@ -191,8 +193,8 @@ def _owner(
 ) -> str | None:
     """The account of an address.
 
-    The class names the accounts in `named` by another address that they have now: when it was told the later of the
-    two, if that was after its people had left.
+    The accounts in `named` are in the class with another address that they have now. For these, the later of the two
+    naming times counts, if it was after the people had left.
     """
     in_time = [claim for claim in sorted(claims, key=_order) if moment is None or claim[0].reaches(moment)]
     for number, (known, user) in enumerate(in_time):
@@ -200,7 +202,7 @@ def _owner(
             successor = next((other for _, other in in_time[number + 1 :] if other != user), None)
             if known.current or user not in named:
                 return user
-            # Its owner by now may never have been looked up.
+            # Its present owner may never have been looked up.
             afterwards = named[user]
             was_given_on = afterwards is not None and known.until is not None and known.until < afterwards
             return successor or (None if was_given_on else user)
@@ -208,7 +210,7 @@ def _owner(
 
 
 def _order(claim: tuple[KnownAddress, str]) -> tuple[object, ...]:
-    """Claims on one address in order of time; of two at the same time the newer answer comes first."""
+    """Claims on one address in order of time; if two have the same time, the newer answer comes first."""
     known, user = claim
     return (known.counts_from or EARLIEST, -known.since.timestamp(), user)
 
@@ -216,15 +218,18 @@ def _order(claim: tuple[KnownAddress, str]) -> tuple[object, ...]:
 def after_answers(
     people: Mapping[str, Person], answers: Mapping[str, Identity | None], *, asked_at: datetime
 ) -> dict[str, Person]:
-    """What is known of accounts after Google answered for some of them; an answer older than what is known is ignored.
+    """What is known about accounts after Google answered for some of them.
+
+    Answers that are older than what is known are ignored.
 
     Args:
-        people: What is known of them, and of every other account that has or had one of the addresses in the answers.
-        answers: Who each account is; None for one that nobody knows: then it keeps what it was known by.
-        asked_at: When that was asked.
+        people: What is known about them, and about every other account that has or had one of the addresses in the
+            answers.
+        answers: The person of each account; None for an account that nobody knows: what was known about it stays.
+        asked_at: When we asked for the answers.
 
     Returns:
-        The accounts that were answered for, and those that lost an address to one of them.
+        The accounts in the answers, and those that lost an address to one of them.
     """
     fresh = {
         user: identity
@@ -233,7 +238,7 @@ def after_answers(
     }
     given = _given(fresh)
     for user, person in people.items():
-        # The account that has an address by a newer answer keeps it.
+        # The account that has an address according to a newer answer keeps it.
         if user not in fresh and person.resolved_at and person.resolved_at > asked_at:
             given = {box: owner for box, owner in given.items() if box not in mailboxes(current_of(person))}
     after = {}
@@ -246,14 +251,14 @@ def after_answers(
             and (box := mailbox(known.email))
             and (given.get(box) not in (None, user) or (identity and given.get(box) != user))
         }
-        # Without an answer of its own, who lost an address to another account is not known any more.
+        # If an account lost an address to another account, its person is not known until it gets a new answer.
         outdated = person.outdated or (bool(gone) and user not in fresh)
         after[user] = replace(_without(person, gone, lost_at=asked_at), outdated=outdated)
     for user in sorted(fresh):
         identity = fresh[user]
         person = after[user]
         if identity is None:
-            # An account that is gone was still that person when the class was held.
+            # A deleted account still was this person when the class was held.
             after[user] = replace(person, unknown=person.identity is None, resolved_at=asked_at, outdated=False)
             continue
         own = {box: email for email in _emails(identity) if given.get(box := mailbox(email)) == user}
@@ -274,7 +279,10 @@ def after_answers(
 
 
 def _given(answers: Mapping[str, Identity | None]) -> dict[str, str]:
-    """Each address's account by answers of the same time; of two that have it, the one whose primary address it is."""
+    """The account of each address, from answers of the same time.
+
+    If two accounts have it, the one whose primary address it is.
+    """
     claims = sorted(
         (number > 0, user, mailbox(email))
         for user, identity in answers.items()
@@ -285,12 +293,12 @@ def _given(answers: Mapping[str, Identity | None]) -> dict[str, str]:
 
 
 def _with_ends(boxes: Iterable[str], others: Mapping[str, Person], *, not_before: datetime | None) -> dict[str, Person]:
-    """The accounts that had addresses last before another one, with the times at which they ended for good.
+    """The accounts that had addresses directly before another account, with the times at which these finally ended.
 
     Args:
         boxes: The addresses, in their compared form.
         others: All accounts but the one that has them now.
-        not_before: When that one was asked for last, and did not have them yet; None if never.
+        not_before: When we last asked for that account and it did not have them yet; None if never.
     """
     found = dict(others)
     for box in boxes:
@@ -313,7 +321,7 @@ def _with_ends(boxes: Iterable[str], others: Mapping[str, Person], *, not_before
 
 
 def _without(person: Person, boxes: Collection[str], *, lost_at: datetime) -> Person:
-    """An account that does not have some addresses any more: the last answer that had them was its last one."""
+    """An account that no longer has some addresses: they end with the last answer that contained them."""
 
     def closed(known: KnownAddress) -> KnownAddress:
         if not (known.current and mailbox(known.email) in boxes):
@@ -326,7 +334,7 @@ def _without(person: Person, boxes: Collection[str], *, lost_at: datetime) -> Pe
 def _with(
     addresses: Iterable[KnownAddress], own: Mapping[str, str], others: Collection[Person], asked_at: datetime
 ) -> tuple[KnownAddress, ...]:
-    """An account's addresses with all that it has now; `own` by their compared form."""
+    """An account's addresses, including all that it has now; `own` has them by their compared form."""
     found = list(addresses)
     for box, email in own.items():
         number, known = next(
@@ -337,28 +345,28 @@ def _with(
             continue
         before = _last_known(box, others)
         if known and (before is None or before <= (known.counts_from or EARLIEST)):
-            found[number] = replace(known, email=email, until=None, lost_at=None)  # no other account had it in between
+            found[number] = replace(known, email=email, until=None, lost_at=None)  # no other account had it meanwhile
         else:
             found.append(KnownAddress(email, since=asked_at, counts_from=before))
     return tuple(found)
 
 
 def has_changed(before: Person, after: Person) -> bool:
-    """Whether an account that was asked for before has other addresses than then."""
+    """Whether an account that was looked up before has other addresses now."""
     return bool(before.resolved_at or before.addresses) and mailboxes(current_of(before)) != mailboxes(
         current_of(after)
     )
 
 
 def _is_last(box: str, person: Person, others: Iterable[Person]) -> bool:
-    """Whether an account has an address, or had it after all others."""
+    """Whether an account has an address, or was the last one that had it."""
     before = _last_known(box, others)
     own = [known for known in person.addresses if mailbox(known.email) == box]
     return any(k.current or before is None or before <= (k.counts_from or EARLIEST) for k in own)
 
 
 def _last_known(box: str, others: Iterable[Person]) -> datetime | None:
-    """When another account was last known by an address; None if none ever was."""
+    """When another account was last known by an address; None if that never happened."""
     return max(
         (known.until or known.since for other in others for known in other.addresses if mailbox(known.email) == box),
         default=None,
@@ -374,6 +382,6 @@ def _emails(identity: Identity) -> tuple[str, ...]:
 
 
 def _in_order(person: Person, known: Iterable[KnownAddress]) -> Iterator[str]:
-    """Addresses with the account's primary one first, then in order of the alphabet."""
+    """Addresses, the account's primary one first, then in alphabetical order."""
     primary = mailbox(person.identity.email) if person.identity else None
     return iter(sorted({k.email for k in known}, key=lambda email: (mailbox(email) != primary, email)))

@@ -36,17 +36,17 @@ from functions.domain.marking.unfinished import (
 
 
 def unscheduled_session_id(conference_record: str) -> str:
-    """The id of the class meeting that a conference outside every schedule is: the conference record's own id."""
+    """The id of an unscheduled conference's class meeting: the conference record's own id."""
     return conference_record.removeprefix("conferenceRecords/")
 
 
 def unscheduled_session(conference: Conference, *, time_zone: str, before: ClassSession | None) -> ClassSession | None:
-    """The class meeting that a conference is by itself; None before the first read.
+    """The class meeting that a conference makes by itself; None before the first read.
 
     Args:
         conference: The conference as stored.
-        time_zone: The school's (an IANA name), for the local date.
-        before: That class meeting as it stood, for what people added to it.
+        time_zone: The school's time zone (an IANA name), for the local date.
+        before: The stored class meeting, with what people added to it.
     """
     snapshot = conference.snapshot
     if snapshot is None:
@@ -66,11 +66,11 @@ def unscheduled_session(conference: Conference, *, time_zone: str, before: Class
 def sheet(session: ClassSession, evidence: Evidence) -> AttendanceSheet:
     """The class meeting with everybody's attendance.
 
-    Nobody has any before the first sync, nor in a cancelled class.
+    Before the first sync, and in a cancelled class, nobody has attendance.
 
     Args:
         session: The class meeting as planned, with the time that it owns.
-        evidence: What there is to know of it.
+        evidence: Everything that is known about it.
     """
     owned = session.owned
     sync = session_sync(session, evidence.conferences, missing=evidence.missing, settle=evidence.settle)

@@ -1,7 +1,7 @@
 """How certain it is what happened in a class: its state, whether it was held, and when to look again.
 
-A class is never called not held, and nobody absent, because something was not looked at: it takes a list of the
-room's conference records that Meet gave after the class, with every record in it read for good.
+A class is never called not held, and nobody absent, because something was not checked. This needs a list of the room's
+conference records that Meet returned after the class, and the final data of every record in it.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ def after_attempt(
 
     Args:
         session: As it stood.
-        began_at: When the attempt began, and its list of the room's records with it.
-        listed: Whether that list was seen to its last page.
-        error: Why the list failed, if it did. It keeps the time at which that began.
-        certain: Whether nothing is left that another attempt could find.
+        began_at: When the attempt began, and with it the list of the room's records.
+        listed: Whether that list was read to its last page.
+        error: Why the list failed, if it did. It keeps the time at which the failures began.
+        certain: Whether another attempt cannot find anything more.
     """
     before = session.progress
     if before.tried_at and before.tried_at > began_at:
-        return session  # somebody has tried later, and knows better
+        return session  # a later attempt has newer results
     if error and before.error:
-        error = replace(error, at=before.error.at)  # since when it fails: see `failing_sessions` of the store
-    # Once Meet may have forgotten a record of the class, a list without it is not evidence.
+        error = replace(error, at=before.error.at)  # the time since which it fails: see `failing_sessions` of the store
+    # When Meet may have deleted a record of the class, a list without the record is not evidence.
     evidence = listed and session.owned is not None and began_at < session.owned.start + RETENTION
     return replace(
         session,
@@ -53,13 +53,13 @@ def after_attempt(
 def after_refusal(
     session: ClassSession, error: SyncError, *, wait: timedelta, source: SyncSource, now: datetime
 ) -> ClassSession:
-    """The class meeting once the store refused for good what it was to hold; its attendance stays as it was.
+    """The class meeting after the store permanently refused its new data; its attendance stays as it was.
 
     Args:
         session: As it stood.
         error: Why; `at` is when the attempt began.
-        wait: How long it is left alone.
-        source: What made us look.
+        wait: How long to wait before the next attempt.
+        source: What started the attempt.
         now: The time.
     """
     tried = after_attempt(session, began_at=error.at, listed=False, error=error, certain=False)
@@ -79,8 +79,8 @@ def after_refusal(
 def due_at(session: ClassSession, *, settle: timedelta) -> datetime | None:
     """When a class meeting must be updated again; None if that is not needed.
 
-    At its scheduled end, once more when Meet's data must have settled, and after a failure again and again, at
-    growing distances, until Meet has forgotten it.
+    At its scheduled end, once more after the settling time, and after a failure again and again with growing pauses,
+    until Meet has deleted its data.
     """
     progress, scheduled = session.progress, session.plan.takes_place
     due: datetime | None = None
@@ -95,7 +95,7 @@ def due_at(session: ClassSession, *, settle: timedelta) -> datetime | None:
     elif progress.listed_at is None or progress.listed_at < scheduled.end + settle:
         due = scheduled.end + settle
         if progress.tried_at >= due:
-            due = None  # too old for Meet to tell
+            due = None  # too old: Meet no longer has the data
     return due if due and due < scheduled.end + RETENTION else None
 
 
@@ -108,8 +108,8 @@ def after_marking(
         session: As it was marked.
         now: The time of the computation.
         settle: How long after its end a conference may still change.
-        everybody_answered: Whether every account that was there was looked up. If not, the class is due again, as
-            after an attempt that failed. A scheduled class that was never tried is due anyway.
+        everybody_answered: Whether every account that was there was looked up. If not, the class is due again, as after
+            a failed attempt. A scheduled class that was never tried is due anyway.
     """
     progress = session.progress
     untried = session.plan.takes_place is not None and progress.tried_at is None
@@ -117,7 +117,7 @@ def after_marking(
         progress = replace(progress, failures=1, tried_at=progress.tried_at or now)
         session = replace(session, progress=progress)
     due = due_at(session, settle=settle)
-    # What is not tried again has no failures that anybody would wait for.
+    # If it is not tried again, failures no longer matter.
     return replace(session, progress=replace(progress, due_at=due, failures=progress.failures if due else 0))
 
 
@@ -131,17 +131,17 @@ def was_searched(session: ClassSession) -> bool:
 
 
 def was_listed_since(session: ClassSession, conference: Conference) -> bool:
-    """Whether Meet was asked for the room's records since one of the class's conferences ended, or the class did.
+    """Whether Meet was asked for the room's records after one of the class's conferences, or the class itself, ended.
 
-    Then the same message about that conference again is not a reason to ask. It does not prove that the class has no
-    further conferences (`was_searched`): its due time asks for those.
+    Then a repeated message about that conference is not a reason to ask again. It does not prove that the class has no
+    further conferences (`was_searched`): these are looked for when the class is due.
     """
     listed_at, scheduled = session.progress.listed_at, session.plan.scheduled
     if listed_at is None or scheduled is None:
         return False
     attached = {record.conference_record for record in session.plan.attached}
     snapshot = conference.snapshot
-    # What people attached may have been on another day: it does not say when this class ended.
+    # Conferences that people attached may have been on another day: they do not say when this class ended.
     if snapshot and conference.conference_record not in attached and is_over(snapshot, conference.sync):
         return listed_at >= min(scheduled.end, end_of(snapshot, conference.sync))
     return listed_at >= scheduled.end
@@ -164,7 +164,7 @@ def is_decided(
 def held_time(
     scheduled: Interval | None, teaching: Iterable[Presence], people: Iterable[Iterable[Presence]]
 ) -> timedelta:
-    """For how long of the scheduled time a teacher, or at least two people at once, were there."""
+    """How long, within the scheduled time, a teacher or at least two people at once were there."""
     if scheduled is None:
         return timedelta(0)
     taught = (clipped for presence in teaching if (clipped := presence.interval.clip(scheduled)))
@@ -172,17 +172,17 @@ def held_time(
 
 
 def min_held(session: ClassSession) -> timedelta:
-    """For how long a class meeting must be held to count as held: never longer than it was to be."""
+    """How long a class meeting must be held to count as held: never longer than its scheduled time."""
     wanted, scheduled = session.plan.policy.min_held, session.plan.scheduled
     return min(wanted, scheduled.length) if scheduled else wanted
 
 
 def taught_time(scheduled: Interval | None, owned: Interval, teaching: Iterable[Presence]) -> Interval | None:
-    """From a teacher's coming to a teacher's going, within the scheduled time; None if nothing of that is left.
+    """From a teacher's arrival until a teacher's leaving, within the scheduled time; None if this is empty.
 
     Args:
         scheduled: From when to when the class was to be.
-        owned: The time that the class owns: where the coming and the going are looked for.
+        owned: The time that the class owns, in which the arrival and the leaving are looked for.
         teaching: The teachers' presences.
     """
     there = [clipped for presence in teaching if (clipped := presence.interval.clip(owned))]
@@ -199,13 +199,13 @@ def held_window(
 ) -> Interval | None:
     """The time that a teacher held the class; None if the scheduled time counts.
 
-    A teacher who was there for less than half of the time that people were together did not hold the class alone:
-    the teacher's own connection failed, or somebody else took over.
+    If a teacher was there for less than half of the time in which people were together, the teacher's time does not
+    count: the teacher's connection failed, or somebody else took over.
 
     Args:
         scheduled: From when to when the class was to be.
         taught: From a teacher's coming to a teacher's going, within that.
-        people: The presences of everybody but devices in rooms, person by person.
+        people: The presences of everybody except room devices, person by person.
     """
     if scheduled is None or taught is None:
         return None
@@ -233,7 +233,7 @@ def session_state(
 ) -> SessionState:
     """The state of a class meeting that is not cancelled.
 
-    It is not called not held while somebody was there who may have been its teacher.
+    It is not called `not_held` as long as somebody who was there may have been its teacher.
     """
     scheduled = session.plan.scheduled
     decided = everybody_known and is_decided(session, conferences, missing=missing, settle=settle)
@@ -242,7 +242,7 @@ def session_state(
     if any(c.snapshot and not is_over(c.snapshot, c.sync) for c in conferences):
         return SessionState.LIVE
     if scheduled and now < scheduled.end:
-        # A call of another day that people attached to it does not begin it.
+        # A call of another day that people attached does not start the class.
         begins = scheduled.start - session.plan.policy.open_before
         return SessionState.LIVE if (conferences or missing) and now >= begins else SessionState.SCHEDULED
     return SessionState.ENDED
@@ -251,7 +251,7 @@ def session_state(
 def session_sync(
     session: ClassSession, conferences: Sequence[Conference], *, missing: Sequence[str], settle: timedelta
 ) -> Sync | None:
-    """The state of reading all of a class's conferences; None before the first attempt."""
+    """How much of all the class's conferences has been read; None before the first attempt."""
     progress = session.progress
     syncs = [conference.sync for conference in conferences]
     if not syncs and not missing and progress.listed_at is None and progress.error is None:
@@ -283,7 +283,7 @@ def session_sync(
 
 
 def _together(people: Iterable[Sequence[Interval]]) -> list[Interval]:
-    """When at least two of them were there; each one's own intervals are disjoint."""
+    """When at least two of these people were there; the intervals of each person are disjoint."""
     moments = sorted(
         (moment, step) for times in people for time in times for moment, step in ((time.start, 1), (time.end, -1))
     )

@@ -1,4 +1,4 @@
-"""What a class meeting's attendance is made of, and what follows from it at once: times, and who is who."""
+"""The data from which a class meeting's attendance is computed, and what follows directly: times, and who is who."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from functions.domain.marking.who import (
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that a class meeting's attendance is made of.
+    """All data from which a class meeting's attendance is computed.
 
     Attributes:
-        conferences: Those that belong to it and are stored, in order of time.
-        missing: Records that belong to it and are not stored: Meet named them, nobody has read them.
-        unread_from: When the first of its records began that could not be read; None if that is not known.
-        people: What is known of accounts: of those who were there, and of those who have an address of the roster.
+        conferences: The stored conferences that belong to it, in order of time.
+        missing: Records that belong to it but are not stored: Meet listed them, but they have not been read.
+        unread_from: When the first of its unreadable records began; None if that is not known.
+        people: What is known about the accounts that were there, and about those that have an address of the roster.
         corrections: What people decided.
         now: The time of the computation.
         settle: How long after its end a conference may still change.
         room_names: Shell patterns of room devices' names.
-        identities_in_use: Whether accounts are looked up, so that one without an answer will have one.
-        stood_in_for: Records that could not be read, for which reports show the same call.
+        identities_in_use: Whether accounts are looked up, so that an account without an answer will get one.
+        stood_in_for: Unreadable records whose call is also in reports.
     """
 
     conferences: Sequence[Conference]
@@ -49,14 +49,14 @@ class Evidence:
 
 
 def conference_time(conference: Conference) -> Interval | None:
-    """From when to when a conference was, as far as is known; None before the first read."""
+    """The time of a conference, as far as known; None before the first read."""
     if conference.snapshot is None:
         return None
     return Interval(conference.snapshot.record.start_time, end_of(conference.snapshot, conference.sync))
 
 
 def people_left_at(session: ClassSession, conferences: Iterable[Conference]) -> datetime | None:
-    """When the people of a class meeting were last there; who they were then, only a later answer tells.
+    """When the people of a class meeting were last there; only a later answer says who they were then.
 
     That is the earlier of its scheduled end and the end of its last call; None while an unscheduled one goes on.
     """
@@ -69,7 +69,7 @@ def people_left_at(session: ClassSession, conferences: Iterable[Conference]) -> 
 
 
 def who_is_who(session: ClassSession, evidence: Evidence) -> Who:
-    """What tells who is who in a class meeting, people's own assignments aside."""
+    """What shows who is who in a class meeting, except people's assignments."""
     return Who(
         teachers=frozenset(session.plan.teachers),
         organizer_teaches=session.plan.scheduled is None,
@@ -85,12 +85,12 @@ def who_is_who(session: ClassSession, evidence: Evidence) -> Who:
 def students_of(
     session: ClassSession, conferences: Iterable[Conference], people: Mapping[str, Person]
 ) -> tuple[RosterEntry, ...]:
-    """The expected students of a class meeting, without teachers, whatever address the roster has for them.
+    """The expected students of a class meeting, without teachers that the roster lists by any of their addresses.
 
     Args:
         session: The class meeting.
         conferences: What belongs to it.
-        people: What is known of the accounts that were there, and of those that have an address of the class.
+        people: What is known about the accounts that were there, and about those that have an address of the class.
     """
     return Who(
         teachers=frozenset(session.plan.teachers),
@@ -104,5 +104,5 @@ def students_of(
 
 
 def attached_records(session: ClassSession) -> frozenset[str]:
-    """The conference records that people made part of a class meeting."""
+    """The conference records that people attached to a class meeting."""
     return frozenset(record.conference_record for record in session.plan.attached)

@@ -1,7 +1,7 @@
 """Marks: what a student gets for a class meeting, each with its reason.
 
-Exact times are compared: exactly at a limit is not late, not early and not a part. An unfavourable mark that data
-which is not final could still turn into a better one is not given: it is `unknown` until the data is complete.
+Exact times are compared: a student exactly at a limit is not late, not early and not partial. If data that is not final
+could still improve an unfavourable mark, the mark is `unknown` until the data is complete.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _UNFAVOURABLE = frozenset(mark for mark, favour in _FAVOUR.items() if favour < _
 class Pending:
     """A record that belongs to the class and whose data is not final.
 
-    One that began after the class, and after another one had been read for good, is none: it cannot hold anybody's
-    time in the class, and takes back no mark that was given before it began.
+    A record that began after the class, and after another record was final, does not count as such: it cannot contain
+    anybody's time in the class, and must not remove marks that were given before it began.
 
     Attributes:
-        start: When it began, or the earliest moment at which it may have; None if that is not known.
+        start: When it began, or the earliest moment at which it may have begun; None if that is not known.
         end: When it ended; None if that is not known.
-        teacher_open: Whether Meet does not say when a teacher who was in it left.
-        teacher_unseen: Whether a teacher may have been in it who does not show in it yet.
+        teacher_open: Whether Meet does not say when a teacher in it left.
+        teacher_unseen: Whether a teacher may have been in it who is not shown in it yet.
     """
 
     conference_record: str
@@ -45,23 +45,23 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Hearing:
-    """All that every student's mark of one class meeting depends on.
+    """The data on which the marks of all students in one class meeting depend.
 
     Attributes:
         scheduled: From when to when the class was to be.
         taught: From a teacher's coming to a teacher's going, within that; None without a teacher.
-        held: The same if the class was held by a teacher alone; None if the scheduled time counts (`held_window`).
+        held: The same time if it counts; None if the scheduled time counts (`held_window`).
         policy: The class's rules.
-        time_zone: The zone of its clock times, an IANA name.
+        time_zone: The time zone of its clock times, an IANA name.
         now: The time of the computation.
-        unread: Whether a record could not be read, and none was read for good before: nothing can be said of anybody.
+        unread: Whether a record could not be read, and no other was final before: then nothing is known about anybody.
         pending: Records that are not final.
-        searched: Whether Meet's list of records, begun at or after the scheduled end, was seen to its last page.
-        held_long_enough: Whether the class was held for as long as the policy demands.
-        unlisted: The scheduled time during which there may have been a further call, as far as Meet was asked.
-        everybody_known: Whether every account that was in the class could be looked up since.
-        teachers_known: Whether each teacher was found, or nobody is left who could be one.
-        reported: Calls that are known from Google's reports alone, whose rows may come late or never.
+        searched: Whether Meet's list of records, begun at or after the scheduled end, was read to its last page.
+        held_long_enough: Whether the class was held as long as the policy requires.
+        unlisted: The parts of the scheduled time in which there may have been another call, as far as Meet was asked.
+        everybody_known: Whether every account that was in the class has been looked up since then.
+        teachers_known: Whether each teacher was found, or nobody else can be a teacher.
+        reported: Calls that are known only from Google's reports, whose rows may come late or never.
     """
 
     scheduled: Interval
@@ -86,11 +86,11 @@ class Hearing:
 
 
 def verdict(presences: Sequence[Presence], hearing: Hearing) -> Verdict:
-    """A student's mark by the rules, never `excused`, which only people decide.
+    """A student's mark by the rules; never `excused`, which only people can give.
 
     Args:
         presences: The student's time, within what the class meeting owns.
-        hearing: What there is to know of the class.
+        hearing: Everything that is known about the class.
     """
     if not hearing.policy.marks:
         return Verdict()
@@ -102,7 +102,7 @@ def verdict(presences: Sequence[Presence], hearing: Hearing) -> Verdict:
 
 
 def _by_the_data(presences: Sequence[Presence], hearing: Hearing) -> Verdict:
-    """The mark if the data is all there is."""
+    """The mark if the data is complete."""
     inside = _inside(presences, hearing)
     if not inside:
         span = _span(hearing.scheduled, hearing)
@@ -150,7 +150,7 @@ def _doubt(status: Mark | None, presences: Sequence[Presence], hearing: Hearing)
 
 
 def _doubt_of_identity(status: Mark | None, hearing: Hearing) -> str | None:
-    """Why a mark cannot be given before it is known who everybody was; None if it can."""
+    """Why a mark cannot be given before everybody is identified; None if it can."""
     if status is Mark.ABSENT and not hearing.everybody_known:
         return "the account of somebody in the class could not be looked up yet."
     by_teacher = hearing.policy.window == "held" and status in {Mark.LATE, Mark.LEFT_EARLY, Mark.PARTIAL}
@@ -160,7 +160,7 @@ def _doubt_of_identity(status: Mark | None, hearing: Hearing) -> str | None:
 
 
 def _doubt_by(record: Pending, status: Mark | None, presences: Sequence[Presence], hearing: Hearing) -> str | None:
-    """What a record that is not final may still show of a student, so that a mark cannot be given yet."""
+    """What a record that is not final may still show about a student, so that a mark cannot be given yet."""
     own = [presence for presence in presences if presence.conference_record == record.conference_record]
     if any(presence.open for presence in own):
         return "Google Meet does not say when this person left."
@@ -170,7 +170,7 @@ def _doubt_by(record: Pending, status: Mark | None, presences: Sequence[Presence
         return None
     if status is Mark.ABSENT:
         return _NOT_FINAL
-    # The student does not show in it: it may hold any time between its start and its end.
+    # The student is not shown in it, so it may contain any time between its start and its end.
     first = min((inside.start for inside in _inside(presences, hearing)), default=hearing.scheduled.end)
     last = max((inside.end for inside in _inside(presences, hearing)), default=hearing.scheduled.start)
     changes_nothing = (
@@ -183,10 +183,10 @@ def _doubt_by(record: Pending, status: Mark | None, presences: Sequence[Presence
 
 
 def _window_may_change(status: Mark, presences: Sequence[Presence], hearing: Hearing) -> bool:
-    """Whether a record that is not final may still move the window so that the mark becomes a better one.
+    """Whether a record that is not final may still change the window so that the mark improves.
 
-    More of a teacher's time makes it longer. More of other people's time decides whether it is the teacher's time or
-    the scheduled one, so the mark must be no better by either.
+    More time of a teacher makes the window longer. More time of other people decides whether the teacher's time or the
+    scheduled time counts, so neither of them may give a better mark.
     """
     if hearing.policy.window != "held" or not hearing.pending or status is Mark.ABSENT:
         return False
@@ -206,7 +206,7 @@ def _window_may_change(status: Mark, presences: Sequence[Presence], hearing: Hea
 
 
 def _a_further_call_may_help(status: Mark | None, presences: Sequence[Presence], hearing: Hearing) -> bool:
-    """Whether a part may be more than that, by calls that Meet was not asked for yet."""
+    """Whether a `partial` mark may improve because of calls for which Meet was not asked yet."""
     if status is not Mark.PARTIAL or not hearing.unlisted:
         return False
     throughout = [*presences, *(Presence("", "", gap, open=False) for gap in hearing.unlisted)]
@@ -220,7 +220,7 @@ def _inside(presences: Sequence[Presence], hearing: Hearing) -> list[Interval]:
 
 
 def _shown_in(presences: Sequence[Presence], hearing: Hearing) -> frozenset[str]:
-    """The records that show some of a student's time in the class."""
+    """The records that contain some of a student's time in the class."""
     return frozenset(presence.conference_record for presence in presences if _inside([presence], hearing))
 
 
@@ -252,7 +252,7 @@ def _clock(moment: datetime, hearing: Hearing) -> str:
 
 
 def _percent(part: timedelta, whole: timedelta, decimals: int = 0) -> str:
-    """A share in percent, cut and not rounded: 49.9 % is not shown as the 50 % that were needed."""
+    """A share in percent, cut and not rounded, so that 49.9 % does not look like the 50 % that were needed."""
     scale = 10**decimals
     return f"{part * 100 * scale // whole / scale:.{decimals}f}"
 
@@ -262,7 +262,7 @@ def _limit(limit: timedelta) -> str:
 
 
 def _more(duration: timedelta, limit: timedelta) -> str:
-    """A duration beyond a limit, also where the seconds look the same."""
+    """A duration above a limit, even if both look the same in whole seconds."""
     told = _length(duration)
     return f"just over {told}" if told == _length(limit) else told
 

@@ -1,4 +1,4 @@
-"""Who was in a class meeting and who was expected: each person's times, name, addresses and mark.
+"""The people who were in a class meeting or were expected: their times, names, addresses and marks.
 
 A person's time is the union of all their participant sessions, over all their devices: two devices at once count
 once, time away does not count. https://developers.google.com/workspace/meet/api/guides/participants
@@ -41,7 +41,7 @@ def attendee_id(session_id: str, key: str) -> str:
 
     Args:
         session_id: The class meeting.
-        key: What identifies the person: the roster entry's `student_id`, else its e-mail; `users/{id}`; the
+        key: What identifies the person: the roster entry's `student_id`, otherwise its e-mail; `users/{id}`; the
             participant's resource name.
     """
     return hashlib.sha256(f"{session_id}/{key}".encode()).hexdigest()[:20]
@@ -72,7 +72,10 @@ def people_of(session: ClassSession, conferences: Sequence[Conference], evidence
 
 
 def time_in(session: ClassSession, conference: Conference) -> Interval | None:
-    """The part of a conference that belongs to a class meeting: whole if people attached it, or if it is all of it."""
+    """The part of a conference that belongs to a class meeting.
+
+    All of it if people attached it, or if it is the class meeting.
+    """
     time, whole = conference_time(conference), attached_records(session)
     if time is None or session.owned is None or session.plan.scheduled is None or conference.conference_record in whole:
         return time
@@ -80,10 +83,10 @@ def time_in(session: ClassSession, conference: Conference) -> Interval | None:
 
 
 def counted_interval(session: ParticipantSession, participant: Participant, *, conference: Interval) -> Interval:
-    """From when to when a participant session counts.
+    """The time for which a participant session counts.
 
-    Where Meet knows no end of it, it ends when the participant was last seen if that is later than its start,
-    else with the conference.
+    If Meet does not report its end, it ends when the participant was last seen if that is later than its start,
+    otherwise with the conference.
     """
     end = session.end_time
     if end is None:
@@ -93,11 +96,11 @@ def counted_interval(session: ParticipantSession, participant: Participant, *, c
 
 
 def presences_of(matches: Iterable[Match], times: Mapping[str, tuple[Interval, Interval]]) -> tuple[Presence, ...]:
-    """One person's participant sessions as far as they lie in the class meeting's time, oldest first.
+    """The parts of a person's participant sessions that lie in the class meeting's time, oldest first.
 
     Args:
         matches: The person's participants.
-        times: By conference record, its own time and the part of it that belongs to the class meeting.
+        times: For each conference record, its own time and the part of it that belongs to the class meeting.
     """
     found = []
     for match in matches:
@@ -146,10 +149,10 @@ def _one(
     hearing: Hearing | None,
     who: Who,
 ) -> Attendance:
-    """One person's attendance; without any participant, of a student who never came."""
+    """One person's attendance; without participants, that of a student who never came."""
     own = [match for match in matches if match.assigned is None]
     assigned = [match for match in matches if match.assigned is not None]
-    face = (own or assigned)[-1] if matches else None  # the latest participant, the person's own if there is one
+    face = (own or assigned)[-1] if matches else None  # the latest, preferably of the person's own account
     account = who.told_account_of(entry) if entry else None
     known = [e for m in own for e in m.emails]
     if entry and account and account != entry.user and not own:
@@ -162,7 +165,7 @@ def _one(
         kind=face.kind if face else Kind.EXPECTED,
         user=_account(face, own) if face else account,
         account=next((user for m in own if (user := account_of(m.seen.participant.user))), None) or account,
-        # What a guest typed names the guest, also once people said who it is.
+        # A guest keeps the typed name, even after people said who it is.
         display_name=(entry and entry.display_name) or (own[-1].seen.participant.user.display_name if own else ""),
         role=face.role if face else Role.STUDENT,
         presences=presences,
@@ -179,7 +182,7 @@ def _one(
 
 
 def _account(face: Match | None, own: Sequence[Match]) -> str | None:
-    """The account that a person was there with; for one that reports name by address, any known account."""
+    """The account with which a person was there; if reports name the person by address, any known account."""
     if face is None:
         return None
     by_address = own if isinstance(face.seen.participant.user, EmailUser) else ()
@@ -195,7 +198,7 @@ def _email_source(own: Sequence[Match], assigned: Sequence[Match], entry: Roster
 
 
 def _merged(session: ClassSession, assigned: Iterable[Match]) -> tuple[Merged, ...]:
-    """The guests that count as this student, each once."""
+    """The guests who count as this student, each once."""
     merged = {}
     for match in assigned:
         told = match.assigned
@@ -208,7 +211,7 @@ def _merged(session: ClassSession, assigned: Iterable[Match]) -> tuple[Merged, .
 
 
 def _with_suggestions(people: Sequence[Attendance]) -> list[Attendance]:
-    """Guests with the students whose names are like theirs."""
+    """Guests with the students who have similar names."""
     names = NameIndex(
         (one.attendee_id, name)
         for one in people

@@ -29,10 +29,9 @@ class MonthOfStudent:
     """A student's row in a register.
 
     Attributes:
-        student_ids: Every id that class meetings of the month name the student by; likewise the next two.
-        emails: In their compared form.
-        marks: By class meeting.
-        share: Of the counted class meetings; None if none counts.
+        student_ids: Every id of the student in class meetings of the month; the next two fields are similar.
+        emails: Addresses in their compared form.
+        marks: x: The share of the counted class meetings; None if none counts.
     """
 
     student_id: str | None
@@ -45,7 +44,7 @@ class MonthOfStudent:
     share: float | None
 
     def is_named_by(self, entry: RosterEntry) -> bool:
-        """Whether a roster's entry is this student: by id, else by account, else by address, as registers have it."""
+        """Whether a roster's entry is this student: by id, else by account, else by address, as in registers."""
         for own, value in ((self.student_ids, entry.student_id), (self.users, entry.user)):
             if own and value:
                 return value in own
@@ -72,10 +71,10 @@ def at_risk(
 
     Args:
         students: The rows of the class's register of this month.
-        sessions: The class's meetings of about this time; those of other months make no difference.
+        sessions: The class's meetings around this month; those of other months are ignored.
         class_id: The class.
-        month: Such as 2026-11.
-        below: The limit; exactly at it is not below.
+        month: The month, such as 2026-11.
+        below: The limit; a share equal to it is not below it.
     """
     to_come = [session for session in sessions if _may_still_be_attended(session, month)]
     expected = {session.session_id: _expected(session, class_id) for session in to_come}

@@ -1,4 +1,4 @@
-"""What is not known yet of a class meeting: records not read for good, and accounts not looked up since."""
+"""What is not known yet about a class meeting: records whose data is not final, and accounts without a look-up."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from functions.domain.marking.who import (
 def pending_records(
     session: ClassSession, evidence: Evidence, teaching: Mapping[str, Sequence[Presence]]
 ) -> tuple[Pending, ...]:
-    """The records that are not read for good, as far as they may still change a mark.
+    """The records whose data is not final, if they may still change a mark.
 
     Args:
         session: The class meeting.
         evidence: What there is to know of it.
-        teaching: By teacher, the teacher's presences.
+        teaching: The presences of each teacher.
     """
     scheduled = session.plan.scheduled
     found = []
@@ -65,9 +65,9 @@ def pending_records(
 
 
 def is_unread(evidence: Evidence) -> bool:
-    """Whether a record could not be read, and no other one had been read for good before that one even began.
+    """Whether a record could not be read, and no other record was final before it began.
 
-    Then nothing is known of anybody: it may hold the greater part of the class. Marks that were given before stand.
+    Then nothing is known about anybody, because it may contain most of the class. Marks that were given before stay.
     """
     failed = (c.conference_record for c in evidence.conferences if c.sync.state is SyncState.FAILED)
     if evidence.stood_in_for.issuperset([*evidence.missing, *failed]):
@@ -76,7 +76,7 @@ def is_unread(evidence: Evidence) -> bool:
 
 
 def unlisted_times(session: ClassSession, scheduled: Interval, read: Iterable[Conference]) -> tuple[Interval, ...]:
-    """When, during the class, its room may have held a call that nobody knows of: it holds one at a time."""
+    """When, during the class, its room may have had a call that is not known; a room has only one call at a time."""
     if was_searched(session):
         return ()
     known = (conference_time(c) for c in read if c.conference_record not in attached_records(session))
@@ -84,8 +84,8 @@ def unlisted_times(session: ClassSession, scheduled: Interval, read: Iterable[Co
 
 
 def _was_read_before(moment: datetime, evidence: Evidence) -> bool:
-    """Whether one of the class's conferences had been read for good by then, so that marks were given."""
-    # Reports do not count as a reading: what they leave out, they leave out for good.
+    """Whether the data of one of the class's conferences was final by then, so that marks were given."""
+    # Reports do not count as a read: they may never have what is missing now.
     read = [c.sync for c in evidence.conferences if c.sync.state is SyncState.COMPLETE and not c.reported]
     return any(sync.first_pulled_at and sync.first_pulled_at <= moment for sync in read)
 
@@ -93,7 +93,7 @@ def _was_read_before(moment: datetime, evidence: Evidence) -> bool:
 def somebody_is_unknown(
     session: ClassSession, people: People, presences: Mapping[str, tuple[Presence, ...]], evidence: Evidence
 ) -> bool:
-    """Whether an account was in the class that nobody could be asked about since: it may be any student's."""
+    """Whether an account was in the class that has not been looked up since then: it may belong to any student."""
     scheduled = session.plan.scheduled
     for key, matches in people.items():
         if all(is_answered(match, session, evidence) for match in matches):
@@ -104,19 +104,19 @@ def somebody_is_unknown(
 
 
 def is_answered(match: Match, session: ClassSession, evidence: Evidence, *, to_be_asked: bool = False) -> bool:
-    """Whether it is known whose account a participant has, or that nobody knows; others have nothing to be asked.
+    """Whether the participant's account has been looked up, with or without a result; also true without an account.
 
-    Addresses are renamed and given on, so only an answer from the time when the people left the class or later says
-    who they were; while the class goes on, any answer will do. The class may name an address only since, and mean the
-    account that has it by then: so the answer must be younger than that too, as long as the class is brought up to date
-    by itself.
+    Addresses are changed and given to others, so only an answer from the time when the people left the class, or later,
+    says who they were. While the class goes on, any answer is enough. An address may have been entered in the class
+    only after that, and then means the account that has it at that time. So the answer must also be newer than this, as
+    long as the class is updated automatically.
 
     Args:
         match: The participant.
         session: The class meeting.
         evidence: What there is to know of it.
-        to_be_asked: Whether it is about asking again. A roster that was replaced after the class gives marks at once,
-            by what is known, and the accounts are asked for next.
+        to_be_asked: Whether the question is if accounts must be looked up again. A roster that was replaced after the
+            class gives marks at once with what is known, and the accounts are looked up next.
     """
     user = account_of(match.seen.participant.user)
     if match.certain or match.kind is Kind.ROOM or user is None:
@@ -132,6 +132,6 @@ def is_answered(match: Match, session: ClassSession, evidence: Evidence, *, to_b
 
 
 def teachers_are_found(session: ClassSession, people: People, evidence: Evidence) -> bool:
-    """Whether each teacher of the class was in the call, so that nobody else there can be one of them."""
+    """Whether each teacher of the class was in the call, so that nobody else in it can be a teacher."""
     there = [m.seen.participant.user for matches in people.values() for m in matches if m.role is Role.TEACHER]
     return who_is_who(session, evidence).teachers_found(account_of(user) for user in there)

@@ -1,7 +1,7 @@
 """Which person a participant is: by account, never by name.
 
 In this order: what people assigned by hand, the account's addresses at the time of the class, the account that the
-roster names. Which account has an address at a time: `functions.domain.marking.addresses`.
+roster names. The account that has an address at a time: `functions.domain.marking.addresses`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from functions.domain.marking.addresses import addresses_at, current_of, mailbox
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A participant of one of the class meeting's conferences; `began` is when that conference did."""
+    """A participant of one of the class meeting's conferences; `began` is when that conference began."""
 
     participant: Participant
     organizer: Organizer
@@ -40,21 +40,21 @@ class Seen:
 
     @property
     def order(self) -> tuple[datetime, str]:
-        """What puts participants in order of time, the same at every computation."""
+        """A sort key that puts participants in order of time, always in the same way."""
         return (self.participant.earliest_start_time or self.began, self.participant.name)
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Who a participant is taken for.
+    """The person that a participant counts as.
 
     Attributes:
-        key: What the person is recognised by in this class meeting.
-        own_key: What the participant is recognised by, whatever person that turns out to be.
-        assigned: What people decided, if they did: who and when.
-        emails: Addresses that are the person's own.
-        certain: Whether it rests on what people, the roster or a report said of the account itself, and so on no
-            answer of Directory or People.
+        key: The key by which the person is recognised in this class meeting.
+        own_key: The key by which the participant itself is recognised.
+        assigned: The assignment by a person, if there is one: who decided it and when.
+        emails: The person's own addresses.
+        certain: Whether it is based on what people, the roster or a report said about the account, and not on an answer
+            of Directory or People.
     """
 
     seen: Seen
@@ -71,21 +71,22 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """All that tells who is who in one class meeting.
+    """Everything that shows who is who in one class meeting.
 
     Attributes:
         teachers: Addresses of the teachers.
-        organizer_teaches: Whether the organizer of a conference is its teacher; for one that nobody scheduled.
-        roster: Everybody that the roster names, teachers too.
-        people: What is known of accounts, by `users/{id}`.
-        assignments: What people assigned, by the guest's own attendee id.
+        organizer_teaches: Whether the organizer of a conference is its teacher (for an unscheduled one).
+        roster: Everybody on the roster, including teachers.
+        people: What is known about accounts, by `users/{id}`.
+        assignments: People's assignments, by the guest's own attendee id.
         rooms: Own attendee ids of devices in rooms.
         room_names: Shell patterns of room devices' names.
-        organizers: The e-mail of each account that organized one of the conferences, as far as that is known.
-        accounts: By address, the account that has it: for people that reports name only by address.
+        organizers: The e-mail of each account that organized one of the conferences, as far as known.
+        accounts: The account of each address, for people that reports name only by address.
         ended_at: When the people of the class were last there; None while it goes on.
         named_at: When its teachers and roster were set, if that is known.
-        named_before: By address in its compared form, when it was first named, for those that were before that time.
+        named_before: For addresses (in their compared form) that were already named before that time: when they were
+            first named.
     """
 
     teachers: frozenset[str]
@@ -131,32 +132,32 @@ class Who:
         object.__setattr__(self, "_by_email", {mailbox(e.email): e for e in reversed(students) if e.email})
 
     def students(self) -> tuple[RosterEntry, ...]:
-        """Who is expected: a teacher is a teacher by any address of the account, on the roster too."""
+        """The expected students. A teacher is a teacher by any address of the account, even if the roster lists it."""
         return self._students
 
     def account_of_entry(self, entry: RosterEntry) -> str | None:
-        """The account of a student on the roster, as far as it is known: of the address, else as the roster says."""
+        """The account of a student on the roster, as far as known: that of the address, else that of the roster."""
         owner = self._owners.get(mailbox(entry.email)) if entry.email else None
         return owner or entry.user
 
     def told_account_of(self, entry: RosterEntry) -> str | None:
-        """The account of a student who was not there, where the address alone does not tell which one it is.
+        """The account of a student who was not there, if the address alone does not show which account it is.
 
-        That is so if the roster says it, and if the address was another account's at another time. Otherwise the
-        address says as much as the account, even if somebody was in another class before.
+        This is the case if the roster names an account, or if the address belonged to another account at another time.
+        Otherwise the address is enough, even if somebody was in another class before.
         """
         contested = entry.email and mailbox(entry.email) in self._contested
         return self.account_of_entry(entry) if contested else entry.user
 
     def not_meant_by(self, entry: RosterEntry) -> tuple[str, ...]:
-        """Accounts that had a student's address and are somebody else, while it is not known who has it now."""
+        """Other people's accounts that had a student's address, while its present owner is not known."""
         if entry.email is None or self.account_of_entry(entry):
             return ()
         box = mailbox(entry.email)
         return tuple(sorted(u for u, p in self.people.items() if box in mailboxes(k.email for k in p.addresses)))
 
     def emails_of(self, user: str | None) -> tuple[str, ...]:
-        """The addresses of an account that count for this class meeting, but none that means somebody else in it."""
+        """The addresses of an account that count in this class meeting, without those that mean somebody else."""
         person = self.people.get(user) if user else None
         if person is None:
             return ()
@@ -169,17 +170,20 @@ class Who:
         return tuple(dict.fromkeys([*had, *meant]))
 
     def teachers_found(self, users: Iterable[str | None]) -> bool:
-        """Whether each teacher of the class is among some accounts."""
+        """Whether the given accounts include each teacher of the class."""
         there = set(users)
         return all(self._owners.get(box) in there for box in self._teachers)
 
     def own_key_of(self, seen: Seen) -> str:
-        """What a participant is recognised by: account, else address, else the participant itself. Never a name."""
+        """The key by which a participant is recognised: account, otherwise address, otherwise the participant itself.
+
+        Never a name.
+        """
         user = seen.participant.user
         return self._account_of(user) or (user.email if isinstance(user, EmailUser) else seen.participant.name)
 
     def match(self, seen: Seen, *, own_id: str) -> Match:
-        """Who a participant is; `own_id` is the attendee id of its own key."""
+        """The person of a participant; `own_id` is the attendee id of its own key."""
         kind, own_key = kind_of(seen.participant.user), self.own_key_of(seen)
         user = self._account_of(seen.participant.user)
         person = self.people.get(user) if user else None
@@ -189,7 +193,7 @@ class Who:
             emails = told = (self.organizers[user],)
         source = EmailSource(person.identity.source.value) if person and person.identity else None
         if isinstance(seen.participant.user, EmailUser):
-            # A report tells by which address the person was in the call.
+            # A report says with which address the person was in the call.
             told = (seen.participant.user.email,)
             emails = tuple(dict.fromkeys([*emails, *told]))
             source = source or EmailSource.REPORTS
@@ -261,7 +265,10 @@ class Who:
         return next(by_id, None) or meant
 
     def _with_account(self, user: str | None, told: Sequence[str]) -> RosterEntry | None:
-        """The student with one of a participant's addresses: those known the longest first, then the primary one."""
+        """The student with one of a participant's addresses.
+
+        Addresses that were known longest come first, then the primary one.
+        """
         for email in told:
             if entry := self._by_email.get(mailbox(email)):
                 return entry
@@ -291,7 +298,7 @@ def account_of(user: User) -> str | None:
 
 
 def accounts_by_email(people: Mapping[str, Person]) -> dict[str, str]:
-    """By address in its compared form, the account that has it; an address that two accounts have tells neither."""
+    """The account of each address in its compared form; without addresses that two accounts have."""
     found: dict[str, str | None] = {}
     for user in sorted(people):
         for box in mailboxes(current_of(people[user])):
@@ -300,7 +307,7 @@ def accounts_by_email(people: Mapping[str, Person]) -> dict[str, str]:
 
 
 def kind_of(user: User) -> Kind:
-    """How Meet knows somebody."""
+    """How Meet describes the user."""
     match user:
         case SignedInUser() | EmailUser():
             return Kind.SIGNED_IN
@@ -315,13 +322,13 @@ def kind_of(user: User) -> Kind:
 
 
 class NameIndex:
-    """Finds students with names like a guest's: as suggestions, never as assignments.
+    """Finds students with names similar to a guest's, as suggestions and never as assignments.
 
-    Names are the same if they have the same words. They are similar if one has all words of the other, or if a single
-    word of four letters or more differs by a single letter.
+    Names are the same if they have the same words. They are similar if one has all words of the other, or if exactly
+    one word, of four letters or more, differs by one letter.
 
     Args:
-        names: Each student's attendee id with every name that is known.
+        names: Each student's attendee id with all known names.
     """
 
     MOST = 5
@@ -338,7 +345,10 @@ class NameIndex:
                     self._by_word.setdefault(word, set()).add(attendee_id)
 
     def like(self, name: str) -> list[tuple[str, str]]:
-        """Attendee ids of students with such a name, and `same` or `similar`; the same ones first."""
+        """Attendee ids of students with this or a similar name, each with `same` or `similar`.
+
+        Equal names come first.
+        """
         words = _words(name) if self._by_word else ()
         found: list[tuple[str, str]] = []
         for attendee_id in sorted({one for word in self._alike(words) for one in self._by_word.get(word, ())}):
@@ -350,7 +360,7 @@ class NameIndex:
         return [(attendee_id, match) for match, attendee_id in sorted(found)[: self.MOST]]
 
     def _alike(self, words: Iterable[str]) -> set[str]:
-        """The words of students' names that are some words, or may differ from one of them by a letter."""
+        """The words in students' names that are among the given words, or may differ from one of them by a letter."""
         if not self._by_spelling:
             for word in self._by_word:
                 for spelling in _spellings(word):
@@ -360,7 +370,7 @@ class NameIndex:
 
 
 def _are_similar(words: Sequence[str], others: Sequence[str]) -> bool:
-    """Whether one name has all words of the other, or all but one that is spelled with a single other letter."""
+    """Whether one name has all words of the other, or all except one word in which one letter is different."""
     one, other = set(words), set(others)
     if one <= other or other <= one:
         return True
@@ -371,7 +381,7 @@ def _are_similar(words: Sequence[str], others: Sequence[str]) -> bool:
 
 
 def _differ_by_a_letter(one: str, other: str) -> bool:
-    """Whether a letter less, more or another one makes one word of the other; never in short words."""
+    """Whether two words differ by one missing, added or changed letter; never for short words."""
     shorter, longer = sorted((one, other), key=len)
     if len(longer) < _LONG or len(longer) - len(shorter) > 1:
         return False
@@ -380,19 +390,19 @@ def _differ_by_a_letter(one: str, other: str) -> bool:
 
 
 def _spellings(word: str) -> set[str]:
-    """A word, and what is left of it without any single letter: two words that differ by a letter share one."""
+    """A word and all its forms with one letter removed: two words that differ by one letter share such a form."""
     shorter = {word[:n] + word[n + 1 :] for n in range(len(word))} if len(word) >= _LONG - 1 else set()
     return {word, *shorter}
 
 
 _LONG = 4
-"""How many letters a word has of which one may differ: of shorter ones it makes another name."""
+"""How many letters a word needs so that one of them may differ: in a shorter word another letter means another name."""
 
 
 def _words(name: str) -> tuple[str, ...]:
-    """A name's words without case, and without the accents that people leave out, in order of the alphabet.
+    """A name's words without case, and without the accents that people leave out, in alphabetical order.
 
-    That is done in Latin, Greek and Cyrillic alone. In other scripts a mark is as good as a letter: a vowel in
+    Accents are removed only in Latin, Greek and Cyrillic. In other scripts a mark counts as a letter: a vowel in
     Devanagari or Thai, another consonant in Japanese. https://www.unicode.org/reports/tr44/#General_Category_Values
     """
     letters, marks_count = [], False
@@ -404,7 +414,7 @@ def _words(name: str) -> tuple[str, ...]:
         elif category.startswith("M"):
             if marks_count and not _is_invisible(character):
                 letters.append(character)
-        elif category != "Cf":  # joiners and marks of direction stand within words
+        elif category != "Cf":  # joiners and marks of direction are part of words
             letters.append(" ")
             marks_count = False
     return tuple(sorted(unicodedata.normalize("NFC", "".join(letters)).split()))
@@ -414,6 +424,6 @@ _ACCENTED = ("LATIN ", "GREEK ", "CYRILLIC ")
 
 
 def _is_invisible(mark: str) -> bool:
-    """Whether a mark only chooses how the letter before it is drawn, or only holds two letters together."""
+    """Whether a mark only changes how the letter before it is drawn, or only joins two letters."""
     name = unicodedata.name(mark, "")
     return "VARIATION SELECTOR" in name or name == "COMBINING GRAPHEME JOINER"

@@ -1,1 +1,1 @@
-"""How any call to Google is made: repeated, paced, bounded in time, and its errors named."""
+"""How any call to Google is made: it is retried, its rate and its time are limited, and its errors are translated."""

@@ -1,7 +1,7 @@
-"""What the errors of Google's clients for gRPC say, for the services that have one.
+"""What the errors of Google's gRPC clients mean, for the services that are called by gRPC.
 
-`reason` is that of google.rpc.ErrorInfo: https://cloud.google.com/apis/design/errors#error_info . Answers that lack it
-are told apart by the words that Google's services use.
+`reason` is that of google.rpc.ErrorInfo: https://cloud.google.com/apis/design/errors#error_info . Errors without a
+reason are distinguished by the words that Google's services use.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How fast we may ask: a ceiling of calls in any minute."""
+"""How fast we may call: a maximum of calls in any minute."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ WINDOW = 60.0
 
 
 class Ceiling:
-    """At most `limit` calls in any 60 seconds; 0 means no ceiling.
+    """At most `limit` calls in any 60 seconds; 0 means no limit.
 
     A strict sliding window, unlike a token bucket, which lets twice the limit through in its first minute:
     https://developers.google.com/workspace/meet/api/guides/limits counts calls a minute.
@@ -25,29 +25,29 @@ class Ceiling:
         self._calls: deque[float] = deque(maxlen=limit)
 
     def wait(self) -> float:
-        """How many seconds from now a call may go out; 0 for now."""
+        """In how many seconds a call may be made; 0 means now."""
         if len(self._calls) < self._limit or not self._limit:
             return 0.0
         return max(self._calls[0] + WINDOW - self._clock(), 0.0)
 
     def record(self) -> None:
-        """A call goes out now."""
+        """Record that a call is made now."""
         self._calls.append(self._clock())
 
     @property
     def idle(self) -> bool:
-        """Whether nothing of the last minute is left to remember."""
+        """Whether no call of the last minute is remembered any more."""
         return not self._calls or self._calls[-1] + WINDOW < self._clock()
 
 
 class Pacing:
-    """The ceilings of one instance: one for each organizer, and one over all of them.
+    """The limits of one instance: one for each organizer, and one for all of them together.
 
     Args:
-        per_organizer: Calls a minute for one organizer; 0 means no ceiling.
-        overall: Calls a minute for this instance; 0 means no ceiling.
+        per_organizer: Calls a minute for one organizer; 0 means no limit.
+        overall: Calls a minute for this instance; 0 means no limit.
         clock: Seconds, monotonic.
-        sleep: Waits for so many seconds.
+        sleep: Waits for the given number of seconds.
     """
 
     def __init__(
@@ -65,10 +65,10 @@ class Pacing:
         self._organizers: OrderedDict[str, tuple[Ceiling, asyncio.Lock]] = OrderedDict()
 
     async def turn(self, organizer: str) -> None:
-        """Wait until a call for this organizer may go out; it counts from that moment.
+        """Wait until a call for this organizer may be made; it counts from that moment.
 
-        An organizer's calls go out in the order in which they were asked for. Who stops waiting leaves no trace, and
-        who waits for their own ceiling takes nothing from the others'.
+        An organizer's calls are made in the order in which they were requested. A caller that stops waiting does not
+        count, and a caller that waits for its own limit uses up nothing of the common one.
         """
         ceiling, line = self._of(organizer)
         with patience().queueing():
@@ -82,7 +82,7 @@ class Pacing:
         if organizer not in self._organizers:
             self._organizers[organizer] = (Ceiling(self._per_organizer, clock=self._clock), asyncio.Lock())
         self._organizers.move_to_end(organizer)
-        # What is forgotten is idle, so it is the same as new.
+        # A window that is forgotten is empty, so a new one behaves the same.
         while len(self._organizers) > 1:
             ceiling, line = next(iter(self._organizers.values()))
             if line.locked() or not ceiling.idle:

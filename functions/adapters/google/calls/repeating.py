@@ -1,4 +1,4 @@
-"""How a call to Google is repeated: again after a growing pause, for what may pass by itself."""
+"""How a call to Google is retried: after a growing pause, if the error may pass by itself."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PASSING_STATUSES = frozenset({408, 425, 429})
 
 
 class Method(Protocol[RequestT_contra, ResponseT_co]):
-    """A method of an official client, as far as we use it."""
+    """The part of an official client's method that we use."""
 
     async def __call__(
         self,
@@ -37,14 +37,17 @@ class Method(Protocol[RequestT_contra, ResponseT_co]):
 
 
 def may_pass(error: Exception) -> bool:
-    """Whether the same call may succeed in a moment. HTTP's classes, because gRPC's derive from them."""
+    """Whether the same call may succeed a moment later.
+
+    It checks for the HTTP error classes, because the gRPC classes derive from them.
+    """
     if isinstance(error, gexc.MethodNotImplemented) or isinstance(own_credentials_error(error), NeedsOperator):
         return False
     return isinstance(error, gexc.TooManyRequests | gexc.ServerError | gexc.Aborted | gexc.Cancelled)
 
 
 def passes(status: int) -> bool:
-    """Whether an answer with this HTTP status may be another one in a moment."""
+    """Whether a request that got this HTTP status may succeed a moment later."""
     return status >= 500 or status in _PASSING_STATUSES  # noqa: PLR2004
 
 
@@ -58,18 +61,18 @@ async def repeated(
     worth_it: Callable[[int], bool] = lambda _: True,
     wait: Callable[[Exception], float] | None = None,
 ) -> ResponseT:
-    """Make an attempt until it succeeds, fails for good, was made often enough, or the message's patience is over.
+    """Repeat an attempt until it succeeds, fails permanently, was made often enough, or the message's time is over.
 
     The last error is raised.
 
     Args:
-        attempt: What is done.
-        attempts: How often at most.
+        attempt: The attempt.
+        attempts: How often it is made at most.
         initial: About how many seconds the first pause takes; each is up to twice as long as the one before.
-        maximum: The longest pause; a service that names a longer one is not asked again before it is over.
-        if_error: After which errors it is done again.
-        worth_it: Whether it is done again after so many failures.
-        wait: How many seconds a service asks to wait after an error; as gRPC's errors say it, unless given.
+        maximum: The longest pause; if a service asks for a longer one, it is not called again before that.
+        if_error: Which errors are retried.
+        worth_it: Whether to retry after this number of failures.
+        wait: Returns how many seconds a service asks to wait after an error; by default as gRPC errors say it.
     """
     pauses = exponential_sleep_generator(initial, maximum, multiplier=2.0)
     mine = patience()
@@ -81,7 +84,7 @@ async def repeated(
                 return await attempt()
             except Exception as error:
                 again = if_error(error)
-                if again or may_pass(error):  # else it is an answer, such as 404: the service is well
+                if again or may_pass(error):  # otherwise the error is an answer, such as 404: the service works
                     trouble.failed(began)
                 failures += 1
                 pause = max(next(pauses), (wait or asked_to_wait)(error))

@@ -1,8 +1,8 @@
-"""Google's APIs that have no asynchronous client: google-api-python-client, its blocking calls on threads.
+"""Google's APIs without an asynchronous client: google-api-python-client makes blocking calls, here on threads.
 
-The client is imported at the first call and not before: an instance that looks nobody up starts without it.
+The client is imported at the first call, so that an instance that does not need it starts faster.
 
-What was compared with Google's reference, and what is not known: docs/google.md.
+docs/google.md says what was compared with Google's reference, and what is not known.
 """
 
 from __future__ import annotations
@@ -33,13 +33,14 @@ ATTEMPT_TIMEOUT = 10.0
 """Seconds that a connection may be silent."""
 
 ANSWER_TIMEOUT = 20.0
-"""Seconds for one answer, waiting for a thread included."""
+"""Seconds for one answer, including the time until a thread is free."""
 
 ATTEMPTS = 4
-"""How often one call is made, with pauses of at most two seconds."""
+"""How often one call is made at most, with pauses of at most two seconds."""
 
 THREADS = 32
-"""Calls under way in one instance; further ones wait. A thread that nobody waits for any more ends by its timeout."""
+"""How many calls may run at once in one instance; further ones wait. If nobody waits for a thread any more, its timeout
+ends it."""
 
 _NOT_THERE = frozenset({404, 410})
 _CLASHES = frozenset({409, 412})
@@ -54,14 +55,14 @@ _QUOTA_REASONS = frozenset(
     }
 )
 _QUOTA_DOMAIN = "usageLimits"
-"""What quotas have in common: https://developers.google.com/workspace/calendar/api/guides/errors."""
+"""The domain that errors about quotas share: https://developers.google.com/workspace/calendar/api/guides/errors."""
 
 _API_OFF_REASONS = frozenset({"SERVICE_DISABLED", "accessNotConfigured"})
 _SCOPE_REASONS = frozenset({"ACCESS_TOKEN_SCOPE_INSUFFICIENT", "insufficientPermissions"})
 
 
 class _TokenNotAccepted(Exception):
-    """The service does not accept the token (401); `error` is our name for it."""
+    """The service does not accept the token (401); `error` is the error that we raise for it."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__()
@@ -69,7 +70,7 @@ class _TokenNotAccepted(Exception):
 
 
 class _AskedToWait(Exception):
-    """The service names how long to wait before the next attempt; `error` is our name for what failed."""
+    """The service says how long to wait before the next attempt; `error` is the error that we raise for the failure."""
 
     def __init__(self, error: Exception, seconds: float) -> None:
         super().__init__()
@@ -78,7 +79,10 @@ class _AskedToWait(Exception):
 
 
 class Missing(Exception):
-    """The service does not know what it was asked for: an answer, which no use case sees as an error."""
+    """The service does not have what it was asked for.
+
+    Adapters treat this as an answer; use cases never see this error.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +91,13 @@ class Api:
 
     Attributes:
         service: Its row.
-        name: As `googleapiclient.discovery.build` knows it.
+        name: The name that `googleapiclient.discovery.build` expects.
         version: Likewise.
-        path: What its addresses begin with, after the host.
-        is_changed: Whether we change something there: then 409 (an id that is taken) and 412 (another version) are
-            answers. An API that is only read may answer in a moment.
-        by_words: What a request that is called invalid (400) is to us, by words of the message where no reason says it.
+        path: How its paths begin, after the host.
+        is_changed: Whether we change data there: then 409 (an id that is in use) and 412 (another version) are answers.
+            For an API that we only read, they are temporary failures.
+        by_words: Which error we raise for an invalid request (400), by words of its message, where Google gives no
+            reason.
     """
 
     service: Service
@@ -109,7 +114,7 @@ class RestApi:
     Args:
         api: Which.
         endpoint: `host:port` of the real service, or `http://127.0.0.1:PORT` of a stand-in.
-        attempts: How often one call is made.
+        attempts: How often one call is made at most.
     """
 
     def __init__(self, api: Api, endpoint: str, *, attempts: int = ATTEMPTS) -> None:
@@ -124,23 +129,23 @@ class RestApi:
         self._closed = False
 
     def close(self) -> None:
-        """Close threads and connections; a call that is under way may fail."""
+        """Close threads and connections; a running call may fail."""
         self._closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
         for connections in self._connections:
             connections.close()
 
     async def call(self, request: Callable[[Any], Any], credentials: Credentials) -> Mapping[str, Any]:
-        """The answer to a request.
+        """Make a request and return the answer.
 
         Args:
-            request: Makes the request of the client's service object; it does no network.
+            request: Builds the request with the client's service object, without network access.
             credentials: Whose account the calls use.
 
         Raises:
-            Missing: The service does not know what was asked for.
-            Clash: It has something else there by now; only for an API that we change.
-            Unavailable, ApiDisabled, AccessDenied, RequestRefused: See `Service`.
+            Missing: The service does not have what was asked for.
+            Clash: The service has stored something else meanwhile; only for an API that we change. Unavailable,
+            ApiDisabled, AccessDenied, RequestRefused: See `Service`.
         """
         loop = asyncio.get_running_loop()
 
@@ -173,7 +178,7 @@ class RestApi:
             raise asked.error from None
 
     def _answer(self, request: Callable[[Any], Any], headers: Mapping[str, str]) -> Mapping[str, Any]:
-        """Call once and wait; on a thread."""
+        """Call once and wait for the answer; runs on a thread."""
         import httplib2  # noqa: PLC0415 - see the module
         from googleapiclient.errors import HttpError  # type: ignore[import-untyped]  # noqa: PLC0415
 
@@ -192,7 +197,8 @@ class RestApi:
                 raise _AskedToWait(named, seconds) from None
             raise named from None
         except (OSError, ValueError, TypeError, LookupError, HTTPException, httplib2.HttpLib2Error) as error:
-            # No answer, or an error of a form that the client trips over. What is left must not be read as the next.
+            # There was no answer, or an error in a form that the client cannot read. The next call must not read the
+            # rest of it.
             self._http().close()
             kind = type(error).__name__
             raise self._service.unavailable(f"The {self._service.title} does not answer ({kind}).") from None
@@ -202,7 +208,7 @@ class RestApi:
         if made.method == "DELETE" and not answer:
             return {}  # 204, which has no content
         if not isinstance(answer, dict):
-            # The client hands over whatever text came with a 200, such as a proxy's page.
+            # With a 200, the client returns any text as it came, such as a proxy's page.
             raise self._service.unavailable(f"The {self._service.title} does not answer with JSON.")
         return answer
 
@@ -220,27 +226,27 @@ class RestApi:
         )
 
     def _http(self) -> httplib2.Http:
-        """This thread's own connections, which no other thread may use; they carry nobody's credentials."""
+        """This thread's own connections, which no other thread may use; they contain no credentials."""
         http: httplib2.Http | None = getattr(self._own, "http", None)
         if http is None:
             import httplib2  # noqa: PLC0415 - see the module
 
-            # A stand-in is on this machine, and no proxy's business.
+            # A stand-in is on this machine, so no proxy is used.
             proxy = None if self._local else httplib2.proxy_info_from_environment
             http = self._own.http = httplib2.Http(timeout=ATTEMPT_TIMEOUT, proxy_info=proxy)
             self._connections.append(http)
         return http
 
     def _named(self, status: int, told: _Told) -> AttendanceError | Missing:
-        """Our error for Google's. https://developers.google.com/workspace/admin/directory/v1/limits ."""
+        """Our error for an error of Google's. https://developers.google.com/workspace/admin/directory/v1/limits ."""
         reasons, words, service = told.reasons, told.words, self._service
         if status in _NOT_THERE and told.is_googles:
             return Missing()
         if status in _NOT_THERE:
-            # A page of a proxy or of Google's front end: it tells nothing of what was asked for.
+            # A page of a proxy or of Google's front end says nothing about what was asked for.
             return service.unavailable(f"The {service.title} does not answer with JSON (HTTP {status}).")
         if status in _CLASHES:
-            # Of an API that is only read it says nothing of the request.
+            # For an API that we only read, it says nothing about the request.
             words = f"The {service.title} reports a conflict with what it has stored (HTTP {status})."
             return service.clash(words) if self._api.is_changed else service.unavailable(words)
         if status == 403 and reasons & _API_OFF_REASONS:  # noqa: PLR2004 - before quotas, whose domain it has as well
@@ -268,14 +274,14 @@ class RestApi:
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What the body of an error says.
+    """The content of an error's body.
 
     Attributes:
-        is_googles: Whether it is an error as Google's APIs write one, and no page.
-        reasons: Of the old style and of the new, and its status by name.
-        of_quota: Whether a limit of use is what it is about.
+        is_googles: Whether it is an error in the form of Google's APIs, and not a web page.
+        reasons: Reasons of the old and of the new style, and the name of the status.
+        of_quota: Whether it reports that a usage limit was reached.
         words: Its message.
-        wait: How many seconds it asks to wait; 0 if it does not.
+        wait: How many seconds it asks to wait; 0 if it does not ask.
     """
 
     is_googles: bool = False
@@ -286,7 +292,9 @@ class _Told:
 
 
 def _told(content: bytes) -> _Told:
-    """What an error's body says, old style and new; some services put it into a list, as Google's own client knows.
+    """Parse an error's body, of the old or the new style.
+
+    Some services put it into a list, which Google's own client also handles.
 
     https://google.aip.dev/193 and https://developers.google.com/workspace/admin/directory/v1/guides/troubleshoot-error-codes
     """
@@ -317,7 +325,7 @@ def _told(content: bytes) -> _Told:
 
 
 def _seconds(told: object) -> float:
-    """A Duration as JSON has it, such as `1.5s`, of google.rpc.RetryInfo: https://google.aip.dev/193#retryinfo ."""
+    """The seconds of a JSON Duration (`1.5s`) of google.rpc.RetryInfo: https://google.aip.dev/193#retryinfo ."""
     match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)s", told) if isinstance(told, str) else None
     return float(match[1]) if match else 0.0
 

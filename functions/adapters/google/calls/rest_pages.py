@@ -1,9 +1,9 @@
-"""Lists of Google's REST APIs, read from the first page to the last or not at all.
+"""Lists of Google's REST APIs: read completely, from the first page to the last, or not at all.
 
-A page token is good for the question that it came with, and not for ever: a service may let it expire, and answers 400
-then (https://google.aip.dev/158), Calendar also 410. The list is read from its first page again. The Reports API is
-reported to give one token again and again (https://github.com/googleapis/google-api-go-client/issues/755): that is no
-end of a list, so what was read is not taken for all of it.
+A page token is valid only for its own query, and may expire: the service then answers 400 (https://google.aip.dev/158),
+Calendar also 410. In this case the list is read again from its first page. Somebody reported that the Reports API
+returns the same token again and again (https://github.com/googleapis/google-api-go-client/issues/755). This is not the
+end of a list, so what was read until then does not count as the whole list.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from functions.domain.errors import RequestRefused
 T = TypeVar("T")
 
 MOST_PAGES = 500
-"""More pages than this are the answer to none of our questions."""
+"""None of our queries has an answer with more pages than this."""
 
 BEGINNINGS = 3
-"""How often a list is begun whose page tokens are refused."""
+"""How often a list is begun at most if its page tokens are refused."""
 
 
 class _TokenRefused(Exception):
-    """The service does not take a page token that it gave itself."""
+    """The service does not accept a page token that it returned itself."""
 
 
 async def all_pages(read: Callable[[str | None], Awaitable[tuple[T, str | None]]], *, of: Api) -> list[T]:
-    """What is on every page of a list, in order.
+    """The items of all pages of a list, in order.
 
     Args:
-        read: Gives what is on the page of a token (None: the first page) and the token of the next page.
-        of: The API that is asked.
+        read: Returns the items of a token's page (None: the first page) and the token of the next page.
+        of: The API that has the list.
 
     Raises:
-        Missing: The first page's answer.
-        AttendanceError: Likewise; or the API's `unavailable`, if the list has no end or its tokens are not taken.
+        Missing: The first page was answered with this error.
+        AttendanceError: As above; or the API's `unavailable` error, if the list does not end or its tokens are refused.
     """
     for _ in range(BEGINNINGS):
         try:
@@ -56,7 +56,7 @@ async def _read_through(read: Callable[[str | None], Awaitable[tuple[T, str | No
         try:
             page, token = await read(token)
         except (RequestRefused, Missing):
-            # The first page was taken, and nothing but the token is new.
+            # The first page was accepted, and only the token is new.
             raise _TokenRefused from None
         pages.append(page)
     return pages

@@ -1,7 +1,7 @@
-"""Google's services, one row each: what they are called, and what their refusals are called here.
+"""Google's services, one row each: their names, and the reasons that we use for their refusals.
 
-A new service is a row here and an adapter. Callers by gRPC and by REST both make their errors with the row, so that one
-refusal has one reason and one hint, whichever way the service is called.
+A new service is a row here and an adapter. Both gRPC and REST callers make their errors from the row, so that a refusal
+has the same reason and hint either way.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ from functions.domain.errors import (
 
 
 class Clash(RequestRefused):
-    """What is there is not what the request supposes: an answer, which no use case sees."""
+    """The stored state is not what the request expects.
+
+    Adapters treat this as an answer; use cases never see this error.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +51,15 @@ class Service:
     """One of Google's services.
 
     Attributes:
-        title: Its name in the console's library of APIs; what follows in brackets is ours.
-        api: What `gcloud services enable` takes.
+        title: Its name in the console's library of APIs; we added the part in brackets.
+        api: The name that `gcloud services enable` expects.
         scope: The scope that our calls need.
-        reasons: What its refusals are called.
+        reasons: The reasons for its refusals.
         denied_hint: What to do when it refuses the account.
         refused_hint: What to do when it calls the request invalid.
-        hidden_hint: What to do when it does not show something, or does not have it, and says the same of both.
-        token_hint: What to do when it does not accept a token that is new.
+        hidden_hint: What to do when it does not show something or does not have it; its answer is the same in both
+            cases.
+        token_hint: What to do when it does not accept even a new token.
     """
 
     title: str
@@ -68,11 +72,11 @@ class Service:
     token_hint: str = ""
 
     def unavailable(self, message: str) -> Unavailable:
-        """It does not answer."""
+        """The error for a service that does not answer."""
         return Unavailable(message, reason=self.reasons.unavailable)
 
     def disabled(self, message: str) -> ApiDisabled:
-        """It is not enabled in the project."""
+        """The error for an API that is not enabled in the project."""
         library = self.title.partition(" (")[0]
         hint = (
             f"Enable the {self.title} in the project: gcloud services enable {self.api} "
@@ -81,7 +85,7 @@ class Service:
         return ApiDisabled(message, reason=self.reasons.disabled, hint=hint)
 
     def scope_missing(self, message: str, *, scope: str | None = None) -> ScopeMissing:
-        """The token lacks a scope: the service's own, or the one that is named."""
+        """The error for a token that lacks a scope: the service's own, or the given one."""
         hint = (
             f"Grant the scope {scope or self.scope}: in the Admin console under Security > Access and data control > "
             "API controls > Manage domain-wide delegation, or ask the teacher to consent again."
@@ -89,23 +93,23 @@ class Service:
         return ScopeMissing(message, reason=self.reasons.denied, hint=hint)
 
     def denied(self, message: str) -> AccessDenied:
-        """It refuses the account that the call was made as."""
+        """The error for a refusal of the account that made the call."""
         return AccessDenied(message, reason=self.reasons.denied, hint=self.denied_hint)
 
     def not_shown(self, message: str) -> NotShown:
-        """It does not show something to that account, or does not have it."""
+        """The error for something that the service does not show to this account, or does not have."""
         return NotShown(message, reason=self.reasons.denied, hint=self.hidden_hint or self.denied_hint)
 
     def token_not_accepted(self, message: str) -> TokenNotAccepted:
-        """It does not accept the token, though it is new."""
+        """The error for a new token that the service does not accept."""
         return TokenNotAccepted(message, reason=self.reasons.denied, hint=self.token_hint or self.denied_hint)
 
     def refused(self, message: str) -> RequestRefused:
-        """It calls the request invalid."""
+        """The error for a request that the service calls invalid."""
         return RequestRefused(message, reason=self.reasons.refused, hint=self.refused_hint)
 
     def clash(self, message: str) -> Clash:
-        """It has something else there: an id that is taken, or another version."""
+        """The error for an unexpected stored state: the id is in use, or the version is another one."""
         return Clash(message, reason=self.reasons.refused, hint=self.refused_hint)
 
 

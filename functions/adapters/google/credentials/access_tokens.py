@@ -1,8 +1,8 @@
-"""Access tokens of Google's, as one person and for one capability: fetched when needed and kept until they end.
+"""Google access tokens, for one person and one capability: fetched when needed and kept until they expire.
 
-The official library (google-auth) fetches them and blocks meanwhile: on threads, so that the event loop goes on.
+The official library (google-auth) fetches them with blocking calls, so it runs on threads and the event loop continues.
 
-What was compared with Google's reference, and what is not known: docs/google.md.
+docs/google.md says what was compared with Google's reference, and what is not known.
 """
 
 from __future__ import annotations
@@ -35,29 +35,30 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 BEFORE_ITS_END = timedelta(minutes=4)
-"""A token is replaced so long before its end, as Google's library does: calls under way must still find it valid."""
+"""A token is replaced this long before it expires, as Google's library does, because running calls still need it."""
 
 FAILURE_KEPT = timedelta(seconds=10)
-"""How long a refusal answers those who ask, and an old token does that cannot be replaced: the calls of one reading
-come at once, and shall not all ask again."""
+"""How long a refusal, or an old token that cannot be replaced, answers further calls: the calls of one reading come at
+the same time, and should not all ask Google again."""
 
 ALLOWED_FOR = timedelta(minutes=1)
-"""How long a check holds that calls may be made as somebody: so that they end soon after a teacher is removed."""
+"""How long the result of a check that calls may be made as somebody is used: calls must end soon after a teacher is
+removed."""
 
 YOUNG = timedelta(seconds=30)
-"""A token that is not accepted within this time will not be accepted if it is fetched again."""
+"""If a service refuses a token that is younger than this, fetching a new one does not help."""
 
 ANSWER_TIMEOUT = 10.0
 """Seconds for one answer of the token endpoint or the IAM Credentials API."""
 
 FETCH_TIMEOUT = 30.0
-"""Seconds for one token, with the requests behind it and what Google's library tries again."""
+"""Seconds for one token, including all its requests and the retries of Google's library."""
 
 THREADS = 16
-"""Tokens fetched at once in one instance; further ones wait."""
+"""How many tokens are fetched at the same time in one instance; further ones wait."""
 
 _PASSING = frozenset({"internal_failure", "server_error", "temporarily_unavailable", "rate_limit_exceeded"})
-"""Codes of what may pass, whatever the status; Google's library tries all but the last again too.
+"""Codes of errors that may pass, with any status; Google's library retries all of them except the last.
 
 The last comes with 403: https://support.google.com/cloud/answer/9028764"""
 
@@ -66,19 +67,19 @@ IAM_CREDENTIALS = "https://iamcredentials.googleapis.com"
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """A token, and when it ends."""
+    """A token, and when it expires."""
 
     value: str = field(repr=False)
     ends_at: datetime
 
 
 class TokenCredentials:
-    """`Credentials` with access tokens; share one among all calls of its kind.
+    """`Credentials` with access tokens; all calls for the same person and capability share one object.
 
     Args:
-        fetch: Gives a new token, or raises CredentialsUnavailable, ConsentsUnavailable or a NeedsOperator.
-        allowed: Makes sure that calls may still be made as this person; raises if not.
-        now: The time of this machine, by which Google's library says when tokens end.
+        fetch: Returns a new token, or raises CredentialsUnavailable, ConsentsUnavailable or a NeedsOperator.
+        allowed: Raises if calls may no longer be made as this person.
+        now: The time of this machine, by which Google's library says when tokens expire.
     """
 
     def __init__(
@@ -106,7 +107,7 @@ class TokenCredentials:
         """See `Credentials`."""
         token = self._token
         if token is None or ("authorization", f"Bearer {token.value}") not in metadata:
-            return True  # another call has had it renewed meanwhile
+            return True  # another call has renewed it meanwhile
         if self._now() - self._fetched_at < YOUNG:
             return False
         self._token = None
@@ -114,7 +115,7 @@ class TokenCredentials:
 
     def _valid(self) -> AccessToken | None:
         now, token = self._now(), self._token
-        # While no new one can be fetched, the old one holds to its end, without asking for each call.
+        # While no new token can be fetched, the old one is used until it expires, without a new attempt for each call.
         early = timedelta(0) if now - self._unanswered_at < FAILURE_KEPT else BEFORE_ITS_END
         return token if token and now < token.ends_at - early else None
 
@@ -122,7 +123,7 @@ class TokenCredentials:
         return self._now() - self._allowed_at < ALLOWED_FOR
 
     async def _still_allowed(self) -> AccessToken | None:
-        """The valid token, if there is one, of an account that may still be used."""
+        """The valid token, if one exists and the account may still be used."""
         token = self._valid()
         if token and not self._surely_allowed():
             await self._allowed()
@@ -132,12 +133,12 @@ class TokenCredentials:
     async def _fetched(self) -> AccessToken:
         asked_at = self._now()
         if self._failure and asked_at - self._fetched_at < FAILURE_KEPT:
-            # A new error, because a traceback would grow with everybody who waits for it.
+            # A new error for each caller, because the traceback of a shared one would grow with each of them.
             raise type(self._failure)(self._failure.message, hint=self._failure.hint)
         try:
             token = await self._fetched_in_time()
         except NeedsOperator as error:
-            # Kept from now on, because it may have been long in coming.
+            # The time counts from now, because the error may have taken long to arrive.
             self._failure, self._token, self._fetched_at = error, None, self._now()
             raise
         except (CredentialsUnavailable, ConsentsUnavailable):
@@ -150,7 +151,7 @@ class TokenCredentials:
         return token
 
     async def _fetched_in_time(self) -> AccessToken:
-        """A new token; a service that does not give one in time is in the way of everything that this message wants."""
+        """Fetch a new token. If no token comes in time, nothing else for this message can be done either."""
         with watched():
             try:
                 async with asyncio.timeout(limit(FETCH_TIMEOUT)):
@@ -160,12 +161,12 @@ class TokenCredentials:
 
 
 class TokenPool:
-    """Makes the credentials of teachers: checks who may be impersonated, fetches, reports refusals.
+    """Makes the credentials of teachers: checks which accounts may be used, fetches tokens, reports refusals.
 
     Args:
-        fetch: Gives a new token for a teacher and a capability; raises as `Credentials.metadata` does.
-        permitted: Gives the teacher with account and address; raises TeacherNotAllowed.
-        refused: Takes note that Google gives no token for a teacher.
+        fetch: Returns a new token for a teacher and a capability; raises the same errors as `Credentials.metadata`.
+        permitted: Returns the teacher with account and address; raises TeacherNotAllowed.
+        refused: Records that Google refuses a token for a teacher.
         now: The time of this machine.
     """
 
@@ -183,7 +184,7 @@ class TokenPool:
         self._now = now
 
     def __call__(self, organizer: Organizer, capability: Capability) -> TokenCredentials:
-        """The credentials of one teacher for one capability; does no network."""
+        """The credentials of one teacher for one capability; makes no network calls."""
         allowed = partial(self._permitted, organizer, capability)
         return TokenCredentials(partial(self._token, organizer, capability), allowed=allowed, now=self._now)
 
@@ -198,7 +199,7 @@ class TokenPool:
 
 @dataclass(frozen=True, slots=True)
 class TokenRefusal:
-    """An answer other than 200: from where, its status, and its body as far as it is JSON."""
+    """An answer other than 200: the address that gave it, its status, and its body if that is JSON."""
 
     url: str
     status: int
@@ -208,14 +209,14 @@ class TokenRefusal:
     def may_pass(self) -> bool:
         """Whether the same request may succeed later.
 
-        A 403 that is a page is the front end's word on too many requests:
+        A 403 with a web page means that Google's front end got too many requests:
         https://github.com/googleapis/google-oauth-java-client/issues/57
         """
         return passes(self.status) or self._error in _PASSING or (self.status == 403 and not self.body)  # noqa: PLR2004
 
     @property
     def code(self) -> str:
-        """What the token endpoint calls wrong; empty for what may pass."""
+        """The token endpoint's error code; empty for an error that may pass."""
         return "" if self.may_pass else self._error
 
     @property
@@ -224,11 +225,11 @@ class TokenRefusal:
 
 
 class TokenRequests:
-    """How Google's library reaches the token endpoint and the IAM Credentials API: on threads, and with limits.
+    """How Google's library reaches the token endpoint and the IAM Credentials API: on threads, and with time limits.
 
     Args:
         token_endpoint: `host:port` of the real service, or `http://127.0.0.1:PORT` of a stand-in.
-        iam_endpoint: Likewise, of the IAM Credentials API.
+        iam_endpoint: The same for the IAM Credentials API.
     """
 
     def __init__(self, token_endpoint: str, iam_endpoint: str) -> None:
@@ -243,7 +244,7 @@ class TokenRequests:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def on_thread(self, work: Callable[[Requests], T]) -> T:
-        """What some work gives that blocks and makes requests."""
+        """Run blocking work that makes requests, and return its result."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, partial(self._with_requests, work))
 
@@ -253,12 +254,15 @@ class TokenRequests:
             import requests  # noqa: PLC0415 - an instance without Google's tokens starts without it
 
             session = self._own.session = requests.Session()
-            session.trust_env = not self.is_local  # a stand-in is on this machine, and no proxy's business
+            session.trust_env = not self.is_local  # a stand-in is on this machine, so no proxy is used
         return work(Requests(session, self._iam_url))
 
 
 class Requests(transport.Request):
-    """google-auth's transport for the requests behind one token. `refused` is the last answer that was no success."""
+    """google-auth's transport for the requests behind one token.
+
+    `refused` is the last answer that was not a success.
+    """
 
     def __init__(self, session: Session, iam_url: str) -> None:
         from google.auth.transport.requests import Request  # noqa: PLC0415 - as above
@@ -276,7 +280,7 @@ class Requests(transport.Request):
         timeout: float | None = None,
         **more: Any,  # noqa: ANN401 - as the library defines it
     ) -> transport.Response:
-        """Make one request; the IAM Credentials API is where the settings say."""
+        """Make one request; requests to the IAM Credentials API go to the address in the settings."""
         if url.startswith(f"{IAM_CREDENTIALS}/"):
             url = self._iam_url + url.removeprefix(IAM_CREDENTIALS)
         limit = timeout or ANSWER_TIMEOUT
@@ -289,18 +293,18 @@ class Requests(transport.Request):
 
     @property
     def signing_refused(self) -> TokenRefusal | None:
-        """The last answer, if the IAM Credentials API gave it."""
+        """The last refused answer, if it came from the IAM Credentials API."""
         return self.refused if self.refused and self.refused.url.endswith(":signBlob") else None
 
 
 def fetched(credentials: LibraryCredentials, requests: Requests) -> AccessToken:
-    """A new token of the library's credentials; blocks, and raises google.auth's errors."""
+    """Fetch a new token with the library's credentials; blocks, and raises google.auth's errors."""
     try:
         credentials.refresh(requests)  # type: ignore[no-untyped-call] # the package has no types
     except (LookupError, TypeError, ValueError) as error:
         if isinstance(error, GoogleAuthError):
             raise
-        # The library takes an answer apart without looking, such as a proxy's page.
+        # The library does not check the form of an answer, which may be a proxy's page.
         raise CredentialsUnavailable(f"The token endpoint's answer is not a token ({type(error).__name__}).") from None
     ends_at: datetime | None = credentials.expiry
     if not credentials.token or ends_at is None:

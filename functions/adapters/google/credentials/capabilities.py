@@ -1,8 +1,7 @@
-"""Whose account a call to Google uses, and what for.
+"""Which account a call to Google uses, and for what.
 
 Every call carries its credentials as metadata, so that one channel serves every organizer. One credentials object
-is kept for each organizer and capability. Domain-wide delegation and teachers' own consent are further makers of
-such objects.
+is kept for each organizer and capability. Domain-wide delegation and teachers' own consent each make such objects.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ T = TypeVar("T")
 
 
 class Capability(StrEnum):
-    """What calls are made for. A scope that is not granted costs its capability alone."""
+    """The purposes of calls. If a scope is not granted, only its capability is missing."""
 
     MEETINGS = "read meetings"
     FIND_ROOM = "find a room"
@@ -52,24 +51,24 @@ class Credentials(Protocol):
     """The right to make calls as one person."""
 
     async def metadata(self) -> Metadata:
-        """What a call carries to be made as that person, valid now.
+        """The metadata with which a call is made as that person, valid now.
 
         Raises:
-            CredentialsUnavailable, ConsentsUnavailable: What makes it did not answer.
-            NeedsOperator: It is refused until a person fixes the cause.
+            CredentialsUnavailable, ConsentsUnavailable: The source of the metadata did not answer. NeedsOperator: The
+                metadata is refused until a person fixes the cause.
         """
 
     def renew(self, metadata: Metadata) -> bool:
-        """Whether another try makes sense after a service did not accept what a call carried (401)."""
+        """Whether another attempt makes sense after a service did not accept a call's metadata (401)."""
 
 
 async def accepted(credentials: Credentials, call: Callable[[Metadata], Awaitable[T]], *, unless: type[Exception]) -> T:
-    """The outcome of a call made as a person; made once more, with a new token, if the first was not accepted.
+    """Make a call as a person and return its result. If the token is not accepted, try once more with a new one.
 
     Args:
         credentials: Whose account the calls use.
-        call: Makes the call with what it is to carry.
-        unless: What it raises when that is not accepted.
+        call: Makes the call with the given metadata.
+        unless: The error that it raises when the metadata is not accepted.
     """
     metadata = await credentials.metadata()
     try:
@@ -81,10 +80,10 @@ async def accepted(credentials: Credentials, call: Callable[[Metadata], Awaitabl
 
 
 class CredentialsPool:
-    """One credentials object for each organizer and capability, made once and kept while the instance is warm.
+    """One credentials object for each organizer and capability, made once and kept as long as the instance lives.
 
     Args:
-        make: Builds the credentials of one organizer for one capability; does no network.
+        make: Builds the credentials of one organizer for one capability; makes no network calls.
     """
 
     def __init__(self, make: Callable[[Organizer, Capability], Credentials]) -> None:
@@ -92,7 +91,7 @@ class CredentialsPool:
 
 
 class AnonymousCredentials:
-    """No credentials: for stand-ins on loopback, which are told whose account the call would use."""
+    """No credentials: for stand-ins on loopback, which only get the name of the account that the call would use."""
 
     def __init__(self, organizer: Organizer, _: Capability) -> None:
         self._metadata = (("x-acting-as", organizer.email or organizer.user or ""),)
@@ -102,5 +101,5 @@ class AnonymousCredentials:
         return self._metadata
 
     def renew(self, _: Metadata) -> bool:
-        """See `Credentials`: there is nothing to renew."""
+        """See `Credentials`. Nothing can be renewed here."""
         return False

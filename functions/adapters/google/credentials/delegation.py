@@ -1,11 +1,11 @@
-"""Domain-wide delegation without a key: the service account signs, by an API, that it acts for a teacher.
+"""Domain-wide delegation without a key: through an API, the service account signs that it acts for a teacher.
 
-The class of google-auth for impersonated credentials would do it too, but loses its subject when it is copied, as the
-gRPC clients do. These credentials are made for one teacher and one capability, and never copied.
+We do not use google-auth's class for impersonated credentials, because it loses its subject when it is copied, and gRPC
+clients copy it. These credentials are made for one teacher and one capability, and are never copied.
 https://developers.google.com/identity/protocols/oauth2/service-account#delegatingauthority
 https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/signBlob
 
-What was compared with Google's reference, and what is not known: docs/google.md.
+docs/google.md says what was compared with Google's reference, and what is not known.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
 
 
 class Delegation:
-    """Fetches tokens of teachers by domain-wide delegation, which an administrator grants.
+    """Fetches teachers' tokens by domain-wide delegation, which an administrator grants.
 
     Args:
         service_account_email: Who signs.
-        client_id: Its OAuth client id, which the administrator allows; only for telling it.
+        client_id: Its OAuth client id, which the administrator allows; only used in hints.
         requests: How tokens are fetched.
     """
 
@@ -63,7 +63,7 @@ class Delegation:
         self._source = _Source(is_local=requests.is_local)
 
     async def token(self, teacher: Organizer, capability: Capability) -> AccessToken:
-        """A new token as this teacher; raises as `Credentials.metadata` does."""
+        """Fetch a new token for this teacher; raises the same errors as `Credentials.metadata`."""
         if teacher.email is None and capability is Capability.REPORTS:
             raise ReportsNotSetUp(
                 "REPORTS_ADMIN is not an e-mail address, but delegation needs one.", hint=REPORTS_NOT_SET_UP
@@ -76,12 +76,12 @@ class Delegation:
         return await self._requests.on_thread(partial(self._signed, teacher.email, capability))
 
     def _signed(self, subject: str, capability: Capability, requests: Requests) -> AccessToken:
-        """Sign an assertion and have it exchanged for a token; on a thread."""
+        """Sign an assertion and exchange it for a token; runs on a thread."""
         source = self._source.credentials(requests)
         try:
             return self._signed_by(source, subject, capability, requests)
         except _SigningNotAccepted:
-            # It was taken back before its end; Google's library knows of no other reason to fetch a new one.
+            # The token was revoked before it expired; Google's library would not fetch a new one for this reason.
             self._source.forget(source)
             requests.refused = None
             source = self._source.credentials(requests)
@@ -114,7 +114,7 @@ class Delegation:
             raise self._named(requests.refused, type(error).__name__, capability) from None
 
     def _named(self, refused: TokenRefusal | None, kind: str, capability: Capability) -> AttendanceError:
-        """Our error for the token endpoint's.
+        """Our error for an error of the token endpoint.
 
         https://developers.google.com/identity/protocols/oauth2/service-account#error-codes
         """
@@ -123,14 +123,14 @@ class Delegation:
         told = f"({code})"
         match code:
             case "unauthorized_client" | "invalid_scope" | "access_denied":
-                # Here nobody is asked, so nobody can have said no: Google answers access_denied too ("Requested client
-                # not authorized.") if the administrator has not allowed all scopes.
+                # With delegation nobody is asked, so nobody can have refused: Google also answers access_denied
+                # ("Requested client not authorized.") if the administrator has not allowed all scopes.
                 return DelegationNotGranted(
                     f"The school has not granted a scope that this system needs to act for its teachers {told}.",
                     hint=self._how_to_grant(capability),
                 )
             case "invalid_grant" if words.startswith("Invalid JWT"):
-                # A key that is being replaced, or a clock that is wrong.
+                # The cause is a key that is being replaced, or a wrong clock.
                 return CredentialsUnavailable(
                     f"Google does not accept the signed request {told}.",
                     hint="The system tries again by itself. If that does not help, correct the clock of this machine.",
@@ -170,7 +170,7 @@ class _SigningNotAccepted(Exception):
 
 
 class _Source:
-    """The process's own credentials, with which it asks for signatures; found once and shared by threads."""
+    """The process's own credentials, with which it requests signatures; found once and shared by threads."""
 
     def __init__(self, *, is_local: bool) -> None:
         self._is_local = is_local
@@ -178,14 +178,14 @@ class _Source:
         self._found: LibraryCredentials | None = None
 
     def credentials(self, requests: Requests) -> LibraryCredentials:
-        """Credentials that are valid now; blocks."""
+        """Return credentials that are valid now; blocks."""
         import google.auth  # noqa: PLC0415 - an instance without tokens starts without it
         from google.auth import credentials, exceptions  # noqa: PLC0415
 
         with self._lock:
             if self._found is None:
                 if self._is_local:
-                    # A stand-in takes no credentials.
+                    # A stand-in needs no credentials.
                     self._found = credentials.AnonymousCredentials()  # type: ignore[no-untyped-call]
                 else:
                     try:
@@ -210,14 +210,17 @@ class _Source:
             return self._found
 
     def forget(self, credentials: LibraryCredentials) -> None:
-        """Look for credentials again the next time, unless another thread has done so meanwhile."""
+        """Make the next call look for credentials again, unless another thread has already done so."""
         with self._lock:
             if self._found is credentials:
                 self._found = None
 
 
 def _named_signing(refused: TokenRefusal) -> AttendanceError:
-    """Our error for the IAM Credentials API's. https://cloud.google.com/iam/docs/reference/credentials/rest ."""
+    """Our error for an error of the IAM Credentials API.
+
+    https://cloud.google.com/iam/docs/reference/credentials/rest .
+    """
     error = refused.body.get("error")
     error = error if isinstance(error, dict) else {}
     told_of = error.get("details")

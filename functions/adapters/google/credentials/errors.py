@@ -1,4 +1,4 @@
-"""Why there is no token to call Google with, and what a person does about it."""
+"""Why no token for calls to Google can be fetched, and what a person does about it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from functions.domain.errors import CredentialsRefused, NeedsOperator
 
 
 class AccountNotUsable(CredentialsRefused):
-    """Nobody can be impersonated at this address: there is no such account in the school, or it is suspended."""
+    """The account with this address cannot be used: it does not exist in the school, or it is suspended."""
 
     cause = "account-not-usable"
     default_hint = (
@@ -16,13 +16,13 @@ class AccountNotUsable(CredentialsRefused):
 
 
 class DelegationNotGranted(CredentialsRefused):
-    """The school's administrator has not let this system act for its people with this scope; the hint says which."""
+    """The school's administrator has not allowed this system to act for teachers with a scope; the hint names it."""
 
     cause = "delegation-not-granted"
 
 
 class SigningRefused(CredentialsRefused):
-    """The service account may not sign as itself, so that no delegation can be asked for."""
+    """The service account may not sign as itself, which delegation needs."""
 
     cause = "signing-refused"
     default_hint = (
@@ -34,7 +34,7 @@ class SigningRefused(CredentialsRefused):
 
 
 class AppForbidden(CredentialsRefused):
-    """The school's rules keep apps, or this one, from the teacher's data."""
+    """The school's rules do not let this app, or any app, use the teacher's data."""
 
     cause = "app-forbidden"
     default_hint = (

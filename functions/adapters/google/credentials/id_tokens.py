@@ -1,11 +1,11 @@
-"""Who calls the API, by the ID token of the request.
+"""Which account calls the API, according to the ID token of the request.
 
 On Cloud Run the platform has checked the token before it reaches this process. It replaces the signature by
-`SIGNATURE_REMOVED_BY_GOOGLE`, so nobody can check it again. Everywhere else nothing checks before this process, and it
-checks the token itself: signature, audience, issuer, times.
+`SIGNATURE_REMOVED_BY_GOOGLE`, so nobody can check it again. Everywhere else nobody has checked the token, so this
+process checks it itself: signature, audience, issuer, times.
 
-`email_verified` must be the boolean `true`: that is what Google writes into a token. Google's `tokeninfo` answers the
-text "true", but no such answer comes here.
+`email_verified` must be the boolean `true`, which Google writes into a token. Google's `tokeninfo` answers the text
+"true", but this process does not call it.
 https://developers.google.com/identity/openid-connect/openid-connect#an-id-tokens-payload
 
 https://cloud.google.com/run/docs/authenticating/service-to-service
@@ -31,22 +31,23 @@ from functions.domain.errors import CertificatesUnavailable, TokenRefused, Wrong
 log = logging.getLogger(__name__)
 
 MAX_TOKEN = 8_000
-"""Characters. Google's ID tokens have about 1,300."""
+"""Characters. Google's ID tokens have about 1,300 characters."""
 
 KEPT = 3600.0
-"""Seconds that certificates are kept. Google shows a new one well before it signs with it."""
+"""How many seconds certificates are kept. Google publishes a new one well before it signs with it."""
 
 ASKED_AGAIN = 60.0
-"""Seconds until certificates are asked for again because a token names an unknown one: forged tokens are cheap."""
+"""How many seconds must pass before an unknown certificate in a token makes us fetch certificates again: anybody can
+forge such tokens."""
 
 FAILURE_KEPT = 5.0
-"""For so many seconds, a failure also answers later requests."""
+"""For how many seconds a failure also answers later requests."""
 
 ANSWER_TIMEOUT = 10.0
 """Seconds for one answer of the endpoint."""
 
 CLOCK_SKEW = 10
-"""Seconds that the clock of this machine may be wrong by."""
+"""By how many seconds the clock of this machine may be wrong."""
 
 ISSUERS = ("accounts.google.com", "https://accounts.google.com")
 ALGORITHM = "RS256"
@@ -67,8 +68,8 @@ class CheckedHere:
 
     Args:
         endpoint: `host:port` of the real service, or `http://127.0.0.1:PORT` of a stand-in.
-        audience: The address that tokens must be made for; without it all are refused.
-        clock: Seconds that only grow.
+        audience: The address for which tokens must be made; without it all tokens are refused.
+        clock: A clock in seconds that never goes back.
     """
 
     def __init__(self, endpoint: str, *, audience: str | None, clock: Callable[[], float] = monotonic) -> None:
@@ -94,7 +95,10 @@ class CheckedHere:
         return _verified_email(self._verified(token, certificates))
 
     def _verified(self, token: str, certificates: Mapping[str, str]) -> Mapping[str, Any]:
-        """What a token says, if all of it is right. The library's errors repeat the token and go no further."""
+        """Return the claims of a token if everything in it is valid.
+
+        The library's errors contain the token, so they are not passed on.
+        """
         from google.oauth2 import id_token  # noqa: PLC0415 - an instance on Cloud Run starts without it
 
         try:
@@ -128,7 +132,7 @@ class CheckedHere:
             return self._certificates
 
     def _will_do(self, key_id: str) -> bool:
-        """Whether a token with this key can be judged by the certificates that are here."""
+        """Whether the fetched certificates are enough to judge a token with this key."""
         longest = KEPT if key_id in self._certificates else ASKED_AGAIN
         return self._fetched_at is not None and self._clock() - self._fetched_at < longest
 
@@ -137,7 +141,7 @@ class CheckedHere:
 
         try:
             with requests.Session() as session:
-                session.trust_env = not self._is_local  # a stand-in is on this machine, and no proxy's business
+                session.trust_env = not self._is_local  # a stand-in is on this machine, so no proxy is used
                 answer = session.get(self._url, timeout=ANSWER_TIMEOUT, allow_redirects=False)
             found = answer.json() if answer.status_code == requests.codes.ok else None
         except (requests.RequestException, ValueError, RecursionError) as error:
@@ -150,7 +154,7 @@ class CheckedHere:
 
 
 class _Kept(transport.Request, transport.Response):
-    """google-auth's transport for one request: it answers with certificates that are here already."""
+    """google-auth's transport for one request: it answers with certificates that were already fetched."""
 
     status = 200
     headers: Mapping[str, str] = {}
@@ -171,7 +175,7 @@ def _verified_email(claims: Mapping[str, Any]) -> str:
 
 
 def _part(token: str, number: int) -> Mapping[str, Any]:
-    """One of the parts of a token, as it is written there."""
+    """One part of a token, decoded."""
     parts = token.split(".", _SEGMENTS)
     if len(token) > MAX_TOKEN or len(parts) != _SEGMENTS:
         raise _refused("form")
@@ -185,6 +189,6 @@ def _part(token: str, number: int) -> Mapping[str, Any]:
 
 
 def _refused(why: str) -> TokenRefused:
-    """The error, after a line in the log that says why; neither repeats anything of the token."""
+    """Log why a token is refused, and return the error; neither repeats anything from the token."""
     log.info("token.refused", extra={"reason": why})
     return TokenRefused("The token is not valid for this service.")

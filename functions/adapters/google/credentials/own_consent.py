@@ -1,8 +1,8 @@
-"""Tokens of teachers who consented themselves: what Google gave them once is exchanged for tokens that last an hour.
+"""Tokens of teachers who consented themselves: the stored refresh token is exchanged for tokens that last an hour.
 
 https://developers.google.com/identity/protocols/oauth2/web-server#offline
 
-What was compared with Google's reference, and what is not known: docs/google.md.
+docs/google.md says what was compared with Google's reference, and what is not known.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ _FLAGS = {
 
 
 class OwnConsent:
-    """Fetches tokens of teachers by their own consent, which is read again each time: it may have been given again.
+    """Fetches teachers' tokens by their own consent. The consent is read again each time, because it may be a new one.
 
     Args:
-        consents: Where what they consented to is kept.
+        consents: Where their consents are stored.
         requests: How tokens are fetched.
     """
 
@@ -51,10 +51,10 @@ class OwnConsent:
         self._requests = requests
 
     async def token(self, teacher: Organizer, capability: Capability) -> AccessToken:
-        """A new token as this teacher; raises as `Credentials.metadata` does."""
+        """Fetch a new token for this teacher; raises the same errors as `Credentials.metadata`."""
         try:
             consent = await self._consents.get(teacher)
-        except ConsentMissing as error:  # or it is there and hidden from us, of which the hint says more
+        except ConsentMissing as error:  # or it exists but is hidden from us; the hint says more
             raise ConsentMissing(error.message, hint=f"{_consent_first(capability)} {error.hint}") from None
         if consent is None:
             raise ConsentMissing("The teacher has not consented yet.", hint=_consent_first(capability))
@@ -63,7 +63,7 @@ class OwnConsent:
         return await self._requests.on_thread(partial(self._exchanged, consent, capability))
 
     def _exchanged(self, consent: Consent, capability: Capability, requests: Requests) -> AccessToken:
-        """Exchange the consent for a token; on a thread."""
+        """Exchange the consent for a token; runs on a thread."""
         from google.oauth2.credentials import Credentials  # noqa: PLC0415 - an instance without tokens starts without it
 
         credentials = Credentials(  # type: ignore[no-untyped-call] # the package has no types
@@ -81,7 +81,10 @@ class OwnConsent:
 
 
 def _named(refused: TokenRefusal | None, kind: str, capability: Capability) -> AttendanceError:
-    """Our error for the token endpoint's. https://developers.google.com/identity/protocols/oauth2#expiration ."""
+    """Our error for an error of the token endpoint.
+
+    https://developers.google.com/identity/protocols/oauth2#expiration .
+    """
     code = refused.code if refused else ""
     subtype = str(refused.body.get("error_subtype", "")) if refused else ""
     match code:
@@ -121,7 +124,9 @@ def _scope_missing(capability: Capability) -> ConsentScopeMissing:
 def _consent_first(capability: Capability) -> str:
     hint = _consent_again(capability)
     if capability is Capability.REPORTS:
-        hint += " Set REPORTS_ADMIN to what it prints: a consent in Secret Manager is found only by users/ID."
+        hint += (
+            " Set REPORTS_ADMIN to the users/ID that it prints: a consent in Secret Manager is found only by this id."
+        )
     return hint
 
 

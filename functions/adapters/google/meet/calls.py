@@ -1,6 +1,6 @@
-"""How one call to Meet is made: paced, bounded, repeated, counted, and its error named.
+"""How one call to Meet is made: limited in rate and time, retried, counted, and its error translated.
 
-The client's own default repeats 503 alone and for a minute; 429, 500, 504 and a lost connection surface at once.
+By default the client retries only 503, for a minute; 429, 500, 504 and a lost connection are raised at once.
 https://developers.google.com/workspace/meet/api/guides/limits asks for truncated exponential backoff.
 """
 
@@ -25,41 +25,45 @@ ATTEMPT_TIMEOUT = 20.0
 """Seconds for one answer."""
 
 ATTEMPTS = 10
-"""How often one call is made at most: about 50 seconds of backoff, as long as a message waits for failing services."""
+"""How often one call is made at most: this takes about 50 seconds of pauses, as long as a message waits for failing
+services."""
 
 LONGEST_PAUSE = 8.0
 """Seconds between two attempts at the most, so that a call that fails six times in a row is made a seventh time."""
 
 STAMINA, WEARY = 50.0, 1.0
-"""How many repetitions a reading may have more than it has earned; and one of a conference that could not be read to
-its end before. Each costs 1, but the first of a call costs a fresh reading nothing."""
+"""The budget of retries with which a reading begins; the second figure is for a conference that could not be read
+completely before. Each retry costs 1, but in a fresh reading the first retry of a call is free."""
 
 EARNED, EARNED_AT_ONCE = 2.0, 0.25
-"""What a call adds that succeeds after it failed, and one that succeeds at once. So a Meet that refuses half of all
-calls at random is read to the end, and one that never answers some of them is given up soon, however many they are."""
+"""What a call adds to the budget if it succeeds after a failure, and if it succeeds at once.
+
+So if Meet refuses half of all calls at random, the reading still reaches the end; if some calls never succeed, the
+reading stops soon, even in a large conference.
+"""
 
 FEW_AT_ONCE = 4
-"""Calls under way at once in the reading of a conference that could not be read to its end before."""
+"""How many calls run at once when a conference could not be read completely before."""
 
 MAX_AT_ONCE = 256
-"""Calls under way in one instance."""
+"""How many calls run at once in one instance."""
 
 _HIDDEN = re.compile(r"\bit (?:might|may) not exist\b")
 
 Naming = Callable[[str], AttendanceError]
-"""Makes our error, from what happened in a sentence."""
+"""Makes our error, from a sentence that says what happened."""
 
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
 
 
 class MeetCalls:
-    """Makes calls to Meet on one instance; share one among all readings.
+    """Makes calls to Meet on one instance; all readings share one object.
 
     Args:
-        pacing: How fast calls may go out.
-        max_at_once: How many may be under way.
-        attempts: How often one call is made.
+        pacing: How fast calls may be made.
+        max_at_once: How many calls may run at once.
+        attempts: How often one call is made at most.
     """
 
     def __init__(self, pacing: Pacing, *, max_at_once: int = MAX_AT_ONCE, attempts: int = ATTEMPTS) -> None:
@@ -71,16 +75,16 @@ class MeetCalls:
         """Calls for one reading, made as one person and counted together.
 
         Args:
-            organizer: Whose ceiling counts.
+            organizer: Whose limit counts.
             credentials: Whose account the calls use.
-            carefully: Whether Meet failed before, so that few calls go out before the first have succeeded.
+            carefully: Whether Meet failed before, so that only few calls are made until the first have succeeded.
         """
         places = asyncio.Semaphore(FEW_AT_ONCE) if carefully else self._places
         return ReadingCalls(organizer, credentials, self._pacing, places, attempts=self._attempts, carefully=carefully)
 
 
 class ReadingCalls:
-    """The calls of one reading. `count` is how many went out, repeated ones included."""
+    """The calls of one reading. `count` is the number of calls that were made, including retries."""
 
     def __init__(
         self,
@@ -111,18 +115,18 @@ class ReadingCalls:
         if_hidden: Naming = MEET.not_shown,
         if_refused: Naming = MEET.refused,
     ) -> ResponseT:
-        """Make a call until it succeeds, is refused, or was made often enough.
+        """Make a call, and repeat it until it succeeds, is refused, or was made often enough.
 
         Args:
             method: A method of an official client.
-            request: What it is asked.
-            attempts: How often it is made at most, for a call that matters less than others.
-            if_missing: What it means when Meet does not know the resource.
-            if_hidden: What it means when Meet does not show the resource, or does not know it.
-            if_refused: What it means when Meet calls the request invalid.
+            request: The request.
+            attempts: How often it is made at most, if the call is less important than others.
+            if_missing: The error to raise when Meet does not know the resource.
+            if_hidden: The error to raise when Meet does not show the resource, or does not know it.
+            if_refused: The error to raise when Meet calls the request invalid.
 
         Raises:
-            AttendanceError: Meet's refusal, by its name in `functions.domain.errors`.
+            AttendanceError: Meet refused; the class is one of `functions.domain.errors`.
         """
         failed = False
 
@@ -161,10 +165,12 @@ def named(
     if_hidden: Naming = MEET.not_shown,
     if_refused: Naming = MEET.refused,
 ) -> AttendanceError:
-    """Our error for Google's; whatever we do not know may pass by itself, so that nothing is lost.
+    """Our error for an error of Google's.
+
+    An unknown error counts as one that may pass by itself, so that nothing is lost.
 
     Meet answers 403 "Permission denied on resource
-    Conference (or it might not exist)" also for what it does not have: https://google.aip.dev/211 .
+    Conference (or it might not exist)" also for things that do not exist: https://google.aip.dev/211 .
     """
     kind = type(error).__name__
     words = str(error.message or "")

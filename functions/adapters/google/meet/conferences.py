@@ -1,4 +1,4 @@
-"""Google Meet: one conference read whole, and conferences listed, with the official client.
+"""Google Meet: reads one conference completely, and lists conferences, with the official client.
 
 https://developers.google.com/workspace/meet/api/guides/conferences
 """
@@ -40,13 +40,13 @@ if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
 
 PAGE_SIZE = 250
-"""The most that participants.list and participantSessions.list give; less may come."""
+"""The maximum page size of participants.list and participantSessions.list; pages may be smaller."""
 
 RECORDS_PAGE_SIZE = 100
-"""The most that conferenceRecords.list gives; less may come."""
+"""The maximum page size of conferenceRecords.list; pages may be smaller."""
 
 SPACE_ATTEMPTS = 7
-"""How often the room of a conference is asked for: it must not hold up the attendance for long."""
+"""How often the room of a conference is requested at most: it must not delay the attendance for long."""
 
 _ParticipantsRequest = meet_v2.ListParticipantsRequest.pb()
 _SessionsRequest = meet_v2.ListParticipantSessionsRequest.pb()
@@ -56,8 +56,8 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 class MeetConferences:
     """`functions.ports.google.Conferences` on the Meet REST API v2.
 
-    A conference of N participants costs N calls and one for each page of participants, one for the record and one
-    for its space; they run side by side, and sessions are asked for while later pages are still to come.
+    A conference of N participants costs N calls, plus one for each page of participants, one for the record and one for
+    its space. They run at the same time: sessions are requested while later pages are still missing.
 
     Args:
         records: The official asynchronous client for conference records.
@@ -113,7 +113,10 @@ class MeetConferences:
     async def _carefully(
         self, conference_record: str, call: ReadingCalls, known: Known, keep: Callable[[Participant], None]
     ) -> Snapshot:
-        """One thing after the other, what may be missing last: Meet failed before, and may fail again."""
+        """Read one thing after the other, because Meet failed before and may fail again.
+
+        What may be missing comes last.
+        """
         record = await self._record(conference_record, call)
         people = await self._participants(conference_record, call, known, keep, ended_at=record.end_time)
         return Snapshot(record, await self._space(record.space, call), people)
@@ -135,7 +138,7 @@ class MeetConferences:
                 if_missing=MEET.refused,
                 if_refused=_if_refused(token),
             )
-            # Pages move while conferences begin, so that one may come twice.
+            # Pages shift while conferences begin, so a conference may come twice.
             records.update((answer.name, _conference_record(answer)) for answer in page.conference_records)
             token = _next(page.next_page_token, after=token)
             if not token:
@@ -155,12 +158,12 @@ class MeetConferences:
         return _conference_record(await call(self._records.get_conference_record, request))
 
     async def _space(self, name: str, call: ReadingCalls) -> Space:
-        """The room of a conference. Its code is a convenience: without it the attendance is as good."""
+        """The room of a conference. Its code is not essential: attendance does not depend on it."""
         try:
             request = meet_v2.GetSpaceRequest(name=name)
             answer = await call(self._spaces.get_space, request, attempts=SPACE_ATTEMPTS, if_missing=MEET.refused)
         except TokenNotAccepted:
-            raise  # they died while the conference was read: that says nothing of the room
+            raise  # the credentials ended while the conference was read, which says nothing about the room
         except (Unavailable, AccessDenied, RequestRefused):
             return Space(name, meeting_code=None, meeting_uri=None)
         return Space(name, answer.meeting_code or None, answer.meeting_uri or None)
@@ -184,7 +187,7 @@ class MeetConferences:
 
         async with asyncio.TaskGroup() as tasks:
             async for message in self._listed(conference_record, call):
-                # Pages move while people join, so that one may come twice.
+                # Pages shift while people join, so a participant may come twice.
                 if message.name in readings or message.name in people:
                     continue
                 listed = _participant(message)
@@ -197,7 +200,7 @@ class MeetConferences:
         return tuple(people[name] for name in sorted(people))
 
     async def _listed(self, parent: str, call: ReadingCalls) -> AsyncIterator[Message]:
-        """The participants, page by page. The client's own pager would turn pages without pacing."""
+        """The participants, page by page. The client's own pager would not respect our rate limit."""
         token = ""
         while True:
             request = _ParticipantsRequest(parent=parent, page_size=PAGE_SIZE, page_token=token)
@@ -214,7 +217,8 @@ class MeetConferences:
         token = ""
         while True:
             request = _SessionsRequest(parent=participant, page_size=PAGE_SIZE, page_token=token)
-            # Who was listed a moment ago may be missing, but only the record itself tells that all of it is gone.
+            # A participant who was listed a moment ago may be missing now, but only the record itself shows that
+            # everything is deleted.
             page = await call(
                 self._session_pages,
                 request,
@@ -233,7 +237,7 @@ class MeetConferences:
 
 
 def _records_filter(space: str | None, since: datetime, until: datetime | None) -> str:
-    """The filter of conferenceRecords.list: those of a space by their start, or all by their end."""
+    """The filter for conferenceRecords.list: the records of a space by their start, or all records by their end."""
     time = "end_time" if space is None else "start_time"
     conditions = [f'space.name = "{space}"'] if space is not None else []
     conditions.append(f'{time}>="{_rfc3339(since)}"')
@@ -247,22 +251,22 @@ def _rfc3339(moment: datetime) -> str:
 
 
 def _next(token: str, *, after: str) -> str:
-    """The token of the next page; one that leads nowhere is not an answer."""
+    """The token of the next page; raises an error if the same token comes again."""
     if token and token == after:
         raise MEET.unavailable("Meet keeps returning the same page.")
     return token
 
 
 def _if_refused(page_token: str) -> Naming:
-    """What it means when Meet calls a request invalid: of a following page, that its token is good no longer.
+    """The error for a request that Meet calls invalid. For a following page it means that the token is no longer valid.
 
     A page token may expire: https://google.aip.dev/158#expiring-page-tokens. The next read begins with the first page.
     """
     return MEET.unavailable if page_token else MEET.refused
 
 
-# Below, messages are the protobuf ones inside the client's wrappers: these tell an unset field from an empty one,
-# which the wrappers' truth value does not, and are quicker to read.
+# Below we use the protobuf messages inside the client's wrappers: they distinguish an unset field from an empty one,
+# which the wrappers' truth value does not, and are faster to read.
 
 
 def _conference_record(answer: meet_v2.ConferenceRecord) -> ConferenceRecord:
@@ -277,7 +281,7 @@ def _conference_record(answer: meet_v2.ConferenceRecord) -> ConferenceRecord:
 
 
 def _participant(message: Message) -> Participant:
-    """A participant as the list shows them: without sessions."""
+    """A participant as the list shows it: without sessions."""
     return Participant(
         name=message.name,
         user=_user(message),
@@ -294,12 +298,15 @@ def _user(participant: Message) -> User:
         return SignedInUser(user.user, clean_display_name(user.display_name))
     if kind == "phone_user":
         return PhoneUser(clean_display_name(participant.phone_user.display_name))
-    # A kind that Google adds later is nobody that we can identify either.
+    # If Google adds another kind later, we cannot identify the person either.
     return AnonymousUser(clean_display_name(participant.anonymous_user.display_name))
 
 
 def _start(message: Message) -> datetime:
-    """When something began. Meet sets it for all that it lists; without it, an answer is not what Meet knows."""
+    """When something began.
+
+    Meet sets this time for everything that it lists, so an answer without it cannot be right.
+    """
     if not message.HasField("start_time"):
         raise MEET.unavailable("Meet returned a conference record or a participant session without a start time.")
     return _time(message.start_time)
@@ -315,6 +322,6 @@ def _time(timestamp: Timestamp) -> datetime:
 
 
 def _first(group: ExceptionGroup[Exception]) -> Exception:
-    """The error that ended a reading; whatever failed in the same moment is reported by the next one."""
+    """The first error of a reading. If something else failed at the same moment, the next reading reports it."""
     error = group.exceptions[0]
     return _first(error) if isinstance(error, ExceptionGroup) else error

@@ -1,8 +1,8 @@
-"""Pages of Meet's lists, asked for and given as protobuf's own messages.
+"""Pages of Meet's lists, requested and returned as plain protobuf messages.
 
 A conference of 500 people takes a call for each of them. The client's methods build a dozen objects around every call,
-and one more for each value that is read of its answer; for a whole read that is a fifth of the work. These are the same
-calls by the client's own transport, without what surrounds them.
+and another one for each value that is read from its answer. For a whole read this is a fifth of the work. Here the same
+calls use the client's own transport directly, without these objects.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _CLIENT_INFO: tuple[str, str] = DEFAULT_CLIENT_INFO.to_grpc_metadata()  # type: 
 
 
 def pages(stub: Callable[..., Any], request_type: Any) -> Method[Message, Message]:  # noqa: ANN401 - as above
-    """A list method that takes a protobuf request and gives the page that it asks for as a protobuf message.
+    """A list method that takes a protobuf request and returns the requested page as a protobuf message.
 
-    It raises what the client's own method does.
+    It raises the same errors as the client's own method.
 
     Args:
         stub: The method of the client's transport.

@@ -1,4 +1,4 @@
-"""Google Meet's rooms: made, and found by what people type. Both answer a caller who waits.
+"""Google Meet's rooms: how they are made, and found by what people type. In both cases a caller waits for the answer.
 
 https://developers.google.com/workspace/meet/api/guides/meeting-spaces
 """
@@ -19,21 +19,21 @@ from functions.domain.conferences.model import Organizer, Space
 from functions.domain.errors import RequestRefused, ScopeMissing
 
 FIND_ATTEMPTS = 5
-"""How often a room is asked for: some seconds of pauses."""
+"""How often a room is requested at most: some seconds of pauses."""
 
 CREATE_ATTEMPTS = 3
-"""How often a room is made: a second of pauses, of the 10 a minute that one teacher may make."""
+"""How often making a room is tried at most: a second of pauses. One teacher may make 10 rooms a minute."""
 
 _LINK = re.compile(r"(?:https?://)?meet\.google\.com/([a-z-]+)(?:[/?#].*)?")
 _CODE = re.compile(r"(?=.{1,128}$)[a-z]+-[a-z]+-[a-z]+")
 """https://developers.google.com/workspace/meet/api/reference/rest/v2/spaces#Space.FIELDS.meeting_code"""
 
 _TEN_LETTERS = re.compile(r"([a-z]{3})-?([a-z]{4})-?([a-z]{3})")
-"""As people type the codes that Meet gives by itself."""
+"""The codes that Meet gives by itself, as people type them."""
 
 
 def code_of(typed: str) -> str | None:
-    """The meeting code, as `abc-mnop-xyz`, in what somebody typed: a code, or the link to a meeting."""
+    """The meeting code, such as `abc-mnop-xyz`, in what somebody typed: a code, or the link to a meeting."""
     text = typed.strip().lower()
     link = _LINK.fullmatch(text)
     code = link[1] if link else text
@@ -48,7 +48,7 @@ class MeetSpaces:
 
     Args:
         spaces: The official asynchronous client for spaces.
-        calls: How rooms are asked for. Making one counts in a quota of its own, and waits for no turn.
+        calls: How rooms are requested. Making a room counts for another quota, so it does not wait for our rate limit.
         credentials: Whose account the calls use.
     """
 

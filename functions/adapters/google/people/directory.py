@@ -2,7 +2,7 @@
 
 https://developers.google.com/workspace/admin/directory/reference/rest/v1/users/get
 
-What was compared with Google's reference, and what is not known: docs/google.md.
+docs/google.md says what was compared with Google's reference, and what is not known.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ class Directory:
         self._rest.close()
 
     async def get(self, key: str, credentials: Credentials) -> Identity | None:
-        """The account with this id or address, None if the school has none; raises as `RestApi.call` does.
+        """The account with this id or address, None if the school has none; raises the same errors as `RestApi.call`.
 
-        A key that the Directory cannot even read is nobody's.
+        A key that the Directory cannot even read belongs to nobody.
         """
         try:
             answer = await self._rest.call(
-                # domain_public: what everybody in the school may see, so that any teacher may ask.
+                # domain_public shows what everybody in the school may see, so any teacher may ask for it.
                 lambda service: service.users().get(
                     userKey=key, viewType="domain_public", projection="basic", fields=_FIELDS
                 ),

@@ -1,7 +1,7 @@
-"""Who Google accounts are: the People API first, two hundred at a time, then the Directory for the others.
+"""Which person a Google account belongs to: asks the People API first, for 200 accounts at a time, then the Directory.
 
-The Directory may answer 403 `forbidden` for an account that is not the school's. That is documented nowhere; widely
-used clients take it for "no such user". So do we, as long as the Directory answers for the teacher who asks.
+The Directory may answer 403 `forbidden` for an account that is not the school's. This is not documented; widely used
+clients read it as "no such user". So do we, if the Directory does answer for the teacher who asks.
 """
 
 from __future__ import annotations
@@ -21,18 +21,19 @@ from functions.domain.marking.addresses import mailboxes
 from functions.ports.google import LookUp
 
 DEADLINE = 8.0
-"""Seconds that looking up may take: attendance does not wait longer for names."""
+"""How many seconds a look-up may take: attendance does not wait longer for names."""
 
 ACCOUNT_DEADLINE = 20.0
-"""Seconds that one account may take."""
+"""How many seconds one account may take."""
 
 DIRECTORY_AT_ONCE = 10
-"""Calls to the Directory under way for one look-up; one answers for one account, and 2,400 a minute are allowed:
+"""How many calls to the Directory run at once for one look-up. Each is about one account, and 2,400 a minute are
+allowed:
 https://developers.google.com/workspace/admin/directory/v1/limits"""
 
 
 _NOT_GRANTED = (ConsentScopeMissing, DelegationNotGranted, ScopeMissing)
-"""A service that a school does not let us ask is not in use: the other one's word is the last."""
+"""Errors with which a school does not let us use a service: then the answer of the other service is final."""
 
 
 class GoogleIdentities:
@@ -42,7 +43,7 @@ class GoogleIdentities:
         people: The People API.
         directory: The Directory API.
         credentials: Whose account the calls use.
-        deadline: How many seconds looking up may take; People may take half of them.
+        deadline: How many seconds a look-up may take; the People API may use half of them.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class GoogleIdentities:
         known_to_directory: Collection[str] = (),
         expected: Collection[str] | None = None,
     ) -> LookUp:
-        """See the port. Accounts without an answer when the time is over are unavailable."""
+        """See the port. Accounts without an answer at the end of this time are reported as unavailable."""
         asked = sorted(frozenset(users))
         search = _Search(asked, acting_as, known_to_directory)
         search.expected = expected
@@ -96,7 +97,7 @@ class GoogleIdentities:
             found, denied = None, error
         if found is not None:
             return found
-        # Either the Directory is closed to this person, or the account belongs to no school.
+        # Either this person may not use the Directory, or the account does not belong to the school.
         try:
             me = await self._people.me(self._credentials.of(asking, Capability.OWN_ACCOUNT))
         except (NeedsOperator, Permanent):
@@ -149,7 +150,10 @@ class GoogleIdentities:
                     search.found[user] = found
 
     async def _refused(self, user: str, error: NeedsOperator, search: _Search) -> None:
-        """A refusal is about this account alone if the Directory answers for the teacher who asks, else about all."""
+        """A refusal is about this account only, if the Directory answers for the teacher who asks.
+
+        Otherwise about all accounts.
+        """
         about_person = isinstance(error, AccessDenied) and not isinstance(error, ScopeMissing)
         answers = await self._answers_teacher(search) if about_person else False
         if answers:
@@ -160,9 +164,9 @@ class GoogleIdentities:
             search.reasons.add(error.reason)
 
     async def _answers_teacher(self, search: _Search) -> bool | None:
-        """Whether the Directory answers for the teacher who asks; None if that cannot be said now.
+        """Whether the Directory answers for the teacher who asks; None if this is not known now.
 
-        It is asked once for a look-up.
+        This is checked once for each look-up.
         """
         async with search.checking:
             if not search.checked:
@@ -171,7 +175,7 @@ class GoogleIdentities:
                 key = teacher.user.removeprefix("users/") if teacher.user else teacher.email
                 try:
                     credentials = self._credentials.of(teacher, Capability.DIRECTORY)
-                    # Not to know the teacher is an answer too: only administrators see every profile.
+                    # "Unknown teacher" is an answer too: only administrators see every profile.
                     await self._directory.get(key or "", credentials)
                 except NeedsOperator:
                     search.answers_teacher = False
@@ -183,7 +187,7 @@ class GoogleIdentities:
 
 
 class _Search:
-    """One look-up as far as it has come."""
+    """The progress of one look-up."""
 
     def __init__(self, asked: Collection[str], acting_as: Organizer, known_to_directory: Collection[str]) -> None:
         self.asked = frozenset(asked)
@@ -204,7 +208,7 @@ class _Search:
         self.to_complete: set[str] = set()
 
     def without_expected_address(self, users: Collection[str]) -> set[str]:
-        """Those who were found without an address that is expected: they may have one that only the Directory knows."""
+        """Accounts that were found without an expected address: they may have one that only the Directory knows."""
         if self.expected is None:
             return set()
         return {
@@ -214,7 +218,7 @@ class _Search:
         }
 
     def tells_the_same(self, found: Identity) -> bool:
-        """Whether the Directory was asked only to confirm what People says, and adds nothing."""
+        """Whether the Directory was only asked to confirm the answer of People, and adds nothing to it."""
         known = self.found.get(found.user)
         return (
             known is not None
@@ -223,10 +227,10 @@ class _Search:
         )
 
     def outcome(self) -> LookUp:
-        """What came of it."""
+        """The result of the look-up."""
         final = self.asked if self.directory_refuses else self.directory_answered
         needed = self.known_to_directory | self.to_complete
-        # Which address is the primary one, as which calls may be made, only the Directory can say.
+        # Only the Directory can say which address is the primary one, with which calls may be made.
         found = {user: identity for user, identity in self.found.items() if user in final or user not in needed}
         unknown = self._answered_by_all() - found.keys()
         return LookUp(

@@ -1,8 +1,8 @@
-"""The People API: who accounts are, as far as the person who asks may see.
+"""The People API: which people accounts belong to, as far as the person who asks may see.
 
 https://developers.google.com/people/api/rest/v1/people/getBatchGet
 
-What was compared with Google's reference, and what is not known: docs/google.md.
+docs/google.md says what was compared with Google's reference, and what is not known.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ BATCH = 200
 """The most accounts that people.getBatchGet takes."""
 
 SOURCES = ["READ_SOURCE_TYPE_PROFILE", "READ_SOURCE_TYPE_CONTACT", "READ_SOURCE_TYPE_OTHER_CONTACT"]
-"""All three, so that people outside the school are found as well:
+"""All three sources, so that people outside the school are found as well:
 https://developers.google.com/workspace/meet/api/guides/participants#participant-details-people-api
 
 A list, because the client repeats a parameter only for a list: it sends a tuple as one text, which Google refuses."""
 
 _FIELDS = "names,emailAddresses"
 _OF_THE_ACCOUNT = frozenset({"ACCOUNT", "DOMAIN_PROFILE"})
-"""Addresses of these sources are the account's own, whether Google marks them as verified or not."""
+"""Addresses from these sources belong to the account, even if Google does not mark them as verified."""
 
 _OF_THE_SCHOOL = "DOMAIN_PROFILE"
 _OWN_NAMES = frozenset({"ACCOUNT", "DOMAIN_PROFILE", "PROFILE"})
-"""Names of other sources are what somebody else has noted, such as a contact's private name."""
+"""Names from other sources were written by somebody else, such as a contact's private name."""
 
 _FIRST = ("DOMAIN_PROFILE", "ACCOUNT")
 _ANSWERED = frozenset({0, 3, 5, 7})
 """google.rpc.Code of one person's answer that will not change by itself: OK, INVALID_ARGUMENT (an id that People cannot
-read is nobody's), NOT_FOUND, PERMISSION_DENIED."""
+read belongs to nobody), NOT_FOUND, PERMISSION_DENIED."""
 
 _MOST_HALVINGS = 24
-"""How often a batch that is refused is halved: an id that has two hundred refused is found after eight times."""
+"""How often a refused batch is halved at most: among 200 ids, the bad one is found after eight times."""
 
 API = Api(PEOPLE, "people", "v1")
 
@@ -61,12 +61,13 @@ class PeopleAnswer:
 class People:
     """The People API, called as one person.
 
-    Only addresses that Google vouches for count. Anybody can write any address into a profile or a contact: a pupil
-    who writes another pupil's would be that pupil.
+    Only addresses that Google vouches for count. Anybody can write any address into a profile or a contact: a pupil who
+    wrote another pupil's address would count as that pupil.
 
     Args:
         endpoint: `host:port` of the real service, or `http://127.0.0.1:PORT` of a stand-in.
-        domains: The school's domains, lower case. Their addresses count only from a profile of the domain itself.
+        domains: The school's domains, lower case. Addresses of these domains count only if they come from a profile of
+            the domain itself.
     """
 
     def __init__(self, endpoint: str, *, domains: Collection[str] = ()) -> None:
@@ -78,7 +79,7 @@ class People:
         self._rest.close()
 
     async def look_up(self, users: Collection[str], credentials: Credentials) -> PeopleAnswer:
-        """Ask for up to 200 accounts at once; raises as `RestApi.call` does, but never Missing.
+        """Ask for up to 200 accounts at once; raises the same errors as `RestApi.call`, except Missing.
 
         An account that the answer leaves out could not be looked up: an unknown account has a status.
 
@@ -105,7 +106,7 @@ class People:
         return result
 
     async def _answers(self, credentials: Credentials) -> bool:
-        """Whether People takes such a request for the person who asks."""
+        """Whether People accepts the same request for the account of the person who asks."""
         try:
             await self._ask(["people/me"], credentials)
         except RequestRefused:
@@ -121,7 +122,7 @@ class People:
                 credentials,
             )
         except Missing:
-            # Each account has an answer of its own, so this is about none of them.
+            # Each account has its own answer, so this 404 is not about any of them.
             raise PEOPLE.refused(f"The {PEOPLE.title} does not know the request (HTTP 404).") from None
 
     def _read(self, answer: Mapping[str, Any], users: Collection[str], result: PeopleAnswer) -> None:
@@ -138,7 +139,7 @@ class People:
                 result.found[user] = identity
 
     async def me(self, credentials: Credentials) -> Identity | None:
-        """The account that asks; raises as `RestApi.call` does."""
+        """The account that makes the calls; raises the same errors as `RestApi.call`."""
         try:
             person = await self._rest.call(
                 lambda service: service.people().get(resourceName="people/me", personFields=_FIELDS), credentials
@@ -146,12 +147,12 @@ class People:
         except Missing:
             return None
         user = f"users/{person.get('resourceName', '').removeprefix('people/')}"
-        # Who signs in with an address is asked as that address: the source says nothing more.
+        # For people outside the school, the address with which they sign in decides: the source says nothing more.
         return _identity(user, person, frozenset()) if user != "users/" else None
 
 
 def _identity(user: str, person: Mapping[str, Any], domains: Collection[str]) -> Identity | None:
-    """Who somebody is, if Google vouches for an address; the primary address first."""
+    """The person of an account, if Google vouches for an address; the primary address comes first."""
     vouched = [entry for entry in person.get("emailAddresses", ()) if _is_vouched(entry, domains)]
     values = list(dict.fromkeys(_in_order(vouched, "value")))
     if not values:
@@ -168,7 +169,7 @@ def _identity(user: str, person: Mapping[str, Any], domains: Collection[str]) ->
 
 
 def _is_vouched(entry: Mapping[str, Any], domains: Collection[str]) -> bool:
-    """Whether an address is the account's by Google's word.
+    """Whether Google vouches that an address belongs to the account.
 
     https://developers.google.com/people/api/rest/v1/people#fieldmetadata
     """
@@ -183,7 +184,10 @@ def _source(entry: Mapping[str, Any]) -> str | None:
 
 
 def _in_order(entries: Collection[Mapping[str, Any]], key: str) -> Iterator[str]:
-    """The values: the person's primary one first, then those of the account, each source's primary one first."""
+    """The values in order: the person's primary value first, then those of the account.
+
+    Within a source, its primary value first.
+    """
 
     def place(entry: Mapping[str, Any]) -> tuple[bool, bool, bool]:
         metadata = entry.get("metadata", {})

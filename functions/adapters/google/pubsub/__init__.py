@@ -1,1 +1,1 @@
-"""Pub/Sub: jobs to publish, dead letters to take."""
+"""Pub/Sub: publishes jobs and changes, and fetches dead letters."""

@@ -15,10 +15,11 @@ from functions.domain.errors import ChangesUnavailable
 from functions.ports.messages import AttendanceChange
 
 TIME = 5.0
-"""Seconds that a publication may take: a request of the API waits for it."""
+"""How many seconds publishing may take: an API request waits for it."""
 
 REST = 10.0
-"""Seconds after a failure in which nothing is published: a service that hangs is not waited for at every commit."""
+"""For how many seconds after a failure nothing is published, so that not every commit waits for a service that
+hangs."""
 
 ATTEMPTS = 3
 
@@ -29,7 +30,7 @@ class PubsubChanges:
     Args:
         publisher: The official asynchronous client.
         topic: `projects/{project}/topics/{topic}`.
-        within: Seconds that a publication may take.
+        within: How many seconds publishing may take.
         now: Seconds, monotonic.
     """
 
@@ -53,7 +54,7 @@ class PubsubChanges:
         if self._now() < self._rests_until:
             raise ChangesUnavailable("The topic of changes did not accept messages a moment ago.")
         try:
-            # A patience of its own: what is lost here is not lost for the message at hand.
+            # It has its own time limit, so that time lost here does not count for the message that is being processed.
             with Patience(self._within).started():
                 async with asyncio.timeout(self._within):
                     await self._topic.publish(map(_message, changes))

@@ -1,4 +1,4 @@
-"""The subscription on the dead-letter topic: what Pub/Sub has given up on.
+"""The subscription on the dead-letter topic: the messages that Pub/Sub could not deliver.
 
 https://cloud.google.com/pubsub/docs/handling-failures#track_delivery_attempts
 """
@@ -20,20 +20,20 @@ from functions.domain.errors import AttendanceError, JobsUnavailable, NeedsOpera
 from functions.ports.messages import DeadLetter
 
 WAIT = 5.0
-"""Seconds to wait for dead letters; Pub/Sub holds a pull open as long as there are none."""
+"""How many seconds to wait for dead letters; if there are none, Pub/Sub keeps the pull waiting."""
 
 MOST = 100
 """How many are pulled at once."""
 
 ATTEMPTS = 4
-"""How often one call is made."""
+"""How often one call is made at most."""
 
 _FROM, _OF_PROJECT = "CloudPubSubDeadLetterSourceSubscription", "CloudPubSubDeadLetterSourceSubscriptionProject"
-"""Attributes that Pub/Sub adds: the id of the subscription that gave up, and its project."""
+"""Attributes that Pub/Sub adds: the id and the project of the subscription that could not deliver the message."""
 
 
 class DeadLettersRefused(NeedsOperator):
-    """The subscription that dead letters wait in does not let us take them."""
+    """We may not read the subscription in which dead letters wait."""
 
     reason = "dead-letters-refused"
     default_hint = (
@@ -85,9 +85,12 @@ class PubsubDeadLetters:
             raise _named(error) from error
 
     def _letter(self, received: ReceivedMessage) -> DeadLetter:
-        """What a trigger would have posted of it, so that it can be processed as if it was delivered."""
+        """The dead letter in the form in which a trigger would have posted it.
+
+        So it can be processed as if it was delivered.
+        """
         message = received.message
-        # A `DatetimeWithNanoseconds` at run time, whatever the type stubs say.
+        # At run time this is a `DatetimeWithNanoseconds`, although the type stubs say something else.
         published: Any = message.publish_time
         attributes = dict(message.attributes)
         body = {
@@ -106,7 +109,7 @@ class PubsubDeadLetters:
 
 
 def _may_pass(error: Exception) -> bool:
-    """Whether to pull again at once; that there are none within the time is an answer."""
+    """Whether to pull again at once after an error. If no dead letter comes within the time, that is an answer too."""
     return may_pass(error) and not isinstance(error, gexc.GatewayTimeout)
 
 

@@ -1,4 +1,4 @@
-"""Work handed over to another call of the jobs' function, by Pub/Sub."""
+"""Work that is handed to another call of the jobs function, through Pub/Sub."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from functions.domain.errors import JobsUnavailable
 from functions.ports.messages import Job
 
 ATTEMPTS = 5
-"""How often one batch is published, some seconds of pauses; then Pub/Sub's own repetition of our caller takes over."""
+"""How often publishing a batch is tried at most, with some seconds of pauses.
+
+After that Pub/Sub delivers our own message again.
+"""
 
 
 class PubsubJobs:
@@ -21,7 +24,7 @@ class PubsubJobs:
     Args:
         publisher: The official asynchronous client.
         topic: `projects/{project}/topics/{topic}`.
-        attempts: How often one batch is published.
+        attempts: How often publishing a batch is tried at most.
     """
 
     def __init__(self, publisher: PublisherAsyncClient, *, topic: str, attempts: int = ATTEMPTS) -> None:

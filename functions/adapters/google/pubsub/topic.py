@@ -1,4 +1,4 @@
-"""Messages published to one Pub/Sub topic, in as few requests as take them.
+"""Publishes messages to one Pub/Sub topic, in as few requests as possible.
 
 https://cloud.google.com/pubsub/docs/publisher
 """
@@ -21,10 +21,11 @@ ATTEMPT_TIMEOUT = 20.0
 
 MAX_MESSAGES = 1000
 MAX_BYTES = 9_000_000
-"""Of one request; Pub/Sub takes 1,000 messages and 10 MB: https://cloud.google.com/pubsub/quotas#resource_limits."""
+"""The limit of one request; Pub/Sub accepts 1,000 messages and 10 MB:
+https://cloud.google.com/pubsub/quotas#resource_limits."""
 
 _OVERHEAD = 100
-"""Bytes that a message takes in addition to its attributes and data, generously."""
+"""How many bytes a message needs besides its attributes and data, estimated generously."""
 
 
 class Topic:
@@ -33,9 +34,9 @@ class Topic:
     Args:
         publisher: The official asynchronous client.
         name: `projects/{project}/topics/{topic}`.
-        called: What errors call it.
-        attempts: How often one batch is published, some seconds of pauses.
-        error: What is raised if it does not take messages.
+        called: The name of the topic in errors.
+        attempts: How often publishing a batch is tried at most, with some seconds of pauses.
+        error: The error to raise if the topic does not accept messages.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Topic:
         self._error = error
 
     async def publish(self, messages: Iterable[PubsubMessage]) -> None:
-        """Publish all of them, or raise the error; then some may have arrived."""
+        """Publish all messages, or raise the error; in that case some may have arrived."""
         for batch in _batches(messages):
             await self._publish(PublishRequest(topic=self._name, messages=batch))
 
@@ -64,7 +65,7 @@ class Topic:
             if lacking:
                 raise self._error(f"{lacking.message} Pub/Sub cannot be called.", hint=lacking.hint) from error
             if isinstance(error, gexc.NotFound | gexc.Forbidden):
-                # A deployment fixes it; until then nothing must be lost.
+                # A deployment fixes this; until then no message must be lost.
                 hint = "Deploy again: this creates the topic and lets this system publish to it."
                 raise self._error(
                     f"{self._called} is missing, or this system may not publish to it ({kind}).", hint=hint
@@ -73,7 +74,7 @@ class Topic:
 
 
 def _batches(messages: Iterable[PubsubMessage]) -> Iterator[Sequence[PubsubMessage]]:
-    """The messages in order, in as few requests as take them."""
+    """The messages in order, divided into as few requests as possible."""
     batch: list[PubsubMessage] = []
     size = 0
     for message in messages:

@@ -1,8 +1,8 @@
-"""The Admin SDK Reports API: who left which call, and how long they had been there.
+"""The Admin SDK Reports API: which person left which call, and how long the person had been there.
 
 https://developers.google.com/workspace/admin/reports/reference/rest/v1/activities/list
 
-What was compared with Google's reference, and what is not known: docs/google.md.
+docs/google.md says what was compared with Google's reference, and what is not known.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from functions.ports.clock import Clock
 from functions.ports.google import Report
 
 PAGE_SIZE = 1000
-"""The most that activities.list gives; less may come."""
+"""The maximum page size of activities.list; pages may be smaller."""
 
 FIELDS = "items(id/time,actor(email,profileId),events(name,parameters(name,value,intValue))),nextPageToken"
-"""What we look at of a row; its parameters cannot be chosen from."""
+"""The fields of a row that we read; single parameters cannot be selected."""
 
 QUERIES_PER_MINUTE = 200
 """Below the 250 that activities.list with a filter allows: https://developers.google.com/workspace/admin/reports/v1/limits"""
@@ -40,9 +40,9 @@ class GoogleReports:
 
     Args:
         endpoint: `host:port` of the real service, or `http://127.0.0.1:PORT` of a stand-in.
-        admin: The administrator whose account reads reports, by e-mail or `users/{id}`.
+        admin: The administrator whose account reads reports: an e-mail or `users/{id}`.
         credentials: Whose account the calls use.
-        pacing: How fast we may ask.
+        pacing: How fast calls may be made.
         clock: The current time.
     """
 
@@ -60,7 +60,7 @@ class GoogleReports:
         self._rest.close()
 
     async def read(self, *, meeting_code: str | None, since: datetime, until: datetime) -> Report:
-        """See the port. The API passes over a filter that it does not understand: rows are held to it here."""
+        """See the port. The API ignores a filter that it does not understand, so the rows are filtered again here."""
         began_at = self._clock()
 
         async def page(token: str | None) -> tuple[Told, str | None]:

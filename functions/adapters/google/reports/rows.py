@@ -1,9 +1,9 @@
-"""Rows of the Meet audit log, as activities.list gives them -> endpoints. Pure, and safe against any JSON.
+"""Converts rows of the Meet audit log, as activities.list returns them, to endpoints. Pure, and safe with any JSON.
 
 https://developers.google.com/workspace/admin/reports/v1/appendix/activity/meet#call_ended
 
-Every parameter may be missing; no parameter gives the moment of joining. What was compared, and what is not known:
-docs/google.md.
+Every parameter may be missing; no parameter gives the moment of joining. docs/google.md says what was compared, and
+what is not known.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ NOBODYS_ID = "105250506097979753968"
 
 _CODE = re.compile(r"([a-z]{3})-?([a-z]{4})-?([a-z]{3})")
 _EMAIL = re.compile(r"[^@\s*]+@[^@\s*]+")
-"""With an asterisk it is one that Google shows in part: https://support.google.com/a/answer/9186729."""
+"""A name with an asterisk is a telephone number that Google shows only in part:
+https://support.google.com/a/answer/9186729."""
 
 _PROFILE_ID = re.compile(r"\d{1,30}")
 _MAX_EMAIL = 320
@@ -41,14 +42,14 @@ _MAX_EMAIL = 320
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What rows tell. `left_out` counts those that lack what nobody may guess."""
+    """The content of some rows. `left_out` counts rows that lack a value which cannot be guessed."""
 
     endpoints: tuple[Endpoint, ...]
     left_out: int
 
 
 def endpoints_of(activities: Iterable[object]) -> Told:
-    """The endpoints that left, each as its row tells it.
+    """The endpoints that left, each with the data of its row.
 
     A row without conference, meeting code, endpoint, time or duration is left out.
     """
@@ -89,7 +90,7 @@ def _endpoint(activity: Mapping[str, Any], parameters: Mapping[str, object]) -> 
 
 
 def _user(parameters: Mapping[str, object], actor: Mapping[str, Any]) -> User:
-    """Who it was. A person that reports do not name clearly cannot be recognised."""
+    """The person of a row. A person that reports do not name clearly cannot be recognised."""
     name = clean_display_name(_text(parameters.get("display_name")))
     identifier = _text(parameters.get("identifier")).lower()
     match parameters.get("identifier_type"):
@@ -104,7 +105,7 @@ def _user(parameters: Mapping[str, object], actor: Mapping[str, Any]) -> User:
 
 
 def _account(email: str, actor: Mapping[str, Any]) -> str | None:
-    """The account that this address is of: the actor's, if the actor has this very address."""
+    """The account that has this address: the actor's account, if the actor has exactly this address."""
     profile_id = _text(actor.get("profileId"))
     known = _PROFILE_ID.fullmatch(profile_id) and profile_id != NOBODYS_ID
     return f"users/{profile_id}" if known and _text(actor.get("email")).lower() == email else None
@@ -122,7 +123,7 @@ def _parameters(event: Mapping[str, Any]) -> dict[str, object]:
 
 
 def _duration(value: object) -> timedelta | None:
-    """Whole seconds, as a number or as text; no call lasts longer than a day and what clocks are off by."""
+    """Whole seconds, as a number or as text; no call lasts longer than a day plus the difference between clocks."""
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value):
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 2 * LONGEST_CALL.total_seconds():
@@ -133,7 +134,7 @@ def _duration(value: object) -> timedelta | None:
 def _moment(value: object) -> datetime | None:
     try:
         moment = datetime.fromisoformat(_text(value))
-        # So far from the ends of the calendar that a duration can be taken off it.
+        # Far enough from the ends of the calendar that a duration can be subtracted.
         return moment.astimezone(UTC) if moment.tzinfo and 2000 <= moment.year < 3000 else None  # noqa: PLR2004 - years
     except ValueError:
         return None

@@ -1,6 +1,6 @@
-"""How one call to the Workspace Events API is made: paced if it writes, bounded, repeated, and its error named.
+"""How one call to the Workspace Events API is made: limited in time (writes also in rate), retried, errors translated.
 
-The client's own default repeats get and list alone, and only 503.
+By default the client retries only get and list, and only after 503.
 https://developers.google.com/workspace/events/guides/limits
 """
 
@@ -30,14 +30,15 @@ ATTEMPT_TIMEOUT = 20.0
 """Seconds for one answer."""
 
 ATTEMPTS = 5
-"""How often one call is made, some seconds of pauses: a caller may wait, and a scheduled job comes again."""
+"""How often one call is made at most, with some seconds of pauses: a caller may be waiting, and a scheduled job runs
+again."""
 
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
 
 
 class TopicRefused(AccessDenied):
-    """Google Meet may not publish to the topic, or it does not exist."""
+    """Google Meet may not publish to the topic, or the topic does not exist."""
 
     reason = EVENTS.reasons.denied
     default_hint = (
@@ -51,10 +52,10 @@ class SubscriptionCalls:
     """The calls made as one person. They raise Google's errors; see `naming`.
 
     Args:
-        organizer: Whose ceiling of writes counts.
+        organizer: The person whose limit of writes counts.
         credentials: Whose account the calls use.
-        pacing: How fast writes may go out. Repeated ones count again, as they do for Google.
-        attempts: How often one call is made.
+        pacing: How fast writes may be made. Retries count too, as they do for Google.
+        attempts: How often one call is made at most.
     """
 
     def __init__(self, organizer: str, credentials: Credentials, pacing: Pacing, attempts: int) -> None:
@@ -68,7 +69,7 @@ class SubscriptionCalls:
         return await self._repeated(method, request, is_write=False)
 
     async def write(self, method: Method[RequestT, ResponseT], request: RequestT) -> ResponseT:
-        """Make a call that may change something, in its turn."""
+        """Make a call that may change something, when the rate limit allows it."""
         return await self._repeated(method, request, is_write=True)
 
     async def _repeated(self, method: Method[RequestT, ResponseT], request: RequestT, *, is_write: bool) -> ResponseT:
@@ -84,15 +85,15 @@ class SubscriptionCalls:
 
 
 async def begun(answer: AsyncOperation) -> operations_pb2.Operation:
-    """The operation itself. It is asked about as the organizer, which the client's own future would not do."""
+    """The operation itself. Its state is requested as the organizer, which the client's own future would not do."""
     if answer.operation.done:
-        # Without network. A failure that nobody takes out of that future would be logged as a forgotten one.
+        # Without network. If nobody read the error from that future, it would be logged as never retrieved.
         await answer.exception()  # type: ignore[no-untyped-call]
     return answer.operation
 
 
 def raise_failure(operation: operations_pb2.Operation) -> None:
-    """Raise what the operation failed with, as if the call itself had."""
+    """Raise the error of a failed operation, as if the call itself had failed."""
     if operation.WhichOneof("result") == "error":
         details = [found for packed in operation.error.details if (found := _detail(packed)) is not None]
         failure: gexc.GoogleAPICallError = gexc.from_grpc_status(  # type: ignore[no-untyped-call]
@@ -105,7 +106,7 @@ def raise_failure(operation: operations_pb2.Operation) -> None:
 
 
 def _detail(packed: any_pb2.Any) -> error_details_pb2.ErrorInfo | error_details_pb2.RetryInfo | None:
-    """A detail of an error that says something to us: its reason, or how long to wait."""
+    """A detail of an error that we understand: its reason, or how long to wait."""
     for kind in (error_details_pb2.ErrorInfo, error_details_pb2.RetryInfo):
         found = kind()
         if packed.Unpack(found):
@@ -115,7 +116,7 @@ def _detail(packed: any_pb2.Any) -> error_details_pb2.ErrorInfo | error_details_
 
 @contextmanager
 def naming() -> Iterator[None]:
-    """Raise our errors for Google's."""
+    """Raise our errors in place of Google's."""
     try:
         yield
     except gexc.GoogleAPICallError as error:
@@ -123,13 +124,13 @@ def naming() -> Iterator[None]:
 
 
 def is_about_topic(error: gexc.GoogleAPICallError) -> bool:
-    """Whether the topic is what Google refuses."""
+    """Whether Google refuses the request because of the topic."""
     words = str(error.message or "").lower()
     return "topic" in words or "pubsub" in words
 
 
 def named(error: gexc.GoogleAPICallError) -> AttendanceError:
-    """Our error for Google's; whatever we do not know may pass by itself."""
+    """Our error for an error of Google's; an unknown error counts as one that may pass by itself."""
     kind = type(error).__name__
     match error:
         case gexc.Forbidden() if is_disabled(error):

@@ -1,4 +1,4 @@
-"""Workspace Events subscriptions: one for each organizer, about every room that is theirs.
+"""Workspace Events subscriptions: one for each organizer, about all rooms of this person.
 
 https://developers.google.com/workspace/events/guides/create-subscription
 """
@@ -52,11 +52,15 @@ MEET_EVENT_TYPES = (
         for what in ("started", "ended", "fileGenerated")
     ),
 )
-"""All that a subscription to a user may report; one that somebody else made need not have any of ours.
+"""All event types that a subscription to a user may report; a subscription that somebody else made may have none of
+ours.
 https://developers.google.com/workspace/events/guides/events-meet"""
 
 GRACE = 5.0
-"""Seconds for a change to take effect; then it is reported as it is, and a later call finds it done."""
+"""How many seconds to wait until a change takes effect.
+
+After that the present state is returned, and a later call finds the change done.
+"""
 
 PAGE_SIZE = 100
 
@@ -70,15 +74,16 @@ FoundT = TypeVar("FoundT")
 class WorkspaceEventsSubscriptions:
     """`functions.ports.google.Subscriptions` on the Workspace Events API v1.
 
-    A subscription is made, changed and ended with the account of its organizer: Google accepts no other.
+    A subscription is made, changed and ended with the account of its organizer, because Google accepts no other
+    account.
 
     Args:
         client: The official asynchronous client.
         credentials: Whose account the calls use.
         topic: Where events are published, `projects/{project}/topics/{topic}`.
-        pacing: How fast writes may go out.
-        attempts: How often one call is made.
-        grace: How many seconds a change has to take effect.
+        pacing: How fast writes may be made.
+        attempts: How often one call is made at most.
+        grace: How many seconds to wait until a change takes effect.
     """
 
     def __init__(
@@ -104,10 +109,11 @@ class WorkspaceEventsSubscriptions:
             return await self._ensured(_target(organizer), self._calls(organizer))
 
     async def replace(self, name: str, *, organizer: Organizer) -> Subscription:
-        """See the port. If only event types are missing they are added, without a moment in which no event comes.
+        """See the port. If only event types are missing they are added, so that events continue without a gap.
 
         https://developers.google.com/workspace/events/guides/update-subscription lets event types be changed; the
-        comments of the released client call them immutable. Where they cannot be changed, it is made again.
+        comments of the released client call them immutable. If Google refuses the change, the subscription is made
+        again.
         """
         target, call = _target(organizer), self._calls(organizer)
         with naming():
@@ -121,7 +127,7 @@ class WorkspaceEventsSubscriptions:
                     changed = await self._changed(name, self._client.update_subscription, request, call)
                     return changed or await self._ensured(target, call)
                 except gexc.InvalidArgument as error:
-                    if is_about_topic(error):  # a new one would not be made either, and this one may still work
+                    if is_about_topic(error):  # Google would not make a new one either, and this one may still work
                         raise
             others = {found.name async for found in self._listed(target, call) if not self._fits(found, call)}
             for other in sorted({name, *others} if before else others):
@@ -137,12 +143,12 @@ class WorkspaceEventsSubscriptions:
             return await self._shown(name, self._calls(organizer))
 
     async def renew(self, name: str, *, organizer: Organizer) -> Subscription | None:
-        """See the port. If Google takes its time, the end is still the old one in what is returned.
+        """See the port. If Google is slow, the returned subscription still has the old end.
 
         https://developers.google.com/workspace/events/guides/update-subscription#renew-subscription
         """
         request = events.UpdateSubscriptionRequest(
-            # Zero is the longest life that there is.
+            # Zero means the longest possible life.
             subscription=events.Subscription(name=name, ttl=duration_pb2.Duration()),
             update_mask=field_mask_pb2.FieldMask(paths=["ttl"]),
         )
@@ -150,7 +156,7 @@ class WorkspaceEventsSubscriptions:
             return await self._changed(name, self._client.update_subscription, request, self._calls(organizer))
 
     async def reactivate(self, name: str, *, organizer: Organizer) -> Subscription | None:
-        """See the port. If Google takes its time, what is returned is suspended still.
+        """See the port. If Google is slow, the returned subscription is still suspended.
 
         https://developers.google.com/workspace/events/guides/reactivate-subscription
         """
@@ -160,8 +166,8 @@ class WorkspaceEventsSubscriptions:
             try:
                 return await self._changed(name, self._client.reactivate_subscription, request, call)
             except gexc.FailedPrecondition as error:
-                # Another instance may have done it, or our own attempt whose answer was lost: one that is not
-                # suspended is refused as well.
+                # Another instance may have reactivated it, or our own attempt whose answer was lost: Google also
+                # refuses this for a subscription that is not suspended.
                 shown = await self._shown(name, call)
                 if shown is None or shown.state is not SubscriptionState.SUSPENDED:
                     return shown
@@ -194,7 +200,10 @@ class WorkspaceEventsSubscriptions:
             return await self._adopted(target, call)
 
     async def _removed(self, name: str, call: SubscriptionCalls) -> None:
-        """End a subscription, and wait within the grace until it is gone: before that no other one can be made."""
+        """End a subscription, and wait (within the grace period) until it is deleted.
+
+        Before that no other can be made.
+        """
         request = events.DeleteSubscriptionRequest(name=name, allow_missing=True)
         try:
             await self._outcome(await call.write(self._client.delete_subscription, request), call)
@@ -202,7 +211,7 @@ class WorkspaceEventsSubscriptions:
             return
 
     async def _created(self, target: str, call: SubscriptionCalls) -> Subscription:
-        """A new subscription, of the longest life that there is."""
+        """Make a new subscription with the longest possible life."""
         request = events.CreateSubscriptionRequest(
             subscription=events.Subscription(
                 target_resource=target,
@@ -215,7 +224,10 @@ class WorkspaceEventsSubscriptions:
         return await self._outcome(answer, call) or Subscription(name=None, state=SubscriptionState.PENDING)
 
     async def _adopted(self, target: str, call: SubscriptionCalls) -> Subscription:
-        """The subscription that is there already, which may be still in the making; one that fits, if there is one."""
+        """The subscription that already exists, perhaps not completely made yet.
+
+        If there are several, one that fits is preferred.
+        """
 
         async def existing() -> Subscription | None:
             shown = [self._subscription(found, call) async for found in self._listed(target, call)]
@@ -225,7 +237,7 @@ class WorkspaceEventsSubscriptions:
         return await self._awaited(existing) or Subscription(name=None, state=SubscriptionState.PENDING)
 
     async def _listed(self, target: str, call: SubscriptionCalls) -> AsyncIterator[events.Subscription]:
-        """The subscriptions to a target that this application made for the caller, whatever they report."""
+        """The subscriptions to a target that this application made for the caller, with any event types."""
         types = " OR ".join(f'event_types:"{each}"' for each in MEET_EVENT_TYPES)
         wanted = f'( {types} ) AND target_resource="{target}"'
         token = ""
@@ -257,7 +269,7 @@ class WorkspaceEventsSubscriptions:
             return None
 
     def _subscription(self, answer: events.Subscription, call: SubscriptionCalls) -> Subscription | None:
-        """A subscription in our words; None for a deleted one, which Google may show for a while and never revives."""
+        """A subscription in our words; None for a deleted one, which Google may still show for a while."""
         message = events.Subscription.pb(answer)
         if message.state == events.Subscription.State.DELETED:
             return None
@@ -271,12 +283,15 @@ class WorkspaceEventsSubscriptions:
         )
 
     def _fits(self, answer: events.Subscription, call: SubscriptionCalls) -> bool:
-        """Whether a subscription reports to us all that we need of the organizer; more does no harm."""
+        """Whether a subscription reports to us everything that we need about the organizer; it may report more."""
         is_target = answer.target_resource == f"{_ACCOUNTS}{call.organizer}"
         return is_target and self._is_our_topic(answer) and set(EVENT_TYPES) <= set(answer.event_types)
 
     def _is_our_topic(self, answer: events.Subscription) -> bool:
-        """Whether it publishes to our topic. Google may show the project by its number: it is always its own."""
+        """Whether it publishes to our topic.
+
+        Google may show the project by its number, so the project is not compared: it is always ours.
+        """
         _, project, _, topic = _parts(answer.notification_endpoint.pubsub_topic)
         _, our_project, _, our_topic = _parts(self._topic)
         return topic == our_topic and (project == our_project or project.isdecimal())
@@ -288,21 +303,25 @@ class WorkspaceEventsSubscriptions:
         request: RequestT,
         call: SubscriptionCalls,
     ) -> Subscription | None:
-        """A subscription after a change; as it is shown if the change goes on for longer than the grace.
+        """A subscription after a change.
 
-        Nothing is supposed of a change that nobody has seen: who calls decides by what is there, and comes again.
+        If the change takes longer than the grace period, the subscription as Google shows it then.
+
+        We do not assume that a change succeeded before we see it: callers decide by what Google shows, and check again
+        later.
         """
         try:
             changed = await self._outcome(await call.write(method, request), call)
         except gexc.NotFound:
-            # Its topic may be what is missing. Taken for gone, it would be made again, and be there already.
+            # Perhaps only its topic is missing. If we treated the subscription as deleted, we would make it again
+            # although it exists.
             if await self._shown(name, call) is None:
                 return None
             raise
         return changed or await self._shown(name, call)
 
     async def _outcome(self, answer: AsyncOperation, call: SubscriptionCalls) -> Subscription | None:
-        """What an operation has made of a subscription; None if that is not known within the grace."""
+        """The subscription that an operation returned; None if it does not finish within the grace period."""
         operation = await begun(answer)
 
         async def finished() -> operations_pb2.Operation | None:
@@ -312,7 +331,7 @@ class WorkspaceEventsSubscriptions:
                 try:
                     operation = await call.read(self._client.get_operation, asked)
                 except gexc.NotFound:
-                    # It is the operation that is not known, which tells nothing of the subscription.
+                    # Google does not know the operation, which says nothing about the subscription.
                     return None
             return operation if operation.done else None
 
@@ -324,7 +343,7 @@ class WorkspaceEventsSubscriptions:
         return self._subscription(made, call) if done.response.Unpack(events.Subscription.pb(made)) else None
 
     async def _awaited(self, look: Callable[[], Awaitable[FoundT | None]]) -> FoundT | None:
-        """What a look finds within the grace; looks come ever more rarely."""
+        """Look again and again, with growing pauses, until something is found or the grace period is over."""
         pause = 0.05
         waited = 0.0
         while (found := await look()) is None and waited + pause <= self._grace:
@@ -345,13 +364,13 @@ def _target(organizer: Organizer) -> str:
 
 
 def _parts(topic: str) -> tuple[str, str, str, str]:
-    """The four parts of `projects/{project}/topics/{topic}`; empty ones if it has another form."""
+    """The four parts of `projects/{project}/topics/{topic}`; empty strings if the name has another form."""
     parts = topic.split("/")
     return (parts[0], parts[1], parts[2], parts[3]) if len(parts) == 4 else ("", "", "", "")  # noqa: PLR2004
 
 
 def _reason(number: int) -> str:
-    """Google's word for a reason. Its service knows more of them than its client does: those have a number alone."""
+    """Google's word for a reason. Its service knows more reasons than its client: those have only a number."""
     words = events.Subscription.pb().DESCRIPTOR.enum_types_by_name["ErrorType"].values_by_number
     return words[number].name if number in words else f"ERROR_TYPE_{number}"
 

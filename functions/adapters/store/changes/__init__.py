@@ -1,1 +1,1 @@
-"""What should be stored against what is stored: the writes of one commit. Pure."""
+"""Compares what should be stored with what is stored: the writes of one commit. Pure."""

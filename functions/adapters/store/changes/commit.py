@@ -1,7 +1,7 @@
-"""What shall stand, held against what was read -> one commit of what differs.
+"""Compares what should be stored with what was read, and makes one commit of the differences.
 
-What is written of a conference, a class meeting and a register: `conference_writes`, `sheet_writes`,
-`register_writes`.
+`conference_writes`, `sheet_writes` and `register_writes` make the writes for a conference, a class meeting and a
+register.
 """
 
 from __future__ import annotations
@@ -63,21 +63,21 @@ from functions.ports.store import SheetChange
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be stored after a commit, however much of it is stored already.
+    """What should be stored after a commit, even if some of it is stored already.
 
     Attributes:
         conferences: By resource name.
         sheets: Class meetings with their attendance, by id.
         sessions: Class meetings without their attendance, by id.
-        dropped: Ids of class meetings that shall be gone.
+        dropped: Ids of class meetings that should be deleted.
         rooms: By resource name.
-        corrections: By class meeting whose corrections were read, those that differ, by id of the document; None is to
-            be gone.
+        corrections: For each class meeting whose corrections were read, the changed corrections by document id; None
+            deletes one.
         people: By account.
-        organizers: By account; None shall be gone.
+        organizers: By account; None deletes.
         answered: Requests that were answered.
-        remarks: What is to be marked again elsewhere.
-        notes: Who changed what.
+        remarks: Class meetings elsewhere that must be marked again.
+        notes: The entry about who changed what.
     """
 
     conferences: dict[str, Conference] = field(default_factory=dict)
@@ -94,12 +94,12 @@ class Wanted:
 
 
 class Commit:
-    """The writes that make what is stored what is wanted.
+    """The writes that turn the stored documents into the wanted ones.
 
     Args:
-        wanted: What shall stand.
-        stored: What was read; whatever else is to be replaced is read too.
-        now: The time, for what expires.
+        wanted: What should be stored.
+        stored: What was read; documents that will be replaced are read too.
+        now: The current time, for expiry times.
         retention: How long personal data is kept after the class; None keeps it.
     """
 
@@ -110,10 +110,10 @@ class Commit:
         self._retention = retention
         self._people: dict[str, Mapping[str, Fields]] = {}
         self.told: list[Mapping[str, str | None]] = []
-        """The changes to publish after it; known once its writes are."""
+        """The changes to publish after the commit; known once its writes are known."""
 
     async def writes(self) -> tuple[list[Write], Mapping[str, SheetChange]]:
-        """What differs, and what changes of the attendance of each class meeting that is wanted."""
+        """The differences, and what changes in the attendance of each wanted class meeting."""
         await self._load_what_is_written()
         changes: dict[str, SheetChange] = {}
         marks: dict[str, dict[str, Any]] = {}
@@ -140,7 +140,7 @@ class Commit:
         on_sheets = bool(writes)
         writes += await self._register_writes(written)
         for conference in self._wanted.conferences.values():
-            # A sheet is made of its conferences: the commit must fail if they are others by now.
+            # A sheet is made from its conferences, so the commit must fail if they have changed meanwhile.
             writes += self._conference_writes(conference, always=on_sheets)
         for room in self._wanted.rooms.values():
             writes += self._replaced(room_path(room.space), room_to_document(room))
@@ -161,7 +161,7 @@ class Commit:
             self.told.append(told)
 
     async def _load_what_is_written(self) -> None:
-        """Read whatever is to be replaced and was not read yet."""
+        """Read the documents that will be replaced and were not read yet."""
         sessions = [*self._wanted.sheets, *self._wanted.dropped]
         await self._stored.load(
             [
@@ -178,7 +178,7 @@ class Commit:
             if (document := self._stored.known(path))
             and (document.fields["snapshot_documents"] or document.fields.get("interruption"))
         ]
-        # Under a class meeting that does not exist there is nothing.
+        # A class meeting that does not exist has no documents below it.
         there = [session_id for session_id in sessions if self._stored.known(session_path(session_id))]
         await asyncio.gather(
             *(self._stored.children(f"{path}/snapshot") for path in spilled),
@@ -186,9 +186,9 @@ class Commit:
         )
 
     async def _load_people(self, session_id: str) -> None:
-        """Everybody's attendance, from its copy if there is one: a read for each part, not for each person.
+        """Everybody's attendance, from its copy if one exists: a read for each part, not for each person.
 
-        The class meeting's version guards both alike.
+        The class meeting's version guards both in the same way.
         """
         session, collection = self._stored.known(session_path(session_id)), attendance_path(session_id)
         parts = session.fields.get("sheet_parts") if session else None
@@ -208,7 +208,7 @@ class Commit:
         )
 
     def _corrections(self, session_id: str, stored: StoredSheet) -> Mapping[str, Correction] | None:
-        """All corrections of a class meeting as they are to be stored; None leaves them as they are."""
+        """All corrections of a class meeting as they should be stored; None leaves them unchanged."""
         changes = self._wanted.corrections.get(session_id)
         if changes is None:
             return None
@@ -230,10 +230,10 @@ class Commit:
         )
 
     async def _register_writes(self, written: Mapping[str, AttendanceSheet]) -> list[Write]:
-        """The registers that class meetings stand in, stood in, or leave.
+        """The registers that contain, contained, or will contain class meetings.
 
-        Only those that are written count: the commit fails if they are others by now, so that no register is ever made
-        of a class meeting as it was.
+        Only written class meetings count. The commit fails if they have changed meanwhile, so a register is never made
+        from an old version of a class meeting.
         """
         sheets_of: dict[str, list[AttendanceSheet]] = {}
         for session_id, sheet in written.items():

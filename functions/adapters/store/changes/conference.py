@@ -1,6 +1,6 @@
-"""A conference as it is to be stored, compared with what is stored -> writes, pure.
+"""Compares a conference as it should be stored with what is stored, and returns the writes; pure.
 
-Its document is written with every change of the rest of its snapshot, so its version stands for all of it.
+Its document is written with every change of the rest of its snapshot, so its version covers all of it.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ def conference_writes(
     """The writes of a conference with all its participants, if anything differs.
 
     Args:
-        conference: As it shall stand.
+        conference: The conference as it should be stored.
         stored: Its document.
-        parts: The rest of its snapshot as stored, by path.
-        always: Write it also if nothing differs, so that the commit fails if it is another one by then.
+        parts: The stored rest of its snapshot, by path.
+        always: Write it even if nothing differs, so that the commit fails if it has changed meanwhile.
         retention: How long personal data is kept.
     """
     path = conference_path(conference.conference_record)
@@ -48,7 +48,7 @@ def conference_writes(
         "participants": inline,
         "snapshot_documents": len(spilled),
     }
-    # Behind the rest of the snapshot, where everything that knows of these documents finds them too.
+    # They come after the rest of the snapshot, so that all code that handles these documents also finds them.
     spilled += chunks(interrupted) if interrupted else []
     fields["snapshot_digest"] = digest(spilled)
     wanted = {

@@ -1,4 +1,4 @@
-"""Documents as they are wanted, held against those that are stored -> the writes that make up the difference."""
+"""Compares wanted documents with stored ones, and returns the writes for the differences."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from functions.adapters.store.documents.common import Fields
 
 
 def replaced(path: str, fields: Fields | None, stored: Document | None) -> list[Write]:
-    """The write of one document, if it differs; it fails if the document is another one by then."""
+    """The write of one document, if it differs; it fails if the document has changed meanwhile."""
     if (stored.fields if stored else None) == fields:
         return []
     return [Write(path, fields, expecting=stored or ABSENT)]
 
 
 def contents(documents: Mapping[str, Document]) -> dict[str, Fields]:
-    """What documents hold, by path."""
+    """The content of documents, by path."""
     return {path: document.fields for path, document in documents.items()}
 
 
 def changed(
     wanted: Mapping[str, Fields], stored: Mapping[str, Fields], *, ignoring: Sequence[str] = ()
 ) -> Iterable[Write]:
-    """The writes that turn the stored documents into the wanted ones, whatever they are by then.
+    """The writes that turn the stored documents into the wanted ones, even if these have changed meanwhile.
 
     Args:
-        wanted: All that shall be there, by path.
-        stored: All that is there, by path.
-        ignoring: Fields that make no difference.
+        wanted: All documents that should exist, by path.
+        stored: All documents that exist, by path.
+        ignoring: Fields that are not compared.
     """
     for path, fields in wanted.items():
         before = dict(stored[path]) if path in stored else None

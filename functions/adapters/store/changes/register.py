@@ -1,4 +1,4 @@
-"""A class's register as it is to be stored, compared with what is stored -> writes, pure."""
+"""Compares a class's register as it should be stored with what is stored, and returns the writes; pure."""
 
 from __future__ import annotations
 
@@ -27,13 +27,16 @@ def registers_before(stored: StoredSheet) -> frozenset[str]:
 
 
 def registers_to_come(session: Document) -> frozenset[str]:
-    """The registers that a class meeting will stand in, as far as its own document tells; read early, nothing waits."""
+    """The registers that will contain a class meeting, as far as its own document shows.
+
+    They are read early to save time.
+    """
     month = session.fields["local_date"][:7]
     return frozenset(register_id(class_id, month) for class_id in session.fields.get("class_ids", ()))
 
 
 def has_parts(stored: Document | None) -> bool:
-    """Whether a register's document says that it does not hold all of it."""
+    """Whether a register's document says that further documents hold a part of the register."""
     return stored is not None and bool(stored.fields["parts"])
 
 
@@ -45,13 +48,13 @@ def register_writes(
     parts: Mapping[str, Document],
     retention: timedelta | None,
 ) -> list[Write]:
-    """The writes of a register, if anything differs; it goes when its last class meeting does.
+    """The writes of a register, if anything differs; it is deleted with its last class meeting.
 
     Args:
         key: Its id.
-        sheets: The class meetings that stand in it, or leave it.
+        sheets: The class meetings that it contains, or that leave it.
         stored: Its document.
-        parts: The rest of it as stored, by path.
+        parts: The stored rest of it, by path.
         retention: How long personal data is kept.
     """
     path = register_path(key)

@@ -1,7 +1,8 @@
-"""One student, one row: which of the things that class meetings say are about the same student.
+"""One row for each student: decides which entries of class meetings are about the same student.
 
-Pure. In this order: the same `student_id`; the same account; the same address. Different ids are never one student
-(siblings may share an address or a device), and an address that two accounts had, one after the other, is two.
+Pure. In this order: the same `student_id`; the same account; the same address. Entries with different ids are never the
+same student (siblings may share an address or a device). If two accounts had an address, one after the other, the
+address means two students.
 """
 
 from __future__ import annotations
@@ -13,30 +14,30 @@ from typing import Any
 from functions.domain.marking.addresses import mailbox
 
 Row = dict[str, Mapping[str, Any]]
-"""What class meetings say of one student, by class meeting, in order of time."""
+"""What class meetings say about one student, by class meeting, in order of time."""
 
 _ID, _USER, _EMAIL = "student_id", "user", "email"
 
 
 @dataclass(frozen=True, slots=True)
 class Saying:
-    """What one class meeting says of a student."""
+    """What one class meeting says about a student."""
 
     session_id: str
     fields: Mapping[str, Any]
 
     def names(self) -> list[tuple[str, str]]:
-        """What it names the student by, the strongest first, each with its kind."""
+        """The names by which it identifies the student, the strongest first, each with its kind."""
         emails = dict.fromkeys(email for email in (self.fields[_EMAIL], *(self.fields.get("emails") or ())) if email)
         strong = [(kind, self.fields[kind]) for kind in (_ID, _USER) if self.fields.get(kind)]
         return [*strong, *((_EMAIL, mailbox(email)) for email in emails)]
 
 
 def rows_of(sayings: Iterable[Saying], order: Sequence[str]) -> list[Row]:
-    """The sayings of each student, the student who was named first coming first.
+    """The sayings about each student; the student who was named first comes first.
 
     Args:
-        sayings: Of all class meetings.
+        sayings: The sayings of all class meetings.
         order: The class meetings, in order of time.
     """
     place = {session_id: number for number, session_id in enumerate(order)}
@@ -61,14 +62,14 @@ def rows_of(sayings: Iterable[Saying], order: Sequence[str]) -> list[Row]:
 
 
 class _Student:
-    """What is known to be one student."""
+    """Sayings that are known to be about one student."""
 
     def __init__(self, saying: Saying) -> None:
         self.row: Row = {saying.session_id: saying.fields}
         self.names = set(saying.names())
 
     def may_be(self, other: _Student) -> bool:
-        """Whether nothing speaks against it that these are one student."""
+        """Whether both can be the same student."""
         if not self.row.keys().isdisjoint(other.row):
             return False  # one class meeting names both
         for kind in (_ID, _USER):

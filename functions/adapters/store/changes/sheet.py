@@ -1,7 +1,7 @@
-"""A class meeting with its attendance and corrections as they shall stand, held against how they stand -> writes, pure.
+"""Compares a class meeting, its attendance and its corrections with what is stored, and returns the writes; pure.
 
-The class meeting's document is written with every change of its attendance and its corrections, so its version stands
-for all of them. So is the copy of its attendance: whole, with every change of it.
+The class meeting's document is written with every change of its attendance and its corrections, so its version covers
+all of them. The copy of its attendance is also written completely with every change.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from functions.domain.classes.sessions import AttendanceSheet, ClassSession
 from functions.ports.store import SheetChange
 
 _PROCESSING = ("pulled_at", "first_pulled_at", "ended_event_at", "attempts", "meet_calls", "source")
-"""Fields of `sync` that tell how a result was come by: a reader sees no difference in attendance by them."""
+"""Fields of `sync` that only say how a result was obtained: they make no difference for readers of attendance."""
 
 _WORKINGS = ("progress", "due_at", "fingerprint", "calendar_due_at", "calendar_failures", "sheet_parts")
 """Fields of a class meeting that only this system reads."""
@@ -32,12 +32,12 @@ _WORKINGS = ("progress", "due_at", "fingerprint", "calendar_due_at", "calendar_f
 
 @dataclass(frozen=True, slots=True)
 class StoredSheet:
-    """What is stored of a class meeting.
+    """What is stored about a class meeting.
 
     Attributes:
         session: Its document.
-        people: What everybody's attendance documents hold, by path.
-        corrections: What people decided, by path; empty if nobody asked.
+        people: The content of everybody's attendance documents, by path.
+        corrections: What people decided, by path; empty if it was not read.
     """
 
     session: Document | None
@@ -55,8 +55,8 @@ def sheet_writes(
     """The writes of a class meeting with all its attendance, if anything differs.
 
     Args:
-        sheet: As it shall stand.
-        corrections: What people decided, by id of the document; None leaves it as it is.
+        sheet: The class meeting as it should be stored.
+        corrections: What people decided, by document id; None leaves it unchanged.
         stored: What is stored now.
         retention: How long personal data is kept.
     """
@@ -89,7 +89,7 @@ def sheet_writes(
 
 
 def session_writes(session: ClassSession, *, stored: Document | None, retention: timedelta | None) -> list[Write]:
-    """The write of a class meeting's document alone: what it says of its attendance stays."""
+    """The write of only a class meeting's document; what it says about its attendance stays."""
     before = dict(stored.fields) if stored else {"created_at": COMMIT_TIME, "sheet_parts": 0}
     updated_at = before.pop("updated_at", COMMIT_TIME)
     kept = {name: before[name] for name in ("created_at", "counts", "sheet_parts") if name in before}
@@ -111,7 +111,7 @@ def drop_writes(stored: StoredSheet) -> list[Write]:
 
 
 def sheet_change(session_id: str, writes: Sequence[Write], stored: StoredSheet) -> SheetChange:
-    """What the writes change of a class meeting's attendance, by attendee id."""
+    """What the writes change in a class meeting's attendance, by attendee id."""
     people = list(on_people(session_id, writes))
     return SheetChange(
         created=frozenset(name for name, w in people if w.fields and w.path not in stored.people),
@@ -120,7 +120,7 @@ def sheet_change(session_id: str, writes: Sequence[Write], stored: StoredSheet) 
 
 
 def marks_changed(session_id: str, writes: Sequence[Write], stored: StoredSheet) -> dict[str, dict[str, Any]]:
-    """By attendee id, the mark before and after, where it changes."""
+    """The mark before and after, by attendee id, where it changes."""
     marks = {}
     for name, write in on_people(session_id, writes):
         was = stored.people[write.path]["mark"] if write.path in stored.people else None
@@ -145,13 +145,13 @@ def _as_they_will_stand(
 
 
 def _copy_writes(session_id: str, copy: Sequence[Fields], *, parts_before: int) -> list[Write]:
-    """The writes of a copy that takes the place of one of so many parts."""
+    """The writes of a copy that replaces an earlier one with the given number of parts."""
     paths = [f"{copy_path(session_id)}/{n}" for n in range(1, max(len(copy), parts_before) + 1)]
     return [Write(path, fields) for path, fields in zip_longest(paths, copy)]
 
 
 def _parts(stored: StoredSheet) -> int:
-    """Of how many parts the stored copy is."""
+    """How many parts the stored copy has."""
     return (stored.session.fields.get("sheet_parts") if stored.session else None) or 0
 
 
@@ -173,7 +173,7 @@ def _correction_writes(
 
 
 def _visible(session: Mapping[str, Any]) -> Fields:
-    """What a reader can see of a class meeting that matters to attendance."""
+    """The fields of a class meeting that a reader can see and that matter for attendance."""
     sync = {name: value for name, value in (session.get("sync") or {}).items() if name not in _PROCESSING}
     if sync.get("error"):
         sync["error"] = {**sync["error"], "at": None}

@@ -1,4 +1,4 @@
-"""Which changes a commit publishes: each class meeting in which it changes somebody's mark or time. Pure."""
+"""Which changes a commit publishes: one for each class meeting in which it changes somebody's mark or time. Pure."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _TOLD: Final = (
     *("first_joined_at", "last_left_at", "total_duration_seconds", "in_class_seconds", "session_count", "sessions"),
     *("session_state", "sync_state"),
 )
-"""Fields of somebody's attendance whose change is published: marks, times, and how certain they are."""
+"""Fields of an attendance document whose changes are published: marks, times, and how certain they are."""
 
 
 def told_of(session_id: str, writes: Sequence[Write], stored: StoredSheet) -> Mapping[str, str | None] | None:
     """The change to publish for a class meeting's writes; None if they change no mark and no time.
 
-    For one that is removed, it has what was last known.
+    For a removed class meeting it has the last known values.
     """
     if not any(_matters(write, stored) for _, write in on_people(session_id, writes)):
         return None

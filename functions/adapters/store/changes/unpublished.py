@@ -19,7 +19,7 @@ class Unpublished:
     """What a commit changes in each class meeting, before its time is known.
 
     Attributes:
-        unpublished_id: The document's id; another one for every commit.
+        unpublished_id: The document's id; every commit has a different one.
         changes: `session_id`, `class_id`, `state` and `sync_state` of each class meeting.
     """
 
@@ -32,7 +32,7 @@ class Unpublished:
         return f"{COLLECTION}/{self.unpublished_id}"
 
     def to_document(self) -> Fields:
-        """What is written in the commit."""
+        """The document that is written in the commit."""
         return {
             "schema_version": SCHEMA_VERSION,
             "changes": [dict(change) for change in self.changes],
@@ -45,7 +45,7 @@ class Unpublished:
 
 
 def changes_from_document(fields: Mapping[str, Any]) -> list[AttendanceChange]:
-    """What `Unpublished.to_document` wrote."""
+    """Read the document that `Unpublished.to_document` wrote."""
     check_schema(fields)
     return _changes(fields["changes"], fields["updated_at"])
 

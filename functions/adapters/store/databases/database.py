@@ -1,4 +1,4 @@
-"""What the attendance store needs of a database of documents; Firestore and SQLite each give it.
+"""What the attendance store needs from a database of documents; Firestore and SQLite both implement it.
 
 A path is `collection/document` or `collection/document/collection/document`.
 """
@@ -16,36 +16,37 @@ from functions.domain.errors import ReadTooOld
 
 
 class Sentinel(Enum):
-    """Values that mean something else than themselves."""
+    """Special values with a meaning of their own."""
 
     COMMIT_TIME = "commit time"
     ABSENT = "absent"
 
 
 COMMIT_TIME: Final = Sentinel.COMMIT_TIME
-"""As a field's value: the database's own time of the commit."""
+"""As a field's value: the time of the commit, set by the database."""
 
 ABSENT: Final = Sentinel.ABSENT
-"""As an expectation: there is no such document."""
+"""As an expectation: the document must not exist."""
 
 
 READABLE_FOR: Final = timedelta(hours=1)
-"""How long the past can be read: https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1."""
+"""How far back reads can go: https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1."""
 
 
 MOST_IN_ANY: Final = 30
-"""How many values one query may ask for: https://firebase.google.com/docs/firestore/query-data/queries#limitations."""
+"""How many values one condition may have: https://firebase.google.com/docs/firestore/query-data/queries#limitations."""
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document as it was read. Read again unchanged, it is equal.
+    """A document as it was read. If it is read again unchanged, the two are equal.
 
     Attributes:
         path: Which one.
-        fields: What it holds.
-        version: Another one after every write that changed something in it; only its database understands it.
-        seen_at: A moment at which the database held it so; reading `at` it shows what else there was.
+        fields: Its content.
+        version: Its version, a new one after every write that changed something; only its database understands it.
+        seen_at: A moment at which the database contained it in this form; reading `at` it shows the other documents of
+            that moment.
     """
 
     path: str
@@ -56,12 +57,12 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One document to replace whole, or to delete.
+    """One document to replace completely, or to delete.
 
     Attributes:
         path: Which one.
-        fields: What it is to hold, at most with COMMIT_TIME as top-level values; None deletes it.
-        expecting: The document it must still be, ABSENT if it must not exist, None if anything will do.
+        fields: Its new content, in which only top-level values may be COMMIT_TIME; None deletes it.
+        expecting: The document as it must still be, ABSENT if it must not exist, None for no condition.
     """
 
     path: str
@@ -71,13 +72,13 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """A condition on one field, as Firestore means it: only values of the same kind are compared.
+    """A condition on one field, as in Firestore: only values of the same kind are compared.
 
     Attributes:
-        field: The field; dots reach into maps. A document without it does not fit.
-        op: `contains` asks whether the field is a list with this value in it, `contains_any` whether it is a list with
-            one of these values in it: a list of at most MOST_IN_ANY.
-        value: What it is held against.
+        field: The field; a dot leads into a map. A document without the field does not match.
+        op: `contains` checks whether the field is a list with this value, `contains_any` whether it is a list with one
+            of these values (at most MOST_IN_ANY).
+        value: The value to compare with.
     """
 
     field: str
@@ -87,18 +88,19 @@ class Where:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which documents to find, and how many at a time.
+    """The documents to find, and how many at once.
 
     Attributes:
-        collection: The path of a collection, or with `group` the name that collections have.
-        where: Conditions that all hold.
-        order: Fields to sort by, upwards; they hold text, numbers, times, booleans or None. A document without one
-            of them is not found. Fields with a range that are not among them come next, the path comes last.
-        after: What `QueryResult.next_after` gave, to go on from there; everything else of the query stays the same.
-        limit: How many to find at most.
-        downwards: Sort by everything the other way round, the path too.
-        group: Find in all collections of that name, wherever they are.
-        at: The moment to read; now if left out.
+        collection: The path of a collection, or with `group` the name of collections.
+        where: Conditions that must all be true.
+        order: Fields to sort by, ascending; they hold text, numbers, times, booleans or None. A document without one of
+            them is not found. After them come fields with a range that are not listed, and the path comes last.
+        after: The value of `QueryResult.next_after`, to continue from there; everything else in the query must be the
+            same.
+        limit: How many documents to find at most.
+        downwards: Sort by everything in descending order, including the path.
+        group: Find documents in all collections of that name, at any level.
+        at: The moment to read; by default now.
     """
 
     collection: str
@@ -123,10 +125,10 @@ class QueryResult:
 
     Attributes:
         documents: In order.
-        read_at: The moment that was read, also if nothing was found. A further page belongs to this one if it is
-            read `at` the same moment.
+        read_at: The moment that was read, even if nothing was found. A further page matches this one if it is read `at`
+            the same moment.
         next_after: `Query.after` for the following page, None if this is the last: the values that the last document
-            is sorted by, and its path. They survive JSON once times are made text; give them back as times.
+            is sorted by, and its path. They can be stored as JSON if times become text; pass them back as times.
     """
 
     documents: Sequence[Document]
@@ -135,7 +137,7 @@ class QueryResult:
 
     @classmethod
     def of(cls, query: Query, documents: Sequence[Document], *, read_at: datetime) -> QueryResult:
-        """The answer to a query, of one document more than it asks for if there is one."""
+        """The answer to a query, made from the documents found: one more than requested if there are more."""
         if query.limit is None or len(documents) <= query.limit:
             return cls(documents, read_at)
         page = documents[: query.limit]
@@ -146,38 +148,38 @@ class QueryResult:
 class Database(Protocol):
     """Documents by path. Every error is one of `functions.domain.errors`.
 
-    Whatever is read `at` a moment is what stood there then, whole, and the same every time. ReadTooOld if that is
-    more than an hour ago.
+    A read `at` a moment returns everything that was stored then, and always the same; it raises ReadTooOld if the
+    moment is more than an hour ago.
     """
 
     async def get(self, path: str, *, at: datetime | None = None) -> Document | None:
         """The document, or None."""
 
     async def get_many(self, paths: Sequence[str]) -> Mapping[str, Document]:
-        """Those of the documents that exist, by path, as they stood at one moment."""
+        """The documents that exist, by path, as they were at one moment."""
 
     async def children(self, collection: str, *, at: datetime | None = None) -> Sequence[Document]:
         """All documents directly in a collection, by id."""
 
     async def find(self, query: Query) -> QueryResult:
-        """The documents that fit, as they stood at one moment."""
+        """The documents that match, as they were at one moment."""
 
     async def commit(self, writes: Sequence[Write], *, unchanged: Sequence[Document] = ()) -> datetime:
-        """Do all writes at one moment, or none; StoreConflict if an expectation does not hold.
+        """Do all writes at one moment, or none; raises StoreConflict if an expectation is not true.
 
-        A document that holds the same after it as before keeps its version.
+        A document whose content does not change keeps its version.
 
         Args:
-            writes: What to do.
-            unchanged: Further documents that must still be as they were read, and stay so.
+            writes: The writes to do.
+            unchanged: Further documents that must still be as they were read; they are not changed.
 
         Returns:
-            The time of the commit: what COMMIT_TIME became.
+            The time of the commit, which replaced COMMIT_TIME.
         """
 
 
 def field_value(fields: Mapping[str, Any], name: str, default: object = None) -> Any:  # noqa: ANN401 - what it holds
-    """The value of a field whose name may reach into maps; the default if there is no such field."""
+    """The value of a field, whose name may lead into maps; the default if the field does not exist."""
     value: Any = fields
     for part in name.split("."):
         if not isinstance(value, Mapping) or part not in value:
@@ -187,6 +189,6 @@ def field_value(fields: Mapping[str, Any], name: str, default: object = None) ->
 
 
 def check_readable(at: datetime | None, *, now: datetime) -> None:
-    """Refuse a moment that a database need not remember any more."""
+    """Refuse a moment that a database no longer has to remember."""
     if at is not None and at < now - READABLE_FOR:
         raise ReadTooOld("The requested moment is more than an hour ago.")

@@ -30,11 +30,11 @@ from functions.adapters.store.databases.firestore_limits import (
 from functions.domain.errors import DocumentsRefused, NeedsOperator, ReadTooOld, StoreConflict, StoreUnavailable
 
 SURELY_TAKEN: Final = 4 * 1024 * 1024
-"""A request up to this size is not estimated: index entries make commits of this system about a quarter larger, and
-the estimate takes as long as the encoding."""
+"""Requests up to this size are not estimated, because index entries make this system's commits only about a quarter
+larger, and an estimate takes as long as the encoding."""
 
 REFUSALS: Final = (gexc.InvalidArgument,)
-"""What Firestore answers to a commit that it will never take."""
+"""The errors with which Firestore answers a commit that it will never accept."""
 
 _MAX_GET = 500
 _TRANSIENT = (
@@ -50,20 +50,20 @@ def _may_pass(error: Exception) -> bool:
     return isinstance(error, _TRANSIENT) and not isinstance(own_credentials_error(error), NeedsOperator)
 
 
-# The library's own defaults go on for minutes; a message that comes again is better than one that hangs.
+# The library's own retries take minutes; a message that is delivered again is better than one that hangs.
 _RETRY_FOR = 30.0
 _TIMEOUT = 20.0
 
 
 def _retry() -> AsyncRetry:
-    """How a call is repeated, as long as the message at hand still has patience."""
+    """How a call is retried, as long as the current message's time is not over."""
     return AsyncRetry(predicate=_may_pass, initial=0.1, maximum=5, multiplier=2, timeout=limit(_RETRY_FOR))
 
 
 class FirestoreDatabase:
     """`functions.adapters.store.databases.database.Database` on Firestore.
 
-    Honours FIRESTORE_EMULATOR_HOST as the Google library does. Building it does no network.
+    Uses FIRESTORE_EMULATOR_HOST as the Google library does. Building it makes no network calls.
 
     Args:
         client: The official asynchronous client.
@@ -101,8 +101,8 @@ class FirestoreDatabase:
     async def commit(self, writes: Sequence[Write], *, unchanged: Sequence[Document] = ()) -> datetime:
         """See `Database`.
 
-        Firestore does one commit at one moment. A commit whose answer was lost is tried again and then
-        conflicts with itself: the caller loads again and finds its own writes.
+        Firestore does a commit at one moment. If the answer is lost, the commit is retried and conflicts with itself:
+        the caller then loads the documents again and finds its own writes.
         """
         api, database = self._api()
         request = commit_request(database, writes, unchanged=unchanged)
@@ -129,7 +129,7 @@ class FirestoreDatabase:
         return self._documents(answers, "found", at=at)
 
     async def _answers(self, call: Callable[..., Awaitable[AsyncIterable[Any]]], request: object) -> Sequence[Message]:
-        """All messages of a streamed answer; broken off in the middle, it is asked for again from the beginning."""
+        """All messages of a streamed answer; if the stream breaks off, it is requested again from the beginning."""
 
         async def read() -> Sequence[Message]:
             stream = await call(request, retry=None, timeout=limit(_TIMEOUT), metadata=self._metadata())
@@ -141,7 +141,7 @@ class FirestoreDatabase:
     def _documents(
         self, answers: Sequence[Message], field: str, *, at: datetime | None
     ) -> tuple[Sequence[Document], datetime]:
-        """The documents of an answer and the moment at which all of them stood so: the last that it names.
+        """The documents of an answer, and the moment at which all were like this: the last one that the answer names.
 
         https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1#runqueryresponse
         """
@@ -153,7 +153,7 @@ class FirestoreDatabase:
             if answer.HasField(field)
         ], read_at
 
-    # The one place behind the client's public face: it has no other way to take and give messages as they are.
+    # The only place that uses a private part of the client: its public API cannot take and return raw messages.
 
     def _api(self) -> tuple[Any, str]:
         return self._client._firestore_api, self._client._database_string  # noqa: SLF001 - as said above
@@ -164,7 +164,9 @@ class FirestoreDatabase:
 
 
 def _committed_at(answer: Message) -> datetime:
-    """What the server's time became, which is the same in all documents of a commit; else when it was done.
+    """The server time that the commit wrote, which is the same in all its documents.
+
+    If it wrote none, the time of the commit.
 
     https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1#servervalue
     """
@@ -181,7 +183,7 @@ def translated(
     conflicts: tuple[type[Exception], ...] = (),
     refusals: tuple[type[Exception], ...] = (),
 ) -> Iterator[None]:
-    """Turn Google's errors into ours, in one place; `at` is the moment that is read, if one was named."""
+    """Turn Google's errors into ours, in one place; `at` is the moment that is read, if one is given."""
     check_readable(at, now=datetime.now(UTC))  # the emulator remembers for longer
     try:
         yield
@@ -205,7 +207,7 @@ def translated(
         ) from error
     except (gexc.GoogleAPICallError, gexc.RetryError) as error:
         lacking = own_credentials_error(error)
-        if lacking:  # nothing can be stored about it either, so whatever wanted the store comes again
+        if lacking:  # nothing can be stored about this either, so the message is delivered again
             raise StoreUnavailable(f"{lacking.message} Firestore cannot be called.", hint=lacking.hint) from error
         kind = type(error.cause if isinstance(error, gexc.RetryError) else error).__name__
         raise StoreUnavailable(f"Firestore does not answer ({kind}).") from error

@@ -1,6 +1,6 @@
-"""Firestore's wire messages -> documents, directly, and what is asked for -> wire messages.
+"""Converts Firestore's wire messages directly to documents, and read requests to wire messages.
 
-The mirror of `firestore_encode`, for the same reason: docs/adr/0005-documents-are-encoded-directly.md.
+The counterpart of `firestore_encode`, for the same reason: docs/adr/0005-documents-are-encoded-directly.md.
 https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1#structuredquery
 """
 
@@ -51,7 +51,7 @@ def get_request(database: str, paths: Sequence[str], *, at: datetime | None) -> 
 
 
 def query_request(database: str, query: Query) -> types.RunQueryRequest:
-    """The request for the documents that fit, with one more than asked for, which tells whether there are more."""
+    """The request for the documents that match, plus one more, which shows whether there are more."""
     root = f"{database}/documents"
     parent, _, collection = query.collection.rpartition("/")
     request = types.RunQueryRequest(parent=f"{root}/{parent}" if parent else root)
@@ -89,7 +89,7 @@ def _encode_where(target: Message, where: Where) -> None:
 
 
 def decode_document(message: Message, *, database: str, seen_at: datetime) -> Document:
-    """A Document message as a document; its version is what `commit_request` takes for one."""
+    """Convert a Document message to a document, with the version in the form that `commit_request` expects."""
     updated = message.update_time
     return Document(
         path=message.name.removeprefix(f"{database}/documents/"),
@@ -100,7 +100,7 @@ def decode_document(message: Message, *, database: str, seen_at: datetime) -> Do
 
 
 def decode_value(message: Message) -> Any:  # noqa: ANN401 - whatever a document may hold
-    """The value that a Value message holds."""
+    """The value in a Value message."""
     match message.WhichOneof("value_type"):
         case "string_value" | "integer_value" | "boolean_value" | "double_value" as kind:
             return getattr(message, kind)
@@ -117,10 +117,13 @@ def decode_value(message: Message) -> Any:  # noqa: ANN401 - whatever a document
 
 
 def _decode_fields(fields: Message) -> Fields:
-    """What a document or a map holds. By name: protobuf's `items()` is Python's own, and a third slower."""
+    """The content of a document or a map.
+
+    It loops over names, because protobuf's `items()` is written in Python and a third slower.
+    """
     return {name: decode_value(fields[name]) for name in fields}
 
 
 def decode_time(message: Message) -> datetime:
-    """The time that a Timestamp message holds; Firestore keeps microseconds."""
+    """The time in a Timestamp message; Firestore keeps microseconds."""
     return _EPOCH + timedelta(seconds=message.seconds, microseconds=message.nanos // 1000)

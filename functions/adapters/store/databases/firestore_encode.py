@@ -1,7 +1,7 @@
-"""Writes -> Firestore's wire messages, directly.
+"""Converts writes directly to Firestore's wire messages.
 
-The client's own encoding makes an object for every single value, which for a class of 500 takes longer than all the
-rest of a sync: docs/adr/0005-documents-are-encoded-directly.md.
+The client's own encoding makes an object for every value, which for a class of 500 takes longer than the rest of the
+sync: docs/adr/0005-documents-are-encoded-directly.md.
 https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1#write
 """
 
@@ -15,7 +15,7 @@ from google.cloud.firestore_v1 import types
 
 from functions.adapters.store.databases.database import ABSENT, COMMIT_TIME, Document, Write
 
-Message = Any  # protobuf makes its classes at run time, so the type checker knows nothing of them
+Message = Any  # protobuf makes its classes at run time, so the type checker does not know them
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _SERVER_TIME = types.DocumentTransform.FieldTransform.ServerValue.REQUEST_TIME
@@ -28,10 +28,10 @@ def commit_request(
 
     Args:
         database: `projects/{project}/databases/{database}`.
-        writes: What to do. A document that is expected has the time of its last update as its version: nanoseconds
+        writes: The writes to do. The version of an expected document is the time of its last update, in nanoseconds
             since 1970.
-        unchanged: Documents that must still have their version. An update with an empty mask touches no field, so it
-            only checks the version: the document keeps it, however many others check it at the same moment.
+        unchanged: Documents that must still have their version. An update with an empty mask changes no field, so it
+            only checks the version. The version stays the same, even if others check it at the same moment.
             https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1#writeresult
     """
     request = types.CommitRequest(database=database)
@@ -47,7 +47,7 @@ def commit_request(
 
 
 def _expect(target: Message, document: Document) -> None:
-    version: Any = document.version  # as `firestore_decode` gave it
+    version: Any = document.version  # as `firestore_decode` returned it
     updated = target.current_document.update_time
     updated.seconds, updated.nanos = divmod(version, 10**9)
 
@@ -62,7 +62,7 @@ def _encode_write(target: Message, name: str, write: Write) -> None:
         return
     target.update.name = name
     fields = target.update.fields
-    # Without an update mask the document is replaced whole; transforms come on top of it.
+    # Without an update mask the whole document is replaced; transforms are applied after that.
     for field, value in write.fields.items():
         if value is COMMIT_TIME:
             target.update_transforms.add(field_path=field, set_to_server_value=_SERVER_TIME)
@@ -79,7 +79,7 @@ def encode_value(target: Message, value: object) -> None:
             target.null_value = 0
         case datetime():
             encode_time(target.timestamp_value, value)
-        case bool():  # before int, which it is too
+        case bool():  # must come before int, because a bool is also an int
             target.boolean_value = value
         case int():
             target.integer_value = value

@@ -1,11 +1,11 @@
-"""What Firestore takes in one commit, estimated before it is asked: documents, and the index entries that they make.
+"""What Firestore accepts in one commit, estimated before the request: documents, and the index entries that they make.
 
-Firestore counts both and answers "Transaction too big" without a number (the exact limit is published nowhere); we
-hold both together against the 10 MiB that a request may have. Sizes follow
+Firestore counts both, and answers "Transaction too big" without a number (the exact limit is not published). We compare
+the sum of both with the 10 MiB that a request may have. Sizes follow
 https://firebase.google.com/docs/firestore/storage-size, limits https://firebase.google.com/docs/firestore/quotas.
 
-The indexes are listed here once more, because a function does not carry `infra/firestore.indexes.json` with
-it; a test holds both together.
+The indexes are listed here again, because `infra/firestore.indexes.json` is not deployed with a function; a test checks
+that the two agree.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ HINT: Final = "Nothing was written. Split the class meeting: fewer people, or a 
 
 
 class Index(NamedTuple):
-    """An index: the name of the collections that it is over, its fields, and whether it is over all of them at once.
+    """An index: the name of its collections, its fields, and whether it covers all collections of that name together.
 
-    A field that ends in `[]` stands for what a list contains. Directions make no difference to the size of an entry.
+    A field that ends in `[]` means the elements of a list. Directions do not change the size of an entry.
     """
 
     group: str
@@ -59,7 +59,7 @@ EXEMPT: Final = frozenset(
         "unpublished_changes",
     }
 )
-"""Collection groups of which Firestore indexes only what is named below."""
+"""Collection groups in which Firestore indexes only the fields that are listed below."""
 
 _SEARCHED: Final = ("class_id", "external_id", "state", "teacher_emails[]")
 _WHOSE: Final = ("emails[]", "student_id", "user")
@@ -109,7 +109,7 @@ COMPOSITE: Final = (
 
 
 class Size(NamedTuple):
-    """What a document costs: its own bytes, its index entries, their bytes."""
+    """The size of a document: its own bytes, the number of its index entries, and their bytes."""
 
     document: int
     entries: int
@@ -147,7 +147,7 @@ def check_commit(writes: Sequence[Write]) -> None:
 
 
 def size_of(path: str, fields: Mapping[str, Any]) -> Size:
-    """How much a document is, as Firestore counts."""
+    """The size of a document, as Firestore counts it."""
     name = _name_size(path)
     document = name + 32 + sum(len(field.encode()) + 1 + _value_size(value) for field, value in fields.items())
     entries = list(_entries(path, fields, name))
@@ -176,7 +176,10 @@ def _entries(path: str, fields: Mapping[str, Any], name: int) -> Iterator[int]:
 
 
 def _combinations(index: Index, fields: Mapping[str, Any]) -> Sequence[int]:
-    """The size of the values of each entry: one, or one for each element of a list; none if a field is missing."""
+    """The size of the values of each entry: one entry, or one for each element of a list.
+
+    No entry if a field is missing.
+    """
     fixed, elements = 0, [0]
     for field in index.fields:
         value = field_value(fields, field.removesuffix("[]"), _MISSING)
@@ -195,7 +198,7 @@ def _elements(value: object) -> list[int]:
 
 
 def _flat(fields: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """Every field by its path; a map, and what it holds."""
+    """Every field by its path; a map itself and its fields."""
     for name, value in fields.items():
         yield above + name, value
         if isinstance(value, dict):

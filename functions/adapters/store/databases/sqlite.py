@@ -1,18 +1,18 @@
-"""An embedded database of documents on SQLite: for the demo, tests and trying things out, on one machine.
+"""An embedded database of documents on SQLite: for the demo, for tests and for trying the system out on one machine.
 
 One table holds every document as JSON. A time is `{"$time": "2026-11-23T10:00:00.000000+00:00"}`, which keeps it
 apart from text that only looks like one. Several processes may use the same file.
 
-A second table holds what documents were before: each commit puts there what it replaces (nothing, where there was no
-document) with its own moment. What was stored at a moment is what the first commit after it replaced, or what is
-stored now if none did. An hour later it is deleted.
+A second table holds earlier versions: each commit puts there what it replaces (an empty entry if there was no
+document), with the moment of the commit. A document at some moment is what the first commit after this moment replaced,
+or what is stored now if no commit replaced it. After an hour earlier versions are deleted.
 
-A commit that Firestore would refuse as too large is refused here as well. Each query and each commit is announced as
-an audit event before it is done, for those who hold them against what Firestore serves:
+A commit that Firestore would refuse as too large is refused here as well. Each query and each commit is announced as an
+audit event before it is done, so that tests can check it against Firestore's rules:
 https://docs.python.org/3/library/sys.html#sys.audit.
 
-A commit outlives every process, however it ends, and not a power cut: waiting for the disk was most of the time of a
-commit, and nothing that is only stored here is meant to be kept.
+A commit survives the end of every process, but perhaps not a power cut: waiting for the disk took most of a commit's
+time, and this database is not meant for data that must be kept.
 """
 
 from __future__ import annotations
@@ -67,7 +67,10 @@ CREATE INDEX IF NOT EXISTS replaced_by_time ON replaced (until);
 QUERY_EVENT: Final = "attendance.store.query"
 COMMIT_EVENT: Final = "attendance.store.commit"
 _OTHERS = 0o077
-"""Who must not read the file: it has names, addresses and marks. SQLite gives its files next to it the same rights."""
+"""Everybody who must not read the file: it contains names, addresses and marks.
+
+SQLite gives its other files in the same folder the same permissions.
+"""
 
 _LOCK_TIMEOUT = 20.0
 _TICK = timedelta(microseconds=1)
@@ -82,11 +85,11 @@ def _now() -> datetime:
 
 
 class SqliteDatabase:
-    """`functions.adapters.store.databases.database.Database` in one file, made when it is first needed.
+    """`functions.adapters.store.databases.database.Database` in one file, which is made when it is first needed.
 
     Args:
         path: The file. Its folder must exist.
-        clock: The time. All who use the file must agree on it.
+        clock: The time. All processes that use the file must have the same clock.
     """
 
     def __init__(self, path: Path, *, clock: Clock = _now) -> None:
@@ -125,10 +128,10 @@ class SqliteDatabase:
         return QueryResult.of(query, answer(query, documents), read_at=read_at)
 
     def _read(self, which: str, these: str, *, at: datetime | None = None) -> tuple[list[Document], datetime]:
-        """The documents that a condition names, as they stood at a moment, and that moment."""
+        """The documents that a condition selects, as they were at a moment, and that moment."""
         with self._connection() as connection:
             connection.execute("BEGIN")
-            # The first look takes the lock that keeps commits away; so the time after it is one that none will have.
+            # The first read takes the lock that blocks commits, so no commit can have the time after it.
             last = _last_commit(connection)
             now = max(filter(None, (self._clock(), last)))
             read_at = at or now
@@ -143,15 +146,16 @@ class SqliteDatabase:
 
     def _commit(self, writes: Sequence[Write], unchanged: Sequence[Document]) -> datetime:
         with self._connection() as connection:
-            # Nobody reads meanwhile: a reader's moment is either before this commit's or after it.
+            # Nobody reads during a commit, so a reader's moment is either before the commit or after it.
             connection.execute("BEGIN EXCLUSIVE")
-            # A commit's number is the version of what it writes: none comes twice, also over deletions.
+            # A commit's number is the version of the documents that it writes: no number comes twice, even after
+            # deletions.
             version = connection.execute("INSERT INTO commits DEFAULT VALUES").lastrowid
             connection.execute("DELETE FROM commits WHERE number < ?", (version,))
             now = self._clock()
             connection.execute("DELETE FROM replaced WHERE until < ?", (_text(now - READABLE_FOR),))
             last = _last_commit(connection)
-            if last and now <= last:  # the clock was set back, or two commits fell on one tick of it
+            if last and now <= last:  # the clock was set back, or two commits came within one tick of the clock
                 now = last + _TICK
             for document in unchanged:
                 _check(connection, document.path, document.version)
@@ -161,17 +165,18 @@ class SqliteDatabase:
         return now
 
     def _owned_file(self) -> int:
-        """Make the file, or close one that others may read. Gives its size.
+        """Make the file, or make an existing file private. Returns its size.
 
-        Nothing here opens it: closing it again would end the locks that SQLite holds in this process.
+        An existing file is not opened here, because closing it would release the locks that SQLite holds in this
+        process.
         https://sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_
         """
         if not self._path.exists():
-            made, name = tempfile.mkstemp(prefix=f".{self._path.name}-", dir=self._path.parent)  # for its owner alone
+            made, name = tempfile.mkstemp(prefix=f".{self._path.name}-", dir=self._path.parent)  # only for its owner
             os.close(made)
             try:
                 os.link(name, self._path)
-            except OSError:  # somebody else made it, or there are no links here, and SQLite makes it
+            except OSError:  # another process made it, or the file system has no links and SQLite makes it
                 pass
             finally:
                 Path(name).unlink()
@@ -200,10 +205,10 @@ class SqliteDatabase:
 
 
 def _select(which: str, these: str, *, at: datetime | None) -> tuple[str, dict[str, str]]:
-    """The statement that reads what a condition names, by path, with its arguments."""
+    """The statement that reads the documents that a condition selects, by path, with its arguments."""
     if at is None:
         return f"SELECT path, fields, version FROM documents WHERE {which} ORDER BY path", {"these": these}  # noqa: S608
-    # SQLite gives the other columns of the row with the least `until`: https://sqlite.org/lang_select.html#bareagg
+    # SQLite returns the other columns of the row with the smallest `until`: https://sqlite.org/lang_select.html#bareagg
     then = f"SELECT path, fields, version, min(until) FROM replaced WHERE {which} AND until > :at GROUP BY path"  # noqa: S608
     statement = f"""
         WITH earlier AS ({then})
@@ -216,13 +221,13 @@ def _select(which: str, these: str, *, at: datetime | None) -> tuple[str, dict[s
 
 
 def _last_commit(connection: sqlite3.Connection) -> datetime | None:
-    """When the last commit was, if it was within the hour that is kept."""
+    """The time of the last commit, if it was within the last hour."""
     (until,) = connection.execute("SELECT max(until) FROM replaced").fetchone()
     return datetime.fromisoformat(until) if until else None
 
 
 def _check(connection: sqlite3.Connection, path: str, expected: object) -> None:
-    """Make sure that a document has this version; None if there must be no such document."""
+    """Check that a document has this version; None if the document must not exist."""
     row = connection.execute("SELECT version FROM documents WHERE path = ?", (path,)).fetchone()
     if (row[0] if row else None) != expected:
         raise StoreConflict("A document changed after it was loaded.")  # closing rolls back
@@ -235,7 +240,7 @@ def _write(connection: sqlite3.Connection, write: Write, *, version: int | None,
         _check(connection, write.path, None if write.expecting is ABSENT else write.expecting.version)
     held = _held(write, now=now)
     if held is not None and fields_before is not None and _are_alike(held, fields_before):
-        return  # and keeps its version, as in Firestore
+        return  # the document keeps its version, as in Firestore
     collection = write.path.rpartition("/")[0]
     connection.execute(
         "INSERT OR IGNORE INTO replaced (path, collection, fields, version, until) VALUES (?, ?, ?, ?, ?)",
@@ -251,7 +256,7 @@ def _write(connection: sqlite3.Connection, write: Write, *, version: int | None,
 
 
 def _held(write: Write, *, now: datetime) -> str | None:
-    """What a document holds after a write; None if it is gone."""
+    """The content of a document after a write; None if the document is deleted."""
     if write.fields is None:
         return None
     fields = {name: now if value is COMMIT_TIME else value for name, value in write.fields.items()}
@@ -259,7 +264,7 @@ def _held(write: Write, *, now: datetime) -> str | None:
 
 
 def _are_alike(held: str, before: str) -> bool:
-    """Whether two documents hold the same, in whatever order."""
+    """Whether two documents have the same content, in any order."""
     if held == before or len(held) != len(before):
         return held == before
     in_order = [json.dumps(json.loads(text), sort_keys=True) for text in (held, before)]
@@ -267,7 +272,7 @@ def _are_alike(held: str, before: str) -> bool:
 
 
 def _text(moment: datetime) -> str:
-    """A time as text that sorts as times do."""
+    """A time as text whose alphabetical order is the order of time."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 

@@ -1,4 +1,4 @@
-"""Queries over documents in memory, with the meaning that Firestore gives them.
+"""Queries over documents in memory, which behave as in Firestore.
 
 https://firebase.google.com/docs/firestore/manage-data/data-types#value_type_ordering
 """
@@ -25,7 +25,7 @@ _COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
 
 
 def answer(query: Query, documents: Iterable[Document]) -> list[Document]:
-    """Of a collection's documents those that the query finds, with one more than it asks for if there is one."""
+    """The documents of a collection that the query finds, plus one more if there are more."""
     fitting = [
         document
         for document in documents
@@ -46,7 +46,7 @@ def answer(query: Query, documents: Iterable[Document]) -> list[Document]:
 
 
 def fits(document: Document, where: Where) -> bool:
-    """Whether a condition holds for a document."""
+    """Whether a document satisfies a condition."""
     value, wanted = field_value(document.fields, where.field, _MISSING), sort_key(where.value)
     if value is _MISSING:
         return False
@@ -68,11 +68,14 @@ def _path_key(path: str) -> SortKey:
 
 
 def sort_key(value: object) -> SortKey:
-    """Sorts values of every kind, those of one kind together; its first element is the kind."""
+    """A key that sorts values of every kind, and keeps values of the same kind together.
+
+    Its first element is the kind.
+    """
     match value:
         case None:
             return (0,)
-        case bool():  # before int, which it is too
+        case bool():  # must come before int, because a bool is also an int
             return (1, value)
         case int() | float():
             return (2, value)

@@ -1,6 +1,6 @@
 """`sessions/{session_id}/attendance/{attendee_id}`, and its corrections.
 
-Domain -> documents, pure; the one place where these fields are spelled, and where their schema would be migrated.
+Domain -> documents, pure; the only place that spells these fields, and where their schema would be migrated.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ def attendance_to_document(person: Attendance, session: ClassSession, *, retenti
             }
             for presence in person.presences
         ],
-        # A document says nothing of others, so their accounts are in it as pseudonyms. Left out where it is empty.
+        # A document says nothing about other people, so their accounts are in it only as pseudonyms. The field is left
+        # out if it is empty.
         **(
             {"is_not": [attendee_id(session.session_id, user) for user in person.not_users]} if person.not_users else {}
         ),
@@ -77,7 +78,7 @@ def attendance_to_document(person: Attendance, session: ClassSession, *, retenti
 
 
 def correction_id(correction: Correction) -> str:
-    """The document's id: one decision of a kind for each person."""
+    """The document's id, so that each person has one decision of each kind."""
     match correction:
         case Override():
             key = f"student_id/{correction.student_id}" if correction.student_id else f"email/{correction.email}"
@@ -125,7 +126,7 @@ def correction_to_document(correction: Correction, session: ClassSession, *, ret
 
 
 def correction_from_document(fields: Mapping[str, Any]) -> Correction:
-    """What `correction_to_document` wrote."""
+    """Read what `correction_to_document` wrote."""
     check_schema(fields)
     decision = Decision(fields["by"], fields["caller"], fields["at"])
     match fields["kind"]:
@@ -158,7 +159,7 @@ def remembered_to_document(remembered: Remembered | None) -> Fields | None:
 
 
 def remembered_from_document(fields: Mapping[str, Any] | None) -> Remembered | None:
-    """What `remembered_to_document` wrote."""
+    """Read what `remembered_to_document` wrote."""
     return Remembered(**fields) if fields else None
 
 

@@ -1,6 +1,6 @@
 """What all documents have in common.
 
-A document is a dict of what Firestore knows: text, numbers, booleans, None, aware UTC datetimes, lists and
+A document is a dict of values that Firestore knows: text, numbers, booleans, None, aware UTC datetimes, lists and
 dicts. Fields and their meaning: `docs/documents.md`.
 """
 
@@ -26,12 +26,12 @@ def check_schema(fields: Mapping[str, Any]) -> None:
 
 
 def expiry(start: datetime | None, retention: timedelta | None) -> datetime | None:
-    """When a document with personal data is to be deleted; None keeps it."""
+    """When a document with personal data must be deleted; None keeps it."""
     return start + retention if start and retention else None
 
 
 def sync_to_document(sync: Sync) -> Fields:
-    """How far the reading of a conference is."""
+    """The `sync` field: how much of a conference has been read."""
     error = sync.error
     return {
         "state": sync.state.value,
@@ -48,7 +48,7 @@ def sync_to_document(sync: Sync) -> Fields:
 
 
 def sync_from_document(fields: Mapping[str, Any]) -> Sync:
-    """What `sync_to_document` wrote."""
+    """Read what `sync_to_document` wrote."""
     return Sync(
         state=SyncState(fields["state"]),
         source=SyncSource(fields["source"]),

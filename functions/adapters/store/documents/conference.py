@@ -1,6 +1,6 @@
 """`conferences/{conference_record_id}`: what Meet said.
 
-Domain <-> documents, pure; the one place where these fields are spelled, and where their schema would be migrated.
+Domain <-> documents, pure; the only place that spells these fields, and where their schema would be migrated.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from functions.domain.marking.who import kind_of
 
 
 def conference_to_document(conference: Conference, *, retention: timedelta | None) -> Fields:
-    """`conferences/{conference_record_id}`, its `participants` and those of interrupted reads not included."""
+    """`conferences/{conference_record_id}`, without its `participants` and those of interrupted reads."""
     snapshot = conference.snapshot
     record = snapshot.record if snapshot else None
     interruption = conference.interruption
@@ -74,7 +74,7 @@ def conference_to_document(conference: Conference, *, retention: timedelta | Non
 def conference_from_document(
     fields: Mapping[str, Any], participants: Sequence[Mapping[str, Any]], interrupted: Sequence[Mapping[str, Any]] = ()
 ) -> Conference:
-    """The conference that `conference_to_document` wrote.
+    """Read the conference that `conference_to_document` wrote.
 
     Args:
         fields: Its document.

@@ -1,6 +1,6 @@
 """`people/{user_id}` and `organizers/{user_id}`: accounts that we know, and teachers whose conferences events report.
 
-Domain <-> documents, pure; the one place where these fields are spelled, and where their schema would be migrated.
+Domain <-> documents, pure; the only place that spells these fields, and where their schema would be migrated.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def person_to_document(person: Person, *, retention: timedelta | None) -> Fields
 
 
 def person_from_document(fields: Mapping[str, Any]) -> Person:
-    """What `person_to_document` wrote."""
+    """Read what `person_to_document` wrote."""
     check_schema(fields)
     identity = None
     if fields["email"]:
@@ -62,7 +62,7 @@ def person_from_document(fields: Mapping[str, Any]) -> Person:
 
 
 def _addresses_to_document(person: Person) -> list[Fields]:
-    """An account's addresses with their times; empty as long as it has those of its first answer, and only those."""
+    """An account's addresses with their times; empty as long as it has exactly the addresses of its first answer."""
     addresses = person.addresses
     plain = len({known.since for known in addresses}) == 1 and all(k.current and not k.counts_from for k in addresses)
     return [] if plain else [asdict(known) for known in addresses]
@@ -90,7 +90,7 @@ def organizer_to_document(organizer: TrackedOrganizer) -> Fields:
 
 
 def organizer_from_document(fields: Mapping[str, Any]) -> TrackedOrganizer:
-    """What `organizer_to_document` wrote."""
+    """Read what `organizer_to_document` wrote."""
     check_schema(fields)
     subscription = fields["subscription"]
     return TrackedOrganizer(

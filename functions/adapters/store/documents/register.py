@@ -1,8 +1,8 @@
 """`registers/{class key}_{YYYY-MM}`: every student's mark of every class meeting of a class in a local month.
 
-Sheets -> documents, pure. A register is a function of the class meetings in it, whatever the order in which they
-were written: who a student is called is what the latest of them says. What class meetings say of one student is put
-together in `register_rows`.
+Sheets -> documents, pure. A register depends only on the class meetings in it, not on the order in which they were
+written. A student's name in it is that of the latest class meeting. `register_rows` combines what class meetings say
+about one student.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def register_id(class_id: str, month: str) -> str:
 
 
 def register_keys(sheet: AttendanceSheet) -> frozenset[str]:
-    """The registers that contain a class meeting: one for each class that has students in it, and local month."""
+    """The registers that contain a class meeting: one for each class with students in it, for its local month."""
     session = sheet.session
     if session.state is SessionState.CANCELLED or not sheet.attendance:
         return frozenset()
@@ -40,13 +40,13 @@ def register_keys(sheet: AttendanceSheet) -> frozenset[str]:
 def register_with(
     before: Mapping[str, Any] | None, key: str, sheet: AttendanceSheet, *, retention: timedelta | None
 ) -> Fields | None:
-    """A register once a class meeting's marks are in it; None if nothing is left in it.
+    """A register after a class meeting's marks are put into it; None if nothing is left in it.
 
-    Rewritten whole: whatever it said of this class meeting is replaced.
+    It is rewritten completely: everything that it said about this class meeting is replaced.
 
     Args:
-        before: The register as it stood.
-        key: Its id; the class meeting leaves it if that is none of its own registers.
+        before: The register as it was.
+        key: Its id; the class meeting leaves the register if this is not one of its own registers.
         sheet: The class meeting with everybody's attendance.
         retention: How long personal data is kept.
     """
@@ -89,7 +89,7 @@ def register_with(
 
 
 def _class_of(person: Attendance, sheet: AttendanceSheet) -> str | None:
-    """A student's own section, else the class."""
+    """A student's own section, otherwise the class."""
     return (person.entry and person.entry.class_id) or sheet.session.plan.class_id
 
 
@@ -99,7 +99,7 @@ def _stands_in(key: str, person: Attendance, sheet: AttendanceSheet) -> bool:
 
 
 def _by_key(rows: Iterable[Row], class_id: str | None) -> list[tuple[str, Row]]:
-    """The rows by their pseudonyms in the register, each made of how the latest class meeting names the student."""
+    """The rows by their pseudonyms in the register; a pseudonym is made from the names in the latest class meeting."""
     found: dict[str, Row] = {}
     for row in rows:
         ids, emails = ([one[name] for one in row.values() if one[name]] for name in ("student_id", "email"))
@@ -114,7 +114,7 @@ def _pseudonym(text: str) -> str:
 
 
 def _saying(person: Attendance) -> Fields:
-    """What one class meeting says of a student."""
+    """What one class meeting says about a student."""
     return {
         "display_name": person.display_name,
         "email": person.email,
@@ -126,7 +126,7 @@ def _saying(person: Attendance) -> Fields:
 
 
 def _said(student: Mapping[str, Any]) -> dict[str, Fields]:
-    """By class meeting, what each said of a student."""
+    """What each class meeting said about a student, by class meeting."""
     names = {name: student.get(name) for name in _NAMES}
     return {
         session_id: {**names, **student["otherwise"].get(session_id, {}), "mark": mark}
@@ -135,7 +135,7 @@ def _said(student: Mapping[str, Any]) -> dict[str, Fields]:
 
 
 def _student(said: Mapping[str, Mapping[str, Any]], order: Iterable[str]) -> Fields:
-    """A student of a register: called as the latest class meeting says, the latest that has a name if one has."""
+    """A student of a register, named as in the latest class meeting, or in the latest one that has a name."""
     in_order = {session_id: said[session_id] for session_id in order if session_id in said}
     sayings = list(in_order.values())
     latest = next((saying for saying in reversed(sayings) if saying["display_name"]), sayings[-1])

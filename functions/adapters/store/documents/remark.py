@@ -1,4 +1,4 @@
-"""`remarks/{id}`: whose class meetings are still to be marked again. Domain <-> documents, pure."""
+"""`remarks/{id}`: people whose class meetings must still be marked again. Domain <-> documents, pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from functions.domain.classes.sessions import Remark
 
 
 def remark_path(remark_id: str) -> str:
-    """The document of what is still to be marked again."""
+    """The document for class meetings that must still be marked again."""
     return f"remarks/{remark_id}"
 
 
@@ -29,7 +29,7 @@ def remark_to_document(remark: Remark, *, now: datetime, retention: timedelta | 
 
 
 def remark_from_document(remark_id: str, fields: Mapping[str, Any]) -> Remark:
-    """What `remark_to_document` wrote."""
+    """Read what `remark_to_document` wrote."""
     check_schema(fields)
     accounts = tuple(RosterEntry(**account) for account in fields["accounts"])
     return Remark(remark_id, accounts, session_id=fields["session_id"], since=fields.get("since"))

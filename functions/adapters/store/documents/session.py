@@ -1,6 +1,6 @@
 """`sessions/{session_id}`: a class meeting.
 
-Domain <-> documents, pure; the one place where these fields are spelled, and where their schema would be migrated.
+Domain <-> documents, pure; the only place that spells these fields, and where their schema would be migrated.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def session_to_document(sheet: AttendanceSheet, *, retention: timedelta | None) 
 
 
 def session_from_document(fields: Mapping[str, Any]) -> ClassSession:
-    """The class meeting that `session_to_document` wrote."""
+    """Read the class meeting that `session_to_document` wrote."""
     check_schema(fields)
     scheduled = _interval_from_document("scheduled", fields)
     progress = fields["progress"]
@@ -157,7 +157,7 @@ def _entry_from_document(fields: Mapping[str, Any]) -> CalendarEntry:
 
 
 def roster_entry_to_document(entry: RosterEntry) -> Fields:
-    """One element of `roster`; it leaves out what is not known."""
+    """One element of `roster`, without unknown fields."""
     return {name: value for name, value in asdict(entry).items() if value is not None}
 
 

@@ -1,6 +1,7 @@
-"""`sessions/{session_id}/sheet/{n}`: a copy of everybody's attendance, for readers of all of it.
+"""`sessions/{session_id}/sheet/{n}`: a copy of everybody's attendance, for readers who need all of it.
 
-Attendance documents <-> the parts of their copy, pure. Why there is one: docs/adr/0014-a-copy-of-the-whole-sheet.md.
+Attendance documents <-> the parts of their copy, pure. The reason for the copy:
+docs/adr/0014-a-copy-of-the-whole-sheet.md.
 """
 
 from __future__ import annotations
@@ -14,22 +15,23 @@ from functions.adapters.store.documents.common import SCHEMA_VERSION, Fields, ch
 from functions.adapters.store.parts import chunks
 
 MAX_PARTS = 2
-"""A larger copy is not kept: with its attendance and its conferences it could be more than one commit takes, and a
-class meeting must not be refused for its copy. Two parts hold the 1,000 people that one call can have.
+"""A larger copy is not kept: together with the attendance and the conferences it could be too large for one commit, and
+a class meeting must not be refused because of its copy. Two parts have room for the 1,000 people that one call can
+have.
 """
 
 
 def copy_of(people: Sequence[Mapping[str, Any]], *, expire_at: datetime | None) -> list[Fields]:
-    """The parts of a copy, to be written in the commit that the documents are; none if it would be too large.
+    """The parts of a copy, to be written in the same commit as the documents; none if the copy would be too large.
 
     Args:
-        people: Attendance documents, whole, by id; those that are written now have COMMIT_TIME as `updated_at`.
-        expire_at: When they are to be deleted.
+        people: Complete attendance documents, by id; those that are written now have COMMIT_TIME as `updated_at`.
+        expire_at: When they must be deleted.
     """
     if not people:
         return []
-    # Only a field of a document itself can be the time of the commit, which Firestore gives to all of them alike.
-    # https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1#fieldtransform
+    # Only a top-level field of a document can become the time of the commit; Firestore sets the same time in all of
+    # them. https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1#fieldtransform
     whole = [
         {**person, "updated_at": None if person["updated_at"] is COMMIT_TIME else person["updated_at"]}
         for person in people
@@ -50,11 +52,11 @@ def copy_of(people: Sequence[Mapping[str, Any]], *, expire_at: datetime | None) 
 
 
 def people_from(copy: Collection[Document], *, parts: int) -> tuple[Fields, ...] | None:
-    """The attendance documents that `copy_of` was given; None if some of the parts have expired already.
+    """The attendance documents from which `copy_of` made the parts; None if some parts have already expired.
 
     Args:
-        copy: The parts that there are.
-        parts: How many the class meeting's document says that there are.
+        copy: The parts that exist.
+        parts: How many parts there should be, according to the class meeting's document.
     """
     if len(copy) != parts:
         return None

@@ -1,7 +1,7 @@
 """`spaces/{space_id}`: the timetable of a room, and which conference records were in it.
 
-Its only personal data is whose room it is. Every change of who owns which time of a room writes it, so that two of
-them never do so at once without seeing each other.
+Its only personal data is the account of the room's owner. Every change of the times in a room writes this document, so
+that two changes at the same time cannot overlook each other.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def room_to_document(room: Room) -> Fields:
 
 
 def room_from_document(fields: Mapping[str, Any]) -> Room:
-    """What `room_to_document` wrote."""
+    """Read what `room_to_document` wrote."""
     check_schema(fields)
     return Room(
         space=fields["space"],
