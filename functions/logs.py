@@ -19,7 +19,7 @@ _context: ContextVar[Mapping[str, object]] = ContextVar("log_context", default={
 
 
 class _Context(logging.Filter):
-    """Puts what is being worked on onto every record, also those of libraries."""
+    """Adds the ids of the current work to every record, including those of libraries."""
 
     def __init__(self, project: str | None) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class _Context(logging.Filter):
         return True
 
     def _trace(self, record: logging.LogRecord, traceparent: str) -> None:
-        """Tie a record to its request: https://www.w3.org/TR/trace-context/#traceparent-header."""
+        """Fields that connect a record with its request: https://www.w3.org/TR/trace-context/#traceparent-header."""
         match traceparent.split("-"):
             case [_, trace, span, _]:
                 where = f"projects/{self._project}/traces/{trace}" if self._project else trace
@@ -49,8 +49,8 @@ def configure(level: str, *, project: str | None = None, stream: TextIO | None =
 
     Args:
         level: The lowest severity that is written.
-        project: The Google Cloud project, which Cloud Logging wants in the name of a trace.
-        stream: Where to; standard output if left out.
+        project: The Google Cloud project, which Cloud Logging needs in the name of a trace.
+        stream: The stream to write to; by default standard output.
     """
     handler = logging.StreamHandler(stream or sys.stdout)
     handler.addFilter(_Context(project))
@@ -76,7 +76,7 @@ def context(**fields: object) -> Iterator[None]:
     """Add fields to every record logged inside.
 
     Args:
-        fields: Ids of what is being worked on; None leaves one out. A W3C `traceparent` becomes Cloud Logging's trace.
+        fields: Ids of the current work; None leaves a field out. A W3C `traceparent` becomes Cloud Logging's trace.
     """
     known = {name: value for name, value in fields.items() if value is not None}
     token = _context.set({**_context.get(), **known})

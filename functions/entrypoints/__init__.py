@@ -1,1 +1,1 @@
-"""What the cloud calls: translate, hand to a use case, answer. No decisions."""
+"""The functions that the cloud calls: they translate a request, call a use case, and answer. No decisions."""

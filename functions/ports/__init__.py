@@ -1,1 +1,1 @@
-"""What the use cases need from the world, in our words. Adapters fulfil it; nobody else knows how."""
+"""What the use cases need from the world, in our words. Adapters implement it; no other code knows how."""

@@ -1,4 +1,4 @@
-"""What Google's services give: conferences, accounts, spaces, reports, subscriptions, Calendar, ID tokens."""
+"""What use cases need from Google: conferences, accounts, spaces, reports, subscriptions, Calendar, ID tokens."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ class Conferences(Protocol):
         known: Known = NOTHING_KNOWN,
         keep: Callable[[Participant], None] = lambda _: None,
     ) -> Reading:
-        """Read one conference whole: every participant with every session.
+        """Read one conference completely: every participant with every session.
 
         All or nothing: a reading that misses a page is never returned. May be repeated; changes nothing.
 
         Args:
             conference_record: `conferenceRecords/{id}`.
-            organizer: Whose account reads it.
-            known: What earlier reads know: sessions are asked for only where that may have changed.
-            keep: Called with each participant whose sessions were asked for, so that what was read of a conference
-                is not lost if the rest cannot be.
+            organizer: The person whose account reads it.
+            known: What earlier reads showed: sessions are read again only if they may have changed.
+            keep: Called with each participant whose sessions were read, so that this data is not lost if the rest
+                cannot be read.
 
         Raises:
             Retryable: Meet could not answer now.
@@ -60,25 +60,25 @@ class Conferences(Protocol):
     async def list(
         self, *, space: str | None, since: datetime, until: datetime | None, organizer: Organizer
     ) -> Listing:
-        """The organizer's conference records, to the last page; raises as `read` does.
+        """The organizer's conference records, to the last page; raises the same errors as `read`.
 
         Args:
             space: Only those of this space, by when they started; None lists all, by when they ended.
             since: The earliest such time.
             until: The latest such time; None for no limit.
-            organizer: Whose they are; this account lists them.
+            organizer: Their organizer, whose account lists them.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class LookUp:
-    """What came of looking accounts up: every one is in exactly one of the three.
+    """The result of looking up accounts: each account is in exactly one of the first three fields.
 
     Attributes:
-        found: Who they are, by `users/{id}`.
-        unknown: The services answered that they know nobody, or nobody with an address.
-        unavailable: The services could not be asked now.
-        reasons: The slugs of the errors behind that, for the log.
+        found: The people of known accounts, by `users/{id}`.
+        unknown: Accounts for which the services answered that they know nobody, or nobody with an address.
+        unavailable: Accounts for which the services could not be asked now.
+        reasons: The slugs of the errors that caused this, for the log.
     """
 
     found: Mapping[str, Identity]
@@ -88,7 +88,7 @@ class LookUp:
 
 
 class Identities(Protocol):
-    """Who Google accounts are."""
+    """Looks up which person a Google account belongs to."""
 
     async def look_up(
         self,
@@ -100,13 +100,13 @@ class Identities(Protocol):
     ) -> LookUp:
         """Look accounts up (`users/{id}`), within seconds; a service's failure is returned, never raised.
 
-        For accounts that the Directory knows, other services are used only if the Directory refuses access. Accounts
-        without an address in `expected` (in its compared form) are asked for at the Directory too: it alone knows
-        aliases. None asks it only for accounts that no other service knows.
+        For accounts that the Directory knows, other services are used only if the Directory refuses access. The
+        Directory is also asked for accounts without an address in `expected` (in its compared form), because only the
+        Directory knows aliases. With None it is asked only for accounts that no other service knows.
         """
 
     async def account(self, email: str) -> Identity | None:
-        """The account with this address, asked for as that person; None if nobody has it.
+        """The account with this address, looked up as that person; None if nobody has it.
 
         Raises:
             Retryable: The services could not answer now.
@@ -118,10 +118,13 @@ class Spaces(Protocol):
     """Google Meet's rooms."""
 
     async def create(self, *, teacher: Organizer) -> Space:
-        """A new room that belongs to the teacher; raises as `Conferences.read` does."""
+        """Make a new room that belongs to the teacher; raises the same errors as `Conferences.read`."""
 
     async def find(self, meeting_code: str, *, teacher: Organizer) -> Space | None:
-        """The room with this meeting code or link, None if Meet has none or shows the teacher none; raises likewise."""
+        """The room with this meeting code or link; None if it does not exist or Meet does not show it to the teacher.
+
+        Raises the same errors.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +133,8 @@ class Report:
 
     Attributes:
         began_at: When the reading began.
-        endpoints: What the rows tell.
-        left_out: How many rows lack what nobody may guess.
+        endpoints: The content of the rows.
+        left_out: How many rows lack a value that cannot be guessed.
     """
 
     began_at: datetime
@@ -147,13 +150,13 @@ class Reports(Protocol):
 
         Args:
             meeting_code: Only those of this meeting, `abc-mnop-xyz`; None for all of the school.
-            since: The earliest leave; it has to be past.
-            until: The latest leave.
+            since: The earliest time of leaving; it must be in the past.
+            until: The latest time of leaving.
 
         Raises:
-            Retryable: Reports could not be had now.
+            Retryable: Reports are not available now.
             NeedsOperator: They are not available until a person fixes the cause.
-            Permanent: They can never be had.
+            Permanent: They will never be available.
         """
 
 
@@ -163,68 +166,70 @@ class Subscriptions(Protocol):
     async def ensure(self, *, organizer: Organizer) -> Subscription:
         """The organizer's subscription, made if it does not exist; may be repeated.
 
-        One that is there already may publish elsewhere: its state says so.
+        An existing one may publish to another topic: its state says so.
 
         Raises:
             Retryable: The service could not answer now.
-            NeedsOperator: It will not until a person fixes the cause.
+            NeedsOperator: A person must first fix the cause.
         """
 
     async def get(self, name: str, *, organizer: Organizer) -> Subscription | None:
-        """A subscription as it is now, None if it no longer exists; raises as `ensure` does."""
+        """A subscription as it is now; None if it no longer exists; raises the same errors as `ensure`."""
 
     async def renew(self, name: str, *, organizer: Organizer) -> Subscription | None:
-        """Give a subscription the longest life that there is, None if it is gone; raises as `ensure` does."""
+        """Renew a subscription for the longest possible time; None if it no longer exists.
+
+        Raises the same errors as `ensure`.
+        """
 
     async def replace(self, name: str, *, organizer: Organizer) -> Subscription:
-        """Have a subscription that publishes elsewhere report to us; raises as `ensure` does.
+        """Make a subscription that publishes elsewhere report to us; raises the same errors as `ensure`.
 
         Google changes neither topic nor target and allows one for each target: it is ended, and another one made.
         """
 
     async def reactivate(self, name: str, *, organizer: Organizer) -> Subscription | None:
-        """Have a suspended subscription tell events again, None if it is gone. Its end stays where it was.
+        """Reactivate a suspended subscription; None if it no longer exists. Its end does not change.
 
         Raises:
-            AccessDenied: What it was suspended for is still there.
-            Retryable, NeedsOperator: As `ensure` does.
+            AccessDenied: The cause of the suspension is still there. Retryable, NeedsOperator: As `ensure` does.
         """
 
     async def remove(self, name: str, *, organizer: Organizer) -> None:
-        """End a subscription; that it is gone already is fine."""
+        """End a subscription; it may already be deleted."""
 
 
 class Calendar(Protocol):
     """Google Calendar: events in a teacher's own calendar, made and changed as that teacher.
 
-    Every method raises Retryable if Calendar could not answer now, NeedsOperator if it will not until a person fixes
-    the cause, and Permanent if it can never do what it was asked for.
+    Every method raises Retryable if Calendar could not answer now, NeedsOperator if a person must first fix the cause,
+    and Permanent if Calendar can never do what was requested.
     """
 
     async def add(self, event: NewEvent, *, organizer: Organizer) -> Event | None:
-        """Add an event; None if its id is or was another one's, perhaps by an earlier attempt at the same."""
+        """Add an event; None if its id is or was in use, perhaps by an earlier attempt at the same request."""
 
     async def find(self, event_id: str, *, organizer: Organizer) -> Event | None:
         """An event as it is now; None if it does not exist, or no longer exists."""
 
     async def occurrences(self, event_id: str, *, organizer: Organizer) -> Mapping[datetime, Event]:
-        """All occurrences of an event that recurs, but those that were deleted, by when they would begin by its rule.
+        """All occurrences of a recurring event that were not deleted, by the start that follows from its rule.
 
-        None are there if the event is gone.
+        Empty if the event no longer exists.
         """
 
     async def change(self, change: EventChange, *, organizer: Organizer) -> bool:
-        """Have an event show something else; False, and nothing is done, if it is not any more what was seen."""
+        """Change an event; False without a change if the event has changed since it was read."""
 
     async def remove(self, removal: EventRemoval, *, organizer: Organizer, anyway: bool = False) -> bool:
-        """Delete an event; that it is gone already is fine.
+        """Delete an event; it may already be deleted.
 
-        False, and nothing is done, if it is not any more what was seen, unless it is to go `anyway`.
+        False without a change if the event has changed since it was read, except with `anyway`.
         """
 
 
 class IdTokens(Protocol):
-    """Whose an ID token is that came with a request."""
+    """Finds the account of an ID token that came with a request."""
 
     async def email(self, token: str) -> str:
         """The verified e-mail address of its account, lower case.
@@ -232,5 +237,5 @@ class IdTokens(Protocol):
         Raises:
             TokenRefused: It is not valid here.
             CertificatesUnavailable: It cannot be checked at the moment.
-            WrongSetting: It cannot be checked before a setting is made.
+            WrongSetting: It cannot be checked until an operator corrects a setting.
         """

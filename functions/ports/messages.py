@@ -1,4 +1,4 @@
-"""Messages: jobs to hand out, dead letters to take, and what is kept of a message that cannot be processed."""
+"""Messages: jobs to hand out, dead letters to fetch, and the stored form of a message that cannot be processed."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Jobs(Protocol):
     """Work to be done by another call of the jobs' function."""
 
     async def publish(self, jobs: Sequence[Job]) -> None:
-        """Hand work over. All of it is taken, or Retryable is raised and some may be done twice."""
+        """Hand over jobs. Raises Retryable if not all are accepted; then some may be done twice."""
 
 
 @dataclass(frozen=True, slots=True)
 class AttendanceChange:
-    """A message about a commit that changed marks or times of a class meeting; it has nothing about a person.
+    """A message about a commit that changed marks or times of a class meeting; it contains nothing about a person.
 
     Attributes:
         class_id: None for a class meeting without a class.
@@ -45,25 +45,28 @@ class Changes(Protocol):
     """Where changes of attendance are published."""
 
     async def publish(self, changes: Sequence[AttendanceChange]) -> None:
-        """Publish all of them, or raise Retryable; then some may be published twice. It never takes long."""
+        """Publish all messages, or raise Retryable; then some may be published twice. It never takes long."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message that Pub/Sub has given up on: `body` is what a trigger would have posted of it."""
+    """A message that Pub/Sub could not deliver: `body` is what a trigger would have posted."""
 
     body: Mapping[str, object]
     receipt: str
 
 
 class DeadLetters(Protocol):
-    """The subscription that dead letters wait in."""
+    """The subscription in which dead letters wait."""
 
     async def pull(self) -> Sequence[DeadLetter]:
-        """Some that wait; none if none does, or if there is no such subscription. Retryable if it does not answer."""
+        """Some waiting dead letters; empty if none wait or the subscription does not exist.
+
+        Raises Retryable if Pub/Sub does not answer.
+        """
 
     async def acknowledge(self, letters: Sequence[DeadLetter]) -> None:
-        """They wait no longer. Retryable if that is not sure; then some may be pulled again."""
+        """Remove them from the subscription. Raises Retryable if this is not certain; then some may be pulled again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +74,9 @@ class ParkedEvent:
     """A message that cannot be processed, kept for a person.
 
     Attributes:
-        key: What the message is recognised by when it comes again; it derives from the message.
+        key: The key by which the message is recognised when it comes again; it is made from the message.
         message: The message as received, as text.
-        encoding: How the text holds it: `json`, `text`, or `base64`.
+        encoding: The encoding of the text: `json`, `text`, or `base64`.
         reason: The error's slug.
         hint: What to do about it.
     """
@@ -87,10 +90,10 @@ class ParkedEvent:
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """A message that is kept and was not replayed since.
+    """A parked message that was not replayed since then.
 
     Attributes:
-        event: What was parked, its message perhaps cut.
+        event: What was parked; its message may be cut.
         truncated: Whether it was cut, so that it can never be processed.
         parked_at: When it was parked for the last time.
     """

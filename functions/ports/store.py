@@ -1,4 +1,4 @@
-"""What is stored: a `Reader` looks at it, a unit of work (`Work`) also changes it, in one commit."""
+"""The stored data: a `Reader` reads it, a unit of work (`Work`) also changes it, in one commit."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class SheetChange:
-    """Whose attendance in a class meeting a commit created and changed, by attendee id."""
+    """The people whose attendance in a class meeting a commit created or changed, by attendee id."""
 
     created: frozenset[str] = frozenset()
     updated: frozenset[str] = frozenset()
 
 
 class Reader(Protocol):
-    """What is stored, for looking at it: each document is read once and remembered, and nothing is ever written.
+    """Reads stored data: each document is read once and remembered, and nothing is ever written.
 
-    A reader lives through one use case, so what it remembers may be old when the use case decides: a unit of work that
-    begins with what a reader knows makes sure that it still holds. Reading raises StoreUnavailable and DocumentTooNew.
+    A reader is used for one use case, so what it remembers may be old when the use case decides. A unit of work that
+    begins with this data makes sure that it is still true. Reading raises StoreUnavailable and DocumentTooNew.
     """
 
     async def load(
@@ -47,7 +47,7 @@ class Reader(Protocol):
         rooms: Iterable[str] = (),
         people: Iterable[str] = (),
     ) -> None:
-        """Read all of these in one go, as they are at one moment; what was read before stays as it was."""
+        """Read all of these at once, as they are at one moment; what was read before is not read again."""
 
     async def conference(self, conference_record: str) -> Conference | None:
         """A conference with all its participants."""
@@ -56,54 +56,60 @@ class Reader(Protocol):
         """A class meeting, without its attendance."""
 
     async def updated_at(self, session_id: str) -> datetime:
-        """When a reader last saw a class meeting, that is stored, change."""
+        """When a stored class meeting last changed in a way that readers can see."""
 
     async def corrections(self, session_id: str) -> tuple[Correction, ...]:
         """What people decided about a class meeting, including what a unit of work puts."""
 
     async def room(self, space: str) -> Room:
-        """A room; an empty one if nothing is known of it."""
+        """A room; an empty one if nothing is known about it."""
 
     async def people(self, users: Collection[str]) -> Mapping[str, Person]:
-        """What is known of accounts; unknown accounts are left out."""
+        """What is known about accounts; unknown accounts are left out."""
 
     async def people_known_by(self, emails: Collection[str]) -> Mapping[str, Person]:
-        """The accounts that have or had one of these addresses, which are given in their compared form."""
+        """The accounts that have or had one of these addresses (in their compared form)."""
 
     async def organizer(self, user: str) -> TrackedOrganizer | None:
         """A teacher who is tracked."""
 
     async def answered(self, key: str) -> Answered | None:
-        """A request that was answered before and is still remembered; or what became of an event, by its id."""
+        """A request that was answered before and is still remembered; or the result for an event, by its id."""
 
     def forget(self, *, conferences: Iterable[str] = (), people: Iterable[str] | None = ()) -> None:
-        """Read these again when they are asked for; None as people means everybody."""
+        """Forget these, so that they are read again when needed; None for people means everybody."""
 
 
 class Work(Reader, Protocol):
-    """One unit of work: a reader that also collects what is to be stored instead.
+    """One unit of work: a reader that also collects what should be stored.
 
-    Everything is read once, so that a decision and its guard rest on the same. Nothing is written before the whole
+    Everything is read once, so that a decision and its guard use the same data. Nothing is written before the whole
     work is done.
     """
 
     def put_conference(self, conference: Conference) -> None:
-        """It is written with every sheet that is, so that no sheet is made of another one."""
+        """It is written together with every sheet that uses it, so that no sheet is made from an older version."""
 
     def put_sheet(self, sheet: AttendanceSheet) -> None:
         """A class meeting with all its attendance. Documents that would not change are not written."""
 
     def put_session(self, session: ClassSession) -> None:
-        """A class meeting alone: its attendance stays as it is, and so do its counts. Not for one put as a sheet."""
+        """Only a class meeting: its attendance and its counts do not change.
+
+        Not for a class meeting that is put as a sheet.
+        """
 
     def drop_session(self, session_id: str) -> None:
-        """Remove a class meeting with its attendance. Its corrections stay, for the case that it comes back."""
+        """Remove a class meeting with its attendance. Its corrections stay, in case it comes back."""
 
     def put_room(self, room: Room) -> None:
         """Written if it differs."""
 
     def put_correction(self, session_id: str, correction: Correction) -> None:
-        """Replaces the one of the same kind about the same person. The class meeting's sheet must be put too."""
+        """It replaces the correction of the same kind about the same person.
+
+        The class meeting's sheet must be put too.
+        """
 
     def drop_correction(self, session_id: str, correction: Correction) -> None:
         """The class meeting's sheet must be put too."""
@@ -118,17 +124,17 @@ class Work(Reader, Protocol):
         """Nothing happens without one."""
 
     def put_answered(self, answered: Answered) -> None:
-        """Remember a request that was answered, or what became of an event."""
+        """Remember a request that was answered, or the result for an event."""
 
     def put_remark(self, remark: Remark) -> None:
-        """Keep that class meetings are to be marked again, until `AttendanceStore.forget_remark`."""
+        """Store that class meetings must be marked again, until `AttendanceStore.forget_remark`."""
 
     def note(self, entry: AuditEntry) -> None:
-        """Keep who changed what, with every mark that this work changes."""
+        """Store who changed what, with every mark that this work changes."""
 
 
 class AttendanceStore(Protocol):
-    """Where conferences, classes and attendance stand."""
+    """Stores conferences, classes and attendance."""
 
     def reader(self) -> Reader:
         """A reader that knows nothing yet."""
@@ -139,15 +145,15 @@ class AttendanceStore(Protocol):
         """Do a unit of work: all of it or nothing, for every reader at once.
 
         If changes are published, a commit that changes marks or times is published after it. A failure to publish
-        raises nothing: `publish_changes` makes up for it.
+        raises no error: `publish_changes` does it later.
 
-        `decide` may be called several times, because others may write at the same moment: it must have no effect
-        but on its work. An error that it raises ends it, and nothing is written.
+        `decide` may be called several times, because others may write at the same moment: it must change nothing except
+        its work. If it raises an error, nothing is written.
 
         Args:
-            decide: Reads what it needs, and puts what is to be stored.
-            known: What was read before, so that it need not be read again. If others changed any of that since, but
-                for people, nothing is written, and the next attempt reads everything again.
+            decide: Reads what it needs, and puts what should be stored.
+            known: What was read before, so that it need not be read again. If others have changed any of it since
+                (except people), nothing is written, and the next attempt reads everything again.
 
         Returns:
             What `decide` returned, and what changed of each class meeting that it put.
@@ -155,7 +161,7 @@ class AttendanceStore(Protocol):
         Raises:
             StoreConflict: Others kept writing. Nothing was written.
             StoreUnavailable: The store did not answer. It may have written everything or nothing.
-            DocumentsRefused: The store will never take them. Nothing was written.
+            DocumentsRefused: The store will never accept the documents. Nothing was written.
         """
 
     async def publish_changes(self) -> int:
@@ -169,13 +175,13 @@ class AttendanceStore(Protocol):
         """
 
     async def due_sessions(self, now: datetime) -> Sequence[str]:
-        """Ids of the class meetings whose time to be brought up to date has come, the longest due first."""
+        """Ids of the class meetings that are due for an update, the longest due first."""
 
     async def sessions_to_follow(self, now: datetime) -> Sequence[str]:
-        """Ids of class meetings that Calendar is to be brought up to date with, one of each event."""
+        """Ids of class meetings that Calendar must be updated with, one of each event."""
 
     async def sessions_of_event(self, event_id: str) -> Sequence[str]:
-        """Ids of the class meetings that are in Calendar as one event, in order of time."""
+        """Ids of the class meetings that are one event in Calendar, in order of time."""
 
     async def sessions_with(self, conference_record: str) -> Sequence[str]:
         """Ids of the class meetings that a conference record is known to belong to."""
@@ -187,69 +193,70 @@ class AttendanceStore(Protocol):
         """Ids of a series' class meetings, in order of time."""
 
     async def sessions_of_external_id(self, external_id: str) -> Sequence[str]:
-        """Ids of the class meetings that the LMS knows by an id of its own, in order of time."""
+        """Ids of the class meetings with this id of the LMS, in order of time."""
 
     async def sessions_of_person(self, person: RosterEntry, *, since: datetime | None = None) -> Sequence[str]:
-        """Ids of the class meetings that somebody has attendance in: by account, id of the LMS, or address.
+        """Ids of the class meetings in which somebody has attendance: by account, id of the LMS, or address.
 
         Only those that begin at a moment or later, if one is given.
         """
 
     async def remarks(self) -> Sequence[Remark]:
-        """What is still to be marked again; a part of it if that is much."""
+        """What must still be marked again, or a part of it if there is much."""
 
     async def forget_remark(self, remark_id: str) -> None:
-        """All jobs of a remark are handed out. Nothing happens if that is known already."""
+        """Record that all jobs of a remark are handed out. Nothing happens if this is already recorded."""
 
     async def space_with_code(self, meeting_code: str, *, until: datetime) -> Space | None:
-        """The room that had a meeting code in the last class meeting that began before a moment; None without one."""
+        """The room that had a meeting code in the last class meeting before a moment; None if there was none."""
 
     async def failing_sessions(self, teacher_email: str, *, since: datetime) -> Sequence[str]:
         """Ids of a teacher's class meetings that are due again because Meet does not list their room's records.
 
-        Only those of which that is so since a moment or later; what else may be wrong with a class is left out.
+        Only those with this problem since a moment or later; other problems of a class do not count.
         """
 
     async def rooms_to_reconcile(self, now: datetime, *, after: DueRoom | None, limit: int) -> Sequence[DueRoom]:
-        """The rooms that are to be looked into by now, the longest due first.
+        """The rooms that are due for a check now, the longest due first.
 
         Args:
             now: The time.
-            after: The last one of the part before; None for the first part.
+            after: The last room of the previous part; None for the first part.
             limit: How many at most.
         """
 
     async def unfinished_conferences(self, organizer: str, *, since: datetime) -> Sequence[str]:
         """Conference records of an account (`users/{id}`) that are stored as provisional or failed.
 
-        Those that ended before a moment, or whose reading failed last before it, are left out.
+        Conferences that ended before a moment, or whose last failed read was before it, are left out.
         """
 
     async def organizers(self) -> Sequence[TrackedOrganizer]:
-        """Every teacher who is tracked."""
+        """All tracked teachers."""
 
     async def organizers_after(self, user: str, *, limit: int) -> Sequence[str]:
-        """The accounts (`users/{id}`) of teachers who are tracked, in order, from behind one on."""
+        """The accounts (`users/{id}`) of tracked teachers, in order, after the given one."""
 
     async def organizer_subscribed_by(self, subscription: str) -> TrackedOrganizer | None:
         """The tracked teacher whose subscription has this name."""
 
     async def organizer_with(self, email: str) -> TrackedOrganizer | None:
-        """The tracked teacher with this address: enrolled by it, or else known to have it now."""
+        """The tracked teacher with this address: enrolled with it, or otherwise known to have it now."""
 
     async def has_classes(self, teacher_email: str) -> bool:
-        """Whether a class meeting is stored whose teacher this is; co-teachers do not count."""
+        """Whether this person is the teacher of a stored class meeting; co-teachers do not count."""
 
     async def park(self, event: ParkedEvent) -> None:
-        """Keep a message that cannot be processed.
+        """Store a message that cannot be processed.
 
-        Parking the same one again changes nothing, unless it was replayed since: then it waits again.
+        Parking the same message again changes nothing, unless it was replayed since: then it waits again.
         """
 
     def parked(self, *, reason: str | None = None) -> AsyncIterator[Parked]:
-        """Every message that waits to be replayed, the longest parked first, read as one goes along.
+        """Every message that waits to be replayed, the longest parked first, read step by step.
 
-        Marking those that came already is fine. One that is parked meanwhile comes last, or not at all.
+        Messages that already came may be marked meanwhile. A message that is parked meanwhile comes last, or not at
+        all.
 
         Args:
             reason: Only those parked for this reason, an error's slug.
@@ -259,12 +266,12 @@ class AttendanceStore(Protocol):
         """A message that waits to be replayed; None if no message of this key waits."""
 
     async def note_replayed(self, parked: Parked) -> None:
-        """Let a message wait no longer. One that was parked again since goes on waiting."""
+        """Mark a message as replayed. If it was parked again since then, it still waits."""
 
 
 @dataclass(frozen=True, slots=True)
 class DueRoom:
-    """A room (`spaces/{space}`) that is to be looked into, and since when."""
+    """A room (`spaces/{space}`) that must be checked, and since when."""
 
     space: str
     due_at: datetime

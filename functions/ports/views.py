@@ -1,4 +1,4 @@
-"""What is stored, as callers of the API see it: documents, lists, and what needs a person."""
+"""The stored data as callers of the API see it: documents, lists, and what needs a person."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from functions.domain.classes.sessions import ClassSession
 from functions.domain.marking.shares import MonthOfStudent
 
 PagePosition = tuple[datetime | str, ...]
-"""Where in a list a page ends; only the views know how. Holds times and ids, nothing of a person."""
+"""Where in a list a page ends; only the views know its form. It contains times and ids, and nothing about a person."""
 
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """Which part of a list is wanted.
+    """The requested part of a list.
 
     Attributes:
-        size: How many documents at most.
-        after: Where the part before ended; None for the first part.
-        read_at: The moment that the part before was read at, so that all parts show the same moment.
+        size: The largest number of documents.
+        after: Where the previous part ended; None for the first part.
+        read_at: The moment at which the previous part was read, so that all parts show the same moment.
     """
 
     size: int
@@ -40,7 +40,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class SessionFilter:
-    """Which class meetings are wanted; None for any. `since` and `updated_since` are inclusive, `until` is not."""
+    """The requested class meetings; None for any. `since` and `updated_since` are inclusive, `until` is not."""
 
     teacher_email: str | None = None
     class_id: str | None = None
@@ -53,7 +53,7 @@ class SessionFilter:
 
 @dataclass(frozen=True, slots=True)
 class AttendanceFilter:
-    """Whose attendance is wanted; None for anybody's. `since` is inclusive, `until` is not.
+    """The person whose attendance is requested; None for everybody. `since` is inclusive, `until` is not.
 
     Attributes:
         student: A `student_id`, a Google user id, or an e-mail.
@@ -67,18 +67,18 @@ class AttendanceFilter:
 
 @dataclass(frozen=True, slots=True)
 class Troubles:
-    """What may need a person: documents of each kind, at least one more than asked for if there are more.
+    """What may need a person: documents of each kind, at least one more than requested if there are more.
 
-    Those of the same kind that have waited the longest are among them. All but the organizers have their id as `id`.
+    Those that have waited the longest are included. All but the organizers have their id as `id`.
 
     Attributes:
         organizers: Every teacher who is tracked.
-        failed_conferences: Those that Meet does not let us read.
-        provisional_conferences: Those that are not read for good.
-        overdue_sessions: Class meetings whose time to be brought up to date has passed.
-        sessions_not_in_calendar: Class meetings that Calendar is not known to show as they are, the earliest first.
+        failed_conferences: Conferences that Meet does not let us read.
+        provisional_conferences: Conferences whose data is not final.
+        overdue_sessions: Class meetings that are overdue for an update.
+        sessions_not_in_calendar: Class meetings that Calendar may not show correctly, the earliest first.
         parked_events: Messages that were not replayed.
-        last_pulled_at: When the last reading of a conference began that succeeded; None if none did.
+        last_pulled_at: When the last successful read of a conference began; None if there was none.
     """
 
     organizers: tuple[Mapping[str, Any], ...]
@@ -91,7 +91,7 @@ class Troubles:
 
 
 class Views(Protocol):
-    """Documents as they stand, for showing them. A reader never sees half a change.
+    """Stored documents, for showing them. A reader never sees half a change.
 
     Every method raises StoreUnavailable if the store does not answer, DocumentTooNew if a later version of this
     system wrote a document, and ReadTooOld if a moment that it is to read at has passed for too long.
@@ -101,7 +101,7 @@ class Views(Protocol):
         """A class meeting, or None."""
 
     async def sessions_with(self, session_ids: Sequence[str]) -> tuple[Mapping[str, Any], ...]:
-        """The class meetings with these ids that there are, in this order."""
+        """The existing class meetings with these ids, in this order."""
 
     async def attendance(self, session_id: str) -> tuple[Mapping[str, Any], tuple[Mapping[str, Any], ...]] | None:
         """A class meeting with everybody's attendance by `attendee_id`, as of one moment, or None."""
@@ -112,15 +112,15 @@ class Views(Protocol):
     async def sessions(self, wanted: SessionFilter, paging: Paging) -> Page:
         """Class meetings, oldest first, then by `session_id`.
 
-        With `updated_since` the change that is the longest ago comes first, and a page that is not the last may have
-        fewer documents than asked for, or none.
+        With `updated_since` the oldest change comes first, and a page that is not the last may have fewer documents
+        than requested, or none.
         """
 
     async def attendances(self, wanted: AttendanceFilter, paging: Paging) -> Page:
         """Attendance over all class meetings, oldest class first, then by `attendee_id`."""
 
     async def register(self, class_id: str, month: str) -> Mapping[str, Any] | None:
-        """A class's register of a month (`2026-11`), whole, or None."""
+        """A class's complete register of a month (`2026-11`), or None."""
 
     async def month_of_class(
         self, class_id: str, month: str
@@ -142,5 +142,5 @@ class Views(Protocol):
         Args:
             due_before: Class meetings that were due later may still wait.
             ended_since: Conferences that ended earlier, and events of classes that began earlier, may be left out.
-            limit: How many of a kind are wanted; it bounds what is read, but for the organizers.
+            limit: How many of a kind are requested; this limits what is read, except for organizers.
         """

@@ -48,6 +48,7 @@ def controls(stack: Stack) -> Starlette:
             Route("/request", own.request_body),
             Route("/conferences", own.conferences),
             Route("/documents/{path:path}", own.stored),
+            Route("/api/{path:path}", own.elsewhere, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
         ]
     )
 
@@ -107,20 +108,27 @@ class _Controls:
 
     async def _scheduled(self, request: Request) -> Mapping[str, Any] | None:
         """The class meeting that a request names, by its id or its Meet link; None if it names none."""
+        for name in ("session_id", "meeting_code"):
+            if request.query_params.get(name) == "":
+                raise HTTPException(
+                    422,
+                    f"{name} is empty. POST /api/schedule/class answers with it. Without {name} a class is held that "
+                    "nobody scheduled.",
+                )
         session_id, code = request.query_params.get("session_id"), request.query_params.get("meeting_code")
-        if not session_id and not code:
+        if session_id is None and code is None:
             return None
         sessions = [document.fields for document in await self._stack.documents.children("sessions")]
         wanted = [
             session
             for session in sessions
-            if session["session_id"] == session_id or (code and not session_id and session["meeting_code"] == code)
+            if session["session_id"] == session_id or (session_id is None and session["meeting_code"] == code)
         ]
         if not wanted:
             raise HTTPException(
                 404,
                 f"No class has this {'session_id' if session_id else 'meeting_code'}. POST /api/schedule/class answers "
-                "with both.",
+                "with the session_id and the meeting_code of the class; GET /api/sessions lists all classes.",
             )
         # Of several in one room, the first that nobody has held yet.
         return min(wanted, key=lambda session: (bool(session["conference_records"]), session["session_start"]))
@@ -139,6 +147,12 @@ class _Controls:
                 "start_time": (now - LENGTH).isoformat(),
                 "duration_minutes": int(LENGTH.total_seconds()) // 60,
             }
+        )
+
+    async def elsewhere(self, _: Request) -> PlainTextResponse:
+        """A call that was meant for the API."""
+        return PlainTextResponse(
+            f"The API is at {self._stack.urls['api'].rstrip('/')}/ and not here.\n", status_code=404
         )
 
     async def conferences(self, _: Request) -> JSONResponse:

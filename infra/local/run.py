@@ -97,7 +97,7 @@ def main() -> None:
     terminate_as_interrupt()
     bypass_proxies()
     try:
-        _require_free(place)
+        _require_free(place, arguments.store)
         place.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         place.folder.chmod(0o700)  # the embedded store is in it
         with _environment(arguments.store, place) as store:
@@ -115,8 +115,10 @@ def _port(text: str) -> int:
     return port
 
 
-def _require_free(place: Place) -> None:
+def _require_free(place: Place, store: str) -> None:
     """Refuse before anything starts, and before what another stack has written down is written over."""
+    other = place.port + 100 if place.port + 100 <= LAST_PORT else PORT
+    retry = f"make run {'STORE=sqlite ' if store == 'sqlite' else ''}PORT={other}"
     for port in place.ports:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do, after one that has just ended
@@ -126,7 +128,7 @@ def _require_free(place: Place) -> None:
                 raise StartError(
                     f"It needs the ports {place.ports[0]} to {place.ports[-1]} and cannot listen on port {port} "
                     f"({error.strerror}). If another `make run` is going, use that one or stop it; otherwise name "
-                    "another first port: make run PORT=8190"
+                    f"another first port: {retry}"
                 ) from None
 
 

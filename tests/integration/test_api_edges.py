@@ -295,12 +295,27 @@ async def test_a_tag_that_is_weak_or_not_quoted_is_told_so(api):
         ("GET", "/api/sessions?limit=5", None, "limit is unknown: did you mean page_size?"),
         ("GET", "/api/sessions?cursor=abc", None, "cursor is unknown: did you mean page_token?"),
         ("PUT", "/api/sessions/x/roster", {"students": []}, "by is required."),
+        ("PUT", "/api/sessions/x/roster", {"students": [{"student_id": 4711}], "by": "x"},
+         "students.0.student_id should be a string, in double quotes."),
+        ("PATCH", "/api/schedule/class/x", {"duration_minutes": "45"},
+         "duration_minutes should be a whole number, without quotes."),
     ],
 )  # fmt: skip
 async def test_the_detail_says_what_is_wrong_in_one_line(api, method, path, body, detail):
     answer = await api.request(method, path, **({"json": body} if body else {}))
 
     assert (answer.status_code, answer.json()["detail"]) == (422, detail)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/api/sessions//attendance"), ("POST", "/api/webhook/sessions//sync-participants")],
+)
+async def test_a_path_without_its_id_is_answered_with_what_is_missing(api, method, path):
+    answer = await api.request(method, path)
+
+    assert (answer.status_code, answer.json()["detail"]) == (404, "A part of the path is empty.")
+    assert "session_id" in answer.json()["hint"]
 
 
 async def test_siblings_with_one_address_are_told_apart_by_their_ids(api):

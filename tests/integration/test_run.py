@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import sys
@@ -122,6 +123,24 @@ def test_a_class_that_nobody_scheduled_is_not_found(controls, which):
     assert f"No class has this {which}." in refused.text
 
 
+@pytest.mark.parametrize("which", ["session_id", "meeting_code"])
+def test_a_class_is_not_held_by_strangers_because_its_id_is_empty(controls, which):
+    before = controls.get("/conferences").json()
+
+    refused = controls.post("/classes", params={which: ""})
+
+    assert refused.status_code == 422
+    assert f"{which} is empty" in refused.text
+    assert controls.get("/conferences").json() == before
+
+
+def test_a_call_of_the_api_that_reaches_the_controls_is_told_where_the_api_is(controls, stack):
+    refused = controls.get("/api/sessions")
+
+    assert refused.status_code == 404
+    assert f"http://127.0.0.1:{stack.port_of('api')}/" in refused.text
+
+
 def test_strangers_hold_a_class_that_nobody_scheduled(controls):
     held = controls.post("/classes", params={"people": 3}).json()
 
@@ -145,7 +164,8 @@ def test_a_second_stack_on_the_same_ports_is_refused_and_writes_nothing():
 
     assert refused.returncode == 1
     assert f"cannot listen on port {place.port_of('on_job')}" in refused.stderr
-    assert "make run PORT=" in refused.stderr
+    [other] = re.findall(r"make run STORE=sqlite PORT=([0-9]+)$", refused.stderr.strip())
+    assert int(other) not in place.ports
     assert refused.stdout == ""
     assert not place.folder.exists()
 

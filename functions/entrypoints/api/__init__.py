@@ -1,4 +1,4 @@
-"""The HTTP function `api`: a request in, a view read or a use case called, an answer out.
+"""The HTTP function `api`: for each request it reads a view or calls a use case, and answers.
 
 http          the function: the guards around the application, built once
 application   the routes, the OpenAPI document, what becomes of errors

@@ -22,18 +22,18 @@ _ROUTERS = (schedule, sessions, attendance, corrections, operators)
 
 
 def all_routes() -> list[BaseRoute]:
-    """Every call of the API."""
+    """All paths of the API."""
     return [route for module in _ROUTERS for route in module.router.routes]
 
 
 def application(app: App) -> FastAPI:
-    """The routes, working with this application. Nothing of the web framework's own is left to be seen."""
+    """The routes, working with this application. Callers never see the web framework's own pages or errors."""
     api = FastAPI(
         title=TITLE,
         version=VERSION,
         docs_url=None,
         redoc_url=None,
-        redirect_slashes=False,  # a redirect would repeat the path, and nobody types these by hand
+        redirect_slashes=False,  # a redirect would repeat the path, and nobody types these paths by hand
         routes=all_routes(),
         exception_handlers={
             AttendanceError: _attendance_error,
@@ -63,10 +63,10 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
-    """What the framework itself refuses: no such path, no such method, an unreadable body."""
+    """The problem for requests that the framework itself refuses: unknown path, unknown method, unreadable body."""
     status = cast("HTTPException", error).status_code
     if status == 404:  # noqa: PLR2004 - an HTTP status, likewise below
-        return problems.UNKNOWN_PATH.response()
+        return (problems.EMPTY_PART if "//" in request.scope["path"] else problems.UNKNOWN_PATH).response()
     if status == 405:  # noqa: PLR2004
         allowed = {"Allow": ", ".join(sorted(_methods(request)))}
         if request.method == "OPTIONS":
@@ -78,11 +78,11 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 async def _unforeseen(_request: Request, _error: Exception) -> Response:
-    return problems.INTERNAL.response()  # the guard around it logs why
+    return problems.INTERNAL.response()  # the guard around the application logs the cause
 
 
 def _methods(request: Request) -> set[str]:
-    """Every method that something at this path answers to."""
+    """Every method that this path supports."""
     methods = {"OPTIONS"}
     for route in request.app.routes:
         match, _ = route.matches(dict(request.scope))

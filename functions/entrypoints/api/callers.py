@@ -1,4 +1,4 @@
-"""Who calls: by the ID token of the request, and by the role of its account in API_CALLERS."""
+"""The caller of a request: found by its ID token, and by the role of the account in API_CALLERS."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from functions.entrypoints.api.problems import NoRole, NoToken
 from functions.ports.google import IdTokens
 
 ANYBODY = "*"
-"""In API_CALLERS: every caller, also one without a token; refused by the settings unless on one machine."""
+"""In API_CALLERS: every caller, even without a token; the settings refuse it unless everything is on one machine."""
 
 
 async def caller_of(headers: Headers, roles: Mapping[str, CallerRole], tokens: IdTokens) -> Caller:
-    """Who makes a request.
+    """Find the caller of a request.
 
     Args:
-        headers: Of the request.
+        headers: The headers of the request.
         roles: Roles by e-mail.
-        tokens: What says whose a token is.
+        tokens: Checks tokens and says which account they are for.
 
     Raises:
-        NoToken, TokenRefused, NoRole: Nobody who may call.
-        CertificatesUnavailable, WrongSetting: Nobody can say at the moment.
+        NoToken, TokenRefused, NoRole: The caller may not call. CertificatesUnavailable, WrongSetting: Tokens cannot be
+            checked at the moment.
     """
     anybody = roles.get(ANYBODY)
     try:
@@ -41,7 +41,7 @@ async def caller_of(headers: Headers, roles: Mapping[str, CallerRole], tokens: I
 
 
 async def _email(headers: Headers, tokens: IdTokens) -> str:
-    # Where the first of the two is sent, Cloud Run checks it and leaves the other one unchecked.
+    # If the first of these two headers is sent, Cloud Run checks only that one.
     # https://cloud.google.com/run/docs/authenticating/service-to-service
     return await tokens.email(_token(headers.getlist("x-serverless-authorization") or headers.getlist("authorization")))
 
@@ -50,6 +50,6 @@ def _token(sent: Sequence[str]) -> str:
     if not sent:
         raise NoToken("The request has no token.")
     scheme, _, token = sent[0].partition(" ")
-    if len(sent) > 1 or scheme.lower() != "bearer":  # of two, nobody knows which one was checked
+    if len(sent) > 1 or scheme.lower() != "bearer":  # if a header comes twice, nobody knows which one was checked
         raise TokenRefused("The token is not valid for this service.")
     return token.strip()

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what FastAPI says of the routes, with errors as they really are, meanings and examples.
+"""The OpenAPI document: FastAPI's description of the routes, with the real errors, meanings and examples.
 
 `docs/openapi.json` is a copy that clients are generated from; `make openapi` writes it.
 """
@@ -47,12 +47,12 @@ def description_of(routes: Sequence[BaseRoute]) -> dict[str, Any]:
 
 
 def as_text(described: dict[str, Any]) -> str:
-    """The description as it is in `docs/openapi.json`."""
+    """The text of the description in `docs/openapi.json`."""
     return json.dumps(described, ensure_ascii=False, indent=2) + "\n"
 
 
 def _of_a_text(schema: dict[str, Any]) -> dict[str, Any]:
-    """A parameter's schema without null: a query, a path or a header has no way to say it."""
+    """A parameter's schema without null, because a query, a path or a header cannot contain null."""
     match [option for option in schema.get("anyOf", ()) if option != {"type": "null"}]:
         case [only]:
             return {**only, **{name: value for name, value in schema.items() if name != "anyOf"}}

@@ -1,4 +1,4 @@
-"""The function `api` as one application with its guards, built once for each application behind it."""
+"""The function `api`: the routes with their guards, built once for each application behind it."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _ready: dict[str, tuple[App, ASGIApp]] = {}
 
 
 def serve(build_app: Callable[[], App]) -> ASGIApp:
-    """What answers a request; made once for each application.
+    """Answers requests; the routes are built once for each application.
 
     Args:
-        build_app: Gives the application; may fail when the environment is wrong or has no Google credentials, which
-            is told, and tried again.
+        build_app: Returns the application. If it fails because the environment is wrong or has no Google credentials,
+            the caller gets this error, and the next request tries again.
     """
     try:
         app = build_app()
-    except WrongSetting as error:  # which is logged with its variable
+    except WrongSetting as error:  # it is logged with the name of the variable
         return Edge(problems.of(error).response())
     except OwnCredentialsMissing as error:
         log.error("request.failed", extra={"reason": error.reason, "detail": error.message, "hint": error.hint})  # noqa: TRY400 - no bug
@@ -38,6 +38,6 @@ def serve(build_app: Callable[[], App]) -> ASGIApp:
 
 
 def guarded(app: App) -> ASGIApp:
-    """The routes for this application behind all guards. Who may not call learns nothing from any of them."""
+    """The routes for this application behind all guards. Callers without permission learn nothing from any of them."""
     inner = OnlyCallers(SmallJsonBodies(application(app)), app.callers, app.id_tokens)
     return Edge(inner, patience=app.patience)

@@ -1,4 +1,4 @@
-"""What runs between the network and the routes. Plain ASGI, so that nothing is routed or read too early."""
+"""The guards between the network and the routes. They are plain ASGI, so that nothing is routed or read too early."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _CLOUD_TRACE = re.compile(r"(?P<trace>[0-9a-f]{32})(?:/(?P<span>\d{1,20}))?(?:;.
 
 
 class Edge:
-    """The outermost guard: one access line, nothing cached, and no error that is not ours.
+    """The outermost guard: it logs one access line, prevents caching, and answers every error in our form.
 
-    The line names the route's template, never the path or the query, which may hold addresses.
+    The line contains the route's template, never the path or the query, because these may contain addresses.
 
     Args:
-        app: What it guards.
+        app: The application that it guards.
         within: Seconds that a request may take.
         patience: How long a request waits for services that fail.
     """
@@ -55,7 +55,7 @@ class Edge:
         """Serve one request."""
         began = monotonic()
         head = scope["method"] == "HEAD"
-        # A copy: the framework around us has put its own route into the original.
+        # A copy, because the framework around us has put its own route into the original.
         inner: Scope = {**scope, "method": "GET" if head else scope["method"], "path_params": {}, "route": None}
         answer = _Answer(send, without_body=head)
         with logs.context(traceparent=_traceparent(Headers(scope=scope))):
@@ -81,7 +81,7 @@ class Edge:
 
 
 class _Answer:
-    """What is sent back, watched."""
+    """Passes the answer on, and notes its status."""
 
     def __init__(self, send: Send, *, without_body: bool) -> None:
         self._send = send
@@ -89,7 +89,7 @@ class _Answer:
         self.status: int | None = None
 
     async def send(self, message: Message) -> None:
-        """Pass a part of the answer on."""
+        """Pass on a part of the answer."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = MutableHeaders(raw=list(message["headers"]))
@@ -107,12 +107,12 @@ class _Answer:
 
 
 class OnlyCallers:
-    """Lets through only accounts named in API_CALLERS, and does not tell others what exists.
+    """Accepts only accounts in API_CALLERS, and does not show others what exists.
 
     Args:
-        app: What it guards.
+        app: The application that it guards.
         roles: Roles by e-mail.
-        tokens: What says whose a token is.
+        tokens: Checks tokens and says which account they are for.
     """
 
     def __init__(self, app: ASGIApp, roles: Mapping[str, CallerRole], tokens: IdTokens) -> None:
@@ -131,10 +131,10 @@ class OnlyCallers:
 
 
 class SmallJsonBodies:
-    """Reads the body before anything else does: not more than a limit, and only as JSON.
+    """Reads the body before anything else does: only JSON, and only up to a limit.
 
     Args:
-        app: What it guards.
+        app: The application that it guards.
         limit: Bytes.
     """
 
@@ -157,14 +157,14 @@ class SmallJsonBodies:
             await self._app(scope, _replay(body, receive), send)
 
     async def _read(self, receive: Receive) -> bytes | None:
-        """The whole body; None if it is too large. The server drops what is still to come."""
+        """The whole body; None if it is too large. The server discards the rest."""
         body, more = bytearray(), True
         while more:
             message = await receive()
             body += message.get("body", b"")
             if len(body) > self._limit:
                 return None
-            more = message.get("more_body", False)  # a caller who has gone sends no more either
+            more = message.get("more_body", False)  # a caller that disconnected sends nothing more either
         return bytes(body)
 
 
@@ -178,13 +178,13 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 
 def _is_json(content_type: str | None) -> bool:
-    """Whether a body is declared as JSON, or not declared at all."""
+    """Whether a body is declared as JSON, or has no declared type."""
     kind = (content_type or "application/json").partition(";")[0].strip().lower()
     return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
 
 
 def _traceparent(headers: Headers) -> str | None:
-    """The trace that the request belongs to, in the W3C's form, whichever header tells it."""
+    """The trace of the request, in the W3C's form, from either header."""
     given = headers.get("traceparent", "")
     if _TRACEPARENT.fullmatch(given):
         return given
@@ -193,7 +193,7 @@ def _traceparent(headers: Headers) -> str | None:
 
 
 def _frames(error: BaseException) -> str:
-    """Where an error comes from, without its words: they may hold what the caller sent."""
+    """Where an error comes from, without its message, which may contain what the caller sent."""
     lines: list[str] = []
     cause: BaseException | None = error
     while cause is not None:

@@ -41,22 +41,22 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 TYPE = "tag:meet-attendance.example,2026:problems/"
-"""Before the slug. A tag names without being an address, as the RFC suggests for types that lead nowhere."""
+"""The part before the slug. A tag is a name and not an address, as the RFC suggests for types without a page."""
 
 RETRY_AFTER_SECONDS = 30
 MAX_ERRORS = 100
-"""How many fields are named at most: two thousand wrong students are no help."""
+"""How many fields are named at most: a list of two thousand wrong students does not help."""
 
 
 class NotPermitted(Refused):
-    """The caller's role does not reach so far."""
+    """The caller's role does not allow this call."""
 
     reason = "not-permitted"
     default_hint = "Ask an operator: API_CALLERS lists the accounts that may call, with their roles."
 
 
 class NoToken(Refused):
-    """The request names nobody."""
+    """The request has no token."""
 
     reason = "not-permitted"
     default_hint = "Send the header Authorization: Bearer TOKEN, with an ID token from Google (docs/lms.md)."
@@ -79,7 +79,7 @@ class Problem:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def response(self) -> Response:
-        """The answer that tells it."""
+        """The HTTP answer with this problem."""
         return JSONResponse(
             {
                 "type": TYPE + self.slug,
@@ -96,6 +96,13 @@ class Problem:
 
 
 UNKNOWN_PATH = Problem(404, "not-found", "Not found", "Unknown path.", "/openapi.json describes every call.")
+EMPTY_PART = Problem(
+    404,
+    "not-found",
+    "Not found",
+    "A part of the path is empty.",
+    "Between two slashes an id is missing, such as the session_id. /openapi.json describes every call.",
+)
 WRONG_METHOD = Problem(
     405,
     "method-not-allowed",
@@ -130,14 +137,14 @@ WRONG_SETTINGS = Problem(
 
 
 def too_large(limit: int) -> Problem:
-    """The body is larger than any request needs."""
+    """The body is too large."""
     return Problem(
         413, "too-large", "Too large", f"The body is larger than {limit:,} bytes.", "Split it into several requests."
     )
 
 
 def of(error: AttendanceError) -> Problem:
-    """The problem that an error is to a caller."""
+    """The problem that a caller gets for an error."""
     if isinstance(error, WrongSetting):
         log.error("request.failed", extra={"reason": error.reason, "detail": error.message})
         return WRONG_SETTINGS
@@ -196,28 +203,30 @@ _REASONS = {
     "model_attributes_type": "should be an object",
     "model_type": "should be an object",
     "dict_type": "should be an object",
+    "string_type": "should be a string, in double quotes",
+    "int_type": "should be a whole number, without quotes",
 }
 
 
 def malformed(errors: Sequence[Any]) -> bool:
-    """Whether the body could not even be read as JSON."""
+    """Whether the body is not JSON at all."""
     return any(error["type"] == "json_invalid" for error in errors)
 
 
 def invalid(errors: Sequence[Any], *, body: object = None, query: object = None) -> InvalidRequest:
-    """The request cannot be used, for these reasons of pydantic's.
+    """The error for a request that is not valid, with pydantic's reasons.
 
     Args:
-        errors: As pydantic gives them.
-        body: What the body should have been, a model.
-        query: Likewise the query.
+        errors: The errors from pydantic.
+        body: The model that the body should have.
+        query: The model that the query should have.
     """
     found = tuple(_field_errors(errors, {"body": body, "query": query}))
     return InvalidRequest(_in_one_line(found), errors=found)
 
 
 def _in_one_line(errors: Sequence[FieldError]) -> str:
-    """What is wrong, by a field that another name was used for, else by the first one."""
+    """What is wrong, with the first misspelled field if there is one, otherwise with the first field."""
     if not errors:
         return "The request is not valid."
     shown = next((error for error in errors if error.reason.endswith("?")), errors[0])
@@ -234,12 +243,12 @@ def _field_errors(errors: Iterable[Any], models: Mapping[str, object]) -> Iterat
             known = meant(error["loc"][1:], models.get(where))
             reason = f"{reason}: did you mean {known}?" if known else reason
             if not _OWN_NAME.fullmatch(path[-1]):
-                path[-1] = "…"  # a name of the caller's making may hold anything, an address for one
+                path[-1] = "…"  # a name that the caller chose may contain anything, such as an address
         yield FieldError(".".join(path) or "body", reason)
 
 
 def _reason(message: str) -> str:
-    """Pydantic's sentence as what follows a field's name; it never repeats a value."""
+    """Pydantic's sentence in a form that follows a field's name; it never repeats a value."""
     text = message.removeprefix("Value error, ")
     for whole in ("Input should", "Value should", "String should", "List should"):
         if text.startswith(whole):

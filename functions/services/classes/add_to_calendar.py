@@ -1,7 +1,7 @@
 """Put a class or a series into its teacher's calendar before it is scheduled, and find the room of its link.
 
-Nobody is invited yet: guests are added when the class is stored (`follow_calendar`), so that what fails on the way is
-seen by nobody and leaves nothing behind.
+Nobody is invited yet: guests are added when the class is stored (`follow_calendar`), so that nobody sees a failed
+attempt, and nothing of it remains.
 
 Attempts at the same request share an event, on other instances too. Whether a class keeps it or somebody deletes it
 again is decided in the store, once: a class is stored together with `keep`, and nothing is deleted before `_let_go`.
@@ -34,20 +34,20 @@ from functions.ports.store import Work
 from functions.services.deps import Deps
 
 IDS = 8
-"""How many ids are looked at for an event of an earlier attempt; each attempt that failed has used one up."""
+"""How many ids are tried in the search for an event of an earlier attempt; each failed attempt has used one."""
 
 PAUSES = (0.5, 1.0, 1.0, 2.0, 2.0, 4.0, 4.0, 8.0)
 """Seconds between looks at whether Calendar has made the Meet link, and then whether Meet shows its room."""
 
 DECIDED = timedelta(days=1)
-"""How long it is remembered what became of an event: longer than any attempt takes."""
+"""How long the result for an event is remembered: longer than any attempt takes."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """An event with the room that it leads to."""
+    """An event with the room of its link."""
 
     event: Event
     space: Space
@@ -67,10 +67,10 @@ async def add_to_calendar(
 
     Args:
         wanted: The event; its id is chosen here.
-        seed: What its id is made of: the same for every attempt at the same request.
+        seed: The value from which its id is made: the same for every attempt at the same request.
         space: The room of an existing link; None has a link made.
         starts: When the class meetings of a series begin.
-        teacher: In whose calendar.
+        teacher: The owner of the calendar.
         deps: The outside world.
 
     Raises:
@@ -82,13 +82,18 @@ async def add_to_calendar(
         if wanted.recurrence:
             await _require_starts(event, starts, calendar=calendar, teacher=teacher)
         return Added(event, space or await _room(event, calendar=calendar, teacher=teacher, deps=deps))
-    except (AttendanceError, asyncio.CancelledError):  # whose time is over waits no longer, and has been told so
+    except (
+        AttendanceError,
+        asyncio.CancelledError,
+    ):  # the caller already has an answer
         await take_back(event.event_id, teacher=teacher, deps=deps)
         raise
 
 
 async def keep(work: Work, event_id: str, session_ids: tuple[str, ...], *, now: datetime) -> bool:
-    """Have an event kept for the classes that are being stored; false if an attempt at the same has stored them.
+    """Keep an event for the classes that are being stored.
+
+    False if another attempt at the same request has stored them.
 
     Raises:
         Unavailable: Another attempt at the same request has deleted it.
@@ -107,7 +112,7 @@ async def keep(work: Work, event_id: str, session_ids: tuple[str, ...], *, now: 
 
 
 async def _let_go(event_id: str, deps: Deps) -> bool:
-    """Have nobody keep an event any more, so that it can be deleted; false if a class is stored with it."""
+    """Stop keeping an event, so that it can be deleted; false if a class is stored with it."""
 
     async def decide(work: Work) -> bool:
         decided = await work.answered(event_id)
@@ -120,13 +125,13 @@ async def _let_go(event_id: str, deps: Deps) -> bool:
 
 
 async def _is_let_go(event_id: str, deps: Deps) -> bool:
-    """Whether somebody is about to delete an event, or was and could not."""
+    """Whether an attempt is deleting an event, or has failed to delete it."""
     decided = await deps.store.reader().answered(event_id)
     return decided is not None and not decided.session_ids
 
 
 async def take_back(event_id: str, *, teacher: Organizer, deps: Deps) -> None:
-    """Delete an event again, unless it is a stored class's. What goes wrong is logged: nobody was invited yet."""
+    """Delete an event again, unless a stored class uses it. Errors are only logged, because nobody was invited yet."""
     try:
         if await deps.store.sessions_of_event(event_id):
             return
@@ -139,7 +144,7 @@ async def take_back(event_id: str, *, teacher: Organizer, deps: Deps) -> None:
 
 
 async def _added(wanted: NewEvent, seed: str, *, calendar: Calendar, teacher: Organizer, deps: Deps) -> Event:
-    """The event, added now or by an attempt at the same request of which nobody heard the end."""
+    """The event, added now or by an earlier attempt at the same request whose result was lost."""
     for attempt in range(IDS + 1):
         event_id = event_id_of(seed if attempt < IDS else uuid.uuid4().hex, attempt)
         added = await calendar.add(dataclasses.replace(wanted, event_id=event_id), organizer=teacher)
@@ -174,7 +179,7 @@ async def _require_starts(
 
 
 async def _room(event: Event, *, calendar: Calendar, teacher: Organizer, deps: Deps) -> Space:
-    """The room of an event's own link, which Calendar makes a moment later.
+    """The room of an event's own link, which Calendar makes a moment after the event.
 
     https://developers.google.com/workspace/calendar/api/guides/create-events#conferencing
     """

@@ -46,7 +46,8 @@ async def change_class(
     Those move by as much local clock time as this one.
 
     Returns:
-        The class meetings. Once they have other teachers also the corrections that apply to nobody who is expected now.
+        The class meetings. If their teachers changed, also the corrections that no longer apply to any expected
+        student.
 
     Raises:
         NotFound, PreconditionFailed, OverlappingClass, InvalidRequest, DomainNotAllowed: Nothing was changed.
@@ -136,7 +137,7 @@ async def cancel_class(
 
 
 async def _let_go(work: Work, session: ClassSession, *, now: datetime) -> frozenset[str]:
-    """Let the records that people attached to a class meeting belong where their time says again."""
+    """Detach the records that people attached to a class meeting: their time decides again where they belong."""
     touched: set[str] = set()
     for attached in session.plan.attached:
         conference = await work.conference(attached.conference_record)
@@ -147,7 +148,7 @@ async def _let_go(work: Work, session: ClassSession, *, now: datetime) -> frozen
 
 
 async def _candidates(session_id: str, *, following: bool, deps: Deps) -> Sequence[str]:
-    """The class meetings that a change may be about."""
+    """The class meetings that a change may affect."""
     if not following:
         return [session_id]
     session = await deps.store.reader().session(session_id)
@@ -166,7 +167,7 @@ async def _required(work: Work, session_id: str, *, if_match: str | None) -> Cla
 async def _planned(
     work: Work, session_id: str, candidates: Sequence[str], *, if_match: str | None, cancelled_too: bool = False
 ) -> tuple[ClassSession, list[ClassSession]]:
-    """A class meeting with those that a change is about: itself and later ones that are not cancelled."""
+    """A class meeting with all that a change affects: itself and later ones that are not cancelled."""
     first = await _required(work, session_id, if_match=if_match)
     if first.plan.cancelled and not cancelled_too:
         raise InvalidRequest.of("session_id", "belongs to a cancelled class")
@@ -199,13 +200,13 @@ def _changed(
         tracking=tracking[0] if tracking else plan.tracking,
         tracking_hint=tracking[1] if tracking else plan.tracking_hint,
     )
-    # What was looked at for another time proves nothing for this one.
+    # Results for another time prove nothing for the new one.
     progress = session.progress if after == scheduled else Progress()
     return dataclasses.replace(session, plan=plan, progress=progress)
 
 
 def _moved(start: datetime, first: datetime, wanted: datetime, time_zone: str) -> datetime:
-    """A start moved by as much local clock time as the first one is."""
+    """A start, moved by as much local clock time as the first one."""
     if start == first:
         return wanted
     zone = ZoneInfo(time_zone)

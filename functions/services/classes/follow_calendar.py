@@ -1,9 +1,9 @@
 """Make Calendar show class meetings as they are stored.
 
-Every commit that changes what Calendar is to show notes the class meeting as waiting for it. Right afterwards, and by
-`sync-due` until it succeeds, what is stored is compared with what Calendar shows. Calendar is read before the
-store, and an event is changed only if it is still what was read: so of two that do this at once, the one that knew less
-writes nothing.
+Every commit that changes what Calendar should show marks the class meeting as waiting for Calendar. Right afterwards,
+and by `sync-due` until it succeeds, what is stored is compared with what Calendar shows. Calendar is read before the
+store, and an event is changed only if it is still as it was read. So if two processes do this at once, the one with
+older data writes nothing.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ from functions.services.sync.marking import mark
 JOB = "follow-calendar"
 
 AT_ONCE = 60.0
-"""Seconds that a caller of the API waits for Calendar; then the job goes on."""
+"""How many seconds a caller of the API waits for Calendar; after that the job continues."""
 
 ROUNDS = 10
-"""How often it is looked at again without success, while others change the same event or the same class meetings."""
+"""How often it is tried again if others change the same event or the same class meetings meanwhile."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What Calendar showed, and which class meetings it was compared with."""
+    """What Calendar showed, and the class meetings that it was compared with."""
 
     event: Event | None
     occurrences: Mapping[datetime, Event]
@@ -60,9 +60,9 @@ class _Seen:
 
 @dataclass(slots=True)
 class _Done:
-    """What was done so far: the last step of each event, who was written to, and how many steps there were.
+    """What was done so far: the last step of each event, the people who got an e-mail, and the number of steps.
 
-    What Calendar took counts as done, even if it shows it in its own way.
+    What Calendar accepted counts as done, even if it shows it in its own way.
     """
 
     last: dict[str, Step] = field(default_factory=dict)
@@ -70,12 +70,12 @@ class _Done:
     number: int = 0
 
     def has(self, step: Step) -> bool:
-        """Whether the event was last brought to just this."""
+        """Whether the last step brought the event to exactly this state."""
         last = self.last.get(step.event.event_id)
         return last is not None and _wanted(last) == _wanted(step)
 
     def as_given(self, event: Event, occurrences: Mapping[datetime, Event]) -> tuple[Event, Mapping[datetime, Event]]:
-        """An event and its occurrences, with what Calendar took from us as it was given.
+        """An event and its occurrences, with the values that we sent and Calendar accepted.
 
         Calendar may show it in its own way, such as a guest by another address, and its occurrences alike.
         """
@@ -128,7 +128,8 @@ async def follow(session_id: str, *, deps: Deps) -> int:
         How many events were changed or deleted.
 
     Raises:
-        Retryable, NeedsOperator, Permanent: Calendar; it is stored with the class meetings, and is tried again.
+        Retryable, NeedsOperator, Permanent: Calendar failed; this is stored with the class meetings, and the system
+            tries again.
     """
     (session,) = await _loaded([session_id], deps) or (None,)
     entry = session.plan.calendar if session else None
@@ -161,7 +162,7 @@ async def _follow(entry: CalendarEntry, *, deps: Deps) -> int:
 
 
 async def _take(todo: Iterable[Step], done: _Done, *, calendar: Calendar, organizer: Organizer) -> bool:
-    """Do what is to be done next, up to what is something else by now; False if nothing is to be done."""
+    """Do the next steps, until something has changed meanwhile; False if nothing is left to do."""
     acted = False
     for step in todo:
         acted = True
@@ -180,7 +181,7 @@ def _wanted(step: Step) -> Details | None:
 
 
 async def _note_shown(seen: _Seen, deps: Deps) -> bool:
-    """Note that Calendar shows class meetings as they were seen; False if one is another by now and waits still."""
+    """Store that Calendar shows class meetings as they were read; False if one has changed and still waits."""
     compared = {session.session_id: details_of(session) for session in seen.sessions}
 
     async def decide(work: Work) -> bool:
@@ -225,7 +226,7 @@ def _log_waiting(error: AttendanceError) -> None:
 
 
 async def _loaded(session_ids: Iterable[str], deps: Deps) -> tuple[ClassSession, ...]:
-    """Class meetings as they stand at one moment, in the order given; those that are gone are left out."""
+    """Class meetings as they are at one moment, in the given order; deleted ones are left out."""
     wanted: Collection[str] = tuple(session_ids)
     reader = deps.store.reader()
     await reader.load(sessions=wanted)

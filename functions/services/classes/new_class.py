@@ -1,4 +1,4 @@
-"""What an LMS asks for when it schedules a class, and whether two requests ask for the same."""
+"""What an LMS requests when it schedules a class, and whether two requests are the same."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class NewClass:
     """A class to be scheduled; addresses are lower case.
 
     Attributes:
-        start_time: With the offset that it was given in: of a series it may say which local time is to be kept.
-        meeting_code: An existing Meet link to use; None has a room made.
-        policy: What differs from the school's own policy.
-        time_zone: The zone of its clock times; the school's if None.
+        start_time: The start with its original offset: for a series the offset may say which local time to keep.
+        meeting_code: An existing Meet link to use; None: a room is made.
+        policy: The changes to the school's policy.
+        time_zone: The time zone of its clock times; None for the school's.
         recurrence: An RRULE, for a series that begins with this class.
         calendar: Whether it is put into Calendar, and the students invited.
     """
@@ -45,9 +45,9 @@ class NewClass:
 
 
 def fingerprint_of(new: NewClass, *, policy: Policy, time_zone: str) -> str:
-    """What a request says, in two parts: as it was sent, and with the school's defaults where it leaves something out.
+    """The fingerprint of a request, in two parts: as it was sent, and with the school's defaults for missing fields.
 
-    The first still holds when the school has changed its defaults, the second when defaults are written or left out.
+    The first stays the same if the school changes its defaults, the second if defaults are written or left out.
 
     Args:
         new: The request.
@@ -60,7 +60,7 @@ def fingerprint_of(new: NewClass, *, policy: Policy, time_zone: str) -> str:
 
 
 def is_same_request(fingerprint: str, other: str | None) -> bool:
-    """Whether two requests ask for the same; None is no request's."""
+    """Whether two fingerprints are of the same request; None is not of any request."""
     return other is not None and not set(fingerprint.split(".")).isdisjoint(other.split("."))
 
 
@@ -90,6 +90,6 @@ def _number(value: object) -> object:
 
 
 def _letters(meeting_code: str | None) -> str | None:
-    """The code's letters, also of a link."""
+    """The letters of the meeting code, also from a link."""
     code = (meeting_code or "").lower().rpartition("meet.google.com/")[2]
     return _AFTER_CODE.split(code)[0].replace("-", "") or None

@@ -62,16 +62,16 @@ PAST, AHEAD = timedelta(days=180), timedelta(days=366)
 LONGEST = timedelta(minutes=1440)
 
 MOST_ROSTER_BYTES = 6_000_000
-"""Of the rosters of all classes of a series, which are stored in one commit of 10 MiB at most."""
+"""The limit for the rosters of all classes of a series, which are stored in one commit of 10 MiB at most."""
 
 _ENTRY_BYTES = 20
-"""What a field of a roster entry takes in addition to its value, generously."""
+"""How many bytes a field of a roster entry needs besides its value, estimated generously."""
 
 EVENT_DELETED = (
     "The event was deleted from Calendar when the class was cancelled. Invite people to the Meet link by hand, or "
     "cancel the whole series and schedule it again."
 )
-"""What to do about a cancelled class of a series that is to take place."""
+"""What to do about a cancelled class of a series that takes place again."""
 
 REMEMBERED = timedelta(hours=24)
 """How long an idempotency key is remembered."""
@@ -96,10 +96,10 @@ class Scheduling:
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """A request to schedule, with what was made of it so far; `plan` lacks only what differs by class meeting.
+    """A request to schedule, with what is known so far; `plan` lacks only what is different in each class meeting.
 
     Attributes:
-        others: Class meetings of the same `external_id` that it does not name any more.
+        others: Class meetings of the same `external_id` that the request no longer contains.
     """
 
     new: NewClass
@@ -115,12 +115,12 @@ class _Request:
 
 @dataclass(frozen=True, slots=True)
 class _Before:
-    """What earlier requests of the same key or `external_id` made.
+    """What earlier requests with the same key or `external_id` made.
 
     Attributes:
-        scheduled: All that is asked for now; None if something is to be done.
-        cancelled: The class meetings that were cancelled and are to take place again.
-        kept: Those that are as they are wanted.
+        scheduled: The answer if nothing has to be done; None if something has to be done.
+        cancelled: The cancelled class meetings that should take place again.
+        kept: The class meetings that are already as requested.
     """
 
     scheduled: Scheduling | None = None
@@ -140,31 +140,31 @@ class _Before:
 
     @property
     def needs_event(self) -> bool:
-        """Whether a new event can stand for all of it: nothing of the old one is left in Calendar, or ever was."""
+        """Whether a new event can replace everything: nothing of an old event is left in Calendar."""
         return not self.kept and not any(map(waits, self.cancelled.values()))
 
 
 async def schedule_class(new: NewClass, *, caller: Caller, idempotency_key: str | None, deps: Deps) -> Scheduling:
     """Schedule a class or a series, and make sure that its teacher is tracked.
 
-    Records that are stored already are assigned at once. What was cancelled, and is asked for again by its
-    `external_id`, takes place again as it is asked for now: in its old room, with what people decided about it.
+    Records that are stored already are assigned at once. A cancelled class that is requested again with its
+    `external_id` takes place again as requested now: in its old room, with what people decided about it.
 
     Args:
         new: The class.
         caller: Who asks.
-        idempotency_key: With the same key and request again, for a day, nothing is done.
+        idempotency_key: If the same request comes again with the same key within a day, nothing is done.
         deps: The outside world.
 
     Raises:
         InvalidRequest: A field cannot be used.
-        DomainNotAllowed: Nothing may be done as this teacher.
+        DomainNotAllowed: The system may not act as this teacher.
         OverlappingClass: Another class has the room at that time.
         ExternalIdInUse: Another request has used this `external_id`.
         Retryable, NeedsOperator, Permanent: Google, asked for a room or an event. Nothing is stored or left behind.
     """
     time_zone = new.time_zone or deps.rules.time_zone
-    # A rule may take its time to be found impossible, and other requests should not wait for it.
+    # It may take long to find out that a rule is impossible, and other requests should not wait for it.
     times = await asyncio.to_thread(_times, new, time_zone)
     roster, policy = checked_roster(new.students), deps.rules.policy.changed(new.policy or {})
     session_ids = _session_ids(new, len(times))
@@ -181,7 +181,7 @@ async def schedule_class(new: NewClass, *, caller: Caller, idempotency_key: str 
         fingerprint=fingerprint,
     )
     request = _Request(new, plan, session_ids, times, time_zone, key, fingerprint, caller)
-    # Somebody who asks again before the answer has come finds the same, in this process at least.
+    # If a caller repeats the request before it is answered, both get the same result, at least in this process.
     async with deps.turns.of(f"scheduling/{key or session_ids[0]}"):
         request, before = await _look_before(request, deps)
         scheduled = before.scheduled or await _schedule(request, before, deps)
@@ -205,18 +205,18 @@ async def _schedule(request: _Request, before: _Before, deps: Deps) -> Schedulin
     try:
         return await _store(request, added.space, teacher, event_id=added.event.event_id, deps=deps)
     finally:
-        # Which leaves the event of a class that is stored.
+        # This does not delete the event of a stored class.
         await take_back(added.event.event_id, teacher=teacher, deps=deps)
 
 
 async def _store(
     request: _Request, space: Space, teacher: Organizer, *, event_id: str | None, deps: Deps
 ) -> Scheduling:
-    """Store the classes of a request, each with its place in its room's timetable."""
+    """Store the classes of a request, and enter each in its room's timetable."""
     new, key = request.new, request.key
     tracking, hint = await track(new.teacher_email, caller=request.caller, deps=deps)
     if teacher.user is None and tracking is not Tracking.FAILED:
-        # The room stays the account's when the address becomes somebody else's.
+        # The room still belongs to the account when somebody else gets the address.
         teacher = await account_with(new.teacher_email, deps.store)
     plan = dataclasses.replace(request.plan, tracking=tracking, tracking_hint=hint)
     entry_id = uuid.uuid4().hex
@@ -229,7 +229,7 @@ async def _store(
         if event_id and not await keep(work, event_id, request.session_ids, now=now):
             if key or new.external_id:
                 raise StoreConflict("The same request was stored in the meantime; the next attempt finds it.")
-            return Scheduling(request.session_ids, created=True)  # by a commit of which the answer was lost
+            return Scheduling(request.session_ids, created=True)  # by a commit whose answer was lost
         rooms: dict[str, Room] = {}
         sessions = {}
         for session_id, scheduled in zip(request.session_ids, request.times, strict=True):
@@ -267,7 +267,10 @@ async def _store(
 async def _follow_students(
     work: Work, before: _Before, sessions: Mapping[str, ClassSession], *, deps: Deps, now: datetime
 ) -> tuple[Unapplied, ...]:
-    """Let corrections of classes that take place again follow their students; gives those that apply to nobody now."""
+    """Keep corrections of classes that take place again with their students.
+
+    Returns those that no longer apply to anybody.
+    """
     unapplied: list[Unapplied] = []
     for session_id, session in sessions.items():
         if old := before.cancelled.get(session_id):
@@ -278,13 +281,13 @@ async def _follow_students(
 def _entry(
     new: NewClass, old: ClassSession | None, event_id: str | None, scheduled: Interval, *, now: datetime
 ) -> CalendarEntry | None:
-    """The Calendar entry of a class meeting once it is stored."""
+    """The Calendar entry of a class meeting after it is stored."""
     if event_id:
         occurrence = scheduled.start if new.recurrence else None
         return CalendarEntry(event_id, new.teacher_email, occurrence=occurrence, due_at=now + FIRST_PAUSE)
     entry = old.plan.calendar if old else None
     if old is None or entry is None or waits(old):
-        return entry  # of an event that is still there, Calendar shows the class again
+        return entry  # the event still exists, so Calendar shows the class again
     return dataclasses.replace(shown(entry, there=False), hint=EVENT_DELETED) if new.calendar else None
 
 
@@ -310,7 +313,7 @@ async def _add_to_calendar(request: _Request, before: _Before, teacher: Organize
         recurrence=counted_rule(new.recurrence, len(request.times)) if new.recurrence else None,
         meeting_uri=space.meeting_uri if space else None,
     )
-    # With neither an id of the LMS nor a key, no two requests are the same.
+    # Without an id of the LMS and without a key, every request is a new one.
     same = f"{request.key}/{request.fingerprint}" if request.key and not new.external_id else request.session_ids[0]
     if before.cancelled:  # deleted events keep their ids
         same = f"{same}/after/{before.event_id}"
@@ -348,7 +351,7 @@ def _too_far() -> InvalidRequest:
 
 
 def _require_storable(roster: Sequence[RosterEntry], classes: int) -> None:
-    """Refuse a series whose rosters together are more than one commit takes, before a room is made for it."""
+    """Refuse a series whose rosters together are too large for one commit, before a room is made for it."""
     entries = (value for entry in roster for value in dataclasses.astuple(entry))
     size = sum(len(value.encode()) + _ENTRY_BYTES for value in entries if value)
     if size * classes > MOST_ROSTER_BYTES:
@@ -358,7 +361,10 @@ def _require_storable(roster: Sequence[RosterEntry], classes: int) -> None:
 
 
 def _session_ids(new: NewClass, number: int) -> tuple[str, ...]:
-    """Ids of class meetings: with an id of the LMS the same for every attempt, so that none is made twice."""
+    """Ids of class meetings.
+
+    With an id of the LMS every attempt gets the same ids, so that no class meeting is made twice.
+    """
     seed = f"external_id/{new.external_id}" if new.external_id else uuid.uuid4().hex
     return tuple(hashlib.sha256(f"{seed}/{n}".encode()).hexdigest()[:20] for n in range(number))
 
@@ -368,7 +374,7 @@ def _series_id(session_ids: Sequence[str]) -> str:
 
 
 async def _look_before(request: _Request, deps: Deps) -> tuple[_Request, _Before]:
-    """What was made before; the request then knows all class meetings of its `external_id`."""
+    """Find what was made before; afterwards the request knows all class meetings of its `external_id`."""
     reader = deps.store.reader()
     session = await reader.session(request.session_ids[0]) if request.new.external_id else None
     of_another = (

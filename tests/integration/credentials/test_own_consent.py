@@ -158,7 +158,7 @@ async def test_an_administrator_whose_consent_is_looked_for_by_address_is_told_t
     with pytest.raises(ConsentMissing) as raised:
         await app.credentials.of(Organizer(email=TEACHER), Capability.REPORTS).metadata()
 
-    assert "Set REPORTS_ADMIN to what it prints" in raised.value.hint
+    assert "Set REPORTS_ADMIN to the users/ID that it prints" in raised.value.hint
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
-"""Page tokens: where a list goes on, and the moment that all its pages show.
+"""Page tokens: where a list continues, and the moment that all its pages show.
 
-A token belongs to one query, and holds times and ids only. It is opaque, not secret: its digest tells a token of
-another query and a damaged one, and who forges one sees nothing that the query would not show anyway.
+A token belongs to one query, and contains only times and ids. It is opaque, but not secret: by its digest, damaged
+tokens and tokens of other queries are recognised, and a forged token shows nothing that the query would not show
+anyway.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from functions.ports.views import Page, PagePosition, Paging
 LIFETIME = timedelta(hours=1)
 
 AHEAD = timedelta(minutes=5)
-"""How far the clock that a page was read by may be ahead of this one."""
+"""By how much the clock that read a page may be ahead of this machine's clock."""
 
 _ID = re.compile(DOCUMENT_ID)
 _PATH = re.compile(f"sessions/{DOCUMENT_ID}(?:/attendance/{DOCUMENT_ID})?")
@@ -31,16 +32,16 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def paging(token: str | None, *, size: int, query: Mapping[str, object], now: datetime) -> Paging:
-    """Which part of a list is wanted.
+    """The requested part of a list.
 
     Args:
-        token: From the page before; None begins the list.
-        size: How many documents the page may have.
-        query: All that decides what the list holds.
+        token: The token from the previous page; None begins the list.
+        size: The largest number of documents on the page.
+        query: Everything that decides what is in the list.
         now: The current time.
 
     Raises:
-        InvalidRequest: The token is none of this query.
+        InvalidRequest: The token does not belong to this query.
         ReadTooOld: It is more than an hour old.
     """
     if not token:
@@ -49,7 +50,7 @@ def paging(token: str | None, *, size: int, query: Mapping[str, object], now: da
     if read_at > now + AHEAD:
         raise InvalidRequest.of(
             "page_token",
-            "does not belong to this list: send the next_page_token of the page before, with the same query",
+            "does not belong to this list: send the next_page_token of the previous page, with the same query",
         )
     if read_at < now - LIFETIME:
         raise ReadTooOld("The page_token is more than an hour old.")
@@ -57,7 +58,7 @@ def paging(token: str | None, *, size: int, query: Mapping[str, object], now: da
 
 
 def next_token(page: Page, *, query: Mapping[str, object]) -> str | None:
-    """The token for what follows a page; None if nothing does."""
+    """The token for the next page; None if this page is the last."""
     if page.next_after is None:
         return None
     what = [_plain(page.read_at), *map(_plain, page.next_after)]
@@ -82,7 +83,7 @@ def _decoded(token: str, query: Mapping[str, object]) -> tuple[datetime, PagePos
     except (binascii.Error, ValueError, OverflowError, RecursionError):
         pass
     raise InvalidRequest.of(
-        "page_token", "does not belong to this list: send the next_page_token of the page before, with the same query"
+        "page_token", "does not belong to this list: send the next_page_token of the previous page, with the same query"
     )
 
 
@@ -92,7 +93,7 @@ def _digest(what: list[int | str], query: Mapping[str, object]) -> str:
 
 
 def _plain(value: datetime | str) -> int | str:
-    """A value as JSON holds it: a time in microseconds."""
+    """A value in a form for JSON: a time becomes microseconds."""
     return value if isinstance(value, str) else (value - _EPOCH) // _MICROSECOND
 
 

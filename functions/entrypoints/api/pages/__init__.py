@@ -1,4 +1,4 @@
-"""Pages for people's eyes: answers of the API as HTML that needs nothing else.
+"""Pages for people: answers of the API as HTML that loads nothing else.
 
 typed          texts that people typed, made fit to stand among others
 wording        marks, times and durations as people say them
@@ -13,5 +13,5 @@ register       a class's register of a month -> likewise
 rendering      what a page shows -> HTML with its headers
 templates/     the pages themselves; they show, and decide nothing
 
-What a page shows is a pure function of the documents behind it: neither the time nor who looks at it changes it.
+What a page shows depends only on its documents, not on the time or on the person who looks at it.
 """

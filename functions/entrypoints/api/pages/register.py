@@ -1,4 +1,4 @@
-"""A class's register of a local month -> all that its page shows."""
+"""Converts a class's register of a local month to everything that its page shows."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Meeting:
     """A column: a class meeting, by its local day and time.
 
     Attributes:
-        attended: Students who were there of those who count, `18 of 20`; empty where nobody counts.
-        remark: What the column's marks do not say of it.
+        attended: How many of the counted students were there, `18 of 20`; empty if nobody counts.
+        remark: What the column's marks do not show.
     """
 
     session_id: str
@@ -38,7 +38,7 @@ class Meeting:
 
 @dataclass(frozen=True, slots=True)
 class StudentRow:
-    """A row: a student's marks, one for each column; `detail` tells students of one name apart."""
+    """A row: a student's marks, one for each column; `detail` distinguishes students with the same name."""
 
     name: str
     detail: str
@@ -49,7 +49,7 @@ class StudentRow:
 
 @dataclass(frozen=True, slots=True)
 class RegisterPage:
-    """All that the page of a register shows."""
+    """Everything that the page of a register shows."""
 
     title: str
     class_id: str
@@ -66,8 +66,8 @@ def register_page(register: Register, *, time_zone: str) -> RegisterPage:
     """The page of a register.
 
     Args:
-        register: Students and class meetings in the order in which they are to stand.
-        time_zone: The school's, where a class meeting does not name its own.
+        register: Students and class meetings in the order of the page.
+        time_zone: The school's time zone, for class meetings without their own.
     """
     month = month_in_words(register.month)
     zones = dict.fromkeys(meeting.time_zone or time_zone for meeting in register.sessions) or {time_zone: None}
@@ -94,7 +94,7 @@ def month_in_words(month: str) -> str:
 
 
 def local_start(meeting: RegisterSession, time_zone: str) -> datetime:
-    """When a class meeting begins, on the clock where it is held."""
+    """When a class meeting begins, in its own time zone."""
     return meeting.session_start.astimezone(ZoneInfo(meeting.time_zone or time_zone))
 
 
@@ -136,5 +136,5 @@ def _mark(student: RegisterStudent, session_id: str) -> MarkWords:
 
 
 def share_in_percent(share: float | None) -> str:
-    """`93.3 %`; empty where nothing counts."""
+    """`93.3 %`; empty if nothing counts."""
     return "" if share is None else f"{share * 100:.1f}".removesuffix(".0") + " %"

@@ -1,7 +1,7 @@
-"""What a page shows -> HTML with its headers.
+"""Converts what a page shows to HTML with its headers.
 
-Pages reach people through the LMS's back end, under whatever address it likes: nothing in them is loaded from
-anywhere, no script runs, and the only style is the page's own.
+Pages reach people through the LMS's back end, under any address: they load nothing, no script runs, and the only style
+is the page's own.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def register_html(register: RegisterPage) -> Response:
 def _page(template: str, page: ReportPage | RegisterPage, etag: str | None) -> Response:
     """The page as an answer.
 
-    Its style carries a number that nobody can guess, and nothing else may have a style: what somebody typed as a name
-    does nothing even if it were to become markup.
+    Its style has a number that nobody can guess, and no other style is allowed: so even if a typed name became markup,
+    it would have no effect.
     https://www.w3.org/TR/CSP3/#framework-directive-source-list
     """
     nonce = secrets.token_urlsafe(18)
@@ -50,7 +50,7 @@ def _page(template: str, page: ReportPage | RegisterPage, etag: str | None) -> R
         "Referrer-Policy": "no-referrer",
         **({"ETag": etag} if etag else {}),
     }
-    # A name that is not text, half of a character, becomes a question mark rather than an error.
+    # A name with half of a character, which is not valid text, gets a question mark instead of causing an error.
     return Response(text.encode(errors="replace"), media_type="text/html", headers=headers)
 
 

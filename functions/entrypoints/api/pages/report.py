@@ -1,4 +1,4 @@
-"""A class meeting with everybody's attendance -> all that its page shows."""
+"""Converts a class meeting with everybody's attendance to everything that its page shows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class ReportPage:
-    """All that the page of a class meeting shows."""
+    """Everything that the page of a class meeting shows."""
 
     title: str
     subject: str

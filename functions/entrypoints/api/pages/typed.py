@@ -1,7 +1,7 @@
-"""Texts that people typed, made fit to stand among others.
+"""Makes texts that people typed safe to show among other texts.
 
-Two things of a text do harm that escaping does not prevent: characters that turn the direction of writing reach beyond
-the element they stand in, and a name of characters that show nothing hides who bears it.
+Two kinds of characters do harm that escaping does not prevent: characters that change the writing direction also affect
+the text after their element, and a name of invisible characters hides the person.
 https://www.unicode.org/reports/tr9/#Explicit_Directional_Isolates
 """
 
@@ -13,20 +13,21 @@ from functions.domain.conferences.model import TURNING
 
 _WITHOUT_TURNING = dict.fromkeys(map(ord, TURNING))
 _BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-"""Letters and symbols, as Unicode has it, that no font shows."""
+"""Characters that count as letters or symbols in Unicode, but are invisible in every font."""
 _NOTHING_TO_SEE = frozenset({"Cc", "Cf", "Mn", "Me", "Zl", "Zp", "Zs"})
 _FROM_RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
 
 
 def typed(text: str | None) -> str:
-    """The text without what turns the direction of writing; to stand in an element of its own, such as `bdi`."""
+    """The text without characters that change the writing direction, for an element of its own such as `bdi`."""
     return (text or "").translate(_WITHOUT_TURNING)
 
 
 def isolated(text: str | None) -> str:
-    """The same for the middle of a line without elements, as titles, labels and sentences are.
+    """The same for the middle of a line without elements, such as a title, a label or a sentence.
 
-    What is written from right to left is isolated there, or it would take the numbers and commas next to it along.
+    Text that is written from right to left is isolated there; otherwise it would move the numbers and commas next to
+    it.
     """
     harmless = typed(text)
     turns = any(unicodedata.bidirectional(character) in _FROM_RIGHT_TO_LEFT for character in harmless)

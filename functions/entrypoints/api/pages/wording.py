@@ -13,13 +13,13 @@ from functions.domain.classes.roster import Mark
 
 @dataclass(frozen=True, slots=True)
 class MarkWords:
-    """A mark to be shown.
+    """A mark as pages show it.
 
     Attributes:
-        name: As documents spell it.
-        letter: Where there is room for one character only.
+        name: The name in documents.
+        letter: The form for places with room for only one character.
         word: Everywhere else.
-        meaning: In a legend.
+        meaning: The explanation in a legend.
     """
 
     name: str
@@ -40,17 +40,17 @@ MARKS: Mapping[str, MarkWords] = {
         MarkWords(Mark.UNKNOWN.value, "?", "unknown", "not decided yet: missing data could still change it"),
     )
 }
-"""By the name that documents use, in the order in which they are shown."""
+"""Marks by their name in documents, in the order in which they are shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Tells times of day where a class is held.
+    """Writes times of day in the time zone of a class.
 
     Attributes:
-        zone: Where that is.
-        day: The day that is meant without saying; times of other days name theirs.
-        offset_changes: Whether clocks are put forward or back meanwhile, so that each time says which clock it means.
+        zone: The time zone.
+        day: The day that need not be named; times of other days name their day.
+        offset_changes: Whether clocks change during the class, so that each time must say which clock it means.
     """
 
     zone: ZoneInfo
@@ -69,11 +69,11 @@ class Clock:
         return moment.astimezone(self.zone)
 
     def time(self, moment: datetime) -> str:
-        """`09:02:11`, cut to the second; with what else is needed to know which one."""
+        """`09:02:11`, cut to the second, with the day or the clock if needed."""
         return f"{self.local(moment):%H:%M:%S}{self._beside(moment)}"
 
     def minute(self, moment: datetime) -> str:
-        """`09:02`, or with its seconds where it has some."""
+        """`09:02`, or with seconds if it has any."""
         local = self.local(moment)
         return f"{local:%H:%M:%S}{self._beside(moment)}" if local.second else f"{local:%H:%M}{self._beside(moment)}"
 
@@ -91,7 +91,10 @@ class Clock:
         return f"{day_in_words(local.date())}, {local:%H:%M:%S}{self._which(local)}"
 
     def named(self, moment: datetime) -> str:
-        """`Europe/Berlin, UTC+01:00`; each time says which clock it means where one offset would be untrue for some."""
+        """`Europe/Berlin, UTC+01:00`.
+
+        Each time says which clock it means if one offset would be wrong for some times.
+        """
         if self.offset_changes:
             return f"{self.zone.key}, where clocks change meanwhile"
         offset = f"{self.local(moment):%z}"

@@ -70,7 +70,7 @@ async def class_attendance(
 async def register(
     class_id: ClassId, query: Annotated[RegisterQuery, Query()], app: TheApp
 ) -> Mapping[str, Any] | Response:
-    """A class's register of a local month; empty where nothing was marked yet."""
+    """A class's register of a local month; empty if nothing was marked yet."""
     found = await app.views.register(class_id, query.month) or {}
     whole = {
         "class_id": class_id,
@@ -81,7 +81,7 @@ async def register(
     time_zone = app.deps.rules.time_zone
     match query.format:
         case "html":
-            # Only who asks for a page waits for what makes it.
+            # Imported here, so that only requests for a page wait for the import.
             from functions.entrypoints.api.pages.register import register_page  # noqa: PLC0415
             from functions.entrypoints.api.pages.rendering import register_html  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""What the routes have in common: what they are given, how they answer, which problems they can end in."""
+"""What the routes have in common: their inputs, their answers, and their possible problems."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _admin(request: Request) -> Caller:
 
 
 def _id(value: str, error: NotFound) -> str:
-    """An id that a document may have; whatever else is asked for does not exist."""
+    """An id that a document may have; anything else does not exist."""
     if not _ID.fullmatch(value):
         raise error
     return value
@@ -76,7 +76,7 @@ ConferenceRecordId = Annotated[str, Depends(_conference_record_id)]
 UserId = Annotated[str, Depends(_user_id)]
 ClassId = Annotated[Line, Path()]
 IfMatch = Annotated[str | None, Header(description="Only if the class meeting still has one of these ETags.")]
-IfNoneMatch = Annotated[str | None, Header(description="An ETag that is known already.")]
+IfNoneMatch = Annotated[str | None, Header(description="An ETag that the caller already has.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class ChangeCall:
 
     @property
     def deps(self) -> Deps:
-        """What use cases need."""
+        """The ports that use cases need."""
         return self.app.deps
 
     async def answer(self, session_id: str) -> Mapping[str, Any]:
@@ -129,7 +129,7 @@ IdempotencyKey = Annotated[
 
 
 async def found_session(session_id: str, app: App) -> Mapping[str, Any]:
-    """The class meeting's document; NotFound without one."""
+    """The class meeting's document; raises NotFound if it does not exist."""
     session = await app.views.session(session_id)
     if session is None:
         raise no_session()
@@ -137,7 +137,7 @@ async def found_session(session_id: str, app: App) -> Mapping[str, Any]:
 
 
 def no_session() -> NotFound:
-    """The error about a class meeting that does not exist."""
+    """The error for a class meeting that does not exist."""
     return SessionNotFound("No class meeting has this session_id.")
 
 
@@ -147,7 +147,7 @@ def tag(session: Mapping[str, Any]) -> str:
 
 
 def weak(etag: str) -> str:
-    """The same tag for an answer that says the same without ever being the same bytes, as a page with its nonce is.
+    """The same tag as a weak one, for an answer whose bytes always differ, such as a page with its nonce.
 
     https://www.rfc-editor.org/rfc/rfc9110#name-weak-versus-strong
     """
@@ -155,13 +155,13 @@ def weak(etag: str) -> str:
 
 
 def unchanged(etag: str, if_none_match: str | None) -> bool:
-    """Whether the caller has this version already: https://www.rfc-editor.org/rfc/rfc9110#name-if-none-match."""
+    """Whether the caller already has this version: https://www.rfc-editor.org/rfc/rfc9110#name-if-none-match."""
     known = [one.strip().removeprefix("W/") for one in (if_none_match or "").split(",")]
     return "*" in known or etag.removeprefix("W/") in known
 
 
 def not_modified(etag: str) -> Response:
-    """Tells the caller to keep what it has."""
+    """The answer that the caller's version is still current."""
     return Response(status_code=304, headers={"ETag": etag})
 
 
@@ -169,7 +169,7 @@ def span_of(query: PagedQuery, app: App) -> dict[str, Any]:
     """`since` and `until` as moments.
 
     Raises:
-        InvalidRequest: They are in no order, or out of reach.
+        InvalidRequest: They are in the wrong order, or out of range.
     """
     named = (("since", "from", query.since), ("until", "to", query.until))
     moments: dict[str, Any] = {name: moment_in(field, when, app) for name, field, when in named}
@@ -179,7 +179,7 @@ def span_of(query: PagedQuery, app: App) -> dict[str, Any]:
 
 
 def moment_in(field: str, when: datetime | date | None, app: App) -> datetime | None:
-    """A parameter of a query as a moment; InvalidRequest if it is out of reach."""
+    """A query parameter as a moment; raises InvalidRequest if it is out of range."""
     try:
         return moment_of(when, time_zone=app.deps.rules.time_zone)
     except OverflowError:
@@ -204,7 +204,7 @@ _PROBLEMS = {
     503: "Try again after `Retry-After` seconds: `meet-unavailable`, `store-unavailable`, and others.",
 }
 ALWAYS = (403, 413, 415, 422, 500, 503)
-"""Any call: bodies are looked at before it is known whether they are wanted."""
+"""Any call: bodies are checked before it is known whether the call has one."""
 
 
 def can_end_in(*statuses: int, etag: bool = False) -> dict[int | str, dict[str, Any]]:
@@ -230,6 +230,6 @@ def also_as(*media_types: str, etag: bool = False) -> dict[int | str, dict[str, 
     return {200: {**can_end_in(etag=etag).get(200, {}), **formats}}
 
 
-UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "The caller has this version already."}}
+UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "The caller already has this version."}}
 WITH_BODY = (400,)
 COMMAND = (404, 409, 412, 502)

@@ -1,4 +1,4 @@
-"""Calls by which people decide: marks, who a guest is, whose record it is, who is expected, by which policy."""
+"""Calls with which people decide: marks, guests, attached records, rosters and policies."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ async def override(
 async def leave_to_the_rules(
     session_id: SessionId, attendee_id: AttendeeId, query: Annotated[ByQuery, Query()], call: QueriedChange
 ) -> Mapping[str, Any] | Response:
-    """Take a decided mark back: the rules decide again."""
+    """Remove a mark set by hand: the rules decide again."""
     await remove_override(
         session_id, attendee_id, by=query.by, caller=call.caller, if_match=call.if_match, deps=call.deps
     )
@@ -124,7 +124,7 @@ async def override_many(session_id: SessionId, body: OverridesRequest, call: Cha
 async def assign_guest(
     session_id: SessionId, attendee_id: AttendeeId, body: AssignRequest, call: Change
 ) -> Mapping[str, Any] | Response:
-    """Say who a guest is: that student, nobody again, or a room device."""
+    """Say who a guest is: a student, a room device, or neither."""
     who: dict[str, Any] = {"by": body.by, "caller": call.caller, "if_match": call.if_match, "deps": call.deps}
     named = [name for name in ("email", "student_id", "kind") if getattr(body, name) is not None]
     result = attendee_id
@@ -149,7 +149,7 @@ async def assign_guest(
     responses=can_end_in(*WITH_BODY, *COMMAND, etag=True),
 )
 async def attach(session_id: SessionId, body: RecordRequest, call: Change) -> Mapping[str, Any]:
-    """Make a conference record part of a class meeting, whatever room it was held in."""
+    """Attach a conference record of any room to a class meeting."""
     if (body.conference_record is None) == (body.session_id is None):
         raise InvalidRequest.of(
             "conference_record", "is required: send exactly one of conference_record and session_id"
@@ -178,7 +178,7 @@ async def detach(
     query: Annotated[ByQuery, Query()],
     call: QueriedChange,
 ) -> Mapping[str, Any]:
-    """Undo an attachment: the timetable decides again whose record it is."""
+    """Detach a record: the timetable decides again where it belongs."""
     await detach_record(
         session_id, conference_record_id, by=query.by, caller=call.caller, if_match=call.if_match, deps=call.deps
     )
@@ -192,7 +192,7 @@ async def detach(
     responses=can_end_in(*WITH_BODY, *COMMAND, etag=True),
 )
 async def roster(session_id: SessionId, body: RosterRequest, call: Change) -> Mapping[str, Any]:
-    """Say who is expected in a class meeting; marks are made again. Corrections follow their students."""
+    """Set the expected students of a class meeting; marks are computed again. Corrections follow their students."""
     unapplied = await set_roster(
         session_id, roster_of(body.students), by=body.by, caller=call.caller, if_match=call.if_match, deps=call.deps
     )
@@ -209,7 +209,10 @@ async def roster(session_id: SessionId, body: RosterRequest, call: Change) -> Ma
 async def class_roster(
     class_id: ClassId, body: ClassRosterRequest, app: TheApp, caller: TheCaller, _: Annotated[NoQuery, Query()]
 ) -> Mapping[str, Any]:
-    """Say who is expected in a class from some day on; marks are made again. Corrections follow their students."""
+    """Set the expected students of a class from some day on; marks are computed again.
+
+    Corrections follow their students.
+    """
     try:
         since = moment_of(body.since, time_zone=app.deps.rules.time_zone)
     except OverflowError:
@@ -227,7 +230,7 @@ async def class_roster(
     responses=can_end_in(*WITH_BODY, *COMMAND, etag=True),
 )
 async def policy(session_id: SessionId, body: PolicyRequest, call: Change) -> Mapping[str, Any]:
-    """Say how marks are made in a class meeting; they are made again."""
+    """Set the rules for marks in a class meeting; marks are computed again."""
     by = body.by or call.caller.email or call.caller.role.value
     await set_policy(session_id, body.wanted, by=by, caller=call.caller, if_match=call.if_match, deps=call.deps)
     return await call.answer(session_id)
@@ -248,7 +251,7 @@ def _override(number: int, item: OverrideItem) -> WantedMark:
 
 
 async def _answer_attendee(session_id: str, attendee_id: str, call: ChangeCall) -> Mapping[str, Any] | Response:
-    """The person's document, with the class meeting's ETag; no content where there is none."""
+    """The person's document, with the class meeting's ETag; no content if the document does not exist."""
     session = await call.answer(session_id)
     person = await call.app.views.attendee(session_id, attendee_id)
     return Response(status_code=204, headers={"ETag": tag(session)}) if person is None else person

@@ -1,4 +1,4 @@
-"""Calls for those who operate it: who is tracked, what needs a person."""
+"""Calls for operators: tracked teachers, and problems that need a person."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ router = APIRouter(tags=["operating"])
 async def track(
     body: OrganizerRequest, app: TheApp, admin: AnAdmin, response: Response, _: Annotated[NoQuery, Query()]
 ) -> Mapping[str, Any]:
-    """Track a teacher: an event reports each of their conferences from now on."""
+    """Track a teacher: from now on an event reports each of their conferences."""
     enrolled = await enrol(body.email, caller=admin, deps=app.deps)
     if not enrolled.created:
         response.status_code = 200
@@ -43,7 +43,7 @@ async def track(
 
 @router.get("/api/organizers", operation_id="list_organizers", response_model=OrganizerList, responses=can_end_in())
 async def tracked(app: TheApp, _admin: AnAdmin, _: Annotated[NoQuery, Query()]) -> Mapping[str, Any]:
-    """Every teacher who is tracked."""
+    """All tracked teachers."""
     return {"organizers": await app.views.organizers()}
 
 

@@ -58,7 +58,7 @@ async def schedule(
     _: Annotated[NoQuery, Query()],
     idempotency_key: IdempotencyKey = None,
 ) -> Mapping[str, Any]:
-    """Schedule a class, or a series of them, and see to it that the teacher is tracked."""
+    """Schedule a class or a series, and make sure that the teacher is tracked."""
     new = NewClass(
         teacher_email=body.teacher_email,
         co_teacher_emails=_others(body.teacher_email, body.co_teacher_emails or []),
@@ -78,7 +78,7 @@ async def schedule(
     if not done.created:
         response.status_code = 200
     sessions = await app.views.sessions_with(done.session_ids)
-    if not sessions:  # only a request that is repeated can find its classes gone
+    if not sessions:  # only a repeated request can find its classes deleted
         raise no_session()
     first = sessions[0]
     response.headers["ETag"] = tag(first)
@@ -105,7 +105,7 @@ async def schedule(
 async def change(
     session_id: SessionId, body: ChangeRequest, query: Annotated[ScopeQuery, Query()], call: QueriedChange
 ) -> Mapping[str, Any]:
-    """Change a class's time, subject or teachers; the rest of its series too if asked."""
+    """Change a class's time, subject or teachers; on request also in the rest of its series."""
     if all(value is None for _, value in body):
         raise InvalidRequest.of("body", "should name something to change")
     changed, unapplied = await change_class(
@@ -140,7 +140,7 @@ async def change(
 async def cancel(
     session_id: SessionId, query: Annotated[ScopeQuery, Query()], call: QueriedChange
 ) -> Mapping[str, Any]:
-    """Cancel a class; the rest of its series too if asked."""
+    """Cancel a class; on request also the rest of its series."""
     changed = await cancel_class(
         session_id, following=query.scope == "following", caller=call.caller, if_match=call.if_match, deps=call.deps
     )
@@ -148,7 +148,7 @@ async def cancel(
 
 
 def _others(teacher: str | None, emails: list[str]) -> tuple[str, ...]:
-    """The co-teachers, each once, without the teacher: two spellings of one mailbox are one person."""
+    """The co-teachers without duplicates and without the teacher: two spellings of one mailbox mean one person."""
     by_box = {mailbox(email): email for email in reversed(emails)}
     own = mailbox(teacher) if teacher else None
     return tuple(email for email in dict.fromkeys(emails) if by_box[mailbox(email)] == email and mailbox(email) != own)

@@ -1,4 +1,4 @@
-"""Calls about class meetings: find them, see who was there, pull now."""
+"""Calls about class meetings: find them, show who was there, ask Meet now."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ async def session_attendance(
         return not_modified(etag)
     match query.format:
         case "html":
-            # Only who asks for a page waits for what makes it.
+            # Imported here, so that only requests for a page wait for the import.
             from functions.entrypoints.api.pages.rendering import report_html  # noqa: PLC0415
             from functions.entrypoints.api.pages.report import report_of  # noqa: PLC0415
 
@@ -137,13 +137,13 @@ async def session_attendance(
 async def sync_participants(
     session_id: SessionId, app: TheApp, response: Response, query: Annotated[SyncQuery, Query()]
 ) -> Mapping[str, Any]:
-    """Ask Meet now, or Google's reports. If something of the class cannot be read, nothing is changed."""
+    """Ask Meet now, or Google's reports. If a part of the class cannot be read, nothing is changed."""
     if query.source == "reports":
         synced = await sync_session_from_reports(session_id, deps=app.deps)
     else:
         synced = await sync_session(session_id, source=SyncSource.MANUAL, strict=True, full=query.full, deps=app.deps)
     found = await app.views.attendance(session_id)
-    if found is None:  # an unscheduled one, whose time a class that was entered just now has taken
+    if found is None:  # an unscheduled class meeting, whose time now belongs to a class that was just entered
         raise no_session()
     session, people = found
     response.headers["ETag"] = tag(session)

@@ -1,4 +1,4 @@
-"""Bodies of answers. A stored document is cut down to the fields that stand here: nothing else of it leaves.
+"""Bodies of answers. Of a stored document only the fields that are listed here are answered.
 
 Fields and their meaning: `docs/documents.md`.
 """
@@ -19,7 +19,7 @@ from functions.services.operations.survey import Survey
 
 
 class Answer(BaseModel):
-    """A body of an answer; what a document holds beyond it is left out.
+    """A body of an answer; other fields of a document are left out.
 
     Every field is in every answer, null if there is no value, and the description says so.
     """
@@ -36,7 +36,7 @@ class SyncErrorAnswer(Answer):
 
 
 class SyncAnswer(Answer):
-    """How far the reading is."""
+    """How much has been read."""
 
     state: SyncState
     source: str | None = None
@@ -70,7 +70,7 @@ class PolicyAnswer(Answer):
 
 
 class CountsAnswer(Answer):
-    """How many students have which mark, and how many guests there were."""
+    """How many students have each mark, and how many guests there were."""
 
     present: int = 0
     late: int = 0
@@ -84,7 +84,7 @@ class CountsAnswer(Answer):
 
 
 class CalendarAnswer(Answer):
-    """The event of a class meeting in Calendar, and whether it shows the class as it is."""
+    """The event of a class meeting in Calendar, and whether it shows the class correctly."""
 
     event_id: str
     state: CalendarState
@@ -150,7 +150,7 @@ class MergedAnswer(Answer):
 
 
 class PresenceAnswer(Answer):
-    """A participant session, as far as it lies in the class's own time."""
+    """The part of a participant session that lies in the class's own time."""
 
     conference_record: str
     participant_session: str
@@ -161,7 +161,7 @@ class PresenceAnswer(Answer):
 
 
 class SuggestionAnswer(Answer):
-    """A student that a guest may be, by the name; never applied by itself."""
+    """A student with a similar name, who the guest may be; never assigned by the system itself."""
 
     attendee_id: str
     match: str
@@ -316,7 +316,7 @@ class SyncedParticipant(Answer):
 
 
 class Synced(Answer):
-    """What a pull of participants brought, most time first."""
+    """The result of a read of participants, the longest presence first."""
 
     status: Literal["success"] = "success"
     message: str
@@ -324,11 +324,11 @@ class Synced(Answer):
     updated: int
     created: int
     participants: list[SyncedParticipant]
-    notice: str | None = Field(None, description="What to know about the source; null if there is nothing to know.")
+    notice: str | None = Field(None, description="A remark about the source; null without a remark.")
 
 
 class Overridden(Answer):
-    """Whose marks were decided, and their attendance where there is any yet."""
+    """The students whose marks were set, and their attendance if there is any yet."""
 
     status: Literal["success"] = "success"
     attendee_ids: list[str]
@@ -336,7 +336,7 @@ class Overridden(Answer):
 
 
 class UnappliedAnswer(Answer):
-    """A correction that applies to nobody on the roster of its class meeting."""
+    """A correction that does not apply to anybody on the roster of its class meeting."""
 
     session_id: str
     kind: Literal["override", "assignment"]
@@ -381,7 +381,7 @@ _ASSIGNMENT_UNAPPLIED = (
 
 
 class Scheduled(Answer):
-    """A class that is scheduled; of a series its first meeting, with all of them in `sessions`.
+    """A scheduled class; for a series its first meeting, with all meetings in `sessions`.
 
     A field without a value is left out.
     """
@@ -406,7 +406,7 @@ class Scheduled(Answer):
 
 
 class Changed(Answer):
-    """Which class meetings were changed, and the one that was named."""
+    """Which class meetings were changed, and the one in the request."""
 
     status: Literal["success"] = "success"
     session_ids: list[str]
@@ -414,13 +414,13 @@ class Changed(Answer):
 
 
 class ChangedClass(Changed):
-    """Which class meetings were moved, renamed or given other teachers."""
+    """Which class meetings were moved, renamed or got other teachers."""
 
     unapplied_corrections: list[UnappliedAnswer] = []
 
 
 class SessionWithRoster(SessionAnswer):
-    """A class meeting once its roster was replaced."""
+    """A class meeting after its roster was replaced."""
 
     unapplied_corrections: list[UnappliedAnswer] = []
 
@@ -455,7 +455,7 @@ class OrganizerAnswer(Answer):
 
 
 class OrganizerList(Answer):
-    """Every teacher who is tracked."""
+    """All tracked teachers."""
 
     organizers: list[OrganizerAnswer]
 
@@ -470,7 +470,7 @@ class Trouble(Answer):
 
 
 class TroubleList(Answer):
-    """Things of one kind, those that have waited the longest first.
+    """Problems of one kind, those that have waited the longest first.
 
     `count` is at most what one answer shows, and `more` says whether there are others.
     """
@@ -500,7 +500,7 @@ class Status(Answer):
 
     @classmethod
     def of(cls, survey: Survey) -> Self:
-        """A survey as it is answered."""
+        """The answer for a survey."""
         return cls.model_validate(survey, from_attributes=True)
 
 
@@ -514,7 +514,7 @@ class FieldProblem(BaseModel):
 class ProblemDetails(BaseModel):
     """An error (RFC 9457)."""
 
-    type: str = Field(description="Ends with a slash and a slug: programs tell errors apart by the slug.")
+    type: str = Field(description="Ends with a slash and a slug: programs distinguish errors by the slug.")
     title: str
     status: int
     detail: str

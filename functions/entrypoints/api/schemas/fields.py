@@ -51,7 +51,7 @@ def _printable(value: str) -> str:
 
 
 def _student(value: str) -> str:
-    """A student as the views look for one: of users/123 the number, as a Google account has it."""
+    """A student in the form that the views search for: from `users/123` only the number."""
     user = value.removeprefix("users/")
     return user if _RESOURCE_ID.fullmatch(user) else value
 
@@ -97,11 +97,11 @@ def _moment(value: object) -> datetime:
 
 
 def _moment_as_given(value: object) -> datetime:
-    """A moment with the offset that it came with."""
+    """A moment with its original offset."""
     try:
         moment = datetime.fromisoformat(value.strip().upper()) if isinstance(value, str) else None
         if moment is not None and moment.tzinfo is not None:
-            moment.astimezone(UTC)  # which is not possible at both ends of the calendar
+            moment.astimezone(UTC)  # this fails at both ends of the calendar
             return moment
     except (ValueError, OverflowError):
         pass
@@ -158,10 +158,10 @@ MomentOrDay = Annotated[
 
 
 def moment_of(when: datetime | date | None, *, time_zone: str) -> datetime | None:
-    """A moment as it is, a date as its midnight there; None stays None.
+    """A moment unchanged, a date as its midnight in the time zone; None stays None.
 
     Raises:
-        OverflowError: The midnight lies outside of what a time can be.
+        OverflowError: The midnight is outside the range of times.
     """
     if when is None or isinstance(when, datetime):
         return when

@@ -1,4 +1,4 @@
-"""Parameters of files that a gradebook imports: who a row is about, and which words stand for marks there."""
+"""Parameters of files that a gradebook imports: how students are named, and which words it uses for marks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from functions.entrypoints.api.tables.cells import text_cell
 GRADEBOOK_FORMATS = ("moodle", "grades")
 
 DEFAULT_STATUSES: Final = "present:P,late:L,left_early:P,partial:A,absent:A,excused:E"
-"""The statuses that Moodle's attendance plugin installs in English, for the marks that count the same in a share.
+"""The statuses that Moodle's attendance plugin installs in English, chosen so that marks count as in a share.
 
 https://github.com/danmarsden/moodle-mod_attendance/blob/2ebcd2c17e1306a0c762024f35e0c0c808176da0/db/install.php
 """
@@ -62,19 +62,19 @@ def _only_for(default: str, *formats: str) -> Callable[[str, ValidationInfo], st
 StudentBy = Annotated[
     Literal["student_id", "email"],
     AfterValidator(_only_for("student_id", *GRADEBOOK_FORMATS)),
-    Field(description="Of a file for a gradebook: by what it names students. Moodle calls a student_id idnumber."),
+    Field(description="For a gradebook file: what names students. Moodle calls a student_id idnumber."),
 ]
 SessionBy = Annotated[
     Literal["start", "external_id"],
     AfterValidator(_only_for("start", "moodle")),
     Field(
-        description="Of Moodle's file: by what it names class meetings. `start`: the local time of their start. "
+        description="For Moodle's file: what names class meetings. `start`: the local time of their start. "
         "`external_id`: if you gave each class the id of Moodle's session as its `external_id`."
     ),
 ]
 Statuses = Annotated[
     str,
-    Field(max_length=200, description="Of Moodle's file: which acronym of Moodle's status set is used for each mark."),
+    Field(max_length=200, description="For Moodle's file: which acronym of Moodle's status set is used for each mark."),
     AfterValidator(_checked),
     AfterValidator(_only_for(DEFAULT_STATUSES, "moodle")),
 ]

@@ -1,4 +1,4 @@
-"""What each field and parameter means, for `/openapi.json`: by its name, or by `Schema.name` where that says else.
+"""What each field and parameter means, for `/openapi.json`: by name, or by `Schema.name` for another meaning there.
 
 `docs/documents.md` describes the stored documents in more detail.
 """
@@ -20,7 +20,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "emails": "All known addresses; the roster's address comes first.",
     "email_source": "Where the address comes from: `directory`, `people`, `roster`, `reports` or `assigned`.",
     "user": "The Google account, `users/ID`.",
-    "display_name": "The roster's name, else the name in Meet. Participants can type any name: escape it.",
+    "display_name": "The roster's name, otherwise the name in Meet. Participants can type any name: escape it.",
     "kind": "`signed_in`, `anonymous`, `phone`, `room` (a device), or `expected`: on the roster but never in the call.",
     "role": "`teacher`, `student` or `guest`.",
     "merged": "Guests assigned to this student; their time is counted here.",
@@ -132,9 +132,9 @@ MEANINGS: Final[Mapping[str, str]] = {
     "page_size": "The largest number of entries on a page, up to 500.",
     "from": "The start of the period (inclusive). A date means its midnight in the school's time zone.",
     "to": "The end of the period (exclusive). A date means its midnight in the school's time zone.",
-    "updated_since": "Only what has changed since then, in the order of the last change (`updated_at`). A page may "
-    "then have fewer class meetings than asked for, even none, although others follow.",
-    "below": "Students whose `share` is below this, from 0 to 1; exactly at it is not below.",
+    "updated_since": "Only class meetings that have changed since then, in the order of the last change "
+    "(`updated_at`). A page may then have fewer class meetings than requested, even none, although others follow.",
+    "below": "Students whose `share` is below this value, from 0 to 1; a share equal to it is not below it.",
     "format": "`json`; a file, `csv` or `xlsx`; where available, a page to read or print (`html`) or a file that "
     "Moodle (`moodle`) or another gradebook (`grades`) imports.",
     "scope": "For a series: `this` class meeting only, or this and all `following` ones.",
@@ -153,7 +153,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "renewed_at": "When the subscription was created or last renewed.",
     "suspension_reason": "Why Google suspended the subscription.",
     "surveyed_at": "When this status was made.",
-    "needs_a_person": "True if something does not fix itself and a person must act.",
+    "needs_a_person": "True if a person must act because something does not fix itself.",
     "last_sync_at": "When a call was last read.",
     "oldest_provisional_seconds": "How long the oldest call without final data has been waiting.",
     "most_overdue_seconds": "How long the class meeting that has waited the longest is overdue.",
@@ -162,10 +162,10 @@ MEANINGS: Final[Mapping[str, str]] = {
     "failed_conferences": "Calls that could not be read.",
     "provisional_conferences": "Calls whose data is not final yet.",
     "overdue_sessions": "Class meetings that are overdue for an update.",
-    "sessions_not_in_calendar": "Class meetings that Calendar shows wrongly or not at all.",
+    "sessions_not_in_calendar": "Class meetings that Calendar shows incorrectly or not at all.",
     "parked_events": "Messages that could not be processed.",
     "id": "The id of the document.",
-    "since": "The time since when.",
+    "since": "The time since which it has this problem.",
     "count": "The number of entries shown.",
     "more": "True if there are more entries.",
     "first": "The entries that have waited the longest.",
@@ -174,7 +174,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "detail": "What is wrong with this request.",
     "errors": "Each field that is not valid, with the reason.",
     "field": "The path of the field, such as `students.0.email`.",
-    # Where a name means something else
+    # Names with another meaning in some schemas
     "AssignRequest.email": "The student that the guest is; null removes the assignment.",
     "AssignRequest.student_id": "The student that the guest is.",
     "AssignRequest.kind": "`room`: the guest is a room device.",
@@ -204,7 +204,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "ScheduleRequest.calendar": "True also creates an event in the teacher's calendar.",
     "ScheduleRequest.meeting_code": "An existing Meet link or its code, to use instead of a new room.",
     "ScheduleRequest.start_time": "The start, with an offset; at most 180 days ago and 366 days ahead.",
-    "ScheduleRequest.time_zone": "The class's time zone by IANA name, else the school's. A series keeps local time.",
+    "ScheduleRequest.time_zone": "The IANA name of the time zone; default: the school's. A series keeps local time.",
     "Scheduled.calendar": "The state of the class in Calendar; left out if it is not in Calendar.",
     "Scheduled.hint": "What to do if `tracking` is `failed`, or if the class was cancelled after the first answer.",
     "Scheduled.sessions": "Every class meeting of a series.",
@@ -227,7 +227,7 @@ MEANINGS: Final[Mapping[str, str]] = {
 
 
 def describe(api: dict[str, Any]) -> None:
-    """Say in a description of the API what everything in it means that does not say so itself."""
+    """Add meanings to everything in a description of the API that has none."""
     for schema, content in api["components"]["schemas"].items():
         for name, value in content.get("properties", {}).items():
             _say(value, MEANINGS.get(f"{schema}.{name}") or MEANINGS.get(name))

@@ -38,7 +38,7 @@ from functions.entrypoints.api.schemas.gradebook import (
 T = TypeVar("T")
 
 MOST_OF_A_PAGE = 100
-"""How many documents a page has at most where nothing is said."""
+"""How many documents a page has by default."""
 
 CSV_FORMATS = frozenset({"csv", *GRADEBOOK_FORMATS})
 """Which formats are CSV files."""
@@ -48,7 +48,7 @@ Flag = Annotated[bool, BeforeValidator(lambda value: value if value in {"1", "0"
 
 
 def _only_of_a_file(value: T, of: ValidationInfo) -> T:
-    """Clients that were generated send every default: it is fine with any format."""
+    """Generated clients send every default, so a default is accepted with any format."""
     if of.data.get("format", "csv") not in CSV_FORMATS and value not in {False, ","}:
         raise ValueError("is only for files in CSV, such as format=csv")
     return value
@@ -71,13 +71,13 @@ MinutesOfRule = Annotated[float, Field(strict=True, ge=0, le=1440, allow_inf_nan
 
 
 class Body(BaseModel):
-    """A body of which every field is known."""
+    """A body that may contain only known fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class StudentBody(Body):
-    """A student who is expected; an `email` or a `student_id` is needed."""
+    """An expected student; an `email` or a `student_id` is needed."""
 
     email: Email | None = None
     student_id: StudentId | None = None
@@ -87,7 +87,7 @@ class StudentBody(Body):
 
     @property
     def entry(self) -> RosterEntry:
-        """The student in the domain's words."""
+        """The student as a domain object."""
         return RosterEntry(
             email=self.email,
             student_id=self.student_id,
@@ -101,7 +101,7 @@ Students = Annotated[list[StudentBody], Field(max_length=MAX_STUDENTS)]
 
 
 class PolicyBody(Body):
-    """How marks are made; what is left out is as the school has it."""
+    """How marks are made; for fields that are left out the school's values count."""
 
     marks: StrictBool | None = None
     window: Literal["held", "scheduled"] | None = None
@@ -119,7 +119,7 @@ class PolicyBody(Body):
 
 
 class PolicyRequest(PolicyBody):
-    """A policy, with who sets it."""
+    """A policy, and the person who sets it."""
 
     by: Line | None = None
 
@@ -168,7 +168,7 @@ class ScheduleRequest(Body):
 
 
 class ChangeRequest(Body):
-    """What changes of a class; what is left out stays as it is."""
+    """Changes of a class; fields that are left out do not change."""
 
     start_time: Moment | None = None
     duration_minutes: Minutes | None = None
@@ -186,7 +186,7 @@ class OverrideRequest(Body):
 
 
 class OverrideItem(Body):
-    """A person's own mark for one of many students, who is named in exactly one way."""
+    """A person's own mark for one of many students; the student is named in exactly one way."""
 
     student_id: StudentId | None = None
     email: Email | None = None
@@ -203,7 +203,7 @@ class OverridesRequest(Body):
 
 
 class AssignRequest(Body):
-    """Who a guest is: a student (`email` or `student_id`), nobody again (`"email": null`), or a room device."""
+    """Who a guest is: a student (`email` or `student_id`), a room device, or neither (`"email": null`)."""
 
     email: Email | None = None
     student_id: StudentId | None = None
@@ -213,7 +213,7 @@ class AssignRequest(Body):
 
 
 class RecordRequest(Body):
-    """A conference record, by its name or as that of another class meeting."""
+    """A conference record, by its name or as the record of another class meeting."""
 
     conference_record: ConferenceRecordName | None = None
     session_id: Line | None = None
@@ -240,7 +240,7 @@ class OrganizerRequest(Body):
 
 
 def roster_of(students: list[StudentBody]) -> tuple[RosterEntry, ...]:
-    """Students in the domain's words; raises InvalidRequest if a student is listed twice."""
+    """Convert students to domain objects; raises InvalidRequest if a student is listed twice."""
     return checked_roster(student.entry for student in students)
 
 
@@ -248,13 +248,13 @@ def roster_of(students: list[StudentBody]) -> tuple[RosterEntry, ...]:
 
 
 class NoQuery(BaseModel):
-    """Nothing may follow the question mark."""
+    """A query without parameters."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class FileQuery(NoQuery):
-    """How a file looks; each call says which formats it has."""
+    """The form of a file; each call says which formats it has."""
 
     format: Literal["json", "csv", "xlsx", "html", "moodle", "grades"] = "json"
     bom: Bom = False
@@ -262,7 +262,7 @@ class FileQuery(NoQuery):
 
 
 class FormatQuery(FileQuery):
-    """An answer as JSON, as a file for spreadsheets or gradebooks, or as a page for people's eyes."""
+    """An answer as JSON, as a file for spreadsheets or gradebooks, or as a page for people."""
 
     student_by: StudentBy = "student_id"
     statuses: Statuses = DEFAULT_STATUSES
@@ -288,7 +288,7 @@ class SessionsQuery(PagedQuery):
 
 
 class AttendanceQuery(PagedQuery, FileQuery):
-    """Attendance over class meetings: as JSON a page of it, as a file all of it."""
+    """Attendance over class meetings: as JSON one page, as a file everything."""
 
     format: Literal["json", "csv", "xlsx"] = "json"
 
@@ -307,14 +307,14 @@ class RegisterQuery(FormatQuery):
 
 
 class AtRiskQuery(NoQuery):
-    """Whose share is too low, and of which month: without one, the current month."""
+    """The limit for shares, and the month; by default the current month."""
 
     below: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.8
     month: Month | None = None
 
 
 class SyncQuery(NoQuery):
-    """How to pull: from Meet, what is not read for good yet, or everything; or from Google's reports."""
+    """What to read: from Meet only data that is not final, or everything; or from Google's reports."""
 
     source: Literal["meet", "reports"] = "meet"
     full: Flag = False
@@ -327,6 +327,6 @@ class ScopeQuery(NoQuery):
 
 
 class ByQuery(NoQuery):
-    """Who decides, as the LMS asserts."""
+    """The person who decides, as the LMS names them."""
 
     by: Line

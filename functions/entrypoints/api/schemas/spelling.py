@@ -1,4 +1,4 @@
-"""Which field somebody meant who sent one that is not known here."""
+"""Which field was meant by an unknown field in a request."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ _OTHER_WORDS = {
     "until": ("to",),
     "user_id": ("user",),
 }
-"""Words that people expect, with ours."""
+"""Words that people may use, with our words for them."""
 
 
 def meant(path: Sequence[str | int], model: object) -> str | None:
-    """The field that is most like the last part of a path, if one is like it.
+    """The field that is most similar to the last part of a path, if one is similar.
 
     Args:
-        path: Where it stood, from the body or the query on.
-        model: What the body or the query should have been.
+        path: The path of the unknown field, beginning with the body or the query.
+        model: The model of the body or the query.
     """
     *outer, name = path
     for part in outer:
@@ -56,7 +56,7 @@ def meant(path: Sequence[str | int], model: object) -> str | None:
 
 
 def _field(model: object, name: str) -> object:
-    """The type of a field, in any model that a type is made of."""
+    """The type of a field in any model that is part of a type."""
     for one in _models(model):
         for field, info in one.model_fields.items():
             if name in {field, info.alias}:

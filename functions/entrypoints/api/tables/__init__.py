@@ -1,4 +1,4 @@
-"""Answers of the API as files, to be opened in a spreadsheet or read by another program.
+"""Answers of the API as files that people open in a spreadsheet or other programs read.
 
 cells          text that no spreadsheet takes for a formula
 attendance     columns of attendance: of a class meeting, a student, a class

@@ -20,11 +20,11 @@ def attendance_head() -> list[str]:
 
 
 def attendance_rows(documents: Iterable[Mapping[str, Any]], *, time_zone: str) -> list[list[Cell]]:
-    """A row for each attendance document, in their order; what a document holds beyond the answer is left out.
+    """A row for each attendance document, in the same order, with only the fields of the answer.
 
     Args:
         documents: Attendance.
-        time_zone: The school's, where a document does not name its own.
+        time_zone: The school's time zone, for documents without their own.
     """
     return [_row(AttendanceAnswer.model_validate(document), time_zone) for document in documents]
 

@@ -1,8 +1,8 @@
-"""Text for a spreadsheet's cell: what people typed is shown there and never computed.
+"""Text for a spreadsheet's cell: text that people typed is shown and never computed.
 
-A spreadsheet takes a cell for a formula that begins with one of a few characters; blanks and characters that are not
-seen do not keep it from that, nor does their full width. An apostrophe before them says that text follows. A program
-set to another separator than the comma begins a cell in the middle of one of ours, after a semicolon or a tab.
+A spreadsheet treats a cell as a formula if it begins with one of a few characters, also in full width, and also after
+blanks and invisible characters. An apostrophe before them makes it text. A program that uses another separator than the
+comma begins a new cell in the middle of ours, after a semicolon or a tab.
 https://owasp.org/www-community/attacks/CSV_Injection
 """
 
@@ -17,12 +17,12 @@ _SEPARATORS = re.compile(r"(?<=[;\t\r\n])")
 
 
 def text_cell(text: str | None) -> str:
-    """The text, with an apostrophe wherever a formula would begin; empty for None."""
+    """The text, with an apostrophe before each place where a formula would begin; empty for None."""
     return "".join(f"'{part}" if _begins_formula(part) else part for part in _SEPARATORS.split(text or ""))
 
 
 def safe_after_commas(text: str) -> str:
-    """Safe text of a file without commas between its cells, for a program that looks for commas nevertheless."""
+    """Safe text for a file that does not separate cells by commas, if a program splits it at commas anyway."""
     first, *others = _COMMA.split(text)
     return "".join([first, *(f"'{part}" if _begins_formula(part) else part for part in others)])
 
@@ -37,5 +37,5 @@ def _begins_formula(text: str) -> bool:
 
 
 def _is_unseen(character: str) -> bool:
-    """Blanks, quotation marks, and what has no width: a formula may follow."""
+    """Blanks, quotation marks and characters without width: a formula may follow them."""
     return character in "\"'" or unicodedata.category(character) in {"Zs", "Zl", "Zp", "Cc", "Cf", "Mn"}

@@ -1,4 +1,4 @@
-"""Rows -> a CSV file as an answer (RFC 4180, UTF-8).
+"""Converts rows to a CSV file as an answer (RFC 4180, UTF-8).
 
 https://www.rfc-editor.org/rfc/rfc4180
 """
@@ -17,7 +17,7 @@ MEDIA_TYPE = "text/csv"
 
 
 def _with_comma(cell: str | float) -> str | float:
-    """A cell for a spreadsheet that is set to a decimal comma."""
+    """A cell for a spreadsheet that uses a decimal comma."""
     if isinstance(cell, str):
         return safe_after_commas(cell)
     return cell if isinstance(cell, int) else str(cell).replace(".", ",")
@@ -26,14 +26,14 @@ def _with_comma(cell: str | float) -> str | float:
 def csv_file(
     rows: Iterable[Sequence[str | int | float]], *, name: str, bom: bool, sep: str = ",", etag: str | None = None
 ) -> Response:
-    """A file to be saved.
+    """A file that browsers save.
 
     Args:
-        rows: Cells, in which text is safe already.
-        name: Of the file, without its ending; others log it, and it holds nobody's name or address.
-        bom: Whether it begins with the mark by which spreadsheets tell UTF-8.
-        sep: What separates cells. With a semicolon it is for spreadsheets that are set to a decimal comma.
-        etag: The version that it shows.
+        rows: The cells; their text is already safe.
+        name: The name of the file without its ending; other systems log it, so it contains no person's name or address.
+        bom: Whether it begins with the mark by which spreadsheets recognise UTF-8.
+        sep: What separates cells. A file with semicolons is for spreadsheets that use a decimal comma.
+        etag: The ETag of the version that it shows.
     """
     text = io.StringIO(newline="")
     local = sep == ";"

@@ -1,4 +1,4 @@
-"""Rows -> a file in the format that the caller asked for."""
+"""Converts rows to a file in the requested format."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Rows = Sequence[Sequence[Cell | float]]
 async def file_of(
     rows: Rows, query: FileQuery, *, sheet: Callable[[Rows], Sheet], name: str, etag: str | None = None
 ) -> Response:
-    """A table as a workbook if that was asked for, else as CSV.
+    """A table as a workbook if the caller requested one, otherwise as CSV.
 
     Args:
-        rows: The head, then the others; text is safe already.
+        rows: The header row, then the others; text is already safe.
         query: The query of the request.
         sheet: How the rows look in a workbook.
-        name: Of the file, without its ending; it holds nobody's name or address.
-        etag: The version that it shows.
+        name: The name of the file without its ending; it contains no person's name or address.
+        etag: The ETag of the version that it shows.
     """
     if query.format == "xlsx":
         return await xlsx_file(sheet(rows), name=name, etag=etag)

@@ -15,13 +15,14 @@ _WHO = ("class_id", "month", "time_zone", "display_name", "email", "student_id")
 
 
 def register_rows(register: Register, *, time_zone: str) -> list[list[str | int | float]]:
-    """The head, then a row for each student.
+    """The header row, then a row for each student.
 
-    A class meeting's column is called by its local start with offset, and by its id too if another begins with it.
+    The title of a class meeting's column is its local start with offset, followed by its id if another one begins then
+    too.
 
     Args:
-        register: Students and class meetings in the order in which they are to stand.
-        time_zone: The school's, where a class meeting does not name its own.
+        register: Students and class meetings in the order of the file.
+        time_zone: The school's time zone, for class meetings without their own.
     """
     meetings = register.sessions
     zones = " ".join(dict.fromkeys(one.time_zone or time_zone for one in meetings)) or time_zone
@@ -54,7 +55,7 @@ def _starts(meetings: Sequence[RegisterSession], time_zone: str) -> list[str]:
 
 
 def _mark(student: RegisterStudent, meeting: RegisterSession) -> str:
-    """The mark; of a class meeting that was not held its state; nothing for students who were not expected."""
+    """The mark; for a class meeting that was not held its state; empty for students who were not expected."""
     if meeting.session_id not in student.marks:
         return ""
     held = meeting.state is not SessionState.NOT_HELD

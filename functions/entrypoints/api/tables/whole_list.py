@@ -7,7 +7,7 @@ from functions.entrypoints.api.tables.attendance import Cell, attendance_head, a
 from functions.ports.views import AttendanceFilter, Paging, Views
 
 MAX_ROWS = 20_000
-"""How many rows a file has at most: with them it stays within what a function may answer at once."""
+"""How many rows a file has at most, so that it is not larger than a function's answer may be."""
 
 _PART = 500
 """How many documents are read at once."""
@@ -16,16 +16,16 @@ _PART = 500
 async def whole_list(
     wanted: AttendanceFilter, *, views: Views, time_zone: str, limit: int = MAX_ROWS
 ) -> list[list[Cell]]:
-    """The head, then a row for each attendance, oldest class first, all as of one moment.
+    """The header row, then a row for each attendance document, oldest class first, all as of one moment.
 
     Args:
         wanted: Whose attendance.
-        views: Where it is read.
-        time_zone: The school's, where a document does not name its own.
-        limit: How many rows there may be.
+        views: Reads one page of the list.
+        time_zone: The school's time zone, for documents without their own.
+        limit: The largest number of rows.
 
     Raises:
-        InvalidRequest: There are more. A list is never cut.
+        InvalidRequest: There are more rows. A list is never cut.
     """
     rows: list[list[Cell]] = []
     part: Paging | None = Paging(size=_PART)

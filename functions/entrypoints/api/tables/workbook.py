@@ -1,8 +1,8 @@
-"""Rows -> an Excel workbook (XLSX) as an answer, with the same cells as the CSV file.
+"""Converts rows to an Excel workbook (XLSX) as an answer, with the same cells as the CSV file.
 
 Text is written as text and formatted as text. So an id keeps its zeros, and a cell stays text when somebody edits it.
-Dates, times and numbers are real ones: they can be sorted and added up. `true` and `false` are text, because
-LibreOffice makes a formula of a cell that holds a truth value.
+Dates, times and numbers are stored as such, so they can be sorted and added up. `true` and `false` are text, because
+LibreOffice turns a cell with a truth value into a formula.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ COLOURS: Final[Mapping[str, tuple[str, str]]] = {
     Mark.EXCUSED.value: ("#35479b", "#e9ecfa"),
     Mark.UNKNOWN.value: ("#4a5461", "#eef0f3"),
 }
-"""Ink and paper of each mark, as the pages have them in the light."""
+"""The text colour and background of each mark, as on the light pages."""
 
 _TEXT: Final = {"num_format": "@"}
 _HEAD: Final = {**_TEXT, "bold": True, "text_wrap": True, "valign": "top", "bottom": 1}
 _LONGEST = 32_767
-"""How many characters a cell may hold: https://support.microsoft.com/office/excel-specifications-and-limits."""
+"""How many characters a cell may contain: https://support.microsoft.com/office/excel-specifications-and-limits."""
 
 _WIDTHS: Final[Mapping[str, int]] = {
     "display_name": 24,
@@ -54,7 +54,7 @@ _WIDTHS: Final[Mapping[str, int]] = {
 }
 _WIDTH = 13
 _ALWAYS_THE_SAME = datetime(2000, 1, 1, tzinfo=UTC)
-"""When each workbook says it was made, so that the same rows are the same bytes."""
+"""The creation time in every workbook: always the same, so that the same rows give the same bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +62,10 @@ class Sheet:
     """A table that becomes a workbook of one sheet.
 
     Attributes:
-        name: What its tab is called.
-        rows: The head, then the others; text is safe already.
-        marks: Which columns hold marks, and are coloured.
-        frozen: How many columns stay where they are when somebody scrolls sideways. The head always stays.
+        name: The name of its tab.
+        rows: The header row, then the others; text is already safe.
+        marks: Which columns contain marks, and are coloured.
+        frozen: How many columns stay visible when somebody scrolls sideways. The header row always stays visible.
     """
 
     name: str
@@ -80,18 +80,18 @@ def attendance_sheet(rows: Sequence[Sequence[Cell | float]]) -> Sheet:
 
 
 def register_sheet(rows: Sequence[Sequence[Cell | float]]) -> Sheet:
-    """A register, one row for each student, in which the marks stand between the names and the totals."""
+    """A register, one row for each student, with the marks between the names and the totals."""
     first = rows[0].index("student_id") + 1
     return Sheet("Register", rows, range(first, len(rows[0]) - len(Mark) - 1), rows[0].index("display_name") + 1)
 
 
 async def xlsx_file(sheet: Sheet, *, name: str, etag: str | None = None) -> Response:
-    """A file to be saved. It is made in a thread, because thousands of rows take seconds.
+    """A file that browsers save. It is made in a thread, because thousands of rows take seconds.
 
     Args:
-        sheet: What is in it.
-        name: Of the file, without its ending; it holds nobody's name or address.
-        etag: The version that it shows.
+        sheet: The table.
+        name: The name of the file without its ending; it contains no person's name or address.
+        etag: The ETag of the version that it shows.
     """
     body = await asyncio.to_thread(workbook, sheet)
     headers = {"Content-Disposition": f'attachment; filename="{name}.xlsx"', **({"ETag": etag} if etag else {})}
@@ -99,8 +99,8 @@ async def xlsx_file(sheet: Sheet, *, name: str, etag: str | None = None) -> Resp
 
 
 def workbook(sheet: Sheet) -> bytes:
-    """The bytes of a workbook; the same for the same rows."""
-    # Only who asks for a workbook waits for what makes it.
+    """The bytes of a workbook; the same rows always give the same bytes."""
+    # Imported here, so that only requests for a workbook wait for the import.
     from xlsxwriter import Workbook  # noqa: PLC0415
 
     head, *others = sheet.rows
@@ -139,7 +139,10 @@ def _lay_out(page: Any, head: Iterable[object], others: int, frozen: int) -> Non
 
 
 def _writer(column: str, page: Any, book: Any, text: object) -> Callable[[int, int, Any], object]:  # noqa: ANN401
-    """How a column's cells are written: by its name, because a CSV file has text where a workbook has a date."""
+    """How a column's cells are written.
+
+    This is decided by the column's name, because the rows for CSV contain text where a workbook needs a date.
+    """
     if column.endswith("_date"):
         day = book.add_format({"num_format": "yyyy-mm-dd"})
         return lambda line, n, cell: page.write_datetime(line, n, date.fromisoformat(cell), day)
@@ -157,5 +160,5 @@ def _writer(column: str, page: Any, book: Any, text: object) -> Callable[[int, i
 
 
 def _whole(text: object) -> str:
-    """Text that a workbook can hold: half a character becomes a question mark."""
+    """Text that a workbook can contain: half a character becomes a question mark."""
     return str(text)[:_LONGEST].encode(errors="replace").decode()

@@ -1,4 +1,4 @@
-"""The time of a class meeting as its report shows it: the clock, the axis, and what is marked on it."""
+"""The time of a class meeting as its report shows it: the clock, the axis, and the times that are marked on it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from functions.entrypoints.api.schemas.answers import AttendanceAnswer, SessionA
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """What all rows share: the axis, and the times that are marked on it."""
+    """The timeline that all rows share: the axis, and the times that are marked on it."""
 
     start: str
     end: str
@@ -31,8 +31,8 @@ class ClassTime:
 
     Attributes:
         clock: Tells them.
-        axis: From the first thing that is drawn to the last; None if nobody came.
-        open_end: What to say of an end that Meet did not tell.
+        axis: The axis, from the first drawn time to the last; None if nobody came.
+        open_end: What to say about an end that Meet did not report.
     """
 
     clock: Clock
@@ -41,7 +41,7 @@ class ClassTime:
 
     @classmethod
     def of(cls, session: SessionAnswer, people: Sequence[AttendanceAnswer]) -> Self:
-        """That of a class meeting."""
+        """The times of a class meeting."""
         axis = _axis(session, people)
         live = session.state is SessionState.LIVE
         return cls(
@@ -70,7 +70,7 @@ def timeline_of(session: SessionAnswer, time: ClassTime) -> Timeline | None:
 
 
 def _axis(session: SessionAnswer, people: Sequence[AttendanceAnswer]) -> Axis | None:
-    """From the first thing that is shown to the last; None if nobody came."""
+    """The axis from the first shown time to the last; None if nobody came."""
     seen = [moment for person in people for one in person.sessions for moment in (one.start_time, one.end_time)]
     if not seen:
         return None

@@ -1,4 +1,4 @@
-"""What people decided about students, as the table at the end of a report."""
+"""The table at the end of a report, with what people decided about students."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class DecisionRow:
 
 
 def decisions_of(people: Sequence[AttendanceAnswer], clock: Clock) -> list[DecisionRow]:
-    """Every mark that was set by hand, by the students' names."""
+    """Every mark that was set by hand, ordered by the students' names."""
     return [
         DecisionRow(
             name=name_of(person),

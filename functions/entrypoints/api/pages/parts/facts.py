@@ -1,4 +1,4 @@
-"""The summary of a class meeting: who held it and when, as terms and what is said under them."""
+"""The summary of a class meeting (who held it and when), as terms with their descriptions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from functions.entrypoints.api.schemas.answers import AttendanceAnswer, SessionA
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A line of the summary: what is said under this term, and a note next to it."""
+    """A line of the summary: a term, its description, and a note next to it."""
 
     term: str
     texts: tuple[str, ...]
@@ -24,7 +24,7 @@ class Fact:
 
 
 def facts_of(session: SessionAnswer, people: Sequence[AttendanceAnswer], clock: Clock) -> list[Fact]:
-    """The lines of the summary, in the order in which they are read."""
+    """The lines of the summary, in the order of the page."""
     found = []
     if session.teacher_emails:
         names = {person.email: seen(person.display_name) for person in people if person.role is Role.TEACHER}
@@ -61,7 +61,7 @@ def _calls(session: SessionAnswer, clock: Clock) -> list[Fact]:
     term = "Calls" if several else "Call"
     if not session.actual_end or session.state is SessionState.LIVE:
         return [Fact(term, (f"since {clock.time(session.actual_start)}",))]
-    # Between several calls there may be hours without any, so their length is not shown.
+    # Several calls may have hours between them, so their total length is not shown.
     calls = f"{len(session.conference_records)} calls, from the start of the first to the end of the last"
     note = calls if several else _length(session.actual_start, session.actual_end)
     return [Fact(term, (clock.span(session.actual_start, session.actual_end),), note)]
@@ -76,13 +76,13 @@ def _length(start: datetime | None, end: datetime | None) -> str:
 
 
 def number_expected(session: SessionAnswer) -> int:
-    """How many students are expected: a teacher on the roster is not one of them."""
+    """How many students are expected; teachers on the roster do not count."""
     teaching = mailboxes(session.teacher_emails)
     return sum(entry.email is None or mailbox(entry.email) not in teaching for entry in session.roster)
 
 
 def _not_held_by_teacher(people: Sequence[AttendanceAnswer]) -> str:
-    """Why the planned time counts and not that of a teacher."""
+    """Why the planned time counts and not a teacher's time."""
     teachers = [person for person in people if person.role is Role.TEACHER and person.sessions]
     if any(person.in_class_seconds for person in teachers):
         return "there for too little of the class"

@@ -1,4 +1,4 @@
-"""What state a class meeting is in and what is not complete: what a reader has to know before all else."""
+"""The state of a class meeting and what is not complete: what a reader must know first."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from functions.entrypoints.api.schemas.answers import AttendanceAnswer, SessionA
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something to know before anything is read; `kind` is `state`, or `warning` where the record may still change."""
+    """Something that a reader must know first; `kind` is `state`, or `warning` if the record may still change."""
 
     kind: str
     title: str
@@ -40,7 +40,7 @@ _NO_CALL = (
 
 
 def notices_of(session: SessionAnswer, people: Sequence[AttendanceAnswer]) -> list[Notice]:
-    """What state it is in and what is not complete, the most important first."""
+    """Its state and what is not complete, the most important notice first."""
     found = []
     if session.state in _STATES:
         title, text = _STATES[session.state]
@@ -72,7 +72,7 @@ def notices_of(session: SessionAnswer, people: Sequence[AttendanceAnswer]) -> li
 
 
 def _nobody_yet(session: SessionAnswer) -> Notice:
-    """True before the class and after it: a page says nothing that the time alone would change."""
+    """The text is true both before and after the class, because a page contains nothing that changes only with time."""
     if session.due_at:
         text = (
             "The class has not happened yet, or Google Meet has not been asked about it yet. The system asks by "
@@ -84,7 +84,7 @@ def _nobody_yet(session: SessionAnswer) -> Notice:
 
 
 def _all_the_same(session: SessionAnswer, people: Iterable[AttendanceAnswer]) -> str:
-    """What to say of those who were in the call of a class that was not held."""
+    """What to say about people who were in the call of a class that was not held."""
     start, end = session.scheduled_start, session.scheduled_end
     sessions = [one for person in people if person.kind is not Kind.ROOM for one in person.sessions]
     if start and end and any(one.start_time < end and start <= one.end_time for one in sessions):

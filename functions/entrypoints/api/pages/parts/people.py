@@ -18,7 +18,7 @@ from functions.entrypoints.api.schemas.answers import AttendanceAnswer, SessionA
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A sentence about a person that contains somebody's name, which may be written in any direction."""
+    """A sentence about a person that contains a name, which may be written in any direction."""
 
     before: str
     name: str
@@ -30,12 +30,12 @@ class Row:
     """A person.
 
     Attributes:
-        name: As people know them; `details` say their section, and tell people of one name apart.
-        mark: None for people who get none.
-        by_hand: What the rules had said, if a person decided otherwise.
-        notes: What else to know, a sentence each.
-        presence: How long they were there, in digits; empty for people who never came.
-        bars: When, as geometry; `times` in words, one for each visit.
+        name: The name to show; `details` contain the section, and distinguish people with the same name.
+        mark: The mark; None for people who get none.
+        by_hand: What the rules say, if a person decided something else.
+        notes: Further remarks, one sentence each.
+        presence: How long the person was there, in digits; empty for people who never came.
+        bars: The visits as geometry; `times` has them in words, one for each visit.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """People of a kind, under a heading."""
+    """People of one kind, under a heading."""
 
     anchor: str
     title: str
@@ -61,7 +61,7 @@ class Group:
 
 
 def groups_of(session: SessionAnswer, people: Sequence[AttendanceAnswer], time: ClassTime) -> list[Group]:
-    """Teachers, students, guests, devices; without those of which there are none."""
+    """Teachers, students, guests, devices; without empty groups."""
     make, ordered = _Rows(session, people, time), by_name(people)
     guests = [one for one in ordered if one.role is Role.GUEST and one.kind is not Kind.ROOM]
     if session.scheduled_start and not number_expected(session):
@@ -91,7 +91,7 @@ def groups_of(session: SessionAnswer, people: Sequence[AttendanceAnswer], time: 
 
 
 def name_of(person: AttendanceAnswer) -> str:
-    """What somebody is called, always something to see."""
+    """The name to show for somebody, which is never empty."""
     nameless = _SHOWS_NOTHING if person.display_name else "Unknown account"
     return seen(person.display_name) or person.email or seen(person.student_id) or nameless
 
@@ -102,12 +102,12 @@ def said_by_the_rules(person: AttendanceAnswer) -> str:
 
 
 def by_name(people: Iterable[AttendanceAnswer]) -> list[AttendanceAnswer]:
-    """People in the order in which they stand under every heading."""
+    """People in the order that every group uses."""
     return sorted(people, key=lambda one: (by_letters(name_of(one)), one.attendee_id))
 
 
 class _Rows:
-    """Makes rows of people of one class meeting."""
+    """Makes the rows for the people of one class meeting."""
 
     def __init__(self, session: SessionAnswer, people: Sequence[AttendanceAnswer], time: ClassTime) -> None:
         self._session = session
@@ -175,9 +175,9 @@ _KINDS = {
 
 
 def _details(person: AttendanceAnswer, session: SessionAnswer) -> list[str]:
-    """Whose section they are in, if not the class's, and what tells people of one name apart.
+    """The person's section, if it is not the class's own, and what distinguishes people with the same name.
 
-    That is where an account is known its address, else how they came.
+    This is the address if the account is known, otherwise how the person joined.
     """
     name = name_of(person)
     known = [known for known in (typed(person.student_id), person.email) if known and known != name]

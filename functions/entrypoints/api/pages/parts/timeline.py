@@ -1,7 +1,7 @@
-"""When somebody was there, as geometry.
+"""The times at which somebody was there, as geometry.
 
-One coordinate system for all that is drawn: x runs from 0 to 100, in percent of the axis, from its start to its end.
-It is written as percentages into SVG attributes, so that text keeps its shape however wide the page is.
+Everything is drawn in one coordinate system: x goes from 0 to 100, in percent of the axis, from its start to its end.
+SVG attributes contain percentages, so that text keeps its shape at any width of the page.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functions.entrypoints.api.pages.wording import Clock
 from functions.entrypoints.api.schemas.answers import PresenceAnswer
 
 LEAST_WIDTH = 0.2
-"""Percent: how wide a visit is drawn at least, so that one of a second can be seen."""
+"""Percent: the minimum width of a visit, so that a visit of one second can be seen."""
 
 _SHORTEST_AXIS = timedelta(minutes=1)
 _MOST_TICKS = 6
@@ -25,12 +25,12 @@ _STEPS = (
     *(timedelta(days=d) for d in (1, 2, 7, 30, 90)),
 )
 _EDGE = 4
-"""Percent: how near to an end of the axis a label would be cut off if it were centred."""
+"""Percent: a centred label that is nearer than this to an end of the axis would be cut off."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """Time that is drawn. `text` says in words what it shows."""
+    """A drawn time. `text` says in words what it shows."""
 
     start: str
     end: str
@@ -42,7 +42,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A time at the axis; `anchor` is where its label begins or ends, so that it stays inside."""
+    """A time on the axis; `anchor` is where its label begins or ends, so that the label stays inside."""
 
     x: str
     label: str
@@ -58,7 +58,7 @@ class Axis:
 
     @classmethod
     def over(cls, moments: Iterable[datetime | None]) -> Axis | None:
-        """The shortest axis that shows all of these moments; None if there are none."""
+        """The shortest axis that shows all of these moments; None without moments."""
         known = [moment for moment in moments if moment is not None]
         if not known:
             return None
@@ -69,12 +69,12 @@ class Axis:
         return (moment - self.start) / (self.end - self.start) * 100
 
     def bar(self, time: Interval, clock: Clock, *, open_end: str | None = None) -> Bar:
-        """Time as a bar that begins and ends where the times say, but for a least width.
+        """A bar from the start to the end of a time, with a minimum width.
 
         Args:
             time: What is drawn.
-            clock: Tells its times.
-            open_end: What to say of its end, if it is none that Meet told.
+            clock: Writes its times.
+            open_end: What to say about its end, if Meet did not report it.
         """
         x = self.x(time.start)
         width = max(self.x(time.end) - x, LEAST_WIDTH)
@@ -89,9 +89,9 @@ class Axis:
         )
 
     def ticks(self, clock: Clock) -> tuple[Tick, ...]:
-        """Round times of day, few enough to be read on a telephone; on an axis of several days their days.
+        """Round times of day, few enough to be read on a telephone; if the axis covers several days, the days.
 
-        The first one after clocks were put forward or back says which clock it means.
+        The first one after a change of the clocks says which clock it means.
         """
         length = self.end - self.start
         least = _DAY if length > 2 * _DAY else timedelta()
@@ -119,7 +119,7 @@ def percent(number: float) -> str:
 
 
 def visits(presences: Sequence[PresenceAnswer]) -> list[Interval]:
-    """When somebody was there, whatever the device: gaps are time away. A visit without length keeps its place."""
+    """The times at which somebody was there, on any device: gaps are time away. A visit without length is kept."""
     intervals = [Interval(one.start_time, one.end_time) for one in presences]
     there = union(intervals)
     moments = {one for one in intervals if not one.length and not any(one.clip(time) for time in there)}
@@ -127,7 +127,7 @@ def visits(presences: Sequence[PresenceAnswer]) -> list[Interval]:
 
 
 def bars(presences: Sequence[PresenceAnswer], axis: Axis, clock: Clock, *, open_end: str) -> tuple[Bar, ...]:
-    """The same as bars: each visit, divided where Meet told an end for one part and none for another."""
+    """The same as bars: each visit, divided if Meet reported an end for one part of it but not for another."""
     told = [Interval(one.start_time, one.end_time) for one in presences if not one.open]
     return tuple(
         axis.bar(part, clock, open_end=open_end if is_open else None)
@@ -137,7 +137,7 @@ def bars(presences: Sequence[PresenceAnswer], axis: Axis, clock: Clock, *, open_
 
 
 def _parts(visit: Interval, told: Sequence[Interval]) -> list[tuple[Interval, bool]]:
-    """A visit divided into what is known and what is open, in order."""
+    """A visit divided into known and open parts, in order."""
     if not visit.length:
         return [(visit, visit not in told)]
     parts: list[tuple[Interval, bool]] = []

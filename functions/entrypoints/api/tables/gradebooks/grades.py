@@ -11,7 +11,7 @@ from functions.entrypoints.api.tables.gradebooks.identifiers import By, identifi
 
 
 def grades_of_session(people: Iterable[AttendanceAnswer], *, by: By) -> list[list[str | float]]:
-    """The head, then each student whose mark counts: 1 for a class meeting that was attended, else 0."""
+    """The header row, then each student whose mark counts: 1 if the student attended the class meeting, otherwise 0."""
     counted = [person for person in people if person.role is Role.STUDENT and person.mark in COUNTED]
     rows: list[list[str | float]] = [[by, "share"]]
     rows += [[name, float(person.mark in ATTENDED)] for name, person in identified(counted, by)]
@@ -19,7 +19,7 @@ def grades_of_session(people: Iterable[AttendanceAnswer], *, by: By) -> list[lis
 
 
 def grades_of_register(register: Register, *, by: By) -> list[list[str | float]]:
-    """The head, then each student who has a share of the month."""
+    """The header row, then each student who has a share in the month."""
     counted = [student for student in register.students if student.share is not None]
     rows: list[list[str | float]] = [[by, "share"]]
     rows += [[name, float(student.share or 0)] for name, student in identified(counted, by)]

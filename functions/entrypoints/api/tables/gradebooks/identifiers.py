@@ -1,4 +1,4 @@
-"""By what a file for another program names students. That program has to find exactly the right one."""
+"""How a file for another program names students, so that the program finds exactly the right one."""
 
 from __future__ import annotations
 
@@ -19,23 +19,24 @@ class _Named(Protocol):
 S = TypeVar("S", bound=_Named)
 
 _HINT = (
-    "Give each student on the roster what the file names them by (PUT /api/sessions/{session_id}/roster), or ask for "
-    "the file with student_by={other}."
+    "Give each student on the roster the id or e-mail that the file needs (PUT /api/sessions/{session_id}/roster), or "
+    "ask for the file with student_by={other}."
 )
 
 
 def identified(students: Sequence[S], by: By, *, moodle: bool = False) -> list[tuple[str, S]]:
-    """Each student with what the file names them by.
+    """Each student with the name that the file uses.
 
-    A file that left a student out, or that gave a mark to somebody else, would be worse than none.
+    A file that leaves out a student, or gives a mark to somebody else, would be worse than no file.
 
     Args:
-        students: Those who have something in the file.
-        by: What they are named by.
-        moodle: Whether Moodle reads it, which takes capitals for small letters, and a backslash for part of its syntax.
+        students: The students that are in the file.
+        by: The field that names them.
+        moodle: Whether Moodle reads it: Moodle does not distinguish capitals, and treats a backslash as part of its
+            syntax.
 
     Raises:
-        InvalidRequest: Somebody has none, two have the same, or a program would change it.
+        InvalidRequest: A student has no such name, two students have the same, or the program would change a name.
     """
     named = [(student.student_id if by == "student_id" else student.email, student) for student in students]
     found = [(name, student) for name, student in named if name]

@@ -1,6 +1,6 @@
 """CSV that Moodle's attendance plugin (`mod_attendance`) imports.
 
-Two importers. The heads are those that their forms choose by themselves:
+Two importers. The header rows are those that Moodle's forms choose by themselves:
 
 - into one session (since August 2020, pull request 489): the student first, then `status`. There is no column for
   remarks. A column of scan times would override the status, so the file has none.
@@ -9,7 +9,7 @@ Two importers. The heads are those that their forms choose by themselves:
   https://github.com/danmarsden/moodle-mod_attendance/pull/915
   https://github.com/danmarsden/moodle-mod_attendance/blob/1378891c2cead679a68cdadccda31ed353885fb6/classes/import/bulkmarksessions.php
 
-What Moodle's CSV reader makes of quotation marks and backslashes:
+How Moodle's CSV reader treats quotation marks and backslashes:
 https://github.com/moodle/moodle/blob/0963d22572107fc418ca1a5c965e3249cfe762fb/public/lib/csvlib.class.php
 """
 
@@ -35,7 +35,7 @@ _LONGEST_REMARK = 255
 
 
 def one_session(people: Iterable[AttendanceAnswer], acronyms: Mapping[str, str], *, by: By) -> list[list[str]]:
-    """The head, then each student of a class meeting who has a mark that is decided."""
+    """The header row, then each student of a class meeting whose mark is not `unknown`."""
     marked = [person for person in people if person.role is Role.STUDENT and person.mark in acronyms]
     rows = [[name, acronyms[person.mark or ""]] for name, person in identified(marked, by, moodle=True)]
     return [[_STUDENT_COLUMN[by], "status"], *rows]
@@ -50,15 +50,15 @@ def several_sessions(
     session_by: Literal["start", "external_id"],
     session_names: Mapping[str, str | None],
 ) -> list[list[str]]:
-    """The head, then each student of each class meeting who has a mark that is decided.
+    """The header row, then for each class meeting every student whose mark is not `unknown`.
 
     Args:
-        register: Students and class meetings in the order in which they are to stand.
-        remarks: Why a student has a mark.
-        acronyms: What Moodle calls each mark.
-        by: What names students.
-        session_by: What names class meetings.
-        session_names: Those names, by `session_id`.
+        register: Students and class meetings in the order of the file.
+        remarks: Returns why a student has a mark.
+        acronyms: Moodle's acronym for each mark.
+        by: The field that names students.
+        session_by: The field that names class meetings.
+        session_names: The names of class meetings, by `session_id`.
     """
     marked = [student for student in register.students if any(mark in acronyms for mark in student.marks.values())]
     students = identified(marked, by, moodle=True)
@@ -81,7 +81,7 @@ def several_sessions(
 
 
 def starts(meetings: Sequence[RegisterSession], time_zone: str) -> Mapping[str, str | None]:
-    """When each class meeting begins on the clock where it is held, by `session_id`: `2026-11-23 09:00`."""
+    """When each class meeting begins in its own time zone, by `session_id`: `2026-11-23 09:00`."""
     zones = {meeting.session_id: ZoneInfo(meeting.time_zone or time_zone) for meeting in meetings}
     return {
         meeting.session_id: f"{meeting.session_start.astimezone(zones[meeting.session_id]):%Y-%m-%d %H:%M}"
@@ -112,6 +112,6 @@ def _check_sessions(names: Mapping[str, str | None], session_by: str) -> None:
 
 
 def _remark(text: str) -> str:
-    """As Moodle's reader and column can take it: one line, no backslash and no quotation mark, 255 characters."""
+    """The text in a form that Moodle accepts: one line, no backslash, no quotation mark, 255 characters."""
     plain = " ".join(text.split()).replace("\\", "/").replace('"', "'")
     return text_cell(plain)[:_LONGEST_REMARK]

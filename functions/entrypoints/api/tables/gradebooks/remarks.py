@@ -1,4 +1,7 @@
-"""Why students have their marks: what a register does not hold, from the attendance of its class meetings."""
+"""Why students have their marks.
+
+A register does not contain this, so it comes from the attendance of its class meetings.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ class Remarks:
         self._by_email: dict[tuple[str, str], tuple[str, str]] = {}
 
     def add(self, documents: Iterable[Mapping[str, Any]]) -> None:
-        """Takes the reasons of students out of attendance; the rest of it is not kept."""
+        """Keep only the reasons of students from the attendance."""
         for document in documents:
             if document["role"] != Role.STUDENT.value or not document.get("mark"):
                 continue
@@ -28,18 +31,21 @@ class Remarks:
             found = (document["mark"], why)
             if student_id:
                 self._by_id[session_id, student_id] = found
-            else:  # several students may share an address; an id tells them apart
+            else:  # several students may share an address; an id distinguishes them
                 self._by_email.update({(session_id, email): found for email in document.get("emails") or ()})
 
     def why(self, student: RegisterStudent, session_id: str) -> str:
-        """Why a student has their mark; empty if it is not known of this mark."""
+        """Why a student has a mark; empty if the reason for this mark is not known."""
         found = self._by_id.get((session_id, student.student_id or ""))
         mark, why = found or self._by_email.get((session_id, student.email or ""), ("", ""))
         return why if mark == student.marks.get(session_id) else ""
 
 
 async def remarks_of(register: Register, *, views: Views) -> Remarks:
-    """The reasons of all marks of a register, read one class meeting after the other: each is one copy, not many."""
+    """The reasons of all marks of a register.
+
+    It reads one class meeting after the other, so that only one copy is in memory.
+    """
     remarks = Remarks()
     for meeting in register.sessions:
         if found := await views.attendance(meeting.session_id):
