@@ -29,7 +29,7 @@ class Documents:
     """What was charged: https://cloud.google.com/firestore/pricing .
 
     Attributes:
-        reads: Documents found, documents asked for that are not there, and one for a query that finds nothing.
+        reads: Documents found, requested documents that do not exist, and one for a query that finds nothing.
         writes: Documents written.
         deletes: Documents deleted.
         written_bytes: The size of the written documents, without their index entries.

@@ -53,7 +53,7 @@ class Documents:
         await self._commit(self.commit_of(documents), metadata=OWNER)
 
     async def all(self) -> dict[str, Message]:
-        """Every document, of whatever collection, by its name."""
+        """Every document of any collection, by its name."""
         everything = types.StructuredQuery.CollectionSelector(all_descendants=True)
         request = types.RunQueryRequest(parent=self._root, structured_query=types.StructuredQuery(from_=[everything]))
         answers = self._query(types.RunQueryRequest.pb(request), metadata=OWNER)

@@ -81,7 +81,7 @@ class SchoolYear:
 
     @property
     def last_session(self) -> str:
-        """The last meeting of the class that is asked for."""
+        """The last meeting of the requested class."""
         return f"{CLASS}-meeting-{self.meetings - 1}"
 
     @property

@@ -15,7 +15,7 @@ _GET, _QUERY = f"{_SERVICE}/BatchGetDocuments", f"{_SERVICE}/RunQuery"
 
 
 class CountedReads(grpc.GenericRpcHandler):
-    """Passes every call on as it is, and counts documents: those found, and those asked for that are not there.
+    """Passes every call on unchanged, and counts documents: those found, and requested ones that do not exist.
 
     Firestore charges for each (https://cloud.google.com/firestore/pricing), and one for a query that finds nothing.
 

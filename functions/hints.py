@@ -16,6 +16,18 @@ REPORTS_NOT_SET_UP = (
     "REPORTS_API_ENDPOINT to the address of the stand-in."
 )
 
+ERASURE_NOT_SET_UP = (
+    "Deploy again: make deploy makes the key in Secret Manager and gives it to the functions. On your own machine: "
+    'export ERASURE_KEY="$(gcloud secrets versions access 1 --secret=meet-attendance-erasure-key '
+    '--project=PROJECT)"'
+)
+
+PERSON_LEFT = (
+    "Some accounts or addresses stay because other people have or had them too. GET /api/students/{student}/attendance "
+    "with one of them shows which class meetings still name it. If it belongs to this person alone, correct the roster "
+    "or the assignment that says otherwise, and erase again."
+)
+
 ORGANIZER_UNKNOWN = (
     "Subscribe to the teacher (target //cloudidentity.googleapis.com/users/ID) instead of to a single space: then "
     "events name the organizer."

@@ -67,7 +67,7 @@ def configure(level: str, *, project: str | None = None, stream: TextIO | None =
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
     # Every error of the process's own credentials with a traceback; calls that lack them say so themselves.
     logging.getLogger("grpc._plugin_wrapping").setLevel(logging.CRITICAL)
-    # Addresses of requests, in which people's stand, and as a warning whatever came with a refusal.
+    # These loggers write request addresses, which contain people's addresses, and as a warning the content of refusals.
     logging.getLogger("googleapiclient").setLevel(logging.ERROR)
 
 

@@ -15,6 +15,7 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    SecretStr,
     StringConstraints,
     ValidationError,
     field_validator,
@@ -31,7 +32,7 @@ _HOST_AND_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:]+\]|[A-Za-z0-9.-]+):(?P<por
 
 
 class AuthMode(StrEnum):
-    """Whose account calls to Google use."""
+    """Which accounts calls to Google use."""
 
     DELEGATION = "delegation"
     OAUTH = "oauth"
@@ -123,7 +124,10 @@ _ENDPOINTS = (
     "calendar_api_endpoint",
     "reports_api_endpoint",
 )
-"""Where teachers' tokens go. On one machine all but Meet can be left at the real service: not in use there."""
+"""The services to which teachers' tokens are sent.
+
+If everything is on one machine, all except Meet may keep the real address: they are not used then.
+"""
 
 _TOKEN_ENDPOINTS = ("oauth_token_endpoint", "iam_credentials_api_endpoint", "secret_manager_api_endpoint")
 """Where they come from."""
@@ -133,7 +137,10 @@ _CALLERS_ENDPOINT = "id_token_certificates_endpoint"
 
 
 class Settings(BaseSettings):
-    """What the environment says. Fields are the variables' names in lower case; `docs/settings.md` explains them."""
+    """The settings from the environment.
+
+    Fields are the variables' names in lower case; `docs/settings.md` explains them.
+    """
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, hide_input_in_errors=True, extra="ignore")
 
@@ -170,6 +177,7 @@ class Settings(BaseSettings):
     school_time_zone: str = "UTC"
     default_policy: Annotated[Policy, NoDecode, BeforeValidator(_policy)] = Policy()
     room_device_names: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = ()
+    erasure_key: Annotated[SecretStr, Field(min_length=32)] | None = None
     retention_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     k_service: str | None = None
@@ -208,7 +216,7 @@ class Settings(BaseSettings):
         return self
 
     def _require_credentials(self) -> None:
-        """Refuse what tokens of teachers cannot be fetched with, or what would send them where they do not belong."""
+        """Refuse settings with which teachers' tokens cannot be fetched, or would be sent to the wrong place."""
         mode = f"with AUTH_MODE '{self.auth_mode}'"
         if self.auth_mode is AuthMode.DELEGATION and self.service_account_email is None:
             raise ValueError(f"SERVICE_ACCOUNT_EMAIL should name the service account that signs {mode}")
@@ -254,7 +262,7 @@ class Settings(BaseSettings):
 
     @property
     def is_local(self) -> bool:
-        """Whether everything is on this machine: Google's services are stand-ins, and nobody's data is real."""
+        """Whether everything is on this machine: Google's services are stand-ins, and no data is real."""
         return self.auth_mode is AuthMode.ANONYMOUS or self.oauth_token_endpoint.startswith("http://")
 
     @property
@@ -333,6 +341,13 @@ class Settings(BaseSettings):
         """How long personal data is kept; None keeps it."""
         return timedelta(days=self.retention_days) if self.retention_days else None
 
+    @property
+    def key_of_erased_names(self) -> bytes | None:
+        """The key of what is kept of erased people's names; where everything is a stand-in, one for trying out."""
+        if self.erasure_key:
+            return self.erasure_key.get_secret_value().strip().encode()
+        return b"for trying out" if self.is_local else None
+
     def _in_use(self, endpoint: str) -> bool:
         return not self.is_local or getattr(self, endpoint).startswith("http://")
 
@@ -344,7 +359,7 @@ def load(**given: object) -> Settings:
     """The settings of this process.
 
     Args:
-        given: What a command was given, by the names of fields; it counts before the environment.
+        given: Values from a command, by the names of fields; they count before the environment.
 
     Raises:
         WrongSetting: Variables are missing or wrong; they are named, their values are not.

@@ -10,7 +10,7 @@ shopt -s inherit_errexit
 CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 export CLOUDSDK_CORE_DISABLE_PROMPTS=1
 COMMAND=deploy
-for part in names say google options lookahead policies accounts topics functions firestore browser watching; do
+for part in names say google options lookahead policies accounts secrets topics functions firestore browser watching; do
   # shellcheck source=/dev/null
   source "infra/deploy/$part.sh"
 done
@@ -32,6 +32,9 @@ read_state() {
   read_all "${reads[@]}" \
     "subscription-$DEAD_LETTERS" "$PUBSUB/projects/$PROJECT/subscriptions/$DEAD_LETTERS" \
     "policy-subscription-$DEAD_LETTERS" "$(readable_policy_url "subscription/$DEAD_LETTERS")" \
+    "secret-$ERASURE_SECRET" "$SECRETS/projects/$PROJECT/secrets/$ERASURE_SECRET" \
+    "secret-version-$ERASURE_SECRET" "$SECRETS/projects/$PROJECT/secrets/$ERASURE_SECRET/versions/1" \
+    "policy-secret-$ERASURE_SECRET" "$(readable_policy_url "secret/$ERASURE_SECRET")" \
     functions "$FUNCTIONS_API/projects/$PROJECT/locations/-/functions?pageSize=1000" \
     locations "$FUNCTIONS_API/projects/$PROJECT/locations" \
     jobs "https://cloudscheduler.googleapis.com/v1/$place/jobs?pageSize=500" \
@@ -101,6 +104,8 @@ main() {
   ensure_accounts
   setting SERVICE_ACCOUNT_CLIENT_ID "$(state "account-$ACCOUNT" '.uniqueId // empty')"
 
+  section "Secrets"
+  ensure_erasure_key
   section "Topics"
   ensure_topics
   section "Firestore"

@@ -57,9 +57,9 @@ def _names(text: str) -> frozenset[str]:
 
 @cache
 def rows(group: str) -> frozenset[str]:
-    """The fields in the first table of a collection's section, with those that every such document has."""
+    """The fields in the first table of a collection's section that every such document has, with those of all."""
     page = PAGE.read_text(encoding="utf-8")
     section = re.split(rf"^## `(?:[^`]*/)?{group}/\{{[^`]*\}}`\n", page, flags=re.MULTILINE)[1].split("\n## ")[0]
     table = section[section.index("| --- |") :].split("\n\n")[0]
-    firsts = [line.split("|")[1] for line in table.splitlines()[1:]]
+    firsts = [line.split("|")[1] for line in table.splitlines()[1:] if not _is_optional(line.split("|")[2])]
     return _names(" ".join(firsts)) | {"schema_version", "expire_at"}

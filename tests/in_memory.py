@@ -105,6 +105,9 @@ class WorkInMemory(ReaderInMemory):
         super().__init__(Documents(**{name: dict(by_id) for name, by_id in vars(documents).items()}))
         self.sheets: set[str] = set()
 
+    async def without_erased(self, session: ClassSession) -> ClassSession:
+        return session
+
     def put_conference(self, conference: Conference) -> None:
         self.documents.conferences[conference.conference_record] = conference
 

@@ -61,7 +61,7 @@ class Patience:
         return max(self._seconds - self._lost, 0.0)
 
     def limit(self, seconds: float) -> float:
-        """How long a call may take that usually may take so many seconds."""
+        """How long a call may take now if it may usually take `seconds`."""
         return min(seconds, max(self.left, LAST))
 
     @contextmanager
@@ -144,7 +144,7 @@ def patience() -> Patience:
 
 
 def limit(seconds: float) -> float:
-    """How long a call may take that usually may take so many seconds."""
+    """How long a call may take now if it may usually take `seconds`."""
     return patience().limit(seconds)
 
 

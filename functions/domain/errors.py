@@ -77,6 +77,15 @@ class WrongSetting(AttendanceError):
     default_hint = "Set the variable on the function and deploy again. Undelivered messages are kept."
 
 
+class ErasureNotSetUp(WrongSetting):
+    """There is no key for what is kept of erased people's names: nobody can be erased, and they could be stored again.
+
+    A message that meets it is delivered again, and nothing is stored until the key is there.
+    """
+
+    reason = "erasure-not-set-up"
+
+
 class ReadTooOld(AttendanceError):
     """The moment whose data is to be read is more than an hour ago, or the store cannot read it for another reason."""
 
@@ -298,6 +307,15 @@ class AttendeeNotFound(NotFound):
         self.errors = tuple(errors)
 
 
+class PersonNotFound(NotFound):
+    """No document is about such a person."""
+
+    default_hint = (
+        "Send the student_id, the Google account (its number or users/ID) or an address, percent-encoded. Somebody who "
+        "was erased before is not found either."
+    )
+
+
 class NoConferenceRecord(NotFound):
     """Meet has no conference record for a class meeting."""
 
@@ -358,6 +376,37 @@ class AlreadyOnRoster(Refused):
 
     reason = "already-on-roster"
     default_hint = "Only guests can be assigned to a student. Correct the roster if this account is not the student's."
+
+
+class PersonTeaches(Refused):
+    """The person to be erased is a teacher: the class meetings of others depend on them."""
+
+    reason = "person-teaches"
+    default_hint = (
+        "Nothing was written. Stop tracking the teacher (DELETE /api/organizers/{user_id}) and name other teachers in "
+        "the classes (PATCH /api/schedule/class/{session_id}); then erase the person."
+    )
+
+
+class PersonNotUnique(Refused):
+    """It cannot be told which one person is to be erased."""
+
+    reason = "person-not-unique"
+    default_hint = (
+        "Nothing was written. Ask with what identifies one person: the student_id of the LMS, or the id of the Google "
+        "account (users/ID). If the account itself is the problem, ask with the student_id."
+    )
+
+
+class AccountAssigned(Refused):
+    """Another student used an account of the person in a class meeting: erasing it would take that student's time."""
+
+    reason = "account-assigned"
+    default_hint = (
+        "Nothing was written. Set the other student's mark by hand (PUT /api/sessions/{session_id}/overrides) and undo "
+        "the assignment (POST /api/sessions/{session_id}/attendance/{attendee_id}/assign with email null). Then erase "
+        "the person."
+    )
 
 
 class PreconditionFailed(Refused):

@@ -26,10 +26,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class SheetChange:
-    """The people whose attendance in a class meeting a commit created or changed, by attendee id."""
+    """The people whose attendance in a class meeting a commit created, changed or deleted, by attendee id."""
 
     created: frozenset[str] = frozenset()
     updated: frozenset[str] = frozenset()
+    deleted: frozenset[str] = frozenset()
 
 
 class Reader(Protocol):
@@ -128,6 +129,15 @@ class Work(Reader, Protocol):
 
     def put_remark(self, remark: Remark) -> None:
         """Store that class meetings must be marked again, until `AttendanceStore.forget_remark`."""
+
+    async def without_erased(self, session: ClassSession) -> ClassSession:
+        """A class meeting as it may be put: without those of its roster who are erased.
+
+        Whatever else a unit of work reads or puts is without them by itself.
+        """
+
+    def also_erase(self, attendees: Mapping[str, str]) -> None:
+        """Treat those with these attendee ids as erased in this unit of work, each by the token of the person."""
 
     def note(self, entry: AuditEntry) -> None:
         """Store who changed what, with every mark that this work changes."""

@@ -1,4 +1,4 @@
-"""The dependencies of the use cases: passed to them, never looked up by them."""
+"""The dependencies of the use cases, which are always passed as arguments."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from functions.domain.classes.policy import Policy
 from functions.ports.clock import Clock
+from functions.ports.erasures import Erasures
 from functions.ports.google import Calendar, Conferences, Identities, Reports, Spaces, Subscriptions
 from functions.ports.messages import DeadLetters, Jobs
 from functions.ports.store import AttendanceStore
@@ -16,16 +17,16 @@ from functions.services.turns import Turns
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a school may set.
+    """The settings of a school.
 
     Attributes:
         settle: How long after its end a conference may still change.
         time_zone: The school's time zone, an IANA name.
-        policy: How marks are made where a class says nothing.
+        policy: How marks are made for classes without their own rules.
         room_names: Shell patterns of room devices' names.
         allowed_domains: Domains whose teachers an administrator may enrol.
         allowed_teachers: Addresses of teachers whose classes any caller may schedule.
-        anyone: Whether every teacher is allowed: only where nobody is impersonated really.
+        anyone: Whether every teacher is allowed: only if no real accounts are used.
         identities_in_use: Whether accounts are looked up.
     """
 
@@ -44,7 +45,7 @@ class Deps:
     """The outside world of the use cases; a service that is not in use is None.
 
     Attributes:
-        pause: Waits for so many seconds: a use case that waits does it through this, never by the wall.
+        pause: Waits for the given number of seconds: use cases wait only through this.
     """
 
     store: AttendanceStore
@@ -60,3 +61,4 @@ class Deps:
     rules: Rules
     turns: Turns
     reports: Reports | None = None
+    erasures: Erasures | None = None

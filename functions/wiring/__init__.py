@@ -1,4 +1,4 @@
-"""Settings -> the application. The only place where clients are built; nothing happens at import."""
+"""Builds the application from the settings. The only place where clients are built; nothing happens at import."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ from functions.adapters.store.attendance_store import DocumentAttendanceStore
 from functions.adapters.store.databases.database import Database
 from functions.adapters.store.databases.firestore import FirestoreDatabase
 from functions.adapters.store.databases.sqlite import SqliteDatabase
+from functions.adapters.store.erasing.erasures import DocumentErasures
 from functions.adapters.store.views import DocumentViews
 from functions.domain.classes.sessions import CallerRole
 from functions.ports.clock import Clock
@@ -86,13 +87,13 @@ def build(
     It makes no calls; Google's libraries look for the process's own credentials unless all is on this machine.
 
     Args:
-        configured: What the environment says.
+        configured: The settings.
         clock: The time.
-        pause: Waits for so many seconds, where work is spread over time.
+        pause: Waits for the given number of seconds, when work is spread over time.
         patience: How long one message, or one request, waits for services that fail.
 
     Raises:
-        OwnCredentialsMissing: This process has none.
+        OwnCredentialsMissing: This process has no Google credentials.
     """
     try:
         return dataclasses.replace(_built(configured, clock=clock, pause=pause), patience=patience)
@@ -104,7 +105,14 @@ def _built(configured: Settings, *, clock: Clock, pause: Callable[[float], Await
     channels = Channels()
     documents, publisher = database(configured), pubsub.publisher(configured, channels)
     jobs, listening = pubsub.jobs(configured, publisher), pubsub.changes(configured, publisher)
-    store = DocumentAttendanceStore(documents, clock=clock, retention=configured.retention, listening=listening)
+    store = DocumentAttendanceStore(
+        documents,
+        clock=clock,
+        retention=configured.retention,
+        erasure_key=configured.key_of_erased_names,
+        key_is_required=not configured.is_local,
+        listening=listening,
+    )
     rules = _rules(configured)
     tokens = TokenRequests(configured.oauth_token_endpoint, configured.iam_credentials_api_endpoint)
     consents = teachers.kept_consents(configured, channels)
@@ -136,6 +144,9 @@ def _built(configured: Settings, *, clock: Clock, pause: Callable[[float], Await
         rules=rules,
         turns=Turns(),
         reports=reports,
+        erasures=DocumentErasures(
+            documents, store.erased, clock=clock, retention=configured.retention, telling=listening is not None
+        ),
     )
 
     channels.without_interceptors()

@@ -16,12 +16,12 @@ class Channels:
         self._channels: dict[str, grpc.aio.Channel] = {}
 
     def to(self, endpoint: str) -> grpc.aio.Channel:
-        """The channel to an endpoint. Whose calls they are goes with each call, never with the channel."""
+        """The channel to an endpoint. Credentials are sent with each call and never belong to the channel."""
         if endpoint not in self._channels:
-            # As the clients' own channels: pages of any size.
+            # As in the clients' own channels: pages may have any size.
             options = [("grpc.max_receive_message_length", -1)]
             if endpoint.startswith("http://") or is_loopback(endpoint):
-                # Never through a proxy, being on this machine.
+                # Never through a proxy, because the endpoint is on this machine.
                 options.append(("grpc.enable_http_proxy", 0))
                 made = grpc.aio.insecure_channel(endpoint.removeprefix("http://"), options=options)
             else:
@@ -30,16 +30,16 @@ class Channels:
         return self._channels[endpoint]
 
     def without_interceptors(self) -> None:
-        """Let calls go straight out, once all clients are built.
+        """Remove the clients' interceptors, after all clients are built.
 
         Each of Google's clients puts an interceptor on the channel that it is given, which can log whole messages,
-        names and all. Nobody wants that here, and it costs every call a task of its own.
+        names and all. We do not want that, and it costs every call an extra task.
         """
         for channel in self._channels.values():
             opened: Any = channel
             opened._unary_unary_interceptors.clear()  # noqa: SLF001 - there the clients themselves put them
 
     async def close(self) -> None:
-        """End all of them."""
+        """Close all channels."""
         for channel in self._channels.values():
             await channel.close()

@@ -1,4 +1,4 @@
-"""Whose account calls use: without credentials, by delegation, or by teachers' own consent."""
+"""Which credentials calls use: none, delegation, or teachers' own consent."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def credentials(
 
     Args:
         configured: What the environment says.
-        kept: Where teachers' own consents are kept, if that is how it is done.
+        kept: Where teachers' own consents are stored, if calls use them.
         tokens: How tokens are fetched.
         store: Who is enrolled.
         rules: Who else is allowed.
@@ -110,11 +110,11 @@ def kept_consents(configured: Settings, channels: Channels) -> Consents | None:
 
 @dataclass(frozen=True, slots=True)
 class Consenting:
-    """What asking a teacher for consent takes.
+    """What is needed to ask a teacher for consent.
 
     Attributes:
         consents: Where the consent is kept.
-        account: Who a token was given by; raises as `People.me` does.
+        account: The person who gave a token; raises the same errors as `People.me`.
         stand_in: The address of a stand-in of Google's authorization server, if everything is on this machine.
     """
 

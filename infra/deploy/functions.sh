@@ -21,9 +21,10 @@ wanted_function() { # ENTRY-POINT TIMEOUT TOPIC|''
     --arg runtime "$RUNTIME" --arg memory "$MEMORY" --argjson cpu "$CPU" --argjson concurrency "$CONCURRENCY" \
     --argjson most "$MAX_INSTANCES" --arg account "$(address "$ACCOUNT")" \
     --arg build "projects/$PROJECT/serviceAccounts/$(address "$BUILD_ACCOUNT")" \
-    --slurpfile environment "$WORK/environment" '
+    --arg secret "$ERASURE_SECRET" --slurpfile environment "$WORK/environment" '
     {entry: $entry, runtime: $runtime, build: $build, memory: ($memory | rtrimstr("i")), cpu: $cpu, concurrency: $concurrency,
-     timeout: $timeout, most: $most, account: $account, environment: $environment[0]}
+     timeout: $timeout, most: $most, account: $account, environment: $environment[0],
+     secrets: {ERASURE_KEY: "\($secret):1"}}
     + (if $topic == "" then {} else {topic: $topic, retry: true} end)'
 }
 
@@ -32,7 +33,8 @@ readonly DEPLOYED_FUNCTION='{
   memory: (.serviceConfig.availableMemory // "" | rtrimstr("i")), cpu: (.serviceConfig.availableCpu // "0" | tonumber),
   concurrency: .serviceConfig.maxInstanceRequestConcurrency, timeout: .serviceConfig.timeoutSeconds,
   most: .serviceConfig.maxInstanceCount, account: .serviceConfig.serviceAccountEmail,
-  environment: (.serviceConfig.environmentVariables // {})}
+  environment: (.serviceConfig.environmentVariables // {}),
+  secrets: ([.serviceConfig.secretEnvironmentVariables[]? | {key, value: "\(.secret):\(.version)"}] | from_entries)}
   + (if .eventTrigger.pubsubTopic
      then {topic: .eventTrigger.pubsubTopic, retry: (.eventTrigger.retryPolicy == "RETRY_POLICY_RETRY")} else {} end)'
 
@@ -95,6 +97,7 @@ deploy_function() { # WHAT NAME WANTED DIGEST TOPIC-OF-A-NEW-ONE
     --run-service-account="$(address "$ACCOUNT")"
     --memory="$MEMORY" --cpu="$CPU" --concurrency="$CONCURRENCY" --max-instances="$MAX_INSTANCES"
     --timeout="$(jq --raw-output .timeout <<<"$3")s" --env-vars-file="$WORK/environment.yaml"
+    --set-secrets="ERASURE_KEY=$ERASURE_SECRET:1"
     --update-labels="meet-attendance-digest=$4,meet-attendance-backups=$BACKUPS,meet-attendance-browser=$BROWSER")
   cp "$WORK/environment" "$WORK/environment.yaml" # JSON is YAML too
   if ! exists "function-$name"; then

@@ -17,6 +17,8 @@ CHANGES_TOPIC=attendance-changed
 DEAD_LETTERS=attendance-dead-letter   # a topic and its subscription
 TOPICS=("$EVENTS_TOPIC" "$JOBS_TOPIC" "$CHANGES_TOPIC" "$DEAD_LETTERS")
 
+ERASURE_SECRET=meet-attendance-erasure-key   # in Secret Manager; the functions get it as ERASURE_KEY
+
 # Meet publishes as this account, https://developers.google.com/workspace/events/guides/create-subscription
 MEET_PUBLISHER=serviceAccount:meet-api-event-push@system.gserviceaccount.com
 
@@ -56,7 +58,7 @@ SCHEDULE=(
 # Collection groups with personal data: their documents name in `expire_at` when they are to be deleted.
 EXPIRING=(
   sessions attendance sheet corrections conferences snapshot registers parts people live parked_events audit
-  idempotency erased remarks
+  idempotency erased erasures remarks
 )
 
 # -- who may do what ------------------------------------------------------------------------------------------------
@@ -74,6 +76,7 @@ GRANTS=(
   "topic/$CHANGES_TOPIC|roles/pubsub.publisher|$ACCOUNT"
   "topic/$DEAD_LETTERS|roles/pubsub.publisher|agent:gcp-sa-pubsub"
   "subscription/$DEAD_LETTERS|roles/pubsub.subscriber|$ACCOUNT"
+  "secret/$ERASURE_SECRET|roles/secretmanager.secretAccessor|$ACCOUNT"
 )
 TRIGGER_SUBSCRIPTION_ROLE=roles/pubsub.subscriber  # of Pub/Sub's agent, which takes dead letters away
 INVOKER_ROLE=roles/run.invoker                     # of the trigger's account, and of the API's callers
@@ -96,6 +99,8 @@ PERMISSIONS=(
   datastore.indexes.list datastore.indexes.update datastore.backupSchedules.create datastore.backupSchedules.list
   firebaserules.rulesets.create firebaserules.rulesets.get firebaserules.releases.create firebaserules.releases.get
   firebaserules.releases.update
+  secretmanager.secrets.create secretmanager.secrets.get secretmanager.secrets.getIamPolicy
+  secretmanager.secrets.setIamPolicy secretmanager.versions.add secretmanager.versions.get
   artifactregistry.repositories.get artifactregistry.repositories.update
   logging.logMetrics.create logging.logMetrics.list logging.logMetrics.update logging.sinks.get logging.sinks.update
   monitoring.alertPolicies.create monitoring.alertPolicies.list monitoring.alertPolicies.update

@@ -9,6 +9,7 @@ policy_url() { # RESOURCE: kind/name
     account/*) echo "$IAM/projects/$PROJECT/serviceAccounts/$(address "$name")" ;;
     topic/*) echo "$PUBSUB/projects/$PROJECT/topics/$name" ;;
     subscription/*) echo "$PUBSUB/projects/$PROJECT/subscriptions/$name" ;;
+    secret/*) echo "$SECRETS/projects/$PROJECT/secrets/$name" ;;
     service/*) echo "$RUN/projects/$PROJECT/locations/$REGION/services/$name" ;;
   esac
 }

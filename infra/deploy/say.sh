@@ -43,6 +43,7 @@ stop() { # WHAT WHY TO-DO
 readonly PASSING='Permission denied while using the Eventarc Service Agent|[Ss]ervice account .* does not exist'\
 '|has not been used in project|SERVICE_DISABLED|concurrent policy changes|Cannot find metric that matches'\
 '|missing permission on the build service account|Access to bucket gcf-v2-sources|Database ID .* is not available'\
+'|Permission denied on secret'\
 '|HTTP (429|500|502|503|504)|temporarily unavailable|Please try again|unable to queue the operation'
 readonly TRIES=${DEPLOY_TRIES:-20}
 readonly PAUSE=${DEPLOY_PAUSE_SECONDS:-30}

@@ -87,7 +87,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a check, as it is printed and as JSON names it."""
+    """The result of a check, as it is printed and as JSON names it."""
 
     area: str
     name: str
@@ -166,7 +166,7 @@ async def _look(one: Check, deployment: Deployment) -> Report | list[Issue]:
             command = deployment.deploy
         issue = Issue(State.COULD_NOT_CHECK, str(unreadable), command, cause, like=str(unreadable))
         return [*report.issues, issue]
-    except Exception as error:  # noqa: BLE001 - whatever it is, the other checks are worth seeing
+    except Exception as error:  # noqa: BLE001 - the results of the other checks are useful after any error
         where = error.__traceback__
         while where and where.tb_next:
             where = where.tb_next
@@ -184,12 +184,12 @@ _ORDER = (State.WRONG, State.CRASHED, State.COULD_NOT_CHECK, State.WARNING)
 
 
 def _outcome(one: Check, found: Report | list[Issue], before: dict[str, Outcome], said: dict[str, str]) -> Outcome:
-    """What came of a check, given what came of those before it.
+    """The result of a check, given the results of earlier ones.
 
     Args:
         one: The check.
         found: What it reports.
-        before: What came of the earlier ones.
+        before: The results of the earlier checks.
         said: Which of them said first what issues have in common.
     """
     issues = found.issues if isinstance(found, Report) else found

@@ -14,7 +14,7 @@ from infra.doctor.policies import holds
 from infra.doctor.wanted import WantedFunction, read_wanted
 
 _RUNS = [PROJECT, BILLED, REGION, ACCOUNTS, AGENTS, "grants on the project", "topics"]
-"""What a function needs to be made."""
+"""What a function needs so that it can be made."""
 
 
 def _of(function: WantedFunction) -> str:
@@ -80,7 +80,7 @@ async def _last_lines(deployment: Deployment, name: str) -> list[str]:
 def _differences(deployment: Deployment, wanted: WantedFunction, deployed: Json) -> list[str]:
     build, config, names = deployed.get("buildConfig", {}), deployed.get("serviceConfig", {}), deployment.wanted
     account = f"projects/{deployment.project}/serviceAccounts/{deployment.address(names.one('BUILD_ACCOUNT'))}"
-    settings = config.get("environmentVariables", {})
+    settings, secrets = config.get("environmentVariables", {}), config.get("secretEnvironmentVariables", [])
     compared = {
         "entry point": build.get("entryPoint") == wanted.entry,
         "runtime": build.get("runtime") == names.one("RUNTIME"),
@@ -91,6 +91,8 @@ def _differences(deployment: Deployment, wanted: WantedFunction, deployed: Json)
         "timeout": config.get("timeoutSeconds") == wanted.timeout,
         "cap on instances": bool(config.get("maxInstanceCount")),
         "account": config.get("serviceAccountEmail") == deployment.address(names.one("ACCOUNT")),
+        "ERASURE_KEY": [(one.get("key"), one.get("secret"), one.get("version")) for one in secrets]
+        == [("ERASURE_KEY", names.one("ERASURE_SECRET"), "1")],
         "GOOGLE_CLOUD_PROJECT": settings.get("GOOGLE_CLOUD_PROJECT") == deployment.project,
         **{name: settings.get(name) == names.one(name) for name in ("EVENTS_TOPIC", "JOBS_TOPIC", "CHANGES_TOPIC")},
     }

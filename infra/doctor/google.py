@@ -113,7 +113,7 @@ class Google:
         return answer if answer is None or isinstance(answer, dict) else {}
 
     async def exchange(self, assertion: str) -> Json:
-        """What the token endpoint says of an assertion: a token, or an error.
+        """The token endpoint's answer to an assertion: a token, or an error.
 
         https://developers.google.com/identity/protocols/oauth2/service-account#httprest
         """
@@ -151,7 +151,10 @@ class Google:
         return await self._send(method, url, content, headers)
 
     async def _send(self, method: str, url: str, content: bytes, headers: Mapping[str, str]) -> httpx.Response:
-        """The answer; asked for once more if the connection breaks or the service is busy: nothing is changed by it."""
+        """The answer.
+
+        Requested once more if the connection breaks or the service is busy, because a read changes nothing.
+        """
         try:
             answer = await self._http.request(method, url, content=content, headers=headers)
         except httpx.TransportError:
@@ -197,7 +200,7 @@ def _permission_in(message: str) -> str | None:
 
 
 def certificates() -> ssl.SSLContext:
-    """What this machine trusts: the bundle that gcloud, curl or Python is told to use, else the usual one."""
+    """The certificates that this machine trusts: the bundle of gcloud, curl or Python, otherwise the usual one."""
     for name in ("CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         bundle = os.environ.get(name)
         if bundle and Path(bundle).is_file():

@@ -95,6 +95,25 @@ async def _keys(deployment: Deployment, report: Report) -> None:
             )
 
 
+@check(AREA, "key for erasing", needs=[PROJECT, REGION, ACCOUNTS])
+async def _erasure_key(deployment: Deployment, report: Report) -> None:
+    """Without the key of before, whoever was erased is stored again by the next reading."""
+    name = deployment.wanted.one("ERASURE_SECRET")
+    secret = f"{SECRETS}/projects/{deployment.project}/secrets/{name}"
+    version = await deployment.google.read(f"{secret}/versions/1")
+    if version is None:
+        report.wrong(f"the secret {name} has no version 1, so nobody can be erased", deployment.deploy)
+    elif version.get("state") != "ENABLED":
+        report.wrong(
+            f"version 1 of the secret {name} is not enabled: the functions do not start without it",
+            f"gcloud secrets versions enable 1 --secret={name} --project={deployment.project}",
+        )
+    else:
+        _lacking(
+            deployment, report, await deployment.google.policy(secret), await wanted_on(deployment, f"secret/{name}")
+        )
+
+
 @check(AREA, "secrets", needs=[PROJECT, REGION, ACCOUNTS])
 async def _secrets(deployment: Deployment, report: Report) -> None:
     """With AUTH_MODE=oauth each teacher's consent is a secret that the account may read."""
@@ -170,7 +189,7 @@ async def _topic_grants(deployment: Deployment, report: Report) -> None:
 
 
 async def invokers(deployment: Deployment, name: str) -> tuple[list[Grant], Json | None]:
-    """Who is to be allowed to call a function, and the policy that says who is."""
+    """The accounts that should be allowed to call a function, and the policy that says which are."""
     policy = await deployment.google.policy(f"{RUN}/{deployment.place}/services/{name}")
     return await wanted_on(deployment, f"service/{name}"), policy
 

@@ -14,7 +14,7 @@ _COST = "classes are read by the timetable and by reconcile, not a moment after 
 
 @check("policies", MEMBERS, needs=[PROJECT])
 async def _members(deployment: Deployment, report: Report) -> None:
-    """A grant that is there stays valid, whatever the policy says later."""
+    """An existing grant stays valid, even if the policy forbids it later."""
     topic = f"{PUBSUB}/projects/{deployment.project}/topics/{deployment.wanted.one('EVENTS_TOPIC')}"
     publisher = deployment.wanted.one("MEET_PUBLISHER")
     domains = await _policy(deployment, "iam.allowedPolicyMemberDomains")

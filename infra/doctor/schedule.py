@@ -62,7 +62,7 @@ _PATIENCE = dt.timedelta(hours=12, minutes=15)
 
 @check(AREA, "looks at itself", needs=[PROJECT, REGION, "jobs", "last runs", "nothing waits"])
 async def _surveys(deployment: Deployment, report: Report) -> None:
-    """Each `reconcile` writes a line; if none came for two hours, it does not get through to the end."""
+    """Each `reconcile` writes a line; if no line came for two hours, the job does not finish."""
     jobs, now = await _jobs(deployment), dt.datetime.now(dt.UTC)
     ran = jobs.get("attendance-reconcile", {}).get("lastAttemptTime")
     if not ran:

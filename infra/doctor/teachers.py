@@ -129,7 +129,7 @@ def _is_active(subscription: Json, now: dt.datetime) -> bool:
 
 @check(AREA, "last event", needs=[PROJECT, REGION, "Meet may publish", "nothing waits", "subscriptions", "enrolled"])
 async def _last_event(deployment: Deployment, report: Report) -> None:
-    """When the last event came, and whether classes took place since of which none told."""
+    """When the last event came, and whether classes took place since then without an event."""
     now = dt.datetime.now(dt.UTC)
     since = (now - _REMEMBERED).strftime("%Y-%m-%dT%H:%M:%SZ")
     events, jobs = deployment.wanted.one("EVENTS_FUNCTION"), deployment.wanted.one("JOBS_FUNCTION")

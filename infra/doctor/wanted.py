@@ -20,7 +20,17 @@ _NAMES = (
     *("APIS", "ACCOUNT", "TRIGGER_ACCOUNT", "BUILD_ACCOUNT", "EVENTS_TOPIC", "JOBS_TOPIC", "CHANGES_TOPIC"),
     *("DEAD_LETTERS", "TOPICS", "MEET_PUBLISHER", "EVENTS_FUNCTION", "JOBS_FUNCTION", "API_FUNCTION", "FUNCTIONS"),
     *("RUNTIME", "MEMORY", "CPU", "CONCURRENCY", "MEET_READS", "ATTEMPTS", "SHORTEST_PAUSE", "LONGEST_PAUSE"),
-    *("ACK_DEADLINE", "KEPT_FOR", "SCHEDULE", "EXPIRING", "PERMISSIONS", "SCOPES", "EXCLUSION", "INVOKER_ROLE"),
+    *(
+        "ACK_DEADLINE",
+        "KEPT_FOR",
+        "SCHEDULE",
+        "EXPIRING",
+        "PERMISSIONS",
+        "SCOPES",
+        "EXCLUSION",
+        "INVOKER_ROLE",
+        "ERASURE_SECRET",
+    ),
 )
 
 # The scripts say it themselves: their constants, and how they would call for each function.
@@ -69,7 +79,7 @@ class Wanted:
 
     @functools.cached_property
     def grants(self) -> list[Json]:
-        """Who is granted what, from infra/iam.toml."""
+        """Which account has which role, from infra/iam.toml."""
         with (ROOT / "infra/iam.toml").open("rb") as file:
             return list(tomllib.load(file)["grants"])
 

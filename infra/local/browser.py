@@ -1,4 +1,4 @@
-"""A browser as people have one: Debian's Chromium without a window, which looks at pages and asks nobody else."""
+"""A browser as people have one: Debian's Chromium without a window, which opens pages and contacts no other host."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ def _question(request: Request) -> str:
 
 
 def _begin(request: Request) -> int:
-    """Where the page begins that is asked for."""
+    """Where the requested page begins."""
     token = request.query_params.get("pageToken")
     if token is None:
         return 0

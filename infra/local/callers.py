@@ -1,4 +1,4 @@
-"""Who calls a stand-in: the account that a call names, or, where tokens are issued, the account of its token.
+"""The caller of a stand-in: the account that a call names, or, if tokens are issued, the account of its token.
 
 Google's services answer a token that they do not know with 401, and one that lacks the scope with 403 and the reason
 ACCESS_TOKEN_SCOPE_INSUFFICIENT: https://cloud.google.com/apis/design/errors
@@ -43,7 +43,7 @@ def caller_of(carried: Mapping[str, str], tokens: Tokens | None, *, accepted: fr
 
     Args:
         carried: Names in lower case.
-        tokens: Who issues tokens; without, the call is believed.
+        tokens: Issues the tokens; without it, the call's own account counts.
         accepted: The scopes of which the token needs one.
 
     Raises:

@@ -159,7 +159,7 @@ class PageSize(NamedTuple):
 class PageTokens:
     """Gives out page tokens and reads them again.
 
-    They are opaque to callers and hold for the very list they came from, whatever the page size:
+    They are opaque to callers and valid only for the list they came from, with any page size:
     https://google.aip.dev/158. They carry their own proof, so nothing is remembered between calls.
     """
 

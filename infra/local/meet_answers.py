@@ -231,7 +231,7 @@ def _not_found(name: str) -> Refusal:
 
 
 def _not_shown(kind: str) -> Refusal:
-    """Who may not see something is not told whether it is there: https://google.aip.dev/211 ."""
+    """A caller that may not see something does not learn whether it exists: https://google.aip.dev/211 ."""
     return Refusal(grpc.StatusCode.PERMISSION_DENIED, f"Permission denied on resource {kind} (or it might not exist)")
 
 

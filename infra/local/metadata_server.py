@@ -27,7 +27,7 @@ class MetadataServer(HttpStandIn):
 
     Args:
         email: The service account's.
-        issuer: Who signs the tokens.
+        issuer: Signs the tokens.
         project: The project's id, if the machine belongs to one.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""What the People API shows of an account to somebody: https://developers.google.com/people/api/rest/v1/people.
+"""What the People API shows somebody about an account: https://developers.google.com/people/api/rest/v1/people.
 
 Every name and address says where it comes from and whether Google has verified it (`FieldMetadata`). Which address of
 which source Google marks as verified is documented nowhere: here those of an account and of a domain's profile are, as
@@ -50,7 +50,7 @@ class Question:
     with_aliases: bool
 
     def reads(self, source: str) -> bool:
-        """Whether entries of a source are asked for, and the token may see them."""
+        """Whether entries of a source are requested, and the token may see them."""
         asked = frozenset().union(*(_READS[each] for each in self.sources or _UNLESS_SAID))
         needed = _NEEDED.get(source)
         return source in asked and (needed is None or self.scopes is None or bool(self.scopes & needed))

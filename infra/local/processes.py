@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -12,6 +13,8 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+
+_PORTS = range(20_000, 32_000)
 
 
 class StartError(RuntimeError):
@@ -30,11 +33,16 @@ def terminate_as_interrupt() -> None:
 
 
 def free_port() -> int:
-    """A port on loopback that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port on loopback that was free a moment ago.
+
+    It is below those that a system gives away by itself (Linux: from 32768, others: from 49152). So no client and no
+    other program's server gets it before the program that it is meant for listens there.
+    """
+    for port in random.sample(_PORTS, 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise StartError("No port between 20000 and 32000 of 127.0.0.1 is free.")
 
 
 class Program:
@@ -64,7 +72,7 @@ class Program:
             )
 
     def await_http(self, url: str, *, within: float = 90.0) -> None:
-        """Wait until the program answers HTTP, whatever it answers."""
+        """Wait until the program answers HTTP with any status."""
         deadline = time.monotonic() + within
         while not _answers(url):
             if self._process.poll() is not None:

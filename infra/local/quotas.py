@@ -1,4 +1,4 @@
-"""The quotas of the Workspace Events API: so many calls in any minute of one user, and of everybody together.
+"""The quotas of the Workspace Events API: the number of calls in any minute for one user, and for all users together.
 
 https://developers.google.com/workspace/events/guides/limits
 """

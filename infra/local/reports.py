@@ -41,11 +41,11 @@ class Reports:
     """Answers activities.list. Every attribute may be changed at any time.
 
     Attributes:
-        admins: Who may read reports; everybody if None.
+        admins: The accounts that may read reports; everybody if None.
         lag: How long after its end a visit is reported.
         page_size: How many rows a page has at most: services may give fewer than are asked for.
         profile_ids: Whether actors come with their own profile id, or with the placeholder.
-        extra: Further rows to report, whatever they hold.
+        extra: Further rows to report, with any content.
     """
 
     def __init__(self, school: School) -> None:
@@ -61,7 +61,7 @@ class Reports:
         return self.admins is None or caller in self.admins
 
     def answer(self, user_key: str, application: str, query: Mapping[str, str]) -> Row:
-        """Return the page that is asked for; BadRequest for what the API would refuse."""
+        """Return the requested page; raises BadRequest for requests that the API would refuse."""
         now = self._school.clock()
         since, until = _moment(query.get("startTime"), now - REACH), _moment(query.get("endTime"), now)
         if not since < until or since >= now:
@@ -87,7 +87,7 @@ class Reports:
         return page
 
     def _rows(self, now: datetime) -> list[Row]:
-        """Every row that is reported by now, the latest first as the API gives them."""
+        """Every row that is reported until now, the latest first as in the API."""
         rows = [
             self._row(conference, attendee, session_id, visit)
             for conference in self._school.ever_held()

@@ -23,7 +23,7 @@ class CannotHold(ValueError):
 
 
 class EverybodysSchool(School):
-    """A school at which every address belongs to an account, which is made when it is first asked for."""
+    """A school at which every address belongs to an account, which is made when it is first requested."""
 
     def user(self, caller: str) -> str | None:
         """Return "users/ID" for a caller given as such or by e-mail address."""

@@ -1,4 +1,4 @@
-"""The world as it was: who sat in which conference, and what Meet shows of it at a given moment.
+"""A simulated school: who was in which conference, and what Meet shows about it at a given moment.
 
 Plain dataclasses without gRPC. What happened is fixed; what can be seen depends on the clock, because Meet
 knows nothing of the future and learns some ends late or never. The nouns are those of

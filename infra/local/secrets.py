@@ -127,7 +127,7 @@ class SecretManagerSimulator(GrpcStandIn):
         )
 
     def _page(self, request: Message) -> tuple[int, int]:
-        """Which page of versions is asked for, from 1, and where it begins."""
+        """Which page of versions is requested, from 1, and where it begins."""
         try:
             return self._tokens.read(f"{request.parent} {request.filter}", request.page_token)
         except filters.PageError as error:
@@ -237,7 +237,7 @@ class SecretManagerSimulator(GrpcStandIn):
         return grpc.unary_unary_rpc_method_handler(handler, request_type.FromString, lambda m: m.SerializeToString())
 
     def _hold(self, method: str, request: Message, metadata: Mapping[str, str], remaining: float | None) -> None:
-        """Refuse a request that Google would refuse whatever is stored, and record it."""
+        """Refuse a request that Google would always refuse, and record it."""
         broken = [*broken_by(RULES[method], request, metadata, deadline=remaining), *refused(request)]
         if broken:
             self.refusals.add(Malformed(method, " ".join(broken)))

@@ -60,7 +60,7 @@ class Showcase:
         store: The value of ATTENDANCE_STORE for a function that answers from it.
         report: One with a little of everything, the last of its class in the month.
         large: One of 500 people.
-        hostile: One whose people are called `HOSTILE_NAMES`.
+        hostile: A class whose people have the names in `HOSTILE_NAMES`.
         earlier: The others of the class with the report, the oldest first.
         full: Those of a class that meets twice on every day of school: 40 in the month.
     """

@@ -80,7 +80,7 @@ class Lives:
         self._looked_at: datetime | None = None
 
     def alive(self) -> list[Life]:
-        """Those that are alive now; an ended one is gone for good."""
+        """Those that are alive now; an ended one is deleted permanently."""
         now = self._clock()
         if now == self._looked_at:  # a clock that is turned stands still for thousands of calls
             return list(self._lives.values())

@@ -511,7 +511,7 @@ async def test_who_is_no_longer_in_the_conference_has_no_document_left(store, da
 
     assert [one.fields["user"] for one in await database.children("sessions/abc/attendance")] == ["users/2"]
     assert first.created == {attendee_id("abc", "users/2"), attendee_id("abc", "users/3")}
-    assert second == SheetChange()
+    assert second == SheetChange(deleted=frozenset({attendee_id("abc", "users/3")}))
 
 
 async def test_dropping_a_class_meeting_removes_its_attendance_and_nothing_else(store, database):

@@ -14,9 +14,12 @@ from functions.adapters.store.attendance_store import DocumentAttendanceStore
 from functions.adapters.store.databases import firestore_limits
 from functions.adapters.store.databases.database import Query, Write
 from functions.adapters.store.databases.sqlite import SqliteDatabase
+from functions.adapters.store.erasing.erasures import DocumentErasures
 from functions.adapters.store.views import DocumentViews
 from functions.domain.classes.roster import RosterEntry
 from functions.domain.classes.sessions import AuditEntry
+from functions.domain.erasure import Name, NameKind
+from functions.ports.erasures import Erasures, Step, Subject
 from functions.ports.store import AttendanceStore
 from functions.ports.views import AttendanceFilter, Paging, SessionFilter, Views
 from infra.local.firestore_gate.gate import Refused
@@ -67,6 +70,42 @@ STORE = {
 }
 """Every method of the store that looks for documents, with an argument of each kind that it takes."""
 
+SOMEBODY = frozenset(
+    {Name(NameKind.STUDENT_ID, "4711"), Name(NameKind.EMAIL, "ada@school.example"), Name(NameKind.USER, "users/17")}
+)
+
+
+async def every_step(erasures):
+    note = AuditEntry("erased", None, None, "student.erased", {})
+    erasure = await erasures.begin(Subject(SOMEBODY), note)
+    later = {
+        Step.SETTLE_SESSIONS: f"{NINE.isoformat()} sessions/maths",
+        Step.CORRECTIONS: "sessions/maths/corrections/1",
+    }
+    for step in set(Step) - {Step.SESSIONS, Step.DONE}:
+        for after in (None, later.get(step.seen_first, f"{step.seen_first.value}/17")):
+            await erasures.part(dataclasses.replace(erasure, step=step, after=after), only_look=True)
+    await erasures.take_out("maths", erasure)
+    await erasures.take_out_of_conference("conferenceRecords/maths", erasure)
+
+
+async def find_a_student(erasures):
+    fields = {"schema_version": 1, "role": "student", "emails": ["ada@school.example"], "session_id": "maths"}
+    who = {"student_id": "4711", "user": None, "attendee_id": "1", "session_start": NINE}
+    await erasures._database.commit([Write("sessions/maths/attendance/1", {**fields, **who})])
+    for name in ("4711", "ada@school.example", "users/17"):
+        await erasures.find(name)
+    await erasures._database.commit([Write("sessions/maths/attendance/1", None)])
+
+
+ERASURES = {
+    "find": find_a_student,
+    "of": lambda erasures: erasures.of("4711"),
+    "under_way": lambda erasures: erasures.under_way(),
+    "part": every_step,
+}
+"""Every method of the erasures that looks for documents."""
+
 VIEWS = {
     "sessions": lambda views: [views.sessions(wanted, FIRST) for wanted in SESSION_FILTERS],
     "sessions from and to": lambda views: [
@@ -90,7 +129,21 @@ VIEWS = {
 }
 """Every method of the views that looks for documents."""
 
-BY_PATH = {"transact", "reader", "forget_remark", "park", "parked_event", "note_replayed"} | {
+BY_PATH = {
+    "take_out",
+    "take_out_of_conference",
+    "everybody",
+    "keep",
+    "begin",
+    "get",
+    "save",
+    "transact",
+    "reader",
+    "forget_remark",
+    "park",
+    "parked_event",
+    "note_replayed",
+} | {
     "session",
     "sessions_with",
     "attendance",
@@ -158,14 +211,24 @@ def structured(query):
     return types.StructuredQuery.pb(types.StructuredQuery.from_json(json.dumps(query)))
 
 
+EMPTY = {"participants": [], "snapshot_documents": 0, "organizer": {"user": None, "email": None}}
+
+
 async def ask_everything(database):
     """Ask whatever the application ever asks."""
     for state in ("provisional", "failed"):  # several, so that those that have waited the longest are looked for
-        many = [Write(f"conferences/{state}{n}", {"sync": {"state": state, "pulled_at": None}}) for n in range(3)]
+        many = [
+            Write(f"conferences/{state}{n}", {**EMPTY, "sync": {"state": state, "pulled_at": None}}) for n in range(3)
+        ]
         await database.commit(many)
-    store = DocumentAttendanceStore(database, clock=lambda: NINE, retention=None, listening=Listener())
+    store = DocumentAttendanceStore(
+        database, clock=lambda: NINE, retention=None, erasure_key=b"key", listening=Listener()
+    )
     for ask in STORE.values():
         await ask(store)
+    erasures = DocumentErasures(database, store.erased, clock=lambda: NINE, retention=None)
+    for ask in ERASURES.values():
+        await ask(erasures)
     for asked in VIEWS.values():
         for one in asked(DocumentViews(database)):
             await one
@@ -195,6 +258,7 @@ async def everything(tmp_path, firestore_gate):
 
 def test_every_method_that_looks_for_documents_is_asked_here():
     assert methods(AttendanceStore) - BY_PATH <= STORE.keys()
+    assert methods(Erasures) - BY_PATH - {"possible"} <= ERASURES.keys()
     assert methods(Views) - BY_PATH <= {name.partition(" ")[0] for name in VIEWS}
 
 

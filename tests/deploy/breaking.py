@@ -129,6 +129,7 @@ def refused_class(world: World) -> None:
 
 OWN = f"{PROJECT}/serviceAccounts/meet-attendance@my-school.iam.gserviceaccount.com"
 RUNS, TRIGGERS, BUILDS = map(account, ("meet-attendance", "meet-attendance-trigger", "meet-attendance-build"))
+KEY_FOR_ERASING = f"{PROJECT}/secrets/meet-attendance-erasure-key"
 LMS = "serviceAccount:lms@school-lms.iam.gserviceaccount.com"
 TRIGGER_ADDRESS = "meet-attendance-trigger@my-school.iam.gserviceaccount.com"
 
@@ -260,6 +261,24 @@ BREAKS: dict[str, tuple[Callable[[World], Any], str, str, str]] = {
         "no keys",
         "meet-attendance has a key",
         "gcloud iam service-accounts keys delete 0123",
+    ),
+    "the key for erasing": (
+        lambda w: w.resources.pop(f"{KEY_FOR_ERASING}/versions/1"),
+        "key for erasing",
+        "nobody can be erased",
+        DEPLOY,
+    ),
+    "a disabled key for erasing": (
+        lambda w: w.resources[f"{KEY_FOR_ERASING}/versions/1"].update(state="DISABLED"),
+        "key for erasing",
+        "is not enabled",
+        "gcloud secrets versions enable 1",
+    ),
+    "reading the key for erasing": (
+        lambda w: without_grant(w, KEY_FOR_ERASING, "roles/secretmanager.secretAccessor", RUNS),
+        "key for erasing",
+        "secretAccessor",
+        DEPLOY,
     ),
     "a consent": (with_oauth, "secrets", "meet-attendance-token-0123", "gcloud secrets add-iam-policy-binding"),
     **{

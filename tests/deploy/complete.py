@@ -13,6 +13,7 @@ from infra.local.control_plane import World
 ROOT = Path(__file__).parents[2]
 PLACE = "projects/my-school/locations/europe-west1"
 DATABASE = "projects/my-school/databases/(default)"
+ERASURE_SECRET = "meet-attendance-erasure-key"  # noqa: S105 - a name
 EVENT_FUNCTIONS = ("meet-attendance-events", "meet-attendance-jobs")
 
 APIS = (
@@ -89,6 +90,9 @@ def assert_grants(world: World, *, events: bool) -> None:
     assert granted(world, "projects/my-school/topics/attendance-dead-letter") == {
         ("roles/pubsub.publisher", agent(world, "gcp-sa-pubsub"))
     }
+    assert granted(world, f"projects/my-school/secrets/{ERASURE_SECRET}") == {
+        ("roles/secretmanager.secretAccessor", account("meet-attendance"))
+    }
     assert granted(world, "projects/my-school/subscriptions/attendance-dead-letter") == {
         ("roles/pubsub.subscriber", account("meet-attendance"))
     }
@@ -114,6 +118,9 @@ def assert_functions(world: World) -> None:
             "/meet-attendance-build@my-school.iam.gserviceaccount.com"
         )
         assert config["serviceAccountEmail"] == "meet-attendance@my-school.iam.gserviceaccount.com"
+        [secret] = config["secretEnvironmentVariables"]
+        assert (secret["key"], secret["secret"], secret["version"]) == ("ERASURE_KEY", ERASURE_SECRET, "1")
+        assert world.resources[f"projects/my-school/secrets/{ERASURE_SECRET}/versions/1"]["state"] == "ENABLED"
         assert (config["timeoutSeconds"], config["availableCpu"]) == (timeout, "1")
         assert config["maxInstanceRequestConcurrency"] > 1
         assert (

@@ -33,6 +33,7 @@ def _resource(world: World, named: str) -> str:
         "project": "projects/my-school",
         "topic": f"projects/my-school/topics/{name}",
         "subscription": f"projects/my-school/subscriptions/{name}",
+        "secret": f"projects/my-school/secrets/{name}",
         "service": f"{PLACE}/services/{name}",
         "service-account": f"projects/my-school/serviceAccounts/{name}@my-school.iam.gserviceaccount.com",
         "trigger-subscription": subscription_of(world, name)["name"] if kind == "trigger-subscription" else "",

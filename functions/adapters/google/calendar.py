@@ -215,10 +215,11 @@ def _times(details: Details) -> dict[str, Any]:
 
 
 def _attendees(details: Details, shown: Mapping[str, Attendee]) -> list[dict[str, Any]]:
-    """All attendees with all that people have entered: a list that is sent takes the place of the whole one.
+    """All attendees with everything that people have entered, because a list that is sent replaces the stored list.
 
-    Guests are those of the details. Others stay as they are: left out, a room would be free, and the organizer would
-    not come. https://developers.google.com/workspace/calendar/api/v3/reference/events/patch
+    Guests come from the details. Rooms and the organizer stay as they are: without its entry a room would become free,
+    and the organizer would no longer attend.
+    https://developers.google.com/workspace/calendar/api/v3/reference/events/patch
     """
     others = {email: attendee for email, attendee in shown.items() if not attendee.is_guest}
     guests = {email: shown.get(email, Attendee()) for email in sorted(details.guests)}

@@ -16,6 +16,7 @@ from functions.adapters.store.databases.database import ABSENT, COMMIT_TIME, Dat
 from functions.adapters.store.documents.common import SCHEMA_VERSION, Fields, check_schema, expiry
 from functions.adapters.store.documents.people import organizer_from_document, person_from_document
 from functions.adapters.store.documents.remark import remark_from_document, remark_path
+from functions.adapters.store.erasing.names import ErasedNames
 from functions.adapters.store.paths import organizer_path, room_path
 from functions.adapters.store.reader import DocumentReader
 from functions.adapters.store.unit_of_work import DocumentWork
@@ -57,12 +58,22 @@ class DocumentAttendanceStore:
         database: Where the documents are stored.
         clock: The time, for when a parked message expires.
         retention: How long personal data is kept after the class; None keeps it.
+        erasure_key: The key of what is kept of erased people's names; None if nobody can be erased.
+        key_is_required: Whether nothing may be stored without it once somebody is erased.
         listening: Where changes of marks or times are published; None if they are not published.
     """
 
     def __init__(
-        self, database: Database, *, clock: Clock, retention: timedelta | None, listening: Changes | None = None
+        self,
+        database: Database,
+        *,
+        clock: Clock,
+        retention: timedelta | None,
+        erasure_key: bytes | None = None,
+        key_is_required: bool = False,
+        listening: Changes | None = None,
     ) -> None:
+        self.erased = ErasedNames(database, erasure_key, clock=clock, is_required=key_is_required)
         self._database = database
         self._listening = listening
         self._clock = clock
@@ -78,7 +89,9 @@ class DocumentAttendanceStore:
         """See the port."""
         before = known.documents if isinstance(known, DocumentReader) else None
         for attempt in range(COMMIT_ATTEMPTS):
-            work = DocumentWork(self._database, clock=self._clock, retention=self._retention, before=before)
+            work = DocumentWork(
+                self._database, clock=self._clock, retention=self._retention, before=before, names=self.erased
+            )
             try:
                 value = await decide(work)
                 committed = await work.commit(telling=self._listening is not None)
@@ -278,13 +291,14 @@ class DocumentAttendanceStore:
     async def park(self, event: ParkedEvent) -> None:
         """See the port."""
         path = _parked_path(event.key)
-        whole = event.message.encode()
+        names_erased = (await self.erased.load()).mentioned_in(event.message)
+        whole = b"" if names_erased else event.message.encode()
         fields = {
             "schema_version": SCHEMA_VERSION,
             "expire_at": expiry(self._clock(), self._retention),
             "message": whole[:MAX_PARKED_BYTES].decode(errors="ignore"),
             "encoding": event.encoding,
-            "truncated": len(whole) > MAX_PARKED_BYTES,
+            "truncated": names_erased or len(whole) > MAX_PARKED_BYTES,
             "reason": event.reason,
             "hint": event.hint,
             "parked_at": COMMIT_TIME,

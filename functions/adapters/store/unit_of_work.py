@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from functions.adapters.store.changes.commit import Commit, Wanted
@@ -13,6 +13,9 @@ from functions.adapters.store.changes.register import registers_to_come
 from functions.adapters.store.changes.unpublished import Unpublished
 from functions.adapters.store.databases.database import ABSENT, Database, Write
 from functions.adapters.store.documents.attendance import correction_id
+from functions.adapters.store.erasing.names import ErasedNames
+from functions.adapters.store.erasing.settling import Settling
+from functions.adapters.store.erasing.writes import without_erased
 from functions.adapters.store.loaded import Loaded
 from functions.adapters.store.paths import register_path, session_path
 from functions.adapters.store.reader import DocumentReader
@@ -28,6 +31,8 @@ from functions.domain.classes.sessions import (
 )
 from functions.domain.classes.timetable import Room
 from functions.domain.conferences.model import Conference
+from functions.domain.erasure import Erased
+from functions.domain.errors import StoreConflict
 from functions.ports.clock import Clock
 from functions.ports.messages import AttendanceChange
 from functions.ports.store import SheetChange
@@ -57,29 +62,77 @@ class DocumentWork(DocumentReader):
         retention: How long personal data is kept after the class; None keeps it.
         before: Documents that were read earlier. Of these, the documents that the work requests or replaces must still
             be the same when it is committed.
+        names: Everybody who is erased; None if nobody can be.
     """
 
     def __init__(
-        self, database: Database, *, clock: Clock, retention: timedelta | None, before: Loaded | None = None
+        self,
+        database: Database,
+        *,
+        clock: Clock,
+        retention: timedelta | None,
+        before: Loaded | None = None,
+        names: ErasedNames | None = None,
     ) -> None:
         super().__init__(database, clock=clock, before=before)
         self._retention = retention
         self._wanted = Wanted()
+        self._names = names or ErasedNames(database, None, clock=clock)
+        self._erased: asyncio.Task[Erased] | None = None
+        self._attendees: Mapping[str, str] = {}
+
+    # --- Who is erased ---
+
+    async def erased(self) -> Erased:
+        """Everybody who is erased; asked for once."""
+        if self._erased is None:
+            self._erased = asyncio.ensure_future(self._names.load())
+        erased = await self._erased
+        if not self._attendees:
+            return erased
+        return replace(erased, key=self._names.key or b"", attendees=self._attendees)
+
+    def also_erase(self, attendees: Mapping[str, str]) -> None:
+        """See the port."""
+        self._attendees = attendees
+
+    async def without_erased(self, session: ClassSession) -> ClassSession:
+        """See the port."""
+        erased = await self.erased()
+        if erased.people:
+            before = await super().session(session.session_id)
+            await self._begin_again_after(await self._settling().roster(session, before, erased))
+        return erased.session(session)
+
+    async def load(
+        self,
+        *,
+        conferences: Iterable[str] = (),
+        sessions: Iterable[str] = (),
+        rooms: Iterable[str] = (),
+        people: Iterable[str] = (),
+    ) -> None:
+        """See the port; who is erased is asked for at the same time."""
+        await asyncio.gather(
+            super().load(conferences=conferences, sessions=sessions, rooms=rooms, people=people), self.erased()
+        )
 
     # --- What is stored, or will be ---
 
     async def conference(self, conference_record: str) -> Conference | None:
         """See the port."""
         if conference_record in self._wanted.conferences:
-            return self._wanted.conferences[conference_record]
-        return await self._conference(conference_record)
+            conference: Conference | None = self._wanted.conferences[conference_record]
+        else:
+            conference, _ = await asyncio.gather(self._conference(conference_record), self.erased())
+        return (await self.erased()).conference(conference) if conference else None
 
     async def session(self, session_id: str) -> ClassSession | None:
         """See the port."""
         if session_id in self._wanted.sheets:
             return self._wanted.sheets[session_id].session
-        session = await super().session(session_id)
-        return None if session_id in self._wanted.dropped else session
+        session, erased = await asyncio.gather(super().session(session_id), self.erased())
+        return None if session is None or session_id in self._wanted.dropped else erased.session(session)
 
     async def corrections(self, session_id: str) -> tuple[Correction, ...]:
         """See the port."""
@@ -87,8 +140,10 @@ class DocumentWork(DocumentReader):
         session = await self._stored.get(session_path(session_id))
         # The registers will certainly be written, so they are read now and nothing has to wait for them later.
         registers = map(register_path, registers_to_come(session)) if session else ()
-        stored, _ = await asyncio.gather(self._corrections(session_id), self._stored.load(registers))
-        return tuple(c for c in {**stored, **changes}.values() if c)
+        stored, _, erased = await asyncio.gather(
+            self._corrections(session_id), self._stored.load(registers), self.erased()
+        )
+        return tuple(kept for c in {**stored, **changes}.values() if c and (kept := erased.correction(c)))
 
     async def room(self, space: str) -> Room:
         """See the port."""
@@ -168,7 +223,11 @@ class DocumentWork(DocumentReader):
         """
         for session_id in self._wanted.corrections:
             await self._corrections(session_id)
-        commit = Commit(self._wanted, self._stored, now=self._clock(), retention=self._retention)
+        erased = await self.erased()
+        if erased.people:
+            await self._begin_again_after(await self._settling().of(self._wanted, erased))
+        wanted = without_erased(self._wanted, erased)
+        commit = Commit(wanted, self._stored, now=self._clock(), retention=self._retention, erased=erased)
         writes, changes = await commit.writes()
         unpublished = Unpublished(uuid.uuid4().hex, commit.told) if telling and commit.told else None
         told: list[AttendanceChange] = []
@@ -180,3 +239,12 @@ class DocumentWork(DocumentReader):
             committed_at = await self._database.commit(writes, unchanged=unchanged)
             told = unpublished.at(committed_at) if unpublished else []
         return Committed(changes, told, unpublished.path if unpublished else None)
+
+    def _settling(self) -> Settling:
+        return Settling(self._database, self._names, now=self._clock(), retention=self._retention)
+
+    async def _begin_again_after(self, settled: Sequence[Write]) -> None:
+        """Commit whose names are that erased people had, before anything is stored with them."""
+        if settled:
+            await self._database.commit(settled)
+            raise StoreConflict("It turned out whose some names are: the work begins again, knowing that.")

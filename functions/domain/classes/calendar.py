@@ -156,7 +156,7 @@ def guests_of(plan: Plan, *, organizer: str) -> frozenset[str]:
 
 
 def details_of(session: ClassSession) -> Details | None:
-    """What Calendar should show of a class meeting; None for a cancelled one, which it should not show."""
+    """What Calendar should show for a class meeting; None for a cancelled one."""
     plan = session.plan
     time = plan.takes_place
     if time is None or plan.calendar is None:

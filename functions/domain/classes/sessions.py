@@ -135,6 +135,7 @@ class Plan:
         named_at: When its teachers and students were last set.
         named_before: Addresses (in their compared form) that it already contained before that, each with the time at
             which it first did.
+        erased: A token for each student who was on the roster and is erased.
     """
 
     scheduled: Interval | None = None
@@ -153,6 +154,7 @@ class Plan:
     calendar: CalendarEntry | None = None
     named_at: datetime | None = None
     named_before: tuple[tuple[str, datetime], ...] = ()
+    erased: tuple[str, ...] = ()
 
     @property
     def named(self) -> frozenset[str]:
@@ -194,6 +196,7 @@ class ClassSession:
         held: The time that a teacher held the class, within the scheduled time; None if the scheduled time counts.
         held_elsewhere: For a class that was not held: whether people were there at another time that it owns.
         sync: How much of its conferences has been read; None before the first attempt.
+        erased: How many people of its roster and its calls are erased.
     """
 
     session_id: str
@@ -209,6 +212,7 @@ class ClassSession:
     held_elsewhere: bool = False
     conference_records: tuple[str, ...] = ()
     sync: Sync | None = None
+    erased: int = 0
 
     @property
     def start(self) -> datetime:
@@ -323,7 +327,7 @@ class AttendanceSheet:
         """The number of students with each mark, and of guests; room devices do not count."""
         marks = [person.mark for person in self.attendance if person.role is Role.STUDENT]
         guests = sum(p.role is Role.GUEST and p.kind is not Kind.ROOM for p in self.attendance)
-        return {**{mark.value: marks.count(mark) for mark in Mark}, "guests": guests, "erased": 0}
+        return {**{mark.value: marks.count(mark) for mark in Mark}, "guests": guests, "erased": self.session.erased}
 
 
 @dataclass(frozen=True, slots=True)

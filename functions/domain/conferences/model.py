@@ -317,6 +317,7 @@ class Conference:
         attached_to: The class meetings to which people attached it; they count more than any timetable.
         superseded_by: For a conference from reports: the conference record that counts in its place.
         interruption: The results of reads that did not finish; no mark is ever based on them.
+        erased: A token for each person who was in it and is erased. It says nothing of the person.
     """
 
     conference_record: str
@@ -327,6 +328,7 @@ class Conference:
     attached_to: tuple[str, ...] = ()
     superseded_by: str | None = None
     interruption: Interruption | None = None
+    erased: tuple[str, ...] = ()
 
     @property
     def reported(self) -> bool:

@@ -117,6 +117,7 @@ def after_report(
     time, room = _time_of(participants), before.space if before else space
     sync, organizer = (stored.sync, stored.organizer) if stored else (None, Organizer())
     return Conference(
+        erased=stored.erased if stored else (),
         conference_record=reported.conference_record,
         organizer=Organizer(organizer.user, organizer.email or reported.organizer_email),
         snapshot=Snapshot(

@@ -124,6 +124,7 @@ def after_reading(
         state = SyncState.FAILED
     interruption = stored.interruption if stored else None
     return Conference(
+        erased=stored.erased if stored else (),
         conference_record=snapshot.record.name,
         organizer=_known(organizer, stored),
         snapshot=snapshot,
@@ -165,6 +166,7 @@ def after_failure(
     if stored and before and (before.state is SyncState.COMPLETE or (tried_at and tried_at >= error.at)):
         return stored
     return Conference(
+        erased=stored.erased if stored else (),
         conference_record=conference_record,
         organizer=known,
         snapshot=stored.snapshot if stored else None,

@@ -86,6 +86,7 @@ def sheet(session: ClassSession, evidence: Evidence) -> AttendanceSheet:
             held=None,
             held_elsewhere=False,
             sync=None if plan.cancelled else sync,
+            erased=len(plan.erased),
         )
         return AttendanceSheet(after_marking(bare, now=evidence.now, settle=evidence.settle))
     read = [conference for conference in evidence.conferences if conference.snapshot]
@@ -121,6 +122,7 @@ def sheet(session: ClassSession, evidence: Evidence) -> AttendanceSheet:
         held=held_window(plan.scheduled, taught, being),
         held_elsewhere=state is SessionState.NOT_HELD and any(being),
         sync=sync,
+        erased=len({*plan.erased, *(token for c in evidence.conferences for token in c.erased)}),
     )
     hearing = None
     if plan.scheduled and state is not SessionState.NOT_HELD:

@@ -19,6 +19,7 @@ from functions.domain.errors import (
     AttendeeNotFound,
     ConferenceRecordGone,
     DomainNotAllowed,
+    ErasureNotSetUp,
     ExternalIdInUse,
     FieldError,
     InvalidRequest,
@@ -145,7 +146,7 @@ def too_large(limit: int) -> Problem:
 
 def of(error: AttendanceError) -> Problem:
     """The problem that a caller gets for an error."""
-    if isinstance(error, WrongSetting):
+    if isinstance(error, WrongSetting) and not isinstance(error, ErasureNotSetUp):
         log.error("request.failed", extra={"reason": error.reason, "detail": error.message})
         return WRONG_SETTINGS
     status, slug = _status(error)
@@ -178,7 +179,7 @@ def _status(error: AttendanceError) -> tuple[int, str]:  # noqa: PLR0911 - one l
             return 409, error.reason
         case Retryable():
             return 503, error.reason
-        case NeedsOperator() | Permanent():
+        case NeedsOperator() | Permanent() | ErasureNotSetUp():
             return 502, error.reason
         case _:
             return 500, INTERNAL.slug

@@ -1,4 +1,4 @@
-"""How a Pub/Sub message is answered, whatever it says: acknowledged, parked, or asked for again.
+"""How a Pub/Sub message is answered: acknowledged, parked, or requested again.
 
 Returning acknowledges. HTTP 503 makes Pub/Sub deliver again; any other exception is a bug and answered 500.
 """
@@ -30,7 +30,7 @@ from functions.wiring import App
 log = logging.getLogger(__name__)
 
 TIME = 500.0
-"""Seconds that a message may take: within the function's 540, with time left to answer."""
+"""How many seconds a message may take: less than the function's 540, so that time is left to answer."""
 
 Process = Callable[[Message, App], Awaitable[object]]
 
@@ -39,13 +39,13 @@ async def answer(event: CloudEvent, build_app: Callable[[], App], process: Proce
     """Process one message.
 
     Args:
-        event: As the functions framework hands it over.
-        build_app: Gives the application; may fail when the environment is wrong.
-        process: What is done with a message; an error says what becomes of it.
-        within: Seconds that it may take.
+        event: The event from the functions framework.
+        build_app: Returns the application; may fail when the environment is wrong.
+        process: Processes a message; an error decides how it is answered.
+        within: How many seconds it may take.
 
     Raises:
-        HTTPException: 503, the message is to be delivered again.
+        HTTPException: 503, so that the message is delivered again.
     """
     body = event.get_data()
     with logs.context(traceparent=event.get("traceparent"), message_id=event.get("id")):
@@ -78,7 +78,7 @@ async def _park(body: object, error: Permanent, app: App) -> None:
 
 def _again(error: AttendanceError) -> HTTPException:
     """Log why, once, and ask for the message to be delivered again."""
-    if not isinstance(error, NotSettled):  # that a read was provisional is logged already
+    if not isinstance(error, NotSettled):  # a provisional read is already logged
         level = logging.WARNING if isinstance(error, Retryable) else logging.ERROR
         log.log(
             level,

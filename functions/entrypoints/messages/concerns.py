@@ -1,4 +1,4 @@
-"""What a parked message is about, told without processing it."""
+"""The object of a parked message, found without processing it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from functions.services.sync.meet.gathered import Request
 
 
 def concern_of(parked: Parked) -> Request | str | None:
-    """What a parked message is about, if it wants that brought up to date: a conference, or a class meeting's id."""
+    """The object that a parked message wants to update: a conference, or a class meeting's id."""
     try:
         message = unwrap(restored(parked))
         data = message.payload if isinstance(message.payload, dict) else {}

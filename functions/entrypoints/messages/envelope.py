@@ -1,7 +1,7 @@
 """What a Pub/Sub trigger posts, unwrapped.
 
-Two CloudEvents are nested: the outer one is Pub/Sub's and always of one type, the Workspace event lies in the
-attributes and the data of the message inside. https://cloud.google.com/eventarc/docs/cloudevents-json
+Two CloudEvents are nested: the outer one is Pub/Sub's and always of one type, the Workspace event is in the attributes
+and the data of the inner message. https://cloud.google.com/eventarc/docs/cloudevents-json
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from functions.domain.errors import UnreadableMessage
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A Pub/Sub message: its attributes, and its data as decoded JSON, None if it is none."""
+    """A Pub/Sub message: its attributes, and its data as decoded JSON, None if it is not JSON."""
 
     attributes: dict[str, str]
     payload: object

@@ -33,7 +33,7 @@ async def process(message: Message, app: App) -> SyncError | None:
     """Do what a message asks for.
 
     Returns:
-        Why Meet refused, until a person fixes the cause; the message is done with all the same.
+        Why Meet refused until a person fixes the cause; the message is still acknowledged.
 
     Raises:
         Retryable: It is to be processed again later.
@@ -77,7 +77,10 @@ async def _record(event: events.ConferenceEnded, app: App) -> SyncError | None:
 
 
 async def _look_after(event: events.SubscriptionChanged, app: App) -> SyncError | None:
-    """A subscription ends soon, has ended or reports nothing any more: what is done depends on its state now."""
+    """Handle a subscription that ends soon, has ended or no longer reports anything.
+
+    What is done depends on its present state.
+    """
     try:
         kept = await keep_named(event.subscription, deps=app.deps)
     except NotFound:
@@ -87,7 +90,7 @@ async def _look_after(event: events.SubscriptionChanged, app: App) -> SyncError 
         log.error("subscription.failed", extra={"reason": error.reason, "hint": error.hint})  # noqa: TRY400 - no bug
         return SyncError.of(error, at=app.deps.clock())
     if kept is None:
-        log.info("event.noted")  # of somebody who is not tracked any more
+        log.info("event.noted")  # the subscription of a teacher who is no longer tracked
     else:
         report_kept(kept)
     return None

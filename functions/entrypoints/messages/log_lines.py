@@ -1,6 +1,6 @@
 """The one log line that tells what a sync did, or what a survey found. Ids and numbers only.
 
-Alerts rest on these lines (`infra/monitoring/`): a test runs each filter against them.
+Alerts are based on these lines (`infra/monitoring/`): a test runs each filter against them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def report(recorded: Recorded, *, seconds: float) -> None:
-    """Tell what came of recording a conference."""
+    """Log the result of recording a conference."""
     sync = recorded.conference.sync
     facts = {
         "outcome": sync.state.value,
@@ -35,7 +35,7 @@ def report(recorded: Recorded, *, seconds: float) -> None:
 
 
 def report_kept(kept: Kept) -> None:
-    """Tell what was done about a teacher's subscription."""
+    """Log what was done about a teacher's subscription."""
     subscription = kept.subscription
     facts = {
         "organizer": kept.user,
@@ -47,7 +47,7 @@ def report_kept(kept: Kept) -> None:
 
 
 def report_session(synced: SessionSynced, *, seconds: float) -> None:
-    """Tell what came of bringing a class meeting up to date."""
+    """Log the result of updating a class meeting."""
     facts = {
         "outcome": synced.sync.state.value if synced.sync else None,
         "new": synced.created,

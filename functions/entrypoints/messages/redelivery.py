@@ -15,10 +15,10 @@ from functions.wiring import App
 
 
 async def redeliver(parked: Parked, app: App) -> SyncError | None:
-    """Hand a message to the function whose topic it came through, told by its attributes.
+    """Hand a message to the function of its topic, which its attributes show.
 
     Returns:
-        Why Meet refused, until a person fixes the cause; the message is done with all the same.
+        Why Meet refused until a person fixes the cause; the message is still acknowledged.
 
     Raises:
         Retryable: It is to be processed again later.

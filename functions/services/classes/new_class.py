@@ -65,7 +65,7 @@ def is_same_request(fingerprint: str, other: str | None) -> bool:
 
 
 def _digest(new: NewClass) -> str:
-    """The same whatever the order of students and co-teachers is."""
+    """The same for any order of students and co-teachers."""
     said = {
         "teacher": new.teacher_email,
         "co_teachers": sorted({*new.co_teacher_emails} - {new.teacher_email}),

@@ -1,4 +1,4 @@
-"""What belongs to a class meeting: its roster, its rules, and further conference records."""
+"""Changes of a class meeting's roster, its rules, and its attached conference records."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ async def attach_record(
     if_match: str | None,
     deps: Deps,
 ) -> str:
-    """Make a conference record of any room part of a class meeting, whole: a substitute's room.
+    """Attach a whole conference record of any room to a class meeting, such as one of a substitute's room.
 
-    One that is not stored yet is read from Meet as the class's teacher.
+    A record that is not stored yet is read from Meet as the class's teacher.
 
     Returns:
         The conference record's name.
@@ -123,7 +123,7 @@ async def set_roster(
     """Replace the roster of a class meeting.
 
     Returns:
-        The corrections that apply to nobody on the roster now.
+        The corrections that do not apply to anybody on the new roster.
 
     Raises:
         InvalidRequest: A student is listed twice.
@@ -153,11 +153,11 @@ async def set_class_roster(
 ) -> tuple[tuple[str, ...], tuple[Unapplied, ...]]:
     """Replace the roster of all meetings of a class that begin at or after a moment (default: now).
 
-    Students of another section in the same room stay. The class meetings are changed one after the other: if it
-    fails on the way, asking for the same again completes it.
+    Students of another section in the same room stay. The class meetings are changed one after the other: if this fails
+    on the way, the same call again completes it.
 
     Returns:
-        Ids of the class meetings, and the corrections in them that apply to nobody on their rosters now.
+        Ids of the class meetings, and their corrections that do not apply to anybody on the new rosters.
 
     Raises:
         InvalidRequest: A student is listed twice.
@@ -173,14 +173,14 @@ async def set_class_roster(
         own = session.plan.class_id
         others = [entry for entry in session.plan.roster if (entry.class_id or own) != class_id]
         theirs = [entry if own == class_id else dataclasses.replace(entry, class_id=class_id) for entry in checked]
-        # A student who is in another section there has moved to this one.
+        # A student who was in another section there has moved to this section.
         wanted = (*theirs, *(o for o in others if not any(o.is_same_as(t) for t in theirs)))
         changed, unapplied[session.session_id] = await with_roster(work, session, wanted, deps=deps)
         return changed
 
     for session_id in session_ids:
         await carry_out(session_id, change, what="roster.set", by=by, caller=caller, if_match=None, deps=deps)
-    # All at once, so that the guests of a series are written to once.
+    # All at once, so that the guests of a series get only one e-mail.
     await follow_now(session_ids, deps=deps)
     return tuple(session_ids), tuple(one for session_id in session_ids for one in unapplied.get(session_id, ()))
 
@@ -212,7 +212,7 @@ async def set_policy(
 
 
 async def _reading(session_id: str, record: str, from_session_id: str | None, deps: Deps) -> Reading | None:
-    """What Meet says of a record that is not stored; None if it is."""
+    """What Meet says about a record that is not stored; None if it is stored."""
     reader = deps.store.reader()
     session = await required_session(reader, session_id)
     other = await reader.session(from_session_id) if from_session_id else None
@@ -233,10 +233,10 @@ async def _reading(session_id: str, record: str, from_session_id: str | None, de
 async def with_roster(
     work: Work, session: ClassSession, students: Iterable[RosterEntry], *, deps: Deps
 ) -> tuple[DecisionEffect, tuple[Unapplied, ...]]:
-    """A class meeting with another roster. What people corrected follows its students.
+    """A class meeting with another roster. Corrections stay with their students.
 
     Returns:
-        The change, and the corrections that apply to nobody on the roster now.
+        The change, and the corrections that do not apply to anybody on the new roster.
     """
     wanted = tuple(students)
     changed = dataclasses.replace(session, plan=dataclasses.replace(session.plan, roster=wanted))

@@ -33,7 +33,7 @@ class DecisionEffect:
         touched: Further class meetings to be marked.
         references: Ids for the audit; None if nothing was changed.
         result: The answer to the caller.
-        accounts: Accounts that are remembered as another student's from now on, and the students of before and after.
+        accounts: Accounts that are remembered as another student's from now on, with their old and new students.
     """
 
     session: ClassSession
@@ -55,7 +55,7 @@ async def carry_out(
 ) -> tuple[str, ...]:
     """Apply a decision about a class meeting, with its marks and its audit entry in one commit.
 
-    The same commit stores what is still to be marked elsewhere, so that nothing after the commit can lose it.
+    The same commit stores what must still be marked elsewhere, so that this cannot be lost after the commit.
     """
     entry_id = uuid.uuid4().hex
     decision = Decision(by, caller.email, deps.clock())
@@ -74,7 +74,8 @@ async def carry_out(
             work.put_remark(Remark(entry_id, changed.accounts, session_id=session_id))
         return changed
 
-    # Many marks are set at once, one call each: in this process they need not fight for the class meeting.
+    # Callers may set many marks at once, with one call each: within this process the calls wait for each other instead
+    # of conflicting.
     async with deps.turns.of(f"decisions/{session_id}"):
         changed, _ = await deps.store.transact(decide)
     if changed.accounts:

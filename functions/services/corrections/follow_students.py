@@ -27,8 +27,8 @@ class Followed:
     """What happened to a class meeting's corrections.
 
     Attributes:
-        unapplied: Those that apply to nobody who is expected now.
-        changed: Whether any names its student in another way now.
+        unapplied: Corrections that do not apply to any expected student.
+        changed: Whether the names of any correction's student changed.
     """
 
     unapplied: tuple[Unapplied, ...] = ()
@@ -38,9 +38,9 @@ class Followed:
 async def follow_students(
     work: Work, before: ClassSession, after: ClassSession, *, rules: Rules, now: datetime
 ) -> Followed:
-    """Put the corrections of a class meeting as its students are named from now on.
+    """Store the corrections of a class meeting with the new names of its students.
 
-    The class meeting's sheet must be put too, and its room before: the people who were there tell who is who.
+    The class meeting's sheet must be put too, and its room before that: the people who were there show who is who.
 
     Args:
         work: The unit of work.

@@ -115,7 +115,7 @@ async def unassign(
         deps: The outside world.
 
     Raises:
-        NotFound: Nothing of the kind was decided about this person.
+        NotFound: This person was neither assigned nor marked as a room device.
         InvalidRequest: Several guests are merged into this student.
     """
 
@@ -166,13 +166,13 @@ async def mark_as_room(
 
 
 def _remembered_of(*assignments: Assignment | None) -> tuple[RosterEntry, ...]:
-    """The account of assignments that are remembered, with the student of each."""
+    """The accounts of remembered assignments, with the student of each."""
     remembered = (assignment for assignment in assignments if assignment and assignment.remembered)
     return tuple(RosterEntry(one.email, one.student_id, user=one.user) for one in remembered)
 
 
 async def _forget(work: Work, assignment: Assignment) -> tuple[RosterEntry, ...]:
-    """Restore what an account was before an assignment."""
+    """Restore what was remembered about an account before an assignment."""
     person = await _person(work, assignment.user)
     if person:
         work.put_person(_forgotten(person, assignment))
@@ -180,7 +180,7 @@ async def _forget(work: Work, assignment: Assignment) -> tuple[RosterEntry, ...]
 
 
 async def _sheet(reader: Reader, session_id: str, deps: Deps) -> AttendanceSheet:
-    """A class meeting with its attendance as it is now, for looking at it."""
+    """A class meeting with its present attendance, only for reading."""
     computed = await compute(reader, session_id, rules=deps.rules, now=deps.clock())
     if computed is None:
         raise SessionNotFound("No class meeting has this session_id.")
@@ -188,7 +188,7 @@ async def _sheet(reader: Reader, session_id: str, deps: Deps) -> AttendanceSheet
 
 
 async def _guest(reader: Reader, session: ClassSession, attendee_id: str, deps: Deps) -> Attendance:
-    """A guest of a class meeting; also one who was assigned to a student, with nothing but the account."""
+    """A guest of a class meeting; for a guest who was assigned to a student, only with the account."""
     sheet = await _sheet(reader, session.session_id, deps)
     person = next((person for person in sheet.attendance if person.attendee_id == attendee_id), None)
     if person and person.role is Role.GUEST:
@@ -210,7 +210,7 @@ async def _user_of(reader: Reader, session: ClassSession, attendee_id: str, shee
 
 
 def _merged_id(sheet: AttendanceSheet, attendee_id: str) -> str:
-    """The guest that an id means: itself, or the only one merged into a student."""
+    """The guest of an id: the guest itself, or the only guest merged into a student."""
     person = next((person for person in sheet.attendance if person.attendee_id == attendee_id), None)
     if person is None or person.role is not Role.STUDENT:
         return attendee_id
@@ -244,7 +244,7 @@ def _forgotten(person: PersonT, assignment: Assignment) -> PersonT:
 async def _forget_remembered(
     work: Work, session: ClassSession, attendee_id: str, deps: Deps
 ) -> tuple[RosterEntry, ...]:
-    """Undo what is remembered of an account from another class meeting."""
+    """Undo what is remembered about an account from another class meeting."""
     sheet = await _sheet(work, session.session_id, deps)
     user = await _user_of(work, session, attendee_id, sheet)
     person = await _person(work, user)

@@ -37,7 +37,7 @@ async def set_overrides(
         The attendee id of each.
 
     Raises:
-        InvalidRequest: Somebody is nobody on the roster, or is named twice.
+        InvalidRequest: Somebody is not on the roster, or is named twice.
         AttendeeNotFound: Somebody is named by an id that nobody in the class meeting has.
         NotFound, PreconditionFailed: Nothing was changed.
     """
@@ -70,7 +70,7 @@ async def remove_override(
     """Remove a mark set by hand; the mark by the rules counts again.
 
     Raises:
-        NotFound: There is no such class meeting, or no mark was set by hand for this person.
+        NotFound: The class meeting does not exist, or no mark was set by hand for this person.
     """
 
     async def change(work: Work, session: ClassSession, _: Decision) -> DecisionEffect:
@@ -94,7 +94,7 @@ async def _targets(work: Work, session: ClassSession, overrides: Sequence[Wanted
 
     Raises:
         AttendeeNotFound: Somebody is named by an id that nobody in the class meeting has.
-        InvalidRequest: Somebody is nobody on the roster, or is named twice; each is named by its place.
+        InvalidRequest: Somebody is not on the roster, or is named twice; the error names the place of each.
     """
     students = await students_by_id(work, session, deps=deps)
     targets: list[RosterEntry] = []
@@ -145,5 +145,5 @@ async def _require_known(
 
 
 def _same(one: roster.Override, other: roster.Override) -> bool:
-    """Whether two overrides say the same, whenever they were made."""
+    """Whether two overrides are the same except for the time at which they were made."""
     return dataclasses.replace(one, decision=other.decision) == other and one.decision.by == other.decision.by

@@ -17,7 +17,7 @@ from functions.services.sync.conference import sync_conference
 from functions.services.sync.meet.gathered import Request
 
 AT_ONCE = 4
-"""How many conferences of one teacher are read at a time: one that waits for names holds up no other."""
+"""How many conferences of one teacher are read at once, so that one that waits for names does not delay the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Listed:
     Attributes:
         user: The teacher, `users/{id}`.
         found: How many conferences Meet knows.
-        wanted: Those of them that are to be read, oldest first.
+        wanted: Those that will be read, oldest first.
     """
 
     user: str
@@ -57,14 +57,14 @@ Tell = Callable[[Step], None]
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """How far back to look; `cut` says that more was asked for than is kept."""
+    """How far back to look; `cut` says that the request went back further than data is kept."""
 
     since: datetime
     cut: bool
 
 
 def reach(since: datetime, *, now: datetime) -> Reach:
-    """As far back as is asked for, within Meet's 30 days."""
+    """As far back as requested, within Meet's 30 days."""
     earliest = now - RETENTION
     return Reach(max(since, earliest), cut=since < earliest)
 
@@ -74,14 +74,15 @@ async def backfill(
 ) -> None:
     """Read every conference of a teacher that is missing, failed, or not final; failures are reported, not raised.
 
-    What is stored for good is not read again, so one that was broken off goes on where it was.
+    Final data is not read again, so a backfill that was interrupted continues where it stopped.
 
     Args:
         organizer: Whose.
-        since: Only conferences that ended at this moment or later; Meet lists none that it takes for ongoing.
+        since: Only conferences that ended at this moment or later; Meet does not list conferences that it thinks still
+            go on.
         tell: Called with each step as it is done.
         deps: The outside world.
-        dry_run: Whether it is only told what would be read.
+        dry_run: Whether to report only what would be read.
     """
     try:
         listing = await deps.conferences.list(

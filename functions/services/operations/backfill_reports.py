@@ -17,10 +17,10 @@ from functions.services.operations.backfill import Failed, Reach, Read
 from functions.services.sync.from_reports import record_reported, require_reports
 
 AT_ONCE = timedelta(days=1)
-"""How much time one question to the reports covers: a school's day is some thousand rows."""
+"""How much time one request for reports covers: a school's day has some thousand rows."""
 
 _ROOM_KEPT = timedelta(days=1)
-"""A class meeting that began so long after a call may still tell which room the call's meeting code was of."""
+"""How long after a call a class meeting may begin and still show to which room the call's meeting code belonged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ Tell = Callable[[Step], None]
 
 
 def reports_reach(since: datetime, *, now: datetime) -> Reach:
-    """As far back as is asked for, within the reports' 180 days."""
+    """As far back as requested, within the reports' 180 days."""
     earliest = now - REACH
     return Reach(max(since, earliest), cut=since < earliest)
 
@@ -52,15 +52,15 @@ async def backfill_from_reports(
 ) -> None:
     """Store every call of some teachers in reports; a failed call is reported and does not stop the others.
 
-    A call's room is the one that had its meeting code in a class meeting, else the one that Meet finds for its
-    teacher. May be broken off and repeated: what is stored is only ever added to.
+    A call's room is the one that had its meeting code in a class meeting, otherwise the one that Meet finds for its
+    teacher. May be interrupted and repeated, because data is only added.
 
     Args:
-        organizers: Whose; a report of the whole school is read, and of everybody else's calls nothing is kept.
+        organizers: The teachers. A report of the whole school is read, but nothing is kept about other people's calls.
         since: Only calls that ended at this moment or later.
         tell: Called with each step as it is done.
         deps: The outside world.
-        dry_run: Whether it is only told what would be stored.
+        dry_run: Whether to report only what would be stored.
 
     Raises:
         Retryable, NeedsOperator, Permanent: Reports cannot be read; what was stored before stays.
@@ -86,7 +86,7 @@ async def backfill_from_reports(
 
 
 async def _by_address(organizers: Collection[TrackedOrganizer], deps: Deps) -> Mapping[str, TrackedOrganizer]:
-    """Teachers by all their addresses: reports may name another one than they are enrolled by."""
+    """Teachers by all their addresses, because reports may name another address than the enrolled one."""
     people = await deps.store.reader().people([organizer.user for organizer in organizers])
     identities = {user: person.identity for user, person in people.items() if person.identity}
     found: dict[str, TrackedOrganizer] = {}
@@ -108,7 +108,7 @@ async def _conferences(
         end = min(begin + AT_ONCE, now)
         report = await reports.read(meeting_code=None, since=begin, until=end)
         waiting |= report.endpoints
-        # Who is still in a call that may go on has no row yet.
+        # People who are still in a call have no row yet.
         over = [one for one in conferences_of(waiting) if end == now or one.time.start + LONGEST_CALL <= end]
         for conference in over:
             if conference.time.end >= since and conference.organizer_email in emails:
@@ -124,14 +124,14 @@ def _without(endpoints: Iterable[Endpoint], conferences: Iterable[ReportedConfer
 
 
 class _Rooms:
-    """Which room a meeting code is of; asked for once."""
+    """The room of a meeting code; looked up only once."""
 
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
         self._found: dict[str, Space | None] = {}
 
     async def of(self, conference: ReportedConference, teacher: Organizer) -> Space | None:
-        """The room of a call; raises as `Spaces.find` does."""
+        """The room of a call; raises the same errors as `Spaces.find`."""
         code = conference.meeting_code
         known = await self._deps.store.space_with_code(code, until=conference.time.end + _ROOM_KEPT)
         if known:

@@ -1,4 +1,4 @@
-"""Hand out one job for each of many items, spread over time, so that calls to Google come evenly.
+"""Hand out one job for each of many items, spread over time, so that calls to Google are spread evenly.
 
 One call of the jobs' function lasts minutes at most, so it hands out what it can and leaves the rest to another. It
 reads no more names than it can hand out: the next message reads the rest.
@@ -15,7 +15,7 @@ from functions.ports.messages import Job
 from functions.services.deps import Deps
 
 SHIFT = 240
-"""Seconds that one call hands out jobs for; the function has 540."""
+"""For how many seconds one call hands out jobs; the function has 540."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +33,18 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One job to hand out, and its place in the order of all: a fan-out goes on after the place where it stopped."""
+    """One job to hand out, and its place in the order of all: a fan-out continues after the place where it stopped."""
 
     place: str
     job: Job
 
 
 Source = Callable[[str, int], Awaitable[Sequence[Item]]]
-"""Gives the items after a place, in order, and at most so many. The empty place comes before all others."""
+"""Returns the items after a place, in order, at most the given number. The empty place comes before all others."""
 
 
 def moment_in(text: object) -> datetime | None:
-    """The time that a job's data names, in UTC; None if it is none, or bears no offset."""
+    """The time in a job's data, in UTC; None if it is not a time or has no offset."""
     try:
         moment = datetime.fromisoformat(text) if isinstance(text, str) else None
         return moment.astimezone(UTC) if moment and moment.tzinfo else None
@@ -55,11 +55,11 @@ def moment_in(text: object) -> datetime | None:
 async def fan_out(
     source: Source, *, again: Callable[[Mapping[str, object]], Job], after: str, pace: Pace, deps: Deps
 ) -> int:
-    """Hand out one job for each item, in order. Done twice, everybody has two: jobs bear that.
+    """Hand out one job for each item, in order. If this runs twice, every job is handed out twice, which does no harm.
 
     Args:
         source: All of them.
-        again: The job that goes on with the rest, given its data.
+        again: Makes the job that continues with the rest, from its data.
         after: The place where an earlier call stopped; empty for the first call.
         pace: How fast.
         deps: The outside world.
@@ -68,13 +68,13 @@ async def fan_out(
         How many were handed out.
 
     Raises:
-        Retryable: The store does not answer, or the jobs' topic does not take them; some were handed out.
+        Retryable: The store does not answer, or the jobs' topic does not accept the jobs; some were handed out.
     """
     ends_at = deps.clock() + timedelta(seconds=SHIFT)
     left = await source(after, pace.most + 1)
     per_second = min(max(pace.slowest, math.ceil(len(left) / SHIFT)), pace.fastest)
     done = 0
-    # Both count: handing out may itself take its time, and a clock that stands still must not keep it going for ever.
+    # Both limits count: handing out itself may take long, and a stopped clock must not keep it running for ever.
     for second in range(SHIFT):
         if done == len(left):
             return done

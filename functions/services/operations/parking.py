@@ -26,23 +26,23 @@ SHIFT = timedelta(seconds=240)
 
 
 PASSED = (ConferenceRecordGone.reason, Undelivered.reason)
-"""Why messages were parked whose work another one may have done since."""
+"""The reasons of parked messages whose work another message may have done since."""
 
 _OF_DEAD_LETTERS = "CloudPubSubDeadLetterSource"
-"""How the attributes begin that Pub/Sub adds to a dead letter."""
+"""The beginning of the attributes that Pub/Sub adds to a dead letter."""
 
 _DELIVERY = frozenset({"messageId", "message_id", "publishTime", "publish_time"})
 
 
 async def park_dead_letters(*, deps: Deps) -> int:
-    """Park every dead letter that waits. Each is taken from its subscription once it is kept, so none is lost.
+    """Park every dead letter that waits. Each is removed from its subscription after it is stored, so none is lost.
 
     Returns:
-        How many; 0 where there is no such subscription. What is left after some minutes is another job's.
+        How many; 0 if the subscription does not exist. What is left after some minutes is left to another job.
 
     Raises:
-        Retryable: Pub/Sub or the store did not answer; what was not kept waits.
-        NeedsOperator: We may not take them.
+        Retryable: Pub/Sub or the store did not answer; messages that were not stored still wait.
+        NeedsOperator: We may not read the dead letters.
     """
     if deps.dead_letters is None:
         return 0
@@ -62,10 +62,10 @@ async def park_dead_letters(*, deps: Deps) -> int:
 async def settle(
     concern_of: Callable[[Parked], Request | str | None], *, reasons: Sequence[str] = PASSED, deps: Deps
 ) -> int:
-    """Close parked messages whose work was done in another way meanwhile.
+    """Close parked messages whose work was meanwhile done in another way.
 
     Args:
-        concern_of: What a message wants brought up to date: a conference, or a class meeting's id; else None.
+        concern_of: What a message wants to update: a conference, or a class meeting's id; otherwise None.
         reasons: For which they were parked.
         deps: The outside world.
 
@@ -101,7 +101,8 @@ async def settle(
 def parked(body: object, error: AttendanceError) -> ParkedEvent:
     """The message as it is kept for a person. It is recognised by its content, so that it is kept once.
 
-    A job is recognised by what it asks for: the clock asks for the same again and again, in messages of their own.
+    A job is recognised by what it requests, because the scheduler sends the same request again and again in new
+    messages.
     """
     encoding, text = _as_text(body)
     identity = f"{encoding}:{_as_text(_content(body))[1]}"
@@ -115,7 +116,7 @@ def parked(body: object, error: AttendanceError) -> ParkedEvent:
 
 
 def _content(body: object) -> object:
-    """What a message is recognised by: not by its delivery, of which Pub/Sub makes a new message for a dead letter.
+    """The key of a message. It does not depend on the delivery, because Pub/Sub makes a new message for a dead letter.
 
     https://cloud.google.com/pubsub/docs/handling-failures#track_delivery_attempts
     """
@@ -135,7 +136,7 @@ def restored(parked: Parked) -> object:
     """The CloudEvent's data as it was when it was parked.
 
     Raises:
-        UnreadableMessage: Only a part of it was kept, or it is not kept as `parked` writes it down.
+        UnreadableMessage: Only a part of it was stored, or it is not stored in the form of `parked`.
     """
     if parked.truncated:
         raise UnreadableMessage(
@@ -157,7 +158,7 @@ def restored(parked: Parked) -> object:
 
 
 def _as_text(body: object) -> tuple[str, str]:
-    """How a body is written down, and its text: nothing of it is lost, whatever it is."""
+    """The encoding of a body, and its text: nothing is lost, whatever the body contains."""
     if isinstance(body, bytes):
         try:
             return "text", body.decode()

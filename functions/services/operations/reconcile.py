@@ -1,7 +1,7 @@
-"""Find what events did not report, and hand it out as jobs.
+"""Find conferences that events did not report, and hand them out as jobs.
 
-Events make attendance immediate, the times at which classes are due and this make it certain.
-https://developers.google.com/workspace/events/guides/events-meet asks for it: no event is repeated.
+Events make attendance fast; due times of classes and this job make it complete.
+https://developers.google.com/workspace/events/guides/events-meet asks for this, because events are not repeated.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ LOOK_BACK = timedelta(days=1)
 """How far before the last time conferences are looked at again: Meet may report their end late."""
 
 LOADED_AT_ONCE = 25
-"""How many stored conferences are looked at in one go: each may be a megabyte."""
+"""How many stored conferences are read at once: each may be a megabyte."""
 
 ROOMS_AT_ONCE = 300
-"""How many rooms are read in one go: each may be some kilobytes."""
+"""How many rooms are read at once: each may be some kilobytes."""
 
 PACE = Pace(slowest=5, fastest=20)
 """With some calls for each, 20 a second are a quarter of what Meet takes of a project: 6,000 reads a minute.
 https://developers.google.com/workspace/meet/api/guides/limits"""
 
 OVERDUE = timedelta(minutes=30)
-"""How long after its time a class still waits for `sync-due`, which comes every five minutes."""
+"""How long after its time a class still waits for `sync-due`, which runs every five minutes."""
 
 SILENCE = timedelta(hours=1)
-"""After so long without a list Meet has refused at least one: the job comes every half hour."""
+"""If there was no list for so long, Meet has refused at least one, because the job runs every half hour."""
 
 JOB = "reconcile"
 
@@ -62,7 +62,7 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 async def sync_due(*, deps: Deps) -> int:
     """Hand out one `sync-session` for every due class meeting, and other waiting work.
 
-    That is what Calendar waits for, and what is still to be marked again.
+    This other work is what Calendar waits for, and what must still be marked again.
 
     Returns:
         How many jobs.
@@ -76,10 +76,10 @@ async def sync_due(*, deps: Deps) -> int:
 
 
 async def sync_unless_tried(session_id: str, *, since: datetime | None, deps: Deps) -> SessionSynced | None:
-    """Do a `sync-session`, unless somebody tried it since it was handed out: then its own due time brings it back.
+    """Do a `sync-session`, unless another run tried it since it was handed out: then it is due again at its own time.
 
-    A message is delivered again for as long as Meet does not answer. Without this each due time would add one more
-    that is.
+    A message is delivered again for as long as Meet does not answer. Without this rule, each due time would add another
+    such message.
 
     Args:
         session_id: The class meeting.
@@ -87,7 +87,7 @@ async def sync_unless_tried(session_id: str, *, since: datetime | None, deps: De
         deps: The outside world.
 
     Returns:
-        What came of it; None if it was tried since.
+        The result; None if it was tried since then.
     """
     if since:
         session = await deps.store.reader().session(session_id)
@@ -145,10 +145,10 @@ async def reconcile_all(*, after: str = "", deps: Deps) -> int:
 async def reconcile(organizer: str, *, deps: Deps) -> int:
     """Hand out one `sync-conference` for every conference of a teacher that is missing or not final.
 
-    Missing is what Meet lists since the last time; what is stored and not read for good is known however old it is.
-    Each is tried again at growing distances. Also one `sync-session` for every class of theirs whose room Meet has not
-    listed since the last time: now that Meet answers for this teacher, it need not wait longer. The mark up to which
-    all is seen moves to when the list began, and only once everything was handed out.
+    Missing conferences are found in Meet's list since the last run; stored conferences that are not final are known at
+    any age. Each is tried again with growing pauses. Also one `sync-session` for every class of theirs whose room Meet
+    has not listed since the last time: now that Meet answers for this teacher, it need not wait longer.
+    `reconciled_until` moves to the time at which the list began, but only after everything was handed out.
 
     Args:
         organizer: `users/{id}` or an e-mail address.
@@ -158,9 +158,9 @@ async def reconcile(organizer: str, *, deps: Deps) -> int:
         How many.
 
     Raises:
-        NotFound: Nobody of this name is tracked.
+        NotFound: No teacher of this name is tracked.
         Retryable: Google or the store did not answer.
-        NeedsOperator: Meet does not let this teacher's conferences be listed before a person fixes something.
+        NeedsOperator: Meet refuses to list this teacher's conferences until a person fixes the cause.
     """
     tracked = await tracked_organizer(organizer, deps=deps)
     acting_as, before = Organizer(tracked.user, tracked.email), tracked.reconciled_until
@@ -193,17 +193,17 @@ async def _failing_sessions(tracked: TrackedOrganizer, *, since: datetime, deps:
 
 
 async def reconcile_room(space: str, *, deps: Deps) -> int:
-    """The same for a room whose teacher nobody tracks, as that teacher. Nothing is done for one who is tracked.
+    """The same for a room whose teacher is not tracked, as that teacher. Nothing is done for one who is tracked.
 
-    Whatever comes of it, the room says when it is to be looked into again.
+    After any result, the room stores when it must be checked again.
 
     Args:
         space: `spaces/{space}`.
         deps: The outside world.
 
     Raises:
-        NotFound: Nobody knows this room, or there was no class in it for as long as Meet remembers.
-        Retryable, NeedsOperator: As `reconcile` does.
+        NotFound: The room is not known, or it had no class in the time that Meet remembers. Retryable, NeedsOperator:
+            As in `reconcile`.
     """
     now = deps.clock()
     room = await _room(space, deps)
@@ -225,7 +225,7 @@ async def reconcile_room(space: str, *, deps: Deps) -> int:
     except NeedsOperator:
         await _note_look(space, at=now, deps=deps)
         raise
-    # What goes on is read when it has ended; what was read before is known by the room.
+    # A conference that goes on is read when it has ended; the room knows what was read before.
     ended = [record for record in listing.records if record.end_time]
     before = [span.conference_record for span in room.spans if now - RETENTION < span.time.end]
     wanted = await _due_reads(ended, before, is_back=_is_back(room.reconciled_until, listing), deps=deps)
@@ -238,7 +238,7 @@ async def reconcile_room(space: str, *, deps: Deps) -> int:
 async def _note_look(
     space: str, *, at: datetime, deps: Deps, listed_at: datetime | None = None, is_tracked: bool = False
 ) -> None:
-    """Keep with a room that somebody looked into it, so that it is known when that is to be done again."""
+    """Store with a room that it was checked, so that the time of the next check is known."""
 
     async def decide(work: Work) -> None:
         room = await work.room(space)
@@ -284,15 +284,15 @@ def _is_back(before: datetime | None, listing: Listing) -> bool:
 async def _due_reads(
     listed: Sequence[ConferenceRecord], stored: Sequence[str], *, is_back: bool, deps: Deps
 ) -> tuple[str, ...]:
-    """Those of some conference records that are to be read now.
+    """The conference records that must be read now.
 
-    They are not stored, or another read may say more and its time has come. What is tried again with its class anyway
-    is left to that.
+    They are not stored, or another read may show more and its time has come. Records that will be read together with
+    their class are left out.
 
     Args:
         listed: What Meet lists.
-        stored: What is stored and may be read for good or not.
-        is_back: Whether all that is unfinished is to be read, whenever it was tried last.
+        stored: The stored conferences, final or not.
+        is_back: Whether all unfinished conferences are read, even if they were tried just now.
         deps: The outside world.
     """
     now, records = deps.clock(), {record.name: record for record in listed}
@@ -303,7 +303,7 @@ async def _due_reads(
         end = record.end_time or now
         session_ids = (await reader.room(record.space)).sessions_of(Interval(record.start_time, end))
         tried = [session.progress for session_id in session_ids if (session := await reader.session(session_id))]
-        # One that is overdue is not handed out by `sync-due`: then there is no sense in waiting for it.
+        # If a class is overdue, `sync-due` does not hand it out, so waiting for it makes no sense.
         waiting = (p for p in tried if p.failures and p.due_at and p.due_at > now - OVERDUE)
         return any(p.tried_at and p.tried_at >= end for p in waiting)
 
@@ -351,7 +351,7 @@ def _teacher(sessions: Sequence[ClassSession]) -> Organizer:
 
 
 def _since(reconciled_until: datetime | None, *, now: datetime) -> datetime:
-    """From when on conferences are looked for: at first as far as Meet remembers."""
+    """The time from which conferences are looked for: at first as far back as Meet remembers."""
     return max(reconciled_until - LOOK_BACK, now - RETENTION) if reconciled_until else now - RETENTION
 
 
@@ -371,7 +371,7 @@ def is_left_alone(conference: Conference, *, now: datetime) -> bool:
 
 
 async def unfinished(records: Sequence[str], deps: Deps, *, at_once: bool = False) -> tuple[str, ...]:
-    """Those of some conference records that are not stored, or of which another read may say more, in their order.
+    """The conference records that are not stored, or about which another read may show more, in their order.
 
     Those that wait, because Meet kept failing or the store refused them, are left out, unless a person wants them
     `at_once`.

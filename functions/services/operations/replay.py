@@ -12,9 +12,10 @@ from functions.ports.messages import Parked
 from functions.services.deps import Deps
 
 Process = Callable[[Parked], Awaitable[SyncError | None]]
-"""Does with a parked message what its delivery would: returning acknowledges it, an error says what becomes of it.
+"""Does with a parked message what its delivery would do: returning acknowledges it, an error decides what happens to
+it.
 
-What it returns is why Meet refused, if it did.
+The returned value is why Meet refused, if it did.
 """
 
 
@@ -48,7 +49,7 @@ class Replayed:
 
 
 async def waiting(*, key: str | None, reason: str | None, deps: Deps) -> AsyncIterator[Parked]:
-    """The parked messages that are meant, the longest parked first.
+    """The selected parked messages, the longest parked first.
 
     Args:
         key: The one with this id; None for all.
@@ -56,7 +57,7 @@ async def waiting(*, key: str | None, reason: str | None, deps: Deps) -> AsyncIt
         deps: The outside world.
 
     Raises:
-        NotFound: No message of this id waits to be replayed.
+        NotFound: No message with this id waits to be replayed.
     """
     if key is None:
         async for parked in deps.store.parked(reason=reason):
@@ -76,7 +77,7 @@ async def replay(parked: Parked, process: Process, *, deps: Deps) -> Replayed:
     What is stored but not settled counts too: the scheduled jobs read it again. May be repeated.
 
     Raises:
-        Retryable: The store does not take that it was replayed; it still waits.
+        Retryable: The store does not accept the result; the message still waits.
     """
     try:
         refusal = await process(parked)

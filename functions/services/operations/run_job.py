@@ -12,7 +12,7 @@ from functions.domain.errors import UnreadableMessage
 from functions.ports.messages import Job
 from functions.services.classes.follow_calendar import follow
 from functions.services.deps import Deps
-from functions.services.operations import reconcile
+from functions.services.operations import erase_student, reconcile
 from functions.services.operations.fan_out import moment_in
 from functions.services.operations.parking import DEAD_LETTERS_JOB, park_dead_letters
 from functions.services.sync.conference import Recorded, sync_conference
@@ -27,17 +27,17 @@ _SPACE = re.compile(rf"spaces/{STORABLE_ID}")
 _ORGANIZER = re.compile(rf"users/{STORABLE_ID}|[!-.0-?A-~]{{1,128}}@[!-.0-?A-~]{{1,128}}")
 
 Outcome = Recorded | SessionSynced | Kept | int | None
-"""What came of it; a number is how many further jobs were handed out."""
+"""The result of a job; a number is how many further jobs were handed out."""
 
 
 async def run_job(job: Job, *, deps: Deps) -> Outcome:
     """Run one job. Every job can be repeated safely.
 
     Raises:
-        UnreadableMessage: There is no such job, or it does not say what it is about.
-        NotFound: What it is about is gone.
+        UnreadableMessage: The job does not exist, or its data lacks what it needs.
+        NotFound: The object of the job no longer exists.
         NeedsOperator: A person must fix something; the next run tries it again.
-        Retryable: It is to be done again later.
+        Retryable: It must be done again later.
     """
     match job.name:
         case "sync-conference":
@@ -54,10 +54,10 @@ async def run_job(job: Job, *, deps: Deps) -> Outcome:
             do = remark_session if job.name == "remark-session" else follow
             await do(_session_id(job.data), deps=deps)
             return None
-        case "sync-due":
-            return await reconcile.sync_due(deps=deps)
-        case "park-dead-letters":
-            return await park_dead_letters(deps=deps)
+        case "sync-due" | "park-dead-letters":
+            return await (_sync_due if job.name == "sync-due" else park_dead_letters)(deps=deps)
+        case "erase-student":
+            return await erase_student.carry_on(_erasure_id(job.data), deps=deps)
         case "reconcile" if "space" in job.data:
             return await reconcile.reconcile_room(_space(job.data), deps=deps)
         case "reconcile" if named := _named_organizer(job.data):
@@ -70,8 +70,17 @@ async def run_job(job: Job, *, deps: Deps) -> Outcome:
             raise UnreadableMessage("Unknown job name in the message attribute `job`.")
 
 
+async def _sync_due(*, deps: Deps) -> int:
+    """Hand out a job for everything whose time has come; erasures also where class meetings cannot be asked for."""
+    try:
+        due = await reconcile.sync_due(deps=deps)
+    finally:
+        erasing = await erase_student.carry_on_all(deps=deps)
+    return due + erasing
+
+
 async def _about_everybody(job: Job, deps: Deps) -> int:
-    """Hand out the job for each teacher, or go on with that."""
+    """Hand out the job for each teacher, or continue with this."""
     after = job.data.get("after", "")
     if not isinstance(after, str):
         raise UnreadableMessage("The job's data lacks the place to continue from ({after: …}).")
@@ -90,6 +99,13 @@ def _session_id(data: Mapping[str, object]) -> str:
     raise UnreadableMessage("The job's data lacks the class meeting ({session_id: …}).")
 
 
+def _erasure_id(data: Mapping[str, object]) -> str:
+    erasure_id = data.get("erasure_id")
+    if isinstance(erasure_id, str) and _SESSION_ID.fullmatch(erasure_id):
+        return erasure_id
+    raise UnreadableMessage("The job's data names no erasure ({erasure_id: …}).")
+
+
 def _space(data: Mapping[str, object]) -> str:
     space = data.get("space")
     if isinstance(space, str) and _SPACE.fullmatch(space):
@@ -98,13 +114,13 @@ def _space(data: Mapping[str, object]) -> str:
 
 
 def _named_organizer(data: Mapping[str, object]) -> str | None:
-    """The organizer that a job is about; None for one about all of them."""
+    """The organizer that a job is about; None for a job about all of them."""
     organizer = _organizer(data)
     return organizer.user or organizer.email
 
 
 def _handed_out_at(data: Mapping[str, object]) -> datetime | None:
-    """When a scheduled job handed this job out; None for one that somebody else asks for."""
+    """When a scheduled job handed out this job; None for any other sender."""
     moment = moment_in(data.get("handed_out_at"))
     if moment is None and data.get("handed_out_at") is not None:
         raise UnreadableMessage(

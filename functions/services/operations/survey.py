@@ -24,16 +24,16 @@ OVERDUE: Final = timedelta(minutes=10)
 """How long after its time a class meeting may still wait: the job that hands it out runs every five minutes."""
 
 UNRECONCILED: Final = timedelta(hours=6)
-"""After which time somebody must see why a teacher's conferences are not looked for; the job comes every half hour."""
+"""After which time a person must find out why a teacher's conferences are not listed; the job runs every half hour."""
 
 STUCK: Final = timedelta(hours=1)
-"""After how long a conference that is not read for good does not come right by itself.
+"""After how long a conference whose data is not final needs a person.
 
 Meet's data has settled ten minutes after the end, the message is delivered again for as long as it has not, and
 `reconcile` looks every half hour.
 """
 
-"""Why a renewal failed that is tried again by itself, long before the subscription runs out."""
+"""Why a renewal failed that the system tries again, long before the subscription ends."""
 
 CALENDAR_ATTEMPTS: Final = 6
 """After so many failures, 2, 4, 8, 16 and 32 minutes between them, Calendar has been silent for an hour."""
@@ -105,14 +105,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """Things of one kind, those that have waited the longest first; `more` says whether there are others."""
+    """Problems of one kind, those that have waited the longest first; `more` says whether there are others."""
 
     first: tuple[Finding, ...]
     more: bool
 
     @property
     def count(self) -> int:
-        """How many are here."""
+        """How many there are in this list."""
         return len(self.first)
 
 
@@ -124,16 +124,16 @@ class Survey:
         surveyed_at: That moment.
         organizers: How many teachers are tracked.
         active_organizers: How many of them have a subscription that reports their conferences now.
-        last_sync_at: When the last reading of a conference began that succeeded; None if none ever did.
-        organizers_without_subscription: Teachers of whose conferences no event tells, or soon none will.
-        unreconciled_organizers: Teachers whose conferences could not be looked for, for hours.
-        failed_conferences: Those that Meet does not let us read.
-        provisional_conferences: Those that are not read for good; right after a class that is as it should be.
-        overdue_sessions: Class meetings that should have been brought up to date and were not.
-        sessions_not_in_calendar: Class meetings that Calendar does not show as they are, and will not by itself.
+        last_sync_at: When the last successful read of a conference began; None if there was none.
+        organizers_without_subscription: Teachers whose conferences no event reports, or soon no event will report.
+        unreconciled_organizers: Teachers whose conferences could not be listed for hours.
+        failed_conferences: Conferences that Meet does not let us read.
+        provisional_conferences: Conferences whose data is not final; right after a class this is normal.
+        overdue_sessions: Class meetings that should have been updated but were not.
+        sessions_not_in_calendar: Class meetings that Calendar does not show correctly, and that need a person.
         parked_events: Messages that could not be processed and were not replayed.
-        oldest_provisional_seconds: For how long the oldest of the provisional conferences has been over; 0 if none.
-        most_overdue_seconds: How long ago the most overdue class meeting was due; 0 if none.
+        oldest_provisional_seconds: How long ago the oldest provisional conference ended; 0 if there is none.
+        most_overdue_seconds: How long ago the most overdue class meeting was due; 0 if there is none.
     """
 
     surveyed_at: datetime
@@ -152,7 +152,7 @@ class Survey:
 
     @property
     def needs_a_person(self) -> bool:
-        """Whether anything does not fix itself."""
+        """Whether anything needs a person."""
         return bool(
             self.organizers_without_subscription.first
             or self.unreconciled_organizers.first
@@ -168,7 +168,7 @@ async def survey(*, views: Views, now: datetime, limit: int = SHOWN) -> Survey:
     """Read the state of the system. What Meet has deleted is left out, because nobody can fix it.
 
     Args:
-        views: Where to look. It costs reads by `limit`, and one for each teacher.
+        views: Where to look. The number of reads depends on `limit`, plus one for each teacher.
         now: The time.
         limit: How many of a kind are shown at most.
 
@@ -226,7 +226,7 @@ def _organizer(organizer: Mapping[str, Any], now: datetime) -> Finding | None:
 
 
 def _unreconciled(organizer: Mapping[str, Any], now: datetime) -> Finding | None:
-    """A teacher whose conferences nobody could list for a while; None if that was done lately."""
+    """A teacher whose conferences could not be listed for a while; None if they were listed recently."""
     since = organizer.get("reconciled_until") or organizer.get("enrolled_at")
     if since is None or now - since < UNRECONCILED:
         return None
@@ -262,7 +262,7 @@ def _overdue(session: Mapping[str, Any]) -> Finding:
 
 
 def _not_in_calendar(session: Mapping[str, Any], now: datetime) -> Finding | None:
-    """What keeps a class meeting's event from being as it should; None if it may still come right by itself."""
+    """What keeps a class meeting's event from being correct; None if it may still become correct by itself."""
     entry, due_at = session["calendar"], session.get("calendar_due_at")
     hint = entry.get("hint") or _UNKNOWN_REASON
     if due_at is not None and due_at < now - OVERDUE:
@@ -286,7 +286,7 @@ def _record(conference: Mapping[str, Any]) -> str:
 
 
 def _open_since(conference: Mapping[str, Any]) -> datetime | None:
-    """Since when a conference could have been read for good: its end, else its last reading, else the failed one."""
+    """Since when a conference's data could have been final: its end, else its last read, else the failed read."""
     sync = conference["sync"]
     since = conference.get("end_time") or sync.get("pulled_at") or (sync.get("error") or {}).get("at")
     return since if isinstance(since, datetime) else None

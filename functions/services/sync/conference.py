@@ -1,15 +1,15 @@
-"""The main job: bring a conference and its class meetings up to date.
+"""The main job: update a conference and its class meetings.
 
 `sync_conference` says it in five steps:
 
-1. What we have: the conference as it is stored, and the account to ask Meet as.
+1. What we have: the stored conference, and the account with which to ask Meet.
 2. Ask Meet: for the conference, and for the other calls in its class's room (`meet/gather.py`).
 3. Who are they: look up the people behind the accounts (`identities.py`).
-4. Settle and mark: what is stored of the calls now (`findings.py`), and the marks that follow (`marking.py`).
+4. Settle and mark: what should be stored about the calls (`findings.py`), and the marks that follow (`marking.py`).
 5. One commit: all of it is written, or nothing.
 
-Events, redeliveries, jobs and calls by hand all end here or in `session.py`, and converge on the same documents: what
-is stored is a function of what Meet said and when.
+Events, redeliveries, jobs and calls by hand all end here or in `session.py`, and lead to the same documents: what is
+stored depends only on what Meet said and when.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from functions.services.sync.refusals import store_refusal
 async def sync_conference(request: Request, *, deps: Deps) -> Recorded:
     """Read a conference and mark everybody in the class meetings that it belongs to.
 
-    For a scheduled class the room's other conference records are listed too, and read if they are not yet: a call
-    that dropped and was made again is read whole. Idempotent, and safe against itself in other processes: it may
-    run twice, late, at the same time and in any order, and it may be killed at any moment.
+    For a scheduled class the room's other conference records are listed too, and read if they were not read yet, so
+    that a call that dropped and was started again is read completely. Idempotent, and safe against itself in other
+    processes: it may run twice, late, at the same time and in any order, and it may be killed at any moment.
 
     Raises:
         Retryable: Meet or the store could not answer now; what was read is stored, or nothing is.
@@ -72,9 +72,9 @@ class Recorded:
 
     Attributes:
         conference: As it is stored now.
-        people: How many people have an attendance document by it.
-        read: Whether Meet was asked; not for a message that came again.
-        refusal: Why Meet refused, or the store what Meet said, if one did; what was read before is kept.
+        people: How many people got an attendance document from it.
+        read: Whether Meet was asked; false for a repeated message.
+        refusal: Why Meet refused, or why the store refused the data, if one did; what was read before is kept.
     """
 
     conference: Conference
@@ -84,11 +84,11 @@ class Recorded:
 
 
 def _waiting(stored: Conference, source: SyncSource, *, now: datetime) -> Recorded | None:
-    """The result for a conference that Meet is not asked for yet; None if it is time."""
+    """The result for a conference for which Meet is not asked yet; None if it is time to ask."""
     if source is not SyncSource.MANUAL and waits_after_refusal(stored, now=now):
         return Recorded(conference=stored, people=0, read=False, refusal=stored.sync.error)
     if source is SyncSource.RECONCILE and is_deferred(stored, now=now):
-        # The job hands it out again when its time has come: a message that comes back until then helps nobody.
+        # `reconcile` hands it out again when its time has come, so a message that comes back until then does not help.
         return Recorded(conference=stored, people=0, read=False, refusal=None)
     return None
 
@@ -96,7 +96,7 @@ def _waiting(stored: Conference, source: SyncSource, *, now: datetime) -> Record
 async def _recorded(
     request: Request, gathered: Gathered, sheets: Mapping[str, AttendanceSheet], work: Work
 ) -> Recorded:
-    """The result once everything is put."""
+    """The result after everything is put."""
     conference = await work.conference(request.conference_record)
     if conference is None:
         raise StoreConflict("The conference was removed while it was being recorded.")
@@ -110,7 +110,7 @@ async def _recorded(
 
 
 async def _refused(refused: DocumentsRefused, request: Request, gathered: Gathered, deps: Deps) -> Recorded:
-    """The result for a conference that the store refuses for good: it failed, and that is stored."""
+    """The result for a conference that the store permanently refuses: it failed, and this is stored."""
     error = await store_refusal(refused, gathered, deps=deps)
     conference = await deps.store.reader().conference(request.conference_record)
     if conference is None:

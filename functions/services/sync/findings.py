@@ -1,4 +1,4 @@
-"""What Meet said -> what one commit writes: each conference where it belongs, and the marks that come of it."""
+"""Turns what Meet said into one commit: each conference in its class meetings, and the marks that follow."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ async def settle_and_mark(
 
 
 async def _load_what_is_stored(work: Work, gathered: Gathered) -> None:
-    """Read what is stored of all that Meet spoke of, at one moment as far as the reader did not read it."""
+    """Read the stored data about everything that Meet reported.
+
+    What the reader has not read yet is read at one moment.
+    """
     snapshots = [conference.snapshot for conference in gathered.stored if conference.snapshot]
     snapshots += [outcome.snapshot for outcome in gathered.outcomes.values() if isinstance(outcome, Reading)]
     await work.load(
@@ -69,20 +72,20 @@ async def settle(work: Work, gathered: Gathered, deps: Deps) -> frozenset[str]:
         touched |= await place(work, conference, now=now)
         await _learn_owner(work, conference, gathered)
     if gathered.request and gathered.request.conference_record not in gathered.outcomes:
-        # A message that came again: its conference belongs where the room says now.
+        # The message is a repeated one: its conference belongs where the room now says.
         again = await work.conference(gathered.request.conference_record)
         touched |= await place(work, again, now=now) if again else frozenset()
     return frozenset(touched)
 
 
 async def _has_ended(work: Work, conference_record: str) -> bool:
-    """Whether the end of a conference was read, which no list changes any more."""
+    """Whether the end of a conference was read; then no list changes it."""
     conference = await work.conference(conference_record)
     return conference is not None and conference.snapshot is not None and bool(conference.snapshot.record.end_time)
 
 
 async def _learn_owner(work: Work, conference: Conference, gathered: Gathered) -> None:
-    """Learn from an event whose room it is: events come only for the owner's subscription."""
+    """Learn the owner of a room from an event, because events come only for the owner's subscription."""
     request = gathered.request
     if request and request.source is SyncSource.EVENT and request.organizer.user and conference.snapshot:
         before = await work.room(conference.snapshot.space.name)
@@ -92,7 +95,7 @@ async def _learn_owner(work: Work, conference: Conference, gathered: Gathered) -
 
 
 def _owned_by(room: Room, owner: Organizer) -> Room:
-    """A room with classes in it, once it is known whose it is: Meet lists records and tells events to nobody else."""
+    """A room with classes, after its owner is known: Meet lists records and sends events only to the owner."""
     knows_more = owner.user is not None or not room.owner.known
     return dataclasses.replace(room, owner=owner) if room.slots and knows_more and owner != room.owner else room
 
@@ -100,9 +103,9 @@ def _owned_by(room: Room, owner: Organizer) -> Room:
 async def _attempts(
     work: Work, gathered: Gathered, touched: Iterable[str], *, everybody_known: bool, deps: Deps
 ) -> dict[str, Attempt]:
-    """What was tried for class meetings as they are planned now.
+    """The attempts for class meetings as they are planned now.
 
-    One that was moved while Meet was asked was not looked for where it is now, so nothing was tried for it.
+    If a class meeting was moved while Meet was asked, nothing was tried for its new time.
     """
     attempts = {}
     for session_id, asked_for in gathered.sessions.items():

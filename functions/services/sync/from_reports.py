@@ -1,7 +1,7 @@
 """Update class meetings from Google's reports, for calls that Meet does not show or has deleted.
 
-Reports only ever add to what is known: https://support.google.com/a/answer/7061566 warns of rows that come
-late or never. A call that Meet shows counts as Meet shows it.
+Reports only add data: https://support.google.com/a/answer/7061566 warns of rows that come late or never. A call that
+Meet shows counts as Meet shows it.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ async def sync_session_from_reports(session_id: str, *, deps: Deps) -> SessionSy
 
     Raises:
         NotFound: No class meeting has this session_id.
-        NoConferenceRecord: Nothing is known of any call of it, or nothing can be.
-        Retryable, NeedsOperator, Permanent: As `Reports.read`; ReportsNotSetUp without an administrator.
+        NoConferenceRecord: No call of the class meeting is known, or can be known. Retryable, NeedsOperator, Permanent:
+            As `Reports.read`; ReportsNotSetUp without an administrator.
     """
     reports = require_reports(deps)
     async with deps.turns.of(session_id):
@@ -62,7 +62,7 @@ async def sync_session_from_reports(session_id: str, *, deps: Deps) -> SessionSy
                 "The class's meeting code is not known, so reports cannot be searched for it.",
                 hint="Ask Meet for it first: the same call without source.",
             )
-        # Wherever in that time a call is: all of it.
+        # A call anywhere in that time is stored completely.
         since, until = max(time.start - LONGEST_CALL, now - REACH), min(time.end + LONGEST_CALL, now)
         report = await reports.read(meeting_code=code, since=since, until=until)
         told = [one for one in conferences_of(report.endpoints) if one.time.clip(time)]
@@ -128,7 +128,7 @@ async def store_reported(
 
 
 async def _remember_addresses(work: Work, told: Iterable[ReportedConference], *, now: datetime) -> None:
-    """Know accounts by the address of the reports where nobody else told one."""
+    """Store the address from reports for accounts without another known address."""
     known = addresses(told)
     people: Mapping[str, Person] = await work.people(known.keys())
     for user, email in known.items():
@@ -142,7 +142,7 @@ async def _remember_addresses(work: Work, told: Iterable[ReportedConference], *,
 
 
 def _reach(session: ClassSession) -> Interval | None:
-    """The time in which calls may belong to a class meeting, wherever its borders to others move; None for none."""
+    """The time in which calls may belong to a class meeting, even if its borders to others move; None without one."""
     if session.plan.scheduled is None:
         return session.owned
     scheduled = session.plan.takes_place
@@ -150,7 +150,7 @@ def _reach(session: ClassSession) -> Interval | None:
 
 
 def _acting_as(session: ClassSession, room: Room) -> Organizer:
-    """Whose account looks others up: the room's owner, else the class's teacher."""
+    """The person whose account looks up others: the room's owner, otherwise the class's teacher."""
     if room.owner.known:
         return room.owner
     return Organizer(email=next(iter(session.plan.teachers), None))

@@ -1,7 +1,7 @@
 """Find out which people the accounts in a conference belong to, and store the answer with its time.
 
-Attendance never waits for it for long, nor fails with it: an account that cannot be looked up now is stored with its
-id, and is looked up again when the class meeting is brought up to date the next time.
+Attendance never waits for it for long and never fails because of it: an account that cannot be looked up now is stored
+with its id, and is looked up again at the next update of the class meeting.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from functions.services.sync.meet.gathered import Gathered, users_in
 log = logging.getLogger(__name__)
 
 KEPT = timedelta(days=7)
-"""How long an answer is good where no class has ended since: it only names people, and decides nothing for good."""
+"""How long an answer is used if no class has ended since: it only names people, and decides nothing final."""
 
 REACH = timedelta(days=200)
 """How far back class meetings are marked again: a school year's half, and further than reports reach."""
@@ -42,13 +42,13 @@ UNKNOWN_KEPT = timedelta(minutes=15)
 
 
 async def identify(gathered: Gathered, reader: Reader, deps: Deps) -> bool:
-    """Find out whose accounts were in what was read or is stored.
+    """Find out who the accounts in the read or stored conferences belong to.
 
-    It comes after everything that Meet is asked for. People are the one thing that a sheet rests on and that no
-    commit guards, so they are read as late as possible.
+    It comes after all requests to Meet. People are the only data of a sheet that no commit guards, so they are read as
+    late as possible.
 
     Returns:
-        Whether everybody could be asked for.
+        Whether all accounts could be looked up.
     """
     users = people_in(gathered)
     if gathered.organizer.user:
@@ -66,7 +66,7 @@ async def identify(gathered: Gathered, reader: Reader, deps: Deps) -> bool:
 
 
 def people_in(gathered: Gathered) -> set[str]:
-    """Every account that was in what was read or is stored."""
+    """Every account in the read or stored conferences."""
     read = (outcome for outcome in gathered.outcomes.values() if isinstance(outcome, Reading))
     return set(accounts(gathered.stored)).union(*(users_in(reading.snapshot) for reading in read))
 
@@ -105,7 +105,7 @@ async def resolve_identities(
 
     Args:
         users: Accounts, `users/{id}`.
-        acting_as: The account that Google is asked as.
+        acting_as: The account with which Google is asked.
         reader: What is stored. It forgets everybody once Google was asked: that takes a while, and nothing tells a
             commit that somebody is known otherwise by then.
         deps: The outside world.
@@ -231,7 +231,7 @@ def _is_stale(person: Person | None, since: datetime | None, deps: Deps) -> bool
         return True
     if since and person.resolved_at < since:
         return True
-    # Reports tell an address and no aliases: services that know more are asked as if nobody had answered.
+    # Reports have an address and no aliases, so services that know more are asked as if nobody had answered.
     answered = person.identity and person.identity.source is not IdentitySource.REPORTS
     return person.resolved_at + (KEPT if answered else UNKNOWN_KEPT) <= deps.clock()
 

@@ -1,7 +1,7 @@
-"""Mark class meetings again whose people turned out to be others: by a decision, or because addresses changed.
+"""Mark class meetings again if their people turned out to be others: by a decision, or because addresses changed.
 
-That it is still to be done is stored in the commit that makes it so (`Remark`), and forgotten once the jobs are handed
-out. The reason is stored by then, so whatever fails here does not fail it: `sync-due` completes it.
+The commit that makes this necessary also stores it (`Remark`); it is deleted after the jobs are handed out. The reason
+is stored by then, so whatever fails here does not fail it: `sync-due` completes it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ async def mark_elsewhere(remark: Remark | None, *, deps: Deps) -> None:
 
 
 async def mark_all_elsewhere(*, deps: Deps) -> int:
-    """Hand out all jobs that are still to be handed out.
+    """Hand out all waiting jobs.
 
     Returns:
         For how many remarks.

@@ -1,7 +1,7 @@
 """Mark class meetings from what is stored: who was there, who was expected, which mark.
 
-Everything here happens within one unit of work and asks nobody else. Live events, jobs and corrections by people
-all end here, and so converge on the same documents.
+Everything here happens within one unit of work, without calls to Google. Live events, jobs and corrections by people
+all end here, and therefore lead to the same documents.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """An attempt to bring a class meeting up to date.
+    """An attempt to update a class meeting.
 
     Attributes:
         began_at: When it began.
@@ -57,15 +57,17 @@ async def mark(
 
     Args:
         work: The unit of work.
-        session_ids: Which. One that is not there any more, and whose conference belongs elsewhere, goes.
+        session_ids: Which. A class meeting that no longer exists, and whose conference belongs elsewhere, is deleted.
         rules: The school's rules.
         now: The time of the computation.
         changed: Class meetings as they are planned now, where that differs from what is stored.
-        attempts: What was tried to bring them up to date.
+        attempts: The attempts to update them.
     """
     changed, attempts = changed or {}, attempts or {}
     await work.load(sessions=changed)
-    changed = {name: await _named(work, session, now=now) for name, session in changed.items()}
+    changed = {
+        name: await _named(work, await work.without_erased(session), now=now) for name, session in changed.items()
+    }
     sheets = {}
     for session_id in sorted({*session_ids, *changed}):
         planned, attempt = changed.get(session_id), attempts.get(session_id)
@@ -95,10 +97,10 @@ async def compute(
         rules: The school's rules.
         now: The time of the computation.
         planned: The class meeting as it is planned now, where that differs from what is stored.
-        attempt: What was tried to bring it up to date.
+        attempt: The attempt to update it.
 
     Returns:
-        The class meeting; None if there is no such class meeting, or not any more.
+        The class meeting; None if it does not exist, or no longer exists.
     """
     session = planned or await reader.session(session_id)
     unread_from, stood_in_for = None, frozenset[str]()
@@ -141,7 +143,7 @@ async def _of_its_own(reader: Reader, session_id: str) -> Conference | None:
 
 
 async def expected_in(reader: Reader, session: ClassSession, *, rules: Rules, now: datetime) -> tuple[RosterEntry, ...]:
-    """The students of a class meeting, as its sheet has them."""
+    """The students of a class meeting, as in its sheet."""
     conferences = await conferences_of(reader, session, now=now)
     return students_of(session, conferences, await _who_may_be_meant(reader, session, conferences, rules))
 
@@ -174,7 +176,7 @@ async def _named(work: Work, session: ClassSession, *, now: datetime) -> ClassSe
 async def _who_may_be_meant(
     reader: Reader, session: ClassSession, conferences: Iterable[Conference], rules: Rules
 ) -> Mapping[str, Person]:
-    """What is known of the accounts that were there, and of those that have an address of the class."""
+    """What is known about the accounts that were there, and about those that have an address of the class."""
     there = await reader.people(accounts(conferences))
     plan = session.plan
     if plan.scheduled is None or not rules.identities_in_use:
@@ -238,7 +240,7 @@ def _in_order(conferences: Iterable[Conference]) -> list[Conference]:
 def _tried(
     session: ClassSession, attempt: Attempt, conferences: Iterable[Conference], *, missing: list[str], rules: Rules
 ) -> ClassSession:
-    """The class meeting with what came of an attempt."""
+    """The class meeting with the result of an attempt."""
     states = {conference.sync.state for conference in conferences}
     scheduled = session.plan.scheduled
     settled = scheduled is not None and attempt.began_at >= scheduled.end + rules.settle

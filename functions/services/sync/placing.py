@@ -1,6 +1,6 @@
 """Store conferences in their rooms, and with the class meetings that they belong to by the timetable.
 
-Everything here happens within one unit of work and asks nobody else.
+Everything here happens within one unit of work, without calls to Google.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ async def supersede(work: Work, before: Room, room: Room, *, now: datetime) -> f
     """
     touched: frozenset[str] = frozenset()
     for span in room.reported_spans():
-        # The room is the guard of what is stored, so that nothing else can have changed.
+        # The room guards what is stored, so nothing else can have changed.
         if before.superseding(span) != room.superseding(span):
             conference = await work.conference(span.conference_record)
             touched |= await place(work, conference, now=now) if conference else frozenset()

@@ -2,7 +2,7 @@
 
 That it failed, and why, is stored by itself, in a second commit that is small: the conferences that were read without
 what Meet said of them, and the class meetings without their attendance, which stays as it was. Everything is tried
-again at growing distances, as the next version of this system, or a class that was split, may fit.
+again with growing pauses, because it may fit with a later version of this system or after a class was split.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ async def store_refusal(refused: DocumentsRefused, gathered: Gathered, *, deps: 
         What is stored now as the reason.
 
     Raises:
-        DocumentsRefused: Not even that can be stored.
+        DocumentsRefused: Even this small commit cannot be stored.
         Retryable: The store did not answer.
     """
     error = _logged(refused, at=gathered.tried_at)
@@ -57,7 +57,7 @@ async def store_refusal(refused: DocumentsRefused, gathered: Gathered, *, deps: 
 
 
 async def store_refusal_of_marks(refused: DocumentsRefused, session_id: str, *, deps: Deps) -> None:
-    """Store that a class meeting could not be marked again; raises as `store_refusal` does."""
+    """Store that a class meeting could not be marked again; raises the same errors as `store_refusal`."""
     error = _logged(refused, at=deps.clock())
 
     async def decide(work: Work) -> None:
@@ -111,7 +111,7 @@ async def _places(work: Work, read: Conference) -> tuple[str, ...]:
 
 
 async def _put_rooms(work: Work, gathered: Gathered, *, deps: Deps) -> None:
-    """Let rooms know of the calls that were found, so that nobody counts as absent who may have been in one."""
+    """Store the found calls in their rooms, so that nobody who may have been in one counts as absent."""
     rooms = {space: with_listing(await work.room(space), look.listing) for space, look in gathered.looks.items()}
     for record, outcome in gathered.outcomes.items():
         if isinstance(outcome, Reading):

@@ -1,4 +1,4 @@
-"""Bring one class meeting up to date: the same five steps as `conference.py`, from its room's conference records."""
+"""Update one class meeting: the same five steps as `conference.py`, beginning with its room's conference records."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from functions.services.sync.refusals import store_refusal, store_refusal_of_mar
 class SessionSynced:
     """The result of updating a class meeting; `created` and `updated` count people who were there.
 
-    `sync` is how far the reading of all its conferences is now; None if there is nothing to read.
+    `sync` says how much of all its conferences has been read; None if there is nothing to read.
     """
 
     session_id: str
@@ -37,11 +37,11 @@ async def sync_session(
 
     Args:
         session_id: The class meeting.
-        source: What made us look.
+        source: What started the update.
         deps: The outside world.
         strict: Whether any error ends it with nothing changed; else what could be read is stored, and why the rest
             could not.
-        full: Whether records that were read for good are read again.
+        full: Whether final records are read again.
 
     Raises:
         NotFound: No class meeting has this session_id.

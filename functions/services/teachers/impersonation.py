@@ -1,7 +1,7 @@
 """Which accounts calls may use: the only place where that is decided.
 
-Domain-wide delegation would let this system act as anybody in the school, so it confines itself: to teachers who are
-enrolled, to those in ALLOWED_TEACHERS, and, as far as an administrator enrols them, to those in ALLOWED_DOMAINS.
+Domain-wide delegation would let this system act as anybody in the school, so the code restricts itself: to teachers who
+are enrolled, to those in ALLOWED_TEACHERS, and, as far as an administrator enrols them, to those in ALLOWED_DOMAINS.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ async def require_allowed(email: str, *, caller: Caller, deps: Deps) -> TrackedO
         The teacher as tracked; None for one who is not yet.
 
     Raises:
-        DomainNotAllowed: Nobody has allowed it.
+        DomainNotAllowed: This is not allowed.
     """
     tracked = await deps.store.organizer_with(email)
     by_admin = caller.role is CallerRole.ADMIN

@@ -1,4 +1,4 @@
-"""Keep every teacher's subscription alive: renewed before its end, reactivated, made again when it is gone.
+"""Keep every teacher's subscription alive: renew it before its end, reactivate it, or make it again.
 
 Google's reminders and reports are hints to look: what is done depends on the subscription as Google shows it now, so
 a hint may come twice, late or never. https://developers.google.com/workspace/events/guides/events-lifecycle
@@ -41,7 +41,7 @@ class Kept:
 
 @dataclass(slots=True)
 class _Progress:
-    """How far a subscription is, also when the next step fails."""
+    """The progress with a subscription, which is kept even if the next step fails."""
 
     subscription: Subscription | None
     actions: list[Action] = dataclasses.field(default_factory=list)
@@ -86,7 +86,7 @@ async def keep(organizer: str, *, deps: Deps) -> Kept:
         deps: The outside world.
 
     Raises:
-        NotFound: Nobody of this name is tracked.
+        NotFound: No teacher of this name is tracked.
         Retryable: Google or the store did not answer; it is stored with the organizer.
         NeedsOperator: A person must fix something; it is stored with the organizer, with what to do.
     """
@@ -141,7 +141,7 @@ async def _bring_to_life(tracked: TrackedOrganizer, progress: _Progress, *, now:
 
 
 async def _take_back(tracked: TrackedOrganizer, progress: _Progress, deps: Deps) -> None:
-    """End what was made for somebody who is not tracked any more."""
+    """End a subscription that was made for a teacher who is no longer tracked."""
     name = progress.subscription.name if progress.subscription else None
     if name and progress.actions:
         organizer = Organizer(tracked.user, tracked.email)

@@ -47,8 +47,8 @@ async def enrol(email: str, *, caller: Caller, deps: Deps) -> Enrolled:
 
     Raises:
         DomainNotAllowed: Nobody has allowed it.
-        InvalidRequest: Google knows no such account.
-        Retryable: Google did not answer; from then on the teacher is tracked, and the scheduled job tries it again.
+        InvalidRequest: Google does not know the account.
+        Retryable: Google did not answer; the teacher is tracked from then on, and the scheduled job tries again.
         NeedsOperator: Google will not answer until a person fixes the cause; likewise.
     """
     tracked = await require_allowed(email, caller=caller, deps=deps)
@@ -83,7 +83,7 @@ async def know(identity: Identity, *, email: str | None = None, deps: Deps) -> t
 
     Args:
         identity: The account.
-        email: By which address the teacher is tracked; the account's own if left out.
+        email: The address with which the teacher is tracked; by default the account's own.
         deps: The outside world.
 
     Returns:
@@ -120,7 +120,7 @@ async def track(email: str, *, caller: Caller, deps: Deps) -> tuple[Tracking, st
 
 
 async def _who_tries_again(error: Retryable, email: str, deps: Deps) -> str:
-    """The hint of an error that may pass: scheduled jobs look after enrolled teachers alone."""
+    """The hint of an error that may pass: scheduled jobs only help enrolled teachers."""
     with contextlib.suppress(Retryable):
         if await deps.store.organizer_with(email):
             return error.hint
@@ -134,7 +134,7 @@ async def remove(user_id: str, *, caller: Caller, entry_id: str, deps: Deps) -> 
     itself, after seven days at most.
 
     Raises:
-        NotFound: Nobody of this id is tracked.
+        NotFound: No teacher with this id is tracked.
         Retryable: Google did not answer.
     """
     user = f"users/{user_id}"
@@ -156,7 +156,7 @@ async def remove(user_id: str, *, caller: Caller, entry_id: str, deps: Deps) -> 
 
 
 def is_active(organizer: TrackedOrganizer, deps: Deps) -> bool:
-    """Whether events of this teacher come now."""
+    """Whether events of this teacher arrive now."""
     subscription = organizer.subscription
     return (
         subscription is not None

@@ -1,4 +1,4 @@
-"""The command `make chaos`: prove for many seeds that nothing is lost, whatever goes wrong."""
+"""The command `make chaos`: prove for many seeds that nothing is lost when things go wrong."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHOWN = 20
 
 
 def main() -> None:
-    """Run as many seeds as are asked for; ends with 1 if any document is another one than in an undisturbed run."""
+    """Run the requested number of seeds; ends with 1 if any document is different from that of an undisturbed run."""
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
     parser.add_argument("--seed", type=int, help="the first seed (default: a random one)")
     parser.add_argument("--seeds", type=int, default=1, help="how many seeds, one after the other (default: 1)")

@@ -33,16 +33,16 @@ OF_PROCESSING = frozenset(
         "tracked_at",
         "failures",
         "tracking_hint",
-        "email_source",  # which of two services told it: the one that answered
+        "email_source",  # which of two services said it: the one that answered
     )
 )
-"""Fields that tell when and how often something was done, not what came of it."""
+"""Fields that say when and how often something was done, but not with which result."""
 
 OF_ANSWERS = frozenset(("since", "until", "lost_at", "counts_from"))
 """Of an account's addresses: when the answers were asked for by which it was known."""
 
 OF_WAITING = frozenset(("due_at",))
-"""When something is tried again: another time, but not never in one run alone."""
+"""When something is tried again: the times may differ, but both runs must have one or neither."""
 
 OF_SCHEDULING = frozenset(("tracking",))
 """Whether the teacher could be tracked at the moment of scheduling: another answer, but not none in one run alone. What
@@ -116,5 +116,5 @@ def _same_but_for(lost: frozenset[str], one: object, other: object, where: str) 
 
 
 def _but_emails(noted: object) -> set[str]:
-    """What a register notes of one meeting, where it differs from the row, besides addresses."""
+    """What a register stores about one meeting if it differs from the row, except addresses."""
     return set(noted) - {"emails"} if isinstance(noted, dict) else set()

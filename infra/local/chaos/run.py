@@ -59,7 +59,7 @@ class Plan:
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of it: what was injected, and every way in which the result is wrong."""
+    """The result of a run: the injected faults, and everything that is wrong afterwards."""
 
     injected: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
@@ -226,7 +226,7 @@ async def _shaken(
             outcome.wrong += await listener.untold(await documents(client), waiting)
             await _hours_later(using, google, project=project)
             watch.cancel()
-    outcome.injected["deliveries that were asked for again"] = sum(
+    outcome.injected["deliveries that were requested again"] = sum(
         number
         for status, number in traffic.answers.items()
         if status != 200  # noqa: PLR2004 - HTTP's own number
@@ -255,7 +255,7 @@ async def _watch(client: firestore.AsyncClient, seen: _Seen) -> None:
 
 
 def _never(seen: _Seen, calm: Documents) -> list[str]:
-    """Who was called absent at any moment, and was there; and likewise classes."""
+    """Students who were called absent at any moment although they were there, and likewise classes."""
     absent = [path for path in sorted(seen.absent) if calm.get(path, {}).get("status") != "absent"]
     not_held = [path for path in sorted(seen.not_held) if calm.get(path, {}).get("state") != "not_held"]
     return [

@@ -33,7 +33,7 @@ class Listener:
 
         Args:
             documents: What is stored.
-            waiting: Ids of commits that are still to be published.
+            waiting: Ids of commits that must still be published.
         """
         told: dict[str, Mapping[str, str]] = {}
         for attributes in await self._pubsub.drained(self._subscription):

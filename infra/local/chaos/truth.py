@@ -1,4 +1,4 @@
-"""Marks held against who was there, by account: what a run without disturbances gives might be wrong as well."""
+"""Compares marks with who was there, by account, because the result of an undisturbed run could be wrong too."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ THERE = frozenset({"present", "late", "left_early", "partial"})
 
 
 def against_the_truth(world: World, documents: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Every student whose attendance says something else than who was in the room, in sentences.
+    """Every student whose attendance does not agree with who was in the room, in sentences.
 
     Args:
         world: What happened.

@@ -75,7 +75,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """All that happens, whatever the system makes of it; most of it before noon."""
+    """Everything that happens, independent of the system; most of it before noon."""
 
     noon: datetime
     teachers: tuple[Account, ...]
@@ -277,7 +277,7 @@ class _Maker:
         for number in range(self._dice.randrange(2, 6)):
             length = MINUTE * self._dice.choice((30, 40, 50))
             is_over = end < self._now - MINUTE * 3
-            # Who loses an address is known by it at the end of each class, not only some seconds before.
+            # A person who loses an address is known by it at the end of each class, not only some seconds before.
             members = tuple(self._dice.sample(list(pupils if is_over else _steady(pupils)), k=ROSTER))
             late = is_over and self._happens(0.2)
             yield Lesson(f"{room.name}-{number}", room, teacher, members, end - length, length, entered_late=late)

@@ -51,7 +51,30 @@ Kept("firestore.projects.databases.backupSchedules", "backupSchedules").serve(
 
 
 Kept("firestore.projects.locations.backups", "backups").serve("list", "delete")
-Kept("secretmanager.projects.secrets", "secrets").serve("list", "delete")
+Kept("secretmanager.projects.secrets", "secrets", id_parameter="secretId").serve("create", "get", "list", "delete")
+Kept("secretmanager.projects.secrets.versions", "versions").serve("get")
+
+
+@answers("secretmanager.projects.secrets.versions.enable")
+def _enable_version(world: World, call: Call) -> Json:
+    version = world.resource(call.name.removesuffix(":enable"))
+    version["state"] = "ENABLED"
+    return version
+
+
+@answers("secretmanager.projects.secrets.addVersion")
+def _add_version(world: World, call: Call) -> Json:
+    secret = call.name.removesuffix(":addVersion")
+    world.resource(secret)
+    payload = call.body.get("payload", {})
+    if not payload.get("data"):
+        raise Refusal(400, "The payload is empty.")
+    number = 1 + sum(1 for _ in world.below(f"{secret}/versions"))
+    version: Json = {"name": f"{secret}/versions/{number}", "state": "ENABLED"}
+    if "dataCrc32c" in payload:
+        version["clientSpecifiedPayloadChecksum"] = True  # gcloud takes the version for damaged without it
+    world.resources[version["name"]] = version
+    return version
 
 
 def _native(world: World, name: str) -> None:

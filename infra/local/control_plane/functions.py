@@ -55,6 +55,7 @@ def _create(world: World, call: Call) -> Json:
     _check_settings(world, function)
     try:
         _build(world, function)
+        _check_secrets(world, function)
         trigger = _make_trigger(world, function) if "eventTrigger" in function else None
     except _Failed as failed:
         world.resources[name] = _shell(function, str(failed))
@@ -85,6 +86,7 @@ def _patch(world: World, call: Call) -> Json:
     _check_settings(world, function)
     try:
         _build(world, function)
+        _check_secrets(world, function)
     except _Failed as failed:
         return _failure(world, call, str(failed))
     if names_trigger:
@@ -170,6 +172,27 @@ def _build(world: World, function: Json) -> None:
             f"Max instances must be set to {allowed} or fewer to set the requested total CPU. Quota violated: "
             f"CpuAllocPerProjectRegion requested: {asked} allowed: {world.cpu_quota}"
         )
+
+
+def _check_secrets(world: World, function: Json) -> None:
+    """A revision gets its secrets when it starts, as the account that it runs as.
+
+    https://docs.cloud.google.com/run/docs/configuring/services/secrets
+    """
+    config = function["serviceConfig"]
+    account, role = f"serviceAccount:{config['serviceAccountEmail']}", "roles/secretmanager.secretAccessor"
+    for wanted in config.get("secretEnvironmentVariables", ()):
+        secret = f"projects/{world.project}/secrets/{wanted['secret']}"
+        version = f"{secret}/versions/{wanted['version']}"
+        if not world.holds(secret, role, account) or world.unsettled(f"grant {role} {account}"):
+            raise _Failed(
+                "Could not create or update Cloud Run service. spec.template.spec.containers[0].env: Permission denied "
+                f"on secret: {version} for Revision service account {config['serviceAccountEmail']}. The service "
+                "account used must be granted the 'Secret Manager Secret Accessor' role at the secret, project or "
+                "higher level."
+            )
+        if version not in world.resources:
+            raise _Failed(f"Could not create or update Cloud Run service. Secret {version} was not found.")
 
 
 def _make_trigger(world: World, function: Json) -> str:

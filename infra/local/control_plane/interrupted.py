@@ -47,7 +47,7 @@ def deploy_in_steps(
         folder: For gcloud's own files.
         path: Where programs are looked for.
         steps: How many changes each run may make.
-        options: What the deployment is asked for.
+        options: The options of the deployment.
 
     Returns:
         How often it was broken off.

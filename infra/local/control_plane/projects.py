@@ -180,7 +180,7 @@ def _is_ours(world: World, email: str) -> bool:
 
 
 def account_name(world: World, name: str) -> str:
-    """A service account's name with its project, `-` may stand for that."""
+    """A service account's name with its project; the project may be written as `-`."""
     return f"projects/{world.project}/serviceAccounts/{name.rpartition('/')[2]}"
 
 

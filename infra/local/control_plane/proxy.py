@@ -67,7 +67,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         super().__init__(*args)
 
     def do_CONNECT(self) -> None:
-        """Answer in the place of the host that is asked for."""
+        """Answer in place of the requested host."""
         self._host = self.path.partition(":")[0]
         self.send_response(200, "Connection established")
         self.end_headers()

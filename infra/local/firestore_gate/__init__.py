@@ -1,4 +1,4 @@
-"""Firestore's own refusals, in front of a store that has none: the emulator, or the embedded store.
+"""Firestore's own refusals, in front of a store that does not refuse: the emulator, or the embedded store.
 
 The emulator answers every query without an index and takes commits that Firestore calls too big; so does SQLite. The
 gate holds each query against `infra/firestore.indexes.json` and measures each commit, and answers as Firestore does.

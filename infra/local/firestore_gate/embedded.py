@@ -1,7 +1,7 @@
-"""The gate before the embedded store: whatever this process asks of it is held against what Firestore serves.
+"""The gate before the embedded store: checks everything that this process requests against Firestore's rules.
 
 The store announces each query and commit as an audit event (https://docs.python.org/3/library/sys.html#sys.audit),
-whoever built it and with whatever settings, so nothing in this process gets past the gate.
+for every store in this process, so nothing in it gets past the gate.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def install(gate: Gate) -> None:
     """Hold everything against a gate from now on; an audit hook stays as long as the process does.
 
     Args:
-        gate: What queries and commits are held against.
+        gate: The rules for queries and commits.
     """
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:

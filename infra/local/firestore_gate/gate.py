@@ -1,4 +1,4 @@
-"""Queries and commits, held against what Firestore serves and takes, with everything that was seen."""
+"""Checks queries and commits against Firestore's rules, and remembers everything that was seen."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Refused(Exception):
 
 
 class Gate:
-    """Holds whatever comes against the indexes.
+    """Checks everything against the indexes.
 
     Args:
         indexes: Those that there are; those of the deployment if left out.
@@ -152,7 +152,7 @@ class Gate:
         self.commits.append(measure)
 
     def refused(self, status: str, words: str, about: str) -> Refused:
-        """Remember a refusal; it is still to be raised."""
+        """Remember a refusal; the caller must still raise it."""
         refusal = Refusal(status, words, about)
         self.refusals.append(refusal)
         if self._log:

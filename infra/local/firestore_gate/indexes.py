@@ -85,7 +85,7 @@ class Indexes:
         return tuple(index for group, field in sorted(self._overrides) for index in self.single(group, field))
 
     def _override(self, group: str, field: str) -> frozenset[tuple[str, str]] | None:
-        """What the file says of a field, of a map around it, or of all fields; None if it says nothing."""
+        """What the file says about a field, a map around it, or all fields; None if it says nothing."""
         path = field
         while path:
             if (group, path) in self._overrides:

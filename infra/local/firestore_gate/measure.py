@@ -67,7 +67,7 @@ class Measure:
 
     @property
     def counted_bytes(self) -> int:
-        """What is held against the limit of a commit."""
+        """The size that is compared with the limit of a commit."""
         return self.document_bytes + self.entry_bytes
 
 
@@ -224,7 +224,7 @@ def _path(name: str) -> str:
 
 
 def check_moment(holder: Message, field: str) -> None:
-    """Refuse a time that is finer than Firestore's; one that is not set is none.
+    """Refuse a time that is finer than Firestore's; an unset time is ignored.
 
     Raises:
         TooLarge: It has nanoseconds.

@@ -81,7 +81,7 @@ class Method(Rule):
 
     Args:
         document: The whole document.
-        method: What it says of the method.
+        method: What it says about the method.
 
     Attributes:
         id: As the document calls it, such as `people.people.get`.

@@ -58,6 +58,7 @@ from functions.domain.classes.sessions import (
 )
 from functions.domain.classes.timetable import Room
 from functions.domain.conferences.model import Conference
+from functions.domain.erasure import NOBODY, Erased
 from functions.ports.store import SheetChange
 
 
@@ -103,7 +104,16 @@ class Commit:
         retention: How long personal data is kept after the class; None keeps it.
     """
 
-    def __init__(self, wanted: Wanted, stored: Loaded, *, now: datetime, retention: timedelta | None) -> None:
+    def __init__(
+        self,
+        wanted: Wanted,
+        stored: Loaded,
+        *,
+        now: datetime,
+        retention: timedelta | None,
+        erased: Erased = NOBODY,
+    ) -> None:
+        self._erased = erased
         self._wanted = wanted
         self._stored = stored
         self._now = now
@@ -214,7 +224,11 @@ class Commit:
             return None
         before = [correction_from_document(document.fields) for document in stored.corrections.values()]
         wanted = {**{correction_id(correction): correction for correction in before}, **changes}
-        return {name: correction for name, correction in wanted.items() if correction}
+        return {
+            name: kept
+            for name, correction in wanted.items()
+            if correction and (kept := self._erased.correction(correction))
+        }
 
     def _replaced(self, path: str, fields: Fields | None) -> list[Write]:
         return replaced(path, fields, self._stored.known(path))

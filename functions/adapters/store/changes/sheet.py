@@ -116,6 +116,7 @@ def sheet_change(session_id: str, writes: Sequence[Write], stored: StoredSheet) 
     return SheetChange(
         created=frozenset(name for name, w in people if w.fields and w.path not in stored.people),
         updated=frozenset(name for name, w in people if w.fields and w.path in stored.people),
+        deleted=frozenset(name for name, w in people if w.fields is None),
     )
 
 

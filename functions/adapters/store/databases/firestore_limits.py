@@ -47,6 +47,7 @@ EXEMPT: Final = frozenset(
         "audit",
         "conferences",
         "corrections",
+        "erasures",
         "parked_events",
         "parts",
         "people",
@@ -70,8 +71,9 @@ SINGLE: Final = (
     *(Index("attendance", (field,), is_group=True) for field in _WHOSE),
     Index("attendance", ("teacher_emails[]",)),
     *(Index("conferences", (field,)) for field in ("sync.pulled_at", "sync.state")),
+    *(Index("corrections", (field,), is_group=True) for field in ("email", "student_id", "user")),
     Index("parked_events", ("replayed_at",)),
-    Index("people", ("emails[]",)),
+    *(Index("people", (field,)) for field in ("emails[]", "student.email", "student.student_id")),
     Index("registers", ("month",)),
     *(
         Index("sessions", (field,))

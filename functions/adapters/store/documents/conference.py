@@ -68,6 +68,7 @@ def conference_to_document(conference: Conference, *, retention: timedelta | Non
         }
         if interruption
         else None,
+        **({"erased": list(conference.erased)} if conference.erased else {}),
     }
 
 
@@ -93,7 +94,7 @@ def conference_from_document(
                 expire_time=fields["expire_time"],
             ),
             space=Space(fields["space"], fields["meeting_code"], fields["meeting_uri"]),
-            participants=tuple(_participant_from_document(participant) for participant in participants),
+            participants=tuple(participant_from_document(participant) for participant in participants),
         )
     return Conference(
         conference_record=fields["conference_record"],
@@ -104,6 +105,7 @@ def conference_from_document(
         attached_to=tuple(fields["attached_to"]),
         superseded_by=fields.get("superseded_by"),
         interruption=_interruption(fields, interrupted),
+        erased=tuple(fields.get("erased", ())),
     )
 
 
@@ -121,7 +123,7 @@ def _interruption(fields: Mapping[str, Any], interrupted: Sequence[Mapping[str, 
         began_at=stored["began_at"],
         failures=stored["failures"],
         again_at=stored["again_at"],
-        participants=tuple((_participant_from_document(read), read["read_at"]) for read in interrupted),
+        participants=tuple((participant_from_document(read), read["read_at"]) for read in interrupted),
     )
 
 
@@ -139,7 +141,8 @@ def participant_to_document(participant: Participant) -> Fields:
     }
 
 
-def _participant_from_document(fields: Mapping[str, Any]) -> Participant:
+def participant_from_document(fields: Mapping[str, Any]) -> Participant:
+    """What `participant_to_document` wrote."""
     return Participant(
         name=fields["name"],
         user=_user_from_document(fields),

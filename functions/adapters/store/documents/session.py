@@ -85,6 +85,7 @@ def session_to_document(sheet: AttendanceSheet, *, retention: timedelta | None) 
         "calendar_due_at": plan.calendar.due_at if plan.calendar else None,
         "calendar_failures": plan.calendar.failures if plan.calendar else 0,
         "sync": sync_to_document(session.sync) if session.sync else None,
+        **({"erased": list(plan.erased)} if plan.erased else {}),
     }
 
 
@@ -116,6 +117,7 @@ def session_from_document(fields: Mapping[str, Any]) -> ClassSession:
             calendar=_entry_from_document(fields) if fields.get("calendar") else None,
             named_at=progress.get("named_at"),
             named_before=tuple((named["email"], named["at"]) for named in progress.get("named_before", ())),
+            erased=tuple(fields.get("erased", ())),
         ),
         progress=Progress(
             listed_at=progress["listed_at"],
@@ -130,6 +132,7 @@ def session_from_document(fields: Mapping[str, Any]) -> ClassSession:
         held_elsewhere=fields["held_elsewhere"],
         conference_records=tuple(fields["conference_records"]),
         sync=sync_from_document(fields["sync"]) if fields["sync"] else None,
+        erased=fields.get("counts", {}).get("erased", 0),
     )
 
 

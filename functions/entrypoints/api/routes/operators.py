@@ -6,12 +6,14 @@ import uuid
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 
 from functions.domain.errors import NotFound
 from functions.entrypoints.api.routes.common import COMMAND, WITH_BODY, AnAdmin, TheApp, UserId, can_end_in
-from functions.entrypoints.api.schemas.answers import OrganizerAnswer, OrganizerList, Status
-from functions.entrypoints.api.schemas.requests import NoQuery, OrganizerRequest
+from functions.entrypoints.api.schemas.answers import ErasureAnswer, OrganizerAnswer, OrganizerList, Status
+from functions.entrypoints.api.schemas.fields import StudentAsNamed
+from functions.entrypoints.api.schemas.requests import ErasureQuery, NoQuery, OrganizerRequest
+from functions.services.operations.erase_student import erase
 from functions.services.operations.survey import survey
 from functions.services.teachers.organizers import enrol, remove
 
@@ -53,6 +55,32 @@ async def tracked(app: TheApp, _admin: AnAdmin, _: Annotated[NoQuery, Query()]) 
 async def untrack(user_id: UserId, app: TheApp, admin: AnAdmin, _: Annotated[NoQuery, Query()]) -> None:
     """Stop tracking a teacher; what is stored stays."""
     await remove(user_id, caller=admin, entry_id=uuid.uuid4().hex, deps=app.deps)
+
+
+@router.delete(
+    "/api/students/{student:path}",
+    operation_id="erase_student",
+    response_model=ErasureAnswer,
+    responses={
+        **can_end_in(*COMMAND),
+        202: {"model": ErasureAnswer, "description": "From now on, the names are left out; a job erases the rest."},
+    },
+)
+async def erase_student(
+    student: Annotated[StudentAsNamed, Path()],
+    query: Annotated[ErasureQuery, Query()],
+    app: TheApp,
+    admin: AnAdmin,
+    response: Response,
+) -> ErasureAnswer:
+    """Erase a student everywhere, for good; the student is a `student_id`, a Google user id or an e-mail.
+
+    Whatever is read later leaves the person out before anything is stored. With `dry_run` it only tells what would go.
+    """
+    outcome = await erase(student, dry_run=query.dry_run, caller=admin, entry_id=uuid.uuid4().hex, deps=app.deps)
+    if not outcome.complete and not outcome.dry_run:
+        response.status_code = 202
+    return ErasureAnswer.of(outcome)
 
 
 @router.get("/api/status", operation_id="get_status", response_model=Status, responses=can_end_in())

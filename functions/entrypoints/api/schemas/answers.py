@@ -14,7 +14,9 @@ from pydantic.json_schema import SkipJsonSchema
 from functions.domain.classes.roster import Mark, Override
 from functions.domain.classes.sessions import CalendarState, Role, SessionState, Tracking
 from functions.domain.conferences.model import Kind, SyncState
+from functions.hints import PERSON_LEFT
 from functions.services.corrections.follow_students import Unapplied
+from functions.services.operations.erase_student import Outcome
 from functions.services.operations.survey import Survey
 
 
@@ -458,6 +460,43 @@ class OrganizerList(Answer):
     """All tracked teachers."""
 
     organizers: list[OrganizerAnswer]
+
+
+class ErasedAnswer(Answer):
+    """How many documents of each kind were changed or deleted, or would be."""
+
+    attendance: int = 0
+    sessions: int = 0
+    conferences: int = Field(0, description="In addition to those of the class meetings.")
+    corrections: int = Field(0, description="Those not yet applied to a class meeting; others belong to theirs.")
+    people: int = 0
+    spaces: int = Field(0, description="The number of rooms that were the person's.")
+    registers: int = 0
+    parked_events: int = 0
+    audit: int = 0
+    remarks: int = 0
+
+
+class ErasureAnswer(Answer):
+    """What came of erasing a student."""
+
+    status: Literal["success", "running"] = Field(
+        description="`running`: time ran out before everything was erased; a job continues, and so does the same call."
+    )
+    dry_run: bool
+    erased: ErasedAnswer
+    left: int = Field(
+        description="How many accounts and addresses go with the person and were left, because others have or had them "
+        "too; 0 where an erasure that was interrupted is carried on."
+    )
+    hint: str | None = Field(description="What to do about what was left; null if nothing was.")
+
+    @classmethod
+    def of(cls, outcome: Outcome) -> Self:
+        """An outcome as it is answered."""
+        status = "success" if outcome.complete else "running"
+        erased, hint = ErasedAnswer(**outcome.counts), PERSON_LEFT if outcome.left else None
+        return cls(status=status, dry_run=outcome.dry_run, erased=erased, left=outcome.left, hint=hint)
 
 
 class Trouble(Answer):

@@ -126,12 +126,11 @@ def _moment_or_day(value: object) -> datetime | date:
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 Line = Annotated[_Text, AfterValidator(_one_line)]
-Student = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=254),
-    AfterValidator(_one_line),
-    AfterValidator(_student),
+StudentAsNamed = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=254), AfterValidator(_one_line)
 ]
+"""A student by an id of the LMS, an account or an address, exactly as it was sent: `users/123` may be such an id."""
+Student = Annotated[StudentAsNamed, AfterValidator(_student)]
 StudentId = Annotated[Line, AfterValidator(_printable)]
 Email = Annotated[
     str,

@@ -320,6 +320,12 @@ class SyncQuery(NoQuery):
     full: Flag = False
 
 
+class ErasureQuery(NoQuery):
+    """Whether somebody is erased, or it is only told what would go."""
+
+    dry_run: Flag = False
+
+
 class ScopeQuery(NoQuery):
     """Which class meetings of a series."""
 

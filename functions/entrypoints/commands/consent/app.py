@@ -88,9 +88,9 @@ def setup_oauth(
     narrow: bool,
     **purposes: bool,
 ) -> None:
-    """Let a teacher consent to what this system does as them, and keep the consent.
+    """Let a teacher consent to what this system does with their account, and store the consent.
 
-    May be repeated: a newer consent takes the place of the older one.
+    May be repeated: a newer consent replaces the older one.
     """
     capabilities = wanted([f"--{name}" for name, is_asked_for in purposes.items() if is_asked_for])
     if not any(purposes.values()):
@@ -122,7 +122,7 @@ def setup_oauth(
 
 
 def _configured(told: Mapping[str, object], client: OAuthClient) -> Settings:
-    """The settings, in which the client's own project counts where no other is named."""
+    """The settings; if no project is named, the client's own project counts."""
     mode = {"auth_mode": AuthMode.OAUTH}
     try:
         return settings.load(**mode, **told)

@@ -1,4 +1,4 @@
-"""A teacher is asked for consent, and what Google gave is kept: all of it, or nothing."""
+"""Ask a teacher for consent, and store what Google returned: everything or nothing."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ COMMAND = ".venv/bin/python -m functions.setup_oauth"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a teacher is to be asked for, and how.
+    """What a teacher is asked for, and how.
 
     Attributes:
         client: What the teacher consents to.
         capabilities: What for.
-        expected: Whose consent it must be, lower case; anybody's if None.
-        port: Where the answer arrives; 0 for any that is free.
-        seconds: How long it is waited for.
+        expected: The address of the teacher who must consent, lower case; None for anybody.
+        port: The port at which the answer arrives; 0 for any free port.
+        seconds: How long to wait for the answer.
         opens_browser: Whether a browser is opened, if there is one with a window.
-        narrows: Whether the consent may allow less than the one that is kept.
+        narrows: Whether the consent may allow less than the stored one.
     """
 
     client: OAuthClient
@@ -47,13 +47,13 @@ class Asked:
 
 
 async def ask(asked: Asked, using: Consenting) -> tuple[Consent, timedelta | None]:
-    """Have a teacher consent and keep it.
+    """Ask a teacher for consent and store it.
 
     Returns:
-        The consent, and after which time it ends by itself, if Google says so.
+        The consent, and the time after which it ends by itself, if Google says so.
 
     Raises:
-        AttendanceError: It did not come to that; nothing was kept.
+        AttendanceError: The teacher did not consent; nothing was stored.
     """
     await using.consents.check()
     obtained = await _obtained(asked, using.stand_in)
@@ -91,7 +91,7 @@ def _show(page: str, port: int, *, opens_browser: bool) -> None:
 
 
 def _has_window() -> bool:
-    """Whether there is a browser that does not take the terminal for itself."""
+    """Whether a browser exists that does not use the terminal itself."""
     try:
         return type(webbrowser.get()) is not webbrowser.GenericBrowser
     except webbrowser.Error:
@@ -99,7 +99,7 @@ def _has_window() -> bool:
 
 
 def _consent(asked: Asked, obtained: Obtained, account: Identity) -> Consent:
-    """The consent, once it is the expected person's, complete, and good for longer than an hour."""
+    """Return the consent if it is the expected person's, complete, and valid for longer than an hour."""
     if asked.expected not in {None, account.email, *account.aliases}:
         raise ConsentNotGiven(
             f"{account.email} consented, but {asked.expected} was expected. Nothing was stored.",
@@ -132,11 +132,11 @@ def _consent(asked: Asked, obtained: Obtained, account: Identity) -> Consent:
 
 
 async def _require_no_less(asked: Asked, consent: Consent, consents: Consents) -> None:
-    """Refuse to take the place of a consent that allows more: it would be lost without a word."""
+    """Refuse to replace a consent that allows more, which would be lost without notice."""
     try:
         kept = await consents.get(Organizer(consent.user))
     except ConsentUnreadable:
-        return  # a secret that holds none; a file like that refuses to be written
+        return  # a secret without a consent; a file without one cannot be written
     lost = [each for each in PURPOSES if kept and granted(each, kept.scopes) and not granted(each, consent.scopes)]
     if lost and kept and not asked.narrows:
         raise ConsentNotGiven(

@@ -17,9 +17,11 @@ from functions.settings import Settings
 
 
 async def enter(consent: Consent, configured: Settings) -> None:
-    """Have a teacher tracked whose consent is kept; says what came of it. Nothing happens to who reads reports alone.
+    """Track a teacher whose consent is stored, and print the result.
 
-    The consent stays stored whatever goes wrong here, and `make enroll` does the same again.
+    Nothing happens for an account that only reads reports.
+
+    The consent stays stored even if this fails, and `make enroll` does the same again.
     """
     if not granted(Capability.MEETINGS, consent.scopes):
         return

@@ -1,4 +1,4 @@
-"""What a teacher may consent to: in Google's words, which stand on its page, and in ours."""
+"""What a teacher may consent to: in the words of Google's page, and in ours."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Purpose:
     Attributes:
         words: What this system does with it.
         boxes: What Google's page says next to its boxes.
-        flag: With which option it is asked for.
+        flag: The option with which it is requested.
     """
 
     words: str
@@ -24,7 +24,7 @@ class Purpose:
     flag: str
 
 
-# Finding a room takes no more than reading meetings, so nobody is asked for it.
+# The permission to read meetings is enough to find a room, so there is no option for it.
 PURPOSES: Final[Mapping[Capability, Purpose]] = {
     Capability.MEETINGS: Purpose(
         "read who was in your classes, and when",
@@ -68,7 +68,10 @@ FLAGS: Final = ("--meet", "--calendar", "--directory", "--reports")
 
 
 def wanted(flags: Collection[str]) -> tuple[Capability, ...]:
-    """The capabilities that some options ask for. Who consents is always asked: a consent is kept by account."""
+    """The capabilities that some options ask for.
+
+    The account that consents is always requested too, because a consent is stored by account.
+    """
     return tuple(each for each, purpose in PURPOSES.items() if not purpose.flag or purpose.flag in flags)
 
 
@@ -78,7 +81,7 @@ def scopes_of(capabilities: Iterable[Capability]) -> frozenset[str]:
 
 
 def granted(capability: Capability, scopes: Collection[str]) -> bool:
-    """Whether these scopes are all that a capability needs."""
+    """Whether these scopes include everything that a capability needs."""
     return set(capability.scopes) <= set(scopes)
 
 

@@ -1,4 +1,4 @@
-"""The application for one command: built, used, closed; whatever goes wrong is said in a sentence."""
+"""The application for one command: built, used and closed; every error is printed as a sentence."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import click
 
 from functions import settings, wiring
 from functions.domain.conferences.model import SyncError
-from functions.domain.errors import AttendanceError, Retryable, WrongSetting
+from functions.domain.errors import AttendanceError, ErasureNotSetUp, Retryable, WrongSetting
 from functions.settings import Settings
 from functions.wiring import App
 
 CANNOT = 2
-"""The exit code of a command that could not do what it was asked for; click's own for a wrong argument."""
+"""The exit code of a command that could not do its work; the same as click's own for a wrong argument."""
 
 MEND_SETTINGS = (
     "This command needs the same variables as the deployed functions (docs/settings.md). For the local stack, "
@@ -50,6 +50,8 @@ def run(use: Callable[[App], Awaitable[T]], *, adjusted: Callable[[Settings], Se
         if "log_level" in configured.model_fields_set:
             logging.getLogger().setLevel(configured.log_level)
         return asyncio.run(_within(use, adjusted(configured) if adjusted else configured))
+    except ErasureNotSetUp as error:
+        fail(error)
     except WrongSetting as error:
         fail(WrongSetting(error.message, hint=MEND_SETTINGS))
     except AttendanceError as error:
@@ -62,7 +64,7 @@ def fail(error: AttendanceError) -> NoReturn:
     Raises:
         SystemExit: Always.
     """
-    # Functions try again by themselves; nobody does for a command.
+    # Functions try again by themselves; a command does not.
     waits = isinstance(error, Retryable) and error.hint == type(error).default_hint
     click.echo(error.message, err=True)
     if error.hint:
@@ -81,7 +83,7 @@ def moment(time: datetime) -> str:
 
 
 async def _within(use: Callable[[App], Awaitable[T]], configured: Settings) -> T:
-    # Not `wiring.app()`: its log lines would stand among what the command prints.
+    # Not `wiring.app()`, because its log lines would be mixed with the command's output.
     app = wiring.build(configured)
     try:
         return await use(app)

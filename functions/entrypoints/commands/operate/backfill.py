@@ -43,9 +43,9 @@ INTERRUPTED = 130
 def backfill(since: parameters.Since, names: Sequence[str], source: str, *, dry_run: bool) -> None:
     """Read the conferences of tracked teachers, all or those named, that are missing, failed or not final.
 
-    Takes half of each teacher's quota at most. Broken off, the same command goes on where it was. Ends with 1 if
-    something could not be read. With --source reports, read Google's reports of the last 180 days; where
-    Meet shows the same call, Meet's data counts.
+    Uses at most half of each teacher's quota. After an interruption, the same command continues where it stopped. Ends
+    with 1 if something could not be read. With --source reports, read Google's reports of the last 180 days; where Meet
+    shows the same call, Meet's data counts.
     """
 
     async def use(app: App) -> Failures:
@@ -114,7 +114,7 @@ async def _organizers(names: Sequence[str], failures: Failures, app: App) -> Seq
 
 
 class _Teacher:
-    """Shows how the reading of one teacher's conferences goes on: a bar on a terminal, else a line for each.
+    """Shows the progress with one teacher's conferences: a bar on a terminal, otherwise a line for each.
 
     Args:
         failures: Where failures are added.

@@ -8,11 +8,13 @@ from datetime import date, datetime, timedelta
 
 import click
 
-_EMAIL = r"[!-+\--.0-?A-~]{1,128}@[!-+\--.0-?A-~]{1,128}"  # printable ASCII: no call can be made as anybody else
+_EMAIL = (
+    r"[!-+\--.0-?A-~]{1,128}@[!-+\--.0-?A-~]{1,128}"  # printable ASCII: calls cannot be made with any other address
+)
 _AGO = re.compile(r"(\d{1,5})([dh])")
 
 Since = timedelta | datetime | date
-"""So long ago, at a moment, or at the begin of a day in the school's time zone."""
+"""A duration ago, a moment, or the beginning of a day in the school's time zone."""
 
 Names = tuple[str, ...]
 """Each once, e-mail addresses in lower case."""

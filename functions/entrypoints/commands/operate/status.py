@@ -18,7 +18,7 @@ from functions.wiring import App
 def status(*, as_json: bool, check: bool) -> None:
     """Show the state of the system, and what fixes the rest.
 
-    Ids only: no name and no address is printed.
+    It prints only ids, no names and no addresses.
     """
 
     async def look(app: App) -> Survey:

@@ -1,1 +1,1 @@
-"""Ask Meet, and hold what it said until one commit stores it. Nothing is written here but what an error would lose."""
+"""Ask Meet, and keep its answers until one commit stores them. Only data that an error would lose is written here."""

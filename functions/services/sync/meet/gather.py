@@ -1,4 +1,4 @@
-"""Ask Meet for what the store does not hold yet: which conferences there are, and who was in them.
+"""Ask Meet for data that is not stored yet: which conferences exist, and who was in them.
 
 Nothing is written here: what Meet said is gathered, to be stored in one commit.
 """
@@ -78,14 +78,14 @@ async def _sessions_around(conference: Conference, reader: Reader) -> dict[str, 
 async def gather_session(
     session: ClassSession, reader: Reader, *, source: SyncSource, strict: bool, full: bool, deps: Deps
 ) -> Gathered:
-    """Ask Meet for a class meeting: for its room's conference records, and for those that are not read for good.
+    """Ask Meet for a class meeting: list its room's conference records, and read those that are not final.
 
     Args:
         session: The class meeting.
         reader: What is stored.
-        source: What made us look.
+        source: What started the update.
         strict: Whether any error is raised.
-        full: Whether records that were read for good are read again.
+        full: Whether final records are read again.
         deps: The outside world.
     """
     await reader.load(conferences=session.conference_records)
@@ -116,7 +116,7 @@ async def look_around(session: ClassSession, gathered: Gathered, reader: Reader,
 
     Args:
         session: One of the class meetings for which Meet is asked.
-        gathered: What Meet said so far; a room that was looked at is not looked at again.
+        gathered: What Meet said so far; a room that was listed is not listed again.
         reader: What is stored.
         deps: The outside world.
 
@@ -158,7 +158,7 @@ async def look_around(session: ClassSession, gathered: Gathered, reader: Reader,
 
 
 async def _unfinished(records: Collection[str], gathered: Gathered, reader: Reader, deps: Deps) -> set[str]:
-    """Those of some records that are to be read; if not `strict`, without those that the store refused lately."""
+    """The records that must be read; if not `strict`, without those that the store recently refused."""
     await reader.load(conferences=records)
     wanted = set()
     for record in records:

@@ -1,4 +1,4 @@
-"""What is wanted of Meet, and what Meet said, until one commit stores it."""
+"""What Meet is asked for, and what Meet answered, until one commit stores it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Request:
 
     Attributes:
         conference_record: `conferenceRecords/{id}`.
-        organizer: Whose account reads it. If unknown, it is read as the organizer who is stored with it, as the teacher
-            of the subscription, or as the teacher of the class.
-        ended_event_at: When the event that made us look says that the conference ended.
+        organizer: The person whose account reads it. If unknown, it is read as the organizer who is stored with it, as
+            the teacher of the subscription, or as the teacher of the class.
+        ended_event_at: When the conference ended, according to the event that started this.
         source: What made us look.
         subscription: The subscription that reported it, `subscriptions/{id}`.
     """
@@ -54,13 +54,13 @@ class Gathered:
         source: What made us look.
         organizer: The account that Meet was asked as; conferences that are read keep it.
         tried_at: When that began.
-        request: The wish to have a conference recorded; None if a class meeting is brought up to date.
-        full: Whether everything is asked for, whatever is known of it.
+        request: The request to record a conference; None if a class meeting is updated.
+        full: Whether everything is read, even if it is already known.
         strict: Whether any error ends it with nothing changed.
         stored: The conferences that were stored, as they were.
         sessions: The class meetings to be marked, as they were planned.
-        outcomes: By conference record, what reading it gave.
-        looks: By space, its conference records, or why they could not be listed.
+        outcomes: The result of each read, by conference record.
+        looks: The conference records of each space, or why they could not be listed, by space.
         later: The first error that may pass by itself: raised once everything else is stored.
     """
 
@@ -84,7 +84,7 @@ class Gathered:
 
     @property
     def meet_calls(self) -> int:
-        """How many calls to Meet it took to read the conferences."""
+        """How many calls to Meet the reads took."""
         return sum(outcome.meet_calls for outcome in self.outcomes.values() if isinstance(outcome, Reading))
 
     @property
@@ -94,7 +94,7 @@ class Gathered:
         return tuple(self.sessions or alone)
 
     def decided(self, record: str, stored: Conference | None, *, settle: timedelta) -> Conference:
-        """A conference after what reading it gave; that is worked out once for the same stored conference."""
+        """A conference with the result of its read; computed only once for the same stored conference."""
         if record not in self._decided or self._decided[record][0] != stored:
             self._decided[record] = stored, self.after(record, stored, self.outcomes[record], settle=settle)
         return self._decided[record][1]
@@ -102,7 +102,7 @@ class Gathered:
     def after(
         self, record: str, stored: Conference | None, outcome: Reading | SyncError, *, settle: timedelta
     ) -> Conference:
-        """A conference after it was read, or after that failed: what was read before stays then."""
+        """A conference after a read; if the read failed, what was read before stays."""
         asked = self.request if self.request and self.request.conference_record == record else None
         ended_event_at = asked.ended_event_at if asked else None
         match outcome:
@@ -129,7 +129,7 @@ class Gathered:
 
 
 def reach_of(sessions: Iterable[ClassSession]) -> Interval:
-    """When every record has begun that could be these classes', wherever their borders to other classes move."""
+    """The range of starts of records that could belong to these classes, even if borders to other classes move."""
     times = [scheduled for session in sessions if (scheduled := session.plan.takes_place)]
     return Interval(min(t.start for t in times) - MARGIN - LONGEST_CALL, max(t.end for t in times) + MARGIN)
 
@@ -145,7 +145,7 @@ def with_listing(room: Room, listing: Listing | SyncError) -> Room:
         known = {span.conference_record: span for span in room.spans}
         for record in listing.records:
             time = _time(record.start_time, record.end_time, listing.began_at)
-            # What was read of a record is known better than what a list says of it, but that it went on since.
+            # What was read about a record is better than what a list says about it, except that it still goes on.
             span = known.get(record.name)
             if span is None or span.time.end < time.end:
                 room = room.with_span(Span(record.name, time, read=span is not None and span.read))

@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 
 async def stored_conference(request: Request, reader: Reader, deps: Deps) -> tuple[Conference | None, Organizer]:
-    """A conference as it is stored, and the account to read it as."""
+    """A stored conference, and the account with which to read it."""
     organizer = request.organizer
     if organizer.user and not organizer.email:  # whatever is stored: both are needed, so in one round trip
         conference, _ = await asyncio.gather(
@@ -62,17 +62,17 @@ async def stored_conference(request: Request, reader: Reader, deps: Deps) -> tup
 
 
 async def _address_of(user: str, reader: Reader) -> str | None:
-    """The address of an account: the one that the teacher was enrolled with, else the one that is known."""
+    """The address of an account: the one with which the teacher was enrolled, otherwise the known one."""
     tracked = await reader.organizer(user)
     if tracked:
         return tracked.email
     person = (await reader.people([user])).get(user)
-    reader.forget(people=[user])  # people are read last, as nothing guards them: see `identify`
+    reader.forget(people=[user])  # people are read last, because nothing guards them: see `identify`
     return person.identity.email if person and person.identity else None
 
 
 async def _teacher(conference_record: str, conference: Conference | None, reader: Reader, deps: Deps) -> Organizer:
-    """The teacher of the class that a conference belongs to, if that is known."""
+    """The teacher of the class of a conference, if known."""
     session_ids = conference.session_ids if conference else await deps.store.sessions_with(conference_record)
     for session_id in session_ids:
         session = await reader.session(session_id)
@@ -104,7 +104,7 @@ async def read_all(
         except Permanent as error:
             if gathered.strict:
                 raise
-            # Meet named it a moment ago; that it is gone now proves nothing.
+            # Meet listed it a moment ago, so its absence now proves nothing.
             gathered.outcomes[record] = SyncError.of(error, at=began_at)
 
     await asyncio.gather(*(read(record) for record in sorted(records)))
@@ -118,12 +118,12 @@ async def read_conference(
     Args:
         request: Which conference, and the account to read it as.
         stored: The conference as it is stored.
-        gathered: What is wanted: at once or when it is time, whether everything, and whether any error is raised.
+        gathered: The request: whether to read at once, whether to read everything, and whether any error is raised.
         reader: What is stored.
         deps: The outside world.
 
     Raises:
-        Retryable: Meet could not answer now. What it did answer is stored, so that the next read needs less.
+        Retryable: Meet could not answer now. What it did answer is stored, so that the next read needs fewer calls.
         Permanent: Meet can never answer.
     """
     began = deps.clock()
@@ -154,7 +154,7 @@ async def read_conference(
 
 
 async def _keep(read: Iterable[Participant], began: datetime, request: Request, reader: Reader, deps: Deps) -> None:
-    """Store what was read of a conference that could not be read to its end, and when it is read again."""
+    """Store what was read of a conference that could not be read completely, and when it is read again."""
 
     async def decide(work: Work) -> None:
         interrupted = after_interruption(
@@ -172,6 +172,6 @@ async def _keep(read: Iterable[Participant], began: datetime, request: Request, 
     try:
         await deps.store.transact(decide)
     except AttendanceError as error:
-        # It can all be read again; Meet's error says more about what is wrong.
+        # Everything can be read again; Meet's error says more about the cause.
         log.warning("interruption.not_kept", extra={"reason": error.reason})
     reader.forget(conferences=[request.conference_record])

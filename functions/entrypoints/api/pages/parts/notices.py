@@ -39,6 +39,9 @@ _NO_CALL = (
 )
 
 
+_ERASED = "Nothing that is shown here is about them: not who they were, and not whether they came."
+
+
 def notices_of(session: SessionAnswer, people: Sequence[AttendanceAnswer]) -> list[Notice]:
     """Its state and what is not complete, the most important notice first."""
     found = []
@@ -62,6 +65,9 @@ def notices_of(session: SessionAnswer, people: Sequence[AttendanceAnswer]) -> li
         are = counted(unknown, "student has no mark yet", "students have no mark yet")
         whose = "the name" if unknown == 1 else "each name"
         found.append(Notice("warning", f"{are[0].upper()}{are[1:]}", f"The reason is next to {whose}."))
+    if erased := session.counts.erased:
+        people_are = counted(erased, "person was erased from this record", "people were erased from this record")
+        found.append(Notice("state", f"{people_are[0].upper()}{people_are[1:]}", _ERASED))
     if session.policy.marks is False and session.scheduled_start:
         found.append(Notice("state", "Marks are switched off for this class", "Only times are recorded."))
     if session.state is SessionState.ENDED and session.scheduled_start and not number_expected(session):

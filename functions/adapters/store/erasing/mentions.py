@@ -1,0 +1,319 @@
+"""What stored documents say of people: which `student_id`, account and addresses go together, and when."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum, auto
+
+from functions.adapters.store.databases.database import Database, Document, Query, Where
+from functions.adapters.store.documents.common import Fields, check_schema
+from functions.adapters.store.documents.people import person_from_document
+from functions.adapters.store.paths import organizer_path, person_path, session_path
+from functions.domain.classes.roster import RosterEntry
+from functions.domain.classes.sessions import Person, Role, SessionState
+from functions.domain.erasure import Name, NameKind
+from functions.domain.marking.addresses import current_of, mailbox, mailboxes
+from functions.domain.marking.people import attendee_id
+
+_ORDER = ("session_start", "attendee_id")
+_PAGE = 300
+_WITHOUT_ATTENDANCE = (SessionState.SCHEDULED, SessionState.CANCELLED)
+"""Class meetings that have a roster, and attendance of nobody on it."""
+
+
+class Source(Enum):
+    """Which document says something."""
+
+    ATTENDANCE = auto()
+    ROSTER = auto()
+    CORRECTION = auto()
+    REMEMBERED = auto()
+    """The account is that student in every class meeting, because people said so once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """Names of one person, as one document has them.
+
+    Attributes:
+        source: Which document.
+        path: Where it is.
+        student_id: The id of the LMS.
+        user: The person's own account. Not one that was only assigned to the person for one class meeting.
+        boxes: Addresses in their compared form.
+        spellings: The same as the document has them.
+        session_id: The class meeting.
+        attendee_id: The person's id in it.
+        moment: The time whose owner of an address counts; None if that is to come.
+        is_student: Whether it says that the person is a student of a class.
+        teaches: Whether it says that the person teaches a class that was scheduled.
+        others: Pseudonyms of accounts that had the address, and are somebody else.
+    """
+
+    source: Source
+    path: str
+    student_id: str | None = None
+    user: str | None = None
+    boxes: frozenset[str] = frozenset()
+    spellings: frozenset[str] = frozenset()
+    session_id: str = ""
+    attendee_id: str = ""
+    moment: datetime | None = None
+    is_student: bool = True
+    teaches: bool = False
+    others: frozenset[str] = frozenset()
+
+    def is_not(self, user: str) -> bool:
+        """Whether an account is not the person, although it had the address."""
+        return attendee_id(self.session_id, user) in self.others
+
+
+class Mentions:
+    """Looks up what documents say by one name; each name is looked up once."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._found: dict[tuple[str, str], list[Mention]] = {}
+        self._people: dict[str, Person | None] = {}
+        self._having: dict[str, dict[str, Person]] = {}
+        self._entries: _Entries | None = None
+
+    async def by_id(self, student_id: str) -> list[Mention]:
+        """By an id of the LMS."""
+        return await self._once("student_id", student_id, self._by_id)
+
+    async def by_user(self, user: str) -> list[Mention]:
+        """By an account that is the person's own, or is assigned to a student."""
+        return await self._once("user", user, self._by_user)
+
+    async def by_box(self, box: str) -> list[Mention]:
+        """By an address."""
+        return await self._once("box", box, self._by_box)
+
+    async def there_with(self, user: str) -> list[Mention]:
+        """Attendance that names an account, also where the account may be that of a guest who was assigned."""
+        return await self._once("there", user, lambda user: self._attendance(Where("user", "==", user)))
+
+    async def rosters(self, ids: Iterable[str], users: Iterable[str], boxes: Iterable[str]) -> list[Mention]:
+        """Entries of rosters, of class meetings that have no attendance yet, which have one of some names."""
+        if self._entries is None:
+            self._entries = await self._scan()
+        names = [
+            *(Name(NameKind.STUDENT_ID, student_id) for student_id in ids),
+            *(Name(NameKind.USER, user) for user in users),
+            *(Name(NameKind.EMAIL, box) for box in boxes),
+        ]
+        entries = dict.fromkeys(entry for name in names for entry in self._entries.by_name.get(name, ()))
+        return [_of_entry(entry, session_id) for entry in entries for session_id in self._entries.sessions[entry]]
+
+    async def person(self, user: str) -> Person | None:
+        """What is known of an account."""
+        if user not in self._people:
+            document = await self._database.get(person_path(user)) if _is_id(user) else None
+            self._people[user] = person_from_document(document.fields) if document else None
+        return self._people[user]
+
+    async def having(self, box: str) -> dict[str, Person]:
+        """The accounts that have or had an address."""
+        if box not in self._having:
+            found = await self._database.find(Query("people", where=(Where("emails", "contains", box),)))
+            self._having[box] = {d.fields["user"]: person_from_document(d.fields) for d in found.documents}
+        return self._having[box]
+
+    async def is_tracked(self, user: str) -> bool:
+        """Whether an account is a tracked teacher's."""
+        return _is_id(user) and await self._database.get(organizer_path(user)) is not None
+
+    async def teaches(self, user: str) -> bool:
+        """Whether an account is a teacher's: tracked, or named as the teacher of a class that was scheduled."""
+        if await self.is_tracked(user) or any(mention.teaches for mention in await self.by_user(user)):
+            return True
+        person = await self.person(user)
+        return any([await self.is_teachers(box) for box in sorted(mailboxes(current_of(person)))] if person else [])
+
+    async def is_teachers(self, box: str) -> bool:
+        """Whether an address is a tracked teacher's, or names the teacher of a class that was scheduled."""
+        tracked = Query("organizers", (Where("mailbox", "==", box),), limit=1)
+        if (await self._database.find(tracked)).documents:
+            return True
+        named = Query(
+            "sessions", (Where("teacher_emails", "contains", box),), order=("session_start", "session_id"), limit=_PAGE
+        )
+        while True:
+            found = await self._database.find(named)
+            if any(document.fields["scheduled_start"] for document in found.documents):
+                return True
+            if found.next_after is None:
+                return False
+            named = dataclasses.replace(named, after=found.next_after)
+
+    async def owner_at(self, box: str, moment: datetime | None) -> str | None:
+        """The one account that an address was at a time; None if it is not certain."""
+        having = await self.having(box)
+        owners = [
+            user
+            for user, person in having.items()
+            if any(known.counts_at(moment) for known in person.addresses if mailbox(known.email) == box)
+        ]
+        return owners[0] if len(owners) == 1 else None
+
+    async def _once(self, kind: str, name: str, find: Callable[[str], Awaitable[list[Mention]]]) -> list[Mention]:
+        if (kind, name) not in self._found:
+            self._found[kind, name] = await find(name)
+        return self._found[kind, name]
+
+    async def _by_id(self, student_id: str) -> list[Mention]:
+        attendance, corrections, people = await asyncio.gather(
+            self._attendance(Where("student_id", "==", student_id)),
+            self._corrections(Where("student_id", "==", student_id)),
+            self._remembered(Where("student.student_id", "==", student_id)),
+        )
+        return [*attendance, *corrections, *people]
+
+    async def _by_user(self, user: str) -> list[Mention]:
+        attendance, corrections, person = await asyncio.gather(
+            self._attendance(Where("user", "==", user)), self._corrections(Where("user", "==", user)), self.person(user)
+        )
+        remembered = _remembered(person) if person else None
+        own = [mention for mention in attendance if mention.user]
+        return [*own, *corrections, *([remembered] if remembered else [])]
+
+    async def _by_box(self, box: str) -> list[Mention]:
+        attendance = await self._attendance(Where("emails", "contains", box))
+        spellings = sorted(
+            {box, *(text for mention in attendance for text in mention.spellings if mailbox(text) == box)}
+        )
+        further = await asyncio.gather(
+            *(self._corrections(Where("email", "==", text)) for text in spellings),
+            *(self._remembered(Where("student.email", "==", text)) for text in spellings),
+        )
+        return [*attendance, *(mention for part in further for mention in part)]
+
+    async def _attendance(self, where: Where) -> list[Mention]:
+        query, found = Query("attendance", (where,), order=_ORDER, group=True, limit=_PAGE), []
+        while True:
+            page = await self._database.find(query)
+            found += [_of_attendance(document) for document in page.documents]
+            if page.next_after is None:
+                return found
+            query = dataclasses.replace(query, after=page.next_after)
+
+    async def _corrections(self, where: Where) -> list[Mention]:
+        found = await self._database.find(Query("corrections", (where,), group=True))
+        return [_of_correction(document) for document in found.documents]
+
+    async def _remembered(self, where: Where) -> list[Mention]:
+        found = await self._database.find(Query("people", (where,)))
+        people = (person_from_document(document.fields) for document in found.documents)
+        return [mention for person in people if (mention := _remembered(person))]
+
+    async def _scan(self) -> _Entries:
+        entries = _Entries()
+        for state in _WITHOUT_ATTENDANCE:
+            query = Query(
+                "sessions", (Where("state", "==", state.value),), order=("session_start", "session_id"), limit=_PAGE
+            )
+            while True:
+                page = await self._database.find(query)
+                for document in page.documents:
+                    check_schema(document.fields)
+                    for stored in document.fields["roster"]:
+                        entries.add(RosterEntry(**stored), document.fields["session_id"])
+                if page.next_after is None:
+                    break
+                query = dataclasses.replace(query, after=page.next_after)
+        return entries
+
+
+@dataclass(slots=True)
+class _Entries:
+    """The entries of all rosters; most stand on many, and are kept once.
+
+    Attributes:
+        sessions: By entry, the class meetings that have it.
+        by_name: The entries with a name.
+    """
+
+    sessions: dict[RosterEntry, list[str]] = field(default_factory=dict)
+    by_name: dict[Name, list[RosterEntry]] = field(default_factory=dict)
+
+    def add(self, entry: RosterEntry, session_id: str) -> None:
+        """Note an entry of a class meeting's roster."""
+        if entry in self.sessions:
+            self.sessions[entry].append(session_id)
+            return
+        self.sessions[entry] = [session_id]
+        names = [(NameKind.STUDENT_ID, entry.student_id), (NameKind.USER, entry.user), (NameKind.EMAIL, entry.email)]
+        for kind, value in names:
+            if value:
+                self.by_name.setdefault(Name.of(kind, value), []).append(entry)
+
+
+def _of_attendance(document: Document) -> Mention:
+    fields = document.fields
+    check_schema(fields)
+    emails = [email for email in fields.get("emails", ()) if email]
+    scheduled = fields.get("scheduled_end")
+    return Mention(
+        Source.ATTENDANCE,
+        document.path,
+        student_id=fields.get("student_id"),
+        # Guests who were assigned for one class meeting have accounts of their own.
+        user=None if fields.get("merged") else fields.get("user"),
+        boxes=mailboxes(emails),
+        spellings=frozenset(emails),
+        session_id=fields["session_id"],
+        attendee_id=fields["attendee_id"],
+        moment=scheduled or fields["session_start"],
+        is_student=fields["role"] == Role.STUDENT.value,
+        teaches=fields["role"] == Role.TEACHER.value and bool(scheduled),
+        others=frozenset(fields.get("is_not", ())),
+    )
+
+
+def _of_entry(entry: RosterEntry, session_id: str) -> Mention:
+    return Mention(
+        Source.ROSTER,
+        session_path(session_id),
+        student_id=entry.student_id,
+        user=entry.user,
+        boxes=mailboxes([entry.email]) if entry.email else frozenset(),
+        spellings=frozenset([entry.email] if entry.email else ()),
+        session_id=session_id,
+        attendee_id=attendee_id(session_id, entry.key),
+    )
+
+
+def _of_correction(document: Document) -> Mention:
+    fields: Fields = document.fields
+    email = fields.get("email")
+    return Mention(
+        Source.CORRECTION,
+        document.path,
+        student_id=fields.get("student_id"),
+        user=fields.get("user"),
+        boxes=mailboxes([email]) if email else frozenset(),
+        spellings=frozenset([email] if email else ()),
+        session_id=document.path.split("/")[1],
+    )
+
+
+def _remembered(person: Person) -> Mention | None:
+    if (student := person.student) is None:
+        return None
+    return Mention(
+        Source.REMEMBERED,
+        person_path(person.user),
+        student_id=student.student_id,
+        user=person.user,
+        boxes=mailboxes([student.email]) if student.email else frozenset(),
+        spellings=frozenset([student.email] if student.email else ()),
+    )
+
+
+def _is_id(user: str) -> bool:
+    return bool(user.removeprefix("users/")) and "/" not in user.removeprefix("users/")

@@ -1,0 +1,166 @@
+"""An account turns out to have an address of an erased person: it is the person's, or nothing of it is touched."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from functions.adapters.store.databases.database import Query
+from infra.local.clock import TurnableClock
+from infra.local.google_apis import RestFault
+from infra.local.school import Account, School
+from tests.api import slug
+from tests.classroom import NOW, TEACHER, job, scheduled, sheet
+from tests.integration.classes.test_erasing_leaves_others import (
+    a_class,
+    dumped,
+    erased,
+    marks_of,
+    naming,
+    signed_in,
+    student,
+)
+
+ADA, NINE, FAMILY = "ada@school.example", "nine@school.example", "family@home.example"
+
+
+@pytest.fixture
+def clock():
+    return TurnableClock(NOW)
+
+
+@pytest.fixture
+def school(clock):
+    school = School(clock)
+    school.enrol(Account(TEACHER, "teacher@school.example", display_name="The Teacher"))
+    return school
+
+
+@pytest.fixture
+def app(instance, google, workspace_events, clock):
+    return instance(
+        clock=clock,
+        people_api_endpoint=google.endpoint,
+        directory_api_endpoint=google.endpoint,
+        workspace_events_api_endpoint=workspace_events.endpoint,
+        api_callers="*=admin",
+        settle_seconds=600,
+    )
+
+
+async def settled(app, clock):
+    """What a clock would do in the next hour."""
+    for _ in range(3):
+        clock.turn(timedelta(minutes=20))
+        await job(app, "sync-due")
+
+
+@pytest.mark.parametrize("who", ["S-1", ADA])
+@pytest.mark.parametrize("with_id", [True, False])
+async def test_who_is_renamed_to_an_erased_address_keeps_all_that_was_stored(  # noqa: PLR0917 - fixtures
+    app, api, school, database, clock, who, with_id
+):
+    """The erased student never joined, so that nobody knows which account was theirs."""
+    school.enrol(Account("users/71", NINE, display_name="Nina"))
+    nine = student("S-9" if with_id else None, NINE)
+    before = await a_class(app, api, school, [nine], signed_in("n", "users/71"), record="before")
+    await a_class(app, api, school, [student("S-1" if who == "S-1" else None, ADA)], record="missed", start=90)
+    await erased(api, who)
+    clock.turn(timedelta(days=10))
+    school.enrol(Account("users/71", ADA, display_name="Nina"))
+
+    after = await a_class(app, api, school, [nine], signed_in("n", "users/71"), record="after", start=180)
+    await settled(app, clock)
+    await job(app, "remark-session", session_id=before)
+
+    assert list((await marks_of(api, before)).values()).count("present") == 1
+    people = [p for p in (await sheet(api, after))["attendance"] if p["user"] == "users/71"]
+    assert [ADA in p["emails"] for p in people] == [True]
+    assert (await database.find(Query("erasures"))).documents == []
+    answer = await api.delete(f"/api/students/{ADA}")
+    assert (answer.status_code, slug(answer)) == (409, "person-not-unique")
+    assert list((await marks_of(api, before)).values()).count("present") == 1
+
+
+@pytest.mark.parametrize("has_joined", [True, False])
+async def test_a_sibling_whose_account_gets_the_erased_family_address_keeps_everything(
+    app, api, school, clock, has_joined
+):
+    sibling = student("S-2", "sib@school.example")
+    account = Account("users/72", "sib@school.example", display_name="Sib")
+    school.enrol(account)
+    there = [signed_in("sib", "users/72")] if has_joined else []
+    before = await a_class(app, api, school, [sibling], *there, record="before")
+    await a_class(app, api, school, [student(None, FAMILY)], record="missed", start=90)
+    await erased(api, FAMILY)
+    clock.turn(timedelta(days=10))
+    school.enrol(replace(account, aliases=(FAMILY,)))
+
+    after = await a_class(app, api, school, [sibling], signed_in("sib", "users/72"), record="after", start=180)
+    await settled(app, clock)
+    await job(app, "remark-session", session_id=before)
+
+    assert (await marks_of(api, before))["S-2"] == ("present" if has_joined else "absent")
+    assert (await marks_of(api, after))["S-2"] == "present"
+
+
+async def test_an_account_of_which_nothing_else_is_known_is_erased_with_what_it_left_as_a_guest(  # noqa: PLR0917 - fixtures
+    app, api, school, database, clock, google
+):
+    """Google could not be asked when she came, so nothing tied the account to her when she was erased."""
+    school.enrol(Account("users/70", ADA, display_name="Ada Lovelace"))
+    google.fail(RestFault("people.batchGet", 503), RestFault("users.get", 503))
+    entry = student(None, ADA)
+    early = await a_class(app, api, school, [entry], signed_in("ada", "users/70", name="Ada"), record="early")
+    assert naming(await dumped(database), "users/70")
+    await erased(api, ADA)
+    google.fail()
+    await api.post(f"/api/webhook/sessions/{early}/sync-participants?full=1")
+    await settled(app, clock)
+
+    assert naming(await dumped(database), "users/70", ADA, "Ada Lovelace") == []
+    assert (await database.find(Query("erasures"))).documents == []
+
+
+@pytest.mark.parametrize("known_by", ["student_id", "user"])
+async def test_who_is_known_and_gets_an_erased_address_on_the_roster_stays_on_it(app, api, school, known_by):
+    """Nothing but the address was known of the erased student."""
+    school.enrol(Account("users/71", NINE, display_name="Nina"))
+    nine = student("S-9" if known_by == "student_id" else None, NINE)
+    before = await a_class(app, api, school, [nine], signed_in("n", "users/71"), record="before")
+    await a_class(app, api, school, [student(None, ADA)], record="missed", start=90)
+    await erased(api, ADA)
+
+    entry = {"email": ADA, known_by: {"student_id": "S-9", "user": "users/71"}[known_by]}
+    answer = await api.put(f"/api/sessions/{before}/roster", json={"students": [entry], "by": "LMS"})
+
+    assert answer.status_code == 200, answer.text
+    assert (await marks_of(api, before)).keys() & {"S-9", ADA}
+    assert (await sheet(api, before))["session"]["counts"]["erased"] == 0
+
+
+async def test_who_is_only_planned_and_gets_an_erased_address_keeps_the_place(app, api, school):
+    await a_class(app, api, school, [student(None, ADA)], record="missed")
+    later = (NOW + timedelta(days=2)).isoformat()
+    made = await scheduled(api, student_emails=None, students=[student("S-9", NINE)], start_time=later)
+    await erased(api, ADA)
+
+    body = {"students": [student("S-9", ADA)], "by": "LMS"}
+    answer = await api.put(f"/api/sessions/{made['session_id']}/roster", json=body)
+
+    assert answer.status_code == 200, answer.text
+    session = (await api.get(f"/api/sessions/{made['session_id']}")).json()
+    assert [(entry["student_id"], entry["email"]) for entry in session["roster"]] == [("S-9", ADA)]
+
+
+async def test_a_student_of_whom_nothing_is_stored_is_left_out_by_the_erased_address(app, api, school, database):
+    """It may be the erased student, whom the LMS names with an id by now."""
+    missed = await a_class(app, api, school, [student(None, ADA)], record="missed")
+    await erased(api, ADA)
+
+    answer = await api.put(f"/api/sessions/{missed}/roster", json={"students": [student("S-1", ADA)], "by": "LMS"})
+
+    assert answer.status_code == 200, answer.text
+    assert naming(await dumped(database), ADA, "S-1") == []
