@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp
 
 from functions import wiring
-from functions.entrypoints.messages import events, jobs
+from functions.entrypoints.messages import events
 
 
 @functions_framework.aio.cloud_event
@@ -18,6 +18,8 @@ async def on_workspace_event(event: CloudEvent) -> None:
 @functions_framework.aio.cloud_event
 async def on_job(event: CloudEvent) -> None:
     """A job came through the Pub/Sub topic `attendance-jobs`."""
+    from functions.entrypoints.messages import jobs  # noqa: PLC0415 - events are answered sooner without what jobs do
+
     await jobs.handle(event, wiring.app)
 
 

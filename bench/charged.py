@@ -51,6 +51,9 @@ class ChargedFirestore(GrpcStandIn):
     def __init__(self, firestore: str) -> None:
         self._firestore = firestore
         self.documents = Documents()
+        self.trips = 0
+        """Calls that began while no other was under way: at least so many came one after the other."""
+        self._under_way = 0
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """See the base class; the channel belongs to its loop."""
@@ -79,9 +82,14 @@ class ChargedFirestore(GrpcStandIn):
             metadata = [pair for pair in context.invocation_metadata() if not pair[0].startswith("user-agent")]
             before = self.documents.reads
             call = as_they_are(noted(requests), metadata=metadata, timeout=context.time_remaining())
-            async for answer in call:
-                self._note_read(method, answer)
-                yield answer
+            self.trips += self._under_way == 0
+            self._under_way += 1
+            try:
+                async for answer in call:
+                    self._note_read(method, answer)
+                    yield answer
+            finally:
+                self._under_way -= 1
             if method == f"{_FIRESTORE}/RunQuery" and self.documents.reads == before:
                 self.documents.reads += 1
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import grpc.aio
@@ -25,7 +25,8 @@ class Documents:
     """
 
     def __init__(self, firestore: str, project: str) -> None:
-        self._root = f"projects/{project}/databases/(default)/documents"
+        self._database = f"projects/{project}/databases/(default)"
+        self._root = f"{self._database}/documents"
         self._clear = f"http://{firestore}/emulator/v1/{self._root}"
         # Whole documents of a large conference in one answer: gRPC's own limit would be 4 MiB.
         self._channel = grpc.aio.insecure_channel(firestore, options=[("grpc.max_receive_message_length", -1)])
@@ -34,6 +35,22 @@ class Documents:
             request_serializer=types.RunQueryRequest.pb().SerializeToString,
             response_deserializer=types.RunQueryResponse.pb().FromString,
         )
+        self._commit = self._channel.unary_unary(
+            "/google.firestore.v1.Firestore/Commit",
+            request_serializer=types.CommitRequest.pb().SerializeToString,
+            response_deserializer=types.CommitResponse.pb().FromString,
+        )
+
+    def commit_of(self, documents: Iterable[Message]) -> Message:
+        """A commit that writes copies of these documents."""
+        write = types.Write.pb()
+        writes = [write(update=copy_of(document)) for document in documents]
+        return types.CommitRequest.pb()(database=self._database, writes=writes)
+
+    async def put_back(self, documents: Iterable[Message]) -> None:
+        """Leave these documents in the database and no others."""
+        await self.clear()
+        await self._commit(self.commit_of(documents), metadata=OWNER)
 
     async def all(self) -> dict[str, Message]:
         """Every document of any collection, by its name."""

@@ -1,12 +1,20 @@
-"""The floor: the same calls and the same commit with as little as possible around them.
+"""The floor: the same calls and the same commit with as little as possible around them, in a process of its own.
 
 Bare asyncio gRPC on the protobuf messages: no Google client, no retry, no check, nothing computed. Nothing written
 in Python that makes these calls can be much faster.
+
+`python -m bench.floor MEET FIRESTORE` reads orders from its standard input, one a line as JSON: the conference
+record and a file with the commit (a serialized `CommitRequest`). It answers each with the seconds and the CPU seconds.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
+import json
+import sys
+import time
+from pathlib import Path
 from typing import Any
 
 import grpc.aio
@@ -23,7 +31,6 @@ _GetSpace = meet_types.GetSpaceRequest.pb()
 _ListParticipants = meet_types.ListParticipantsRequest.pb()
 _ListSessions = meet_types.ListParticipantSessionsRequest.pb()
 _Commit = firestore_types.CommitRequest.pb()
-_Write = firestore_types.Write.pb()
 
 _RECORDS = "/google.apps.meet.v2.ConferenceRecordsService"
 
@@ -38,13 +45,11 @@ class Floor:
     Args:
         meet: `host:port` of the simulated Meet.
         firestore: `host:port` of the emulator.
-        project: The Firestore project that it writes to.
     """
 
-    def __init__(self, meet: str, firestore: str, project: str) -> None:
+    def __init__(self, meet: str, firestore: str) -> None:
         self._meet = grpc.aio.insecure_channel(meet)
         self._firestore = grpc.aio.insecure_channel(firestore)
-        self._database = f"projects/{project}/databases/(default)"
         self._get_record = self._method(f"{_RECORDS}/GetConferenceRecord", _GetRecord, meet_types.ConferenceRecord.pb())
         self._get_space = self._method("/google.apps.meet.v2.SpacesService/GetSpace", _GetSpace, meet_types.Space.pb())
         self._list_participants = self._method(
@@ -59,16 +64,15 @@ class Floor:
             response_deserializer=firestore_types.CommitResponse.pb().FromString,
         )
 
-    async def record(self, conference_record: str, documents: list[Message]) -> None:
-        """Read the conference as parallel as can be, then commit these documents.
+    async def record(self, conference_record: str, commit: Message) -> None:
+        """Read the conference as parallel as can be, then commit.
 
         Args:
             conference_record: What to read.
-            documents: `google.firestore.v1.Document`s, complete.
+            commit: The `google.firestore.v1.CommitRequest`.
         """
         await asyncio.gather(self._record_and_space(conference_record), self._participants(conference_record))
-        writes = [_Write(update=document) for document in documents]
-        await self._commit(_Commit(database=self._database, writes=writes), metadata=OWNER)
+        await self._commit(commit, metadata=OWNER)
 
     async def close(self) -> None:
         """Close the connections to Meet and Firestore."""
@@ -106,3 +110,19 @@ class Floor:
 def _routed(field: str, name: str) -> dict[str, Any]:
     """What a call to Meet cannot do without, whichever client makes it: a deadline and the header that routes it."""
     return {"timeout": DEADLINE, "metadata": (("x-goog-request-params", f"{field}={name}"),)}
+
+
+async def _take_orders(meet: str, firestore: str) -> None:
+    floor = Floor(meet, firestore)
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        order = json.loads(line)
+        commit = _Commit.FromString(Path(order["commit"]).read_bytes())  # noqa: ASYNC240 - nothing else is under way
+        gc.collect()
+        began, used = time.perf_counter(), time.process_time()
+        await floor.record(order["conference_record"], commit)
+        print(json.dumps([time.perf_counter() - began, time.process_time() - used]), flush=True)
+    await floor.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(_take_orders(*sys.argv[1:]))

@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 import httpx
 
 from bench.figures import Page, Samples
+from bench.function import WrongResult
 from bench.reads import CountedReads
-from bench.rivals import WrongResult
 from bench.stack import FOLDER
 from infra.local.function_server import function_server
 from infra.local.month import LAST_DAY, MONTH, ZONE, Month, names

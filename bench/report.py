@@ -8,43 +8,89 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
+from statistics import median
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from bench.figures import Figures, Page, Samples, Verdict, page_verdicts, pages, round_trips, verdicts
+from bench.figures import Conference, Figures, Page, Verdict, page_verdicts, verdicts
 
 
 def times(figures: Figures) -> Table:
-    """How long each way took."""
+    """How long a conference of each size took."""
+    large = figures.large
     table = Table(
-        title=f"{figures.people} participants, {figures.delay * 1000:g} ms a call, event to committed documents",
+        title=f"A conference of a scheduled class, event to commit; {large.delay * 1000:g} ms a call to Meet",
         title_justify="left",
         box=SIMPLE_HEAD,
         padding=(0, 1),
-        caption=f"Medians of {len(figures.ours.seconds)} runs in turn, of the baseline of "
-        f"{len(figures.baseline.seconds)}. The paper floor is {round_trips(figures.people)} calls that must follow "
-        f"each other ({pages(figures.people)} for participants, 1 for sessions), and nothing else.",
+        caption=f"Medians of pairs in turn, {len(large.ours.wall)} of the {large.people} people. The floor makes the "
+        f"same calls and the same commit with bare gRPC. The delays alone of its calls that must follow each other are "
+        f"{large.paper_floor * 1000:.0f} ms for {large.people} people.",
         caption_justify="left",
     )
-    table.add_column("Way", no_wrap=True)
-    for heading in ("median ms", "min", "max", "Meet calls", "writes"):
+    for heading in ("people", "ours ms", "floor ms", "times", "CPU ms", "floor", "times"):
         table.add_column(heading, justify="right", no_wrap=True)
-    calls, documents = figures.calls, str(figures.documents)
-    again, later = figures.same_event, figures.later_event
-    rows: list[tuple[str, Samples, int, str]] = [
-        ("baseline: plain loop", figures.baseline, calls.baseline, str(figures.people)),
-        ("ours", figures.ours, calls.ours, documents),
-        ("floor: bare gRPC", figures.floor, calls.floor, documents),
-        ("ours, same event again", again.samples, calls.same_event, str(again.documents)),
-        ("ours, later event, no news", later.samples, calls.later_event, str(later.documents)),
-    ]
-    for name, samples, called, written in rows:
-        milliseconds = (f"{value * 1000:.0f}" for value in (samples.median, samples.least, samples.most))
-        table.add_row(name, *milliseconds, str(called), written)
-    table.add_row("paper floor: delays alone", f"{figures.paper_floor * 1000:.0f}")
+    for each in _by_size(figures):
+        ratios = each.times_floor
+        table.add_row(
+            str(each.people),
+            *(_ms(each.ours.wall), _ms(each.floor.wall), f"{median(ratios.wall):.2f}"),
+            *(_ms(each.ours.cpu), _ms(each.floor.cpu), f"{median(ratios.cpu):.2f}"),
+        )
     return table
+
+
+def costs(figures: Figures) -> Table:
+    """What a conference of each size costs at Meet and at Firestore."""
+    table = Table(
+        title="Its calls to Meet; documents read and written in Firestore, in so many calls one after the other",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1),
+    )
+    for heading in ("people", "Meet calls", "reads", "writes", "deletes", "in a row"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for each in _by_size(figures):
+        trips = each.trips
+        numbers = (each.people, each.calls, trips.reads, trips.writes, trips.deletes, trips.one_after_the_other)
+        table.add_row(*map(str, numbers))
+    return table
+
+
+def _by_size(figures: Figures) -> list[Conference]:
+    return sorted((figures.large, *figures.sizes), key=lambda conference: conference.people)
+
+
+def others(figures: Figures) -> Table:
+    """What else was measured."""
+    large, start = figures.large, figures.start
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1))
+    table.add_column("", no_wrap=True)
+    table.add_column("ms", justify="right", no_wrap=True)
+    table.add_column("")
+    if large.baseline:
+        table.add_row(f"plain loop, {large.people} people", _ms(large.baseline), f"{large.people} documents")
+    table.add_row("ours, accounts never seen", _ms(large.unknown.wall), f"CPU {_ms(large.unknown.cpu)} ms")
+    for name, repeat in (("same event again", large.same_event), ("later event, no news", large.later_event)):
+        table.add_row(
+            f"ours, {name}", f"{repeat.wall * 1000:.0f}", f"{repeat.calls} calls to Meet, {repeat.documents} writes"
+        )
+    for name, pairs in (("ours", start.ours), ("bare function", start.bare)):
+        table.add_row(f"start to first answer, {name}", _ms(pairs.wall), f"CPU {_ms(pairs.cpu)} ms")
+    for crowd in figures.crowds:
+        table.add_row(
+            f"{crowd.conferences} conferences at once",
+            f"{crowd.seconds * 1000:.0f}",
+            f"{crowd.people} people, {crowd.memory / (1 << 20):.0f} MiB ({crowd.started / (1 << 20):.0f} before)",
+        )
+    return table
+
+
+def _ms(seconds: Sequence[float]) -> str:
+    return f"{median(seconds) * 1000:.0f}"
 
 
 def page_times(measured: Sequence[Page]) -> Table:
@@ -77,15 +123,16 @@ def goals(found: Sequence[Verdict]) -> Table:
 
 
 def results(figures: Figures) -> dict[str, Any]:
-    """All of the large conference, for the file."""
-    return {
-        **_measured_now(),
-        **asdict(figures),
-        "paper_floor": figures.paper_floor,
-        "times_faster": figures.times_faster,
-        "times_floor": figures.times_floor,
-        "goals": [asdict(verdict) for verdict in verdicts(figures)],
-    }
+    """All of the conferences, for the file."""
+    return {**_measured_now(), **asdict(figures), "goals": [asdict(verdict) for verdict in verdicts(figures)]}
+
+
+def figures_of(kept: dict[str, Any]) -> Figures | None:
+    """The conferences in the file; None if it has none, or is of another version of the benchmark."""
+    try:
+        return TypeAdapter(Figures).validate_python(kept)
+    except ValidationError:
+        return None
 
 
 def page_results(measured: Sequence[Page]) -> dict[str, Any]:

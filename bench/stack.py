@@ -4,43 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pickle
+import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from infra.local.emulators import firestore_emulator
-from infra.local.processes import Program, StartError
+from infra.local.processes import StartError
+from infra.local.school import Conference
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / ".local" / "bench"
-
-
-@dataclass(frozen=True, slots=True)
-class Stack:
-    """Where things are.
-
-    Attributes:
-        meet: `host:port` of the simulated Meet.
-        conference_record: The conference in it.
-        firestore: `host:port` of the emulator; FIRESTORE_EMULATOR_HOST says the same.
-    """
-
-    meet: str
-    conference_record: str
-    firestore: str
-
-
-@contextlib.contextmanager
-def running_stack(*, people: int, delay_ms: float, seed: int) -> Iterator[Stack]:
-    """Start everything, and end it on leaving.
-
-    Raises:
-        StartError: Something did not come up; the message says what to install.
-    """
-    with running_firestore() as firestore, _simulator(people, delay_ms, seed) as (endpoint, record):
-        yield Stack(endpoint.removeprefix("http://"), record, firestore)
 
 
 @contextlib.contextmanager
@@ -63,18 +38,25 @@ def running_firestore() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _simulator(people: int, delay_ms: float, seed: int) -> Iterator[list[str]]:
-    """The simulated Meet: gives its endpoint and the name of its conference record."""
-    command = [sys.executable, "-m", "infra.local.meet", "--people", str(people), "--delay-ms", str(delay_ms)]
-    program = Program([*command, "--seed", str(seed)], log=FOLDER / "meet.log", env={}, cwd=ROOT)
-    try:
-        deadline = time.monotonic() + 30
-        while len(lines := program.tail().splitlines()) < 2:  # noqa: PLR2004 - the two lines that it prints
-            if time.monotonic() > deadline:
-                raise StartError(f"The simulated Meet did not come up:\n{program.tail()}")
-            time.sleep(0.05)
-        if not lines[0].startswith("http://"):
-            raise StartError(f"The simulated Meet did not come up:\n{program.tail()}")
-        yield lines[:2]
-    finally:
-        program.stop()
+def running_meet(conferences: Sequence[Conference], *, delay_ms: float) -> Iterator[str]:
+    """The simulated Meet in a process of its own: gives its `host:port`.
+
+    Raises:
+        StartError: It did not come up.
+    """
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    file = FOLDER / "conferences.pickle"
+    file.write_bytes(pickle.dumps(list(conferences)))
+    command = [sys.executable, "-m", "bench.lean", str(file), "--delay-ms", str(delay_ms)]
+    with subprocess.Popen(  # noqa: S603 - a program of ours
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as meet:
+        assert meet.stdin is not None  # noqa: S101 - for the type checker
+        assert meet.stdout is not None  # noqa: S101 - likewise
+        try:
+            address = meet.stdout.readline().strip()
+            if not address:
+                raise StartError("The simulated Meet did not come up; what it printed says why.")
+            yield address
+        finally:
+            meet.stdin.close()

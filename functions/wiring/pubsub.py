@@ -19,7 +19,6 @@ from functions.ports.clock import Clock
 from functions.ports.google import Subscriptions
 from functions.ports.messages import Job
 from functions.services.deps import Deps
-from functions.services.operations.run_job import run_job
 from functions.settings import Settings
 from functions.wiring.channels import Channels
 
@@ -43,6 +42,8 @@ class InlineJobs:
 
     async def publish(self, jobs: Sequence[Job]) -> None:
         """See the port."""
+        from functions.services.operations.run_job import run_job  # noqa: PLC0415 - in the cloud, an event needs no job
+
         for job in jobs:
             if self.deps is None:
                 raise RuntimeError("The application is not built yet.")

@@ -1,0 +1,123 @@
+"""Ours: the real function in a process of its own, fed with events as Eventarc does it; its time and its CPU time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+
+from bench.stack import FOLDER
+from infra.local.delivery import Trigger, http_client
+from infra.local.function_server import Served, function_server
+from infra.local.school import Conference
+from infra.local.workspace_events import conference_ended
+
+_TOPIC = "projects/demo-bench/topics/workspace-events"
+_SUBSCRIPTION = "projects/demo-bench/subscriptions/workspace-events"
+
+
+class WrongResult(RuntimeError):
+    """Firestore does not hold what it should: its time would mean nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """Seconds on the clock, and of a process's CPU."""
+
+    wall: float
+    cpu: float
+
+
+class Function:
+    """The function that takes events, in a process of its own.
+
+    Args:
+        served: Where it is.
+        client: What the events are posted with.
+    """
+
+    def __init__(self, served: Served, client: httpx.AsyncClient) -> None:
+        self._served = served
+        self._client = client
+        self._trigger = Trigger(served.url, _TOPIC, _SUBSCRIPTION)
+
+    async def ended(self, conference: Conference, *, at: datetime | None = None) -> Took:
+        """Deliver the event that says that a conference ended; it is answered once the documents are committed.
+
+        Args:
+            conference: Which one.
+            at: When the event says it ended; now if left out.
+
+        Raises:
+            WrongResult: It was not acknowledged.
+        """
+        event = conference_ended(conference.name, organizer=conference.organizer, at=at or datetime.now(UTC))
+        began, used = time.perf_counter(), cpu_seconds(self._served.program.pid)
+        status = await self._trigger.post(self._client, event)
+        took = Took(time.perf_counter() - began, cpu_seconds(self._served.program.pid) - used)
+        if status != httpx.codes.OK:
+            raise WrongResult(f"The function answered {status}:\n{self._served.program.tail()}")
+        return took
+
+    def most_memory(self) -> int:
+        """The most bytes of memory that it had at once."""
+        status = Path(f"/proc/{_worker(self._served.program.pid)}/status").read_text()
+        found = re.search(r"VmHWM:\s+(\d+)", status)
+        return int(found[1]) * 1024 if found else 0
+
+
+@contextlib.asynccontextmanager
+async def running_function(env: Mapping[str, str], *, log: str = "function") -> AsyncIterator[Function]:
+    """The function with these settings, ended on leaving."""
+    with contextlib.ExitStack() as stack:
+        server = function_server("on_workspace_event", env=env, log=FOLDER / f"{log}.log")
+        # Starting it waits, and stand-ins of this process live in other threads.
+        served = await asyncio.to_thread(stack.enter_context, server)
+        async with http_client() as client:
+            yield Function(served, client)
+
+
+def settings(*, meet: str, apis: str | None, firestore: str, project: str) -> Mapping[str, str]:
+    """The environment of a function whose services are on this machine.
+
+    Args:
+        meet: `host:port` of the simulated Meet.
+        apis: The address of the People and the Directory API; None: not in use.
+        firestore: `host:port` of the emulator.
+        project: The Firestore project that it writes to.
+    """
+    identities = {"PEOPLE_API_ENDPOINT": apis, "DIRECTORY_API_ENDPOINT": apis} if apis else {}
+    return {
+        "AUTH_MODE": "anonymous",
+        "MEET_API_ENDPOINT": f"http://{meet}",
+        "MEET_READS_PER_MINUTE": "0",
+        "MEET_PROJECT_READS_PER_MINUTE": "0",
+        "FIRESTORE_EMULATOR_HOST": firestore,
+        "GOOGLE_CLOUD_PROJECT": project,
+        **identities,
+    }
+
+
+def cpu_seconds(pid: int) -> float:
+    """What the threads of a process and of its children have used, to the nanosecond: /proc/PID/task/TID/schedstat."""
+    used, pids = 0, [pid]
+    while pids:
+        each = pids.pop()
+        with contextlib.suppress(OSError):
+            for task in Path(f"/proc/{each}/task").iterdir():
+                with contextlib.suppress(OSError):
+                    used += int((task / "schedstat").read_text().split()[0])
+                    pids.extend(int(child) for child in (task / "children").read_text().split())
+    return used / 1e9
+
+
+def _worker(pid: int) -> int:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(children[0]) if children else pid

@@ -1,0 +1,151 @@
+"""The benchmark's Meet: as lean as it can be, in a process of its own, so that not the simulator is measured.
+
+`python -m bench.lean FILE --delay-ms 30` serves the conferences that FILE holds (a pickle of `Conference`s). All
+answers are made before the first call, by the same code as those of the stand-in that checks every request; here
+nothing is checked. It prints its address, and ends when its standard input does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import pickle
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import grpc
+import grpc.aio
+from google.apps.meet_v2 import types
+
+from bench.figures import PAGE_SIZE
+from infra.local.faults import Request
+from infra.local.meet_answers import Asked, Meet
+from infra.local.school import Conference, School
+
+CALLS = "/bench.Lean/Calls"
+"""Answers with the calls since the last time it was asked, by method, as JSON."""
+
+_RECORDS, _SPACES = "google.apps.meet.v2.ConferenceRecordsService", "google.apps.meet.v2.SpacesService"
+_ORGANIZER = "x-acting-as"
+Answers = Mapping[str, bytes]
+
+
+def answers(conferences: Sequence[Conference]) -> Mapping[str, Answers]:
+    """Every answer, by method, and then by the name in the request with the page token behind it."""
+    now = datetime.now(UTC)
+    school = School(lambda: now)
+    for conference in conferences:
+        school.hold(conference)
+    meet = Meet(school, page_size_cap=None, empty_pages=False, check_access=False)
+
+    def answer(method: Callable[[Any, Asked], Any], request: Any, organizer: str | None = None) -> Any:  # noqa: ANN401 - protobuf
+        return method(request, Asked(Request("", "", 1, organizer, ""), 0, now))
+
+    found: dict[str, dict[str, bytes]] = {
+        name: {} for name in ("record", "space", "records", "participants", "sessions")
+    }
+    get_space, list_records = types.GetSpaceRequest.pb(), types.ListConferenceRecordsRequest.pb()
+    for conference in conferences:
+        record = answer(meet.get_conference_record, types.GetConferenceRecordRequest.pb()(name=conference.name))
+        found["record"][conference.name] = record.SerializeToString()
+        space = answer(meet.get_space, get_space(name=conference.space)).SerializeToString()
+        found["space"][conference.space] = found["space"][f"spaces/{conference.meeting_code}"] = space
+        listed = list_records(page_size=100, filter=f'space.name = "{conference.space}"')
+        found["records"][conference.space] = answer(meet.list_conference_records, listed).SerializeToString()
+        found["participants"].update(_participants(meet, conference, now))
+        for attendee in conference.attendees_by_arrival:
+            name = f"{conference.name}/participants/{attendee.id}"
+            asked = types.ListParticipantSessionsRequest.pb()(parent=name, page_size=PAGE_SIZE)
+            found["sessions"][name] = answer(meet.list_participant_sessions, asked).SerializeToString()
+    return found
+
+
+def _participants(meet: Meet, conference: Conference, now: datetime) -> dict[str, bytes]:
+    """The pages of a conference, by its name and the token of each."""
+    pages, token, offset = {}, "", 0
+    request = types.ListParticipantsRequest.pb()(parent=conference.name, page_size=PAGE_SIZE)
+    while offset == 0 or token:
+        page = meet.list_participants(request, Asked(Request("", "", 1, None, ""), offset, now))
+        offset += len(page.participants)
+        key = conference.name + token
+        token = str(offset) if page.next_page_token else ""
+        page.next_page_token = token
+        pages[key] = page.SerializeToString()
+    return pages
+
+
+class Lean(grpc.GenericRpcHandler):
+    """Answers each call after a fixed delay.
+
+    Args:
+        prepared: What `answers` gave.
+        delay: Seconds.
+    """
+
+    def __init__(self, prepared: Mapping[str, Answers], delay: float) -> None:
+        self._calls: Counter[str] = Counter()
+        self._delay = delay
+
+        def named(request: Any) -> str:  # noqa: ANN401 - protobuf makes its classes at run time
+            return str(request.name)
+
+        def listed(request: Any) -> str:  # noqa: ANN401 - as above
+            return f"{request.parent}{request.page_token}"
+
+        def of_room(request: Any) -> str:  # noqa: ANN401 - as above
+            return str(request.filter).partition('space.name = "')[2].partition('"')[0]
+
+        self._methods = {
+            f"/{service}/{method}": self._handler(method, prepared[of], key)
+            for service, method, of, key in (
+                (_RECORDS, "GetConferenceRecord", "record", named),
+                (_RECORDS, "ListConferenceRecords", "records", of_room),
+                (_RECORDS, "ListParticipants", "participants", listed),
+                (_RECORDS, "ListParticipantSessions", "sessions", listed),
+                (_SPACES, "GetSpace", "space", named),
+            )
+        } | {CALLS: grpc.unary_unary_rpc_method_handler(self._told)}
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:  # noqa: ANN401 - gRPC's types know no method
+        """What answers a method."""
+        return self._methods.get(str(handler_call_details.method))
+
+    def _handler(self, method: str, prepared: Answers, key: Callable[[Any], str]) -> Any:  # noqa: ANN401 - as above
+        async def handle(request: Any, context: Any) -> bytes:  # noqa: ANN401 - as above
+            self._calls[method] += 1
+            await asyncio.sleep(self._delay)
+            answer = prepared.get(key(request))
+            if answer is None:
+                await context.abort(grpc.StatusCode.NOT_FOUND, f"{method}: the benchmark does not have {key(request)}")
+                raise AssertionError  # abort raises
+            return answer
+
+        return grpc.unary_unary_rpc_method_handler(handle, getattr(types, f"{method}Request").pb().FromString)
+
+    async def _told(self, _: bytes, __: Any) -> bytes:  # noqa: ANN401 - gRPC's context
+        told, self._calls = self._calls, Counter()
+        return json.dumps(told).encode()
+
+
+async def _serve(conferences: Sequence[Conference], delay: float) -> None:
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers((Lean(answers(conferences), delay),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    print(f"127.0.0.1:{port}", flush=True)
+    await asyncio.to_thread(sys.stdin.read)
+    await server.stop(grace=0)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m bench.lean", description=__doc__)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--delay-ms", type=float, default=30)
+    arguments = parser.parse_args()
+    content = pickle.loads(arguments.file.read_bytes())  # noqa: S301 - written by the benchmark itself
+    asyncio.run(_serve(content, arguments.delay_ms / 1000))

@@ -1,0 +1,118 @@
+"""What is held: a class of a school with a roster, scheduled through the API; and conferences that nobody scheduled."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import httpx
+
+from bench.documents import Documents, Message
+from bench.function import settings
+from functions import wiring
+from functions.entrypoints.api.function import guarded
+from functions.settings import Settings
+from infra.local.classes import believable_class
+from infra.local.demo import demo_accounts
+from infra.local.google_apis import GoogleApis
+from infra.local.meet import MeetSimulator
+from infra.local.school import Account, Conference, School
+from infra.local.subscriptions import WorkspaceEventsSimulator
+
+LENGTH = timedelta(minutes=50)
+AGO = timedelta(hours=3)
+"""When classes began. They are over and settled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Class:
+    """A class of a school that has been held.
+
+    Attributes:
+        conference: The conference.
+        documents: What is stored of it before the conference is read: what scheduling it wrote.
+    """
+
+    conference: Conference
+    documents: Sequence[Message]
+
+
+def accounts(people: int) -> list[Account]:
+    """The teacher and the pupils of a class in which so many are present: one in twenty pupils stays away."""
+    return demo_accounts(people + people // 20)
+
+
+@contextlib.asynccontextmanager
+async def scheduling(firestore: str, project: str, *, seed: int) -> AsyncIterator[Scheduling]:
+    """An LMS that schedules classes in this process."""
+    school = School(lambda: datetime.now(UTC))
+    school.enrol(*accounts(1))
+    with (
+        MeetSimulator(school).in_thread() as meet,
+        GoogleApis(school).in_thread() as apis,
+        WorkspaceEventsSimulator(school).in_thread() as events,
+    ):
+        env = {
+            **settings(meet=meet.address, apis=apis.endpoint, firestore=firestore, project=project),
+            "WORKSPACE_EVENTS_API_ENDPOINT": events.endpoint,
+            "API_CALLERS": "*=admin",
+        }
+        app = wiring.build(Settings(**{name.lower(): value for name, value in env.items()}))  # type: ignore[arg-type] # checking them is what it does
+        documents = Documents(firestore, project)
+        try:
+            transport = httpx.ASGITransport(guarded(app))
+            async with httpx.AsyncClient(transport=transport, base_url="http://api", timeout=120) as lms:
+                yield Scheduling(lms, documents, seed)
+        finally:
+            await documents.close()
+            await app.close()
+
+
+class Scheduling:
+    """See `scheduling`."""
+
+    def __init__(self, lms: httpx.AsyncClient, documents: Documents, seed: int) -> None:
+        self._lms = lms
+        self._documents = documents
+        self._seed = seed
+
+    async def scheduled(self, people: int) -> Class:
+        """A class of an enrolled teacher with so many people in it, held a while ago, in an empty database."""
+        await self._documents.clear()
+        teacher, *pupils = accounts(people)
+        (await self._lms.post("/api/organizers", json={"email": teacher.email})).raise_for_status()
+        start = datetime.now(UTC) - AGO
+        body = {
+            "teacher_email": teacher.email,
+            "student_emails": [pupil.email for pupil in pupils],
+            "subject": "Mathematics",
+            "class_id": f"class-of-{people}",
+            "start_time": start.isoformat(),
+            "duration_minutes": int(LENGTH.total_seconds()) // 60,
+        }
+        answer = await self._lms.post("/api/schedule/class", json=body)
+        answer.raise_for_status()
+        made = answer.json()
+        conference = believable_class(
+            self._seed,
+            people=people,
+            start=start,
+            length=LENGTH,
+            organizer=teacher.user,
+            space=made["space"],
+            meeting_code=made["meeting_code"],
+            pupils=pupils,
+            away=people // 20,
+        )
+        return Class(conference, list((await self._documents.all()).values()))
+
+
+def unscheduled(number: int, people: int, *, seed: int) -> list[Conference]:
+    """So many conferences at once, each of an organizer of its own, which nobody scheduled."""
+    start = datetime.now(UTC) - AGO
+    return [
+        believable_class(seed + each, people=people, start=start, length=LENGTH, organizer=f"users/2{each:020}")
+        for each in range(number)
+    ]
