@@ -71,12 +71,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._host = self.path.partition(":")[0]
         self.send_response(200, "Connection established")
         self.end_headers()
-        self.connection = self._tls.wrap_socket(self.connection, server_side=True)
-        self.rfile = self.connection.makefile("rb", -1)
-        self.wfile = self.connection.makefile("wb", 0)
-        self.close_connection = False
-        while not self.close_connection:
-            self.handle_one_request()
+        # Closed also when the client is killed in the middle of a request.
+        with self._tls.wrap_socket(self.connection, server_side=True) as self.connection:
+            self.rfile = self.connection.makefile("rb", -1)
+            self.wfile = self.connection.makefile("wb", 0)
+            self.close_connection = False
+            while not self.close_connection:
+                self.handle_one_request()
 
     def _answer(self) -> None:
         content = self._content()
