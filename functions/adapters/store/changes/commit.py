@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from functions.adapters.store.changes.audit import audit_write
 from functions.adapters.store.changes.conference import conference_writes
 from functions.adapters.store.changes.differences import contents, replaced
 from functions.adapters.store.changes.register import has_parts, register_writes, registers_before
@@ -24,9 +25,9 @@ from functions.adapters.store.changes.sheet import (
     sheet_writes,
 )
 from functions.adapters.store.changes.telling import told_of
-from functions.adapters.store.databases.database import ABSENT, COMMIT_TIME, Write
+from functions.adapters.store.databases.database import ABSENT, Write
 from functions.adapters.store.documents.attendance import correction_from_document, correction_id
-from functions.adapters.store.documents.common import SCHEMA_VERSION, Fields, expiry
+from functions.adapters.store.documents.common import SCHEMA_VERSION, Fields
 from functions.adapters.store.documents.people import organizer_to_document, person_to_document
 from functions.adapters.store.documents.register import register_keys
 from functions.adapters.store.documents.remark import remark_path, remark_to_document
@@ -163,7 +164,7 @@ class Commit:
         for remark in self._wanted.remarks:
             document = remark_to_document(remark, now=self._now, retention=self._retention)
             writes.append(Write(remark_path(remark.remark_id), document))
-        writes += [Write(f"audit/{note.entry_id}", self._audit(note, marks)) for note in self._wanted.notes]
+        writes += [audit_write(note, marks, now=self._now, retention=self._retention) for note in self._wanted.notes]
         return writes, changes
 
     def _tell(self, session_id: str, writes: Sequence[Write], stored: StoredSheet) -> None:
@@ -282,15 +283,3 @@ class Commit:
             )
             for answered in self._wanted.answered
         ]
-
-    def _audit(self, note: AuditEntry, marks: Mapping[str, Mapping[str, Any]]) -> Fields:
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "expire_at": expiry(self._now, self._retention),
-            "at": COMMIT_TIME,
-            "by": note.by,
-            "caller": note.caller,
-            "what": note.what,
-            "references": dict(note.references),
-            "marks": dict(marks),
-        }

@@ -11,12 +11,12 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from functions.adapters.store.changes.audit import audit_write
 from functions.adapters.store.changes.sheet import StoredSheet
 from functions.adapters.store.changes.telling import told_of
 from functions.adapters.store.changes.unpublished import Unpublished
-from functions.adapters.store.databases.database import ABSENT, COMMIT_TIME, Database, Document, Query, Where, Write
+from functions.adapters.store.databases.database import ABSENT, Database, Document, Query, Where, Write
 from functions.adapters.store.documents.attendance import correction_from_document, remembered_to_document
-from functions.adapters.store.documents.common import SCHEMA_VERSION, expiry
 from functions.adapters.store.documents.people import person_from_document
 from functions.adapters.store.documents.remark import remark_from_document
 from functions.adapters.store.documents.session import roster_entry_to_document, session_from_document
@@ -102,21 +102,9 @@ class DocumentErasures:
         path = erasure_path(erasure.erasure_id)
         fields = erasure_to_document(erasure, retention=self._retention)
         kept = [self._names.write(name, erasure.person) for name in sorted(subject.names)]
-        await self._database.commit([Write(path, fields, expecting=ABSENT), *kept, self._noted(note)])
+        noted = audit_write(note, {}, now=self._clock(), retention=self._retention)
+        await self._database.commit([Write(path, fields, expecting=ABSENT), *kept, noted])
         return await self._required(erasure.erasure_id)
-
-    def _noted(self, note: AuditEntry) -> Write:
-        fields = {
-            "schema_version": SCHEMA_VERSION,
-            "expire_at": expiry(self._clock(), self._retention),
-            "at": COMMIT_TIME,
-            "by": note.by,
-            "caller": note.caller,
-            "what": note.what,
-            "references": dict(note.references),
-            "marks": {},
-        }
-        return Write(f"audit/{note.entry_id}", fields)
 
     async def get(self, erasure_id: str) -> Erasure | None:
         """See the port."""
