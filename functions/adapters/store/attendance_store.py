@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -12,7 +11,16 @@ from typing import TypeVar
 
 from functions.adapters.store.changes.unpublished import COLLECTION as UNPUBLISHED
 from functions.adapters.store.changes.unpublished import changes_from_document
-from functions.adapters.store.databases.database import ABSENT, COMMIT_TIME, Database, Document, Query, Where, Write
+from functions.adapters.store.databases.database import (
+    ABSENT,
+    COMMIT_TIME,
+    Database,
+    Document,
+    Query,
+    Where,
+    Write,
+    in_pages,
+)
 from functions.adapters.store.documents.common import SCHEMA_VERSION, Fields, check_schema, expiry
 from functions.adapters.store.documents.people import organizer_from_document, person_from_document
 from functions.adapters.store.documents.remark import remark_from_document, remark_path
@@ -323,13 +331,8 @@ class DocumentAttendanceStore:
             order=("parked_at",),
             limit=PARKED_AT_ONCE,
         )
-        while True:
-            found = await self._database.find(query)
-            for document in found.documents:
-                yield _parked(document)
-            if found.next_after is None:
-                return
-            query = dataclasses.replace(query, after=found.next_after)
+        async for document in in_pages(self._database, query):
+            yield _parked(document)
 
     async def parked_event(self, key: str) -> Parked | None:
         """See the port."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from functions.adapters.store.databases.database import Database, Document, Query, Where
+from functions.adapters.store.databases.database import Database, Document, Query, Where, in_pages
 from functions.adapters.store.documents.common import Fields, check_schema
 from functions.adapters.store.documents.people import person_from_document
 from functions.domain.classes.sessions import Person
@@ -151,13 +151,9 @@ async def _was_given_on(box: str, person: Person, database: Database, *, at: dat
         query = Query(
             "attendance", (Where("emails", "contains", box), part), order=_ORDER, limit=PAGE, group=True, at=at
         )
-        while True:
-            found = await database.find(query)
-            if any(_is_not(person.user, document.fields) for document in found.documents):
+        async for document in in_pages(database, query):
+            if _is_not(person.user, document.fields):
                 return True
-            if found.next_after is None:
-                break
-            query = replace(query, after=found.next_after)
     return False
 
 

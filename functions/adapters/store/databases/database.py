@@ -5,8 +5,8 @@ A path is `collection/document` or `collection/document/collection/document`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, Final, Literal, Protocol
@@ -176,6 +176,17 @@ class Database(Protocol):
         Returns:
             The time of the commit, which replaced COMMIT_TIME.
         """
+
+
+async def in_pages(database: Database, query: Query) -> AsyncIterator[Document]:
+    """Every document that a query finds, read in pages of its `limit`."""
+    while True:
+        found = await database.find(query)
+        for document in found.documents:
+            yield document
+        if found.next_after is None:
+            return
+        query = replace(query, after=found.next_after)
 
 
 def field_value(fields: Mapping[str, Any], name: str, default: object = None) -> Any:  # noqa: ANN401 - what it holds

@@ -30,7 +30,7 @@ from functions.adapters.store.erasing.documents import (
 )
 from functions.adapters.store.erasing.names import OVERLAP, ErasedNames
 from functions.adapters.store.erasing.settling import Settling
-from functions.adapters.store.erasing.subjects import find_subject
+from functions.adapters.store.erasing.subjects import SubjectSearch
 from functions.adapters.store.erasing.surgery import (
     conference_without,
     in_order,
@@ -87,7 +87,7 @@ class DocumentErasures:
         """See the port."""
         if "@" in name and await self._names.is_freed(Name.of(NameKind.EMAIL, name)):
             raise PersonNotUnique("The address was an erased person's, and is somebody else's by now.")
-        return await find_subject(name, self._database)
+        return await SubjectSearch(self._database).find(name)
 
     async def begin(self, subject: Subject, note: AuditEntry) -> Erasure:
         """See the port."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
 
-from functions.adapters.store.databases.database import Database, Document, Query, Where
+from functions.adapters.store.databases.database import Database, Document, Query, Where, in_pages
 from functions.adapters.store.documents.common import Fields, check_schema
 from functions.adapters.store.documents.people import person_from_document
 from functions.adapters.store.paths import organizer_path, person_path, session_path
@@ -149,13 +148,10 @@ class Mentions:
         named = Query(
             "sessions", (Where("teacher_emails", "contains", box),), order=("session_start", "session_id"), limit=_PAGE
         )
-        while True:
-            found = await self._database.find(named)
-            if any(document.fields["scheduled_start"] for document in found.documents):
+        async for document in in_pages(self._database, named):
+            if document.fields["scheduled_start"]:
                 return True
-            if found.next_after is None:
-                return False
-            named = dataclasses.replace(named, after=found.next_after)
+        return False
 
     async def owner_at(self, box: str, moment: datetime | None) -> str | None:
         """The one account that an address was at a time; None if it is not certain."""
@@ -200,13 +196,8 @@ class Mentions:
         return [*attendance, *(mention for part in further for mention in part)]
 
     async def _attendance(self, where: Where) -> list[Mention]:
-        query, found = Query("attendance", (where,), order=_ORDER, group=True, limit=_PAGE), []
-        while True:
-            page = await self._database.find(query)
-            found += [_of_attendance(document) for document in page.documents]
-            if page.next_after is None:
-                return found
-            query = dataclasses.replace(query, after=page.next_after)
+        query = Query("attendance", (where,), order=_ORDER, group=True, limit=_PAGE)
+        return [_of_attendance(document) async for document in in_pages(self._database, query)]
 
     async def _corrections(self, where: Where) -> list[Mention]:
         found = await self._database.find(Query("corrections", (where,), group=True))
@@ -223,15 +214,10 @@ class Mentions:
             query = Query(
                 "sessions", (Where("state", "==", state.value),), order=("session_start", "session_id"), limit=_PAGE
             )
-            while True:
-                page = await self._database.find(query)
-                for document in page.documents:
-                    check_schema(document.fields)
-                    for stored in document.fields["roster"]:
-                        entries.add(RosterEntry(**stored), document.fields["session_id"])
-                if page.next_after is None:
-                    break
-                query = dataclasses.replace(query, after=page.next_after)
+            async for document in in_pages(self._database, query):
+                check_schema(document.fields)
+                for stored in document.fields["roster"]:
+                    entries.add(RosterEntry(**stored), document.fields["session_id"])
         return entries
 
 

@@ -313,11 +313,6 @@ class SubjectSearch:
         )
 
 
-async def find_subject(name: str, database: Database) -> Subject | None:
-    """The person that a name means; as `SubjectSearch.find` says."""
-    return await SubjectSearch(database).find(name)
-
-
 def _own(mention: Mention) -> bool:
     """Whether a mention names an account, and not one that was only assigned."""
     return bool(mention.user) and mention.source is not Source.CORRECTION
