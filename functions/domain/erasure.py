@@ -1,14 +1,13 @@
-"""Erasing a person for good: by which names they are known, and what is stored without them.
+"""Erasing a person for good: the names of erased people, and how everything is stored without them.
 
-This is the only place that decides whether something is about an erased person. Every unit of work passes what it
-reads and what it stores through `Erased`, so a person who was erased is dropped before anything is stored, whichever
-service names them.
+Only this module decides whether something is about an erased person. Every unit of work passes what it reads and what
+it stores through `Erased`. So an erased person is left out before anything is stored, whichever service names them.
 
-Nothing that is kept names the person. A name is kept as its HMAC-SHA256 under a key that only the system has, over the
+No stored document names the person. A name is stored as an HMAC-SHA256, with a key that only the system has, of the
 name's kind and its compared form: `user/users/123`, `email/ada@school.example` (as `mailbox` compares addresses),
-`student_id/4711`, `participant/conferenceRecords/…/participants/…`. The participant is kept for a guest without an
-account who was assigned to the person. Each HMAC leads to a random token. Conferences and class meetings keep the
-token, so that `counts.erased` counts everybody once.
+`student_id/4711`, `participant/conferenceRecords/…/participants/…`. A participant is stored for a guest without an
+account who was assigned to the person. Each HMAC leads to a random token. Conferences and class meetings store the
+token, so that `counts.erased` counts each person once.
 """
 
 from __future__ import annotations
@@ -32,14 +31,14 @@ from functions.domain.marking.addresses import current_of, mailbox, mailboxes
 from functions.domain.marking.people import attendee_id
 
 KEPT = timedelta(days=180)
-"""How long names are kept from being stored again: no service of Google's reaches back further (Reports: 180 days)."""
+"""How long names are blocked from being stored again. No Google service reaches back further (Reports: 180 days)."""
 
 SOMEBODY = "erased"
-"""What takes the place of an erased person who decided something about others."""
+"""Stored instead of the name of an erased person who decided something about others."""
 
 
 class NameKind(StrEnum):
-    """What a name is."""
+    """The kind of a name."""
 
     USER = "user"
     EMAIL = "email"
@@ -49,18 +48,18 @@ class NameKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Name:
-    """A name that somebody is known by, in its compared form; make it with `of`."""
+    """A name of a person in its compared form; create it with `of`."""
 
     kind: NameKind
     value: str
 
     @classmethod
     def of(cls, kind: NameKind, value: str) -> Name:
-        """The name in the form in which it is compared."""
+        """The name in its compared form."""
         return cls(kind, mailbox(value) if kind is NameKind.EMAIL else value)
 
     def fingerprint(self, key: bytes) -> str:
-        """What is kept of the name: nobody without the key can tell which name it is, nor try some."""
+        """The stored form of the name. Without the key, nobody can find out or test names."""
         return hmac.new(key, f"{self.kind.value}/{self.value}".encode(), hashlib.sha256).hexdigest()
 
 
@@ -71,11 +70,10 @@ class Erased:
     Attributes:
         key: The key of the fingerprints.
         people: By the fingerprint of each of their names, the token of the person.
-        kinds: By token, which kinds of names are known of the person. A person with a `student_id` is nobody with
-            another one, and a person with an account is nobody with another one: an address that they share, or that
-            was given on, does not make them one person.
-        attendees: Ids of attendance that is being erased, whatever it is named by: an address that was given on means
-            the person in one class meeting and somebody else in another.
+        kinds: The kinds of names that are known, by token. People with different `student_id`s are different people,
+            and so are people with different accounts, even if they share an address or one got it from the other.
+        attendees: Ids of attendance that is being erased, whatever names it has: the same address may mean the erased
+            person in one class meeting and its next owner in another.
     """
 
     key: bytes = b""
@@ -102,7 +100,7 @@ class Erased:
     def somebody(
         self, *, student_id: str | None = None, user: str | None = None, emails: Iterable[str | None] = ()
     ) -> str | None:
-        """The token of the person who is named so: by the strongest name, an address only where nothing contradicts.
+        """The token of the erased person with these names. The strongest name decides; an address only without others.
 
         Somebody with another `student_id` or another account than the erased person is somebody else.
         """
@@ -123,7 +121,7 @@ class Erased:
         return self.token(Name(NameKind.USER, user)) if user else None
 
     def email(self, email: str | None) -> str | None:
-        """The token of the person with an address, where nothing else is known of who is meant."""
+        """The token of the person with an address, if nothing else is known about them."""
         return self.somebody(emails=[email])
 
     def participant(self, participant: Participant) -> str | None:
@@ -134,20 +132,20 @@ class Erased:
             case SignedInUser(user=user):
                 return self.user(user)
             case EmailUser(email=email, user=known):
-                # What is known of an account settles whose it is; one address of it does not.
+                # The account decides who this is; one of its addresses does not.
                 return self.user(known) if known else self.email(email)
             case _:
                 return None
 
     def entry(self, entry: RosterEntry) -> str | None:
-        """The token of the person that a roster names."""
+        """The token of the person in a roster entry."""
         return self.somebody(student_id=entry.student_id, user=entry.user, emails=[entry.email])
 
     def in_question(self, person: Person) -> frozenset[Name]:
-        """Addresses of erased people that an account has by now which is not known to be theirs.
+        """Addresses of erased people that an account has, if it is not known to be their account.
 
-        It is the erased person's account, or the address has been given on: the store settles that before it keeps
-        anything about the account.
+        It may be the erased person's account, or the address has another owner now. The store decides this before it
+        stores anything about the account.
         """
         if not self.people or self.user(person.user):
             return frozenset()
@@ -155,11 +153,11 @@ class Erased:
         return frozenset(name for name in names if self.token(name))
 
     def has_account(self, token: str) -> bool:
-        """Whether an account is known of an erased person."""
+        """Whether an account of an erased person is known."""
         return self._has(token, NameKind.USER)
 
     def enrolled(self, user: str, email: str) -> frozenset[Name]:
-        """Names of erased people that a teacher has who is tracked from now on: people decided so; they are free."""
+        """Names of erased people that a newly tracked teacher has: they are free, as people enrolled the teacher."""
         names = (Name(NameKind.USER, user), Name.of(NameKind.EMAIL, email))
         return frozenset(name for name in names if self.token(name))
 
@@ -174,7 +172,7 @@ class Erased:
         return {name: token for name in names if (token := self.token(name))}
 
     def claimed_in(self, session: ClassSession) -> frozenset[Name]:
-        """Addresses of erased students that the LMS gives to other students by now: those with another id."""
+        """Addresses of erased students that the LMS now gives to students with another id."""
         if not self.people:
             return frozenset()
         claimed = set()
@@ -185,13 +183,13 @@ class Erased:
         return frozenset(claimed)
 
     def _has(self, token: str, kind: NameKind) -> bool:
-        """Whether a name of a kind is known of a person; where nothing is known of that, it is taken to be so."""
+        """Whether a name of a kind is known for a person; assumed if no kinds are stored for the person."""
         return kind in self.kinds.get(token, _IDENTIFYING)
 
     # --- What is stored without them ---
 
     def conference(self, conference: Conference) -> Conference:
-        """A conference without those who were in it and are erased."""
+        """A conference without participants who are erased."""
         if not self.people:
             return conference
         found: dict[str, None] = dict.fromkeys(conference.erased)
@@ -210,19 +208,19 @@ class Erased:
         return conference if after == conference else after
 
     def room(self, room: Room) -> Room:
-        """A room, which is nobody's if it was an erased person's."""
+        """A room, without an owner if the owner is erased."""
         owner = self._owner(room.owner) if self.people else room.owner
         return room if owner is room.owner else replace(room, owner=owner)
 
     def organizer(self, organizer: Organizer) -> str | None:
-        """The token of the person whose call it is."""
+        """The token of the person who organized the call."""
         return self.somebody(user=organizer.user, emails=[organizer.email])
 
     def _owner(self, organizer: Organizer) -> Organizer:
         return Organizer() if self.organizer(organizer) else organizer
 
     def session(self, session: ClassSession) -> ClassSession:
-        """A class meeting without those of its roster who are erased."""
+        """A class meeting without erased people on its roster."""
         if not self:
             return session
         plan = session.plan
@@ -233,7 +231,7 @@ class Erased:
             if not self._noted(self._entry_in(session.session_id, entry), found)
         )
         teachers = plan.teachers
-        if plan.scheduled is None:  # then they are who organized the call, and nobody named them
+        if plan.scheduled is None:  # then the teacher is the organizer of the call, and no LMS named them
             teachers = tuple(email for email in teachers if not self.email(email))
         named = mailboxes([*teachers, *(entry.email for entry in roster if entry.email)])
         after = replace(
@@ -260,7 +258,7 @@ class Erased:
         return correction
 
     def about(self, correction: Correction) -> str | None:
-        """The token of the person that a correction is about, or whose account it assigns."""
+        """The token of the person that a correction is about, or of the owner of the account that it assigns."""
         match correction:
             case Override():
                 return self.somebody(student_id=correction.student_id, emails=[correction.email])
@@ -271,13 +269,13 @@ class Erased:
                 return None
 
     def remembered(self, student: Remembered | None) -> Remembered | None:
-        """The student that an account is remembered as; None if that one is erased."""
+        """The student that an account is assigned to; None if the student is erased."""
         if student is None or self.somebody(student_id=student.student_id, emails=[student.email]):
             return None
         return replace(student, by=SOMEBODY) if self.email(student.by) else student
 
     def remark(self, remark: Remark) -> Remark | None:
-        """What is to be marked again; None if it was only about people who are erased."""
+        """What must be marked again; None if it was only about erased people."""
         if not self.people:
             return remark
         left = tuple(account for account in remark.accounts if not self.entry(account))
@@ -286,7 +284,7 @@ class Erased:
         return replace(remark, accounts=left) if left else None
 
     def mentioned_in(self, text: str) -> bool:
-        """Whether a message names somebody who is erased, as far as it can be read."""
+        """Whether the readable part of a message names somebody who is erased."""
         return bool(self.people) and any(self.token(name) for name in names_in(text))
 
     def _entry_in(self, session_id: str, entry: RosterEntry) -> str | None:
@@ -313,7 +311,7 @@ _STUDENT_ID = "student_id"
 
 
 def names_in(text: str) -> frozenset[Name]:
-    """The addresses and accounts that a message names, and its `student_id` fields; what it carries encoded too."""
+    """The addresses, accounts and `student_id` fields in a message, also in encoded parts."""
     return frozenset(name for part in _readable(text) for name in _names_in(part))
 
 
@@ -328,7 +326,7 @@ def _names_in(text: str) -> Iterator[Name]:
 
 
 def _addresses_in(text: str) -> Iterator[str]:
-    """The addresses in a text; what an `@` may belong to is bounded, so that a long text takes no longer than it is."""
+    """The addresses in a text. What is read around each `@` is limited, so a long text takes linear time."""
     at = text.find("@")
     while at >= 0:
         backwards = _PART.match(text[max(0, at - _LOCAL) : at][::-1])
@@ -339,7 +337,7 @@ def _addresses_in(text: str) -> Iterator[str]:
 
 
 def _readable(text: str, *, depth: int = 3) -> Iterator[str]:
-    """A text, and what its strings hold as base64, as the data of a Pub/Sub message does."""
+    """A text, and the decoded strings in it that are base64, such as the data of a Pub/Sub message."""
     yield text
     if depth:
         for _, value in _strings(text):
@@ -352,7 +350,7 @@ def _readable(text: str, *, depth: int = 3) -> Iterator[str]:
 
 
 def _strings(text: str) -> Iterable[tuple[str, str]]:
-    """The strings in a JSON text, each with the name of its field; a text that is no JSON is one itself."""
+    """The strings in a JSON text, each with the name of its field; a text that is not JSON is one string."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):

@@ -308,7 +308,7 @@ class AttendeeNotFound(NotFound):
 
 
 class PersonNotFound(NotFound):
-    """No document is about such a person."""
+    """No document is about this person."""
 
     default_hint = (
         "Send the student_id, the Google account (its number or users/ID) or an address, percent-encoded. Somebody who "
@@ -379,7 +379,7 @@ class AlreadyOnRoster(Refused):
 
 
 class PersonTeaches(Refused):
-    """The person to be erased is a teacher: the class meetings of others depend on them."""
+    """The person is a teacher, so the class meetings of others depend on them."""
 
     reason = "person-teaches"
     default_hint = (
@@ -389,7 +389,7 @@ class PersonTeaches(Refused):
 
 
 class PersonNotUnique(Refused):
-    """It cannot be told which one person is to be erased."""
+    """The name may mean several people."""
 
     reason = "person-not-unique"
     default_hint = (

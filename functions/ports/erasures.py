@@ -1,4 +1,4 @@
-"""Erasing a person: who is meant, how far it is, and what is changed document by document."""
+"""Erasing a person: who is meant, the progress, and the documents that are changed one by one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from functions.domain.erasure import Erased, Name
 
 
 class Step(StrEnum):
-    """What an erasure does next; the steps come in this order. Each may be broken off and done again."""
+    """What an erasure does next, in this order. Each step may be interrupted and done again."""
 
     SESSIONS = "sessions"
     CONFERENCES = "conferences"
@@ -25,7 +25,7 @@ class Step(StrEnum):
     AUDIT = "audit"
     REMARKS = "remarks"
     SETTLE_SESSIONS = "settle_sessions"
-    """From here on the names are not known any more: what was stored meanwhile is looked through by fingerprints."""
+    """From here on the names are no longer known. What was stored meanwhile is searched by fingerprints."""
     SETTLE_CONFERENCES = "settle_conferences"
     SETTLE_CORRECTIONS = "settle_corrections"
     SETTLE_PEOPLE = "settle_people"
@@ -44,26 +44,26 @@ class Step(StrEnum):
 
     @property
     def settling(self) -> bool:
-        """Whether everything that was stored is erased."""
+        """Whether everything stored before the erasure is erased."""
         return self is Step.DONE or self.value.startswith("settle_")
 
     @property
     def seen_first(self) -> Step:
-        """The step that this one does a second time; itself if it does nothing again."""
+        """The step that this one repeats; the step itself if it repeats nothing."""
         again = self.value.removeprefix("settle_")
         return Step(again) if self.settling and again != Step.SESSIONS.value else self
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Who is to be erased, as far as stored documents tell.
+    """The person who will be erased, as the stored documents show.
 
     Attributes:
         names: Every name that the person alone has.
-        sessions: Ids of the class meetings in which the person has attendance, or stands on the roster.
+        sessions: Ids of the class meetings in which the person has attendance or is on the roster.
         attendees: The ids of that attendance.
         attendance: How many attendance documents there are.
-        left: How many accounts and addresses go with the person and are left, because others have or had them too.
+        left: How many accounts and addresses of the person stay, because other people have or had them too.
         guests: The class meetings in which a guest without an account was assigned to the person, each with the id of
             the guest's own attendance.
     """
@@ -78,20 +78,20 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """An erasure that is not done yet.
+    """An erasure that is not finished.
 
     Attributes:
         erasure_id: Its own id.
         person: The token of the person.
-        names: What the person is known by; empty once everything that was stored is erased.
-        sessions: Class meetings that are still to be marked again.
+        names: The names of the person; empty once everything stored is erased.
+        sessions: Class meetings that must still be marked again.
         attendees: The ids of the person's attendance.
-        step: What is done next.
-        after: The document after which the step goes on; None at its beginning.
+        step: What it does next.
+        after: The document after which the step continues; None at its beginning.
         begun_at: When it began.
-        updated_at: When it last got on.
+        updated_at: When it last made progress.
         done: How many documents were changed or deleted, by kind.
-        version: Which state of it this is; only the store understands it.
+        version: The stored state that this was read from; only the store uses it.
     """
 
     erasure_id: str
@@ -109,13 +109,13 @@ class Erasure:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A bounded part of a step: some documents were looked through.
+    """A limited part of a step, after some documents were searched.
 
     Attributes:
         conferences: Conference records that name the person.
         sessions: Class meetings that name the person.
-        changed: How many other documents name the person; unless it was only looked, they do not any more.
-        after: The document after which the step goes on; None if it is complete.
+        changed: How many other documents named the person. Unless this was a dry run, they no longer do.
+        after: The document after which the step continues; None if it is complete.
     """
 
     conferences: Sequence[str] = ()
@@ -125,58 +125,58 @@ class Part:
 
 
 class Erasures(Protocol):
-    """What an erasure needs of the store besides units of work. Every method raises StoreUnavailable."""
+    """What an erasure needs from the store besides units of work. Every method may raise StoreUnavailable."""
 
     @property
     def possible(self) -> bool:
-        """Whether there is a key, without which nobody can be erased for good."""
+        """Whether there is a key. Without it, nobody can be erased for good."""
 
     async def find(self, name: str) -> Subject | None:
-        """Who has a `student_id`, an account (`123`, `users/123`) or an address, a former one too; None for nobody.
+        """The person with a `student_id`, an account (`123`, `users/123`) or an address (former ones too), or None.
 
         Raises:
-            PersonNotUnique: It cannot be told which one person is meant.
+            PersonNotUnique: The name may mean several people.
             PersonTeaches: The name is a teacher's.
             AccountAssigned: Another student was in a class meeting with an account of the person.
         """
 
     async def begin(self, subject: Subject, note: AuditEntry) -> Erasure:
-        """Keep the names from being stored again, and note the erasure and who asked for it, all in one commit."""
+        """Block the names from being stored again, and store the erasure and who asked for it, in one commit."""
 
     async def get(self, erasure_id: str) -> Erasure | None:
-        """An erasure that is not done; None if there is no such one."""
+        """An erasure that is not finished; None if it does not exist."""
 
     async def of(self, name: str) -> Erasure | None:
-        """The erasure of the person with a name that is under way; None if there is none."""
+        """The unfinished erasure of the person with a name; None if that person is not being erased."""
 
     async def under_way(self) -> Sequence[Erasure]:
-        """Every erasure that is not done."""
+        """Every unfinished erasure."""
 
     async def everybody(self, erasure: Erasure) -> Erased:
-        """Everybody who is erased by now, with the attendance that an erasure takes out."""
+        """Everybody who is erased so far, and the attendance that an erasure removes."""
 
     async def keep(self, erasure: Erasure, names: frozenset[Name]) -> None:
-        """Keep further names of the person from being stored again; the erasure does not have to remember them."""
+        """Block further names of the person from being stored again; the erasure does not store them."""
 
     async def take_out(self, session_id: str, erasure: Erasure) -> int:
-        """Take the person out of a class meeting that is too large to be marked again, with a few small writes.
+        """Remove the person from a class meeting that is too large to be marked again, with a few small writes.
 
         Returns:
-            How many attendance documents went.
+            How many attendance documents were deleted.
         """
 
     async def take_out_of_conference(self, record: str, erasure: Erasure) -> bool:
-        """The same for a conference; whether anything was in it."""
+        """Remove the person from a conference; returns whether the person was in it."""
 
     async def part(self, erasure: Erasure, *, only_look: bool) -> Part:
-        """Do a bounded part of the erasure's step, from CONFERENCES on, as far as documents are changed one by one.
+        """Do a limited part of the erasure's step, from CONFERENCES on, for documents that are changed one by one.
 
-        What it leaves to units of work is named: conferences and class meetings.
+        The result names the conferences and class meetings that units of work must change.
         """
 
     async def save(self, erasure: Erasure) -> Erasure:
-        """Note how far an erasure is; one that is DONE is forgotten.
+        """Store the progress of an erasure; one that is DONE is deleted.
 
         Raises:
-            StoreConflict: Somebody else carries it out too, and noted it first.
+            StoreConflict: Another process works on it too, and stored its progress first.
         """

@@ -44,7 +44,7 @@ class Consents(Protocol):
     """Keeps teachers' consents."""
 
     async def get(self, organizer: Organizer) -> Consent | None:
-        """Return the current consent, or None if there is none.
+        """Return the current consent; None if the teacher has not consented.
 
         Raises:
             ConsentsUnavailable: The place that stores it does not answer.

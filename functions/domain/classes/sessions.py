@@ -60,7 +60,7 @@ class Person:
         identity: Who it is; None if that is not known.
         unknown: Whether Directory and People answered that they do not know the account.
         resolved_at: When they were asked; None if never.
-        student: The student to whom people assigned this account.
+        student: The student that people assigned this account to.
         known_by: Every address that it has or had.
         outdated: Whether the newest answer is known to be wrong, because another account has one of its addresses.
     """

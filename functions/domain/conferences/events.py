@@ -163,7 +163,7 @@ def conference_record_in(value: object) -> str:
     """Return the value if it is the name of a conference record that can be looked up and stored.
 
     Raises:
-        UnreadableMessage: It is none.
+        UnreadableMessage: It is not.
     """
     if isinstance(value, str) and _CONFERENCE_RECORD.fullmatch(value):
         return value

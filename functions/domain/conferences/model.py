@@ -65,7 +65,7 @@ class PhoneUser:
 
 @dataclass(frozen=True, slots=True)
 class EmailUser:
-    """A person for whom reports have an address, in lower case; `user` is `users/{id}` if they have that too."""
+    """A person with an address from reports, in lower case. `user` is `users/{id}` if reports name the account too."""
 
     email: str
     user: str | None

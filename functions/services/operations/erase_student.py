@@ -1,12 +1,12 @@
 """Erase a person everywhere, for good.
 
-The names are kept from being stored again first: their fingerprints stand in `erased/{HMAC}` from the first commit on,
-and every unit of work leaves out what they name. Only then is everything that is stored gone through, in parts of a few
-documents each. How far that is stands in `erasures/{id}`, so a crash costs one part at most: the same call, the job, or
-`sync-due` carries on. Each part may be done twice.
+First the names are blocked from being stored again: the first commit stores their fingerprints in `erased/{HMAC}`,
+and every unit of work leaves out people with these names. Then everything stored is searched, in parts of a few
+documents each. `erasures/{id}` stores the progress, so a crash costs at most one part: the same call, the job, or
+`sync-due` continues. Each part may be done twice.
 
-A unit of work that had begun before may still store the person. So `GRACE` later, when none of those can be left, what
-was written meanwhile is looked through once more, by the fingerprints alone.
+A unit of work that began earlier may still store the person. So after `GRACE`, when no such unit can be left,
+everything written meanwhile is searched once more, by the fingerprints alone.
 """
 
 from __future__ import annotations
@@ -34,32 +34,32 @@ from functions.services.sync.marking import mark
 JOB = "erase-student"
 
 GRACE = timedelta(minutes=15)
-"""After that no unit of work is left that began before the names were kept: a function lives for 540 seconds."""
+"""After this time every unit of work that began before the names were blocked has ended: a function runs for 540 s."""
 
 STALLED = timedelta(minutes=10)
-"""An erasure that has not got on for so long was broken off: `sync-due` carries on with it."""
+"""An erasure without progress for this long was interrupted: `sync-due` continues it."""
 
 CALL, SHIFT = timedelta(seconds=60), timedelta(seconds=240)
-"""How long a call of the API, or of the jobs' function, goes on with an erasure before it leaves the rest to a job."""
+"""How long a call of the API, or of the jobs' function, works on an erasure before it leaves the rest to a job."""
 
 AT_ONCE = 10
-"""How many class meetings are marked again between two notes of how far the erasure is."""
+"""How many class meetings are marked again before the progress is stored."""
 
 MOST_PARTS = 2000
-"""How many parts one call does at most: a clock that stands still must not keep it going for ever."""
+"""How many parts one call does at most, so that it ends even if the clock does not move."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of it.
+    """The result of a call.
 
     Attributes:
-        complete: Whether everything that was stored was gone through; else a job goes on.
-        dry_run: Whether it was only looked.
+        complete: Whether everything stored was searched; otherwise a job continues.
+        dry_run: Whether nothing was changed.
         counts: How many documents of each kind were changed or deleted, or would be.
-        left: How many accounts and addresses go with the person and are left, because others have or had them too.
+        left: How many accounts and addresses of the person stay, because other people have or had them too.
     """
 
     complete: bool
@@ -69,27 +69,27 @@ class Outcome:
 
 
 async def erase(name: str, *, dry_run: bool, caller: Caller, entry_id: str, deps: Deps) -> Outcome:
-    """Erase the person with a `student_id`, an account or an address; one that is under way is carried on.
+    """Erase the person with a `student_id`, an account or an address; an unfinished erasure is continued.
 
     Raises:
-        PersonNotFound: No document names such a person; nothing was written.
-        PersonNotUnique: It cannot be told which one person is meant; nothing was written.
+        PersonNotFound: No document has this name; nothing was written.
+        PersonNotUnique: The name may mean several people; nothing was written.
         PersonTeaches: The person is a teacher here; nothing was written.
         AccountAssigned: Another student used an account of the person; nothing was written.
-        ErasureNotSetUp: There is no key, so the person would come back with the next reading; nothing was written.
-        Retryable: The store did not answer; what is left is done by the next call, or by `sync-due`.
+        ErasureNotSetUp: The key is missing, so the next reading would store the person again; nothing was written.
+        Retryable: The store did not answer; the next call or `sync-due` does the rest.
     """
     erasures = _required(deps)
     erasure = await erasures.of(name)
     if erasure and not erasure.step.settling:
-        # It is settled who is meant, and half of what told that may be gone.
+        # The first commit settled who is meant, and some of the documents that showed it may be gone.
         return await (_look(None, erasure, deps) if dry_run else _carry_on(erasure, for_at_most=CALL, deps=deps))
     subject = await erasures.find(name)
     if subject is None:
         raise PersonNotFound("Nothing is stored about a person with this student_id, account or address.")
     if dry_run:
         return await _look(subject, None, deps)
-    # As soon as the other names are kept, any unit of work may drop the assignment that tells whose guest it was.
+    # Once the other names are blocked, any unit of work may remove the assignment of the guest to the person.
     guests = [await _participants(session_id, {guest}, deps) for session_id, guest in sorted(subject.guests)]
     subject = replace(subject, names=subject.names.union(*guests))
     erasure = await erasures.begin(subject, AuditEntry(entry_id, None, caller.email, "student.erased", {}))
@@ -97,10 +97,10 @@ async def erase(name: str, *, dry_run: bool, caller: Caller, entry_id: str, deps
 
 
 async def carry_on(erasure_id: str, *, deps: Deps) -> int:
-    """Go on with an erasure that a call left; nothing happens if it is done.
+    """Continue an erasure that a call left; nothing happens if it is finished.
 
     Returns:
-        How many further jobs were handed out.
+        How many further jobs were published.
     """
     erasures = _required(deps)
     erasure = await erasures.get(erasure_id)
@@ -111,7 +111,7 @@ async def carry_on(erasure_id: str, *, deps: Deps) -> int:
 
 
 async def carry_on_all(*, deps: Deps) -> int:
-    """Hand out a job for every erasure that was broken off, or that has to look through what came meanwhile.
+    """Publish a job for every erasure that was interrupted or must search again.
 
     Returns:
         How many.
@@ -137,7 +137,7 @@ def _required(deps: Deps) -> Erasures:
 
 
 async def _look(subject: Subject | None, erasure: Erasure | None, deps: Deps) -> Outcome:
-    """What would be changed, as far as it can be told within the time of a call. Nothing is written."""
+    """What would be changed, as far as the time of a call allows. Nothing is written."""
     erasures, ends_at = _required(deps), deps.clock() + CALL
     now = deps.clock()
     names = (subject.names if subject else frozenset()) | (erasure.names if erasure else frozenset())
@@ -171,7 +171,7 @@ async def _carry_on(erasure: Erasure, *, for_at_most: timedelta, deps: Deps) -> 
 
 
 def _rests(erasure: Erasure, deps: Deps) -> bool:
-    """Whether nothing is to be done now."""
+    """Whether there is nothing to do now."""
     settles_later = erasure.step is Step.SETTLE_SESSIONS and deps.clock() < erasure.begun_at + GRACE
     return erasure.step is Step.DONE or settles_later
 
@@ -190,7 +190,7 @@ async def _next(erasure: Erasure, deps: Deps) -> Erasure:
 
 
 async def _sessions(erasure: Erasure, deps: Deps) -> Erasure:
-    """Take the person out of some class meetings."""
+    """Remove the person from some class meetings."""
     now, later = erasure.sessions[:AT_ONCE], erasure.sessions[AT_ONCE:]
     for session_id in now:
         erasure = await _erase_in(session_id, erasure, deps)
@@ -200,7 +200,7 @@ async def _sessions(erasure: Erasure, deps: Deps) -> Erasure:
 
 
 async def _units_of_work(erasure: Erasure, part: Part, deps: Deps) -> Erasure:
-    """Store conferences without the person, and mark class meetings without the person."""
+    """Store conferences and mark class meetings without the person."""
     for record in part.conferences:
         await _erase_conference(record, erasure, deps)
     erasure = _counted(erasure, erasure.step.seen_first.value, part.changed + len(part.conferences))
@@ -223,10 +223,10 @@ async def _erase_conference(record: str, erasure: Erasure, deps: Deps) -> None:
 
 
 async def _erase_in(session_id: str, erasure: Erasure, deps: Deps) -> Erasure:
-    """Take the person out of a class meeting and of its conferences, in one commit with its marks.
+    """Remove the person from a class meeting and its conferences, in one commit with the new marks.
 
-    Of a class meeting that is too large for one commit, or whose conferences are not all kept any more, the person is
-    taken out in small ones, and no mark is computed: the others keep theirs.
+    If the class meeting is too large for one commit, or some of its conferences are no longer stored, the person is
+    removed in small commits. Then no mark is computed, so the others keep theirs.
     """
     await _keep_guests(session_id, erasure, deps)
     attendees = dict.fromkeys(erasure.attendees, erasure.person)
@@ -266,7 +266,7 @@ async def _erase_in(session_id: str, erasure: Erasure, deps: Deps) -> Erasure:
 
 
 async def _take_out(session_id: str, erasure: Erasure, deps: Deps) -> Erasure:
-    """Take the person out of a class meeting and of each of its conferences, one after the other."""
+    """Remove the person from a class meeting and from each of its conferences, one after the other."""
     erasures = _required(deps)
     session = await deps.store.reader().session(session_id)
     for record in _records(session) if session else ():

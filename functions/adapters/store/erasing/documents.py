@@ -1,4 +1,4 @@
-"""`erasures/{id}`: an erasure that is under way. Domain <-> documents, pure."""
+"""`erasures/{id}`: an unfinished erasure. Domain <-> documents, pure."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def erasure_to_document(erasure: Erasure, *, retention: timedelta | None) -> Fie
 
 
 def erasure_from_document(document: Document) -> Erasure:
-    """What `erasure_to_document` wrote."""
+    """Read what `erasure_to_document` wrote."""
     fields = document.fields
     check_schema(fields)
     return Erasure(
@@ -64,7 +64,7 @@ def new_erasure(
     attendees: Collection[str],
     now: datetime,
 ) -> Erasure:
-    """An erasure that begins with some class meetings."""
+    """A new erasure that begins with some class meetings."""
     return Erasure(
         erasure_id=uuid.uuid4().hex,
         person=person,

@@ -1,7 +1,7 @@
-"""Erasing a person document by document: what no unit of work changes, in pages that a crash may break off.
+"""Erases a person from the documents that units of work do not change, in pages. A crash may interrupt it anywhere.
 
-Every page is looked through by fingerprints alone, so that the second look, when nothing names the person any more, is
-the same as the first.
+Every page is searched by fingerprints alone. So the second look, when the names are no longer known, works like the
+first.
 """
 
 from __future__ import annotations
@@ -46,21 +46,21 @@ from functions.ports.clock import Clock
 from functions.ports.erasures import Erasure, Part, Step, Subject
 
 LARGE, SMALL = 20, 200
-"""How many documents a part looks through: conferences and registers have up to 1 MiB, others some kilobytes."""
+"""How many documents a part searches: conferences and registers have up to 1 MiB, others some kilobytes."""
 
 AT_A_TIME = 100
-"""How many names one commit keeps."""
+"""How many names one commit blocks."""
 
 
 class DocumentErasures:
     """`functions.ports.erasures.Erasures` over a database of documents.
 
     Args:
-        database: Where the documents are.
+        database: Where the documents are stored.
         names: Everybody who is erased.
         clock: The time.
         retention: How long personal data is kept.
-        telling: Whether others are told of commits that change marks or times.
+        telling: Whether changes of marks or times are published.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class DocumentErasures:
     async def save(self, erasure: Erasure) -> Erasure:
         """See the port."""
         if erasure.step.settling:
-            # From here on nothing that is stored names the person, and neither does this.
+            # From here on no stored document names the person, so this one must not either.
             erasure = replace(erasure, names=frozenset(), sessions=(), attendees=frozenset())
         return await self._save(erasure)
 
@@ -208,7 +208,7 @@ class DocumentErasures:
         return Part(sessions=sorted(set(sessions)), changed=changed, after=after)
 
     def _as_if(self, erasure: Erasure) -> Erased:
-        """What would be erased, if an erasure had begun."""
+        """Everybody who would be erased, for a dry run."""
         key, kinds = self._names.key or b"", frozenset(name.kind for name in erasure.names)
         people = {name.fingerprint(key): SOMEBODY for name in erasure.names}
         return Erased(key, people, {SOMEBODY: kinds}, dict.fromkeys(erasure.attendees, SOMEBODY))
@@ -225,7 +225,7 @@ class DocumentErasures:
         return Part(conferences=conferences, sessions=sessions, after=after)
 
     async def _sessions_since(self, erasure: Erasure, erased: Erased) -> Part:
-        """Class meetings that were written since an erasure began, and name somebody who is erased all the same."""
+        """Class meetings that were written since the erasure began and still name somebody who is erased."""
         since = Where("updated_at", ">=", erasure.begun_at - OVERLAP)
         query = Query("sessions", where=(since,), order=("updated_at",), limit=LARGE)
         if erasure.after:
@@ -241,7 +241,7 @@ class DocumentErasures:
         return Part(sessions=sessions, after=after)
 
     async def _correction(self, document: Document, erased: Erased) -> list[Write] | str:
-        """Those of a class meeting go when it is marked again; those that wait for a class meeting go here."""
+        """Marking a class meeting again removes its corrections; those without one yet are removed here."""
         correction = correction_from_document(document.fields)
         kept = erased.correction(correction)
         if kept is correction:
@@ -269,7 +269,7 @@ class DocumentErasures:
         student = erased.remembered(person.student)
         if student == person.student:
             return []
-        # Somebody else's account, which was lent to the erased student.
+        # The account belongs to somebody else, who lent it to the erased student.
         fields = {**document.fields, "student": remembered_to_document(student)}
         return [Write(document.path, fields, expecting=document)]
 
@@ -288,7 +288,7 @@ class DocumentErasures:
         message, is_cut = parked.fields["message"], parked.fields["truncated"]
         if erased.mentioned_in(message):
             return [Write(parked.path, None)]
-        # What was cut can never be processed, and nothing says who is named where it was cut.
+        # A message that was cut can never be processed, and half a name may be left where it was cut.
         return [Write(parked.path, {**parked.fields, "message": ""}, expecting=parked)] if message and is_cut else []
 
     async def _audit(self, entry: Document, erased: Erased) -> list[Write]:
@@ -315,7 +315,7 @@ class DocumentErasures:
         return in_order(await self._database.children(f"{conference.path}/snapshot"))
 
     async def _page(self, collection: str, after: str | None, size: int) -> tuple[Sequence[Document], str | None]:
-        """Documents of a collection in the order of their paths, and the last one if others follow."""
+        """Documents of a collection in the order of their paths, and the last path if others follow."""
         query = Query(collection, limit=size, after=(after,) if after else None, group=collection == "corrections")
         found = await self._database.find(query)
         return found.documents, str(found.next_after[-1]) if found.next_after else None

@@ -1,4 +1,4 @@
-"""What stored documents say of people: which `student_id`, account and addresses go together, and when."""
+"""What stored documents say about people: which `student_id`, account and addresses belong together, and when."""
 
 from __future__ import annotations
 
@@ -21,37 +21,37 @@ from functions.domain.marking.people import attendee_id
 _ORDER = ("session_start", "attendee_id")
 _PAGE = 300
 _WITHOUT_ATTENDANCE = (SessionState.SCHEDULED, SessionState.CANCELLED)
-"""Class meetings that have a roster, and attendance of nobody on it."""
+"""States of class meetings that have a roster but no attendance."""
 
 
 class Source(Enum):
-    """Which document says something."""
+    """The kind of document that names somebody."""
 
     ATTENDANCE = auto()
     ROSTER = auto()
     CORRECTION = auto()
     REMEMBERED = auto()
-    """The account is that student in every class meeting, because people said so once."""
+    """The account is this student in every class meeting, because people decided so."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """Names of one person, as one document has them.
+    """The names of one person in one document.
 
     Attributes:
-        source: Which document.
-        path: Where it is.
+        source: The kind of document.
+        path: The path of the document.
         student_id: The id of the LMS.
-        user: The person's own account. Not one that was only assigned to the person for one class meeting.
+        user: The person's own account, not an account that was assigned to the person for one class meeting.
         boxes: Addresses in their compared form.
-        spellings: The same as the document has them.
+        spellings: The addresses as the document spells them.
         session_id: The class meeting.
-        attendee_id: The person's id in it; of a correction, the id of the attendance that it is about.
-        moment: The time whose owner of an address counts; None if that is to come.
-        is_student: Whether it says that the person is a student of a class.
-        teaches: Whether it says that the person teaches a class that was scheduled.
-        others: Pseudonyms of accounts that had the address, and are somebody else.
-        is_nameless: Whether it assigns a guest without an account to the person.
+        attendee_id: The person's id in the class meeting; for a correction, the id of the attendance it changes.
+        moment: The owner of an address at this time is meant; None for a time to come.
+        is_student: Whether the document says that the person is a student of a class.
+        teaches: Whether the document says that the person teaches a scheduled class.
+        others: Pseudonyms of accounts that had the address and belong to somebody else.
+        is_nameless: Whether the document assigns a guest without an account to the person.
     """
 
     source: Source
@@ -69,12 +69,12 @@ class Mention:
     is_nameless: bool = False
 
     def is_not(self, user: str) -> bool:
-        """Whether an account is not the person, although it had the address."""
+        """Whether an account had the address and is somebody else."""
         return attendee_id(self.session_id, user) in self.others
 
 
 class Mentions:
-    """Looks up what documents say by one name; each name is looked up once."""
+    """Searches documents by a name; each name is searched once."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -84,23 +84,23 @@ class Mentions:
         self._entries: _Entries | None = None
 
     async def by_id(self, student_id: str) -> list[Mention]:
-        """By an id of the LMS."""
+        """Everything with an id of the LMS."""
         return await self._once("student_id", student_id, self._by_id)
 
     async def by_user(self, user: str) -> list[Mention]:
-        """By an account that is the person's own, or is assigned to a student."""
+        """Everything with an account that is the person's own, or is assigned to a student."""
         return await self._once("user", user, self._by_user)
 
     async def by_box(self, box: str) -> list[Mention]:
-        """By an address."""
+        """Everything with an address."""
         return await self._once("box", box, self._by_box)
 
     async def there_with(self, user: str) -> list[Mention]:
-        """Attendance that names an account, also where the account may be that of a guest who was assigned."""
+        """Attendance with an account, even if it may be the account of a guest who was assigned."""
         return await self._once("there", user, lambda user: self._attendance(Where("user", "==", user)))
 
     async def rosters(self, ids: Iterable[str], users: Iterable[str], boxes: Iterable[str]) -> list[Mention]:
-        """Entries of rosters, of class meetings that have no attendance yet, which have one of some names."""
+        """Roster entries with one of some names, in class meetings without attendance."""
         if self._entries is None:
             self._entries = await self._scan()
         names = [
@@ -112,7 +112,7 @@ class Mentions:
         return [_of_entry(entry, session_id) for entry in entries for session_id in self._entries.sessions[entry]]
 
     async def person(self, user: str) -> Person | None:
-        """What is known of an account."""
+        """What is known about an account; None if nothing is."""
         if user not in self._people:
             document = await self._database.get(person_path(user)) if _is_id(user) else None
             self._people[user] = person_from_document(document.fields) if document else None
@@ -126,22 +126,22 @@ class Mentions:
         return self._having[box]
 
     async def is_tracked(self, user: str) -> bool:
-        """Whether an account is a tracked teacher's."""
+        """Whether an account belongs to a tracked teacher."""
         return _is_id(user) and await self._database.get(organizer_path(user)) is not None
 
     async def teaches(self, user: str) -> bool:
-        """Whether an account is a teacher's: tracked, or named as the teacher of a class that was scheduled."""
+        """Whether an account belongs to a teacher, either tracked or named as the teacher of a scheduled class."""
         if await self.is_tracked(user) or any(mention.teaches for mention in await self.by_user(user)):
             return True
         person = await self.person(user)
         boxes = mailboxes(known.email for known in person.addresses) if person else frozenset()
         lost = boxes - mailboxes(current_of(person)) if person else frozenset()
-        # A class may still name its teacher by an address of before; one that others have by now may mean them.
+        # A class may still name its teacher by a former address. If somebody else has it now, that person may be meant.
         given_on = {box for box in sorted(lost) if len(await self.having(box)) > 1}
         return any([await self.is_teachers(box) for box in sorted(boxes - given_on)])
 
     async def is_teachers(self, box: str) -> bool:
-        """Whether an address is a tracked teacher's, or names the teacher of a class that was scheduled."""
+        """Whether an address belongs to a tracked teacher, or names the teacher of a scheduled class."""
         tracked = Query("organizers", (Where("mailbox", "==", box),), limit=1)
         if (await self._database.find(tracked)).documents:
             return True
@@ -154,7 +154,7 @@ class Mentions:
         return False
 
     async def owner_at(self, box: str, moment: datetime | None) -> str | None:
-        """The one account that an address was at a time; None if it is not certain."""
+        """The only account with an address at a time; None if that is not certain."""
         having = await self.having(box)
         owners = [
             user
@@ -223,18 +223,18 @@ class Mentions:
 
 @dataclass(slots=True)
 class _Entries:
-    """The entries of all rosters; most stand on many, and are kept once.
+    """The entries of all rosters. Most entries are on many rosters, and are stored once.
 
     Attributes:
-        sessions: By entry, the class meetings that have it.
-        by_name: The entries with a name.
+        sessions: The class meetings with an entry, by entry.
+        by_name: The entries with a name, by name.
     """
 
     sessions: dict[RosterEntry, list[str]] = field(default_factory=dict)
     by_name: dict[Name, list[RosterEntry]] = field(default_factory=dict)
 
     def add(self, entry: RosterEntry, session_id: str) -> None:
-        """Note an entry of a class meeting's roster."""
+        """Add an entry of a class meeting's roster."""
         if entry in self.sessions:
             self.sessions[entry].append(session_id)
             return

@@ -1,4 +1,4 @@
-"""`erased/{HMAC}`: which names must not be stored again. Every unit of work asks for it, so it must be cheap."""
+"""`erased/{HMAC}`: names that must not be stored again. Every unit of work reads them, so reading must be cheap."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from functions.ports.clock import Clock
 ERASED = "erased"
 
 OVERLAP = timedelta(minutes=2)
-"""How far before the last answer the next one begins: a document's time is the time at which the commit was asked for,
-a little before it can be read. https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1#fieldtransform
+"""How far each query overlaps with the last one: a document's time is the time of the commit, a little before the
+document can be read. https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1#fieldtransform
 """
 
 
 class ErasedNames:
-    """Everybody who is erased, as it is stored; an instance reads each name once, and then only what is new.
+    """Everybody who is erased. An instance reads all names once, and then only new ones.
 
     Args:
-        database: Where the documents are.
+        database: Where the documents are stored.
         key: The key of the fingerprints; None if nobody can be erased.
         clock: The time, for what expires.
-        is_required: Whether nothing may be stored without the key once somebody is erased: a command on somebody's own
-            machine, for one, may lack it.
+        is_required: Whether nothing may be stored without the key once somebody is erased. A command on a person's own
+            machine may lack the key.
     """
 
     def __init__(self, database: Database, key: bytes | None, *, clock: Clock, is_required: bool = False) -> None:
@@ -50,10 +50,10 @@ class ErasedNames:
         return self._key
 
     async def load(self) -> Erased:
-        """Everybody who is erased by now.
+        """Everybody who is erased so far.
 
         Raises:
-            ErasureNotSetUp: Somebody is, and the key is missing or is another one.
+            ErasureNotSetUp: Somebody is erased, and the key is missing or wrong.
         """
         if self._key is None:
             if self._is_required and (await self._database.find(Query(ERASED, limit=1))).documents:
@@ -82,7 +82,7 @@ class ErasedNames:
         valid = {name: (person, kind) for name, (person, kind, expire_at) in self._known.items() if expire_at > now}
         people = {name: person for name, (person, _) in valid.items()}
         if people != self._last.people:
-            # Equal people, the same object: it remembers what it worked out.
+            # The same object for the same people, because it caches its results.
             kinds: dict[str, set[NameKind]] = {}
             for person, kind in valid.values():
                 kinds.setdefault(person, set()).add(kind)
@@ -91,21 +91,21 @@ class ErasedNames:
         return self._last
 
     async def token(self, name: Name) -> str | None:
-        """The token of the person with a name, as it is stored at this moment."""
+        """The token of the person with a name, read from the store now."""
         document = await self._document(name)
         return document.fields["person"] if document else None
 
     async def is_freed(self, name: Name) -> bool:
-        """Whether a name was an erased person's, and is somebody else's by now."""
+        """Whether a name belonged to an erased person and belongs to somebody else now."""
         document = await self._document(name)
         return document is not None and document.fields["person"] is None
 
     def freed(self, name: Name) -> Write:
-        """Lets a name be stored again: an address that somebody else has by now."""
+        """The write that lets a name be stored again, because somebody else has it now."""
         return self.write(name, None)
 
     def accounts_freed(self, tokens: Collection[str]) -> list[Write]:
-        """Lets accounts be stored again: those of erased people who teach by now. Nobody has to name them."""
+        """The writes that let all accounts of erased people be stored again, because these people teach now."""
         return [
             self._write(fingerprint, NameKind.USER, None)
             for fingerprint, (person, kind, _) in sorted(self._known.items())
@@ -113,7 +113,7 @@ class ErasedNames:
         ]
 
     def write(self, name: Name, token: str | None) -> Write:
-        """Keeps a name from being stored again."""
+        """The write that blocks a name from being stored again."""
         return self._write(name.fingerprint(self._key or b""), name.kind, token)
 
     def _write(self, fingerprint: str, kind: NameKind, token: str | None) -> Write:

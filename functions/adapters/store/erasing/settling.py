@@ -1,8 +1,8 @@
-"""Whose a name is that an erased person had: settled, and committed by itself, before anything else is stored with it.
+"""Decides who has a name that an erased person had, in a commit of its own, before anything is stored with the name.
 
-An account that nobody knew may turn out to have an address of an erased person. It is the erased person's, or the
-address has been given on. Nothing is guessed: the account is the person's only if nothing that is stored says anything
-else of it. In doubt the address is somebody else's from now on, and nothing is taken.
+A new account may have an address of an erased person. Either it is that person's account, or somebody else has the
+address now. Nothing is guessed: it is the erased person's account only if nothing else is stored about it. In doubt,
+the address belongs to somebody else from now on, and nothing is erased.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ log = logging.getLogger(__name__)
 
 
 class Settling:
-    """Settles whose names are.
+    """Decides who has names that erased people had.
 
     Args:
-        database: Where the documents are.
+        database: Where the documents are stored.
         names: Everybody who is erased.
         now: The time.
         retention: How long personal data is kept.
@@ -41,7 +41,7 @@ class Settling:
         self._retention = retention
 
     async def of(self, wanted: Wanted, erased: Erased) -> list[Write]:
-        """What has to be known before some documents are stored: names that are free again, accounts that are not."""
+        """The writes to commit before some documents: names that are free again, accounts of erased people."""
         free: set[Name] = set()
         teaching: set[str] = set()
         for session in [*wanted.sessions.values(), *(sheet.session for sheet in wanted.sheets.values())]:
@@ -58,9 +58,9 @@ class Settling:
         return [*writes, *accounts, *map(self._names.freed, sorted(free))]
 
     async def roster(self, session: ClassSession, before: ClassSession | None, erased: Erased) -> list[Write]:
-        """Addresses that are free again, as a roster gives them to students who are stored and are somebody else.
+        """Addresses that are free again, because a roster gives them to students who are known to be somebody else.
 
-        Of those erased people nothing but the address was known, so a student of whom nothing is stored may be them.
+        If only the address of an erased person was known, a student about whom nothing is stored may be that person.
         """
         free = []
         named = {name for entry in before.plan.roster for name in (entry.student_id, entry.user)} if before else set()
@@ -77,12 +77,12 @@ class Settling:
         return list(map(self._names.freed, sorted(set(free))))
 
     async def _is_stored(self, entry: RosterEntry) -> bool:
-        """Whether something is stored of a student by an id or an account."""
+        """Whether something is stored about a student by id or account."""
         by_id = await self._look.by_id(entry.student_id) if entry.student_id else []
         return bool(by_id or (entry.user and await self._look.there_with(entry.user)))
 
     async def account(self, person: Person, erased: Erased, *, free: set[Name]) -> list[Write]:
-        """What has to be known of an account: it is an erased person's, or addresses of erased people are free."""
+        """The writes to commit before an account: it is an erased person's, or their addresses are free."""
         names = erased.in_question(person) - free
         if not names:
             return []
@@ -95,7 +95,7 @@ class Settling:
         writes = [self._names.write(account, token)]
         there = await self._look.there_with(person.user)
         if there or await self._look.person(person.user):
-            # From when nobody could be asked whose the account is.
+            # This was stored while the look-up of accounts did not answer.
             erasure = new_erasure(
                 token,
                 frozenset({account}),
@@ -108,7 +108,7 @@ class Settling:
         return writes
 
     async def _is_theirs(self, person: Person, names: Collection[Name], erased: Erased) -> str | None:
-        """The erased person whose account it is, beyond doubt; None if it may be anybody else's."""
+        """The erased person who certainly has the account; None if it may be somebody else's."""
         tokens = {erased.token(name) for name in names}
         token = next(iter(tokens))
         if len(tokens) > 1 or token is None or erased.has_account(token):
@@ -118,7 +118,7 @@ class Settling:
         ever = boxes | mailboxes(known.email for p in (person, before) if p for known in p.addresses)
         own = {box for box in ever if erased.token(Name(NameKind.EMAIL, box)) == token}
         if ever - boxes - own or person.student or (before and (before.student or mailboxes(current_of(before)) - own)):
-            return None  # it was known otherwise
+            return None  # something else was known about it
         if await look.is_tracked(person.user) or any([await look.is_teachers(box) for box in sorted(boxes)]):
             return None
         if any(having.keys() - {person.user} for having in [await look.having(box) for box in sorted(boxes)]):
@@ -131,7 +131,7 @@ class Settling:
 
 
 def _is_about(mention: Mention, user: str, own: Collection[str]) -> bool:
-    """Whether a mention says nothing but that an account, or an address of its own, was there as a guest."""
+    """Whether a mention only says that the account, or one of its addresses, was there as a guest."""
     if mention.student_id or mention.others or mention.teaches or mention.source is not Source.ATTENDANCE:
         return False
     return mention.user in {None, user} and mention.boxes <= frozenset(own)

@@ -1,9 +1,8 @@
-"""Who is to be erased: what identifies one person, and every class meeting that names that person.
+"""Finds the person to erase: all names that belong to this person alone, and every class meeting that names them.
 
-Nothing is guessed. A person is settled by a `student_id` or an account. From there on, further names are taken only if
-everything that is stored says that they are this one person's: an account that teaches, that is another student's too,
-or an address that others have or had is left as it is.
-Why it is so: docs/adr/0028-erase-first-the-names-then-the-documents.md.
+Nothing is guessed. A `student_id` or an account identifies the person. Further names are added only if all stored data
+says that they belong to this person alone. An account that teaches or is another student's too stays, and so does an
+address that somebody else has or had. Reasons: docs/adr/0028-erase-first-the-names-then-the-documents.md.
 """
 
 from __future__ import annotations
@@ -20,22 +19,22 @@ from functions.domain.marking.addresses import mailbox, mailboxes
 from functions.ports.erasures import Subject
 
 ROUNDS = 8
-"""How often further names lead to further names: an id, to an address, to an account, to its addresses."""
+"""How often new names lead to further names: from an id to an address, to an account, to its other addresses."""
 
 MOST_NAMES = 100
-"""A person has a few ids, accounts and addresses; what has more is not one person."""
+"""A person has a few ids, accounts and addresses. More names cannot belong to one person."""
 
 
 @dataclass(slots=True)
 class _Known:
-    """What is known of the person so far.
+    """What is known about the person so far.
 
     Attributes:
         ids: Ids of the LMS.
         users: Accounts.
-        boxes: Addresses, in their compared form, that are the person's alone.
-        accounts_left: Accounts that were met on the way, and are not the person's alone.
-        boxes_left: Addresses likewise.
+        boxes: Addresses that belong to the person alone, in their compared form.
+        accounts_left: Accounts that were found and do not belong to the person alone.
+        boxes_left: Addresses that were found and do not belong to the person alone.
     """
 
     ids: set[str] = field(default_factory=set)
@@ -45,7 +44,7 @@ class _Known:
     boxes_left: set[str] = field(default_factory=set)
 
     def names(self) -> frozenset[Name]:
-        """The names that the person alone has."""
+        """The names that belong to the person alone."""
         return frozenset(
             {
                 *(Name(NameKind.STUDENT_ID, student_id) for student_id in self.ids),
@@ -62,7 +61,7 @@ class _Known:
 
 
 class SubjectSearch:
-    """Finds out whom a name means. Use it once.
+    """Finds the person with a name. Use it once.
 
     Args:
         database: Where the documents are.
@@ -76,8 +75,8 @@ class SubjectSearch:
         """The person with a `student_id`, an account or an address; None if no document names the person.
 
         Raises:
-            PersonNotUnique: Several people have the name, or it cannot be told which one is meant.
-            PersonTeaches: The name is a teacher's.
+            PersonNotUnique: Several people have the name, or it may mean several.
+            PersonTeaches: The name belongs to a teacher.
             AccountAssigned: An account of the person was assigned to another student in a class meeting.
         """
         known = self._known
@@ -117,7 +116,7 @@ class SubjectSearch:
         return bool(ids or has_account)
 
     async def _begin_with_address(self, box: str) -> bool:
-        """Begin with an address, which has to be one person's at all times; False if nothing names it."""
+        """Begin with an address, which must always have belonged to one person; False if nothing names it."""
         mentions = [*await self._look.by_box(box), *await self._look.rosters([], [], [box])]
         having = await self._look.having(box)
         if await self._look.is_teachers(box) or any([await self._look.is_tracked(user) for user in having]):
@@ -128,7 +127,7 @@ class SubjectSearch:
         if len(ids) > 1 or len(users) > 1 or any(mention.others for mention in mentions):
             raise PersonNotUnique("Several students or accounts have or had this address.")
         for user, person in having.items():
-            # An account that has lost the address, and a student who is named by it: perhaps its next owner.
+            # The account has lost the address, and a student is named by it: perhaps the next owner.
             if ids and not _has(box, person) and not await self._was_account_of(user, box, mentions):
                 raise PersonNotUnique("An account had this address, and does not have it any more.")
             await self._refuse_lent(user)
@@ -136,7 +135,7 @@ class SubjectSearch:
         return bool(mentions or having)
 
     async def _was_account_of(self, user: str, box: str, mentions: Iterable[Mention]) -> bool:
-        """Whether an account was a student's in a class meeting, by itself or by its address of that time."""
+        """Whether an account was a student in a class meeting, by the account or by its address at that time."""
         for mention in mentions:
             if mention.student_id and mention.source is Source.ATTENDANCE:
                 owner = mention.user or await self._look.owner_at(box, mention.moment)
@@ -145,7 +144,7 @@ class SubjectSearch:
         return False
 
     async def _refuse_lent(self, user: str) -> None:
-        """Refuse an account that is remembered as one student's, and is a student of its own: it was lent once."""
+        """Refuse an account that was assigned to one student and is another student itself: it was lent once."""
         person = await self._look.person(user)
         if person is None or (student := person.student) is None:
             return
@@ -163,7 +162,7 @@ class SubjectSearch:
     # --- What goes with it ---
 
     async def _grow(self) -> None:
-        """Take further names that are this person's alone."""
+        """Add further names that belong to this person alone."""
         known = self._known
         mentions = await self._about()
         boxes = {box for mention in mentions if not known.is_other(mention) for box in mention.boxes} - known.boxes
@@ -192,7 +191,7 @@ class SubjectSearch:
                 known.boxes_left.add(box)
 
     async def _accounts_of(self, box: str, mentions: Iterable[Mention]) -> set[str]:
-        """The accounts of an address: its only one, and the one that had it in a class meeting of the person's."""
+        """The accounts of an address: the only one, and the one that had it in one of the person's class meetings."""
         having = await self._look.having(box)
         found = {user for user, person in having.items() if len(having) == 1 and _has(box, person)}
         for mention in mentions:
@@ -202,7 +201,7 @@ class SubjectSearch:
         return found
 
     async def _take_id(self, mentions: Iterable[Mention], boxes: Iterable[str]) -> None:
-        """Take the one `student_id` that goes with an account or an address."""
+        """Add the only `student_id` that belongs to an account or an address."""
         ids = {mention.student_id for mention in mentions if mention.student_id and self._is_theirs(mention)}
         for box in sorted(boxes):
             for mention in await self._look.by_box(box):
@@ -220,11 +219,11 @@ class SubjectSearch:
         return owner in self._known.users and not mention.is_not(owner or "")
 
     async def _is_theirs_alone(self, user: str, *, is_lent: bool) -> bool:
-        """Whether an account is this person's, and neither teaches nor is another student's.
+        """Whether an account belongs to this person, does not teach, and is not another student's.
 
         Args:
             user: The account.
-            is_lent: Whether it is only remembered as this student's: then it must not be a student of its own.
+            is_lent: Whether people only assigned it to this student. Then it must not be a student itself.
         """
         known = self._known
         if await self._look.teaches(user):
@@ -247,7 +246,7 @@ class SubjectSearch:
         )
 
     async def _is_box_theirs_alone(self, box: str) -> bool:
-        """Whether an address was never anybody else's, as far as anything tells."""
+        """Whether an address never belonged to anybody else, as far as stored data shows."""
         known = self._known
         if await self._look.is_teachers(box) or not (await self._look.having(box)).keys() <= known.users:
             return False
@@ -264,7 +263,7 @@ class SubjectSearch:
     # --- What comes of it ---
 
     def _is_theirs(self, mention: Mention) -> bool:
-        """Whether a mention is about the person, by the strongest name that it has."""
+        """Whether a mention is about the person, by its strongest name."""
         known = self._known
         if mention.student_id and known.ids:
             return mention.student_id in known.ids
@@ -275,7 +274,7 @@ class SubjectSearch:
         return not mention.others and not mention.boxes.isdisjoint(known.boxes)
 
     async def _about(self) -> list[Mention]:
-        """Everything that is said with one of the person's names."""
+        """Every mention with one of the person's names."""
         known = self._known
         found = [mention for student_id in sorted(known.ids) for mention in await self._look.by_id(student_id)]
         found += [mention for user in sorted(known.users) for mention in await self._look.by_user(user)]
@@ -283,7 +282,7 @@ class SubjectSearch:
         return [*found, *await self._look.rosters(known.ids, known.users, known.boxes)]
 
     async def _refuse_assigned(self) -> None:
-        """Refuse where another student was there with the person's account: that student's times would go too."""
+        """Refuse if another student used the person's account: that student's times would be erased too."""
         known = self._known
         for user in sorted(known.users):
             for mention in await self._look.by_user(user):
@@ -314,10 +313,10 @@ class SubjectSearch:
 
 
 def _own(mention: Mention) -> bool:
-    """Whether a mention names an account, and not one that was only assigned."""
+    """Whether a mention names an account that was not only assigned."""
     return bool(mention.user) and mention.source is not Source.CORRECTION
 
 
 def _has(box: str, person: Person) -> bool:
-    """Whether an account has an address now, and no other account had it before."""
+    """Whether an account has an address now that no other account had before."""
     return any(known.current and known.counts_from is None for known in person.addresses if mailbox(known.email) == box)

@@ -1,6 +1,6 @@
-"""Taking erased people out of documents in place: few and small writes, however large the whole is. Pure.
+"""Removes erased people from documents in place, with few small writes for documents of any size. Pure.
 
-What is cut into parts stays cut as it is, and the first document gets the hash of the parts as they are then.
+Documents in parts stay divided as they are. The first document gets the hash of the changed parts.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from functions.domain.marking.addresses import searchable
 
 
 def in_order(parts: Collection[Document]) -> list[Document]:
-    """The parts of a document by their numbers."""
+    """The parts of a document, in the order of their numbers."""
     return sorted(parts, key=lambda part: int(part.path.rpartition("/")[2]))
 
 
@@ -40,7 +40,7 @@ def names_erased(conference: Document, parts: Sequence[Document], erased: Erased
 
 
 def conference_without(conference: Document, parts: Sequence[Document], erased: Erased) -> list[Write]:
-    """The writes that take erased people out of a conference."""
+    """The writes that remove erased people from a conference."""
     fields: Fields = {**conference.fields}
     found = dict.fromkeys(fields.get("erased", ()))
     interruption = dict(fields["interruption"]) if fields.get("interruption") else None
@@ -80,7 +80,7 @@ def conference_without(conference: Document, parts: Sequence[Document], erased: 
 
 
 def register_without(register: Document, parts: Sequence[Document], erased: Erased) -> list[Write]:
-    """The writes that take the rows of erased people out of a register."""
+    """The writes that remove the rows of erased people from a register."""
     check_schema(register.fields)
     lists, changed = [], []
     for document in (register, *parts):
@@ -96,7 +96,7 @@ def register_without(register: Document, parts: Sequence[Document], erased: Eras
 
 
 def _is_theirs(row: Mapping[str, Any], erased: Erased) -> bool:
-    """Whether a row of a register is an erased person's. Somebody with another id or account is somebody else."""
+    """Whether a row of a register belongs to an erased person. A row with another id or account does not."""
     sayings = [row, *row.get("otherwise", {}).values()]
     ids = {saying["student_id"] for saying in sayings if saying.get("student_id")}
     users = {saying["user"] for saying in sayings if saying.get("user")}
@@ -118,9 +118,9 @@ def session_without(
     copy: Sequence[Document],
     erased: Erased,
 ) -> list[Write]:
-    """The writes that take erased people out of a class meeting that is too large to be stored whole.
+    """The writes that remove erased people from a class meeting that is too large for one commit.
 
-    Nobody else's attendance is touched, and no mark is computed again. The copy of the attendance goes.
+    The attendance of others does not change, and no mark is computed again. The copy of the attendance is deleted.
     """
     before = session_from_document(session.fields)
     after = erased.session(before)
@@ -170,7 +170,7 @@ def session_without(
 
 def _is_their_attendance(document: Document, erased: Erased) -> bool:
     fields = document.fields
-    # Of a student to whom guests were assigned, the account may be a guest's.
+    # If guests were assigned to the student, the account may belong to a guest.
     user = None if fields.get("merged") else fields.get("user")
     emails = () if user or fields.get("is_not") else fields.get("emails", ())
     return fields["attendee_id"] in erased.attendees or bool(

@@ -1,4 +1,4 @@
-"""What a unit of work wants to store, without anybody who is erased. Pure."""
+"""Removes erased people from what a unit of work is about to store. Pure."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from functions.domain.erasure import SOMEBODY, Erased
 
 
 def without_erased(wanted: Wanted, erased: Erased) -> Wanted:
-    """What shall be stored, without anybody who is erased.
+    """What to store, without erased people.
 
-    Class meetings that are stored with their attendance are computed from what is left of their conferences and rosters
-    already, so nothing has to be taken out of them.
+    Attendance needs no change here: it was computed from conferences and rosters without these people.
     """
     if not erased:
         return wanted
