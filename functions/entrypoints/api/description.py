@@ -12,9 +12,9 @@ from typing import Any
 from fastapi.openapi.utils import get_openapi
 from starlette.routing import BaseRoute
 
-from functions.entrypoints.api.schemas.answers import problem_schemas
 from functions.entrypoints.api.schemas.examples import exemplify
 from functions.entrypoints.api.schemas.meanings import describe
+from functions.entrypoints.api.schemas.results import problem_schemas
 
 TITLE, VERSION = "Meet Attendance", "1"
 

@@ -24,14 +24,7 @@ from functions.entrypoints.api.routes.common import (
     found_session,
     tag,
 )
-from functions.entrypoints.api.schemas.answers import (
-    AttendanceAnswer,
-    ChangedSessions,
-    Overridden,
-    SessionAnswer,
-    SessionWithRoster,
-    UnappliedAnswer,
-)
+from functions.entrypoints.api.schemas.answers import AttendanceAnswer, SessionAnswer
 from functions.entrypoints.api.schemas.fields import moment_of
 from functions.entrypoints.api.schemas.requests import (
     AssignRequest,
@@ -46,6 +39,7 @@ from functions.entrypoints.api.schemas.requests import (
     RosterRequest,
     roster_of,
 )
+from functions.entrypoints.api.schemas.results import ChangedSessions, Overridden, SessionWithRoster, UnappliedAnswer
 from functions.services.corrections.class_meeting import (
     attach_record,
     detach_record,

@@ -10,8 +10,8 @@ from fastapi import APIRouter, Path, Query, Response
 
 from functions.domain.errors import NotFound
 from functions.entrypoints.api.routes.common import COMMAND, WITH_BODY, AnAdmin, TheApp, UserId, can_end_in
-from functions.entrypoints.api.schemas.answers import ErasureAnswer, OrganizerAnswer, OrganizerList, Status
 from functions.entrypoints.api.schemas.fields import StudentAsNamed
+from functions.entrypoints.api.schemas.operators import ErasureAnswer, OrganizerAnswer, OrganizerList, Status
 from functions.entrypoints.api.schemas.requests import ErasureQuery, NoQuery, OrganizerRequest
 from functions.services.operations.erase_student import erase
 from functions.services.operations.survey import survey

@@ -22,8 +22,8 @@ from functions.entrypoints.api.routes.common import (
     no_session,
     tag,
 )
-from functions.entrypoints.api.schemas.answers import Changed, ChangedClass, Scheduled, UnappliedAnswer
 from functions.entrypoints.api.schemas.requests import ChangeRequest, NoQuery, ScheduleRequest, ScopeQuery
+from functions.entrypoints.api.schemas.results import Changed, ChangedClass, Scheduled, UnappliedAnswer
 from functions.services.classes.change import ClassChange, cancel_class, change_class
 from functions.services.classes.new_class import NewClass
 from functions.services.classes.schedule import schedule_class

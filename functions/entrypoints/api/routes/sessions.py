@@ -25,8 +25,9 @@ from functions.entrypoints.api.routes.common import (
     unchanged,
     weak,
 )
-from functions.entrypoints.api.schemas.answers import SessionAnswer, SessionAttendance, SessionList, Synced
+from functions.entrypoints.api.schemas.answers import SessionAnswer, SessionAttendance, SessionList
 from functions.entrypoints.api.schemas.requests import FormatQuery, NoQuery, SessionsQuery, SyncQuery
+from functions.entrypoints.api.schemas.results import Synced
 from functions.entrypoints.api.tables.attendance import attendance_head, attendance_rows
 from functions.entrypoints.api.tables.formats import Rows, file_of
 from functions.entrypoints.api.tables.gradebooks.answers import gradebook_of_session

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import click
 
-from functions.entrypoints.api.schemas.answers import Status
+from functions.entrypoints.api.schemas.operators import Status
 from functions.entrypoints.commands.operate.app import moment, run
 from functions.services.operations.survey import Finding, Findings, Survey, survey
 from functions.wiring import App
