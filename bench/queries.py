@@ -36,7 +36,7 @@ from bench.stack import ROOT, running_firestore
 from functions.adapters.store.databases.database import Database, Document, Query, QueryResult, Write
 from functions.adapters.store.databases.sqlite import SqliteDatabase
 from functions.adapters.store.documents.register import register_id
-from functions.adapters.store.documents.sheet_copy import copy_of
+from functions.adapters.store.sheet_copy import copy_of
 from functions.adapters.store.views import DocumentViews
 from functions.ports.views import AttendanceFilter, Page, Paging, SessionFilter
 from infra.local.firestore_gate.gate import Gate
