@@ -48,6 +48,7 @@ EXEMPT: Final = frozenset(
         "conferences",
         "corrections",
         "erasures",
+        "live",
         "parked_events",
         "parts",
         "people",
