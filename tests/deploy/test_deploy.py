@@ -212,7 +212,7 @@ def test_a_plan_names_what_would_be_done_and_changes_nothing(deployed, operator)
     done = operator(deployed).deploy(DRY_RUN="1")
     assert done.returncode == 0, done.stderr
     assert "+ resume attendance-sync-due" in done.stdout
-    assert "no roles/run.invoker on service meet-attendance-api any more: allUsers" in done.stdout
+    assert "remove roles/run.invoker on service meet-attendance-api from: allUsers" in done.stdout
     assert deployed.mutated() == []
 
 
