@@ -4,8 +4,8 @@
 set -euo pipefail
 
 packages=(
-  chromium                # the pages in a browser
-  curl jq                 # the deployment
+  chromium                # opens the pages in a browser
+  curl jq                 # used by the deployment
   libreoffice-calc        # opens CSV files as a spreadsheet
   php-cli php-curl        # the PHP back end of docs/lms.md
   poppler-utils           # reads the text of printed pages

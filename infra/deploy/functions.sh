@@ -5,7 +5,7 @@ readonly FUNCTIONS_API=https://cloudfunctions.googleapis.com/v2
 readonly RUN=https://run.googleapis.com/v2
 readonly EVENTARC=https://eventarc.googleapis.com/v1
 
-# Prints a digest of the source: of the names and contents of all files that gcloud would upload.
+# Prints a digest of the names and contents of all files that gcloud would upload.
 source_digest() {
   gcloud meta list-files-for-upload . --quiet 2>/dev/null | LC_ALL=C sort >"$WORK/uploaded"
   grep --quiet --line-regexp main.py "$WORK/uploaded" ||
@@ -67,7 +67,7 @@ ensure_function() { # NAME ENTRY-POINT TIMEOUT TOPIC|''
   fi
 }
 
-# Labels store the options that no setting shows. To change a label, Google does not build the function again.
+# Labels store the options that no setting shows. Google changes a label without building the function again.
 ensure_labels() { # NAME
   local labels
   labels=$(state "function-$1" --compact-output --arg backups "$BACKUPS" --arg browser "$BROWSER" \

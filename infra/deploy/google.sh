@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Google's REST API, called with gcloud's own token. One call of curl reads many things. REST also makes a change if
-# gcloud has no command for it, or if starting gcloud many times would take minutes.
+# Google's REST API, called with gcloud's own token. One call of curl reads many things. Changes are made with
+# REST if gcloud has no command for them, or if starting gcloud many times would take minutes.
 
 need() { # PROGRAM HOW-TO-INSTALL
   command -v "$1" >/dev/null || bad_input "The program '$1' is missing. $2"

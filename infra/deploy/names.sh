@@ -33,7 +33,7 @@ FUNCTIONS=("$EVENTS_FUNCTION" "$JOBS_FUNCTION" "$API_FUNCTION")
 RUNTIME=python313
 MEMORY=512Mi
 CPU=1                 # with less than 1, Google allows only one request at a time
-CONCURRENCY=80        # the number of the measurement above
+CONCURRENCY=80        # as in the measurement above
 EVENT_TIMEOUT=540     # seconds; the maximum for an event
 API_TIMEOUT=300
 # Caps: 3 functions x 5 instances = 15 CPU, below the 20 that new projects often have in a region.
@@ -42,7 +42,7 @@ MOST_INSTANCES=5      # of each function; fewer if the region's quota is smaller
 MEET_READS=6000       # a minute, https://developers.google.com/workspace/meet/api/guides/limits
 
 # -- settings of a trigger's subscription ---------------------------------------------------------------------------
-ATTEMPTS=100          # after these, the message is a dead letter
+ATTEMPTS=100          # after this many, the message is a dead letter
 SHORTEST_PAUSE=10s
 LONGEST_PAUSE=600s
 ACK_DEADLINE=600      # the maximum of Pub/Sub; a function takes up to 540 s
@@ -112,7 +112,7 @@ SCOPES=(
   userinfo.profile calendar.events admin.reports.audit.readonly
 )
 
-member() { # NAME, the last part of a grant: prints the member of a policy
+member() { # NAME (the last part of a grant): prints it as the member of a policy
   case $1 in
     agent:*) echo "serviceAccount:service-$NUMBER@${1#agent:}.iam.gserviceaccount.com" ;;
     *:*) echo "$1" ;;

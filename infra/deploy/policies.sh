@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Grants. A resource's policy is read once, the missing grants are added, and the policy is written once. A binding
-# without a condition is added also if other bindings have conditions. Those bindings stay as they are.
+# without a condition is also added if other bindings have conditions. Those bindings stay as they are.
 
 policy_url() { # RESOURCE, as kind/name
   local name=${1#*/}
@@ -77,7 +77,7 @@ ensure_grants() {
     add_grants "$resource" "$missing"
 }
 
-add_grants() { # RESOURCE MISSING: reads again, because an enabled API or another person may have changed the policy
+add_grants() { # RESOURCE MISSING: reads again, because a new API or another person may have changed the policy
   read_policy "$1" | jq --argjson missing "$2" "${GRANTED}" >"$WORK/policy.json" || return 1
   write_policy "$1" "$WORK/policy.json"
 }

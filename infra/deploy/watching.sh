@@ -24,7 +24,7 @@ ensure_no_request_log() {
   fi
 }
 
-# gcloud 528 has only alpha commands for alert policies, and starting gcloud twelve times takes long. So both use REST.
+# gcloud 528 has only alpha commands for alert policies, and starting gcloud twelve times takes a while. So both use REST.
 # The files are YAML; the Python of the virtual environment reads them.
 monitoring_files() { # KIND: prints its files as one JSON array
   .venv/bin/python -c '

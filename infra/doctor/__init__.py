@@ -10,5 +10,5 @@
     settings.py   `make settings`: stores the deployed settings for an operator's commands
     machine.py    the file of these settings, and the check that they are current
 
-The doctor changes nothing without a yes, and prints no names or addresses of people.
+The doctor changes nothing unless the user says yes, and prints no names or addresses of people.
 """

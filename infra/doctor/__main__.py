@@ -1,6 +1,6 @@
 """`python -m infra.doctor PROJECT=… REGION=… [FIX=1] [ARGS=--json]`.
 
-The exit code is 1 if anything is wrong, 2 for bad input, else 0.
+The exit code is 1 if anything is wrong, 2 for bad input, otherwise 0.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def without_people(text: str) -> str:
 
 
 def as_json(outcomes: Sequence[Outcome]) -> str:
-    """The outcomes for a program."""
+    """The outcomes as JSON, for a program."""
     checks = [
         {
             "area": one.area,

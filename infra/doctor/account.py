@@ -151,7 +151,7 @@ async def preflight(deployment: Deployment) -> None:
 
     Raises:
         BadInput: One of them does not exist.
-        Unreadable: Google does not say.
+        Unreadable: Google did not return the data.
     """
     google, project = deployment.google, deployment.project
     try:

@@ -18,7 +18,7 @@ from infra.doctor.grantable import command_for
 
 
 class State(StrEnum):
-    """What a check found."""
+    """The result of a check in one word."""
 
     OK = "ok"
     WARNING = "warning"
@@ -29,7 +29,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Issue:
-    """Something that is not well.
+    """A problem that a check found.
 
     Attributes:
         state: How bad it is.
@@ -48,7 +48,7 @@ class Issue:
 
 @dataclass
 class Report:
-    """What a check finds."""
+    """The facts and issues that a check reports."""
 
     facts: list[str] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
@@ -71,13 +71,13 @@ Look = Callable[[Deployment, Report], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that is looked at.
+    """A check of one thing.
 
     Attributes:
         area: The group in which it is shown.
         name: What it looks at; no other check has this name.
         needs: Checks whose failure explains the failure of this one.
-        look: The function that looks, and reports what it finds.
+        look: The function that makes the check and reports what it finds.
     """
 
     area: str
@@ -218,7 +218,7 @@ def _joined(texts: Iterable[str]) -> str:
 
 
 def _cause(issue: Issue, before: dict[str, Outcome], said: dict[str, str]) -> str | None:
-    """The earlier check that explains an issue."""
+    """The earlier check that explains an issue; None if there is no such check."""
     if issue.because and issue.because in before and before[issue.because].state is not State.OK:
         return issue.because
     return said.get(issue.like) if issue.like else None
@@ -227,8 +227,8 @@ def _cause(issue: Issue, before: dict[str, Outcome], said: dict[str, str]) -> st
 def _stops(name: str, before: dict[str, Outcome]) -> bool:
     """Whether the failure of a check explains the failures of checks that need it.
 
-    This is so if it is wrong itself, or if a check that is wrong explains it. A warning explains nothing. A check that
-    could not be made explains nothing either.
+    This is so if it is wrong itself, or if a check that is wrong explains it. A warning never explains another failure. A
+    check that could not be made does not explain one either.
     """
     if name not in before:
         return False

@@ -81,7 +81,7 @@ class Google:
             unpaid: Whether to leave out the project as the payer. In an empty project the API would be off.
 
         Raises:
-            Unreadable: Google does not say.
+            Unreadable: Google did not return the data.
         """
         key = json.dumps([url, body, unpaid])
         if key not in self._asked:

@@ -55,7 +55,10 @@ async def _alerts(deployment: Deployment, report: Report) -> None:
 
 
 def says(stored: object, file: object) -> bool:
-    """Whether everything in a file is stored. If Google leaves out a default value, it counts as stored."""
+    """Whether a stored resource contains everything that is in a file.
+
+    If Google leaves out a default value, it counts as stored.
+    """
     if isinstance(file, dict):
         return all(says(stored.get(key) if isinstance(stored, dict) else None, value) for key, value in file.items())
     if isinstance(file, list):
