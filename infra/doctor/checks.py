@@ -227,8 +227,8 @@ def _cause(issue: Issue, before: dict[str, Outcome], said: dict[str, str]) -> st
 def _stops(name: str, before: dict[str, Outcome]) -> bool:
     """Whether the failure of a check explains the failures of checks that need it.
 
-    This is so if it is wrong itself, or if a check that is wrong explains it. A warning never explains another failure. A
-    check that could not be made does not explain one either.
+    This is so if it is wrong itself, or if a check that is wrong explains it. A warning never explains another failure.
+    A check that could not be made does not explain one either.
     """
     if name not in before:
         return False
