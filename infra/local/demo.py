@@ -1,7 +1,7 @@
-"""See it happen: a class is scheduled, held and ends, and every mark appears. No Google account, no Java.
+"""A demo: a class is scheduled and held, and then every mark appears. It needs no Google account and no Java.
 
-Real are the functions (served by functions-framework from `main.py`), Google's official clients on the wire, and the
-embedded store. Simulated are Google's services themselves and the delivery of the event.
+These parts are real: the functions (served by functions-framework from `main.py`), Google's official clients, and the
+embedded store. These parts are simulated: Google's services, and the delivery of the event.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def run(folder: Path, *, people: int, seed: int, console: Console) -> None:
-    """Schedule a class, hold it, let it end, and show every mark; what was in the folder goes."""
+    """Schedule a class, hold it, and show every mark. The folder's old content is deleted."""
     began = time.monotonic()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700, parents=True)
@@ -132,7 +132,7 @@ def run(folder: Path, *, people: int, seed: int, console: Console) -> None:
 
 
 def demo_accounts(people: int) -> list[Account]:
-    """The teacher, and one pupil for everybody else who is in the class; all of them are invented."""
+    """Return the teacher, and one pupil for every other person in the class. All are invented."""
     names = [
         "Ayşe Wróbel",
         "Мила Щука",
@@ -173,7 +173,7 @@ def _sheet(url: str, session_id: str) -> dict[str, Any]:
 
 
 def _save_pages(url: str, session: dict[str, Any], folder: Path) -> list[Path]:
-    """The class's report, its register and its file for spreadsheets, as the API gives them."""
+    """Save the class's report, its register and its file for spreadsheets, as the API returns them."""
     report = f"/api/sessions/{session['session_id']}/attendance?format="
     register = f"/api/classes/{session['class_id']}/register?month={session['local_date'][:7]}&format="
     wanted = {
@@ -215,7 +215,7 @@ def _explain(status: int, console: Console) -> None:
 
 
 def _table(session: dict[str, Any], people: Sequence[dict[str, Any]]) -> Table:
-    """Marks with their reasons, and the sessions that they come from, to check by hand."""
+    """Show marks with their reasons and their sessions, so that a reader can check them."""
     table = Table(
         title=f"{session['subject']} {session['class_id']}, {_clock(session['scheduled_start'])} to "
         f"{_clock(session['scheduled_end'])} UTC, held {_clock(session['held_start'])} to "
