@@ -145,7 +145,7 @@ class Month:
         return found
 
     def ordinary(self, pupils: Sequence[Account]) -> list[Attendee]:
-        """Return the teacher and the pupils of an ordinary day: most are on time; some are late or have a bad connection."""
+        """Return the teacher and the pupils of an ordinary day: most are on time; some are late or disconnect."""
         habits: tuple[tuple[Minutes, ...], ...] = ((), ((9, 45),), ((0, 30),), ((1, 14), (16, 45)), ((0, 45),))
         chosen = self._dice.choices(habits, weights=(4, 5, 3, 8, 80), k=len(pupils))
         there = [

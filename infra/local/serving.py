@@ -1,7 +1,7 @@
-"""How stand-ins serve: gRPC or HTTP on loopback, on a thread of their own if the caller wants to block.
+"""How stand-ins serve: gRPC or HTTP on loopback, on their own thread if the caller blocks.
 
-A stand-in says what it answers; where and how long it runs is the same for all. Those of HTTP answer through a gate
-that holds every call to what Google documents (`infra.local.gate`); none of them can be served around it.
+A stand-in defines its answers; this module starts and stops it. HTTP stand-ins always answer through a gate that checks
+every call against Google's documentation (`infra.local.gate`).
 """
 
 import asyncio
@@ -26,8 +26,7 @@ from infra.local.processes import free_port
 class GrpcStandIn(ABC):
     """A stand-in that official gRPC clients call, over loopback without TLS.
 
-    Whoever serves it fails with `CallsRefused` at the end if it refused calls as Google would and nobody took
-    `refusals`.
+    If it refused calls as Google would and nobody took `refusals`, serving it ends with the error `CallsRefused`.
     """
 
     _server: grpc.aio.Server | None = None
@@ -35,7 +34,7 @@ class GrpcStandIn(ABC):
 
     @abstractmethod
     def _handlers(self) -> list[grpc.GenericRpcHandler]:
-        """What it answers."""
+        """Return its answers to calls."""
 
     @cached_property
     def refusals(self) -> Refusals:
@@ -123,11 +122,11 @@ class HttpStandIn(ABC):
 
     @abstractmethod
     def _application(self) -> Starlette:
-        """What it answers."""
+        """Return its answers to calls."""
 
     @abstractmethod
     def _rules(self) -> Sequence[Rules]:
-        """What calls are held to: every path that is served is in one of them."""
+        """Return the rules that check calls: every served path is in one of them."""
 
     def _before_stop(self) -> None:  # noqa: B027 - most have nothing to do
         """End calls that would go on for ever; called on the thread that serves it."""
