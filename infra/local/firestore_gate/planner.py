@@ -223,7 +223,7 @@ def _holds(index: Index, shape: Shape) -> tuple[frozenset[str], frozenset[str]]:
 
 
 def _merged(shape: Shape, candidates: Iterable[Index]) -> tuple[Index, ...]:
-    """Return indexes that together cover every equality filter and end alike; none if this is not documented to work."""
+    """Return indexes that together cover every equality filter and end alike; none if Google does not document this."""
     if shape.contains or shape.ranges or len(shape.order) > 1 or not shape.equal:
         return ()
     used: list[Index] = []
