@@ -1,4 +1,4 @@
-"""What is stored, whole: to be searched for somebody who was erased."""
+"""Everything that is stored, to search for a person who was erased."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import httpx
 
 
 def dump(address, project):
-    """Every document of an emulated database by path, as REST shows it; those below documents that do not exist too.
+    """Return all documents of an emulated database by path, in REST form, also those below missing documents.
 
     https://firebase.google.com/docs/firestore/reference/rest/v1/StructuredQuery#CollectionSelector: a selector without
-    a name, of all descendants, is every document. The emulator lets `owner` read past the rules.
+    a name, with all descendants, selects every document. The emulator lets `owner` read without the rules.
     """
     root = f"projects/{project}/databases/(default)/documents"
     query = {"structuredQuery": {"from": [{"allDescendants": True}]}}
@@ -29,7 +29,7 @@ def dump(address, project):
 
 
 def naming(documents, *names):
-    """Each document that names somebody, with the name: any of some, in any spelling of case, encoded ones too."""
+    """Return each document that contains one of these names, with the name: in any case, also encoded."""
     wanted = [name.casefold() for name in names]
     return sorted(
         (path, name)
@@ -41,7 +41,7 @@ def naming(documents, *names):
 
 
 def _texts(value):
-    """Every text in a document, names of fields too, and what a text holds as JSON or base64."""
+    """Return every text in a document, including field names, and the texts inside JSON and base64."""
     match value:
         case dict():
             for name, inner in value.items():

@@ -106,7 +106,7 @@ COLLECTIONS = (
     "audit",
 )
 EXPIRING = ("conferences", "sessions", "attendance", "sheet", "corrections", "registers")
-"""Those that are about one class meeting or more."""
+"""The documents that are about one or more class meetings."""
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def read_at(minute, *people):
 
 
 async def do(store, *changes):
-    """One unit of work that does nothing but put things; gives what it changed of attendance."""
+    """Run one unit of work that only puts things; return its changes to attendance."""
 
     async def decide(work):
         for change in changes:
@@ -129,12 +129,12 @@ async def do(store, *changes):
 
 
 async def look(store, read):
-    """What a unit of work reads."""
+    """Return what a unit of work reads."""
     return (await store.transact(read))[0]
 
 
 async def save(store, what):
-    """Store a conference with the class meeting that it is by itself."""
+    """Store a conference with its own unscheduled class meeting."""
 
     async def decide(work):
         await put(work, what)
@@ -149,7 +149,7 @@ async def put(work, what):
 
 
 async def hold(store, session, *conferences, corrections=(), dropped=(), notes=()):
-    """Store a scheduled class with its conferences, with some corrections more or fewer."""
+    """Store a scheduled class with its conferences, and add or remove some corrections."""
 
     async def decide(work):
         await work.corrections(session.session_id)
@@ -172,27 +172,28 @@ def stored_conference(store):
 
 
 async def everything(database):
-    """Every document, by path."""
+    """Return every document, by path."""
     found = [await database.find(Query(name, group=True)) for name in COLLECTIONS]
     return {document.path: document for one in found for document in one.documents}
 
 
 async def versions(database):
-    """The version of every document, by path."""
+    """Return the version of every document, by path."""
     return {path: document.version for path, document in (await everything(database)).items()}
 
 
 async def rewritten(database, before):
-    """The paths of what was written or removed since."""
+    """Return the paths of documents that were written or removed since."""
     after = await versions(database)
     return {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
 
 
 async def one_moment(database, collection, request):
-    """A collection as it is at one moment.
+    """Return a collection as it is at one moment.
 
-    Any query of Firestore's shows one moment (https://firebase.google.com/docs/firestore/understand-reads-writes-scale),
-    but of its emulator only one in a transaction that takes locks does.
+    Every query in Firestore shows one moment
+    (https://firebase.google.com/docs/firestore/understand-reads-writes-scale). In its emulator, only a query in a
+    transaction with locks does.
     """
     if isinstance(database, SqliteDatabase):
         return await database.children(collection)
@@ -526,7 +527,7 @@ async def test_dropping_a_class_meeting_removes_its_attendance_and_nothing_else(
 
     found = await rewritten(database, left)
     assert {path for path in found if "/corrections/" not in path} == {"conferences/other"}
-    assert len(found) == 3  # what people decided waits for the class meeting to come back
+    assert len(found) == 3  # decisions of people are kept in case the class meeting returns
     assert await look(store, lambda work: work.session("maths")) is None
 
 
@@ -567,7 +568,7 @@ async def test_who_changed_what_is_kept_with_every_mark_before_and_after(store, 
 
 
 async def test_a_decision_on_an_older_conference_is_made_again(store, database):
-    """The sheet itself would be written over the newest: only what it is made of is old."""
+    """The sheet would overwrite the newest one: only its input is old."""
     await save(store, read_at(61, ADA))
     seen = []
 
@@ -629,7 +630,7 @@ async def test_a_decision_on_an_older_class_meeting_is_made_again(store, databas
     ids=["conference", "class meeting", "room", "person", "organizer"],
 )
 async def test_of_two_who_read_the_same_the_second_sees_what_the_first_wrote(store, read, change):
-    """Twice: first nothing is there, then something is."""
+    """It runs twice: first without a document, then with one."""
     for round_ in (0, 10):
         seen = []
 
@@ -663,7 +664,7 @@ async def test_of_two_who_answer_the_same_request_at_once_the_second_finds_the_a
 
 
 async def test_what_was_loaded_stands_as_it_was_whatever_others_write(store):
-    """Where a conference belongs is read from its room: the two must be of one moment."""
+    """The room decides where a conference belongs: both must be read at the same moment."""
     ada = known("users/2", "ada@school.example")
     seen = []
 
@@ -727,7 +728,7 @@ async def test_a_snapshot_too_large_for_one_document_is_stored_whole_and_shrinks
 
 @pytest.mark.parametrize("people", [1, 300])
 async def test_what_an_interrupted_read_has_read_is_kept_apart_and_goes_with_the_next_snapshot(store, database, people):
-    """Next to a snapshot that is itself too large for one document."""
+    """The snapshot itself is also too large for one document."""
     crowd = [
         participant(student(number), *[(m / 10, m / 10 + 0.05) for m in range(30)]) for number in range(2, 2 + people)
     ]
@@ -788,7 +789,7 @@ async def test_class_meetings_are_found_by_what_they_belong_to_in_order_of_time(
 
 
 async def test_a_room_is_found_by_the_code_that_it_had_in_the_last_class_before(store):
-    """Google gives a meeting code that nobody used for a year to another room."""
+    """Google gives a meeting code to another room if nobody used it for a year."""
     for number, start in enumerate([0, 60]):
         session = lesson(start=start, end=start + 30, session_id=f"s{number}")
         session = dataclasses.replace(session, space=dataclasses.replace(session.space, name=f"spaces/{number}"))
@@ -1085,7 +1086,7 @@ async def test_only_what_lies_directly_in_a_collection_is_listed(database):
 
 
 async def test_what_firestore_will_never_take_is_refused_and_nothing_is_written(firestore_client, firestore_gate):
-    firestore_gate.most_bytes = 1_000_000  # less than is known of
+    firestore_gate.most_bytes = 1_000_000  # less than the known limit
     database = FirestoreDatabase(firestore_client)
 
     with pytest.raises(DocumentsRefused):
@@ -1098,7 +1099,10 @@ async def test_what_firestore_will_never_take_is_refused_and_nothing_is_written(
     "status", [grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.ABORTED]
 )
 async def test_a_commit_that_failed_never_passes_for_a_message_that_is_parked(monkeypatch, status):
-    """For a missing database Firestore answers NOT_FOUND, as for a missing document; under contention ABORTED."""
+    """Firestore answers NOT_FOUND for a missing database, as for a missing document.
+
+    Under contention, it answers ABORTED.
+    """
 
     async def refuse(_, context):
         await context.abort(status, "Not now")

@@ -1,4 +1,4 @@
-"""What every keeper of teachers' consents does: Secret Manager by its official client, and a file."""
+"""How every store of teachers' consents behaves: Secret Manager with its official client, and a file."""
 
 from __future__ import annotations
 
@@ -213,7 +213,7 @@ async def test_the_service_account_reads_a_consent_and_nothing_else(secrets, sim
 
 
 async def test_a_teacher_without_consent_is_not_told_from_one_whose_consent_is_hidden(secrets, simulator):
-    simulator.caller = READER  # who may not learn which secrets there are
+    simulator.caller = READER  # it must not learn which secrets exist
 
     with pytest.raises(ConsentMissing) as caught:
         await secrets.get(Organizer("users/11"))

@@ -1,4 +1,4 @@
-"""What a reader promises, and a unit of work that begins with what a reader knows, on each database."""
+"""The guarantees of a reader, and of a unit of work that starts from a reader's data, on each database."""
 
 import dataclasses
 
@@ -22,7 +22,7 @@ def store(database):
 
 
 async def do(store, *changes, known=None):
-    """One unit of work that does nothing but put things."""
+    """Run one unit of work that only puts things."""
 
     async def decide(work):
         for change in changes:

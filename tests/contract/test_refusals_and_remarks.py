@@ -1,4 +1,4 @@
-"""What every attendance store keeps of a class meeting that was too large, and of what is still to be marked again."""
+"""What every attendance store stores about a class meeting that was too large, and about meetings to mark again."""
 
 import dataclasses
 

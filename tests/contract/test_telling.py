@@ -1,4 +1,4 @@
-"""A store publishes each commit that changes a mark or a time, after it, and loses none."""
+"""A store publishes each commit that changes a mark or a time after the commit, and loses none."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.builders import ADA, BOB, EMAILS, TEACHING, at, call, expected, lesso
 
 
 class Listener:
-    """Hears of changes, or does not."""
+    """Receives changes, or fails to receive them."""
 
     def __init__(self, database):
         self.heard = []

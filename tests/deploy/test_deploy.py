@@ -1,4 +1,4 @@
-"""A deployment reaches what it should, twice in a row without harm, and puts back what somebody changed."""
+"""A deployment creates everything, can run twice without harm, and restores what somebody changed."""
 
 from __future__ import annotations
 

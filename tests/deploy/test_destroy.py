@@ -1,4 +1,4 @@
-"""Destroying takes away what runs and keeps the data; deploying again works."""
+"""Destroying removes what runs and keeps the data; a new deployment works."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The doctor as it is typed: what it prints, its exit codes, and what becomes of the commands that it names."""
+"""The doctor as a command: its output, its exit codes, and the effect of the commands that it names."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_what_is_broken_everywhere_is_well_after_the_one_command_that_is_named(l
     broken = [one for one in checks if one["state"] != "ok" and one["because"] is None]
     assert len(broken) >= 10
     assert all(one["command"].startswith(DEPLOY) for one in broken)
-    done = operator(living).deploy()  # which is what `make deploy PROJECT=… REGION=…` runs
+    done = operator(living).deploy()  # this is what `make deploy PROJECT=… REGION=…` runs
     assert done.returncode == 0, done.stderr
     assert_complete(living)
     done = doctor(terminal, *HERE)
@@ -212,7 +212,7 @@ def test_there_are_no_settings_of_what_is_not_deployed(typed):
 
 
 def make(typed: Typed, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """As a person types it; what is installed counts as installed."""
+    """Run make as a person does; installed packages count as installed."""
     return typed("make", "--old-file", ".venv/installed", *words, **more)
 
 
@@ -231,7 +231,7 @@ def test_make_status_of_a_project_without_settings_says_how_to_get_them(living, 
 
 
 def test_make_status_of_a_project_runs_with_its_settings(living, typed, tmp_path):
-    """It reaches what the settings name: here a store that answers without Google."""
+    """It uses the settings: here they name a store that answers without Google."""
     terminal = typed(living)
     (tmp_path / "deployed").mkdir()
     local = " ".join(
@@ -277,7 +277,7 @@ def test_the_documentation_shows_what_is_printed_of_an_ill_deployment(living, ty
 
 
 def make_ill(world: World) -> None:
-    """What a school meets: an API switched off, a scope that was forgotten, a paused job."""
+    """Make problems that a school may have: a disabled API, a forgotten scope, a paused job."""
     world.enabled.discard("cloudscheduler.googleapis.com")
     world.policy(f"{PLACE}/services/meet-attendance-api")["bindings"].append(
         {"role": "roles/run.invoker", "members": ["allUsers"]}

@@ -1,4 +1,4 @@
-"""A deployment that is broken off continues when it is run again; `make deploy-steps` tries every step."""
+"""An interrupted deployment continues when it is run again; `make deploy-steps` tries every step."""
 
 from __future__ import annotations
 

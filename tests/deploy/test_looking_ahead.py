@@ -1,4 +1,4 @@
-"""What would stop a deployment is said at once and before the first change; bad input gets one line and code 2."""
+"""A deployment names every obstacle at once, before the first change; bad input gets one line and exit code 2."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def test_the_caps_fit_a_small_quota(operator):
 
 def _make(operator, *arguments, **variables):
     shell = (f"{name}={value}" for name, value in variables.items())
-    # The virtual environment is not made again for this, whatever its age.
+    # Do not create the virtual environment again for this, even if it is old.
     return operator(World()).run("env", *shell, "make", "-o", ".venv/installed", *arguments)
 
 
@@ -279,7 +279,7 @@ def test_an_interrupted_deployment_says_that_it_continues(operator):
       kill -INT -- -$here
       wait $here
     """
-    # Where the tests run in the background, SIGINT is ignored by whatever they start, and no shell could trap it.
+    # If the tests run in the background, started programs ignore SIGINT, and no shell could trap it.
     heard = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
     done = terminal.run(sys.executable, "-c", heard, "/bin/bash", "-c", script)
     assert done.returncode == 130

@@ -1,4 +1,4 @@
-"""A restricted organisation: everything works but events, and those too once an administrator makes an exception."""
+"""A restricted organisation: everything works except events, which need an administrator's exception."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""Signing in to the page of docs/lms: with the token that the code of docs/lms.md makes, and config.js as it is.
+"""Signing in to the page in docs/lms: with a token from the code in docs/lms.md, and with config.js unchanged.
 
-IAM and the metadata server are the stand-ins of `infra.local`, found at Google's addresses. Firebase Authentication is
-answered for in the browser, after looking at what it is sent:
-https://firebase.google.com/docs/auth/admin/create-custom-tokens
+IAM and the metadata server are the stand-ins of `infra.local`, found at Google's addresses. The browser answers for
+Firebase Authentication, after a check of the request: https://firebase.google.com/docs/auth/admin/create-custom-tokens
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ from tests.api import ISSUER
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 60_000  # milliseconds, on a machine that is busy otherwise
+PATIENCE = 60_000  # milliseconds; the machine may be busy
 
 LMS = "lms@my-school.iam.gserviceaccount.com"
 SIGNER = "lms-tokens@my-school.iam.gserviceaccount.com"
@@ -47,7 +46,7 @@ ADA = SimpleNamespace(user_id="u-4711", claims={"student_id": "4711"})
 
 @pytest.fixture(scope="module")
 def iam(tmp_path_factory):
-    """IAM's stand-in, found at Google's address; with its tokens the LMS's own account may sign."""
+    """Serve IAM's stand-in at Google's address; the LMS's own account may sign with its tokens."""
     certificate = make_certificate(tmp_path_factory.mktemp("google"))
     with ExitStack() as running:
         iam = running.enter_context(OAuthServer(School(lambda: datetime.now(UTC))).in_thread())
@@ -65,7 +64,7 @@ def iam(tmp_path_factory):
 
 @pytest.fixture
 def back_end(iam, monkeypatch):
-    """The back end of docs/lms.md, as it is written there; `person` is who is signed in to the LMS."""
+    """Return the back end from docs/lms.md, as it is written there; `person` is signed in to the LMS."""
     [code] = [
         block
         for block in re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs/lms.md").read_text(), re.MULTILINE | re.DOTALL)
@@ -111,7 +110,7 @@ async def test_what_iam_says_when_it_refuses_does_not_reach_people(back_end, iam
 
 
 class Firebase:
-    """Firebase Authentication, as far as the SDK asks it, and a Firestore that cannot be reached."""
+    """The parts of Firebase Authentication that the SDK calls, and a Firestore that cannot be reached."""
 
     def __init__(self, public_key):
         self.error = None
@@ -148,7 +147,7 @@ def _encoded(part):
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def page(browser, back_end, firebase):
-    """A page that will ask the LMS for a token, and Firebase for a sign-in."""
+    """Give a page that asks the LMS for a token, and Firebase for a sign-in."""
     with lms_page() as address:
         context = await browser.new_context()
         page = await context.new_page()

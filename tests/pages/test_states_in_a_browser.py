@@ -1,4 +1,4 @@
-"""Pages of class meetings that a school seldom has, in a browser: nothing of them is cut off, drawn over or lost."""
+"""Pages of rare class meetings in a browser: nothing is cut off, overlapped or lost."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ DAY = 1440
 
 
 def clocks_put_back_around_midnight():
-    """In Beirut clocks are put back on 25 October at midnight, which is 21:00 UTC on the 24th."""
+    """Return a class during a clock change.
+
+    In Beirut, clocks are put back on 25 October at midnight, which is 21:00 UTC on the 24th.
+    """
     start = 11 * 60 + 30.5 - 30 * DAY
     held = call((TEACHING, (start, None)), (ADA, (start + 1, start + 59)), start=start, end=start + 61)
     session = lesson(start=start, end=start + 60, roster=CLASS, time_zone="Asia/Beirut", listed=start + 75)
@@ -56,7 +59,7 @@ def a_class_that_was_cancelled():
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def show(browser):
-    """Shows the page of a class meeting in a fresh browser context."""
+    """Return a function that shows the page of a class meeting in a new browser context."""
     contexts = []
 
     async def show(sheet, *, viewport=DESKTOP, **options):
