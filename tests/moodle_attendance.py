@@ -152,7 +152,7 @@ def read(content: bytes, separator: str = "comma") -> tuple[list[str], list[list
 
 
 def _escaped(cell: str) -> str:
-    """Add an apostrophe before text that looks like a formula, as Moodle does when it stores the file between two steps."""
+    """Add an apostrophe before text that looks like a formula, as Moodle does when it stores the file."""
     return f"'{cell}" if cell != "-" and cell.lstrip(_BLANKS)[:1] in {"=", "+", "-", "@"} else cell
 
 

@@ -356,7 +356,7 @@ def result_of(world: World, lesson: Lesson) -> dict[str, object]:  # noqa: C901,
         return [v for v in found if v[3].conference_record == name]
 
     def may_hide_more(found, in_class, status):
-        """Return whether a mark may improve, because a record that is not final may contain more time of the student."""
+        """Return whether a mark may improve: a record that is not final may contain more time of the student."""
         for name, (from_when, until_when) in open_questions.items():
             if any(there(in_record(found, name), p) for p in in_class):
                 continue

@@ -1,4 +1,4 @@
-"""The HTTP API's edge: who gets in, what becomes of bodies and errors, what is logged."""
+"""The edge of the HTTP API: access, bodies, errors and logs."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""`make backfill SOURCE=reports`, as it is typed: what Meet has forgotten, from Google's reports."""
+"""`make backfill SOURCE=reports` as a command: it reads from Google's reports what Meet has deleted."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def google(school):
 
 @pytest.fixture
 def command(school, meet, google, tmp_path, monkeypatch):
-    """Types a command as an operator does who has enrolled the teacher."""
+    """Return a function that runs a command like an operator who has enrolled the teacher."""
     with WorkspaceEventsSimulator(school).in_thread() as subscriptions:
         variables = {
             "AUTH_MODE": "anonymous",
@@ -76,7 +76,7 @@ def stored(tmp_path):
     database = SqliteDatabase(tmp_path / "attendance.db")
 
     def stored(collection):
-        """The documents of a collection, by id."""
+        """Return the documents of a collection, by id."""
         return {
             document.path.rpartition("/")[2]: document.fields for document in asyncio.run(database.children(collection))
         }

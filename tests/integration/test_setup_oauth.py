@@ -1,4 +1,4 @@
-"""A teacher consents: the command as it is typed, Google's library within it, and a browser that a person clicks in."""
+"""A teacher consents: with the real command, Google's library, and a browser in which a person clicks."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ TEACHER = Account("users/11", "teacher@school.example", ("t@school.example",), "
 COLLEAGUE = Account("users/22", "colleague@school.example", display_name="A Colleague")
 SERVICE_ACCOUNT = "meet-attendance@school-attendance.iam.gserviceaccount.com"
 STORED = "projects/school-attendance/secrets/meet-attendance-token-11"
-# Ctrl-C must reach it, also where whoever started the tests has them ignore it.
+# The process must get Ctrl-C, even if the tests were started in a way that ignores it.
 COMMAND = ["env", "--default-signal=INT", sys.executable, "-m", "functions.setup_oauth"]
 
 
 class Person:
-    """The teacher at the computer: does with each page that the command opens what `does` says."""
+    """The teacher at the computer: `does` handles each page that the command opens."""
 
     def __init__(self):
         self.does = consent
@@ -51,19 +51,19 @@ class Person:
         self._at_it = []
 
     def open(self, page, new=0, autoraise=True):  # noqa: ARG002, FBT002 - as `webbrowser` calls it
-        """A page has been opened in the browser."""
+        """Handle a page that was opened in the browser."""
         self._at_it.append(threading.Thread(target=lambda: self.shown.append(self.does(page))))
         self._at_it[-1].start()
         return True
 
     def leave(self):
-        """Wait until everything that was begun is done."""
+        """Wait until everything that was started is done."""
         for each in self._at_it:
             each.join(30)
 
 
 class Browser:
-    """The browser of this process, in front of which sits whoever the running test says."""
+    """The browser of this process; the running test says which person uses it."""
 
     person: Any = None
 
@@ -111,7 +111,7 @@ def environment(oauth, google, secrets, tmp_path):
         "PEOPLE_API_ENDPOINT": google.endpoint,
         "OAUTH_TOKEN_ENDPOINT": oauth.endpoint,
         "SECRET_MANAGER_API_ENDPOINT": secrets.endpoint,
-        # The library refuses plain HTTP otherwise; a stand-in on loopback has no certificate.
+        # Without it, the library refuses plain HTTP; a stand-in on loopback has no certificate.
         "OAUTHLIB_INSECURE_TRANSPORT": "1",
     }
 
@@ -131,7 +131,7 @@ def person(browser):
 
 @pytest.fixture
 def typed(environment, person, tmp_path, monkeypatch):
-    """Types the command; gives its exit code, and what it wrote."""
+    """Return a function that runs the command and returns its exit code and output."""
     monkeypatch.chdir(tmp_path)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -148,7 +148,7 @@ def typed(environment, person, tmp_path, monkeypatch):
 
 @pytest.fixture
 def refused(typed, secrets, tmp_path):
-    """Types the command, which fails and stores nothing; gives what it wrote."""
+    """Return a function that runs the command, checks that it fails and stores nothing, and returns its output."""
 
     def run(*arguments):
         code, output = typed(*arguments)
@@ -161,7 +161,7 @@ def refused(typed, secrets, tmp_path):
 
 
 def consent(page, *, account=TEACHER.email, without=(), decision="continue"):
-    """Do what a person does on Google's page; gives the last page that the browser shows."""
+    """Act as a person on Google's page; return the last page that the browser shows."""
     with httpx.Client(follow_redirects=True, trust_env=False) as browser:
         shown = browser.get(page).raise_for_status().text
         ticket = re.search(r'name="ticket" value="([^"]+)"', shown)[1]
@@ -176,7 +176,7 @@ def consent(page, *, account=TEACHER.email, without=(), decision="continue"):
 
 
 def kept(secrets):
-    """The consents that Secret Manager holds."""
+    """Return the consents in Secret Manager."""
     return [json.loads(secret.versions[-1].content) for secret in secrets.secrets.values() if secret.versions]
 
 
@@ -309,7 +309,7 @@ def test_whatever_else_calls_at_the_port_is_not_taken_for_the_answer(typed, pers
     def is_not_alone(page):
         redirect_uri = parse_qs(urlsplit(page).query)["redirect_uri"][0]
         port = urlsplit(redirect_uri).port
-        # Browsers open connections ahead of need.
+        # Browsers open connections before they need them.
         with socket.create_connection(("127.0.0.1", port)), httpx.Client(trust_env=False) as stranger:
             paths = ("favicon.ico", "?code=4/0stolen&state=guessed", "?error=access_denied")
             statuses.extend(stranger.get(redirect_uri + path).status_code for path in paths)
@@ -328,7 +328,7 @@ def test_whatever_else_calls_at_the_port_is_not_taken_for_the_answer(typed, pers
 
 @pytest.fixture
 def events(school, oauth, monkeypatch):
-    """Workspace Events, in use."""
+    """Enable Workspace Events."""
     with WorkspaceEventsSimulator(school, tokens=oauth).in_thread() as simulator:
         monkeypatch.setenv("WORKSPACE_EVENTS_API_ENDPOINT", simulator.endpoint)
         yield simulator
@@ -336,7 +336,7 @@ def events(school, oauth, monkeypatch):
 
 
 def tracked(tmp_path):
-    """The teacher's document, as the functions find it."""
+    """Return the fields of the teacher's document, as the functions read it."""
     document = asyncio.run(SqliteDatabase(tmp_path / "attendance.db").get("organizers/11"))
     return document and document.fields
 

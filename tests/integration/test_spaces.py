@@ -1,4 +1,4 @@
-"""Rooms made and found, by the official client over the wire."""
+"""Rooms are made and found by the official client over the network."""
 
 import grpc
 import grpc.aio

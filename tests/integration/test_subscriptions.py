@@ -1,4 +1,4 @@
-"""Subscriptions made, taken over, kept alive and ended by the official client over the wire."""
+"""Subscriptions are made, taken over, kept alive and ended by the official client over the network."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -44,10 +44,10 @@ OLD = "subscriptions/old"
 
 
 class Events:
-    """The Workspace Events API as its reference says: one subscription a target, made and changed by operations.
+    """The Workspace Events API as in its reference: one subscription per target, made and changed by operations.
 
-    `asks_until_done` is how often an operation must be asked about; `failures` are the next answers of a method;
-    `refuses_event_types` is what the comments of the released client say, and no longer the reference.
+    `asks_until_done` is the number of requests until an operation is done. `failures` are the next answers of a method.
+    `refuses_event_types` is in the comments of the released client, but no longer in the reference.
     """
 
     def __init__(self):
@@ -624,7 +624,7 @@ async def test_a_subscription_that_cannot_be_looked_at_or_changed_is_reported(su
 
 
 class Minutes:
-    """Seconds that pass only while somebody waits for a turn."""
+    """Seconds that pass only while a task waits for its turn."""
 
     def __init__(self):
         self.now = 0.0
@@ -643,7 +643,7 @@ def minutes():
 
 @pytest.fixture
 def slow(channel, minutes):
-    """At most two writes a minute for a teacher, at most five for all."""
+    """Return subscriptions with at most two writes a minute for one teacher, and at most five for all."""
     return adapter(channel, pacing=Pacing(per_organizer=2, overall=5, clock=minutes, sleep=minutes.sleep))
 
 

@@ -1,4 +1,4 @@
-"""What a survey says needs a person, from documents as they are stored."""
+"""What needs a person according to a survey, from stored documents."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -21,7 +21,7 @@ def database(tmp_path):
 
 @pytest.fixture
 def surveyed(database):
-    """The survey of these documents, by path."""
+    """Return the survey of these documents, given by path."""
 
     async def surveyed(documents, *, limit=20):
         await database.commit([Write(path, fields) for path, fields in documents.items()])
@@ -44,7 +44,7 @@ def organizer(number, **subscription):
 
 
 def conference(name, state, *, ended=None, pulled=None, error=None):
-    """A conference that ended, and was read, so many minutes ago."""
+    """Return a conference that ended, and was read, this many minutes ago."""
     return {
         f"conferences/{name}": {
             "conference_record": f"conferenceRecords/{name}",
@@ -59,7 +59,7 @@ def session(name, *, due, error=None):
 
 
 def in_calendar(name, state, *, due=None, failures=0, hint=None, days=1):
-    """A class meeting that begins in so many days, and is tried again in so many minutes."""
+    """Return a class meeting that begins in this many days, and is tried again in this many minutes."""
     entry = {"state": state, "event_id": "e", "organizer": "teacher1@school.example", "hint": hint}
     return {
         f"sessions/{name}": {

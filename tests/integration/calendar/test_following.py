@@ -1,4 +1,4 @@
-"""What the LMS changes, Calendar shows: at once, or as soon as it can."""
+"""Calendar shows the changes of the LMS: immediately, or as soon as possible."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def single(lesson):
 
 @pytest.fixture
 async def series(lesson):
-    """Six weeks from the 5th of October, the clock going back before the fourth."""
+    """Return six weekly classes from 5 October; summer time ends before the fourth."""
     return await lesson.made(recurrence="FREQ=WEEKLY;COUNT=6")
 
 
@@ -98,7 +98,7 @@ async def test_one_class_of_a_series_is_moved_and_the_others_stay(lesson, series
     await lesson.change(series["sessions"][2]["session_id"], start_time=at(series, 2, HOUR))
 
     assert await lesson.agrees()
-    assert lesson.calendar.calls.by_method()["events.patch"] == 2  # the invitations, and this
+    assert lesson.calendar.calls.by_method()["events.patch"] == 2  # the change that invites, and this one
 
 
 async def test_a_class_of_a_series_and_all_later_ones_are_moved_by_the_clock_on_the_wall(lesson, series):
@@ -124,7 +124,8 @@ async def test_a_series_is_cancelled_in_part_and_then_whole(lesson, series):
     await lesson.cancel(ids[0], scope="following")
     assert lesson.shown() == []
     assert await lesson.agrees()
-    # Of the two that go together the second may be another version once the first is gone: it is looked at again.
+    # Two events are deleted together. The second may have a new version after the first is deleted, so it is read
+    # again.
     assert lesson.calendar.calls.by_method()["events.delete"] == 1 + 3 + 1
 
 
@@ -179,7 +180,7 @@ async def test_while_calendar_refuses_the_class_is_moved_all_the_same_and_the_jo
     assert (await lesson.session(single))["calendar"]["state"] == "failed"
 
     lesson.calendar.fail()
-    await lesson.due(timedelta(minutes=3))  # not due yet: pauses grow
+    await lesson.due(timedelta(minutes=3))  # not due yet: the pauses get longer
     assert times(lesson.shown())[0][0] == lesson.first
     await lesson.due(timedelta(minutes=1))
     assert await lesson.agrees()
@@ -204,7 +205,7 @@ async def test_what_calendar_will_never_take_is_reported_and_not_tried_again_by_
     assert len(lesson.calendar.calls) == calls
 
     lesson.calendar.fail()
-    await job(app, "follow-calendar", session_id=single)  # by hand, as a replay does
+    await job(app, "follow-calendar", session_id=single)  # started by hand, like a replay
     assert await lesson.agrees()
 
 
@@ -236,7 +237,7 @@ async def test_jobs_that_come_twice_late_or_for_nothing_end_in_the_same(lesson, 
 
 
 async def test_of_two_instances_the_one_that_knows_less_writes_nothing(lesson, series, start):
-    """One has read the store, and is about to write, when the other one moves the class again."""
+    """One instance has read the store and is about to write when the other instance moves the class again."""
     session_id = series["sessions"][2]["session_id"]
     lesson.calendar.fail(DOWN)
     await lesson.change(session_id, start_time=at(series, 2, HOUR))

@@ -64,7 +64,7 @@ async def test_while_the_old_event_is_still_to_be_deleted_it_stands_for_the_clas
 
 
 async def test_an_instance_that_has_not_heard_of_it_does_not_delete_the_event(lesson, calendar, start):
-    """One is about to delete the event when the class is scheduled again, and the event changed, by the other."""
+    """One instance is about to delete the event when the other schedules the class again and changes the event."""
     made = await lesson.made(external_id="lesson-1")
     calendar.fail(RestFault("events.delete", 503))
     await lesson.cancel(made["session_id"])

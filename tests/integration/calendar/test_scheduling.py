@@ -1,4 +1,4 @@
-"""A class is scheduled together with its event: all of it, or nothing."""
+"""A class is scheduled together with its event: both are made, or neither."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NO_MEET = json.dumps(
         }
     }
 )
-"""What Calendar is reported to answer where a calendar may have no Meet links."""
+"""The answer that Calendar is reported to give if a calendar may have no Meet links."""
 
 
 async def test_a_class_is_an_event_with_its_students_invited_and_its_link_leads_to_the_class_s_room(lesson, school):
@@ -74,7 +74,7 @@ async def test_an_existing_link_is_the_location_of_the_event(lesson, school):
 async def test_a_weekly_class_across_the_end_of_summer_time_is_scheduled_once_and_each_call_is_in_its_own_week(
     lesson, school, app, clock
 ):
-    """Ten Mondays from the 5th of October 2026; the clock goes back on the 25th."""
+    """There are ten Mondays from 5 October 2026; summer time ends on 25 October."""
     first = datetime(2026, 10, 5, 9, tzinfo=BERLIN)
     made = await lesson.made(start_time=first.isoformat(), recurrence="FREQ=WEEKLY;COUNT=10")
     starts = [datetime.fromisoformat(one["start_time"]) for one in made["sessions"]]

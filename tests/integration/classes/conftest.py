@@ -1,4 +1,4 @@
-"""The application with all of Google's stand-ins around it."""
+"""The application with all stand-ins of Google's services."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.classroom import PUPILS, TEACHER
 
 @pytest.fixture
 def school():
-    """A school with a teacher and pupils; in the place of the empty one."""
+    """Return a school with a teacher and pupils, instead of the empty one."""
     school = School(lambda: datetime.now(UTC))
     school.enrol(Account(TEACHER, "teacher@school.example", display_name="The Teacher"), *PUPILS)
     return school
@@ -31,7 +31,7 @@ def google(school):
 
 @pytest.fixture
 def home():
-    """The Google Cloud project in which the application lives, and its topics with it."""
+    """Return the Google Cloud project of the application and its topics."""
     return "local"
 
 
@@ -44,7 +44,7 @@ async def workspace_events(school, home):
 
 @pytest.fixture
 def firestore(firestore_address, project, monkeypatch):
-    """Settings that name the emulator."""
+    """Return settings that name the emulator."""
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_address)  # the client's own variable
     return {
         "attendance_store": "firestore",
@@ -55,7 +55,7 @@ def firestore(firestore_address, project, monkeypatch):
 
 @pytest.fixture
 def store_settings():
-    """Where the application stores: in the embedded store, unless a module says `firestore`."""
+    """Return the settings of the store: the embedded store, unless a module uses `firestore`."""
     return {}
 
 

@@ -1,4 +1,4 @@
-"""What people decide about a class outlives every sync, and can be taken back."""
+"""People's decisions about a class survive every sync, and can be undone."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def students(api, made):
 
 @pytest.fixture
 async def held_class(api, app, school):
-    """A class that was held, with its marks."""
+    """Return a past class with its marks."""
     made = await scheduled(api)
     conference = the_class(made["space"], made["meeting_code"])
     school.hold(conference)
@@ -265,7 +265,7 @@ async def test_a_mark_follows_a_student_whose_address_is_corrected(api, app, sch
 
     roster = [{"email": "dana@school.example"}, {"email": "new@school.example", "student_id": "2"}]
     roster += [{"email": "third@school.example"}]
-    for _ in range(2):  # the answer is the same when the call is made again
+    for _ in range(2):  # a second call gets the same answer
         answer = await api.put(f"{url}/roster", json={"students": roster, **BY})
         assert answer.status_code == 200, answer.text
         (lost,) = answer.json()["unapplied_corrections"]

@@ -1,4 +1,4 @@
-"""An account turns out to have an address of an erased person: it is the person's, or nothing of it is touched."""
+"""An account gets an address of an erased person: either it is this person's account, or it is not changed."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def app(instance, google, workspace_events, clock):
 
 
 async def settled(app, clock):
-    """What a clock would do in the next hour."""
+    """Run the scheduled jobs of the next hour."""
     for _ in range(3):
         clock.turn(timedelta(minutes=20))
         await job(app, "sync-due")
@@ -62,7 +62,7 @@ async def settled(app, clock):
 async def test_who_is_renamed_to_an_erased_address_keeps_all_that_was_stored(  # noqa: PLR0917 - fixtures
     app, api, school, database, clock, who, with_id
 ):
-    """The erased student never joined, so that nobody knows which account was theirs."""
+    """The erased student never joined, so it is unknown which account was theirs."""
     school.enrol(Account("users/71", NINE, display_name="Nina"))
     nine = student("S-9" if with_id else None, NINE)
     before = await a_class(app, api, school, [nine], signed_in("n", "users/71"), record="before")
@@ -109,7 +109,7 @@ async def test_a_sibling_whose_account_gets_the_erased_family_address_keeps_ever
 async def test_an_account_of_which_nothing_else_is_known_is_erased_with_what_it_left_as_a_guest(  # noqa: PLR0917 - fixtures
     app, api, school, database, clock, google
 ):
-    """Google could not be asked when she came, so nothing tied the account to her when she was erased."""
+    """Google was unavailable when she came, so nothing connected the account with her when she was erased."""
     school.enrol(Account("users/70", ADA, display_name="Ada Lovelace"))
     google.fail(RestFault("people.batchGet", 503), RestFault("users.get", 503))
     entry = student(None, ADA)
@@ -126,7 +126,7 @@ async def test_an_account_of_which_nothing_else_is_known_is_erased_with_what_it_
 
 @pytest.mark.parametrize("known_by", ["student_id", "user"])
 async def test_who_is_known_and_gets_an_erased_address_on_the_roster_stays_on_it(app, api, school, known_by):
-    """Nothing but the address was known of the erased student."""
+    """Only the address of the erased student was known."""
     school.enrol(Account("users/71", NINE, display_name="Nina"))
     nine = student("S-9" if known_by == "student_id" else None, NINE)
     before = await a_class(app, api, school, [nine], signed_in("n", "users/71"), record="before")
@@ -156,7 +156,7 @@ async def test_who_is_only_planned_and_gets_an_erased_address_keeps_the_place(ap
 
 
 async def test_a_student_of_whom_nothing_is_stored_is_left_out_by_the_erased_address(app, api, school, database):
-    """It may be the erased student, whom the LMS names with an id by now."""
+    """It may be the erased student, for whom the LMS now uses an id."""
     missed = await a_class(app, api, school, [student(None, ADA)], record="missed")
     await erased(api, ADA)
 

@@ -1,4 +1,4 @@
-"""Erasing one person takes nothing from anybody else: nothing that deletes may guess."""
+"""Erasing one person deletes nothing of other people: code that deletes must not guess."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def student(student_id=None, email=None, **more):
 
 
 async def a_class(app, api, school, students, *people, record, start=0, **changes):
-    """A class that was held: its id. Each one has a room of its own."""
+    """Hold a class in its own room and return its id."""
     made = await scheduled(
         api,
         student_emails=None,
@@ -70,7 +70,7 @@ def _later(person, minutes):
 
 
 async def dumped(database, *, but=()):
-    """Every document of a class and of accounts, as text; without those of some class meetings."""
+    """Return every document of a class and of accounts as text, without those of some class meetings."""
     found = {}
     for group in GROUPS:
         for document in (await database.find(Query(group, group=True))).documents:
@@ -91,7 +91,7 @@ async def erased(api, name, **query):
 
 
 async def refused(api, database, name, expected):
-    """Refused for a reason, with a hint; no text of it names anybody, and nothing was written."""
+    """Assert that an erasure is refused with this reason and a hint. Its texts name nobody, and nothing was written."""
     before = await dumped(database)
     for query in ({}, {"dry_run": 1}):
         answer = await api.delete(f"/api/students/{name}", params=query)
@@ -144,7 +144,7 @@ def app(instance, google, workspace_events, clock):
 
 @pytest.fixture
 async def siblings(app, api, school):
-    """Two siblings, each in a class of their own, who both join with the family's account."""
+    """Hold classes of two siblings: each is in a different class, and both join with the family's account."""
     school.enrol(Account("users/50", FAMILY, display_name="The Family"))
     first = await a_class(app, api, school, [student("S-1", FAMILY)], signed_in("fam", "users/50"), record="first")
     second = await a_class(app, api, school, [student("S-2", FAMILY)], signed_in("fam", "users/50"), record="second")
@@ -187,7 +187,7 @@ async def test_siblings_are_erased_one_after_the_other(api, database, siblings):
 
 
 async def test_a_sibling_who_is_only_planned_keeps_the_place(api, database):
-    """Only rosters of classes to come name the siblings: no attendance tells of them."""
+    """Only rosters of future classes name the siblings; they have no attendance."""
     later = (NOW + timedelta(days=2)).isoformat()
     for student_id in ("S-1", "S-2"):
         await scheduled(
@@ -206,7 +206,7 @@ async def test_a_sibling_who_is_only_planned_keeps_the_place(api, database):
 
 
 async def _lend(app, api, school, *, remember):
-    """Tom's account is in Sue's class once, and people say that it was Sue."""
+    """Put Tom's account in Sue's class once; people say that it was Sue."""
     school.enrol(Account("users/60", "tom@school.example", display_name="Tom"))
     own = await a_class(
         app, api, school, [student("T-1", "tom@school.example")], signed_in("tom", "users/60"), record="own"
@@ -249,7 +249,7 @@ async def test_the_lent_account_tells_not_who_is_meant(app, api, school, databas
 
 
 async def test_another_student_who_used_the_persons_account_keeps_the_time(app, api, school, database):
-    """Sue was in a class with Tom's account. Without it nothing would show that she was there."""
+    """Sue was in a class with Tom's account. Without this account, nothing would show that she was there."""
     _, lent = await _lend(app, api, school, remember=False)
 
     for name in ("T-1", "tom@school.example", "users/60"):
@@ -284,7 +284,7 @@ async def test_the_next_owner_of_an_address_is_stored_and_marked(app, api, schoo
 
 
 async def test_the_next_owner_is_stored_although_the_erased_student_never_came(app, api, school):
-    """Whose the account is, nobody saw: the LMS says it, by another student_id."""
+    """Nothing shows whose account it is, except another student_id from the LMS."""
     await a_class(app, api, school, [student("S-1", "ada@school.example")], record="missed")
     await erased(api, "S-1")
     school.enrol(Account("users/71", "ada@school.example", display_name="Ada After"))
@@ -319,7 +319,7 @@ async def test_somebody_who_teaches_by_an_erased_students_address_is_stored(app,
 async def test_an_erased_student_who_teaches_with_others_by_now_is_stored_and_the_students_are_marked(
     app, api, school, database
 ):
-    """Without the only teacher who came, the class would not count as held, and nobody would have a mark."""
+    """Without the only teacher who came, the class would count as not held, and nobody would have a mark."""
     school.enrol(
         Account("users/70", "ada@school.example", display_name="Ada"),
         Account("users/73", "bob@school.example", display_name="Bob"),
@@ -535,7 +535,7 @@ async def test_a_class_too_large_for_one_commit_does_not_end_the_erasure(app, ap
 
 
 async def test_who_was_in_a_call_that_is_not_kept_any_more_stays_as_marked(app, api, school, database):
-    """Each document expires by itself, so a conference may be gone before the class meeting."""
+    """Each document expires separately, so a conference may be deleted before its class meeting."""
     school.enrol(
         Account("users/70", "ada@school.example", display_name="Ada Lovelace"),
         Account("users/73", "bob@school.example", display_name="Bob"),
@@ -586,7 +586,7 @@ async def test_the_rosters_of_planned_classes_are_read_once_to_find_who_is_meant
 
 
 async def test_a_parked_message_that_was_cut_loses_its_content(app, api, school, database):
-    """It can never be processed, and where it was cut half a name may stand."""
+    """It can never be processed, and it may end with half a name."""
     await a_class(app, api, school, [student("S-1", "ada@school.example")], record="maths")
     parked = {"schema_version": 1, "expire_at": None, "encoding": "text", "reason": "r", "hint": "h", "parked_at": NOW}
     parked |= {"replayed_at": None}
@@ -609,7 +609,10 @@ async def test_a_parked_message_that_was_cut_loses_its_content(app, api, school,
 async def test_the_first_commit_keeps_the_names_and_who_asked_and_changes_nothing_else(
     app, api, school, database, monkeypatch
 ):
-    """Killed right after it, nothing about the person is stored again, and the same call ends what was begun."""
+    """The process is killed right after it.
+
+    Then nothing about the person is stored again, and the same call completes the erasure.
+    """
     school.enrol(Account("users/70", "ada@school.example", display_name="Ada Lovelace"))
     session_id = await a_class(
         app, api, school, [student("S-1", "ada@school.example")], signed_in("ada", "users/70"), record="maths"
@@ -643,7 +646,7 @@ async def test_the_first_commit_keeps_the_names_and_who_asked_and_changes_nothin
 async def test_a_guest_who_was_assigned_goes_although_the_class_is_marked_again_before_the_erasure_carries_on(
     app, api, school, database, monkeypatch
 ):
-    """Marking leaves out the assignment of somebody who is erased, and that was all that told whose guest it was."""
+    """Marking leaves out the assignment of an erased person, and only this assignment said who the guest was."""
     session_id = await a_class(
         app, api, school, [student("S-1", "ada@school.example")], guest("Borrowed tablet", (0, 30)), record="maths"
     )
@@ -710,7 +713,7 @@ async def test_without_the_key_nobody_is_erased(app, api, school, database, key)
 
 
 class HandedOut:
-    """Jobs, and nobody who does them."""
+    """Jobs that nobody processes."""
 
     def __init__(self):
         self.jobs = []
@@ -720,7 +723,7 @@ class HandedOut:
 
 
 async def test_an_erasure_goes_on_although_class_meetings_cannot_be_asked_for(app, api, school, database, monkeypatch):
-    """One clock hands out both, and what fails for one of them must not stop the other."""
+    """One scheduled job starts both, and a failure of one must not stop the other."""
     await a_class(app, api, school, [student("S-1", "ada@school.example")], record="maths")
     await erased(api, "S-1")
     assert (await database.find(Query("erasures"))).documents
@@ -772,7 +775,7 @@ async def test_an_id_of_the_lms_that_looks_like_an_account_is_told_from_it(app, 
 
 
 async def test_what_has_more_names_than_a_person_has_is_refused(app, api, school, database):
-    """A device that was remembered as a student's again and again, say."""
+    """An example is a device that was remembered as a student's many times."""
     await a_class(app, api, school, [student("S-1", "ada@school.example")], record="maths")
     for number in range(MOST_NAMES + 1):
         remembered = Remembered("S-1", None, "Head", NOW)
