@@ -1,4 +1,4 @@
-"""Rows of the Meet audit log, read: nothing is guessed, and nothing that comes breaks it."""
+"""Reading rows of the Meet audit log: nothing is guessed, and no input causes an error."""
 
 from __future__ import annotations
 

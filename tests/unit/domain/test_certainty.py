@@ -1,4 +1,4 @@
-"""How certain it is what happened: was the class held, where does it stand, when is it looked at again."""
+"""How certain the facts are: whether a class was held, its state, and when it is checked again."""
 
 import dataclasses
 from datetime import timedelta
@@ -221,7 +221,7 @@ def test_the_reading_of_a_class_is_as_far_as_that_of_its_calls(conferences, list
 
 
 def attempted(session, *attempts):
-    """The class after attempts: (minute, listed?, certain?)."""
+    """Return the class after attempts: (minute, listed?, certain?)."""
     for minute, listed, certain in attempts:
         error = None if listed else dataclasses.replace(REFUSAL, at=at(minute))
         session = after_attempt(session, began_at=at(minute), listed=listed, error=error, certain=certain)

@@ -1,4 +1,4 @@
-"""Who is dropped, and from what: the one place that decides it."""
+"""Who is removed, and from which documents: one module decides this."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ ADA = [
 ]
 ERASED = Erased(KEY, {name.fingerprint(KEY): "token" for name in ADA}, {"token": frozenset(NameKind)})
 BY_ADDRESS = Erased(KEY, {ADA[1].fingerprint(KEY): "token"}, {"token": frozenset({NameKind.EMAIL})})
-"""When nothing but an address was ever known of her."""
+"""The erased person if only an address was ever known."""
 BY = Decision("head@school.example", None, datetime(2026, 11, 27, tzinfo=UTC))
 
 
@@ -263,7 +263,7 @@ def test_a_message_about_others_names_nobody(message):
     "text", ["x" * 500_000, "@" * 100_000, "a@" * 50_000, "a" * 64 + "@", "users/" * 100_000, "@example", "a@ b"]
 )
 def test_a_long_message_is_searched_in_proportion_to_its_length(text):
-    """Each of them took minutes, where every character was tried as the beginning of an address."""
+    """Each of these texts took minutes when every character was tried as the beginning of an address."""
     assert names_in(text) <= {Name(NameKind.EMAIL, "a@a")}
 
 

@@ -1,4 +1,4 @@
-"""The rules that a school or a class may set."""
+"""The rules that a school or a class can set."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Calls as reports show them: the same in any order, twice, and in any parts."""
+"""Calls from reports: the result does not depend on order, repetition or parts."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def endpoint(user=PEOPLE[0], *, key="e1", left=30.0, minutes=10.0, conference_id
 
 @st.composite
 def rows(draw, endpoints="e"):
-    """Rows of a few calls; anyone who leaves twice leaves with another endpoint."""
+    """Draw rows of a few calls; a person who leaves twice has a different endpoint each time."""
     found = []
     for number in range(draw(st.integers(1, 12))):
         user = draw(st.sampled_from(PEOPLE))

@@ -1,4 +1,4 @@
-"""Who is expected, and which student a decision concerns."""
+"""Who is expected, and which student a decision is about."""
 
 import pytest
 

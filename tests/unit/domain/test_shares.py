@@ -1,4 +1,4 @@
-"""Who attended too small a share of a month, and what share they can still reach."""
+"""Who attended too small a share of a month, and which share they can still reach."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -19,7 +19,7 @@ NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
 def month_of(*marks, student_id="4711", email="ada@school.example", user=None, more=None):
-    """A row of a register: one class meeting for each mark, and those that are named."""
+    """Return a row of a register: one class meeting for each mark, and further meetings in `more`."""
     given = {**{f"held-{number}": mark for number, mark in enumerate(marks)}, **(more or {})}
     attended, missed = (sum(mark in kind for mark in given.values()) for kind in (ATTENDED, MISSED))
     return MonthOfStudent(

@@ -1,4 +1,4 @@
-"""What is to be done about a subscription, and what an operator does about a suspended one."""
+"""The next step for a subscription, and what an operator does about a suspended one."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""`/openapi.json`, for the author of an LMS who has nothing else."""
+"""`/openapi.json`, for the author of an LMS who has no other documentation."""
 
 import json
 import re

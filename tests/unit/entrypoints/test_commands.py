@@ -1,4 +1,4 @@
-"""What commands say when they cannot do what they were asked for."""
+"""The messages of commands that fail."""
 
 import pytest
 

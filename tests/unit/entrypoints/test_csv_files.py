@@ -1,4 +1,4 @@
-"""Files that a spreadsheet opens: text stays text."""
+"""CSV files for spreadsheets: text stays text."""
 
 import csv
 import io
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from functions.entrypoints.api.tables.cells import text_cell
 from functions.entrypoints.api.tables.file import csv_file
 
-# What a spreadsheet takes for the beginning of a formula, also in its full width.
+# Characters that begin a formula in a spreadsheet, also in their full-width forms.
 TRIGGERS = ["=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠", "﹢", "﹣", "−"]  # noqa: RUF001 - on purpose
 
 

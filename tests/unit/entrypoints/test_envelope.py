@@ -1,4 +1,4 @@
-"""What a trigger posts, unwrapped; and what is kept of it when it cannot be."""
+"""Unwrapping the body that a trigger posts, and what is stored if this fails."""
 
 import base64
 import dataclasses

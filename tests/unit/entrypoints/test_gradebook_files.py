@@ -1,4 +1,4 @@
-"""Files that a gradebook imports: Moodle's attendance plugin takes every row, and gives it to the right student."""
+"""Files for gradebooks: Moodle's attendance plugin accepts every row and gives it to the right student."""
 
 from datetime import UTC, datetime
 

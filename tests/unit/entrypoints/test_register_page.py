@@ -1,4 +1,4 @@
-"""What the page and the file of a register say."""
+"""The content of a register's page and file."""
 
 from datetime import UTC, datetime
 
@@ -33,7 +33,7 @@ MONTH = register(
 
 
 def test_each_class_meeting_is_a_column_by_its_local_day_and_time():
-    """The clocks are put back on the 25th: eight o'clock UTC is ten before and nine after."""
+    """The clocks are put back on the 25th: 08:00 UTC is ten o'clock before this change and nine o'clock after it."""
     page = register_page(MONTH, time_zone="UTC")
 
     assert [(one.weekday, one.day, one.time) for one in page.meetings] == [

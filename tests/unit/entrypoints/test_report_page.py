@@ -1,4 +1,4 @@
-"""What the page of a class meeting says, in every state that one can be in."""
+"""The content of a class meeting's page, in every possible state."""
 
 import dataclasses
 
@@ -30,7 +30,7 @@ from tests.report_page import report_page as page
 
 CLASS = expected(ADA, BOB)
 TURNED = "\u2069\u202e"
-"""Ends whatever isolates a text in a line, and turns around what follows."""
+"""Characters that end the isolation of a text in a line, and reverse the following text."""
 
 
 def titles(report):
@@ -383,7 +383,7 @@ def test_nobody_is_unseen_by_a_name_without_anything_to_see(unseen):
 
 
 def test_where_clocks_change_meanwhile_every_time_says_which_clock_it_means():
-    """In New York clocks are put back on 1 November at two in the morning, which is 06:00 UTC."""
+    """In New York, clocks are put back on 1 November at two in the morning, which is 06:00 UTC."""
     days = 22 * 1440
     start, end = 5 * 60 + 30 - days - 9 * 60, 6 * 60 + 30 - days - 9 * 60
     held = call((TEACHING, (start, end)), start=start, end=end, pulled=end + 20)

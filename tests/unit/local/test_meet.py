@@ -1,4 +1,4 @@
-"""The simulator as the official clients see it, over a loopback channel."""
+"""The simulated Meet with the official clients, over a loopback channel."""
 
 import asyncio
 import contextlib
@@ -458,7 +458,7 @@ ROUTED = ("x-goog-request-params", f"parent={LESSON.name}")
 
 
 async def bare(simulator, *metadata, seconds=10.0, **request):
-    """A call past the client, which would put right what is wrong."""
+    """Make a call without the client, because the client would correct the error."""
     async with grpc.aio.insecure_channel(simulator.address) as channel:
         message = meet_v2.ListParticipantsRequest.pb()(**{"parent": LESSON.name, **request})
         call = channel.unary_unary(
@@ -537,7 +537,7 @@ async def test_a_record_may_appear_late():
 
 
 class Tokens:
-    """Tokens that are called by their scopes, all of the organizer's."""
+    """Tokens of the organizer; each token is named by its scopes."""
 
     def who(self, access_token):
         return "users/1", frozenset(f"https://www.googleapis.com/auth/{name}" for name in access_token.split("+"))

@@ -1,4 +1,4 @@
-"""The stand-in of Google's authorization server: it refuses what Google refuses, in Google's words."""
+"""The stand-in for Google's authorization server refuses what Google refuses, with Google's words."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def http(server):
 
 @pytest.fixture
 def token(http):
-    """Asks the token endpoint; gives the status and the answer."""
+    """Return a function that calls the token endpoint and returns the status and the answer."""
 
     def ask(**form):
         answer = http.post("/token", data=form)
@@ -68,7 +68,7 @@ def token(http):
 
 @pytest.fixture
 def code(http, client):
-    """Consents on the page; gives what the token endpoint wants to see."""
+    """Return a function that consents on the page and returns the parameters for the token endpoint."""
 
     def given(ticked=(READ, PROFILE), **changes):
         asked = {
@@ -108,7 +108,7 @@ def code(http, client):
 
 @pytest.fixture
 def refresh(token, client):
-    """Asks for a token with a refresh token."""
+    """Return a function that requests a token with a refresh token."""
 
     def ask(refresh_token, **more):
         known = {name: client[name] for name in ("client_id", "client_secret")}
@@ -119,7 +119,7 @@ def refresh(token, client):
 
 @pytest.fixture
 def assertion(http):
-    """What the service account signs."""
+    """Return a function that makes a signed assertion of the service account."""
 
     def signed(**changes):
         issued = int(NOW.timestamp())

@@ -1,4 +1,4 @@
-"""The stand-in for the Reports API, held to Google's own description of it."""
+"""The stand-in for the Reports API, compared with Google's own description of the API."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def values(page, name):
 
 
 def fits(value, schema):
-    """Whether JSON has no field that its schema does not have, and each of its type."""
+    """Return whether JSON only has fields of its schema, with the right types."""
     if "$ref" in schema:
         return fits(value, DISCOVERY["schemas"][schema["$ref"]])
     match schema["type"]:

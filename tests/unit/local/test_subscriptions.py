@@ -1,4 +1,4 @@
-"""The simulated Workspace Events API as the official client sees it, by a clock that the test turns."""
+"""The simulated Workspace Events API with the official client, on a clock that the test turns."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -45,7 +45,7 @@ def google(clock, quotas):
 
 @pytest.fixture
 def violations(google):
-    """What malformed requests are refused for; who asks for this expects some."""
+    """Return the reasons of refused malformed requests; a test that uses this fixture expects some."""
     yield google.violations
     assert google.violations
     google.violations.clear()
@@ -55,7 +55,7 @@ QUOTAS = pytest.mark.parametrize("quotas", [True], ids=["quotas"])
 
 
 class User:
-    """What one user does through the official client."""
+    """The calls of one user through the official client."""
 
     def __init__(self, client, user="users/1"):
         self._client = client
@@ -119,7 +119,7 @@ def teacher(client):
 
 
 def told(google):
-    """Kind, time and the rest of each event that is due."""
+    """Return kind, time and other content of each due event."""
     return [
         (
             message.attributes["ce-type"].removeprefix("google.workspace.events.subscription.v1."),
