@@ -469,7 +469,7 @@ async def test_a_change_writes_that_person_alone_and_moves_the_sessions_updated_
     assert await look(store, lambda work: work.updated_at("abc")) == again.fields["updated_at"]
 
 
-async def test_what_only_this_system_reads_moves_no_updated_at(store, database):
+async def test_a_change_that_only_this_system_reads_does_not_move_updated_at(store, database):
     await hold(store, lesson(listed=70))
     session = await database.get("sessions/maths")
     await hold(store, lesson(listed=71))
@@ -479,7 +479,7 @@ async def test_what_only_this_system_reads_moves_no_updated_at(store, database):
     assert again.fields["updated_at"] == session.fields["updated_at"]
 
 
-async def test_the_same_failure_again_moves_no_updated_at_but_another_one_does(store, database):
+async def test_a_repeated_failure_does_not_move_updated_at_but_another_failure_does(store, database):
     async def updated_at(reason, minute):
         said = read_at(61, ADA)
         sync = dataclasses.replace(said.sync, state=SyncState.FAILED, error=SyncError(reason, "m", "h", at(minute)))
@@ -506,7 +506,7 @@ async def test_a_correction_alone_moves_the_sessions_version_and_updated_at(stor
         assert new.fields["updated_at"] > old.fields["updated_at"]
 
 
-async def test_who_is_no_longer_in_the_conference_has_no_document_left(store, database):
+async def test_a_person_who_is_no_longer_in_the_conference_has_no_document(store, database):
     first = await save(store, read_at(61, ADA, BEN))
     second = await save(store, read_at(62, ADA))
 
@@ -629,7 +629,7 @@ async def test_a_decision_on_an_older_class_meeting_is_made_again(store, databas
     ],
     ids=["conference", "class meeting", "room", "person", "organizer"],
 )
-async def test_of_two_who_read_the_same_the_second_sees_what_the_first_wrote(store, read, change):
+async def test_when_two_units_of_work_read_the_same_the_second_sees_what_the_first_wrote(store, read, change):
     """It runs twice: first without a document, then with one."""
     for round_ in (0, 10):
         seen = []
@@ -647,7 +647,7 @@ async def test_of_two_who_read_the_same_the_second_sees_what_the_first_wrote(sto
         assert await look(store, read) not in seen
 
 
-async def test_of_two_who_answer_the_same_request_at_once_the_second_finds_the_answer(store):
+async def test_when_two_answer_the_same_request_at_once_the_second_finds_the_answer(store):
     async def answer(work, *, said, meanwhile=None):
         known = await work.answered("key")
         if meanwhile:
@@ -663,7 +663,7 @@ async def test_of_two_who_answer_the_same_request_at_once_the_second_finds_the_a
     assert second == "users/1"
 
 
-async def test_what_was_loaded_stands_as_it_was_whatever_others_write(store):
+async def test_loaded_documents_do_not_change_when_others_write(store):
     """The room decides where a conference belongs: both must be read at the same moment."""
     ada = known("users/2", "ada@school.example")
     seen = []
@@ -806,7 +806,7 @@ async def test_a_room_is_found_by_the_code_that_it_had_in_the_last_class_before(
     assert await found("xyz-mnop-abc", 60) is None
 
 
-async def test_class_meetings_are_due_the_longest_due_first(store):
+async def test_due_class_meetings_come_in_order_with_the_longest_due_first(store):
     ends = {"first": 60, "second": 50, "third": 40, "later": 61}
     sheets = [sheet_of(lesson(end=end, session_id=name, listed=None)) for name, end in ends.items()]
     done = sheet_of(lesson(session_id="done", listed=70))
@@ -899,7 +899,7 @@ async def test_parked_messages_wait_to_be_replayed_the_longest_parked_first(stor
     assert await store.parked_event("z") is None
 
 
-async def test_more_parked_messages_than_are_read_in_one_go_come_all_while_they_are_replayed(store):
+async def test_all_parked_messages_are_replayed_even_if_one_page_cannot_contain_them(store):
     keys = [f"{number:03}" for number in range(2 * PARKED_AT_ONCE + 1)]
     for key in keys:
         await store.park(dataclasses.replace(PARKED, key=key))
@@ -1031,7 +1031,7 @@ async def test_documents_of_a_later_version_are_refused_and_left_alone(store, da
 # --- The database underneath ------------------------------------------------------------------------------------
 
 
-async def test_a_field_that_is_no_longer_written_goes(database):
+async def test_a_field_that_is_no_longer_written_is_removed(database):
     await database.commit([Write("a/b", {"keep": 1, "old": {"deep": True}})])
     document = await database.get("a/b")
     await database.commit([Write("a/b", {"keep": 2}, expecting=document)])
@@ -1085,7 +1085,7 @@ async def test_only_what_lies_directly_in_a_collection_is_listed(database):
     assert [document.path for document in await database.children("a")] == ["a/1", "a/2"]
 
 
-async def test_what_firestore_will_never_take_is_refused_and_nothing_is_written(firestore_client, firestore_gate):
+async def test_a_commit_that_firestore_always_refuses_writes_nothing(firestore_client, firestore_gate):
     firestore_gate.most_bytes = 1_000_000  # less than the known limit
     database = FirestoreDatabase(firestore_client)
 
@@ -1098,7 +1098,7 @@ async def test_what_firestore_will_never_take_is_refused_and_nothing_is_written(
 @pytest.mark.parametrize(
     "status", [grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.ABORTED]
 )
-async def test_a_commit_that_failed_never_passes_for_a_message_that_is_parked(monkeypatch, status):
+async def test_a_failed_commit_is_never_mistaken_for_a_parked_message(monkeypatch, status):
     """Firestore answers NOT_FOUND for a missing database, as for a missing document.
 
     Under contention, it answers ABORTED.
@@ -1170,7 +1170,7 @@ async def test_a_teacher_whose_address_another_account_has_now_is_not_found_by_i
     assert await store.organizer_with("married@school.example") == TRACKED
 
 
-async def test_teachers_are_given_in_order_from_behind_one_on(store):
+async def test_teachers_are_listed_in_order_after_a_given_teacher(store):
     async def track(work):
         for number in (3, 1, 2, 10):
             work.put_organizer(TrackedOrganizer(f"users/{number}", f"t{number}@school.example", enrolled_at=at(0)))
@@ -1181,7 +1181,7 @@ async def test_teachers_are_given_in_order_from_behind_one_on(store):
     assert await store.organizers_after("users/10", limit=5) == ["users/2", "users/3"]
 
 
-async def test_rooms_are_given_by_when_they_are_to_be_looked_into_and_page_by_page(store):
+async def test_rooms_are_listed_in_pages_by_the_time_of_their_next_check(store):
     def room(number, **about):
         slot = Slot(f"s{number}", Interval(at(number), at(number + 60)), timedelta(0), timedelta(0))
         return Room(f"spaces/r{number}", slots=(slot,), **about)

@@ -247,7 +247,7 @@ async def test_a_range_sorts_where_no_other_order_is_asked_for(database):
     ]
 
 
-async def test_the_other_way_round_pages_hold_everything_once_too(database):
+async def test_pages_in_reverse_order_also_contain_everything_once(database):
     await put(database, {f"a/{n}": {"t": at(n // 2), "kind": n % 2} for n in range(8)})
     query = Query("a", where=(Where("kind", "==", 1),), order=("t",), downwards=True, limit=3)
 
@@ -255,13 +255,13 @@ async def test_the_other_way_round_pages_hold_everything_once_too(database):
     assert await paths(database, Query("a", order=("t",), downwards=True, limit=3)) == ["a/7", "a/6", "a/5"]
 
 
-async def test_downwards_what_is_none_comes_last(database):
+async def test_null_values_come_last_in_descending_order(database):
     await put(database, {"a/1": {"t": None}, "a/2": {"t": at(1)}, "a/3": {"t": at(2)}})
 
     assert await paths(database, Query("a", order=("t",), downwards=True)) == ["a/3", "a/2", "a/1"]
 
 
-async def test_values_of_different_kinds_have_an_order_too(database):
+async def test_values_of_different_types_have_a_defined_order(database):
     values = ["b", "a", "Ä", "😀", "\uffff", 2, -1, at(1), False, True, None]
     await put(database, {f"a/{n}": {"v": value} for n, value in enumerate(values)})
 
@@ -514,7 +514,7 @@ async def test_a_sqlite_file_that_others_could_read_is_closed_to_them(tmp_path):
     assert modes(tmp_path) == {"attendance.db": 0o600}
 
 
-async def test_of_many_who_make_a_sqlite_file_at_once_nothing_is_lost(tmp_path):
+async def test_nothing_is_lost_when_many_processes_create_a_sqlite_file_at_once(tmp_path):
     databases = [SqliteDatabase(tmp_path / "attendance.db") for _ in range(20)]
     await asyncio.gather(*(one.commit([Write(f"a/{n}", {"n": n})]) for n, one in enumerate(databases)))
 

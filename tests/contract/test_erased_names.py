@@ -68,7 +68,7 @@ async def test_another_key_than_the_one_with_which_somebody_was_erased_is_refuse
     assert await other.load() is NOBODY
 
 
-async def test_a_name_that_is_somebody_elses_by_now_is_known_to_have_been_erased(database, clock):
+async def test_an_erased_name_that_now_belongs_to_another_person_is_known_as_erased(database, clock):
     names = ErasedNames(database, KEY, clock=clock)
     await database.commit([names.write(BOB, "b")])
     assert (await names.load()).token(BOB) == "b"

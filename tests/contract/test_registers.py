@@ -194,7 +194,7 @@ async def test_siblings_with_one_address_are_two_rows_by_their_ids(store, views)
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0, 2, 1)])
-async def test_a_student_is_called_as_the_latest_class_meeting_says_whatever_was_stored_last(store, views, order):
+async def test_a_students_name_comes_from_the_latest_class_meeting(store, views, order):
     names = ("Ada", "Ada Lovelace", None)
     days = [
         maths(
@@ -255,7 +255,7 @@ async def test_a_class_meeting_of_no_class_is_in_no_register(store, database):
     assert await database.children("registers") == []
 
 
-async def test_what_leaves_every_mark_as_it_was_does_not_write_the_register(store, database):
+async def test_a_change_that_changes_no_mark_does_not_write_the_register(store, database):
     await hold(store, maths(*expected(ADA)), ADA)
     [before] = await database.children("registers")
     moved = maths(*expected(ADA))
@@ -264,7 +264,7 @@ async def test_what_leaves_every_mark_as_it_was_does_not_write_the_register(stor
     assert await database.children("registers") == [before]
 
 
-async def test_two_class_meetings_stored_at_once_both_stand_in_the_register(store, views):
+async def test_two_class_meetings_stored_at_once_are_both_in_the_register(store, views):
     other = hold(store, maths(*expected(BOB), session_id="tuesday", start=DAY), BOB)
     await hold(store, maths(*expected(ADA)), ADA, meanwhile=other)
 

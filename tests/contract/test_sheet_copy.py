@@ -190,7 +190,7 @@ async def test_a_mark_that_is_undone_is_undone_in_the_copy(store, database):
     assert people == await stored(database)
 
 
-async def test_who_did_not_change_keeps_the_time_of_the_last_change(store, database):
+async def test_a_person_without_a_change_keeps_the_time_of_the_last_change(store, database):
     await hold(store, maths(), BEFORE)
     first = {person["email"]: person["updated_at"] for person in (await shown(database))[0]}
     await hold(store, maths(), came((ADA, ALL_HOUR), (BOB, (0, 30))))
@@ -313,7 +313,7 @@ async def test_a_class_meeting_without_a_copy_is_shown_from_its_documents_until_
     assert await shown(database) == (await stored(database), 2)
 
 
-async def test_a_copy_that_has_expired_in_part_is_not_taken_for_the_whole(store, database):
+async def test_a_copy_that_has_partly_expired_is_not_used(store, database):
     await hold(store, maths(), BEFORE)
     await database.commit([Write("sessions/maths/sheet/1", None)])
 

@@ -286,7 +286,7 @@ async def test_where_nothing_is_stored_nothing_needs_a_person(views):
     assert (troubles.organizers, troubles.parked_events, troubles.last_pulled_at) == ((), (), None)
 
 
-async def test_of_many_unfinished_conferences_those_are_found_that_have_waited_the_longest(views, store):
+async def test_among_many_unfinished_conferences_the_longest_waiting_are_found(views, store):
     def unfinished(ended, pulled, state="provisional"):
         end_time = None if ended is None else NINE + timedelta(minutes=ended)
         return {"end_time": end_time, "sync": {"state": state, "pulled_at": NINE + timedelta(minutes=pulled)}}

@@ -50,7 +50,7 @@ def doctor(typed: Typed, *options: str, answers: str = "", **more: str) -> subpr
         ((*HERE, "FIX=1", "ARGS=--json"), "FIX=1 asks, and ARGS=--json is for programs"),
     ],
 )
-def test_bad_input_is_said_in_one_line_with_exit_code_2(living, typed, options, says):
+def test_bad_input_gets_one_line_and_exit_code_2(living, typed, options, says):
     done = doctor(typed(living), *options)
     assert done.returncode == 2
     assert says in done.stderr
@@ -83,7 +83,7 @@ def test_something_wrong_ends_with_1_and_json_has_the_fields_of_the_contract(liv
     }
 
 
-def test_without_a_login_that_is_the_one_thing_to_do(living, typed, tmp_path):
+def test_without_a_login_the_only_step_is_to_log_in(living, typed, tmp_path):
     done = doctor(typed(living), *HERE, CLOUDSDK_AUTH_ACCESS_TOKEN_FILE=str(tmp_path / "nowhere"))
     assert done.returncode == 1
     assert re.findall(r"^ +> (.*)$", done.stdout, re.MULTILINE) == ["gcloud auth login"]
@@ -96,7 +96,7 @@ def test_a_login_that_google_does_not_take_any_more_is_named(living, typed, tmp_
     assert re.findall(r"^ +> (.*)$", done.stdout, re.MULTILINE) == ["gcloud auth login"]
 
 
-def test_looking_changes_nothing(living, typed):
+def test_the_doctor_changes_nothing(living, typed):
     doctor(typed(living), *HERE)
     assert living.mutated() == []
 

@@ -254,7 +254,7 @@ ALONE = {
 
 
 @pytest.mark.parametrize("alone", [False, True])
-def test_everything_that_deploying_cures_is_well_after_it(alone, living, typed):
+def test_a_deployment_solves_every_problem_that_deploying_can_solve(alone, living, typed):
     for what, (break_it, _, _, command) in BREAKS.items():
         if command == DEPLOY and (what in ALONE) == alone:
             break_it(living)

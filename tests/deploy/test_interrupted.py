@@ -13,7 +13,7 @@ from tests.deploy.complete import assert_complete
 pytestmark = pytest.mark.timeout(600)  # gcloud starts some twenty times
 
 
-def test_a_deployment_that_is_broken_off_again_and_again_is_whole_in_the_end(certificate, search_path, tmp_path):
+def test_a_deployment_that_is_interrupted_repeatedly_is_complete_in_the_end(certificate, search_path, tmp_path):
     world = World()
     times = deploy_in_steps(world, certificate, tmp_path, path=search_path, steps=itertools.repeat(29))
     assert times >= 3

@@ -84,7 +84,7 @@ def test_bad_input_gets_one_line_and_nothing_is_asked_of_google(operator, option
         ),
     ],
 )
-def test_what_would_stop_the_deployment_is_said_before_any_change(operator, change, options, says):
+def test_an_obstacle_to_the_deployment_is_reported_before_any_change(operator, change, options, says):
     world = World(**change)
     done = operator(world).deploy(**options)
     assert done.returncode == 2
@@ -92,7 +92,7 @@ def test_what_would_stop_the_deployment_is_said_before_any_change(operator, chan
     assert world.mutated() == []
 
 
-def test_everything_that_would_stop_it_is_said_at_once(operator):
+def test_all_obstacles_to_the_deployment_are_reported_at_once(operator):
     world = World(
         billing=False, cpu_quota=1000, permissions={"resourcemanager.projects.get", "serviceusage.services.list"}
     )
@@ -200,7 +200,7 @@ def test_make_refuses_an_option_that_does_not_exist(operator):
     assert "Unknown option: DOMAIN=school.example." in done.stderr
 
 
-def test_only_what_is_harmless_is_taken_from_the_shell(operator):
+def test_only_harmless_variables_are_read_from_the_shell(operator):
     done = _make(operator, "deploy", PROJECT="my-school", REGION="europe-west1", DRY_RUN="1", AUTH_MODE="anonymous")
     assert done.returncode == 0, done.stderr
     assert "(only what would be done)" in done.stdout
@@ -222,7 +222,7 @@ def test_a_project_that_was_shut_down_is_refused_with_the_way_back(operator):
 
 
 @pytest.mark.parametrize("command", ["deploy", "destroy"])
-def test_a_login_that_is_missing_is_said_in_one_sentence(operator, command, tmp_path):
+def test_a_missing_login_is_reported_in_one_sentence(operator, command, tmp_path):
     terminal = operator(World())
     done = terminal.run(
         "env",

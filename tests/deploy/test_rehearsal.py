@@ -376,7 +376,7 @@ async def test_the_commands_of_the_page_lead_to_the_first_attendance(cloud, star
     assert "total_duration_seconds" in shown
 
 
-async def test_an_instance_that_is_told_to_end_finishes_the_classes_that_it_is_at_and_takes_them_at_once(cloud, start):
+async def test_an_instance_that_is_told_to_end_finishes_its_running_classes(cloud, start):
     events = start("meet-attendance-events")
     classes = [
         dataclasses.replace(the_class(f"spaces/{name}", code), id=f"record-{name}")
@@ -413,7 +413,7 @@ def test_an_idle_instance_ends_cleanly_when_it_is_told_to(function, start):
     assert "Traceback" not in instance.printed()
 
 
-async def test_the_api_lets_nobody_in_who_is_not_named(start):
+async def test_the_api_refuses_callers_that_are_not_named(start):
     async with calling(start("meet-attendance-api"), "stranger@elsewhere.example") as stranger:
         assert (await stranger.get("/api/sessions")).status_code == 403
 

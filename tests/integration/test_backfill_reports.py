@@ -157,7 +157,7 @@ def test_a_call_of_no_known_room_and_one_that_fails_are_reported_and_stop_no_oth
     assert len(stored("conferences")) == 1
 
 
-def test_more_than_reports_hold_is_cut_with_a_word_about_it(command):
+def test_a_period_longer_than_reports_keep_is_shortened_with_a_message(command):
     whole, more = command(*REPORTS, "180d"), command(*REPORTS, "200d")
 
     assert (whole.exit_code, more.exit_code) == (0, 0)

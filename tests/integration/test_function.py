@@ -187,9 +187,7 @@ async def test_what_has_not_settled_is_stored_and_asked_for_again_after_one_log_
     assert (await database.get(f"sessions/{held.id}")).fields["sync"]["state"] == "provisional"
 
 
-async def test_killed_in_the_middle_and_delivered_again_it_ends_as_if_nothing_had_been(
-    serve, school, meet, database, project
-):
+async def test_an_event_that_was_killed_and_delivered_again_has_the_same_result(serve, school, meet, database, project):
     held = a_class(people=40)
     school.hold(held)
     for call in (2, 20, 42):

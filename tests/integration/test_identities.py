@@ -438,7 +438,7 @@ async def test_an_answer_of_people_without_anybody_makes_nobody_unknown(google, 
     assert (look_up.unknown, look_up.unavailable) == (frozenset(), set(users(2, 3)))
 
 
-async def test_people_that_knows_nothing_of_a_whole_question_ends_no_look_up(school, google, identities):
+async def test_a_look_up_continues_if_people_knows_no_account_of_a_batch(school, google, identities):
     school.enrol(Account("users/2", ADA))
     google.fail(RestFault(PEOPLE, 404, "notFound"))
 
@@ -449,7 +449,7 @@ async def test_people_that_knows_nothing_of_a_whole_question_ends_no_look_up(sch
 
 
 @pytest.mark.parametrize("refuse_all", [False, True])
-async def test_an_id_that_people_cannot_read_is_nobodys_and_keeps_no_other_from_being_found(
+async def test_an_id_that_people_cannot_read_is_unknown_and_does_not_prevent_other_results(
     *, school, google, identities, refuse_all
 ):
     school.enrol(*(Account(f"users/{n}", f"pupil{n}@school.example") for n in range(2, 200)))
@@ -589,7 +589,7 @@ async def test_an_account_is_found_by_its_address_as_that_person(google, identit
 
 
 @pytest.mark.usefixtures("_as_it_was")
-async def test_no_address_is_logged_however_much_is(google, identities, caplog):
+async def test_no_address_is_logged_at_any_log_level(google, identities, caplog):
     logs.configure("DEBUG")
     logging.getLogger().addHandler(caplog.handler)
 
@@ -612,7 +612,7 @@ async def test_an_account_that_the_directory_may_not_tell_is_told_by_the_person(
     assert (account.user, account.source) == ("users/1", IdentitySource.PEOPLE)
 
 
-async def test_nobody_becomes_somebody_else_by_an_address_in_their_own_profile(school, identities):
+async def test_an_address_in_a_profile_does_not_turn_an_account_into_another_person(school, identities):
     """The caller is the account itself: an address in its profile is not the account's address."""
     written = (ProfileAddress("head@school.example"),)
     school.enrol(Account("users/2", "x@x.example", in_directory=False, profile_addresses=written))

@@ -138,7 +138,7 @@ async def test_a_missing_topic_says_who_fixes_it_and_loses_no_work(publisher, pr
     assert "Deploy again" in caught.value.hint
 
 
-async def test_pubsub_out_of_reach_is_tried_again_and_then_told():
+async def test_an_unreachable_pubsub_is_tried_again_and_then_reported():
     async with grpc.aio.insecure_channel(f"127.0.0.1:{free_port()}") as nowhere:
         publisher = PublisherAsyncClient(transport=PublisherGrpcAsyncIOTransport(channel=nowhere))
 

@@ -331,7 +331,7 @@ def test_without_any_tracked_teacher_a_backfill_says_what_to_do_first(command):
 
 
 @pytest.mark.usefixtures("tracked")
-def test_more_than_meet_remembers_is_cut_with_a_word_about_it(command):
+def test_a_period_longer_than_meet_keeps_is_shortened_with_a_message(command):
     cut, whole = command("backfill", "--since", "2000-01-01"), command("backfill", "--since", "720h")
 
     assert (cut.exit_code, whole.exit_code) == (0, 0)
@@ -554,7 +554,7 @@ def test_a_dry_run_of_a_replay_lists_the_messages_and_processes_none(command, de
         (["replay", "--id", "../sessions"], "should be the id of a parked message"),
     ],
 )
-def test_what_is_typed_wrongly_is_answered_with_what_it_should_be(command, arguments, said):
+def test_a_wrong_argument_is_answered_with_the_right_form(command, arguments, said):
     result = command(*arguments)
 
     assert result.exit_code == 2

@@ -167,7 +167,7 @@ async def test_a_report_shows_everybody_with_a_bar_for_each_visit(api, synced):
     assert "Europe/Berlin" in shown.text
 
 
-async def test_every_name_is_shown_as_text_and_turns_nothing_around(api, synced):
+async def test_every_name_is_shown_as_text_and_reverses_no_other_text(api, synced):
     shown = await page(api, f"/api/sessions/{synced}/attendance?format=html")
 
     assert not shown.all("script")
@@ -178,7 +178,7 @@ async def test_every_name_is_shown_as_text_and_turns_nothing_around(api, synced)
     assert not [one for _, attributes in shown.elements for one in attributes if one.startswith("on") or one == "style"]
 
 
-async def test_a_page_loads_nothing_runs_nothing_and_is_kept_nowhere(api, synced):
+async def test_a_page_loads_nothing_runs_nothing_and_is_not_cached(api, synced):
     for path in (
         f"/api/sessions/{synced}/attendance?format=html",
         f"/api/classes/7b%2Fmaths/register?month={month()}&format=html",
@@ -263,7 +263,7 @@ async def test_a_register_is_a_table_of_students_and_class_meetings(api, synced)
     assert HOSTILE[0] in shown.text
 
 
-async def test_students_stand_in_the_order_in_which_people_look_names_up(api, school):
+async def test_students_are_in_the_order_in_which_people_look_names_up(api, school):
     names = ["Zoe", "Özlem", "ada", "Émile", "Bob", "Ольга"]
     students = [{"student_id": f"s{n}", "display_name": name} for n, name in enumerate(names)]
     session_id = (await api.post("/api/schedule/class", json=the_class(students=students))).json()["session_id"]

@@ -254,7 +254,7 @@ async def test_a_conference_of_more_than_thirty_days_ago_is_gone(app, school, me
         await read(app, conference)
 
 
-async def test_a_conference_is_not_shown_to_a_teacher_whose_it_is_not(app, school):
+async def test_a_conference_is_not_shown_to_a_teacher_who_did_not_organize_it(app, school):
     conference = held(somebody(2))
     school.hold(conference)
 
@@ -393,7 +393,7 @@ async def a_meet_that_answers(instance, **answers):
         await server.stop(0.1)
 
 
-async def test_a_meet_that_gives_the_same_page_for_ever_is_asked_again_later(instance):
+async def test_a_meet_that_repeats_the_same_page_forever_is_called_again_later(instance):
     record = held()
     answers = {
         "GetConferenceRecord": meet_v2.ConferenceRecord(name=record.name, start_time=record.start),
@@ -406,7 +406,7 @@ async def test_a_meet_that_gives_the_same_page_for_ever_is_asked_again_later(ins
 
 
 @pytest.mark.parametrize("without", ["record", "session"])
-async def test_a_time_that_is_missing_is_no_time_at_all(instance, without):
+async def test_a_missing_time_stays_unknown(instance, without):
     record, name = held(), "conferenceRecords/abc/participants/1"
     begun = {"start_time": record.start}
     session = meet_v2.ParticipantSession(

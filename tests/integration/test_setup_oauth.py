@@ -259,7 +259,7 @@ def test_a_browser_with_a_window_of_its_own_is_opened(environment, tmp_path, sec
     assert [each["email"] for each in kept(secrets)] == [TEACHER.email]
 
 
-def test_a_file_of_ones_own_takes_the_place_of_secret_manager(typed, secrets, tmp_path, monkeypatch):
+def test_an_own_file_replaces_secret_manager(typed, secrets, tmp_path, monkeypatch):
     monkeypatch.delenv("GOOGLE_CLOUD_PROJECT")
     monkeypatch.delenv("SECRET_MANAGER_API_ENDPOINT")
     code, output = typed("--meet", "--file", "token.json")
@@ -351,7 +351,7 @@ def test_the_teacher_is_tracked_at_once(typed, events, tmp_path):
     assert "From now on" in output
 
 
-def test_a_consent_stands_although_the_teacher_cannot_be_tracked_yet(typed, events, secrets, tmp_path):
+def test_a_consent_is_stored_even_if_the_teacher_cannot_be_tracked_yet(typed, events, secrets, tmp_path):
     events.faults.set(Fault("CreateSubscription", grpc.StatusCode.PERMISSION_DENIED, reason="SERVICE_DISABLED"))
 
     code, output = typed("--meet")
@@ -454,7 +454,7 @@ def test_a_client_whose_secret_is_not_valid_any_more_is_named(refused, oauth):
         RestFault("token", 400, "<html>"),
     ],
 )
-def test_a_token_endpoint_that_fails_is_said_to(refused, oauth, fault):
+def test_a_failure_of_the_token_endpoint_is_reported(refused, oauth, fault):
     oauth.fail(fault)
     output = refused("--meet")
 
@@ -475,7 +475,7 @@ def test_a_secret_manager_that_is_off_is_found_before_anybody_is_asked(refused, 
     assert not oauth.calls
 
 
-def test_a_secret_manager_that_does_not_answer_is_not_said_to_be_tried_again(refused, secrets):
+def test_an_unavailable_secret_manager_is_not_said_to_be_tried_again(refused, secrets):
     secrets.faults.set(Fault("GetSecret", grpc.StatusCode.UNAVAILABLE))
     output = refused("--meet")
 
@@ -492,7 +492,7 @@ def test_a_file_that_is_open_to_others_is_found_before_anybody_is_asked(typed, o
     assert "chmod 600 token.json" in output
 
 
-def test_a_consent_to_less_does_not_take_the_place_of_one_to_more_unless_it_shall(typed, secrets):
+def test_a_consent_to_fewer_scopes_replaces_a_larger_one_only_on_request(typed, secrets):
     for flags, code in ((["--meet", "--calendar"], 0), (["--meet"], 2), (["--meet", "--narrow"], 0)):
         ended, output = typed(*flags)
         assert ended == code, output
@@ -524,7 +524,7 @@ def test_options_ask_for_what_they_say_and_a_consent_names_its_options():
     assert wanted(["--reports"]) == (Capability.OWN_ACCOUNT, Capability.REPORTS)
 
 
-def test_anybody_who_starts_it_as_a_file_is_told_what_to_type():
+def test_starting_it_as_a_file_prints_the_right_command():
     file = ROOT / "functions" / "setup_oauth.py"
     refused = subprocess.run(  # noqa: S603 - our own file
         [sys.executable, str(file), "--meet"], capture_output=True, text=True, timeout=60, check=False

@@ -172,7 +172,7 @@ async def test_a_document_of_a_later_version_is_reported_with_what_to_do(typed, 
     assert len(result.stderr.splitlines()) == 2
 
 
-def test_what_there_is_to_type_is_listed():
+def test_the_possible_commands_are_listed():
     result = CliRunner().invoke(operate, ["--help"])
 
     assert result.exit_code == 0

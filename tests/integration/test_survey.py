@@ -265,7 +265,7 @@ async def test_a_parked_message_says_how_it_is_replayed(surveyed):
     assert found.needs_a_person
 
 
-async def test_what_lacks_a_hint_gets_one_all_the_same(surveyed):
+async def test_a_problem_without_a_hint_gets_a_general_hint(surveyed):
     found = await surveyed({**parked("p1", hint=None), **conference("a", "failed", error=ERROR | {"hint": ""})})
     parked_one, failed_one = found.parked_events.first[0], found.failed_conferences.first[0]
 
@@ -273,7 +273,7 @@ async def test_what_lacks_a_hint_gets_one_all_the_same(surveyed):
     assert failed_one.hint.startswith("Look for it in the log")
 
 
-async def test_of_many_the_oldest_are_shown_and_that_there_are_more(surveyed):
+async def test_the_oldest_of_many_are_shown_with_a_note_that_there_are_more(surveyed):
     found = await surveyed(
         {
             **{k: v for n in range(9) for k, v in conference(f"c{n}", "provisional", ended=n).items()},

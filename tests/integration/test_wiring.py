@@ -86,7 +86,7 @@ async def test_use_cases_wait_as_the_application_was_told_to(tmp_path):
     assert waited == [3600]
 
 
-async def test_nothing_that_meet_says_is_logged_however_much_is(app, clock, school, record, caplog):
+async def test_no_data_from_meet_is_logged_at_any_log_level(app, clock, school, record, caplog):
     """Google's own loggers do not propagate, so the test listens to them directly."""
     held = believable_class(1, people=3, start=NINE, length=timedelta(minutes=50))
     school.hold(held)

@@ -112,7 +112,7 @@ def stays(person):
 
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-async def test_bars_stand_where_the_times_say(look, api, showcase, viewport):
+async def test_bars_are_drawn_at_the_right_times(look, api, showcase, viewport):
     page = await look("report", viewport=viewport)
     shown = await page.evaluate(BARS)
     people = attendance(api, showcase.report)
@@ -151,7 +151,7 @@ async def test_several_devices_are_one_bar_rejoining_makes_several_and_an_unknow
 
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-async def test_labels_of_the_axis_stand_at_their_times(look, viewport):
+async def test_labels_of_the_axis_are_at_their_times(look, viewport):
     page = await look("report", viewport=viewport)
 
     axes = await page.evaluate(TICKS)
@@ -350,7 +350,7 @@ async def test_the_keyboard_reaches_all_that_can_be_done_in_the_order_of_the_pag
 
 
 @pytest.mark.parametrize("viewport", [{"width": 740, "height": 360}, {"width": 320, "height": 256}])
-async def test_in_a_low_window_a_register_is_not_seen_through_a_slit(look, viewport):
+async def test_in_a_low_window_enough_of_a_register_is_visible(look, viewport):
     """The windows are a telephone in landscape, and a screen of 1280 by 1024 with a zoom of 400 %."""
     page = await look("register", viewport=viewport)
 

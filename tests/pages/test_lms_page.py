@@ -168,7 +168,7 @@ async def test_a_student_who_missed_classes_sees_the_share(look):
     ],
     ids=["no claim", "empty claim", "claim that is no text", "address not verified", "student as a teacher"],
 )
-async def test_somebody_whose_token_names_nobody_sees_nothing_and_reads_why(look, claims, query, why):
+async def test_a_person_whose_token_has_no_name_sees_no_attendance_and_reads_why(look, claims, query, why):
     page = await look(claims, query)
 
     problem = await page.get_by_role("alert").inner_text()
@@ -193,7 +193,7 @@ async def test_the_rules_refuse_what_the_page_asks_for_a_student_whose_token_doe
     assert (found["code"], found["title"]) == ("permission-denied", "You may not see this")
 
 
-async def test_a_student_of_another_school_reads_that_there_is_nothing_and_whose_it_would_be(look):
+async def test_a_student_of_another_school_reads_that_there_is_no_attendance_and_for_which_account(look):
     page = await look({"student_id": "S9"})
 
     assert "attendance of student number S9 yet" in await page.locator(".content").inner_text()
@@ -493,7 +493,7 @@ async def test_who_has_no_mark_yet_is_found_by_id_and_by_any_address(ask):
         ("something-new", ["The attendance could not be read", "report the code below"]),
     ],
 )
-async def test_an_error_is_told_in_words_with_what_to_do(look, code, words):
+async def test_an_error_is_explained_with_what_to_do(look, code, words):
     page = await look(ADA_BY_ID, starts=False)
 
     found = await page.evaluate("code => import('./reasons.js').then(({ reason }) => reason({ code }))", code)

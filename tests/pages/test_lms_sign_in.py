@@ -194,7 +194,7 @@ async def test_without_a_sign_in_to_the_lms_the_page_says_so_and_asks_firebase_n
     assert firebase.reads == []
 
 
-async def test_an_lms_that_cannot_be_reached_is_told_in_words(page, firebase):
+async def test_an_unreachable_lms_is_explained(page, firebase):
     await page.route("**/attendance-token", lambda route: route.abort("connectionrefused"))
 
     words = await problem(page)
@@ -221,7 +221,7 @@ async def test_a_person_without_claims_reads_that_the_sign_in_names_nobody(page,
         ("CONFIGURATION_NOT_FOUND", "not switched on"),
     ],
 )
-async def test_what_firebase_refuses_is_told_with_what_to_do(page, firebase, error, words):
+async def test_a_refusal_of_firebase_is_explained_with_what_to_do(page, firebase, error, words):
     firebase.error = error
 
     assert words in await problem(page)

@@ -163,9 +163,7 @@ def asked():
 
 
 @pytest.mark.parametrize("backend", [python_backend, php_backend])
-def test_what_the_metadata_server_says_instead_of_a_token_is_not_taken_for_one(
-    backend, asked, showcase, issuer, tmp_path
-):
+def test_an_error_of_the_metadata_server_is_not_used_as_a_token(backend, asked, showcase, issuer, tmp_path):
     api, requests = asked
     with (
         MetadataServer(LMS, issuer).in_thread() as metadata,

@@ -89,7 +89,7 @@ async def test_no_time_and_no_zone_is_too_long_for_a_telephone(show, state):
 
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-async def test_accents_heaped_upon_a_name_are_drawn_over_nobody_else(show, viewport):
+async def test_many_accents_on_a_name_do_not_cover_other_names(show, viewport):
     async def others(name):
         held = call((TEACHING, (0, 60)), (ADA, (0, 60)), (BOB, (0, 60)), (guest(name), (5, 60)))
         page = await show(sheet_of(lesson(roster=CLASS), held), viewport=viewport)
@@ -101,7 +101,7 @@ async def test_accents_heaped_upon_a_name_are_drawn_over_nobody_else(show, viewp
     assert [heaped == plain for heaped, plain in pairs] == [True] * 4
 
 
-async def test_who_sets_colours_of_their_own_sees_bars_and_the_time_of_the_class_in_them(show):
+async def test_bars_and_the_time_of_the_class_are_visible_in_a_users_own_colours(show):
     held = call((TEACHING, (5, 55)), (ADA, (0, 60)))
     page = await show(sheet_of(lesson(roster=CLASS), held), forced_colors="active", color_scheme="dark")
 
@@ -133,7 +133,7 @@ async def test_a_note_about_a_guest_is_not_written_as_if_it_were_the_name(show):
     "state",
     [a_call_that_goes_on, a_call_that_could_not_be_read, a_class_that_nobody_held, a_class_that_was_cancelled],
 )
-async def test_axe_finds_no_barrier_in_what_is_not_complete(show, state, scheme):
+async def test_axe_finds_no_barrier_in_incomplete_pages(show, state, scheme):
     page = await show(state(), color_scheme=scheme)
 
     found = await Axe().run(page, options={"resultTypes": ["violations"]})

@@ -121,7 +121,7 @@ async def test_a_class_is_not_stored_with_an_event_that_another_attempt_took_bac
 
 
 @SAME
-async def test_a_class_that_is_stored_keeps_its_event_whatever_becomes_of_other_attempts(
+async def test_a_stored_class_keeps_its_event_in_every_outcome_of_other_attempts(
     lesson, stopping, asked, changes, headers
 ):
     body = lesson.body(**changes)

@@ -165,7 +165,7 @@ async def test_a_list_from_before_the_end_moves_no_end_that_was_read_since(api, 
     assert [span.time.end for span in room.spans] == [at(9, 50)]
 
 
-async def test_while_nobody_can_say_who_was_there_a_class_is_not_called_not_held(api, app, school, clock, google):
+async def test_a_class_is_not_called_not_held_while_its_participants_are_unknown(api, app, school, clock, google):
     made = await scheduled(api, at(9), teacher_email="teacher@school.example", co_teacher_emails=[ADA.email])
     school.hold(held(made, at(9), at(10), there(ADA, (at(9), at(10)))))
     google.fail(RestFault("people.batchGet", 503), RestFault("users.get", 503))
@@ -265,7 +265,7 @@ async def test_a_class_that_was_moved_to_end_later_needs_another_list(api, app, 
     assert await marks(api, made["session_id"]) == {"punctual": "present", "late": "absent"}
 
 
-async def test_a_call_made_again_that_is_not_final_makes_nobody_a_part(api, app, school, clock):
+async def test_a_second_call_that_is_not_final_gives_no_partial_mark(api, app, school, clock):
     """Both pupils are in the second call. Meet does not know about Bob yet, nor when a guest in the call left."""
     made = await scheduled(api, at(9))
     first = [there(one, (at(9), at(9, 20))) for one in (ADA, BOB)]
@@ -307,7 +307,7 @@ async def test_a_class_of_three_minutes_is_held(api, app, school, clock):
     assert await marks(api, made["session_id"]) == {"punctual": "present", "late": "absent"}
 
 
-async def test_what_a_class_was_stays_when_its_room_has_forgotten_it(api, app, school, clock, database):
+async def test_a_class_keeps_its_result_when_its_room_no_longer_has_it(api, app, school, clock, database):
     made = await scheduled(api, at(9))
     school.hold(held(made, at(9), at(10), the_teacher((at(9), at(10))), there(ADA, (at(9), at(10)))))
     await run_due(app, clock, at(10), at(10, 10))

@@ -59,7 +59,7 @@ async def settled(app, clock):
 
 @pytest.mark.parametrize("who", ["S-1", ADA])
 @pytest.mark.parametrize("with_id", [True, False])
-async def test_who_is_renamed_to_an_erased_address_keeps_all_that_was_stored(  # noqa: PLR0917 - fixtures
+async def test_an_account_that_is_renamed_to_an_erased_address_keeps_everything(  # noqa: PLR0917 - fixtures
     app, api, school, database, clock, who, with_id
 ):
     """The erased student never joined, so it is unknown which account was theirs."""
@@ -106,7 +106,7 @@ async def test_a_sibling_whose_account_gets_the_erased_family_address_keeps_ever
     assert (await marks_of(api, after))["S-2"] == "present"
 
 
-async def test_an_account_of_which_nothing_else_is_known_is_erased_with_what_it_left_as_a_guest(  # noqa: PLR0917 - fixtures
+async def test_an_account_without_other_names_is_erased_with_its_attendance_as_a_guest(  # noqa: PLR0917 - fixtures
     app, api, school, database, clock, google
 ):
     """Google was unavailable when she came, so nothing connected the account with her when she was erased."""
@@ -125,7 +125,7 @@ async def test_an_account_of_which_nothing_else_is_known_is_erased_with_what_it_
 
 
 @pytest.mark.parametrize("known_by", ["student_id", "user"])
-async def test_who_is_known_and_gets_an_erased_address_on_the_roster_stays_on_it(app, api, school, known_by):
+async def test_a_known_student_who_gets_an_erased_address_stays_on_the_roster(app, api, school, known_by):
     """Only the address of the erased student was known."""
     school.enrol(Account("users/71", NINE, display_name="Nina"))
     nine = student("S-9" if known_by == "student_id" else None, NINE)
@@ -141,7 +141,7 @@ async def test_who_is_known_and_gets_an_erased_address_on_the_roster_stays_on_it
     assert (await sheet(api, before))["session"]["counts"]["erased"] == 0
 
 
-async def test_who_is_only_planned_and_gets_an_erased_address_keeps_the_place(app, api, school):
+async def test_a_planned_student_who_gets_an_erased_address_stays_on_the_roster(app, api, school):
     await a_class(app, api, school, [student(None, ADA)], record="missed")
     later = (NOW + timedelta(days=2)).isoformat()
     made = await scheduled(api, student_emails=None, students=[student("S-9", NINE)], start_time=later)

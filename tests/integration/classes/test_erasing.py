@@ -213,7 +213,7 @@ async def test_a_person_is_found_by_every_name(api, documents, name):
     assert naming(documents(), *TRACES) == []
 
 
-async def test_a_person_is_found_by_an_address_of_before(api, school, lived, documents, clock):
+async def test_a_person_is_found_by_an_earlier_address(api, school, lived, documents, clock):
     school.enrol(Account(LENA.user, "lena.weber@school.example", display_name="Lena Weber"))
     clock.turn(timedelta(days=8))
     await api.post(f"/api/webhook/sessions/{lived['session']}/sync-participants?full=1")
@@ -299,7 +299,7 @@ async def test_a_parked_message_that_names_an_erased_person_is_kept_without_its_
 
 
 @pytest.mark.usefixtures("lived")
-async def test_looking_first_writes_nothing_and_tells_what_would_go(api, documents):
+async def test_a_dry_run_writes_nothing_and_lists_what_would_be_deleted(api, documents):
     before = documents()
 
     answer = await erased(api, STUDENT_ID, dry_run=1)
@@ -377,7 +377,7 @@ class Killed:
 
 @pytest.mark.parametrize("afterwards", [False, True])
 @pytest.mark.usefixtures("lived")
-async def test_broken_off_anywhere_and_called_again_it_ends_clean(api, documents, monkeypatch, afterwards):
+async def test_an_erasure_that_is_interrupted_anywhere_can_be_completed(api, documents, monkeypatch, afterwards):
     """Each attempt makes one or two more commits than the attempt before, so that an attempt ends at every step."""
     killed = Killed(monkeypatch, afterwards=afterwards)
     statuses = []
@@ -396,7 +396,7 @@ async def test_broken_off_anywhere_and_called_again_it_ends_clean(api, documents
 
 @pytest.mark.parametrize("step", [0, 3, 8])
 @pytest.mark.usefixtures("lived")
-async def test_broken_off_the_clock_carries_on(  # noqa: PLR0917 - fixtures
+async def test_a_scheduled_job_continues_an_interrupted_erasure(  # noqa: PLR0917 - fixtures
     api, app, documents, clock, monkeypatch, step
 ):
     killed = Killed(monkeypatch, afterwards=True)
@@ -413,7 +413,7 @@ async def test_broken_off_the_clock_carries_on(  # noqa: PLR0917 - fixtures
     assert [path for path in documents() if path.startswith("erasures/")] == []
 
 
-async def test_what_a_reading_stored_that_had_begun_before_is_found_later(  # noqa: PLR0917 - fixtures
+async def test_data_from_a_reading_that_began_before_the_erasure_is_found_later(  # noqa: PLR0917 - fixtures
     api, app, lived, documents, clock, firestore_client
 ):
     """The reading asked who is erased just before the erasure, and committed after it: it stored everything again."""

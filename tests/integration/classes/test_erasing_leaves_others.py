@@ -224,7 +224,7 @@ async def _lend(app, api, school, *, remember):
 
 
 @pytest.mark.parametrize("remember", [False, None])
-async def test_who_lent_an_account_keeps_it(app, api, school, database, remember):
+async def test_a_person_who_lent_an_account_keeps_it(app, api, school, database, remember):
     own, lent = await _lend(app, api, school, remember=remember)
     before = await dumped(database, but=[lent, "lent", "people/60"])
 
@@ -241,7 +241,7 @@ async def test_who_lent_an_account_keeps_it(app, api, school, database, remember
     assert [p["role"] for p in others] == ["guest"]
 
 
-async def test_the_lent_account_tells_not_who_is_meant(app, api, school, database):
+async def test_a_lent_account_does_not_identify_a_person(app, api, school, database):
     await _lend(app, api, school, remember=None)
 
     for name in ("users/60", "tom@school.example"):
@@ -418,7 +418,7 @@ async def test_a_teacher_whose_address_is_on_a_childs_roster_stays(app, api, sch
     assert naming(await dumped(database), "S-1") == []
 
 
-async def test_a_teacher_whom_a_planned_class_names_by_an_address_of_before_stays(app, api, school, database, clock):
+async def test_a_teacher_whom_a_planned_class_names_by_an_earlier_address_stays(app, api, school, database, clock):
     school.enrol(Account("users/80", "parent@school.example", display_name="The Parent"))
     later = (NOW + timedelta(days=20)).isoformat()
     await scheduled(api, student_emails=[], co_teacher_emails=["parent@school.example"], start_time=later)
@@ -534,7 +534,7 @@ async def test_a_class_too_large_for_one_commit_does_not_end_the_erasure(app, ap
 # --- Class meetings whose conferences are gone ---
 
 
-async def test_who_was_in_a_call_that_is_not_kept_any_more_stays_as_marked(app, api, school, database):
+async def test_people_in_a_call_that_has_expired_keep_their_marks(app, api, school, database):
     """Each document expires separately, so a conference may be deleted before its class meeting."""
     school.enrol(
         Account("users/70", "ada@school.example", display_name="Ada Lovelace"),
@@ -743,7 +743,7 @@ async def test_an_erasure_goes_on_although_class_meetings_cannot_be_asked_for(ap
     assert [job.name for job in handed_out.jobs] == ["erase-student"]
 
 
-async def test_an_id_of_the_lms_that_looks_like_an_account_is_told_from_it(app, api, school, database):
+async def test_an_id_of_the_lms_that_looks_like_an_account_is_distinguished_from_it(app, api, school, database):
     """`500` may be an id of the LMS or the number of an account; `users/500` may be an account or an id of the LMS."""
     school.enrol(
         Account("users/500", "ada@school.example", display_name="Ada"),
@@ -774,7 +774,7 @@ async def test_an_id_of_the_lms_that_looks_like_an_account_is_told_from_it(app, 
     assert naming(await dumped(database), "bob@school.example", "users/501") == []
 
 
-async def test_what_has_more_names_than_a_person_has_is_refused(app, api, school, database):
+async def test_an_erasure_with_too_many_names_for_one_person_is_refused(app, api, school, database):
     """An example is a device that was remembered as a student's many times."""
     await a_class(app, api, school, [student("S-1", "ada@school.example")], record="maths")
     for number in range(MOST_NAMES + 1):

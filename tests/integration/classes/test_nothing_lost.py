@@ -128,7 +128,9 @@ async def test_the_scheduled_job_renews_from_half_of_its_life_on_without_any_rem
 
 
 @pytest.mark.usefixtures("teacher")
-async def test_one_that_ended_is_made_again_and_what_was_missed_is_read(app, clock, school, workspace_events):
+async def test_a_subscription_that_ended_is_made_again_and_missed_conferences_are_read(
+    app, clock, school, workspace_events
+):
     clock.turn(8 * DAY)
     school.hold(call("missed", clock() - 2 * HOUR))
     await hear(app, workspace_events)
@@ -161,7 +163,9 @@ async def test_a_suspension_is_reported_with_its_fix_and_ends_once_that_is_done(
 
 
 @pytest.mark.usefixtures("teacher")
-async def test_one_that_was_suspended_until_shortly_before_its_end_is_renewed_as_well(app, clock, workspace_events):
+async def test_a_subscription_that_was_suspended_until_shortly_before_its_end_is_also_renewed(
+    app, clock, workspace_events
+):
     workspace_events.suspend(TEACHER, "OTHER")
     clock.turn(6 * DAY)
     workspace_events.mend(TEACHER)
@@ -170,9 +174,7 @@ async def test_one_that_was_suspended_until_shortly_before_its_end_is_renewed_as
     assert (await organizer(app)).subscription.expire_time == clock() + 7 * DAY
 
 
-async def test_a_service_that_does_not_answer_is_asked_again_and_the_state_of_before_stands(
-    app, teacher, workspace_events
-):
+async def test_an_unavailable_service_is_called_again_and_the_earlier_state_is_kept(app, teacher, workspace_events):
     workspace_events.faults.set(Fault("GetSubscription", status=UNAVAILABLE))
     with pytest.raises(Retryable):
         await job(app, "renew-subscriptions", organizer=TEACHER)
@@ -209,7 +211,7 @@ async def reports_to_us(workspace_events):
 
 @pytest.mark.parametrize("planted", [[OLD], [FEW], [OLD, FEW, OLD]], ids=["topic", "types", "several"])
 @pytest.mark.parametrize("slow", [0, 1], ids=["at-once", "operations-take-time"])
-async def test_a_subscription_of_before_that_reports_elsewhere_is_replaced_when_its_teacher_is_enrolled(
+async def test_an_older_subscription_that_reports_elsewhere_is_replaced_at_enrolment(
     app, workspace_events, planted, slow
 ):
     for about in planted:
@@ -223,7 +225,7 @@ async def test_a_subscription_of_before_that_reports_elsewhere_is_replaced_when_
 
 @pytest.mark.usefixtures("teacher")
 @pytest.mark.parametrize("by", ["renew-subscriptions", "lifecycle"])
-async def test_one_that_somebody_made_report_elsewhere_is_replaced_by_the_next_look_and_what_was_missed_is_read(
+async def test_a_subscription_changed_to_report_elsewhere_is_replaced_and_missed_data_is_read(
     app, clock, school, workspace_events, by
 ):
     [before] = workspace_events.subscriptions
@@ -240,9 +242,7 @@ async def test_one_that_somebody_made_report_elsewhere_is_replaced_by_the_next_l
 
 
 @pytest.mark.usefixtures("teacher")
-async def test_one_that_reports_elsewhere_is_shown_until_it_is_replaced_and_is_never_green(
-    app, clock, workspace_events
-):
+async def test_a_subscription_that_reports_elsewhere_is_a_problem_until_it_is_replaced(app, clock, workspace_events):
     [before] = workspace_events.subscriptions
     before.notification_endpoint.pubsub_topic = OLD["topic"]
     workspace_events.faults.set(Fault("DeleteSubscription", status=UNAVAILABLE))
@@ -259,7 +259,7 @@ async def test_one_that_reports_elsewhere_is_shown_until_it_is_replaced_and_is_n
 
 
 @pytest.mark.usefixtures("teacher")
-async def test_a_replacement_that_fails_half_way_is_made_good_by_the_next_look(app, workspace_events):
+async def test_a_replacement_that_fails_halfway_is_completed_by_the_next_check(app, workspace_events):
     [before] = workspace_events.subscriptions
     before.notification_endpoint.pubsub_topic = OLD["topic"]
     workspace_events.faults.set(Fault("CreateSubscription", status=UNAVAILABLE))
@@ -484,7 +484,7 @@ async def test_a_teacher_whose_credentials_are_dead_can_be_removed(app, workspac
     assert await organizer(app) is None
 
 
-async def test_rooms_of_a_teacher_who_was_removed_are_looked_into_all_the_same(app, api, clock, school, teacher):
+async def test_rooms_of_a_removed_teacher_are_still_checked(app, api, clock, school, teacher):
     body = {
         "teacher_email": teacher.email,
         "student_emails": [PUPILS[0].email],

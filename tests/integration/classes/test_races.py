@@ -486,7 +486,7 @@ async def test_many_marks_set_one_by_one_during_syncs_are_all_kept(apis, apps, d
 
 @anywhere
 @pytest.mark.parametrize("change", ["cancelled", "moved away", "moved nearer"])
-async def test_a_neighbour_that_changes_during_a_sync_leaves_what_stands_when_it_changed_before(
+async def test_a_neighbour_that_changes_during_a_sync_gives_the_same_result_as_before_it(
     apis, apps, database, school, *, point, change
 ):
     made = await scheduled(apis[0], duration_minutes=30)
@@ -518,7 +518,7 @@ async def test_a_neighbour_that_changes_during_a_sync_leaves_what_stands_when_it
 
 
 @anywhere
-async def test_a_class_moved_during_its_own_sync_is_not_called_not_held_for_want_of_looking(
+async def test_a_class_moved_during_its_own_sync_is_not_called_not_held_without_a_new_check(
     apis, apps, database, school, point
 ):
     made = await scheduled(apis[0], start_time=at(-600).isoformat())

@@ -204,7 +204,9 @@ async def test_a_person_who_asks_is_told_why_and_may_ask_at_once(api, lesson, me
     assert (await session_of(api, lesson[0]))["sync"]["state"] == "failed"
 
 
-async def test_attendance_of_before_stands_when_more_of_the_class_is_refused(api, app, school, lesson, firestore_gate):
+async def test_earlier_attendance_is_kept_when_more_data_of_the_class_is_refused(
+    api, app, school, lesson, firestore_gate
+):
     session_id, first = lesson
     await event(app, first)
     before = (await sheet(api, session_id))["attendance"]

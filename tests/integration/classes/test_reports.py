@@ -158,7 +158,7 @@ async def test_nobody_is_absent_and_no_class_not_held_by_reports_alone(app, api,
 @pytest.mark.parametrize(
     "order", [*itertools.permutations(["meet", "reports"]), ("reports", "meet", "reports"), ("meet", "reports", "meet")]
 )
-async def test_meets_word_counts_whatever_comes_first_and_however_often(reporting, school, tmp_path, order):
+async def test_meets_data_counts_in_any_order_and_with_any_repetition(reporting, school, tmp_path, order):
     conference = the_class("spaces/room", CODE)
     school.hold(conference)
     left = []
@@ -344,7 +344,7 @@ async def test_every_page_is_read_or_nothing_is_changed(api, school, google, dat
     assert {call.acting_as for call in google.calls if call.method == "activities.list"} == {ADMIN}
 
 
-async def test_reports_are_read_from_the_first_page_again_when_a_page_token_is_good_no_more(api, school, google):
+async def test_reports_are_read_from_the_first_page_again_when_a_page_token_is_no_longer_valid(api, school, google):
     school.hold(the_class("spaces/room", CODE))
     session_id = await a_class(api)
     google.reports.page_size = 3

@@ -285,7 +285,7 @@ SAME = [
 
 
 @pytest.mark.parametrize("change", SAME, ids=[f"spelling {number}" for number in range(len(SAME))])
-async def test_the_same_class_said_in_another_way_is_the_same_request(api, change):
+async def test_the_same_class_written_in_another_way_is_the_same_request(api, change):
     made = await post(api, status=201)
     sent = {name: value for name, value in {**BODY, **change}.items() if value is not None or name in change}
     again = await api.post("/api/schedule/class", json=sent)

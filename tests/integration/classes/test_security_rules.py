@@ -310,7 +310,7 @@ def mutants():
             )
 
 
-async def test_without_any_one_condition_the_table_is_another(page, made, ids):
+async def test_without_any_one_condition_the_table_is_different(page, made, ids):
     assert len(list(mutants())) == 16
     queries = [(who, where) for who, where, _ in QUERIES]
 

@@ -331,7 +331,7 @@ async def test_a_teacher_whose_address_a_colleague_has_now_is_asked_for_by_accou
     assert await marks(calling(app), made["session_id"]) == MARKS
 
 
-async def test_who_is_enrolled_by_an_alias_is_asked_for_by_the_primary_address(delegated, calling, school, oauth):
+async def test_a_teacher_enrolled_by_an_alias_is_called_for_by_the_primary_address(delegated, calling, school, oauth):
     alias = "class-of-teacher@school.example"
     school.enrol(Account("users/1", TEACHER, aliases=(alias,)))
 

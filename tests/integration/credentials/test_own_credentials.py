@@ -119,7 +119,7 @@ def test_credentials_that_have_ended_are_reported_at_once_and_not_as_a_store_tha
         (400, "invalid_grant", OwnCredentialsMissing),
     ],
 )
-async def test_what_may_pass_is_told_from_credentials_that_can_sign_nothing_any_more(
+async def test_temporary_failures_are_distinguished_from_credentials_that_can_no_longer_sign(
     *, status, code, error, tmp_path, monkeypatch
 ):
     mine = tmp_path / "mine.json"

@@ -113,7 +113,7 @@ async def test_a_token_that_still_holds_is_used_also_after_waiting_long_for_a_ne
     assert issuer.given == 2
 
 
-async def test_a_refusal_that_was_long_in_coming_answers_everybody_who_waited():
+async def test_a_late_refusal_answers_everybody_who_waited():
     issuer = Issuer(*[ConsentRevoked("It is over.")] * 3)
     issuer.takes = timedelta(seconds=12)
 
@@ -163,7 +163,7 @@ async def test_whether_somebody_may_be_acted_for_is_asked_once_a_minute_for_all_
     assert issuer.asked == 1
 
 
-async def test_anybody_who_gives_up_waiting_keeps_nobody_else_from_the_token():
+async def test_a_caller_who_stops_waiting_does_not_keep_others_from_the_token():
     issuer = Issuer()
     waiting = [asyncio.create_task(issuer.bearer()) for _ in range(3)]
     await asyncio.sleep(0)

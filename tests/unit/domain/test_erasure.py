@@ -94,7 +94,7 @@ def test_what_a_reading_left_behind_that_was_broken_off_is_dropped_too():
     assert [p.user.user for p, _ in ERASED.conference(conference).interruption.participants] == ["users/2"]
 
 
-def test_a_conference_keeps_whom_it_counted_once_nobody_is_named_any_more():
+def test_a_conference_keeps_its_counts_when_nobody_is_named_any_more():
     once = ERASED.conference(with_people(participant(SignedInUser("users/17", "Ada"))))
 
     assert ERASED.conference(once) is once
@@ -205,7 +205,7 @@ def test_somebody_elses_account_that_was_lent_stays_and_is_not_remembered_as_the
     assert ERASED.remembered(Remembered("2", "adal@gmail.com", *decided)) == Remembered("2", "adal@gmail.com", *decided)
 
 
-def test_a_call_and_a_room_of_the_person_are_nobodys():
+def test_a_call_and_a_room_of_the_person_lose_their_owner():
     conference = replace(call(), organizer=Organizer("users/17", "ada.l@gmail.com"))
     others = replace(call(), organizer=Organizer("users/2", "b@school.example"))
     unscheduled = replace(lesson(), plan=Plan(teachers=("adal@gmail.com", "b@school.example")))
@@ -224,7 +224,7 @@ def test_what_is_to_be_marked_again_loses_the_person_and_goes_if_nobody_is_left(
     assert ERASED.remark(Remark("1", (RosterEntry(student_id="4711"),))) is None
 
 
-def test_without_anybody_who_is_erased_everything_is_the_very_same():
+def test_without_erased_people_nothing_changes():
     conference, session = call(), lesson()
 
     assert NOBODY.conference(conference) is conference

@@ -93,7 +93,7 @@ def sentences(rows):
         ]
     ),
 )  # fmt: skip
-def test_by_the_usual_rules_who_is(teacher, visits, mark, flags):
+def test_marks_by_the_default_rules(teacher, visits, mark, flags):
     ada = ada_with(teacher, visits)
 
     assert ada.verdict.status == ada.mark == mark
@@ -123,7 +123,7 @@ def test_by_the_usual_rules_who_is(teacher, visits, mark, flags):
         ]
     ),
 )
-def test_by_other_rules(policy, teacher, visits, mark):
+def test_marks_by_other_rules(policy, teacher, visits, mark):
     assert ada_with(teacher, visits, policy=policy).verdict.status == mark
 
 
@@ -373,7 +373,7 @@ def test_a_call_made_again_that_could_not_be_read_lets_only_good_marks_stand():
     assert marks_of(dropped, again, **failed) == [UNKNOWN, UNKNOWN, UNKNOWN]
 
 
-def test_what_is_unknown_is_neither_late_nor_early():
+def test_an_unknown_mark_is_neither_late_nor_early():
     session = lesson(roster=expected(ADA), listed=None)
     ada = of(sheet_of(session, teaching((ADA, (10, None)), end=None, state=SyncState.PROVISIONAL)), ADA)
 
@@ -392,7 +392,7 @@ def test_while_it_is_not_certain_that_the_class_was_held_nobody_is_absent():
 
 
 @pytest.mark.parametrize("mark", [one for one in Mark if one is not Mark.UNKNOWN])
-def test_a_persons_own_mark_stands_before_the_rules(mark):
+def test_a_mark_set_by_a_person_has_priority_over_the_rules(mark):
     told = [override(mark, email=EMAILS["users/2"])]
     found = sheet_of(lesson(roster=expected(ADA, BOB)), teaching((ADA, (10, 60)), (BOB, (0, 60))), corrections=told)
     ada = of(found, ADA)

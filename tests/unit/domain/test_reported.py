@@ -102,7 +102,7 @@ def test_one_person_with_several_endpoints_is_one_participant_and_unknown_ones_a
     assert [p.user.user for p in call.participants if len(p.sessions) == 2] == ["users/2"]
 
 
-def test_an_account_on_which_rows_disagree_is_none():
+def test_an_account_on_which_rows_disagree_is_unknown():
     other = dataclasses.replace(PEOPLE[0], user="users/3")
     [call] = conferences_of([endpoint(), endpoint(other, key="e2")])
 
@@ -152,7 +152,7 @@ def test_meet_wins_where_both_show_one_call_beyond_the_seconds_that_reports_lose
     assert superseded(Span(MEET, during(0, 60)), Span(REPORT, time)) == [expected]
 
 
-def test_what_meet_only_listed_wins_nothing_and_is_stood_in_for():
+def test_a_call_that_meet_only_listed_is_replaced_by_reports():
     listed = room(Span(MEET, during(0, 60), read=False), Span(REPORT, during(0, 60)))
 
     assert [listed.superseding(span) for span in listed.reported_spans()] == [None]

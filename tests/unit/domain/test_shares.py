@@ -83,7 +83,7 @@ def test_the_lowest_share_comes_first():
     assert risks(month_of(PRESENT, ABSENT), month_of(ABSENT), month_of(PRESENT)) == [(0.0, 0.0), (0.5, 0.5)]
 
 
-def test_who_has_no_share_yet_is_not_at_risk():
+def test_a_student_without_a_share_is_not_at_risk():
     assert risks(month_of(), month_of(EXCUSED), month_of(UNKNOWN), month_of(None), sessions=[planned()], below=1) == []
 
 

@@ -116,7 +116,7 @@ def test_a_call_belongs_to_the_class(start, end, belongs):
         pytest.param(60 - TICK, 120, ("maths", "art"), id="a call from a microsecond before the bell"),
     ],
 )
-def test_of_two_classes_back_to_back(start, end, owners):
+def test_a_call_around_two_classes_back_to_back(start, end, owners):
     assert room(MATHS, slot("art", 60, 120)).sessions_of(during(start, end)) == owners
 
 

@@ -286,7 +286,7 @@ def test_an_organizer_whose_account_cannot_be_looked_up_is_known_by_the_address_
     assert of(found, TEACHING).role is Role.TEACHER
 
 
-def test_an_organizer_is_the_same_person_in_somebody_elses_call():
+def test_an_organizer_is_the_same_person_in_another_persons_call():
     hers, other = Organizer(TEACHER, EMAILS[TEACHER]), Organizer("users/9", EMAILS["users/9"])
     own = call((TEACHING, (0, 30)), (ADA, (0, 30)), end=30, organizer=hers)
     elsewhere = call((TEACHING, (30, 60)), (ADA, (30, 60)), start=30, name="else", organizer=other)
@@ -313,7 +313,7 @@ DEVICE = SignedInUser("users/80", "Room 12")
         pytest.param(AnonymousUser("Room 12"), None, ("Room *",), Kind.ANONYMOUS, id="not signed in"),
     ],
 )
-def test_a_device_in_a_room_is_told_by_its_account_and_name(guest, person, patterns, kind):
+def test_a_room_device_is_recognised_by_its_account_and_name(guest, person, patterns, kind):
     people = EVERYBODY | ({"users/80": person} if person else {})
     found = who_was(guest, known_people=people, rooms=patterns)
     (device,) = [one for one in found.attendance if one.display_name == "Room 12"]
@@ -325,7 +325,7 @@ def test_a_device_in_a_room_is_told_by_its_account_and_name(guest, person, patte
 @pytest.mark.parametrize(
     "guest", [DEVICE, AnonymousUser("Ada Lovelace"), PHONE], ids=lambda guest: type(guest).__name__
 )
-def test_whatever_people_call_a_device_in_a_room_is_one(guest):
+def test_a_guest_that_people_call_a_room_device_is_one(guest):
     key = guest.user if isinstance(guest, SignedInUser) else participant(guest, ALL_CLASS).name
     found = who_was(guest, told=[room_device(own_id(key))])
     (device,) = [one for one in found.attendance if one.attendee_id == own_id(key)]
@@ -436,7 +436,7 @@ def test_a_guest_with_a_known_address_has_it():
         ("Maria", "Mario Rossi", None),
     ],
 )
-def test_names_are_like_each_other(student, guest, match):
+def test_similar_names_are_recognised(student, guest, match):
     assert NameIndex([("id", student)]).like(guest) == ([("id", match)] if match else [])
 
 

@@ -301,13 +301,13 @@ async def test_while_certificates_cannot_be_fetched_callers_are_asked_to_come_ag
 
 
 @pytest.mark.parametrize("shown", [{}, {"keys": []}, {"key-of-today": 1}])
-async def test_an_answer_without_certificates_lets_nobody_in(fresh, shown):
+async def test_an_answer_without_certificates_gives_no_access(fresh, shown):
     fresh.shown = shown
     with pytest.raises(CertificatesUnavailable):
         await CheckedHere(fresh.endpoint, audience=AUDIENCE).email(fresh.token(AUDIENCE, email="ops@school.example"))
 
 
-async def test_a_certificate_that_is_none_lets_nobody_in(fresh):
+async def test_an_invalid_certificate_gives_no_access(fresh):
     fresh.shown = {fresh.key_id: "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"}
     with pytest.raises(TokenRefused):
         await CheckedHere(fresh.endpoint, audience=AUDIENCE).email(fresh.token(AUDIENCE, email="ops@school.example"))

@@ -16,7 +16,7 @@ TRIGGERS = ["=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠", "﹢", "
 
 @pytest.mark.parametrize("trigger", TRIGGERS)
 @pytest.mark.parametrize("before", ["", " ", "\u00a0", "\u3000", "\u200b", "\ufeff", "\u202e", '"', "'", "\n"])
-def test_a_formula_becomes_text_whatever_stands_before_it(before, trigger):
+def test_a_formula_becomes_text_after_any_prefix(before, trigger):
     assert text_cell(f"{before}{trigger}1+1").startswith("'")
 
 
@@ -32,7 +32,7 @@ def test_ordinary_text_stays_as_it_is(text):
     assert text_cell(text) == text
 
 
-def test_nothing_is_an_empty_cell():
+def test_a_missing_value_is_an_empty_cell():
     assert text_cell(None) == ""
 
 

@@ -371,7 +371,7 @@ def test_serving_fails_at_the_end_if_a_call_was_refused(school):
         called(GoogleApis(school), f"{BATCH}?resourceNames=people/2", expected=400)
 
 
-def test_a_failure_of_their_own_comes_with_what_was_refused(school):
+def test_another_failure_is_reported_together_with_the_refusals(school):
     with pytest.raises(AssertionError, match="200 == 400") as caught:
         called(GoogleApis(school), f"{BATCH}?{NAMES}&pageSize=3", expected=200)
 

@@ -491,7 +491,7 @@ async def test_a_call_that_is_not_made_as_google_asks_is_refused_and_recorded(me
     assert words in str(recorded[0])
 
 
-async def test_a_refusal_that_nobody_expected_fails_the_program_that_serves():
+async def test_an_unexpected_refusal_makes_the_serving_program_fail():
     async def ask():
         async with records_of(meet(LESSON)) as records:
             with contextlib.suppress(exceptions.InvalidArgument):
@@ -501,7 +501,7 @@ async def test_a_refusal_that_nobody_expected_fails_the_program_that_serves():
         await ask()
 
 
-async def test_a_planned_refusal_fails_nobody():
+async def test_a_planned_refusal_causes_no_failure():
     simulator = meet(LESSON)
     simulator.faults.set(Fault("ListParticipants", grpc.StatusCode.INVALID_ARGUMENT))
     async with records_of(simulator) as records:

@@ -183,7 +183,7 @@ def test_a_refresh_token_gives_what_was_granted_or_less(server, refresh, client)
     assert refresh(granted.refresh_token, scope=PROFILE)[1]["error"] == "invalid_scope"
 
 
-def test_a_consent_dies_by_revocation_by_testing_and_by_a_hundred_more(server, refresh, client, clock):
+def test_a_consent_ends_by_revocation_after_testing_and_after_a_hundred_further_ones(server, refresh, client, clock):
     dead = (400, {"error": "invalid_grant", "error_description": "Token has been expired or revoked."})
     revoked = server.consent(TEACHER.email, [READ], client["client_id"])
     server.revoke(TEACHER.email)
@@ -256,7 +256,7 @@ def test_a_forged_signature_and_a_suspended_account_are_refused(server, token, a
         ({"code_challenge_method": "plain"}, "invalid_request"),
     ],
 )
-def test_a_page_that_nobody_should_be_led_to_is_not_shown(server, http, client, changes, code):
+def test_a_consent_page_with_a_wrong_link_is_not_shown(server, http, client, changes, code):
     asked = {
         "client_id": client["client_id"],
         "redirect_uri": "http://127.0.0.1:9/",

@@ -98,7 +98,7 @@ def test_pages_tell_everything_once_and_belong_to_one_question(reports, conferen
         ask(reports, pageToken=pages[0]["nextPageToken"], eventName="other")
 
 
-def test_filters_hold_and_those_that_are_not_known_are_passed_over(reports, conference):
+def test_known_filters_apply_and_unknown_ones_are_ignored(reports, conference):
     code = conference.meeting_code.replace("-", "").upper()
 
     assert ask(reports, filters=f"meeting_code=={code}")["items"]
