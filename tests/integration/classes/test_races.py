@@ -486,7 +486,7 @@ async def test_many_marks_set_one_by_one_during_syncs_are_all_kept(apis, apps, d
 
 @anywhere
 @pytest.mark.parametrize("change", ["cancelled", "moved away", "moved nearer"])
-async def test_a_neighbour_that_changes_during_a_sync_gives_the_same_result_as_before_it(
+async def test_a_neighbours_change_during_a_sync_gives_the_same_result_as_a_change_before_it(
     apis, apps, database, school, *, point, change
 ):
     made = await scheduled(apis[0], duration_minutes=30)

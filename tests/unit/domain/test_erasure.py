@@ -94,7 +94,7 @@ def test_what_a_reading_left_behind_that_was_broken_off_is_dropped_too():
     assert [p.user.user for p, _ in ERASED.conference(conference).interruption.participants] == ["users/2"]
 
 
-def test_a_conference_keeps_its_counts_when_nobody_is_named_any_more():
+def test_erasing_a_conference_again_keeps_the_count_of_erased_people():
     once = ERASED.conference(with_people(participant(SignedInUser("users/17", "Ada"))))
 
     assert ERASED.conference(once) is once
