@@ -31,7 +31,7 @@ class TurnableClock:
 
     def _show(self, moment: datetime) -> None:
         if moment < self._now:
-            raise ValueError(f"It is {self._now} already: a clock that goes back tells nobody anything")
+            raise ValueError(f"It is already {self._now}: this clock cannot go back")
         self._now = moment
 
 

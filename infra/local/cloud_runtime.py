@@ -45,7 +45,7 @@ def runtime_version() -> str:
     """Return the Python version that is deployed, such as 3.13."""
     runtime = re.search(r"^RUNTIME=python(\d)(\d+)$", (ROOT / "infra/deploy/names.sh").read_text(), re.MULTILINE)
     if runtime is None:
-        raise StartError("infra/deploy/names.sh names no runtime such as RUNTIME=python313.")
+        raise StartError("infra/deploy/names.sh must set a runtime, for example RUNTIME=python313.")
     return f"{runtime[1]}.{runtime[2]}"
 
 
@@ -66,7 +66,7 @@ def runtime_python() -> str:
         if found and _output([found, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]) == version:
             return found
     raise StartError(
-        f"The functions run on Python {version} in the cloud, and {named or 'none'} is installed here"
+        f"The functions run on Python {version} in the cloud, but {named or 'no such Python'} is installed here"
         f"{' as ' + variable if named else ''}. Install it and try again:\n"
         f"  pyenv install {version}\n"
         f"  (or: uv python install {version}; on Debian 13: sudo apt-get install python{version})\n"

@@ -59,12 +59,12 @@ class _Controls:
 
     async def index(self, _: Request) -> PlainTextResponse:
         return PlainTextResponse(
-            "POST /classes?session_id=…         a scheduled class is held at its own time, by its roster\n"
+            "POST /classes?session_id=…         hold a scheduled class at its own time, with its roster\n"
             "     /classes?meeting_code=…       the same, by its Meet link\n"
-            "     /classes?people=30&seed=1     an unscheduled class of strangers that has just ended\n"
-            "GET  /request?people=30            a body for POST /api/schedule/class: a class that ends now\n"
-            "GET  /conferences                  what the simulated Meet holds\n"
-            "GET  /documents/{path}             a stored document, or all of a collection\n"
+            "     /classes?people=30&seed=1     hold an unscheduled class of strangers that ends now\n"
+            "GET  /request?people=30            show a body for POST /api/schedule/class: a class that ends now\n"
+            "GET  /conferences                  show the conferences in the simulated Meet\n"
+            "GET  /documents/{path}             show a stored document, or all documents of a collection\n"
         )
 
     async def hold(self, request: Request) -> JSONResponse:
@@ -112,8 +112,8 @@ class _Controls:
             if request.query_params.get(name) == "":
                 raise HTTPException(
                     422,
-                    f"{name} is empty. POST /api/schedule/class answers with it. Without {name} a class is held that "
-                    "nobody scheduled.",
+                    f"{name} is empty. The answer of POST /api/schedule/class contains it. Without {name}, an "
+                    "unscheduled class is held.",
                 )
         session_id, code = request.query_params.get("session_id"), request.query_params.get("meeting_code")
         if session_id is None and code is None:
@@ -151,9 +151,7 @@ class _Controls:
 
     async def elsewhere(self, _: Request) -> PlainTextResponse:
         """Answer a call that was meant for the API."""
-        return PlainTextResponse(
-            f"The API is at {self._stack.urls['api'].rstrip('/')}/ and not here.\n", status_code=404
-        )
+        return PlainTextResponse(f"The API is at {self._stack.urls['api'].rstrip('/')}/, not here.\n", status_code=404)
 
     async def conferences(self, _: Request) -> JSONResponse:
         """Return the conferences of which the simulated Meet has records."""

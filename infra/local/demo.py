@@ -101,7 +101,7 @@ def run(folder: Path, *, people: int, seed: int, console: Console) -> None:
             settled=False,
         )
         school.hold(held)
-        console.print(f"[bold]2.[/] It is held in the simulated Meet and ends ({held.name}).")
+        console.print(f"[bold]2.[/] The class is held in the simulated Meet and ends ({held.name}).")
         console.print(f"[bold]3.[/] Its event is delivered to on_workspace_event at {function.url}:")
         trigger = Trigger(
             url=function.url,
@@ -112,11 +112,11 @@ def run(folder: Path, *, people: int, seed: int, console: Console) -> None:
         )
         message = conference_ended(held.name, organizer=held.organizer, at=ended)
         if not asyncio.run(deliver(trigger, message, on_answer=lambda status: _explain(status, console))):
-            sys.exit(f"The function did not take the event; its log is {function.program.log}.")
+            sys.exit(f"The function did not accept the event; its log is {function.program.log}.")
         sheet = _sheet(api.url, made["session_id"])
         pages = _save_pages(api.url, sheet["session"], folder)
     session, attendance = sheet["session"], sheet["attendance"]
-    console.print(f"[bold]4.[/] The LMS asks for it (GET /api/sessions/{made['session_id']}/attendance):")
+    console.print(f"[bold]4.[/] The LMS requests the attendance (GET /api/sessions/{made['session_id']}/attendance):")
     console.print(_table(session, attendance))
     counts = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in session["counts"].items() if number)
     sync = session["sync"]
@@ -124,7 +124,7 @@ def run(folder: Path, *, people: int, seed: int, console: Console) -> None:
         f"   {counts}. {len(attendance)} attendance documents are stored, sync {sync['state']} after "
         f"{sync['attempts']} reads; the last took {sync['meet_calls']} calls to Meet."
     )
-    console.print("   To look at, in a browser or on paper:")
+    console.print("   Pages to open in a browser or to print:")
     for page in pages:
         console.print(f"   {page}")
     console.print(f"   Documents: {store} (table 'documents'); the functions' logs: {folder}/*.log")
@@ -222,8 +222,8 @@ def _table(session: dict[str, Any], people: Sequence[dict[str, Any]]) -> Table:
         f"{_clock(session['held_end'])}",
         title_justify="left",
         caption="Present is the union of a person's sessions: two devices at once count once, time away does not "
-        "count. A session whose end Meet never told (…) counts until the conference's end. Times are shown cut to "
-        "seconds; present is summed exactly and then cut.",
+        "count. A session whose end Meet never reports (…) counts until the end of the conference. Times are shown in "
+        "whole seconds, rounded down; present is summed exactly and then rounded down.",
         caption_justify="left",
         box=SIMPLE_HEAD,
         padding=(0, 1),

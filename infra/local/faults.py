@@ -33,12 +33,14 @@ class Request(NamedTuple):
 class Fault:
     """One way in which calls of `method` fail.
 
-    Which calls: those whose name or parent contains `resource`, on this `page` (from 1), by this caller. How often: the
-    first `times` of them (None: always), each with the probability `share`, but at most `at_most_in_a_row` times in a
-    row for the same request. What happens: after `delay` the answer is `status`, with `reason` as its
-    google.rpc.ErrorInfo. Without a status, the correct answer comes late. With `drop` there is no answer: the call
-    waits until the caller gives up. (A gRPC caller sees a broken connection as the status UNAVAILABLE; plan it as a
-    status.)
+    Which calls: those whose name or parent contains `resource`, on this `page` (from 1), by this caller.
+
+    How often: the first `times` of them (None: always), each with the probability `share`, but at most
+    `at_most_in_a_row` times in a row for the same request.
+
+    What happens: after `delay` the answer is `status`, with `reason` as its google.rpc.ErrorInfo. Without a status, the
+    correct answer comes late. With `drop` there is no answer: the call waits until the caller gives up. (A gRPC caller
+    sees a broken connection as the status UNAVAILABLE; plan it as a status.)
     """
 
     method: str
@@ -55,11 +57,11 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.status is None and self.delay is None and not self.drop:
-            raise ValueError("A fault needs a status, a delay or a drop: otherwise nothing happens")
+            raise ValueError("A fault needs a status, a delay or a drop: without them it has no effect")
         if self.reason is not None and self.status is None:
             raise ValueError("A reason explains a status; give one")
         if self.status is grpc.StatusCode.OK:
-            raise ValueError("OK is no fault")
+            raise ValueError("The status OK is not a fault")
 
     def concerns(self, request: Request) -> bool:
         """Return whether this fault applies to this request."""

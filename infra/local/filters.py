@@ -125,7 +125,7 @@ def _condition(found: re.Match[str], fields: Mapping[str, Kind]) -> Condition:
         raise FilterError(f"{field} is not filterable; {', '.join(fields)} are")
     if comparison is None:
         if kind is not Kind.END:
-            raise FilterError(f"{field} is never unset")
+            raise FilterError(f"{field} always has a value, so it cannot be compared with NULL")
         return Condition(field, None, None)
     if kind is Kind.TEXT:
         if comparison != "=":
@@ -136,11 +136,11 @@ def _condition(found: re.Match[str], fields: Mapping[str, Kind]) -> Condition:
 
 def _time(value: str) -> datetime:
     if _RFC_3339.fullmatch(value) is None:
-        raise FilterError(f"{value!r} is no RFC 3339 time")
+        raise FilterError(f"{value!r} is not an RFC 3339 time")
     try:
         return datetime.fromisoformat(value)
     except ValueError as error:
-        raise FilterError(f"{value!r} is no RFC 3339 time: {error}") from error
+        raise FilterError(f"{value!r} is not an RFC 3339 time: {error}") from error
 
 
 class PageSize(NamedTuple):
@@ -180,7 +180,7 @@ class PageTokens:
             page, offset, _ = urlsafe_b64decode(token).split(b".")
             place = int(page), int(offset)
         except ValueError as error:
-            raise PageError("Invalid value at 'page_token': no list has given it") from error
+            raise PageError("Invalid value at 'page_token': it was not issued by a list") from error
         if token != self.issue(listing, *place):
             raise PageError("Invalid value at 'page_token': it belongs to another request")
         return place

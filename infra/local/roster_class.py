@@ -48,7 +48,7 @@ def hold_class(session: Mapping[str, Any], *, school: School, seed: int, now: da
     """
     start, end = session["scheduled_start"], session["scheduled_end"]
     if start is None:
-        raise CannotHold("This class meeting was not scheduled: it is a call that was held already.")
+        raise CannotHold("This class meeting was not scheduled: it is a call that already took place.")
     if session["state"] == "cancelled":
         raise CannotHold("This class is cancelled. To schedule it again, post it again with its external_id.")
     if start > now:

@@ -92,7 +92,7 @@ def main() -> None:
         "--port",
         type=_port,
         default=PORT,
-        help=f"where the controls listen, with the api and the other programs on the five ports after it ({PORT})",
+        help=f"the port of the controls; the API and the other programs use the five ports after it ({PORT})",
     )
     parser.add_argument("--settle", type=int, default=30, help="SETTLE_SECONDS of the function (default: 30)")
     arguments = parser.parse_args()
@@ -129,8 +129,8 @@ def _require_free(place: Place, store: str) -> None:
                 probe.bind(("127.0.0.1", port))
             except OSError as error:
                 raise StartError(
-                    f"It needs the ports {place.ports[0]} to {place.ports[-1]} and cannot listen on port {port} "
-                    f"({error.strerror}). If another `make run` is going, use that one or stop it; otherwise name "
+                    f"The stack needs the ports {place.ports[0]} to {place.ports[-1]} and cannot listen on port {port} "
+                    f"({error.strerror}). If another `make run` is running, use that one or stop it; otherwise name "
                     f"another first port: {retry}"
                 ) from None
 
@@ -161,10 +161,10 @@ async def _serve(store: dict[str, str], *, settle: int, place: Place) -> None:
             f"\nIn another terminal:  source {place.environment.relative_to(ROOT)}\n"
             'Schedule a class:  curl -s "$CONTROLS/request?people=30" | '
             "curl -X POST $API/api/schedule/class -H 'content-type: application/json' -d @-\n"
-            'Hold it:           curl -X POST "$CONTROLS/classes?session_id=SESSION_ID"   (by its roster)\n'
+            'Hold it:           curl -X POST "$CONTROLS/classes?session_id=SESSION_ID"   (with its roster)\n'
             "See its marks:     curl $API/api/sessions/SESSION_ID/attendance\n"
             f"As a page:         {stack.urls['api']}/api/sessions/SESSION_ID/attendance?format=html\n"
-            'Hold another one:  curl -X POST "$CONTROLS/classes?people=30"   (of strangers, which nobody scheduled)\n'
+            'Hold another one:  curl -X POST "$CONTROLS/classes?people=30"   (an unscheduled class of strangers)\n'
             "See documents:     curl $CONTROLS/documents/sessions\n"
             "Operate it:        make enroll TEACHER=teacher@school.example; make status\n"
             "Connect your LMS:  docs/lms.md\n"

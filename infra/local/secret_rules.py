@@ -73,7 +73,7 @@ def refused(request: Message) -> Iterator[str]:
         case _ if isinstance(request, secret_manager.ListSecretVersionsRequest.pb()):
             if request.page_size < 0:
                 # A size above 25,000 is not refused: the server uses 25,000.
-                yield f"Invalid value at 'page_size': not below 0, as {request.page_size} is."
+                yield f"Invalid value at 'page_size': must be at least 0, not {request.page_size}."
         case _ if isinstance(request, iam_policy_pb2.SetIamPolicyRequest):
             yield from _of_policy(request.policy)
         case _ if isinstance(
@@ -107,4 +107,4 @@ def _of_policy(policy: Message) -> Iterator[str]:
             yield "Invalid value at 'policy.version': a policy with a condition has version 3."
         for member in binding.members:
             if ":" not in member and member not in {"allUsers", "allAuthenticatedUsers"}:
-                yield f"Invalid value at 'policy.bindings.members': {member!r} says not what kind of member it is."
+                yield f"Invalid value at 'policy.bindings.members': {member!r} does not say what kind of member it is."

@@ -70,7 +70,7 @@ def deploy_in_steps(
                 return run
             if len(world.mutations) == before or "it continues where it stopped" not in done.stderr:
                 raise NotFinished(done.stdout + done.stderr)
-    raise NotFinished(f"It was broken off {_RUNS} times.")
+    raise NotFinished(f"It was interrupted {_RUNS} times and is not complete.")
 
 
 def every_step(methods: Sequence[str]) -> list[int]:
@@ -114,20 +114,20 @@ def main() -> None:
             # A run that continues may repeat changes, so more runs may be needed than there are steps.
             endless = itertools.chain(steps, itertools.repeat(4))
             times = deploy_in_steps(world, certificate, Path(folder) / str(number), path=path, steps=endless)
-            print(f"Deployment {number}: broken off {times} times, whole in the end.", flush=True)
+            print(f"Deployment {number}: interrupted {times} times, complete in the end.", flush=True)
             return times, len(world.mutations)
 
         try:
             deploy_in_steps(whole, certificate, Path(folder), path=path, steps=[1_000_000])
             lanes = in_turns(every_step([mutation.method for mutation in whole.mutations]), _LANES)
-            print(f"{len(whole.mutations)} changes; {len(lanes)} deployments are broken off in turns …", flush=True)
+            print(f"{len(whole.mutations)} changes; {len(lanes)} deployments are interrupted in turns …", flush=True)
             with ThreadPoolExecutor(len(lanes)) as pool:
                 results = list(pool.map(broken_off, itertools.count(1), lanes))
         except NotFinished as stuck:
             sys.exit(str(stuck))
     times = sum(times for times, _ in results)
     made = ", ".join(str(made) for _, made in results)
-    print(f"Broken off {times} times ({made} changes; {len(whole.mutations)} without being broken off).")
+    print(f"Interrupted {times} times ({made} changes; {len(whole.mutations)} without interruptions).")
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ def _series(world: World, call: Call) -> Json:
         call.parameter("filter"),
     )
     if match is None:
-        raise Refusal(400, f"The stand-in knows no such filter: {call.parameter('filter')}")
+        raise Refusal(400, f"The stand-in does not support this filter: {call.parameter('filter')}")
     count, age = world.waiting.get(match[2], (0, 0))
     value = count if match[1].startswith("num") else age
     end = call.parameter("interval.endTime")
@@ -94,7 +94,7 @@ def _run_query(world: World, call: Call) -> Any:  # noqa: ANN401 - a stream is a
     condition = query.get("where", {}).get("unaryFilter")
     if condition:
         if condition["op"] != "IS_NULL":
-            raise Refusal(400, "The stand-in knows IS_NULL alone.")
+            raise Refusal(400, "The stand-in only supports IS_NULL.")
         field = condition["field"]["fieldPath"]
         found = [one for one in found if "nullValue" in one["fields"].get(field, {})]
     kept = [field["fieldPath"] for field in query.get("select", {}).get("fields", [])]
@@ -114,7 +114,7 @@ def _keys(world: World, call: Call) -> Json:
     account = account_name(world, call.name.removesuffix("/keys"))
     world.resource(account)
     if call.parameter("keyTypes") != "USER_MANAGED":
-        raise Refusal(400, "The stand-in knows keys that people made alone.")
+        raise Refusal(400, "The stand-in only supports keys that people made.")
     return {"keys": list(world.below(f"{account}/keys"))} if list(world.below(f"{account}/keys")) else {}
 
 

@@ -4,11 +4,13 @@ The emulator and SQLite answer every query without an index, and accept commits 
 gate checks each query against `infra/firestore.indexes.json`, measures each commit, and refuses as Firestore does. It
 records its refusals: a test with a refusal fails even if the application handles the error.
 
-    indexes.py   the file -> the existing indexes, including automatic ones planner.py   one query -> the indexes that
-    serve it, or the missing index measure.py   one commit -> documents, index entries, bytes; or why it is too large
-    for Firestore gate.py      all checks together, and a record of everything seen proxy.py     the gate as a gRPC
-    proxy in front of the emulator embedded.py  the gate in front of the embedded store in this process in_processes/
-    the same for other started processes
+    indexes.py   the file -> the existing indexes, including automatic ones
+    planner.py   one query -> the indexes that serve it, or the missing index
+    measure.py   one commit -> documents, index entries, bytes; or why it is too large for Firestore
+    gate.py      all checks together, and a record of everything seen
+    proxy.py     the gate as a gRPC proxy in front of the emulator
+    embedded.py  the gate in front of the embedded store in this process
+    in_processes/  the same for other started processes
 """
 
 from pathlib import Path

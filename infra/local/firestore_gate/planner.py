@@ -90,7 +90,7 @@ def shape_of(query: Message) -> Shape:
             for an index.
     """
     if len(query.from_) != 1 or query.HasField("find_nearest"):
-        raise NotServed("The gate knows only queries of one collection or collection group.")
+        raise NotServed("The gate supports only queries of one collection or collection group.")
     check_query(query)
     equal: set[str] = set()
     ranges: set[str] = set()
@@ -113,7 +113,9 @@ def shape_of(query: Message) -> Shape:
     name = next((direction for field, direction in order if field == NAME), last)
     names = [field for field, _ in order]
     if NAME in names[:-1]:
-        raise NotServed("The document's name is the last to sort by: nothing sorts documents of the same name.")
+        raise NotServed(
+            "No field may follow the document's name in the sort order: no two documents have the same name."
+        )
     sorted_by = tuple(one for one in order if one[0] != NAME)
     first = {field for field, _ in sorted_by[: len(ranges - {NAME})]}
     if (ranges - {NAME}) != first and ranges - {NAME}:
@@ -175,7 +177,7 @@ def _conditions(where: Message) -> Iterable[Message]:
         case "composite_filter" if where.composite_filter.op == _AND:
             return chain.from_iterable(map(_conditions, where.composite_filter.filters))
         case "composite_filter":
-            raise NotServed("The gate knows no OR: teach it what Firestore needs for one.")
+            raise NotServed("The gate does not support OR: add what Firestore needs for it.")
         case _:
             return (where,)
 

@@ -69,7 +69,9 @@ class GatedFirestore(grpc.GenericRpcHandler):
         elif name == "Commit":
             self._gate.commit(types.CommitRequest.pb().FromString(request))
         elif name in _UNKNOWN:
-            raise self._gate.refused(UNIMPLEMENTED, f"The gate does not know {name}.", "teach it what Firestore takes")
+            raise self._gate.refused(
+                UNIMPLEMENTED, f"The gate does not support {name}.", "add the rules of Firestore for it"
+            )
 
 
 @contextlib.contextmanager

@@ -124,7 +124,7 @@ def _meant(call: Call) -> tuple[Call, list[Violation]]:
     if call.content_type != FORM:
         violations.append(Violation("content-type", f'Invalid content type "{call.content_type}": it is {FORM}.'))
     if call.query:
-        violations.append(Violation("query", "What is posted in place of a query comes without one."))
+        violations.append(Violation("query", "A call that posts its query must not have a query in its address too."))
     dropped = {_OVERRIDE, "content-type", "content-length"}
     headers = {name: value for name, value in call.headers.items() if name not in dropped}
     return Call("GET", call.path, call.body.decode(errors="replace"), headers, b""), violations
