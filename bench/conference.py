@@ -137,9 +137,9 @@ async def measured(
     Args:
         held: The class.
         stack: The addresses of the services.
-        delay: Seconds that each call to Meet takes.
-        runs: Pairs of ours and the floor.
-        baseline_runs: Runs of the plain loop.
+        delay: The seconds that each call to Meet takes.
+        runs: The number of pairs of runs, ours and the floor.
+        baseline_runs: The number of runs of the plain loop.
         step: Is called with the next step.
 
     Raises:

@@ -117,10 +117,10 @@ class Conference:
         calls: Calls to Meet.
         documents: The number of documents that the event stores.
         trips: Its cost at Firestore.
-        ours: From the event to the committed documents.
-        floor: A bare client that makes the same calls and the same commit.
-        unknown: Ours, if all accounts are new.
-        baseline: Seconds of the plain loop.
+        ours: Our times, from the event to the committed documents.
+        floor: The times of a minimal client that makes the same calls and the same commit.
+        unknown: Our times if all accounts are new.
+        baseline: The times of the plain loop, in seconds.
         same_event: The same event once more.
         later_event: An event with a later time, after which the unchanged conference is read again.
     """
@@ -190,7 +190,7 @@ class Figures:
     """All results of one run of the benchmark, without the pages.
 
     Attributes:
-        large: The conference that the goals are about.
+        large: The conference for which the goals are defined.
         sizes: Other conferences, smaller and larger, by size.
         start: How long a process takes to start.
         crowds: Conferences that end at the same time.

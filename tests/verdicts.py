@@ -182,7 +182,7 @@ def _is_organizer(name):
 
 
 def _goes_on(data):
-    """Return whether a job about everybody says where it continues.
+    """Return whether a job about everybody has a valid place to continue.
 
     It continues after a teacher, or after a room that was due at a time.
     """

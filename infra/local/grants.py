@@ -1,7 +1,9 @@
 """The memory of Google's authorization server: who consented to what, who may act for which account, valid tokens.
 
 These are plain objects without HTTP. A refusal contains the words with which Google answers. The time comes from a
-given clock. https://developers.google.com/identity/protocols/oauth2#expiration
+given clock.
+
+https://developers.google.com/identity/protocols/oauth2#expiration
 """
 
 import base64

@@ -142,7 +142,7 @@ class WorkspaceEventsSimulator(GrpcStandIn):
 
         Raises:
             LookupError: There is no subscription about this user.
-            KeyError: Google knows no such reason.
+            KeyError: Google does not have this reason.
         """
         with self._lock:
             self._lives.suspend(user, reason, is_told=is_told)

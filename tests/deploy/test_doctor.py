@@ -40,7 +40,7 @@ def doctor(certificate, tmp_path, monkeypatch) -> Callable[..., list[Check]]:
 
 
 def said(checks: list[Check]) -> dict[str, Check]:
-    """Return the checks that report a problem of their own."""
+    """Return the checks with a problem, without problems that another check explains."""
     return {one["name"]: one for one in checks if one["state"] != "ok" and one["because"] is None}
 
 

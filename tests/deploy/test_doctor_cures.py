@@ -107,7 +107,7 @@ def test_every_command_in_the_doctors_code_is_run_by_a_test_here_or_is_for_a_per
 
 
 def looked_at(terminal, *options):
-    """Return the checks that report a problem of their own, by their names."""
+    """Return the checks with a problem by their names, without problems that another check explains."""
     done = terminal(sys.executable, "-m", "infra.doctor", *(options or HERE), "ARGS=--json")
     assert done.stdout, done.stderr
     checks = json.loads(done.stdout)["checks"]

@@ -268,7 +268,7 @@ async def test_a_message_that_comes_again_before_its_time_asks_meet_nothing(fail
 
 
 async def test_what_was_read_before_meet_failed_is_not_asked_for_again(failing, clock, school):
-    """This is also true for another instance, because it is stored."""
+    """Another instance does not request it either, because it is stored."""
     conference = held(20)
     school.hold(conference)
     clock.turn_to(conference.end + MINUTE)

@@ -367,7 +367,7 @@ class _Maker:
                 return _there(pupil, Visit(first, at(0.9)), Visit(at(0.35), end))  # on two devices
             case 3:
                 visits = tuple(Visit(at(0.4 + n / 20), at(0.42 + n / 20)) for n in range(5))
-                return _there(pupil, *visits)  # a bad connection: more sessions than one page holds
+                return _there(pupil, *visits)  # a bad connection: more sessions than one page contains
             case _:
                 return _there(pupil, Visit(first, end))
 

@@ -5,8 +5,8 @@ A query only counts as served if Firestore documents this
 
 - Equality fields and `in` fields come before the sorted fields, in any order and in either mode. An array-contains
   field needs the mode CONTAINS. Sorted fields have the query's order and direction. The document's name has the
-  direction of the last of them, unless the index says otherwise. No index is read backwards: Google does not document
-  this.
+  direction of the last sorted field, unless the index says otherwise. No index is read backwards: Google does not
+  document this.
 - An index contains only documents that have all of its fields. So an index with further fields does not serve a query.
 - Several indexes are merged only for equality filters and at most one `orderBy`, with which all of them end ("Use
   index merging"). They are never merged for a range or for array-contains: this is documented only for Datastore mode

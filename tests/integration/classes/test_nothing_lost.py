@@ -389,7 +389,7 @@ async def test_a_class_that_failed_and_names_its_teacher_by_an_alias_need_not_wa
 
 
 class Broken:
-    """Jobs that Pub/Sub does not take."""
+    """Jobs that Pub/Sub does not accept."""
 
     async def publish(self, _):
         raise JobsUnavailable("The jobs' topic does not take messages.")

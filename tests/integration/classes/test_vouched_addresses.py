@@ -103,7 +103,7 @@ async def test_a_stranger_that_the_directory_does_not_show_holds_no_class_up(api
 
 
 async def test_a_stranger_is_left_open_while_the_directory_refuses_the_teacher(api, app, school, google, caplog):
-    """Then its answer about one account says nothing about this account."""
+    """A refusal of the Directory then says nothing about the account."""
     google.fail(RestFault("users.get", 403, "forbidden"))
 
     _, people = await the_class_with(api, app, school, STRANGER)
