@@ -55,7 +55,7 @@ Unit = dict[str, float]
 # -- a month --
 DAYS = 30
 MONTHS = (100, 10_000, 1_000_000)
-CLASSES_OF_A_TEACHER = 80  # four a school day
+CLASSES_OF_A_TEACHER = 80  # four on each school day
 SYNC_DUE, RECONCILE, RENEW = 288 * DAYS, 48 * DAYS, 4 * DAYS  # runs of each scheduled job
 MEMORY_GIB = 0.5  # MEMORY in infra/deploy/names.sh
 

@@ -53,7 +53,7 @@ def broken_by(rule: Rule, request: Message, metadata: Mapping[str, str], *, dead
             yield f"Invalid value at '{rule.field}': {name!r} has not the form {rule.pattern.replace('{}', '{id}')}."
         routed = dict(pair.partition("=")[::2] for pair in metadata.get("x-goog-request-params", "").split("&"))
         if unquote(routed.get(rule.field, "")) != name:
-            yield f"The header x-goog-request-params does not contain {rule.field}={name}: the call cannot be routed."
+            yield f"The header x-goog-request-params has not {rule.field}={name}: the call cannot be routed."
     for path in masked(metadata) or ():
         if path != "*" and (wrong := _unknown(path, rule.answer)):
             yield f"Invalid field mask in x-goog-fieldmask: {path!r} names no field ({wrong!r})."

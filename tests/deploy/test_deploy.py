@@ -21,7 +21,7 @@ from tests.deploy.complete import (
 )
 from tests.deploy.conftest import OPTIONS, ROOT
 
-pytestmark = pytest.mark.timeout(600)  # gcloud starts some twenty times
+pytestmark = pytest.mark.timeout(600)  # gcloud starts about twenty times
 
 
 def test_the_first_deployment_leaves_everything_behind(first):

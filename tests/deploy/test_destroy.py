@@ -8,7 +8,7 @@ from infra.local.control_plane import World
 from tests.deploy.complete import DATABASE, account, agent, assert_complete, granted
 from tests.deploy.conftest import OPTIONS
 
-pytestmark = pytest.mark.timeout(600)  # gcloud starts some twenty times
+pytestmark = pytest.mark.timeout(600)  # gcloud starts about twenty times
 
 OURS = "meet-attendance"
 KEPT_ACCOUNT = "projects/my-school/serviceAccounts/meet-attendance@my-school.iam.gserviceaccount.com"

@@ -10,7 +10,7 @@ from infra.local.control_plane import World
 from infra.local.control_plane.interrupted import deploy_in_steps, every_step, in_turns
 from tests.deploy.complete import assert_complete
 
-pytestmark = pytest.mark.timeout(600)  # gcloud starts some twenty times
+pytestmark = pytest.mark.timeout(600)  # gcloud starts about twenty times
 
 
 def test_a_deployment_that_is_interrupted_repeatedly_is_complete_in_the_end(certificate, search_path, tmp_path):

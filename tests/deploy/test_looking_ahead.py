@@ -10,7 +10,7 @@ import pytest
 
 from infra.local.control_plane import World
 
-pytestmark = pytest.mark.timeout(600)  # gcloud starts some twenty times
+pytestmark = pytest.mark.timeout(600)  # gcloud starts about twenty times
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """Signing in to the page in docs/lms: with a token from the code in docs/lms.md, and with config.js unchanged.
 
-IAM and the metadata server are the stand-ins of `infra.local`, found at Google's addresses. The browser answers for
-Firebase Authentication, after a check of the request: https://firebase.google.com/docs/auth/admin/create-custom-tokens
+IAM and the metadata server are the stand-ins of `infra.local`, found at Google's addresses. The browser takes the place
+of Firebase Authentication: it checks the request and answers.
+https://firebase.google.com/docs/auth/admin/create-custom-tokens
 """
 
 from __future__ import annotations

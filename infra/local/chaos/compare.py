@@ -113,7 +113,7 @@ def _differences(calm: object, shaken: object, where: str = "", *, lost: frozens
 def _same_but_for(lost: frozenset[str], one: object, other: object, where: str) -> bool:
     """Return whether lists of addresses are equal except for some addresses.
 
-    A register's data about one meeting differs together with its row.
+    A register's data about one meeting differs if its row differs.
     """
     if ".otherwise." in where:
         return True

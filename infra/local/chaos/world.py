@@ -18,7 +18,10 @@ OLD, NEW = "school.example", "new.example"
 """The school's domain before and after some accounts move to another domain."""
 
 ALIASED, MOVED, GIVERS, TAKERS = range(8), range(8, 12), (12, 13), (14, 15)
-"""Pupils whose old address becomes an alias, who lose it, who lose it to other pupils, and these other pupils."""
+"""Four groups of pupils: the old address becomes an alias, is lost, or goes to another pupil.
+
+And the pupils who get it.
+"""
 
 RENAMED_TEACHER = 3
 """A teacher whose credentials and subscription do not fail."""

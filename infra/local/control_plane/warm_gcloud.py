@@ -1,6 +1,6 @@
 """The real gcloud, without the second that each command needs to load it.
 
-A deployment runs some hundred commands, and most of its time is used to load gcloud's code. `warm_gcloud` gives a
+A deployment runs about a hundred commands, and most of its time is used to load gcloud's code. `warm_gcloud` gives a
 folder with a program `gcloud`. This program sends its command to a process that has already loaded gcloud. That process
 forks for the command: gcloud's own code runs in its own process, with the caller's arguments, environment, folder and
 streams. Put the folder first in PATH.

@@ -155,7 +155,7 @@ class World:
         if is_reading(call):
             return handler(self, call)
         if self.mutations_left == 0:
-            raise Refusal(400, f"The stand-in is set to refuse every further change, and therefore refuses {call.id}.")
+            raise Refusal(400, f"The stand-in was told to refuse every further change, such as {call.id}.")
         answer = handler(self, call)
         if self.mutations_left is not None:
             self.mutations_left -= 1
