@@ -1,4 +1,4 @@
-"""A store publishes each commit that changes a mark or a time, after it, and loses none."""
+"""A store publishes each commit that changes a mark or a time after the commit, and loses none."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.builders import ADA, BOB, EMAILS, TEACHING, at, call, expected, lesso
 
 
 class Listener:
-    """Hears of changes, or does not."""
+    """Receives changes, or fails to receive them."""
 
     def __init__(self, database):
         self.heard = []
@@ -107,7 +107,7 @@ async def test_a_sync_without_news_tells_nothing_and_writes_no_more_than_without
     assert [commit.writes for commit in firestore_gate.commits] == [1]
 
 
-async def test_one_who_stayed_longer_is_a_change_and_another_subject_is_none(store, listener):
+async def test_a_longer_stay_is_published_and_another_subject_is_not(store, listener):
     await hold(store, maths(ADA), ADA)
     listener.took()
     await hold(store, maths(ADA, subject="Physics"), ADA)
@@ -128,7 +128,7 @@ async def test_corrections_and_another_roster_are_told(store, listener):
     assert corrected == listener.took() == [("maths", "7b", "ended", "complete")]
 
 
-async def test_a_class_meeting_that_goes_is_told_as_it_was_known_last(store, database, listener):
+async def test_a_deleted_class_meeting_is_published_with_its_last_known_data(store, database, listener):
     await hold(store, maths(ADA), ADA)
     listener.took()
     await drop(store, "maths")
@@ -139,7 +139,7 @@ async def test_a_class_meeting_that_goes_is_told_as_it_was_known_last(store, dat
     assert listener.took() == await waiting(database) == []
 
 
-async def test_a_publication_that_fails_costs_nothing_and_is_made_up_for(store, database, listener):
+async def test_a_failed_publication_has_no_effect_on_the_commit_and_is_repeated_later(store, database, listener):
     listener.error = ChangesUnavailable("The topic is gone.")
     _, changes = await hold(store, maths(ADA), ADA)
     await hold(store, maths(ADA, BOB), ADA)
@@ -159,7 +159,7 @@ async def test_a_publication_that_fails_costs_nothing_and_is_made_up_for(store, 
     assert await store.publish_changes() == 0
 
 
-async def test_what_a_process_that_ended_did_not_publish_is_made_up_for(store, database, listener):
+async def test_changes_that_an_ended_process_did_not_publish_are_published_later(store, database, listener):
     listener.error = asyncio.CancelledError()
     with pytest.raises(asyncio.CancelledError):
         await hold(store, maths(ADA), ADA)
@@ -182,7 +182,7 @@ async def test_a_commit_that_does_not_happen_is_not_told(store, database, listen
     assert (listener.heard, await waiting(database)) == ([], [])
 
 
-async def test_however_many_wait_all_are_told(store, database, listener):
+async def test_all_waiting_changes_are_published_even_if_there_are_many(store, database, listener):
     change = {"session_id": "s", "class_id": None, "state": "ended", "sync_state": None}
     many = UNPUBLISHED_AT_ONCE + 1
     await database.commit(
@@ -205,7 +205,7 @@ async def test_where_nobody_listens_nothing_is_written_for_it(database):
     assert await silent.publish_changes() == 0
 
 
-async def test_what_is_told_names_nobody(store, database, listener):
+async def test_published_changes_contain_no_names(store, database, listener):
     listener.error = ChangesUnavailable("The topic is gone.")
     await hold(store, maths(ADA, BOB), ADA)
     [told] = await waiting(database)

@@ -1,4 +1,4 @@
-"""A deployment reaches what it should, twice in a row without harm, and puts back what somebody changed."""
+"""A deployment creates everything, can run twice without harm, and restores what somebody changed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.deploy.complete import (
 )
 from tests.deploy.conftest import OPTIONS, ROOT
 
-pytestmark = pytest.mark.timeout(600)  # gcloud starts some twenty times
+pytestmark = pytest.mark.timeout(600)  # gcloud starts about twenty times
 
 
 def test_the_first_deployment_leaves_everything_behind(first):

@@ -31,7 +31,7 @@ CHANGE = AttendanceChange("s1", None, "ended", None, datetime(2026, 11, 30, 9, t
 
 @pytest.fixture
 async def pubsub(pubsub_address, project):
-    """Pub/Sub with the topic of jobs, and without that of changes."""
+    """Start Pub/Sub with the topic of jobs, without the topic of changes."""
     pubsub = Pubsub(pubsub_address)
     await pubsub.create_topic(f"projects/{project}/topics/attendance-jobs")
     yield pubsub
@@ -40,7 +40,7 @@ async def pubsub(pubsub_address, project):
 
 @pytest.fixture
 def start(instance, pubsub_address, project):
-    """Makes an instance of the deployed function, which publishes changes."""
+    """Return a function that makes an instance of the deployed function, which publishes changes."""
     return lambda: instance(
         api_callers="*=admin",
         google_cloud_project=project,
@@ -56,7 +56,7 @@ async def listening(pubsub, project):
 
 @pytest.fixture
 def heard(listening, project, pubsub_address, monkeypatch):  # noqa: ARG001 - there is a topic to listen to
-    """Runs the program of docs/lms.md as it is there; gives what it was told to read again."""
+    """Run the program from docs/lms.md unchanged; return what it was told to read again."""
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", pubsub_address)
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     [code] = [block for block in blocks if "# subscriber.py" in block]
@@ -82,7 +82,7 @@ def unpublished(tmp_path):
 
 @pytest.fixture
 def lesson(school):
-    """Schedules a class whose conference Meet knows as over."""
+    """Return a function that schedules a class whose conference Meet shows as ended."""
     school.open(Space("spaces/room", CODE))
     school.know("teacher@school.example", "users/1")
 
@@ -139,7 +139,7 @@ async def test_without_the_topic_all_goes_on_and_the_next_reconcile_tells(start,
 
 @pytest.fixture
 async def silent():
-    """A publisher in front of a server that never answers; and the requests that came."""
+    """Return a publisher with a server that never answers, and the received requests."""
     requests = []
 
     async def publish(request, _):

@@ -1,4 +1,4 @@
-"""What a query reads grows with its answer and not with the collection."""
+"""The reads of a query grow with its answer and not with the collection."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from bench.queries import (
 from functions.adapters.store.databases.sqlite import SqliteDatabase
 
 SAMPLE = 55
-"""How many documents are read at most to find a student's other names."""
+"""The maximum number of documents that are read to find a student's other names."""
 NAMES = 2
-"""By how many names these students are found: an id and an address."""
+"""The number of names of these students: an id and an address."""
 OF_A_STUDENT = "GET /api/students/{student}/attendance"
 
 
 @pytest.fixture
 def reads(emulated_firestore, firestore_address, project, tmp_path):
-    """Stores a school year and counts what each query reads of it."""
+    """Store a school year and count what each query reads."""
 
     def reads(meetings, lately):
         year = SchoolYear(meetings=meetings, classes=2, students=3, lately=lately)

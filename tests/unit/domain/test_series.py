@@ -1,4 +1,4 @@
-"""A series keeps the clock's time, on nights too on which an hour comes twice or not at all."""
+"""A series keeps its local time, also when a clock change repeats or skips an hour."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
