@@ -66,7 +66,8 @@ class SchoolYear:
         classes: The number of classes.
         students: The number of students in each class.
         lately: The number of last days that the queries are about.
-        now: The current time. With this day, a month's first meetings are 20 days ago, so both sizes have as many of them.
+        now: The current time. With this day, a month's first meetings are 20 days ago, so both sizes have as many of
+            them.
     """
 
     meetings: int

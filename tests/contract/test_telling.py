@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""A store publishes each commit that changes a mark or a time after the commit, and loses none."""
-=======
 """A store publishes each commit that changes a mark, a time or the state of a class meeting, and loses none."""
->>>>>>> w-att
 
 from __future__ import annotations
 
@@ -158,10 +154,7 @@ async def test_a_deleted_class_meeting_is_published_with_its_last_known_data(sto
     assert listener.took() == await waiting(database) == []
 
 
-<<<<<<< HEAD
-async def test_a_failed_publication_has_no_effect_on_the_commit_and_is_repeated_later(store, database, listener):
-=======
-async def test_a_class_is_told_from_its_first_change_on_also_if_nobody_has_attendance_yet(store, database, listener):
+async def test_a_class_is_published_from_its_first_change_on_even_if_nobody_has_attendance_yet(store, database, listener):
     await plan(store)
     scheduled = listener.took()
     await plan(store, plan=moved(30))
@@ -178,7 +171,7 @@ async def test_a_class_is_told_from_its_first_change_on_also_if_nobody_has_atten
     assert await waiting(database) == []
 
 
-async def test_a_class_to_which_nobody_was_expected_and_nobody_came_is_told_once_it_is_certain(store, listener):
+async def test_a_class_without_students_that_was_not_held_is_published_once_that_is_certain(store, listener):
     await plan(store, plan=maths().plan)
     over = sheet_of(maths()).session
     await plan(store, plan=over.plan, state=over.state, sync=over.sync)
@@ -189,8 +182,7 @@ async def test_a_class_to_which_nobody_was_expected_and_nobody_came_is_told_once
     assert listener.took() == []
 
 
-async def test_a_publication_that_fails_costs_nothing_and_is_made_up_for(store, database, listener):
->>>>>>> w-att
+async def test_a_failed_publication_has_no_effect_on_the_commit_and_is_repeated_later(store, database, listener):
     listener.error = ChangesUnavailable("The topic is gone.")
     _, changes = await hold(store, maths(ADA), ADA)
     await hold(store, maths(ADA, BOB), ADA)
