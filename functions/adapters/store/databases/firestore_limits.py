@@ -73,6 +73,7 @@ SINGLE: Final = (
     Index("attendance", ("teacher_emails[]",)),
     *(Index("conferences", (field,)) for field in ("sync.pulled_at", "sync.state")),
     *(Index("corrections", (field,), is_group=True) for field in ("email", "student_id", "user")),
+    *(Index("live", (field,)) for field in ("check_at", "conference_records[]", "teacher_emails[]")),
     Index("parked_events", ("replayed_at",)),
     *(Index("people", (field,)) for field in ("emails[]", "student.email", "student.student_id")),
     Index("registers", ("month",)),
