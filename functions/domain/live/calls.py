@@ -103,7 +103,7 @@ class LiveCall:
     conference_record: str
     organizer: Organizer
     started_at: datetime
-    users: Mapping[str, User | None] = field(default_factory=dict)
+    users: Mapping[str, User] = field(default_factory=dict)
     devices: Mapping[str, Device] = field(default_factory=dict)
     listed_at: datetime | None = None
 
@@ -171,12 +171,13 @@ class LiveCall:
         )
 
     def without(self, participants: Iterable[str]) -> LiveCall:
-        """The call with nothing said about who some participants are, and none of their times."""
+        """The call without some participants, and without anything that names them."""
         hidden = frozenset(participants)
         if not hidden:
             return self
         devices = {name: device for name, device in self.devices.items() if participant_of(name) not in hidden}
-        return replace(self, users={**self.users, **dict.fromkeys(hidden)}, devices=devices)
+        users = {name: user for name, user in self.users.items() if name not in hidden}
+        return replace(self, users=users, devices=devices)
 
     def as_conference(self, space: Space, session_id: str, *, now: datetime) -> Conference:
         """The call as a conference that goes on, with the participants who are known by now."""
@@ -194,7 +195,7 @@ class LiveCall:
                 sessions=tuple(sorted(sessions[name], key=lambda session: (session.start_time, session.name))),
             )
             for name, user in sorted(self.users.items())
-            if user and name in sessions
+            if name in sessions
         ]
         record = ConferenceRecord(self.conference_record, space.name, self.started_at, None, None)
         return Conference(

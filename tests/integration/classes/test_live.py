@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import grpc
 import pytest
 
+from functions.adapters.store.databases.sqlite import SqliteDatabase
 from functions.domain.errors import Retryable
 from functions.entrypoints.messages.envelope import Message
 from functions.entrypoints.messages.events import process
@@ -323,3 +324,56 @@ async def test_live_presence_can_be_switched_off(instance, call, clock):
     await process(message(call, ADA, 1, at(1)), quiet)
 
     assert await quiet.deps.store.live_with(call.name) == []
+
+
+class Counting(SqliteDatabase):
+    """Counts documents that are read and written."""
+
+    reads = writes = 0
+
+    async def get(self, path, **about):
+        self.reads += 1
+        return await super().get(path, **about)
+
+    async def get_many(self, paths):
+        self.reads += len(paths)
+        return await super().get_many(paths)
+
+    async def find(self, query):
+        found = await super().find(query)
+        self.reads += max(len(found.documents), 1)
+        return found
+
+    async def commit(self, writes, **about):
+        self.writes += len(writes)
+        return await super().commit(writes, **about)
+
+
+async def test_a_class_of_thirty_costs_what_the_documentation_says(  # noqa: PLR0917 - fixtures
+    school, api, instance, google, clock, meet, tmp_path
+):
+    """Everybody comes and goes at a time of their own; docs/cost.md has the figures."""
+    pupils = [Account(f"users/{n}", f"p{n}@school.example", display_name=f"P {n}") for n in range(100, 130)]
+    school.enrol(*pupils)
+    body = {"teacher_email": "teacher@school.example", "subject": "Physics", "duration_minutes": 60}
+    body |= {"start_time": at(0).isoformat(), "students": [{"email": pupil.email} for pupil in pupils]}
+    made = (await api.post("/api/schedule/class", json=body)).json()
+    times = [(number / 10, 50 + number / 10) for number in range(30)]
+    people = [there(pupil, time) for pupil, time in zip(pupils, times, strict=True)]
+    call = Conference("rec", made["space"], made["meeting_code"], TEACHER, at(0), at(60), tuple(people))
+    school.hold(call)
+    counted = Counting(tmp_path / "attendance.db")
+    app = instance(
+        clock=clock, documents=counted, people_api_endpoint=google.endpoint, directory_api_endpoint=google.endpoint
+    )
+    before = meet.calls.by_method()
+    for left in (False, True):
+        for pupil, time in zip(pupils, times, strict=True):
+            clock.turn_to(at(time[left]))
+            await process(message(call, pupil, 1, at(time[left]), left=left), app)
+
+    asked = meet.calls.by_method() - before
+    assert asked == {"GetConferenceRecord": 2, "ListParticipants": 31}
+    assert counted.writes == 60 + 30  # each event, and each account that was not known before
+    assert 2_000 < counted.reads < 2_500
+    assert await app.deps.store.live_with(call.name) == []

@@ -67,8 +67,7 @@ def _call_to_document(call: LiveCall) -> Fields:
         "started_at": call.started_at,
         "listed_at": call.listed_at,
         "users": [
-            {"participant": _short(name, call), **(user_to_document(user) if user else {"kind": None})}
-            for name, user in sorted(call.users.items())
+            {"participant": _short(name, call), **user_to_document(user)} for name, user in sorted(call.users.items())
         ],
         "devices": [
             {"name": _short(name, call), "joined_at": device.joined_at, "left_at": device.left_at}
@@ -83,10 +82,7 @@ def _call_from_document(fields: Mapping[str, Any]) -> LiveCall:
         conference_record=record,
         organizer=Organizer(**fields["organizer"]),
         started_at=fields["started_at"],
-        users={
-            _long(user["participant"], record): user_from_document(user) if user["kind"] else None
-            for user in fields["users"]
-        },
+        users={_long(user["participant"], record): user_from_document(user) for user in fields["users"]},
         devices={
             _long(device["name"], record): Device(device["joined_at"], device["left_at"])
             for device in fields["devices"]

@@ -189,7 +189,7 @@ def shows_erased(live: Document, erased: Erased) -> bool:
         for person in people
     ) or any(
         erased.organizer(call.organizer)
-        or any(user and erased.participant(_unnamed(name, user)) for name, user in call.users.items())
+        or any(erased.participant(_unnamed(name, user)) for name, user in call.users.items())
         for call in state.calls.values()
     )
 
