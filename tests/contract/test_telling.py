@@ -154,7 +154,9 @@ async def test_a_deleted_class_meeting_is_published_with_its_last_known_data(sto
     assert listener.took() == await waiting(database) == []
 
 
-async def test_a_class_is_published_from_its_first_change_on_even_if_nobody_has_attendance_yet(store, database, listener):
+async def test_a_class_is_published_from_its_first_change_on_even_if_nobody_has_attendance_yet(
+    store, database, listener
+):
     await plan(store)
     scheduled = listener.took()
     await plan(store, plan=moved(30))
