@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -121,9 +122,13 @@ class _Passing(grpc.GenericRpcHandler):
 
 @dataclass(slots=True)
 class Messages:
-    """The published messages: their number, and the charged bytes for publishing and one delivery of each."""
+    """The published messages: their number, and the charged bytes for publishing and one delivery of each.
+
+    `to` is the number of messages of each topic.
+    """
 
     published: int = 0
+    to: Counter[str] = field(default_factory=Counter)
     charged_bytes: int = 0
     waiting: list[Any] = field(default_factory=list)
 
@@ -131,6 +136,7 @@ class Messages:
         """Count a publish request, and the delivery of each of its messages."""
         sizes = [size_of(dict(each.attributes), each.data) for each in request.messages]
         self.published += len(sizes)
+        self.to[request.topic] += len(sizes)
         self.charged_bytes += max(LEAST_BYTES, sum(sizes)) + sum(max(LEAST_BYTES, size) for size in sizes)
         self.waiting.extend(request.messages)
 

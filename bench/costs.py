@@ -50,6 +50,7 @@ FUNCTIONS: Mapping[str, Literal["cloudevent", "http"]] = {
     "api": "http",
 }
 JOBS = "projects/demo-costs/topics/attendance-jobs"
+CHANGES = "projects/demo-costs/topics/attendance-changed"
 Unit = dict[str, float]
 
 # -- a month --
@@ -95,6 +96,7 @@ class Parts:
             "deletes": documents.deletes,
             "written_bytes": documents.written_bytes,
             "messages": messages.published,
+            "changes": messages.to[CHANGES],
             "pubsub_bytes": messages.charged_bytes,
             "log_bytes": sum(served.program.log.stat().st_size for served in self.served.values()),
             "cpu_seconds": sum(_cpu_seconds(served) for served in self.served.values()),
@@ -142,7 +144,8 @@ async def _difference(parts: Parts, work: Callable[[Unit], Any]) -> Unit:
     before, spent = parts.now(), Unit()
     await work(spent)
     after = parts.now()
-    return {name: after[name] - before[name] for name in after} | spent
+    counted = {name: after[name] - before[name] for name in after}
+    return {name: counted.get(name, 0) + spent.get(name, 0) for name in {**counted, **spent}}
 
 
 async def _class_meeting(parts: Parts, number: int, spent: Unit) -> None:
@@ -219,6 +222,7 @@ async def _parts() -> AsyncIterator[Parts]:
             "FIRESTORE_EMULATOR_HOST": firestore.address,
             "PUBSUB_EMULATOR_HOST": pubsub.address,
             "GOOGLE_CLOUD_PROJECT": "demo-costs",
+            "CHANGES_TOPIC": CHANGES.rpartition("/")[2],
         }
         served = {}
         for target, kind in FUNCTIONS.items():
@@ -311,6 +315,7 @@ ROWS = {
     "deletes": "documents deleted",
     "written_bytes": "bytes of written documents",
     "messages": "Pub/Sub: messages",
+    "changes": "of these to `attendance-changed`",
     "pubsub_bytes": "bytes charged",
     "requests": "requests to functions",
     "charged_seconds": "seconds charged",
@@ -370,10 +375,12 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def written(page: str, measured: Mapping[str, Any]) -> str:
-    """Return the page with its tables."""
+    """The page with its tables; raises ValueError if a table has no place in it."""
     for name, table in tables(measured).items():
         pattern = rf"(<!-- {name}: [^\n]*-->\n)\n.*?\n\n(<!-- /{name} -->)"
-        page = re.sub(pattern, rf"\1\n{table}\n\n\2", page, flags=re.DOTALL)
+        page, places = re.subn(pattern, rf"\1\n{table}\n\n\2", page, flags=re.DOTALL)
+        if places != 1:
+            raise ValueError(f"The page has no place for the table {name!r}, or several.")
     return page
 
 

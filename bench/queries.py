@@ -36,8 +36,13 @@ from bench.stack import ROOT, running_firestore
 from functions.adapters.store.databases.database import Database, Document, Query, QueryResult, Write
 from functions.adapters.store.databases.sqlite import SqliteDatabase
 from functions.adapters.store.documents.register import register_id
+from functions.adapters.store.documents.session import session_to_document
 from functions.adapters.store.documents.sheet_copy import copy_of
 from functions.adapters.store.views import DocumentViews
+from functions.domain.classes.sessions import AttendanceSheet, ClassSession, Plan, SessionState
+from functions.domain.conferences.model import Space
+from functions.domain.intervals import Interval
+from functions.domain.marking.shares import at_risk
 from functions.ports.views import AttendanceFilter, Page, Paging, SessionFilter
 from infra.local.firestore_gate.gate import Gate
 from infra.local.firestore_gate.proxy import gated
@@ -49,6 +54,7 @@ PROJECT = "demo-queries"
 BATCH = 400
 AT_ONCE = 4
 CLASS = "class-0"
+LENGTH = timedelta(minutes=45)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +66,15 @@ class SchoolYear:
         classes: The number of classes.
         students: The number of students in each class.
         lately: The number of last days that the queries are about.
-        now: The current time.
+        now: The current time. With this day, a month's first meetings are 20 days ago, so both sizes have as many of
+            them.
     """
 
     meetings: int
     classes: int = 20
     students: int = 25
     lately: int = 20
-    now: datetime = datetime(2026, 11, 28, tzinfo=UTC)
+    now: datetime = datetime(2026, 11, 20, tzinfo=UTC)
 
     @property
     def attendance(self) -> int:
@@ -118,7 +125,16 @@ class SchoolYear:
                     for name in students
                 ]
                 copy = copy_of(people, expire_at=None)
-                yield f"sessions/{session_id}", {**common, "state": "ended", "sheet_parts": len(copy)}
+                session = ClassSession(
+                    session_id,
+                    Space(f"spaces/{class_id}", "abc-mnop-xyz", None),
+                    "UTC",
+                    SessionState.ENDED,
+                    owned=None,
+                    plan=Plan(Interval(start, start + LENGTH), class_id=class_id, teachers=(teacher,)),
+                )
+                fields = session_to_document(AttendanceSheet(session), retention=None)
+                yield f"sessions/{session_id}", {**fields, **common, "sheet_parts": len(copy)}
                 for person in people:
                     yield f"sessions/{session_id}/attendance/{person['attendee_id']}", person
                 for part, fields in enumerate(copy, start=1):
@@ -129,9 +145,15 @@ class SchoolYear:
                     "class_id": class_id,
                     "month": month,
                     "parts": 0,
-                    "students": {name: {"student_id": name, "share": 0.5} for name in students},
+                    "students": {name: _row(name) for name in students},
                 }
                 yield f"registers/{register_id(class_id, month)}", register
+
+
+def _row(student: str) -> dict[str, Any]:
+    """A student's row in a register."""
+    names = {"student_id": student, "email": None, "display_name": None}
+    return {**names, "marks": {}, "otherwise": {}, "share": 0.5}
 
 
 def fill(year: SchoolYear, client: firestore.Client) -> None:
@@ -237,6 +259,10 @@ async def counted_of_the_api(year: SchoolYear, database: Database) -> dict[str, 
         "GET /api/classes/{class_id}/register": (
             views.register(CLASS, year.month),
             lambda found: len(found["students"]),
+        ),
+        "GET /api/classes/{class_id}/at-risk": (
+            views.month_of_class(CLASS, year.month),
+            lambda found: len(at_risk(*found, class_id=CLASS, month=year.month, below=0.8)),
         ),
     }
     found = {}

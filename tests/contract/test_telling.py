@@ -1,4 +1,4 @@
-"""A store publishes each commit that changes a mark or a time after the commit, and loses none."""
+"""A store publishes each commit that changes a mark, a time or the state of a class meeting, and loses none."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import pytest
 from functions.adapters.store.attendance_store import UNPUBLISHED_AT_ONCE, DocumentAttendanceStore
 from functions.adapters.store.databases.database import Write
 from functions.domain.classes.roster import Mark
+from functions.domain.classes.sessions import AttendanceSheet, SessionState
 from functions.domain.errors import ChangesUnavailable
 from functions.domain.marking.people import attendee_id
-from tests.builders import ADA, BOB, EMAILS, TEACHING, at, call, expected, lesson, override, sheet_of
+from tests.builders import ADA, BOB, EMAILS, TEACHING, at, call, during, expected, lesson, override, sheet_of
 
 
 class Listener:
@@ -59,6 +60,20 @@ async def hold(store, session, *there, corrections=()):
         work.put_sheet(sheet_of(session, call(*visits), corrections=corrections))
 
     return await store.transact(decide)
+
+
+async def plan(store, **changes):
+    """Stores a class meeting that nobody has attendance in."""
+    session = dataclasses.replace(maths(ADA), **changes)
+
+    async def decide(work):
+        work.put_sheet(AttendanceSheet(session))
+
+    await store.transact(decide)
+
+
+def moved(minutes):
+    return dataclasses.replace(maths(ADA).plan, scheduled=during(minutes, minutes + 60))
 
 
 async def drop(store, session_id):
@@ -137,6 +152,36 @@ async def test_a_deleted_class_meeting_is_published_with_its_last_known_data(sto
 
     assert gone == [("maths", "7b", "ended", "complete")]
     assert listener.took() == await waiting(database) == []
+
+
+async def test_a_class_is_published_from_its_first_change_on_even_if_nobody_has_attendance_yet(
+    store, database, listener
+):
+    await plan(store)
+    scheduled = listener.took()
+    await plan(store, plan=moved(30))
+    another_time = listener.took()
+    await plan(store, plan=dataclasses.replace(moved(30), subject="Physics"))
+    another_subject = listener.took()
+    await plan(store, state=SessionState.CANCELLED, plan=dataclasses.replace(moved(30), cancelled=True))
+    cancelled = listener.took()
+    await drop(store, "maths")
+
+    assert scheduled == another_subject == []
+    assert another_time == [("maths", "7b", "scheduled", None)]
+    assert cancelled == listener.took() == [("maths", "7b", "cancelled", None)]
+    assert await waiting(database) == []
+
+
+async def test_a_class_without_students_that_was_not_held_is_published_once_that_is_certain(store, listener):
+    await plan(store, plan=maths().plan)
+    over = sheet_of(maths()).session
+    await plan(store, plan=over.plan, state=over.state, sync=over.sync)
+    told = listener.took()
+    await plan(store, plan=over.plan, state=over.state, sync=over.sync)
+
+    assert told == [("maths", "7b", "not_held", "complete")]
+    assert listener.took() == []
 
 
 async def test_a_failed_publication_has_no_effect_on_the_commit_and_is_repeated_later(store, database, listener):

@@ -212,7 +212,7 @@ def test_a_plan_names_what_would_be_done_and_changes_nothing(deployed, operator)
     done = operator(deployed).deploy(DRY_RUN="1")
     assert done.returncode == 0, done.stderr
     assert "+ resume attendance-sync-due" in done.stdout
-    assert "no roles/run.invoker on service meet-attendance-api any more: allUsers" in done.stdout
+    assert "remove roles/run.invoker on service meet-attendance-api from: allUsers" in done.stdout
     assert deployed.mutated() == []
 
 
@@ -245,7 +245,7 @@ def test_options_that_no_setting_shows_are_kept_too(deployed, operator):
 def test_it_is_not_deployed_a_second_time_in_another_region(deployed, operator):
     done = operator(deployed).deploy(REGION="europe-west3")
     assert done.returncode == 2
-    assert "It is deployed in europe-west1 already" in done.stderr
+    assert "It is already deployed in europe-west1" in done.stderr
     assert deployed.mutated() == []
 
 

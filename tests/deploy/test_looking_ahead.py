@@ -232,7 +232,7 @@ def test_a_missing_login_is_reported_in_one_sentence(operator, command, tmp_path
         "REGION=europe-west1",
     )
     assert done.returncode == 2
-    assert re.fullmatch(r"gcloud has no login that Google takes \(.*[^.]\)\. Run: gcloud auth login\n", done.stderr)
+    assert re.fullmatch(r"gcloud has no login that Google accepts \(.*[^.]\)\. Run: gcloud auth login\n", done.stderr)
 
 
 @pytest.mark.parametrize("program", ["gcloud", "jq", "curl"])

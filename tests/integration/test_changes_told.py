@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import queue
 import re
 from datetime import UTC, datetime
@@ -135,6 +136,19 @@ async def test_without_the_topic_all_goes_on_and_the_next_reconcile_tells(start,
     }
     assert received.message.data == b""
     assert await unpublished(tmp_path) == []
+
+
+@pytest.mark.usefixtures("listening")
+async def test_times_in_messages_have_one_length_so_that_they_can_be_compared_as_text(pubsub, pubsub_address, project):
+    topic, subscription = f"projects/{project}/topics/attendance-changed", f"projects/{project}/subscriptions/changes"
+    await pubsub.create_subscription(subscription, topic)
+    later = dataclasses.replace(CHANGE, updated_at=CHANGE.updated_at.replace(microsecond=5))
+    async with grpc.aio.insecure_channel(pubsub_address) as channel:
+        publisher = PublisherAsyncClient(transport=PublisherGrpcAsyncIOTransport(channel=channel))
+        await PubsubChanges(publisher, topic=topic).publish([CHANGE, later])
+
+    told = [attributes["updated_at"] for attributes in await pubsub.drained(subscription)]
+    assert sorted(told) == ["2026-11-30T09:00:00.000000Z", "2026-11-30T09:00:00.000005Z"]
 
 
 @pytest.fixture

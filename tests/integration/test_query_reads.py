@@ -26,6 +26,7 @@ SAMPLE = 55
 NAMES = 2
 """The number of names of these students: an id and an address."""
 OF_A_STUDENT = "GET /api/students/{student}/attendance"
+AT_RISK = "GET /api/classes/{class_id}/at-risk"
 
 
 @pytest.fixture
@@ -45,12 +46,13 @@ def reads(emulated_firestore, firestore_address, project, tmp_path):
 
 def test_reads_grow_with_the_answer_and_not_with_the_collection(reads):
     few, many, more = reads(5, 4), reads(40, 4), reads(40, 8)
-    of_a_student = [few.pop(OF_A_STUDENT), many.pop(OF_A_STUDENT), more.pop(OF_A_STUDENT)]
+    of_a_student, at_risk = ([found.pop(name) for found in (few, many, more)] for name in (OF_A_STUDENT, AT_RISK))
 
     assert many == few
     assert (few["of_student"], more["of_student"]) == (4, 8)
     assert (few["of_class"], more["of_class"]) == (12, 24)
     assert (few["GET /api/sessions"], more["GET /api/sessions"]) == (4, 8)
+    assert at_risk == [5 + 1, 20 + 1, 20 + 1]  # the class meetings of the month, and the register
     assert [reads <= NAMES * answer + SAMPLE for reads, answer in zip(of_a_student, (4, 4, 8), strict=True)] == [
         True
     ] * 3

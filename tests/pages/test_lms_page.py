@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -318,6 +318,21 @@ async def test_what_people_typed_is_shown_as_text(look, school):
     assert await page.title() == "Attendance"
     assert await page.locator("main").locator("script, img, iframe, style, [onerror], [style]").count() == 0
     assert page.complaints == []
+
+
+async def test_a_student_without_a_name_and_a_mark_without_a_reason_are_shown_in_words(look, school):
+    day = date(2026, 11, 19)
+    pupils = [replace(pupil, display_name="") for pupil in school.others[:2]]
+    made = await school.month.schedule("Geography", "9d", pupils, day)
+    await school.month.hold(made, day, [the_teacher((0, 45)), signed_in(pupils[0], (0, 45))])
+    absent = {"student_id": "8001", "status": "excused"}
+    await school.month.call("PUT", f"/api/sessions/{made['session_id']}/overrides", overrides=[absent], by="office")
+
+    page = await look(TEACHER, of_teacher(day, made))
+
+    marked = {name: (mark, why) for name, mark, why in await rows(page, "Marked")}
+    assert marked["pupil.8001@school.example"] == ("excused", "Decided by hand.")
+    assert "" not in marked
 
 
 VIEWS = {

@@ -50,6 +50,8 @@ WHO = {
     "somebody whose id is null": token(student_id=None),
     "somebody whose id is a list": token(student_id=["S1"]),
     "somebody whose id says True": token(student_id=True),
+    "somebody whose id is a number": token(student_id=1),
+    "somebody with a very long id": token(student_id="S1" * 400),
     "somebody who says to be verified in words": token(email=PUNCTUAL, email_verified="true"),
     "a stranger": signed_in("punctual@school.example.evil.example"),
     "a stranger with an id of another LMS": signed_in("x@elsewhere.example", student_id="S9"),

@@ -40,6 +40,13 @@ def test_a_time_that_a_night_skips_is_that_much_later():
     assert starts(before, "FREQ=DAILY;COUNT=2")[1].astimezone(BERLIN) == datetime(2027, 3, 28, 3, 30, tzinfo=BERLIN)
 
 
+@pytest.mark.parametrize("end", ["COUNT=2", "UNTIL=20261028", "UNTIL=20261028T080000Z"])
+def test_a_part_of_a_second_is_kept_as_in_a_time_that_a_program_writes(end):
+    start = datetime(2026, 10, 21, 7, 0, 0, 123_456, tzinfo=UTC)
+
+    assert starts(start, f"FREQ=WEEKLY;{end}") == (start, start + timedelta(days=7, hours=1))
+
+
 @pytest.mark.parametrize("until", ["20261025T023000", "20261025", "20261025T013000Z"])
 def test_an_end_at_the_start_holds_one_class_in_the_second_hour_too(until):
     assert starts(SECOND_HALF_PAST_TWO, f"FREQ=DAILY;UNTIL={until}") == (SECOND_HALF_PAST_TWO,)
