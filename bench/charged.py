@@ -1,4 +1,4 @@
-"""Counts what Google charges for, in the calls: documents in Firestore, messages in Pub/Sub."""
+"""Counts in the calls what Google charges for: documents in Firestore, messages in Pub/Sub."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ slower than the same commit by that client.
 
 
 class Documents:
-    """All documents of one project in the emulator. Build it in the loop that it runs in.
+    """All documents of one project in the emulator. Create it in the event loop in which it runs.
 
     Args:
         firestore: `host:port` of the emulator.

@@ -108,7 +108,7 @@ def settings(*, meet: str, apis: str | None, firestore: str, project: str) -> Ma
 def cpu_seconds(pid: int) -> float:
     """Return the CPU time of the threads of a process and its children, in nanosecond steps.
 
-    /proc/PID/task/TID/schedstat.
+    It comes from /proc/PID/task/TID/schedstat.
     """
     used, pids = 0, [pid]
     while pids:

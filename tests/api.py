@@ -14,7 +14,7 @@ CALLERS = f"{LMS}=lms,{OPERATOR}=admin"
 
 AUDIENCE = "https://attendance.example"
 ISSUER = IdTokenIssuer()
-"""It replaces Google; the fixture `issuer` starts it, so that its certificates can be fetched."""
+"""The issuer of tokens in place of Google; the fixture `issuer` starts it, so that its certificates can be fetched."""
 
 
 def token(email=LMS, **claims):

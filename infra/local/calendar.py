@@ -109,7 +109,7 @@ class CalendarSimulator(GoogleApis):
 
 
 def _question(request: Request) -> str:
-    """Return the query without its page token: a token is only valid for the same query."""
+    """Return a key for the query without its page token: a token is only valid for the same query."""
     asked = sorted((name, value) for name, value in request.query_params.items() if name != "pageToken")
     return hashlib.sha256(repr((request.url.path, asked)).encode()).hexdigest()[:16]
 

@@ -35,10 +35,13 @@ from infra.local.processes import StartError, free_port
 ROOT = Path(__file__).resolve().parents[2]
 
 LISTENS_WITHIN = 240.0
-"""Seconds: the default startup probe, https://cloud.google.com/run/docs/configuring/healthchecks ."""
+"""The seconds of the default startup probe: https://cloud.google.com/run/docs/configuring/healthchecks ."""
 
 ENDS_WITHIN = 10.0
-"""Seconds after SIGTERM: https://cloud.google.com/run/docs/container-contract#instance-shutdown ."""
+"""How many seconds after SIGTERM Cloud Run kills an instance.
+
+https://cloud.google.com/run/docs/container-contract#instance-shutdown .
+"""
 
 
 def runtime_version() -> str:

@@ -173,7 +173,7 @@ class PageTokens:
         return urlsafe_b64encode(f"{place}.{proof}".encode()).decode()
 
     def read(self, listing: str, token: str) -> tuple[int, int]:
-        """Return the page's number, from 1, and its offset; without a token those of the first page."""
+        """Return the page's number, from 1, and its offset; without a token, return those of the first page."""
         if not token:
             return 1, 0
         try:

@@ -3,7 +3,7 @@
 They answer from a `School`'s accounts as documented in https://developers.google.com/people/api/rest/v1/people and
 https://developers.google.com/workspace/admin/directory/reference/rest/v1/users, and fail where a fault plan says so.
 `infra.local.gate` checks calls and answers against the discovery documents. The caller is the account that the header
-`x-acting-as` names, or, where tokens are issued, the account of the token.
+`x-acting-as` names. Where tokens are issued, the caller is the account of the token.
 """
 
 import asyncio

@@ -37,7 +37,7 @@ async def take_lms_page(folder: Path, browser: Browser, work: Path, *, tell: Cal
     """
     with lms_page() as address, firestore_emulator(work) as firestore:
         load_rules(firestore, _PROJECT)
-        os.environ["FIRESTORE_EMULATOR_HOST"] = firestore  # the client's own variable
+        os.environ["FIRESTORE_EMULATOR_HOST"] = firestore  # Google's client reads it
         store = {"attendance_store": "firestore", "firestore_emulator_host": firestore}
         async with Month.opened(**store, google_cloud_project=_PROJECT) as month:
             await _hold_classes(month)

@@ -200,7 +200,7 @@ def signed_in(account: Account, *visits_: Minutes) -> Attendee:
 
 
 def visits(*times: Minutes) -> tuple[Visit, ...]:
-    """Return visits to a class; they do not depend on the day of the class."""
+    """Return visits to a class on the first day of the month; `hold` moves them to the day of the class."""
     return tuple(Visit(at(FIRST_DAY, start), None if end is None else at(FIRST_DAY, end)) for start, end in times)
 
 

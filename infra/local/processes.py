@@ -36,7 +36,7 @@ def free_port() -> int:
     """Return a port on loopback that was free a moment ago.
 
     The port is below the range from which a system assigns ports itself (Linux: from 32768, others: from 49152). So the
-    system gives it to no client or server of another program before the intended program listens there.
+    system does not give this port to another program before the intended program listens on it.
     """
     for port in random.sample(_PORTS, 100):
         with socket.socket() as probe, contextlib.suppress(OSError):

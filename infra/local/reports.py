@@ -187,7 +187,7 @@ def _holds(row: Row, name: str, comparison: str, value: str) -> bool:
 
 
 def _asked(query: Mapping[str, str]) -> str:
-    """Return the query without its page token: a token is only valid for the same query."""
+    """Return a key for the query without its page token: a token is only valid for the same query."""
     return _opaque(json.dumps({name: value for name, value in sorted(query.items()) if name != "pageToken"}))
 
 

@@ -63,7 +63,8 @@ def hold_class(session: Mapping[str, Any], *, school: School, seed: int, now: da
             "the last 30 days."
         )
     organizer = school.user(session["teacher_email"]) or ""
-    if school.space(session["space"]) is None:  # it is from an earlier start of the stack
+    # A room from an earlier start of the stack is unknown to the simulated Meet.
+    if school.space(session["space"]) is None:
         school.open(Space(session["space"], session["meeting_code"], organizer))
     students = list(_students(session["roster"], school))
     there = students[:-1] if len(students) >= LEAST_WITH_ABSENT else students

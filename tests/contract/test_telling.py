@@ -63,7 +63,7 @@ async def hold(store, session, *there, corrections=()):
 
 
 async def plan(store, **changes):
-    """Stores a class meeting that nobody has attendance in."""
+    """Store a class meeting without attendance."""
     session = dataclasses.replace(maths(ADA), **changes)
 
     async def decide(work):

@@ -102,7 +102,10 @@ async def test_a_dead_letter_names_the_subscription_that_gave_up_as_a_trigger_do
 
 
 async def test_an_event_that_becomes_a_dead_letter_again_is_parked_once(deps, leave, database):
-    """ "The same message might be dead lettered multiple times", in a new message each time: DeadLetterPolicy."""
+    """DeadLetterPolicy says: "The same message might be dead lettered multiple times".
+
+    Each time it is a new message.
+    """
     await leave(an_event("one", count=100), an_event("one", count=101), an_event("other", count=100))
 
     assert await park_dead_letters(deps=deps) == 3

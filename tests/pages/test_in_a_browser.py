@@ -142,7 +142,7 @@ async def test_several_devices_are_one_bar_rejoining_makes_several_and_an_unknow
     bars = {row["name"]: row["bars"] for row in await page.evaluate(BARS)}
 
     assert len(bars["Henry Quandt"]) == 1  # three devices
-    assert len(bars["Finn Demir"]) == 1  # a phone, then a laptop
+    assert len(bars["Finn Demir"]) == 1  # first a phone, then a laptop
     assert len(bars["Ben Marquardt"]) == 3  # the connection was lost twice
     assert [bar["open"] for row in bars.values() for bar in row].count(True) == 1
     assert bars["Oskar Frank"][0]["open"]

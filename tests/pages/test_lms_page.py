@@ -64,7 +64,7 @@ async def school(emulated_firestore, firestore_address):
     load_rules(emulated_firestore, project)
     store = {"firestore_emulator_host": firestore_address, "google_cloud_project": project}
     with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("FIRESTORE_EMULATOR_HOST", firestore_address)  # the client's own variable
+        environment.setenv("FIRESTORE_EMULATOR_HOST", firestore_address)  # Google's client reads it
         async with Month.opened(attendance_store="firestore", **store) as month:
             pupils = month.enrol(NAMES, first_id=7000)
             rule = "FREQ=WEEKLY;BYDAY=MO,WE,FR;COUNT=4"

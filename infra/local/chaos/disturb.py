@@ -45,7 +45,7 @@ class Day:
     """Faults that Meet has now in addition to its permanent faults, by their cause."""
 
     async def publish(self, topic: str, message: Message) -> None:
-        """Publish a message to a topic, named without its project."""
+        """Publish a message to a topic; the topic's name has no project."""
         await self.pubsub.publish(self.topics[topic], message)
 
     async def job(self, name: str) -> None:
@@ -144,7 +144,7 @@ async def _identities(day: Day, *, last: float) -> None:
 
 
 async def record_morning(day: Day) -> None:
-    """Publish the events of the conferences that are recorded before anything goes wrong."""
+    """Publish the events of the conferences that are recorded before the failures begin."""
     for conference in day.world.conferences:
         if conference.name in day.world.morning:
             end = conference.end or conference.start

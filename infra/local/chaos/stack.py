@@ -1,4 +1,4 @@
-"""The deployed system on this machine, for failures: its instances can be killed, and its deliveries are counted."""
+"""The deployed system on this machine, for tests of failures: instances can be killed, and deliveries are counted."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from infra.local.firestore_gate.indexes import Index, Indexes
 from infra.local.firestore_gate.measure import MOST_BYTES, Measure, TooLarge, check_moment, check_name, measured
 from infra.local.firestore_gate.planner import NotServed, Shape, serving, shape_of
 
-Message = Any  # protobuf makes its classes at run time
+Message = Any  # protobuf makes its classes at run time, so the type checker does not know them
 
 FAILED_PRECONDITION: Final = "FAILED_PRECONDITION"
 INVALID_ARGUMENT: Final = "INVALID_ARGUMENT"

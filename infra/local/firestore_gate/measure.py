@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from infra.local.firestore_gate.indexes import CONTAINS, GROUP, Index, Indexes
 
-Message = Any  # protobuf makes its classes at run time
+Message = Any  # protobuf makes its classes at run time, so the type checker does not know them
 
 MOST_BYTES: Final = 10 * 1024 * 1024
 MOST_DOCUMENT_BYTES: Final = 1024 * 1024 - 4

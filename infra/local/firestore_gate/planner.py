@@ -31,7 +31,7 @@ from google.cloud.firestore_v1 import types
 from infra.local.firestore_gate.indexes import ASCENDING, COLLECTION, CONTAINS, DESCENDING, GROUP, NAME, Index, Indexes
 from infra.local.firestore_gate.measure import TooLarge, check_field_path
 
-Message = Any  # protobuf makes its classes at run time
+Message = Any  # protobuf makes its classes at run time, so the type checker does not know them
 
 MOST_DISJUNCTIONS: Final = 30
 """https://firebase.google.com/docs/firestore/query-data/queries#limits_on_or_queries"""

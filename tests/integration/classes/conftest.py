@@ -56,7 +56,7 @@ async def workspace_events(school, home):
 @pytest.fixture
 def firestore(firestore_address, project, monkeypatch):
     """Return settings that name the emulator."""
-    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_address)  # the client's own variable
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_address)  # Google's client reads it
     return {
         "attendance_store": "firestore",
         "firestore_emulator_host": firestore_address,

@@ -533,7 +533,7 @@ async def test_a_parked_message_that_was_cut_loses_its_content(app, api, school,
 
 
 async def test_the_first_commit_keeps_the_names_and_who_asked_and_changes_nothing_else(app, api, school, database):
-    """The process is killed right after it.
+    """The process is killed right after the first commit.
 
     Then nothing about the person is stored again, and the same call completes the erasure.
     """

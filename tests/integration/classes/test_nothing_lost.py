@@ -510,7 +510,7 @@ async def test_a_subscription_that_is_made_while_its_teacher_is_removed_is_ended
     clock.turn(8 * DAY)
 
     class LetGo:
-        """Subscriptions; somebody else stops tracking the teacher at the same time."""
+        """Subscriptions, while somebody else stops tracking the teacher."""
 
         def __getattr__(self, name):
             return getattr(app.deps.subscriptions, name)

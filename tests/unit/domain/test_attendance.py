@@ -1,4 +1,4 @@
-"""From Meet's data to everybody's attendance."""
+"""How Meet's data becomes everybody's attendance."""
 
 import dataclasses
 import hashlib
