@@ -48,7 +48,8 @@ async def process(message: Message, app: App) -> SyncError | None:
             case events.ConferenceEnded():
                 return await _record(event, app)
             case events.ParticipantJoined() | events.ParticipantLeft():
-                await note_presence(event, deps=app.deps)
+                if not await note_presence(event, deps=app.deps):
+                    log.info("event.noted")
             case events.SubscriptionChanged():
                 return await _look_after(event, app)
             case events.Unknown():
