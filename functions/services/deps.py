@@ -12,6 +12,7 @@ from functions.ports.erasures import Erasures
 from functions.ports.google import Calendar, Conferences, Identities, Reports, Spaces, Subscriptions
 from functions.ports.messages import DeadLetters, Jobs
 from functions.ports.store import AttendanceStore
+from functions.services.sync.seen.collect import CollectedEvents
 from functions.services.turns import Turns
 
 
@@ -46,6 +47,7 @@ class Deps:
 
     Attributes:
         pause: Waits for the given number of seconds: use cases wait only through this.
+        seen: What joined and left events said; None if Meet is always asked for everybody's sessions.
     """
 
     store: AttendanceStore
@@ -62,3 +64,4 @@ class Deps:
     turns: Turns
     reports: Reports | None = None
     erasures: Erasures | None = None
+    seen: CollectedEvents | None = None

@@ -58,7 +58,7 @@ SCHEDULE=(
 # Collection groups with personal data: their documents name in `expire_at` when they are to be deleted.
 EXPIRING=(
   sessions attendance sheet corrections conferences snapshot registers parts people live parked_events audit
-  idempotency erased erasures remarks
+  idempotency erased erasures remarks seen
 )
 
 # -- who may do what ------------------------------------------------------------------------------------------------

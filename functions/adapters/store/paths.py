@@ -8,6 +8,11 @@ def conference_path(conference_record: str) -> str:
     return f"conferences/{conference_record.removeprefix('conferenceRecords/')}"
 
 
+def seen_path(conference_record: str) -> str:
+    """The collection of what joined and left events said about a conference."""
+    return f"{conference_path(conference_record)}/seen"
+
+
 def session_path(session_id: str) -> str:
     """The document of a class meeting."""
     return f"sessions/{session_id}"

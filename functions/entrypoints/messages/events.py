@@ -18,6 +18,7 @@ from functions.entrypoints.messages.envelope import Message
 from functions.entrypoints.messages.log_lines import report, report_kept
 from functions.services.sync.conference import sync_conference
 from functions.services.sync.meet.gathered import Request
+from functions.services.sync.seen.note import note_seen
 from functions.services.teachers.keep_subscriptions import keep_named
 from functions.wiring import App
 
@@ -47,6 +48,9 @@ async def process(message: Message, app: App) -> SyncError | None:
                 return await _record(event, app)
             case events.SubscriptionChanged():
                 return await _look_after(event, app)
+            case events.ParticipantJoined() | events.ParticipantLeft():
+                await note_seen(event, deps=app.deps)
+                log.info("event.noted")
             case events.Unknown():
                 log.warning("event.unknown")
             case _:

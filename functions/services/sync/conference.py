@@ -31,6 +31,7 @@ from functions.services.sync.meet.gather import gather_conference
 from functions.services.sync.meet.gathered import Gathered, Request
 from functions.services.sync.meet.reading import stored_conference
 from functions.services.sync.refusals import store_refusal
+from functions.services.sync.seen.load import loading_events
 
 
 async def sync_conference(request: Request, *, deps: Deps) -> Recorded:
@@ -45,12 +46,15 @@ async def sync_conference(request: Request, *, deps: Deps) -> Recorded:
         Permanent: It can never succeed; nothing was written.
     """
     asked_at = deps.clock()
-    async with deps.turns.of(request.conference_record):
+    record = request.conference_record
+    async with deps.turns.of(record), loading_events(record, deps) as events:
         reader = deps.store.reader()
         stored, organizer = await stored_conference(request, reader, deps)
         if stored and (waiting := _waiting(stored, request.source, now=asked_at)):
             return waiting
-        gathered = await gather_conference(request, stored, organizer, reader, asked_at=asked_at, deps=deps)
+        gathered = await gather_conference(
+            request, stored, organizer, reader, asked_at=asked_at, events=events, deps=deps
+        )
         everybody_known = await identify(gathered, reader, deps)
 
         async def decide(work: Work) -> Recorded:

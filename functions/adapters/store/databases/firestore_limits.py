@@ -53,6 +53,7 @@ EXEMPT: Final = frozenset(
         "people",
         "registers",
         "remarks",
+        "seen",
         "sessions",
         "sheet",
         "snapshot",

@@ -1,0 +1,192 @@
+"""Joined and left events spare calls to Meet, and change nothing that is stored."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from functions.adapters.store.seen.events import DocumentSeenEvents
+from functions.domain.conferences.model import SessionsSource
+from functions.domain.errors import StoreUnavailable
+from functions.entrypoints.messages import events
+from functions.entrypoints.messages.envelope import Message
+from functions.ports.messages import Job
+from functions.services.operations.run_job import run_job
+from infra.local.school import Attendee, Conference, Visit
+from infra.local.workspace_events import meet_event, presence_events
+
+TEACHER = "users/1"
+END = datetime.now(UTC).replace(microsecond=123456) - timedelta(hours=3)
+START = END - timedelta(minutes=50)
+MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
+WHOLE = Visit(START, END)
+TWICE = (Visit(START, START + 20 * MINUTE), Visit(START + 21 * MINUTE, END))
+ON_TWO_DEVICES = (WHOLE, Visit(START + 5 * MINUTE, START + 20 * MINUTE))
+
+
+def held(people, *, rejoining=0, visits=TWICE, id_="class"):
+    """A class that has ended, in which the first few came twice, after the teacher."""
+    attendees = [
+        Attendee(f"p{n}", "signed_in", f"Person {n}", f"users/{n}", visits if 1 < n <= 1 + rejoining else (WHOLE,))
+        for n in range(1, people + 1)
+    ]
+    return Conference(id_, "spaces/room", "abc-mnop-xyz", TEACHER, START, END, tuple(attendees))
+
+
+@pytest.fixture
+def app(instance):
+    """An instance that collects events without waiting."""
+    return instance(pause=lambda _: asyncio.sleep(0))
+
+
+async def deliver(app, *messages):
+    """Messages come to one instance at the same time."""
+    await asyncio.gather(
+        *(events.process(Message(message.attributes, json.loads(message.data)), app) for message in messages)
+    )
+
+
+def about(held, attendee, session, kind, at):
+    name = f"{held.name}/participants/{attendee}/participantSessions/{session}"
+    return meet_event(f"participant.v2.{kind}", {"participantSession": {"name": name}}, organizer=TEACHER, at=at)
+
+
+async def test_what_is_stored_is_what_a_full_read_stores(app, reading_all, lively, record, stored):
+    await deliver(app, *presence_events(lively))
+
+    await record(app, lively)
+    await record(reading_all, lively)
+
+    (short, _, people), (whole, _, everybody) = await stored(app, lively), await stored(reading_all, lively)
+    assert short.snapshot == whole.snapshot
+    assert [_but_times(one) for one in people] == [_but_times(one) for one in everybody]
+    assert (short.sync.sessions_source, whole.sync.sessions_source) == (SessionsSource.EVENTS, SessionsSource.MEET)
+    assert (short.sync.meet_calls, whole.sync.meet_calls) == (3 + 3, 3 + 12)
+
+
+def _but_times(document):
+    return {name: value for name, value in document.items() if name != "updated_at"}
+
+
+async def test_without_events_everybody_is_asked_for(app, school, meet, record):
+    conference = held(10)
+    school.hold(conference)
+
+    recorded = await record(app, conference)
+
+    assert meet.calls.by_method()["ListParticipantSessions"] == 10
+    assert recorded.conference.sync.sessions_source is SessionsSource.MEET
+
+
+async def test_a_setting_makes_every_read_whole(instance, school, meet, record):
+    conference = held(10)
+    school.hold(conference)
+    short, whole = instance(pause=lambda _: asyncio.sleep(0)), instance(meet_full_reads=True)
+    await deliver(short, *presence_events(conference))
+    await record(short, conference)
+    assert meet.calls.by_method()["ListParticipantSessions"] == 0
+
+    await run_job(Job("sync-conference", {"conference_record": conference.name}), deps=whole.deps)
+
+    assert meet.calls.by_method()["ListParticipantSessions"] == 10
+    await deliver(whole, about(conference, "p2", "other", "joined", START))
+    assert len((await short.deps.seen.of(conference.name)).sessions) == 10
+
+
+async def test_events_that_come_at_once_are_one_write(app, monkeypatch):
+    conference, written = held(30), []
+    add = DocumentSeenEvents.add
+
+    async def counted(self, conference_record, seen):
+        written.append(len(seen.sessions))
+        await add(self, conference_record, seen)
+
+    monkeypatch.setattr(DocumentSeenEvents, "add", counted)
+
+    await deliver(app, *presence_events(conference))
+
+    assert written == [30]
+    assert len((await app.deps.seen.of(conference.name)).sessions) == 30
+
+
+async def test_no_event_is_acknowledged_before_it_is_stored(instance, monkeypatch):
+    """If the write fails, all messages that it was for come again."""
+    app, conference = instance(pause=lambda _: asyncio.sleep(0)), held(3)
+
+    async def fails(*_):
+        raise StoreUnavailable("Firestore does not answer.")
+
+    monkeypatch.setattr(DocumentSeenEvents, "add", fails)
+    answers = await asyncio.gather(
+        *(
+            events.process(Message(message.attributes, json.loads(message.data)), app)
+            for message in presence_events(conference)
+        ),
+        return_exceptions=True,
+    )
+
+    assert [type(answer) for answer in answers] == [StoreUnavailable] * 6
+
+
+async def test_a_message_that_is_given_up_takes_no_other_with_it(instance):
+    """One delivery ends before the write, the others wait for it."""
+    go = asyncio.Event()
+    app, conference = instance(pause=lambda _: go.wait()), held(2)
+    tasks = [asyncio.create_task(deliver(app, message)) for message in presence_events(conference)]
+    await asyncio.sleep(0)
+    tasks[0].cancel()
+    go.set()
+
+    answers = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert [isinstance(answer, asyncio.CancelledError) for answer in answers] == [True, False, False, False]
+    assert len((await app.deps.seen.of(conference.name)).sessions) == 2
+
+
+@pytest.fixture(params=[TWICE, ON_TWO_DEVICES])
+def lively(request, school):
+    """A class in which some came twice."""
+    conference = held(12, rejoining=3, visits=request.param)
+    school.hold(conference)
+    return conference
+
+
+@pytest.fixture
+def reading_all(instance, tmp_path):
+    """Another system on the same Meet, which reads everything."""
+    return instance(attendance_store=f"sqlite:///{tmp_path / 'other.db'}", meet_full_reads=True)
+
+
+async def test_junk_changes_no_mark_and_does_not_grow(app, reading_all, lively, record, stored):
+    """Unknown conferences and participants, contradicting times, every event ten times, in any order."""
+    conference = lively
+    junk = [
+        *presence_events(held(5, id_="unknown")),
+        *(about(conference, "nobody", n, "joined", START) for n in range(3)),
+        *(about(conference, f"p{n}", "1", "joined", START + n * MINUTE) for n in range(5, 9)),
+        about(conference, "p10", "other", "left", END),
+        about(conference, "p11", "__x__", "left", END),
+        meet_event(
+            "participant.v2.left",
+            {"participantSession": {"name": "conferenceRecords/__x__/participants/p/participantSessions/1"}},
+            organizer=TEACHER,
+            at=END,
+        ),
+    ]
+    messages = [*presence_events(conference), *junk] * 10
+    random.Random(7).shuffle(messages)
+
+    await deliver(app, *messages)
+    once = await app.deps.seen.of(conference.name)
+    await deliver(app, *messages)
+    await record(app, conference)
+    await record(reading_all, conference)
+
+    assert await app.deps.seen.of(conference.name) == once
+    short, everything = await stored(app, conference), await stored(reading_all, conference)
+    assert short[0].snapshot == everything[0].snapshot
+    assert [_but_times(one) for one in short[2]] == [_but_times(one) for one in everything[2]]
