@@ -34,7 +34,9 @@ async def instance(meet, tmp_path, checking):
     """Makes applications as instances of the deployed function are: apart, on one store."""
     started = []
 
-    def start(*, clock=wiring.utc_now, pause=asyncio.sleep, patience=Patience, **settings) -> wiring.App:
+    def start(
+        *, clock=wiring.utc_now, pause=asyncio.sleep, patience=Patience, documents=None, **settings
+    ) -> wiring.App:
         configured = Settings(
             **{
                 "auth_mode": "anonymous",
@@ -46,7 +48,7 @@ async def instance(meet, tmp_path, checking):
                 **settings,
             }
         )
-        app = wiring.build(configured, clock=clock, pause=pause, patience=patience)
+        app = wiring.build(configured, clock=clock, pause=pause, patience=patience, documents=documents)
         started.append(app)
         return app
 

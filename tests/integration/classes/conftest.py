@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import httpx
 import pytest
 
+from functions import wiring
 from functions.adapters.store.databases.sqlite import SqliteDatabase
 from functions.entrypoints.api.function import guarded
 from infra.local.google_apis import GoogleApis
@@ -16,10 +15,22 @@ from tests.classroom import PUPILS, TEACHER
 
 
 @pytest.fixture
-def school():
+def clock():
+    """The clock of Google and of the application: this machine's, unless a module turns one of its own."""
+    return wiring.utc_now
+
+
+@pytest.fixture
+def enrolled():
+    """The pupils who have an account."""
+    return PUPILS
+
+
+@pytest.fixture
+def school(clock, enrolled):
     """A school with a teacher and pupils; in the place of the empty one."""
-    school = School(lambda: datetime.now(UTC))
-    school.enrol(Account(TEACHER, "teacher@school.example", display_name="The Teacher"), *PUPILS)
+    school = School(clock)
+    school.enrol(Account(TEACHER, "teacher@school.example", display_name="The Teacher"), *enrolled)
     return school
 
 
@@ -60,8 +71,9 @@ def store_settings():
 
 
 @pytest.fixture
-def app(instance, google, workspace_events, store_settings):
+def app(instance, google, workspace_events, store_settings, clock):
     return instance(
+        clock=clock,
         **store_settings,
         people_api_endpoint=google.endpoint,
         directory_api_endpoint=google.endpoint,

@@ -6,16 +6,14 @@ import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import grpc
-import httpx
 import pytest
 
-from functions.entrypoints.api.function import guarded
 from functions.ports.messages import Job
 from functions.services.operations.run_job import run_job
 from infra.local.clock import TurnableClock
 from infra.local.faults import Fault
 from infra.local.google_apis import RestFault
-from infra.local.school import Account, Attendee, Conference, School, Visit
+from infra.local.school import Account, Attendee, Conference, Visit
 from tests.classroom import PUPILS, TEACHER, everything, job, marks, sheet
 
 BY = {"by": "Mrs Head"}
@@ -31,31 +29,6 @@ def at(hour, minute=0, *, days=0):
 @pytest.fixture
 def clock():
     return TurnableClock(at(6))
-
-
-@pytest.fixture
-def school(clock):
-    school = School(clock)
-    school.enrol(Account(TEACHER, "teacher@school.example", display_name="The Teacher"), *PUPILS)
-    return school
-
-
-@pytest.fixture
-def app(instance, google, workspace_events, clock):
-    return instance(
-        clock=clock,
-        people_api_endpoint=google.endpoint,
-        directory_api_endpoint=google.endpoint,
-        workspace_events_api_endpoint=workspace_events.endpoint,
-        api_callers="*=admin",
-        settle_seconds=600,
-    )
-
-
-@pytest.fixture
-async def api(app):
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(guarded(app)), base_url="http://api") as client:
-        yield client
 
 
 def there(account, *times, key=None):

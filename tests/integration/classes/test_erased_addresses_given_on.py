@@ -10,18 +10,10 @@ import pytest
 from functions.adapters.store.databases.database import Query
 from infra.local.clock import TurnableClock
 from infra.local.google_apis import RestFault
-from infra.local.school import Account, School
+from infra.local.school import Account
 from tests.api import slug
-from tests.classroom import NOW, TEACHER, job, scheduled, sheet
-from tests.integration.classes.test_erasing_leaves_others import (
-    a_class,
-    dumped,
-    erased,
-    marks_of,
-    naming,
-    signed_in,
-    student,
-)
+from tests.classroom import NOW, job, scheduled, sheet
+from tests.erasing import a_class, dumped, erased, marks_of, naming, signed_in, student
 
 ADA, NINE, FAMILY = "ada@school.example", "nine@school.example", "family@home.example"
 
@@ -32,22 +24,8 @@ def clock():
 
 
 @pytest.fixture
-def school(clock):
-    school = School(clock)
-    school.enrol(Account(TEACHER, "teacher@school.example", display_name="The Teacher"))
-    return school
-
-
-@pytest.fixture
-def app(instance, google, workspace_events, clock):
-    return instance(
-        clock=clock,
-        people_api_endpoint=google.endpoint,
-        directory_api_endpoint=google.endpoint,
-        workspace_events_api_endpoint=workspace_events.endpoint,
-        api_callers="*=admin",
-        settle_seconds=600,
-    )
+def enrolled():
+    return ()
 
 
 async def settled(app, clock):

@@ -13,7 +13,6 @@ from starlette.exceptions import HTTPException
 
 from functions.adapters.store.attendance_store import DocumentAttendanceStore
 from functions.adapters.store.databases.database import Query, Write
-from functions.adapters.store.databases.sqlite import SqliteDatabase
 from functions.adapters.store.documents.people import person_to_document
 from functions.adapters.store.erasing.erasures import DocumentErasures
 from functions.adapters.store.erasing.names import ErasedNames
@@ -27,67 +26,10 @@ from functions.ports.messages import Job
 from functions.services.operations.erase_student import GRACE
 from functions.services.operations.run_job import run_job
 from infra.local.clock import TurnableClock
-from infra.local.school import Account, Attendee, School, Space
+from infra.local.school import Account, Space
 from tests.api import client, slug
-from tests.classroom import NOW, START, TEACHER, event, guest, held, job, scheduled, sheet, teacher, visits
-
-ALL_CLASS = (0, 60)
-GROUPS = ("sessions", "attendance", "corrections", "sheet", "conferences", "snapshot", "registers", "people", "spaces")
-
-
-def signed_in(key, user, *times, name=None):
-    return Attendee(key, "signed_in", name or key.title(), user, visits(*times or [ALL_CLASS]))
-
-
-def student(student_id=None, email=None, **more):
-    return {k: v for k, v in {"student_id": student_id, "email": email, **more}.items() if v}
-
-
-async def a_class(app, api, school, students, *people, record, start=0, **changes):
-    """A class that was held: its id. Each one has a room of its own."""
-    made = await scheduled(
-        api,
-        student_emails=None,
-        students=[*students, student("S-0", "bystander@school.example")],
-        start_time=(START + timedelta(minutes=start)).isoformat(),
-        subject=record,
-        class_id=record,
-        **changes,
-    )
-    space = (await api.get(f"/api/sessions/{made['session_id']}")).json()["space"]
-    people = [_later(person, start) for person in (teacher(ALL_CLASS), *people)]
-    call = held(space, made["meeting_code"], *people, record=record, start=start, end=start + 60)
-    school.hold(call)
-    await event(app, call)
-    await job(app, "sync-session", session_id=made["session_id"])
-    return made["session_id"]
-
-
-def _later(person, minutes):
-    shift = timedelta(minutes=minutes)
-    times = tuple(replace(visit, start=visit.start + shift, end=visit.end + shift) for visit in person.visits)
-    return replace(person, visits=times)
-
-
-async def dumped(database, *, but=()):
-    """Every document of a class and of accounts, as text; without those of some class meetings."""
-    found = {}
-    for group in GROUPS:
-        for document in (await database.find(Query(group, group=True))).documents:
-            of = f"{document.path} {document.fields.get('class_id')}" if group == "registers" else document.path
-            if not any(name in of for name in but):
-                found[document.path] = json.dumps(document.fields, default=str, sort_keys=True)
-    return found
-
-
-def naming(documents, *names):
-    return sorted({path for path, text in documents.items() for name in names if name.casefold() in text.casefold()})
-
-
-async def erased(api, name, **query):
-    answer = await api.delete(f"/api/students/{name}", params=query)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
+from tests.classroom import NOW, START, event, guest, held, job, scheduled, sheet
+from tests.erasing import ALL_CLASS, WatchedSqlite, a_class, dumped, erased, marks_of, naming, signed_in, student
 
 
 async def refused(api, database, name, expected):
@@ -108,11 +50,6 @@ async def _audit_of_before(database):
     return [document for document in found if document.fields["what"] != "student.erased"]
 
 
-async def marks_of(api, session_id):
-    people = (await sheet(api, session_id))["attendance"]
-    return {p["student_id"] or p["email"]: p["mark"] for p in people if p["role"] == "student"}
-
-
 # --- Siblings with one family address ---
 
 FAMILY = "family@home.example"
@@ -124,22 +61,18 @@ def clock():
 
 
 @pytest.fixture
-def school(clock):
-    school = School(clock)
-    school.enrol(Account(TEACHER, "teacher@school.example", display_name="The Teacher"))
-    return school
+def enrolled():
+    return ()
 
 
 @pytest.fixture
-def app(instance, google, workspace_events, clock):
-    return instance(
-        clock=clock,
-        people_api_endpoint=google.endpoint,
-        directory_api_endpoint=google.endpoint,
-        workspace_events_api_endpoint=workspace_events.endpoint,
-        api_callers="*=admin",
-        settle_seconds=600,
-    )
+def database(tmp_path):
+    return WatchedSqlite(tmp_path / "attendance.db")
+
+
+@pytest.fixture
+def store_settings(database):
+    return {"documents": database}
 
 
 @pytest.fixture
@@ -562,22 +495,15 @@ async def test_who_was_in_a_call_that_is_not_kept_any_more_stays_as_marked(app, 
 # --- How much is read ---
 
 
-async def test_the_rosters_of_planned_classes_are_read_once_to_find_who_is_meant(
-    app, api, school, database, monkeypatch
-):
+async def test_the_rosters_of_planned_classes_are_read_once_to_find_who_is_meant(app, api, school, database):
     school.enrol(Account("users/70", "ada@school.example", ("al@school.example",), display_name="Ada Lovelace"))
     later = (NOW + timedelta(days=2)).isoformat()
     await a_class(app, api, school, [student("S-1", "ada@school.example")], signed_in("a", "users/70"), record="maths")
     await scheduled(api, student_emails=None, students=[student(None, "al@school.example")], start_time=later)
-    find, scans = SqliteDatabase.find, []
-
-    async def noting(store, query):
-        scans.extend(where.value for where in query.where if (query.collection, where.field) == ("sessions", "state"))
-        return await find(store, query)
-
-    monkeypatch.setattr(SqliteDatabase, "find", noting)
+    database.queries.clear()
     await erased(api, "S-1")
 
+    scans = [w.value for q in database.queries if q.collection == "sessions" for w in q.where if w.field == "state"]
     assert sorted(scans) == ["cancelled", "scheduled"]
     assert naming(await dumped(database), "al@school.example", "ada@school.example") == []
 
@@ -606,26 +532,17 @@ async def test_a_parked_message_that_was_cut_loses_its_content(app, api, school,
 # --- The first commit, and the key ---
 
 
-async def test_the_first_commit_keeps_the_names_and_who_asked_and_changes_nothing_else(
-    app, api, school, database, monkeypatch
-):
+async def test_the_first_commit_keeps_the_names_and_who_asked_and_changes_nothing_else(app, api, school, database):
     """Killed right after it, nothing about the person is stored again, and the same call ends what was begun."""
     school.enrol(Account("users/70", "ada@school.example", display_name="Ada Lovelace"))
     session_id = await a_class(
         app, api, school, [student("S-1", "ada@school.example")], signed_in("ada", "users/70"), record="maths"
     )
     before = await dumped(database)
-    commit, commits = SqliteDatabase.commit, []
 
-    async def once(store, writes, **about):
-        if commits:
-            raise StoreUnavailable("Killed.")
-        commits.append(writes)
-        return await commit(store, writes, **about)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(SqliteDatabase, "commit", once)
-        assert (await api.delete("/api/students/S-1")).status_code == 503
+    database.commits_left = 1
+    assert (await api.delete("/api/students/S-1")).status_code == 503
+    database.commits_left = None
 
     assert await dumped(database) == before
     assert len((await database.find(Query("erased"))).documents) == 3
@@ -641,7 +558,7 @@ async def test_the_first_commit_keeps_the_names_and_who_asked_and_changes_nothin
 
 
 async def test_a_guest_who_was_assigned_goes_although_the_class_is_marked_again_before_the_erasure_carries_on(
-    app, api, school, database, monkeypatch
+    app, api, school, database
 ):
     """Marking leaves out the assignment of somebody who is erased, and that was all that told whose guest it was."""
     session_id = await a_class(
@@ -650,17 +567,9 @@ async def test_a_guest_who_was_assigned_goes_although_the_class_is_marked_again_
     guest_id = next(p["attendee_id"] for p in (await sheet(api, session_id))["attendance"] if p["role"] == "guest")
     body = {"student_id": "S-1", "by": "Head"}
     assert (await api.post(f"/api/sessions/{session_id}/attendance/{guest_id}/assign", json=body)).status_code == 200
-    commit, commits = SqliteDatabase.commit, []
-
-    async def once(store, writes, **about):
-        if commits:
-            raise StoreUnavailable("Killed.")
-        commits.append(writes)
-        return await commit(store, writes, **about)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(SqliteDatabase, "commit", once)
-        assert (await api.delete("/api/students/S-1")).status_code == 503
+    database.commits_left = 1
+    assert (await api.delete("/api/students/S-1")).status_code == 503
+    database.commits_left = None
 
     await job(app, "remark-session", session_id=session_id)
     await erased(api, "S-1")
@@ -719,19 +628,12 @@ class HandedOut:
         self.jobs += jobs
 
 
-async def test_an_erasure_goes_on_although_class_meetings_cannot_be_asked_for(app, api, school, database, monkeypatch):
+async def test_an_erasure_goes_on_although_class_meetings_cannot_be_asked_for(app, api, school, database):
     """One clock hands out both, and what fails for one of them must not stop the other."""
     await a_class(app, api, school, [student("S-1", "ada@school.example")], record="maths")
     await erased(api, "S-1")
     assert (await database.find(Query("erasures"))).documents
-    find = SqliteDatabase.find
-
-    async def failing(store, query):
-        if any(where.field == "due_at" for where in query.where):
-            raise StoreUnavailable("Down.")
-        return await find(store, query)
-
-    monkeypatch.setattr(SqliteDatabase, "find", failing)
+    database.refuses = lambda query: any(where.field == "due_at" for where in query.where)
     app.deps.clock.turn(GRACE)
     handed_out = HandedOut()
     with pytest.raises(StoreUnavailable):

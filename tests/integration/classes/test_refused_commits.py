@@ -8,8 +8,7 @@ import pytest
 
 from functions.domain.conferences.model import SyncState
 from infra.local.clock import TurnableClock
-from infra.local.school import Account, School
-from tests.classroom import MARKS, PUPILS, TEACHER, event, held, job, marks, pupil, scheduled, sheet, teacher, the_class
+from tests.classroom import MARKS, event, held, job, marks, pupil, scheduled, sheet, teacher, the_class
 
 HOUR = timedelta(hours=1)
 FEW = 17_000
@@ -19,25 +18,6 @@ FEW = 17_000
 @pytest.fixture
 def clock():
     return TurnableClock(datetime.now(UTC).replace(microsecond=0))
-
-
-@pytest.fixture
-def school(clock):
-    school = School(clock)
-    school.enrol(Account(TEACHER, "teacher@school.example", display_name="The Teacher"), *PUPILS)
-    return school
-
-
-@pytest.fixture
-def app(instance, google, workspace_events, clock):
-    return instance(
-        clock=clock,
-        people_api_endpoint=google.endpoint,
-        directory_api_endpoint=google.endpoint,
-        workspace_events_api_endpoint=workspace_events.endpoint,
-        api_callers="*=admin",
-        room_device_names="Room *",
-    )
 
 
 @pytest.fixture
