@@ -22,7 +22,7 @@ from functions.domain.classes.sessions import Attendance, ClassSession, Person, 
 from functions.domain.conferences import model
 from functions.domain.conferences.events import ParticipantJoined, parse
 from functions.domain.conferences.rereading import NOTHING_KNOWN, sessions_without_call
-from functions.domain.conferences.seen import NOTHING_SEEN, SeenSessions, joined, left
+from functions.domain.conferences.seen import AGREES, NOTHING_SEEN, SeenSessions, joined, left
 from functions.domain.conferences.syncing import after_reading
 from functions.domain.intervals import Interval
 from functions.domain.marking.attendance import sheet
@@ -94,6 +94,21 @@ def faulty(events: Sequence[Message], dice: random.Random, faults: Counter[str])
         arrived += [event] * (1 + again)
     dice.shuffle(arrived)
     return arrived
+
+
+def may_hide_a_session(attendee: Attendee) -> bool:
+    """Whether one of several sessions of somebody begins and ends as the list says, but for a minute.
+
+    If all events about the others are lost, nothing shows that there were others.
+    """
+    ends = [visit.end for visit in attendee.visits if visit.end]
+    if len(attendee.visits) < 2 or len(ends) < len(attendee.visits):  # noqa: PLR2004 - several
+        return False
+    first, last = min(visit.start for visit in attendee.visits), max(ends)
+    return any(
+        visit.start - first <= AGREES and visit.end is not None and last - visit.end <= AGREES
+        for visit in attendee.visits
+    )
 
 
 def seen_of(events: Iterable[Message]) -> SeenSessions:

@@ -87,6 +87,7 @@ async def every_step(erasures):
             await erasures.part(dataclasses.replace(erasure, step=step, after=after), only_look=True)
     await erasures.take_out("maths", erasure)
     await erasures.take_out_of_conference("conferenceRecords/maths", erasure)
+    await erasures.forget_events(["conferenceRecords/maths"])
 
 
 async def find_a_student(erasures):
@@ -132,6 +133,7 @@ VIEWS = {
 BY_PATH = {
     "take_out",
     "take_out_of_conference",
+    "forget_events",
     "everybody",
     "keep",
     "begin",

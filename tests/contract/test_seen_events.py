@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 
 from functions.adapters.store.databases.database import Write
-from functions.adapters.store.seen import events
 from functions.adapters.store.seen.events import FEW, PARTS, DocumentSeenEvents
 from functions.domain.conferences.seen import NOTHING_SEEN, SeenSession, SeenSessions, joined, left
 from functions.domain.errors import DocumentsRefused
@@ -74,8 +73,8 @@ async def test_it_expires_after_two_days_or_with_everything_else(database):
         assert document.fields["expire_at"] == at(0) + timedelta(days=kept)
 
 
-async def test_one_instance_stores_so_many_sessions_of_a_conference_and_no_more(stored, monkeypatch):
-    monkeypatch.setattr(events, "MOST_SESSIONS", 100)
+async def test_one_instance_stores_so_many_sessions_of_a_conference_and_no_more(database):
+    stored = DocumentSeenEvents(database, clock=lambda: at(0), retention=None, most=100)
 
     with pytest.raises(DocumentsRefused):
         await stored.add(RECORD, everybody(150))

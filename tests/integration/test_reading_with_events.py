@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from functions.adapters.store.seen.events import DocumentSeenEvents
+from functions.adapters.store.databases.sqlite import SqliteDatabase
 from functions.domain.conferences.model import SessionsSource
 from functions.domain.errors import StoreUnavailable
 from functions.entrypoints.messages import events
 from functions.entrypoints.messages.envelope import Message
 from functions.ports.messages import Job
 from functions.services.operations.run_job import run_job
+from infra.local.clock import TurnableClock
 from infra.local.school import Attendee, Conference, Visit
 from infra.local.workspace_events import meet_event, presence_events
+from tests.erasing import WatchedSqlite
 
 TEACHER = "users/1"
 END = datetime.now(UTC).replace(microsecond=123456) - timedelta(hours=3)
@@ -97,39 +100,33 @@ async def test_a_setting_makes_every_read_whole(instance, school, meet, record):
     assert len((await short.deps.seen.of(conference.name)).sessions) == 10
 
 
-async def test_events_that_come_at_once_are_one_write(app, monkeypatch):
-    conference, written = held(30), []
-    add = DocumentSeenEvents.add
+@pytest.fixture
+def watched(tmp_path):
+    return WatchedSqlite(tmp_path / "attendance.db")
 
-    async def counted(self, conference_record, seen):
-        written.append(len(seen.sessions))
-        await add(self, conference_record, seen)
 
-    monkeypatch.setattr(DocumentSeenEvents, "add", counted)
+async def test_events_that_come_at_once_are_one_write(instance, watched):
+    app, conference = instance(documents=watched, pause=lambda _: asyncio.sleep(0)), held(30)
 
     await deliver(app, *presence_events(conference))
 
-    assert written == [30]
+    assert [write.path for write in watched.written] == ["conferences/class/seen/0"]
     assert len((await app.deps.seen.of(conference.name)).sessions) == 30
 
 
-async def test_no_event_is_acknowledged_before_it_is_stored(instance, monkeypatch):
+async def test_no_event_is_acknowledged_before_it_is_stored(instance, watched):
     """If the write fails, all messages that it was for come again."""
-    app, conference = instance(pause=lambda _: asyncio.sleep(0)), held(3)
+    app, conference = instance(documents=watched, pause=lambda _: asyncio.sleep(0)), held(3)
+    watched.commits_left = 0
 
-    async def fails(*_):
-        raise StoreUnavailable("Firestore does not answer.")
-
-    monkeypatch.setattr(DocumentSeenEvents, "add", fails)
     answers = await asyncio.gather(
-        *(
-            events.process(Message(message.attributes, json.loads(message.data)), app)
-            for message in presence_events(conference)
-        ),
-        return_exceptions=True,
+        *(deliver(app, message) for message in presence_events(conference)), return_exceptions=True
     )
 
     assert [type(answer) for answer in answers] == [StoreUnavailable] * 6
+    watched.commits_left = None
+    await deliver(app, *presence_events(conference))
+    assert len((await app.deps.seen.of(conference.name)).sessions) == 3
 
 
 async def test_a_message_that_is_given_up_takes_no_other_with_it(instance):
@@ -190,3 +187,144 @@ async def test_junk_changes_no_mark_and_does_not_grow(app, reading_all, lively, 
     short, everything = await stored(app, conference), await stored(reading_all, conference)
     assert short[0].snapshot == everything[0].snapshot
     assert [_but_times(one) for one in short[2]] == [_but_times(one) for one in everything[2]]
+
+
+class Handed:
+    """The jobs that were handed out."""
+
+    def __init__(self):
+        self.jobs = []
+
+    async def publish(self, jobs):
+        self.jobs += jobs
+
+    async def do(self, app):
+        jobs, self.jobs = self.jobs, []
+        for one in jobs:
+            await run_job(one, deps=app.deps)
+        return len(jobs)
+
+
+@pytest.fixture
+def handed():
+    return Handed()
+
+
+@pytest.fixture
+def watched_app(app, handed):
+    """The same with jobs that wait until a test does them."""
+    return dataclasses.replace(app, deps=dataclasses.replace(app.deps, jobs=handed))
+
+
+def split(messages, *late):
+    """The messages that came in time, and those about some participants' sessions, `p2/participantSessions/2`."""
+    is_late = [any(f"participants/{name}" in message.data.decode() for name in late) for message in messages]
+    return (
+        [message for message, wrong in zip(messages, is_late, strict=True) if not wrong],
+        [message for message, wrong in zip(messages, is_late, strict=True) if wrong],
+    )
+
+
+async def test_a_late_event_about_another_session_makes_meet_be_asked_for_that_person(  # noqa: PLR0917 - fixtures
+    watched_app, handed, school, meet, record, stored
+):
+    """Of a second device nothing was known when the conference was read."""
+    app, conference = watched_app, held(30, rejoining=1, visits=ON_TWO_DEVICES)
+    school.hold(conference)
+    in_time, late = split(presence_events(conference), "p2/participantSessions/2")
+    await deliver(app, *in_time)
+    await record(app, conference)
+    assert (len(late), handed.jobs, meet.calls.by_method()["ListParticipantSessions"]) == (2, [], 0)
+
+    await deliver(app, *late)
+    meet.calls.clear()
+    assert await handed.do(app) == 1
+
+    assert meet.calls.by_method()["ListParticipantSessions"] == 1
+    read, _, people = await stored(app, conference)
+    assert sum(len(person.sessions) for person in read.snapshot.participants) == 31
+    assert sorted(person["session_count"] for person in people)[-2:] == [1, 2]
+    await deliver(app, *late, *in_time)
+    assert handed.jobs == []
+
+
+async def test_what_meet_does_not_confirm_causes_nothing_more(  # noqa: PLR0917 - fixtures
+    watched_app, handed, school, meet, record, stored
+):
+    app, conference = watched_app, held(5)
+    school.hold(conference)
+    await deliver(app, *presence_events(conference))
+    before = await record(app, conference)
+    junk = [about(conference, "p3", "other", "joined", START), about(conference, "nobody", "1", "left", END)]
+
+    await deliver(app, *junk)
+    assert await handed.do(app) == 1
+    after = await stored(app, conference)
+    meet.calls.clear()
+    for _ in range(10):
+        await deliver(app, *junk)
+        await deliver(app, junk[0])
+
+    assert handed.jobs == []
+    assert not meet.calls
+    assert after[0].snapshot == before.conference.snapshot
+
+
+async def test_the_same_contradiction_in_many_messages_is_read_once(watched_app, handed, school, meet, record):
+    app, conference = watched_app, held(5)
+    school.hold(conference)
+    await deliver(app, *presence_events(conference))
+    await record(app, conference)
+    for _ in range(5):
+        await deliver(app, about(conference, "p3", "other", "joined", START))
+    assert len(handed.jobs) == 5
+    meet.calls.clear()
+
+    await handed.do(app)
+
+    assert meet.calls.by_method()["GetConferenceRecord"] == 1
+
+
+class Interrupted(SqliteDatabase):
+    """A database in which something happens before the next commit of a conference."""
+
+    async def commit(self, writes, **about):
+        happens, self.happens = getattr(self, "happens", None), None
+        if happens and any(write.path.count("/") == 1 for write in writes):
+            await happens()
+        else:
+            self.happens = happens
+        return await super().commit(writes, **about)
+
+
+async def test_an_event_that_comes_while_meet_is_asked_is_not_missed(instance, tmp_path, handed, school, record):
+    """It is stored after the read has loaded the events, and before the conference is stored."""
+    interrupted, conference = Interrupted(tmp_path / "attendance.db"), held(5, rejoining=1, visits=ON_TWO_DEVICES)
+    app = instance(documents=interrupted, pause=lambda _: asyncio.sleep(0))
+    app = dataclasses.replace(app, deps=dataclasses.replace(app.deps, jobs=handed))
+    school.hold(conference)
+    in_time, late = split(presence_events(conference), "p2/participantSessions/2")
+    await deliver(app, *in_time)
+    interrupted.happens = lambda: deliver(app, *late)
+    read = (await record(app, conference)).conference
+    assert sum(len(person.sessions) for person in read.snapshot.participants) == 5
+
+    assert len(handed.jobs) == 1
+    await handed.do(app)
+
+    read = await app.deps.store.reader().conference(conference.name)
+    assert sum(len(person.sessions) for person in read.snapshot.participants) == 6
+
+
+async def test_events_about_a_conference_that_meet_has_deleted_cause_nothing(instance, handed, school, record):
+    clock = TurnableClock(datetime.now(UTC))
+    app = instance(clock=clock, pause=lambda _: asyncio.sleep(0))
+    app = dataclasses.replace(app, deps=dataclasses.replace(app.deps, jobs=handed))
+    conference = held(3)
+    school.hold(conference)
+    await record(app, conference)
+
+    clock.turn(timedelta(days=31))
+    await deliver(app, about(conference, "p3", "other", "joined", START))
+
+    assert handed.jobs == []

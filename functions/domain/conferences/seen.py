@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from functions.domain.conferences.model import Participant, ParticipantSession
+from functions.domain.conferences.model import Conference, Participant, ParticipantSession, SyncState
 
 AGREES = timedelta(seconds=60)
 """By how much the time of an event may differ from the time that Meet lists."""
@@ -119,6 +119,20 @@ def session_from_events(listed: Participant, seen: Mapping[str, SeenSession]) ->
 def needs_call(listed: Participant, seen: Mapping[str, SeenSession]) -> bool:
     """Whether Meet must be asked for the sessions of a participant."""
     return session_from_events(listed, seen) is None
+
+
+def unanswered(conference: Conference, seen: SeenSessions, *, now: datetime) -> frozenset[str]:
+    """The participant sessions that events name and a finished conference lacks, if Meet was not asked since then.
+
+    Empty if events named the same sessions when it was read: then Meet did not confirm them. Also empty if Meet has
+    deleted the conference.
+    """
+    snapshot, sync = conference.snapshot, conference.sync
+    if snapshot is None or sync.state is not SyncState.COMPLETE or digest(seen.names) == sync.seen_digest:
+        return frozenset()
+    if snapshot.record.expire_time and snapshot.record.expire_time <= now:
+        return frozenset()
+    return seen.names - {session.name for person in snapshot.participants for session in person.sessions}
 
 
 def digest(names: Iterable[str]) -> str | None:

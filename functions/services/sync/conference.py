@@ -31,6 +31,7 @@ from functions.services.sync.meet.gather import gather_conference
 from functions.services.sync.meet.gathered import Gathered, Request
 from functions.services.sync.meet.reading import stored_conference
 from functions.services.sync.refusals import store_refusal
+from functions.services.sync.seen.contradicted import look_back
 from functions.services.sync.seen.load import loading_events
 
 
@@ -65,6 +66,7 @@ async def sync_conference(request: Request, *, deps: Deps) -> Recorded:
             recorded, _ = await deps.store.transact(decide, known=reader)
         except DocumentsRefused as refused:
             return await _refused(refused, request, gathered, deps)
+    await look_back(gathered, deps=deps)
     if gathered.later:
         raise gathered.later
     return recorded

@@ -287,7 +287,7 @@ async def test_events_that_come_later_bring_nobody_back(api, app, school, lived,
     await job(app, "sync-session", session_id=lived["session"])
 
     kept = {path: fields for path, fields in documents().items() if "/seen/" not in path}
-    assert naming(kept, *TRACES, BORROWED) == []
+    assert traces(kept, *TRACES, BORROWED) == []
 
 
 @pytest.mark.usefixtures("lived")

@@ -187,7 +187,7 @@ class MeetConferences:
         people: dict[str, Participant] = {}
 
         async def read(listed: Participant) -> Participant:
-            participant = replace(listed, sessions=await self._sessions(listed.name, call))
+            participant = _with_sessions(listed, await self._sessions(listed.name, call))
             at_hand.keep(participant)
             return participant
 
@@ -295,6 +295,14 @@ def _participant(message: Message) -> Participant:
         latest_end_time=_optional_time(message, "latest_end_time"),
         sessions=(),
     )
+
+
+def _with_sessions(listed: Participant, sessions: tuple[ParticipantSession, ...]) -> Participant:
+    """A participant with all sessions. If the last of them ended after the list was read, the list lacks this end."""
+    ends = [session.end_time for session in sessions if session.end_time]
+    if listed.latest_end_time is None and ends and len(ends) == len(sessions):
+        listed = replace(listed, latest_end_time=max(ends))
+    return replace(listed, sessions=sessions)
 
 
 def _user(participant: Message) -> User:

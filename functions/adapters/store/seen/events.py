@@ -41,10 +41,14 @@ class DocumentSeenEvents:
         database: Where the documents are stored.
         clock: The time, for when they expire.
         retention: How long personal data is kept.
+        most: How many participant sessions of one conference are stored at most.
     """
 
-    def __init__(self, database: Database, *, clock: Clock, retention: timedelta | None) -> None:
+    def __init__(
+        self, database: Database, *, clock: Clock, retention: timedelta | None, most: int = MOST_SESSIONS
+    ) -> None:
         self._database = database
+        self._most = most
         self._clock = clock
         self._retention = retention
         self._stored: OrderedDict[str, _StoredHere] = OrderedDict()
@@ -52,7 +56,7 @@ class DocumentSeenEvents:
     async def add(self, conference_record: str, seen: SeenSessions) -> None:
         """See the port."""
         here = self._here(conference_record)
-        fitting = here.fitting(seen)
+        fitting = here.fitting(seen, most=self._most)
         now, path = self._clock(), seen_path(conference_record)
         writes = [
             Write(f"{path}/{number}", seen_to_document(part, now=now, retention=self._retention), adding=True)
@@ -64,7 +68,7 @@ class DocumentSeenEvents:
             if isinstance(error, BaseException):
                 raise error
         if fitting is not seen:
-            raise DocumentsRefused(f"Events named more than {MOST_SESSIONS:,} participant sessions of a conference.")
+            raise DocumentsRefused(f"Events named more than {self._most:,} participant sessions of a conference.")
 
     async def of(self, conference_record: str) -> SeenSessions:
         """See the port."""
@@ -88,10 +92,10 @@ class _StoredHere:
         self._part_of: dict[str, int] = {}
         self._sessions: set[str] = set()
 
-    def fitting(self, seen: SeenSessions) -> SeenSessions:
+    def fitting(self, seen: SeenSessions, *, most: int) -> SeenSessions:
         """What may be stored: the same, or less if there are too many sessions."""
         new = seen.names - self._sessions
-        room = MOST_SESSIONS - len(self._sessions)
+        room = most - len(self._sessions)
         if len(new) > room:
             left_out = set(sorted(new)[max(room, 0) :])
             seen = SeenSessions({name: session for name, session in seen.sessions.items() if name not in left_out})

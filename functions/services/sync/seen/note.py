@@ -8,6 +8,7 @@ from typing import Final
 from functions.domain.conferences.events import STORABLE_ID, ParticipantJoined, ParticipantLeft
 from functions.domain.conferences.seen import joined, left, record_of
 from functions.services.deps import Deps
+from functions.services.sync.seen.contradicted import look_again
 
 _STORABLE: Final = re.compile(rf"conferenceRecords/{STORABLE_ID}")
 _RESERVED: Final = re.compile(r".*/participants/__.*__")
@@ -16,6 +17,8 @@ _RESERVED: Final = re.compile(r".*/participants/__.*__")
 
 async def note_seen(event: ParticipantJoined | ParticipantLeft, *, deps: Deps) -> None:
     """Store what an event said. After this returns, its message may be acknowledged.
+
+    If it contradicts a conference that was read before, the conference is read again.
 
     An event whose resource cannot be stored changes nothing, and the sessions of its participant are asked for.
 
@@ -27,4 +30,6 @@ async def note_seen(event: ParticipantJoined | ParticipantLeft, *, deps: Deps) -
     if deps.seen is None or not _STORABLE.fullmatch(record) or _RESERVED.fullmatch(session):
         return
     said = joined if isinstance(event, ParticipantJoined) else left
-    await deps.seen.add(record, said(session, event.origin.occurred_at))
+    is_first = await deps.seen.add(record, said(session, event.origin.occurred_at))
+    if is_first:  # of those that were stored together
+        await look_again(record, deps=deps)
