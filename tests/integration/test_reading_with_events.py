@@ -17,6 +17,7 @@ from functions.entrypoints.messages import events
 from functions.entrypoints.messages.envelope import Message
 from functions.ports.messages import Job
 from functions.services.operations.run_job import run_job
+from functions.services.operations.survey import survey
 from infra.local.clock import TurnableClock
 from infra.local.school import Attendee, Conference, Visit
 from infra.local.workspace_events import meet_event, presence_events
@@ -328,3 +329,66 @@ async def test_events_about_a_conference_that_meet_has_deleted_cause_nothing(ins
     await deliver(app, about(conference, "p3", "other", "joined", START))
 
     assert handed.jobs == []
+
+
+@pytest.fixture
+def clock():
+    return TurnableClock(datetime.now(UTC))
+
+
+@pytest.fixture
+def comparing(instance, clock, handed):
+    """An instance whose jobs wait, and whose clock can be turned."""
+    app = instance(clock=clock, pause=lambda _: asyncio.sleep(0))
+    return dataclasses.replace(app, deps=dataclasses.replace(app.deps, jobs=handed))
+
+
+async def reconciled(app, handed):
+    """The jobs that one run of the schedule hands out to compare conferences."""
+    handed.jobs.clear()
+    await run_job(Job("reconcile"), deps=app.deps)
+    handed.jobs[:] = [job for job in handed.jobs if job.data.get("because") == "sample"]
+    return [job.data["conference_record"] for job in handed.jobs]
+
+
+async def test_once_a_day_what_events_said_is_compared_with_full_reads(  # noqa: PLR0917 - fixtures
+    comparing, clock, handed, school, meet, record
+):
+    """Of a second device no event ever came; the time away of another person was shorter than a minute."""
+    hidden = (Visit(START, END - 30 * SECOND), Visit(END - 20 * SECOND, END))
+    devices, away, alike = (
+        held(3, rejoining=1, visits=ON_TWO_DEVICES, id_="devices"),
+        held(3, rejoining=1, visits=hidden, id_="away"),
+        held(3, id_="alike"),
+    )
+    for conference in (devices, away, alike):
+        school.hold(conference)
+        in_time, _ = split(presence_events(conference), "p2/participantSessions/2")
+        if conference is away:  # the event that somebody left agrees with the list to a minute
+            assert len(in_time) == 6
+        await deliver(comparing, *in_time)
+        await record(comparing, conference)
+    assert meet.calls.by_method()["ListParticipantSessions"] == 0
+
+    clock.turn(MINUTE)
+    assert sorted(await reconciled(comparing, handed)) == sorted(one.name for one in (devices, away, alike))
+    await handed.do(comparing)
+
+    found = (await survey(views=comparing.views, now=clock())).sessions_check
+    assert (found.conferences, found.differences) == (3, 1)
+    read = await comparing.deps.store.reader().conference(away.name)
+    assert [len(person.sessions) for person in read.snapshot.participants] == [1, 2, 1]
+    assert read.sync.sessions_source is SessionsSource.MEET
+    assert await reconciled(comparing, handed) == []
+    clock.turn(timedelta(days=1))
+    assert await reconciled(comparing, handed) == []  # all of them were read in full
+
+
+async def test_no_more_than_twenty_conferences_of_the_last_day_are_compared(comparing, handed, school, record):
+    for number in range(23):
+        conference = held(2, id_=f"call{number}")
+        school.hold(conference)
+        await deliver(comparing, *presence_events(conference))
+        await record(comparing, conference)
+
+    assert len(set(await reconciled(comparing, handed))) == 20

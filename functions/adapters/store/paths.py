@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+CHECK_PATH = "checks/sessions"
+"""The document of the last check of conferences whose sessions are known from events."""
+
 
 def conference_path(conference_record: str) -> str:
     """The document of a conference record, which may be given as its resource name."""

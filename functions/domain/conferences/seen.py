@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from functions.domain.conferences.model import Conference, Participant, ParticipantSession, SyncState
+from functions.domain.conferences.model import Conference, Participant, ParticipantSession, Snapshot, SyncState
+from functions.domain.intervals import Interval, union
 
 AGREES = timedelta(seconds=60)
 """By how much the time of an event may differ from the time that Meet lists."""
@@ -133,6 +134,20 @@ def unanswered(conference: Conference, seen: SeenSessions, *, now: datetime) -> 
     if snapshot.record.expire_time and snapshot.record.expire_time <= now:
         return frozenset()
     return seen.names - {session.name for person in snapshot.participants for session in person.sessions}
+
+
+def differing_people(one: Snapshot, other: Snapshot) -> frozenset[str]:
+    """The participants of both snapshots who were there at different times."""
+    times = {person.name: _times(person) for person in one.participants}
+    return frozenset(
+        person.name for person in other.participants if person.name in times and times[person.name] != _times(person)
+    )
+
+
+def _times(person: Participant) -> tuple[Sequence[Interval], frozenset[datetime]]:
+    """When somebody was there, in any number of sessions, and since when a session is open."""
+    closed = (Interval(one.start_time, one.end_time) for one in person.sessions if one.end_time)
+    return union(closed), frozenset(one.start_time for one in person.sessions if one.end_time is None)
 
 
 def digest(names: Iterable[str]) -> str | None:

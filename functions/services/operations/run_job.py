@@ -17,7 +17,7 @@ from functions.services.operations.fan_out import moment_in
 from functions.services.operations.parking import DEAD_LETTERS_JOB, park_dead_letters
 from functions.services.sync.conference import Recorded, sync_conference
 from functions.services.sync.meet.gathered import Request
-from functions.services.sync.seen.contradicted import BECAUSE, is_contradicted
+from functions.services.sync.seen import contradicted, sample
 from functions.services.sync.session import SessionSynced, remark_session
 from functions.services.teachers import keep_subscriptions
 from functions.services.teachers.keep_subscriptions import Kept
@@ -72,9 +72,13 @@ async def _sync_conference(data: Mapping[str, object], deps: Deps) -> Recorded |
         ended_event_at=None,
         source=SyncSource.RECONCILE,
     )
-    if data.get("because") == BECAUSE and not await is_contradicted(request.conference_record, deps=deps):
-        return None  # it was read since then
-    return await sync_conference(request, deps=deps)
+    match data.get("because"):
+        case contradicted.BECAUSE if not await contradicted.is_contradicted(request.conference_record, deps=deps):
+            return None  # it was read since then
+        case sample.BECAUSE:
+            return await sample.check(request, deps=deps)
+        case _:
+            return await sync_conference(request, deps=deps)
 
 
 async def _sync_due(*, deps: Deps) -> int:
@@ -96,6 +100,7 @@ async def _about_everybody(job: Job, deps: Deps) -> int:
     if not after:
         await deps.jobs.publish([Job(DEAD_LETTERS_JOB)])
         await reconcile.publish_changes(deps=deps)
+        await sample.take_sample(deps=deps)
     return await reconcile.reconcile_all(after=after, deps=deps)
 
 

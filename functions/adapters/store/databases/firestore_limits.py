@@ -102,6 +102,7 @@ COMPOSITE: Final = (
     Index("sessions", ("teacher_email", "progress.error.at")),
     Index("conferences", ("sync.state", "end_time")),
     Index("conferences", ("end_time", "sync.state", "sync.pulled_at")),
+    Index("conferences", ("sync.sessions_source", "end_time")),
     Index("conferences", ("organizer.user", "sync.state")),
     Index("attendance", ("class_id", *_BY_START), is_group=True),
     *(Index("attendance", (field, *_BY_START), is_group=True) for field in _WHOSE),

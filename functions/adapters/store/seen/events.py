@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
-from functions.adapters.store.databases.database import Database, Write
-from functions.adapters.store.paths import seen_path
+from functions.adapters.store.databases.database import ABSENT, Database, Query, Where, Write
+from functions.adapters.store.documents.common import SCHEMA_VERSION
+from functions.adapters.store.paths import CHECK_PATH, seen_path
 from functions.adapters.store.seen.document import seen_from_document, seen_to_document
+from functions.domain.conferences.model import SessionsSource
 from functions.domain.conferences.seen import NOTHING_SEEN, SeenSession, SeenSessions, participant_of
-from functions.domain.errors import DocumentsRefused
+from functions.domain.errors import DocumentsRefused, StoreConflict
 from functions.ports.clock import Clock
 
 FEW = 50
@@ -26,6 +28,9 @@ Firestore recommends about one write a second for a document. Thousands of peopl
 
 MOST_SESSIONS = 4000
 """How many participant sessions of one conference one instance stores: Meet allows 1,000 people in a call."""
+
+COUNT_ATTEMPTS = 20
+"""How often a count is tried while other processes count too."""
 
 REMEMBERED = 500
 """Of how many conferences an instance remembers what it has stored."""
@@ -69,6 +74,48 @@ class DocumentSeenEvents:
                 raise error
         if fitting is not seen:
             raise DocumentsRefused(f"Events named more than {self._most:,} participant sessions of a conference.")
+
+    async def read_with_events(self, *, since: datetime, limit: int) -> Sequence[str]:
+        """See the port."""
+        found = await self._database.find(
+            Query(
+                "conferences",
+                where=(
+                    Where("sync.sessions_source", "==", SessionsSource.EVENTS.value),
+                    Where("end_time", ">=", since),
+                ),
+                order=("end_time",),
+                limit=limit,
+            )
+        )
+        return [document.fields["conference_record"] for document in found.documents]
+
+    async def begin_check(self, now: datetime, *, every: timedelta) -> bool:
+        """See the port."""
+        before = await self._database.get(CHECK_PATH)
+        if before and now - before.fields["began_at"] < every:
+            return False
+        fields = {"schema_version": SCHEMA_VERSION, "began_at": now, "conferences": 0, "differences": 0}
+        try:
+            await self._database.commit([Write(CHECK_PATH, fields, expecting=before or ABSENT)])
+        except StoreConflict:
+            return False  # another process began it
+        return True
+
+    async def add_check(self, *, conferences: int, differences: int) -> None:
+        """See the port."""
+        for _ in range(COUNT_ATTEMPTS):
+            before = await self._database.get(CHECK_PATH)
+            if before is None:
+                return
+            fields = dict(before.fields)
+            fields["conferences"] += conferences
+            fields["differences"] += differences
+            try:
+                await self._database.commit([Write(CHECK_PATH, fields, expecting=before)])
+            except StoreConflict:
+                continue
+            return
 
     async def of(self, conference_record: str) -> SeenSessions:
         """See the port."""

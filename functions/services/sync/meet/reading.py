@@ -142,7 +142,7 @@ async def read_conference(
     try:
         if not request.organizer.known:
             raise OrganizerUnknown("We do not know who organized this conference.", hint=ORGANIZER_UNKNOWN)
-        if gathered.full:
+        if gathered.full or request.full:
             whole = await deps.conferences.read(record, organizer=request.organizer, keep=read.append)
             # It answers all events so far: none of them is a reason to read again.
             return replace(whole, seen=(await events()).names)

@@ -26,13 +26,13 @@ class CollectedEvents:
     """
 
     def __init__(self, events: SeenEvents, *, pause: Callable[[float], Awaitable[None]]) -> None:
-        self._events = events
+        self.events = events
         self._pause = pause
         self._batches: dict[str, _Batch] = {}
 
     async def of(self, conference_record: str) -> SeenSessions:
         """Everything that is stored about a conference; raises StoreUnavailable."""
-        return await self._events.of(conference_record)
+        return await self.events.of(conference_record)
 
     async def add(self, conference_record: str, seen: SeenSessions) -> bool:
         """Store what an event said, together with others that come within a moment.
@@ -60,7 +60,7 @@ class CollectedEvents:
         await self._pause(TOGETHER)
         del self._batches[conference_record]  # what comes from now on makes another batch
         try:
-            await self._events.add(conference_record, batch.seen)
+            await self.events.add(conference_record, batch.seen)
         except DocumentsRefused as refused:
             # Whoever's events are missing is asked for.
             log.warning("events.refused", extra={"reason": refused.reason, "detail": refused.message})
