@@ -1,4 +1,4 @@
-"""Classes in which somebody is erased, stores that a test can watch and stop, and a search for what is left."""
+"""Helpers for erasing: classes, stores that a test can watch and stop, and a search for remaining data."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from tests.classroom import START, event, held, job, scheduled, sheet, teacher, 
 
 
 def dump(address, project):
-    """Every document of an emulated database by path, as REST shows it; those below documents that do not exist too.
+    """Return all documents of an emulated database by path, in REST form, also those below missing documents.
 
     https://firebase.google.com/docs/firestore/reference/rest/v1/StructuredQuery#CollectionSelector: a selector without
-    a name, of all descendants, is every document. The emulator lets `owner` read past the rules.
+    a name, with all descendants, selects every document. The emulator lets `owner` read without the rules.
     """
     root = f"projects/{project}/databases/(default)/documents"
     query = {"structuredQuery": {"from": [{"allDescendants": True}]}}
@@ -38,7 +38,7 @@ def dump(address, project):
 
 
 def traces(documents, *names):
-    """Each document that names somebody, with the name: any of some, in any spelling of case, encoded ones too."""
+    """Return each document that contains one of these names, with the name: in any case, also encoded."""
     wanted = [name.casefold() for name in names]
     return sorted(
         (path, name)
@@ -50,7 +50,7 @@ def traces(documents, *names):
 
 
 def _texts(value):
-    """Every text in a document, names of fields too, and what a text holds as JSON or base64."""
+    """Return every text in a document, including field names, and the texts inside JSON and base64."""
     match value:
         case dict():
             for name, inner in value.items():
@@ -72,14 +72,15 @@ def _texts(value):
 
 
 class _Watched:
-    """A database that notes what it is asked and what it writes, and that a test can stop.
+    """A database that records its queries and writes, and that a test can stop.
 
     Attributes:
         queries: Every query.
         written: Every write of a document, in the order of the commits.
-        refuses: Whether a query finds the database down.
-        commits_left: How many commits succeed before the process dies at the next one; None lets all succeed.
-        dies_afterwards: Whether the process dies right after that commit, and not before it.
+        refuses: Whether queries fail because the database is unavailable.
+        commits_left: The number of commits that succeed before the process dies at the next one; with None, all
+            succeed.
+        dies_afterwards: Whether the process dies right after that commit; if not, it dies before it.
     """
 
     def __init__(self, *args):
@@ -131,7 +132,7 @@ def student(student_id=None, email=None, **more):
 
 
 async def a_class(app, api, school, students, *people, record, start=0, **changes):
-    """A class that was held: its id. Each one has a room of its own."""
+    """Hold a class in its own room and return its id."""
     made = await scheduled(
         api,
         student_emails=None,
@@ -157,7 +158,7 @@ def _later(person, minutes):
 
 
 async def dumped(database, *, but=()):
-    """Every document of a class and of accounts, as text; without those of some class meetings."""
+    """Return every document of a class and of accounts as text, without those of some class meetings."""
     found = {}
     for group in GROUPS:
         for document in (await database.find(Query(group, group=True))).documents:

@@ -1,4 +1,4 @@
-"""The quotas of the Workspace Events API: the number of calls in any minute for one user, and for all users together.
+"""The quotas of the Workspace Events API: the maximum number of calls per minute, for one user and for all users.
 
 https://developers.google.com/workspace/events/guides/limits
 """
@@ -24,14 +24,14 @@ _KINDS = {
     "GetSubscription": "reads",
     "ListSubscriptions": "reads",
 }
-"""What a method counts as. Those that are not here count as nothing."""
+"""The quota that each method counts towards. Methods that are not in this table do not count."""
 
 
 class Quotas:
-    """Counts calls by the clock; those that are refused do not count. Not for several threads at once.
+    """Counts calls by the clock; refused calls do not count. It is not thread-safe.
 
     Args:
-        clock: The current time, aware UTC.
+        clock: The current time, as an aware datetime in UTC.
     """
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
@@ -40,7 +40,7 @@ class Quotas:
         self._everybody: defaultdict[str, deque[datetime]] = defaultdict(deque)
 
     def take(self, method: str, user: str) -> None:
-        """Count a call, or raise Refusal if there were enough."""
+        """Count a call, or raise Refusal if the quota is used up."""
         kind = _KINDS.get(method)
         if kind is None:
             return

@@ -1,4 +1,4 @@
-"""The application with all of Google's stand-ins around it."""
+"""The application with all stand-ins of Google's services."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from tests.classroom import PUPILS, TEACHER
 
 @pytest.fixture
 def clock():
-    """The clock of Google and of the application: this machine's, unless a module turns one of its own."""
+    """Return the clock of Google and of the application: this machine's clock, unless a module has its own."""
     return wiring.utc_now
 
 
 @pytest.fixture
 def enrolled():
-    """The pupils who have an account."""
+    """Return the pupils who have an account."""
     return PUPILS
 
 
 @pytest.fixture
 def school(clock, enrolled):
-    """A school with a teacher and pupils; in the place of the empty one."""
+    """Return a school with a teacher and pupils, instead of the empty one."""
     school = School(clock)
     school.enrol(Account(TEACHER, "teacher@school.example", display_name="The Teacher"), *enrolled)
     return school
@@ -42,7 +42,7 @@ def google(school):
 
 @pytest.fixture
 def home():
-    """The Google Cloud project in which the application lives, and its topics with it."""
+    """Return the Google Cloud project of the application and its topics."""
     return "local"
 
 
@@ -55,8 +55,8 @@ async def workspace_events(school, home):
 
 @pytest.fixture
 def firestore(firestore_address, project, monkeypatch):
-    """Settings that name the emulator."""
-    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_address)  # the client's own variable
+    """Return settings that name the emulator."""
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_address)  # Google's client reads it
     return {
         "attendance_store": "firestore",
         "firestore_emulator_host": firestore_address,
@@ -66,7 +66,7 @@ def firestore(firestore_address, project, monkeypatch):
 
 @pytest.fixture
 def store_settings():
-    """Where the application stores: in the embedded store, unless a module says `firestore`."""
+    """Return the settings of the store: the embedded store, unless a module uses `firestore`."""
     return {}
 
 

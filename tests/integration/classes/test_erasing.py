@@ -1,4 +1,4 @@
-"""A person is erased everywhere, for good: nothing that is stored names them, and nothing that is read later does."""
+"""A person is erased everywhere and permanently: no stored document names them, and nothing that is read later does."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ PRIVATE = Account("users/778899002", "fischerl@private.example", display_name="L
 STUDENT_ID = "S-20471"
 BORROWED = "Borrowed tablet"
 TRACES = ("fischer", "778899001", "778899002", "20471", "at home", "lfischer")
-"""What nothing may hold any more: parts of names, addresses, accounts and ids."""
+"""Texts that no document may contain any more: parts of names, addresses, accounts and ids."""
 ROSTER = [
     {"email": LENA.email, "student_id": STUDENT_ID, "display_name": "Lena Fischer"},
     *({"email": account.email} for account in PUPILS),
@@ -74,7 +74,7 @@ def watched(firestore_client):
 
 @pytest.fixture
 def store_settings(request, firestore, watched):
-    """The emulator, with further settings where a test names some."""
+    """Return the emulator's settings, with further settings that a test names."""
     return {**firestore, "documents": watched, **getattr(request, "param", {})}
 
 
@@ -85,7 +85,7 @@ def home(project):
 
 @pytest.fixture
 def starting(instance, google, workspace_events, store_settings, clock):
-    """Makes instances, as several of a function are: apart, on one store."""
+    """Return a function that makes separate instances on one store, like several instances of a function."""
     google.reports.admins = frozenset({ADMIN})
 
     def start(**settings):
@@ -116,7 +116,7 @@ def app(starting):
 
 @pytest.fixture
 def documents(emulated_firestore, project):
-    """Every document as it stands."""
+    """Return every stored document."""
     return lambda: dump(emulated_firestore, project)
 
 
@@ -147,7 +147,7 @@ def the_call(space, code, record="rec-1", start=0):
 
 @pytest.fixture
 async def lived(api, app, school):
-    """Some weeks of a student: classes held, planned and cancelled, marks by hand, guests, a message that is parked."""
+    """Store some weeks of a student: past, planned and cancelled classes, marks by hand, guests, a parked message."""
     made = await scheduled(api, meeting_code=CODE, student_emails=None, students=ROSTER)
     session_id = made["session_id"]
     call = the_call("spaces/room", CODE)
@@ -179,7 +179,7 @@ async def lived(api, app, school):
     assert (await api.delete(f"/api/schedule/class/{cancelled['session_id']}")).status_code in {200, 204}
     calls = [
         held_call("spaces/club", "clu-bclu-clu", teacher((60, 90)), lena((60, 70)), record="club", start=60, end=90),
-        # A planned class's neighbour: of a participant that no class meeting shows, only the conference tells.
+        # A call next to a planned class: only its conference shows a participant, and no class meeting does.
         held_call("spaces/room", CODE, teacher((62, 63)), lena((200, 201)), record="rec-after", start=62, end=63),
     ]
     for call in calls:
@@ -239,7 +239,7 @@ async def test_a_person_is_found_by_every_name(api, documents, name):
     assert traces(documents(), *TRACES) == []
 
 
-async def test_a_person_is_found_by_an_address_of_before(api, school, lived, documents, clock):
+async def test_a_person_is_found_by_an_earlier_address(api, school, lived, documents, clock):
     school.enrol(Account(LENA.user, "lena.weber@school.example", display_name="Lena Weber"))
     clock.turn(timedelta(days=8))
     await api.post(f"/api/webhook/sessions/{lived['session']}/sync-participants?full=1")
@@ -303,7 +303,7 @@ async def test_a_call_read_for_the_first_time_leaves_out_who_was_erased(api, app
 
 
 async def test_an_account_that_nobody_knew_is_left_out_by_its_address(api, app, school, documents):
-    """Erased by the address that a roster names, before the first call."""
+    """The person is erased by the address on a roster, before the first call."""
     await scheduled(api, meeting_code=CODE, student_emails=[LENA.email, PUPILS[0].email])
     await erased(api, LENA.email)
     call = the_call("spaces/room", CODE)
@@ -338,7 +338,7 @@ async def test_a_parked_message_that_names_an_erased_person_is_kept_without_its_
 
 
 @pytest.mark.usefixtures("lived")
-async def test_looking_first_writes_nothing_and_tells_what_would_go(api, documents):
+async def test_a_dry_run_writes_nothing_and_lists_what_would_be_deleted(api, documents):
     before = documents()
 
     answer = await erased(api, STUDENT_ID, dry_run=1)
@@ -396,8 +396,8 @@ async def test_only_an_administrator_erases(starting):
 
 @pytest.mark.parametrize("afterwards", [False, True])
 @pytest.mark.usefixtures("lived")
-async def test_broken_off_anywhere_and_called_again_it_ends_clean(api, documents, watched, afterwards):
-    """Each attempt gets one or two commits further than the one before, so that it ends at every step."""
+async def test_an_erasure_that_is_interrupted_anywhere_can_be_completed(api, documents, watched, afterwards):
+    """Each attempt makes one or two more commits than the attempt before, so that an attempt ends at every step."""
     watched.dies_afterwards = afterwards
     statuses = []
     while not statuses or statuses[-1] == 503:
@@ -409,13 +409,13 @@ async def test_broken_off_anywhere_and_called_again_it_ends_clean(api, documents
     watched.commits_left = None
 
     assert len(statuses) > 5
-    assert statuses[-1] in {200, 404}  # 404: the last commit was the last of all
+    assert statuses[-1] in {200, 404}  # 404: the previous attempt made the very last commit
     assert traces(documents(), *TRACES, BORROWED) == []
 
 
 @pytest.mark.parametrize("step", [0, 3, 8])
 @pytest.mark.usefixtures("lived")
-async def test_broken_off_the_clock_carries_on(  # noqa: PLR0917 - fixtures
+async def test_a_scheduled_job_continues_an_interrupted_erasure(  # noqa: PLR0917 - fixtures
     api, app, documents, clock, watched, step
 ):
     watched.dies_afterwards = True
@@ -432,10 +432,10 @@ async def test_broken_off_the_clock_carries_on(  # noqa: PLR0917 - fixtures
     assert [path for path in documents() if path.startswith("erasures/")] == []
 
 
-async def test_what_a_reading_stored_that_had_begun_before_is_found_later(  # noqa: PLR0917 - fixtures
+async def test_data_from_a_reading_that_began_before_the_erasure_is_found_later(  # noqa: PLR0917 - fixtures
     api, app, lived, documents, clock, firestore_client
 ):
-    """It asked who is erased a moment before the erasure, and its commit came after: everything is as it was before."""
+    """The reading asked who is erased just before the erasure, and committed after it: it stored everything again."""
     names = (*TRACES, BORROWED)
     paths = {path for path, _ in traces(documents(), *names)}
     groups = {path.split("/")[-2] for path in paths}
@@ -460,7 +460,7 @@ WITHOUT_EXPIRY = {
     "organizers": "a teacher is tracked until removed",
     "spaces": "of a person it holds whose room it is, and it is needed as long as there are classes in it",
 }
-"""Documents with personal data that stay, and why."""
+"""Documents with personal data that remain, and why."""
 
 
 @pytest.mark.parametrize("store_settings", [{"retention_days": 400}], indirect=True)
@@ -475,7 +475,8 @@ async def test_every_document_with_personal_data_has_its_end(api, documents, wat
     for write in watched.written:
         groups[write.path.split("/")[-2]].add(write.fields.get("expire_at") is not None)
     assert {group for group, has_one in groups.items() if has_one != {True}} == WITHOUT_EXPIRY.keys()
-    # What only large classes have is written with the same time as what it is a part of: tests/contract.
+    # Documents that only large classes have get the same time as the document that they are part of: see
+    # tests/contract.
     assert groups.keys() - WITHOUT_EXPIRY.keys() == EXPIRING - {"live", "parts", "snapshot"}
     for path, fields in documents().items():
         assert path.split("/")[-2] in WITHOUT_EXPIRY or "timestampValue" in fields["expire_at"]

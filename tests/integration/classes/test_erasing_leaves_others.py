@@ -1,4 +1,4 @@
-"""Erasing one person takes nothing from anybody else: nothing that deletes may guess."""
+"""Erasing one person deletes nothing of other people: code that deletes must not guess."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.erasing import ALL_CLASS, WatchedSqlite, a_class, dumped, erased, mar
 
 
 async def refused(api, database, name, expected):
-    """Refused for a reason, with a hint; no text of it names anybody, and nothing was written."""
+    """Assert that an erasure is refused with this reason and a hint. Its texts name nobody, and nothing was written."""
     before = await dumped(database)
     for query in ({}, {"dry_run": 1}):
         answer = await api.delete(f"/api/students/{name}", params=query)
@@ -77,7 +77,7 @@ def store_settings(database):
 
 @pytest.fixture
 async def siblings(app, api, school):
-    """Two siblings, each in a class of their own, who both join with the family's account."""
+    """Hold classes of two siblings: each is in a different class, and both join with the family's account."""
     school.enrol(Account("users/50", FAMILY, display_name="The Family"))
     first = await a_class(app, api, school, [student("S-1", FAMILY)], signed_in("fam", "users/50"), record="first")
     second = await a_class(app, api, school, [student("S-2", FAMILY)], signed_in("fam", "users/50"), record="second")
@@ -120,7 +120,7 @@ async def test_siblings_are_erased_one_after_the_other(api, database, siblings):
 
 
 async def test_a_sibling_who_is_only_planned_keeps_the_place(api, database):
-    """Only rosters of classes to come name the siblings: no attendance tells of them."""
+    """Only rosters of future classes name the siblings; they have no attendance."""
     later = (NOW + timedelta(days=2)).isoformat()
     for student_id in ("S-1", "S-2"):
         await scheduled(
@@ -139,7 +139,7 @@ async def test_a_sibling_who_is_only_planned_keeps_the_place(api, database):
 
 
 async def _lend(app, api, school, *, remember):
-    """Tom's account is in Sue's class once, and people say that it was Sue."""
+    """Put Tom's account in Sue's class once; people say that it was Sue."""
     school.enrol(Account("users/60", "tom@school.example", display_name="Tom"))
     own = await a_class(
         app, api, school, [student("T-1", "tom@school.example")], signed_in("tom", "users/60"), record="own"
@@ -157,7 +157,7 @@ async def _lend(app, api, school, *, remember):
 
 
 @pytest.mark.parametrize("remember", [False, None])
-async def test_who_lent_an_account_keeps_it(app, api, school, database, remember):
+async def test_a_person_who_lent_an_account_keeps_it(app, api, school, database, remember):
     own, lent = await _lend(app, api, school, remember=remember)
     before = await dumped(database, but=[lent, "lent", "people/60"])
 
@@ -174,7 +174,7 @@ async def test_who_lent_an_account_keeps_it(app, api, school, database, remember
     assert [p["role"] for p in others] == ["guest"]
 
 
-async def test_the_lent_account_tells_not_who_is_meant(app, api, school, database):
+async def test_a_lent_account_does_not_identify_a_person(app, api, school, database):
     await _lend(app, api, school, remember=None)
 
     for name in ("users/60", "tom@school.example"):
@@ -182,7 +182,7 @@ async def test_the_lent_account_tells_not_who_is_meant(app, api, school, databas
 
 
 async def test_another_student_who_used_the_persons_account_keeps_the_time(app, api, school, database):
-    """Sue was in a class with Tom's account. Without it nothing would show that she was there."""
+    """Sue was in a class with Tom's account. Without this account, nothing would show that she was there."""
     _, lent = await _lend(app, api, school, remember=False)
 
     for name in ("T-1", "tom@school.example", "users/60"):
@@ -217,7 +217,7 @@ async def test_the_next_owner_of_an_address_is_stored_and_marked(app, api, schoo
 
 
 async def test_the_next_owner_is_stored_although_the_erased_student_never_came(app, api, school):
-    """Whose the account is, nobody saw: the LMS says it, by another student_id."""
+    """Nothing shows whose account it is, except another student_id from the LMS."""
     await a_class(app, api, school, [student("S-1", "ada@school.example")], record="missed")
     await erased(api, "S-1")
     school.enrol(Account("users/71", "ada@school.example", display_name="Ada After"))
@@ -252,7 +252,7 @@ async def test_somebody_who_teaches_by_an_erased_students_address_is_stored(app,
 async def test_an_erased_student_who_teaches_with_others_by_now_is_stored_and_the_students_are_marked(
     app, api, school, database
 ):
-    """Without the only teacher who came, the class would not count as held, and nobody would have a mark."""
+    """Without the only teacher who came, the class would count as not held, and nobody would have a mark."""
     school.enrol(
         Account("users/70", "ada@school.example", display_name="Ada"),
         Account("users/73", "bob@school.example", display_name="Bob"),
@@ -351,7 +351,7 @@ async def test_a_teacher_whose_address_is_on_a_childs_roster_stays(app, api, sch
     assert naming(await dumped(database), "S-1") == []
 
 
-async def test_a_teacher_whom_a_planned_class_names_by_an_address_of_before_stays(app, api, school, database, clock):
+async def test_a_teacher_whom_a_planned_class_names_by_an_earlier_address_stays(app, api, school, database, clock):
     school.enrol(Account("users/80", "parent@school.example", display_name="The Parent"))
     later = (NOW + timedelta(days=20)).isoformat()
     await scheduled(api, student_emails=[], co_teacher_emails=["parent@school.example"], start_time=later)
@@ -467,8 +467,8 @@ async def test_a_class_too_large_for_one_commit_does_not_end_the_erasure(app, ap
 # --- Class meetings whose conferences are gone ---
 
 
-async def test_who_was_in_a_call_that_is_not_kept_any_more_stays_as_marked(app, api, school, database):
-    """Each document expires by itself, so a conference may be gone before the class meeting."""
+async def test_people_in_a_call_that_has_expired_keep_their_marks(app, api, school, database):
+    """Each document expires separately, so a conference may be deleted before its class meeting."""
     school.enrol(
         Account("users/70", "ada@school.example", display_name="Ada Lovelace"),
         Account("users/73", "bob@school.example", display_name="Bob"),
@@ -512,7 +512,7 @@ async def test_the_rosters_of_planned_classes_are_read_once_to_find_who_is_meant
 
 
 async def test_a_parked_message_that_was_cut_loses_its_content(app, api, school, database):
-    """It can never be processed, and where it was cut half a name may stand."""
+    """It can never be processed, and it may end with half a name."""
     await a_class(app, api, school, [student("S-1", "ada@school.example")], record="maths")
     parked = {"schema_version": 1, "expire_at": None, "encoding": "text", "reason": "r", "hint": "h", "parked_at": NOW}
     parked |= {"replayed_at": None}
@@ -533,7 +533,10 @@ async def test_a_parked_message_that_was_cut_loses_its_content(app, api, school,
 
 
 async def test_the_first_commit_keeps_the_names_and_who_asked_and_changes_nothing_else(app, api, school, database):
-    """Killed right after it, nothing about the person is stored again, and the same call ends what was begun."""
+    """The process is killed right after the first commit.
+
+    Then nothing about the person is stored again, and the same call completes the erasure.
+    """
     school.enrol(Account("users/70", "ada@school.example", display_name="Ada Lovelace"))
     session_id = await a_class(
         app, api, school, [student("S-1", "ada@school.example")], signed_in("ada", "users/70"), record="maths"
@@ -560,7 +563,7 @@ async def test_the_first_commit_keeps_the_names_and_who_asked_and_changes_nothin
 async def test_a_guest_who_was_assigned_goes_although_the_class_is_marked_again_before_the_erasure_carries_on(
     app, api, school, database
 ):
-    """Marking leaves out the assignment of somebody who is erased, and that was all that told whose guest it was."""
+    """Marking leaves out the assignment of an erased person, and only this assignment said who the guest was."""
     session_id = await a_class(
         app, api, school, [student("S-1", "ada@school.example")], guest("Borrowed tablet", (0, 30)), record="maths"
     )
@@ -619,7 +622,7 @@ async def test_without_the_key_nobody_is_erased(app, api, school, database, key)
 
 
 class HandedOut:
-    """Jobs, and nobody who does them."""
+    """Jobs that nobody processes."""
 
     def __init__(self):
         self.jobs = []
@@ -629,7 +632,7 @@ class HandedOut:
 
 
 async def test_an_erasure_goes_on_although_class_meetings_cannot_be_asked_for(app, api, school, database):
-    """One clock hands out both, and what fails for one of them must not stop the other."""
+    """One scheduled job starts both, and a failure of one must not stop the other."""
     await a_class(app, api, school, [student("S-1", "ada@school.example")], record="maths")
     await erased(api, "S-1")
     assert (await database.find(Query("erasures"))).documents
@@ -642,7 +645,7 @@ async def test_an_erasure_goes_on_although_class_meetings_cannot_be_asked_for(ap
     assert [job.name for job in handed_out.jobs] == ["erase-student"]
 
 
-async def test_an_id_of_the_lms_that_looks_like_an_account_is_told_from_it(app, api, school, database):
+async def test_an_id_of_the_lms_that_looks_like_an_account_is_distinguished_from_it(app, api, school, database):
     """`500` may be an id of the LMS or the number of an account; `users/500` may be an account or an id of the LMS."""
     school.enrol(
         Account("users/500", "ada@school.example", display_name="Ada"),
@@ -673,8 +676,8 @@ async def test_an_id_of_the_lms_that_looks_like_an_account_is_told_from_it(app, 
     assert naming(await dumped(database), "bob@school.example", "users/501") == []
 
 
-async def test_what_has_more_names_than_a_person_has_is_refused(app, api, school, database):
-    """A device that was remembered as a student's again and again, say."""
+async def test_an_erasure_with_too_many_names_for_one_person_is_refused(app, api, school, database):
+    """An example is a device that was remembered as a student's many times."""
     await a_class(app, api, school, [student("S-1", "ada@school.example")], record="maths")
     for number in range(MOST_NAMES + 1):
         remembered = Remembered("S-1", None, "Head", NOW)

@@ -1,4 +1,4 @@
-"""Never more calls in any minute than the ceiling."""
+"""There are never more calls in a minute than the limit."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from functions.adapters.google.calls.pacing import WINDOW, Ceiling, Pacing
 
 
 class Clock:
-    """Seconds that pass only when told, or when somebody sleeps."""
+    """Seconds that pass only when a test says so, or when a task sleeps."""
 
     def __init__(self):
         self.now = 1000.0
@@ -24,7 +24,7 @@ class Clock:
 
 
 def go(ceiling, clock):
-    """Make the next call as soon as it may go out; the time it goes out."""
+    """Make the next call as soon as it is allowed; return its time."""
     clock.now += ceiling.wait()
     ceiling.record()
     return clock.now
@@ -72,7 +72,7 @@ def assert_never_more_than(limit, times):
 
 
 async def calls_of(pacing, clock, **how_many):
-    """Everybody's calls at once; the times at which they go out, by organizer."""
+    """Make the calls of all organizers at once; return the times of the calls, by organizer."""
     times = {organizer: [] for organizer in how_many}
 
     async def call(organizer):

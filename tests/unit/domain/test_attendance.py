@@ -1,4 +1,4 @@
-"""From what Meet said to everybody's attendance."""
+"""How Meet's data becomes everybody's attendance."""
 
 import dataclasses
 import hashlib
