@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 
 from functions.adapters.store.databases.database import Query
 from functions.domain.conferences.model import Organizer, SyncSource
+from functions.entrypoints.messages.envelope import Message
+from functions.entrypoints.messages.events import process
 from functions.ports.messages import Job
 from functions.services.operations.run_job import run_job
 from functions.services.sync.conference import sync_conference
 from functions.services.sync.meet.gathered import Request
 from infra.local.school import Account, Attendee, Conference, Visit
+from infra.local.workspace_events import presence_events
 
 TEACHER = "users/1"
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -95,6 +100,12 @@ async def event(app, conference):
     return await sync_conference(
         Request(conference.name, Organizer(user=conference.organizer), conference.end, SyncSource.EVENT), deps=app.deps
     )
+
+
+async def told(app, conference):
+    """Everybody's joined and left events come to one instance at the same time."""
+    messages = presence_events(conference)
+    await asyncio.gather(*(process(Message(one.attributes, json.loads(one.data)), app) for one in messages))
 
 
 async def job(app, name, **data):

@@ -29,10 +29,11 @@ from functions.domain.conferences.model import (
     Subscription,
     SubscriptionState,
 )
-from functions.domain.conferences.rereading import NOTHING_KNOWN, Known
+from functions.domain.conferences.rereading import NOTHING_KNOWN, Known, sessions_without_call
+from functions.domain.conferences.seen import SeenSessions
 from functions.domain.errors import AttendanceError, ConferenceRecordGone, Unavailable
 from functions.domain.marking.addresses import mailboxes
-from functions.ports.google import Listing, LookUp
+from functions.ports.google import Listing, LookUp, no_events
 from functions.ports.messages import Job
 from functions.ports.store import SheetChange
 from functions.services.deps import Deps, Rules
@@ -231,7 +232,9 @@ class MeetInMemory:
         organizer: Organizer,
         known: Known = NOTHING_KNOWN,
         keep: Callable[[Participant], None] = lambda _: None,
+        events: Callable[[], Awaitable[SeenSessions]] = no_events,
     ) -> Reading:
+        seen = (await events()).by_participant()
         assert organizer.known
         self.read_records.append(conference_record)
         if conference_record not in self.calls:
@@ -240,7 +243,10 @@ class MeetInMemory:
         error, refused_after = self.refuses.get(conference_record, (None, 0))
         asked = 0
         for participant in call.participants:
-            if known.sessions_of(participant, ended_at=call.record.end_time) == participant.sessions:
+            at_hand = sessions_without_call(
+                participant, known, seen.get(participant.name, {}), ended_at=call.record.end_time
+            )
+            if at_hand and at_hand.sessions == participant.sessions:
                 continue
             if error and asked == refused_after:
                 break

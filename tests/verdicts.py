@@ -37,9 +37,12 @@ class Verdict:
     stands: dict[str, str]
     may: frozenset[str] = frozenset()
     asks_meet: bool = False
+    is_kept: bool = False
+    """Whether what it says is stored, with no conference that it would belong to."""
 
 
 NOTHING = Verdict("done", {})
+KEPT = Verdict("done", {}, is_kept=True)
 PARKED = Verdict("parked", {})
 RESOURCES = {
     "google.workspace.meet.conference.v2.started": ("conferenceRecord", "conferenceRecords/*"),
@@ -99,6 +102,10 @@ def _event_verdict(attributes, payload):
         return Verdict("done", {}, may=frozenset(TEACHERS_OWN))
     if resource == "conferenceRecord" and not _is_usable(name.split("/")[1]):
         return PARKED
+    if resource == "participantSession":
+        _, record, _, participant, _, session = name.split("/")
+        no_key = participant.startswith("__") and session.endswith("__")
+        return KEPT if _is_usable(record) and not no_key else NOTHING
     if not kind.endswith("conference.v2.ended"):
         return NOTHING
     subject = attributes.get("ce-subject")

@@ -170,6 +170,9 @@ class Erasures(Protocol):
     async def take_out_of_conference(self, record: str, erasure: Erasure) -> bool:
         """Remove the person from a conference; returns whether the person was in it."""
 
+    async def forget_events(self, records: Sequence[str]) -> None:
+        """Delete what joined and left events said about some conferences, about everybody who was in them."""
+
     async def part(self, erasure: Erasure, *, only_look: bool) -> Part:
         """Do a limited part of the erasure's step, from CONFERENCES on, for documents that are changed one by one.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -19,6 +19,7 @@ from functions.domain.conferences.model import (
 )
 from functions.domain.conferences.reported import Endpoint
 from functions.domain.conferences.rereading import NOTHING_KNOWN, Known
+from functions.domain.conferences.seen import NOTHING_SEEN, SeenSessions
 from functions.domain.live.calls import RollCall
 
 
@@ -28,6 +29,11 @@ class Listing:
 
     began_at: datetime
     records: tuple[ConferenceRecord, ...]
+
+
+async def no_events() -> SeenSessions:
+    """No event came, or none counts: every participant's sessions are asked for."""
+    return NOTHING_SEEN
 
 
 class Conferences(Protocol):
@@ -40,6 +46,7 @@ class Conferences(Protocol):
         organizer: Organizer,
         known: Known = NOTHING_KNOWN,
         keep: Callable[[Participant], None] = lambda _: None,
+        events: Callable[[], Awaitable[SeenSessions]] = no_events,
     ) -> Reading:
         """Read one conference completely: every participant with every session.
 
@@ -51,6 +58,8 @@ class Conferences(Protocol):
             known: What earlier reads showed: sessions are read again only if they may have changed.
             keep: Called with each participant whose sessions were read, so that this data is not lost if the rest
                 cannot be read.
+            events: Returns what joined and left events said, at the same time as Meet is asked: if they show that a
+                participant had one session, Meet is not asked for it.
 
         Raises:
             Retryable: Meet could not answer now.

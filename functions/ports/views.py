@@ -79,6 +79,7 @@ class Troubles:
         sessions_not_in_calendar: Class meetings that Calendar may not show correctly, the earliest first.
         parked_events: Messages that were not replayed.
         last_pulled_at: When the last successful read of a conference began; None if there was none.
+        sessions_check: The last check of conferences whose sessions are known from events; None if there was none.
     """
 
     organizers: tuple[Mapping[str, Any], ...]
@@ -88,6 +89,7 @@ class Troubles:
     sessions_not_in_calendar: tuple[Mapping[str, Any], ...]
     parked_events: tuple[Mapping[str, Any], ...]
     last_pulled_at: datetime | None
+    sessions_check: Mapping[str, Any] | None = None
 
 
 class Views(Protocol):

@@ -13,6 +13,7 @@ from functions.ports.google import Calendar, Conferences, Identities, Reports, S
 from functions.ports.messages import DeadLetters, Jobs
 from functions.ports.store import AttendanceStore
 from functions.services.live.known import Calls, Waiting
+from functions.services.sync.seen.collect import CollectedEvents
 from functions.services.turns import Turns
 
 
@@ -51,6 +52,7 @@ class Deps:
         pause: Waits for the given number of seconds: use cases wait only through this.
         calls: What this instance knows about calls that go on.
         waiting: Events of this instance about who is in the room, which are not stored yet.
+        seen: What joined and left events said; None if Meet is always asked for everybody's sessions.
     """
 
     store: AttendanceStore
@@ -69,3 +71,4 @@ class Deps:
     erasures: Erasures | None = None
     calls: Calls = field(default_factory=Calls)
     waiting: Waiting = field(default_factory=Waiting)
+    seen: CollectedEvents | None = None

@@ -38,12 +38,14 @@ from functions.adapters.store.databases.database import Database
 from functions.adapters.store.databases.firestore import FirestoreDatabase
 from functions.adapters.store.databases.sqlite import SqliteDatabase
 from functions.adapters.store.erasing.erasures import DocumentErasures
+from functions.adapters.store.seen.events import DocumentSeenEvents
 from functions.adapters.store.views import DocumentViews
 from functions.domain.classes.sessions import CallerRole
 from functions.ports.clock import Clock
 from functions.ports.google import IdTokens
 from functions.ports.views import Views
 from functions.services.deps import Deps, Rules
+from functions.services.sync.seen.collect import CollectedEvents
 from functions.services.turns import Turns
 from functions.settings import AuthMode, Settings
 from functions.wiring import pubsub, teachers
@@ -152,6 +154,7 @@ def _built(
         erasures=DocumentErasures(
             documents, store.erased, clock=clock, retention=configured.retention, telling=listening is not None
         ),
+        seen=None if configured.meet_full_reads else _seen(documents, configured, clock=clock, pause=pause),
     )
 
     channels.without_interceptors()
@@ -173,6 +176,12 @@ def _built(
         id_tokens=_id_tokens(configured),
         close=close,
     )
+
+
+def _seen(
+    documents: Database, configured: Settings, *, clock: Clock, pause: Callable[[float], Awaitable[None]]
+) -> CollectedEvents:
+    return CollectedEvents(DocumentSeenEvents(documents, clock=clock, retention=configured.retention), pause=pause)
 
 
 def _id_tokens(configured: Settings) -> IdTokens:

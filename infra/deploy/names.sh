@@ -58,7 +58,7 @@ SCHEDULE=(
 # Collection groups with personal data. `expire_at` in their documents says when Firestore deletes them.
 EXPIRING=(
   sessions attendance sheet corrections conferences snapshot registers parts people live parked_events audit
-  idempotency erased erasures remarks
+  idempotency erased erasures remarks seen
 )
 
 # -- grants ---------------------------------------------------------------------------------------------------------

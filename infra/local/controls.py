@@ -20,7 +20,7 @@ from infra.local.classes import believable_class
 from infra.local.demo import demo_accounts
 from infra.local.roster_class import CannotHold, hold_class
 from infra.local.school import Conference, School
-from infra.local.workspace_events import Message, conference_ended
+from infra.local.workspace_events import Message, conference_ended, presence_events
 
 TOPIC = "projects/demo-meet-attendance/topics/workspace-events"
 LENGTH = timedelta(minutes=50)
@@ -68,7 +68,7 @@ class _Controls:
         )
 
     async def hold(self, request: Request) -> JSONResponse:
-        """Hold a class and publish its event."""
+        """Hold a class and publish its events so far."""
         seed, now = _number(request, "seed", random.randrange(10**6)), datetime.now(UTC)
         session = await self._scheduled(request)
         if session is None:
@@ -82,6 +82,9 @@ class _Controls:
             except CannotHold as error:
                 raise HTTPException(409, str(error)) from None
         ends_at = held.end or now
+        for message in presence_events(held):
+            if datetime.fromisoformat(message.attributes["ce-time"]) <= now:
+                await self._stack.publish(TOPIC, message)
         if ends_at <= now:
             await self._stack.publish(TOPIC, conference_ended(held.name, organizer=held.organizer, at=now))
         session_id = session_id or held.id

@@ -100,8 +100,12 @@ def _published(message: Message) -> str:
 
 
 def http_client() -> httpx.AsyncClient:
-    """Return a client that waits as long as a function may take."""
-    return httpx.AsyncClient(timeout=FUNCTION_TIME, trust_env=False)
+    """Return a client that waits as long as a function may take, and sends messages without waiting for other answers.
+
+    A function acknowledges a joined or left event only after a moment, together with others.
+    """
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)
+    return httpx.AsyncClient(timeout=FUNCTION_TIME, trust_env=False, limits=limits)
 
 
 async def deliver(trigger: Trigger, message: Message, *, on_answer: Callable[[int], None] = lambda _: None) -> bool:

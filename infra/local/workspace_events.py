@@ -10,6 +10,8 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from infra.local.school import Conference
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -31,6 +33,24 @@ def conference_ended(conference_record: str, *, organizer: str, at: datetime, ev
         at=at,
         event_id=event_id,
     )
+
+
+def presence_events(conference: Conference) -> list[Message]:
+    """An event for each participant session that began, and for each that ended, in order of time.
+
+    An event names the participant session and has no other time than `ce-time`.
+    """
+    found: list[tuple[datetime, str, str]] = []
+    for attendee in conference.attendees:
+        for session, visit in attendee.sessions:
+            name = f"{conference.name}/participants/{attendee.id}/participantSessions/{session}"
+            found.append((visit.start, "participant.v2.joined", name))
+            if visit.end is not None:
+                found.append((visit.end, "participant.v2.left", name))
+    return [
+        meet_event(kind, {"participantSession": {"name": name}}, organizer=conference.organizer, at=at)
+        for at, kind, name in sorted(found)
+    ]
 
 
 def meet_event(kind: str, payload: object, *, organizer: str, at: datetime, event_id: str | None = None) -> Message:

@@ -15,11 +15,13 @@ from functions.adapters.store.databases import firestore_limits
 from functions.adapters.store.databases.database import Query, Write
 from functions.adapters.store.databases.sqlite import SqliteDatabase
 from functions.adapters.store.erasing.erasures import DocumentErasures
+from functions.adapters.store.seen.events import DocumentSeenEvents
 from functions.adapters.store.views import DocumentViews
 from functions.domain.classes.roster import RosterEntry
 from functions.domain.classes.sessions import AuditEntry
 from functions.domain.erasure import Name, NameKind
 from functions.ports.erasures import Erasures, Step, Subject
+from functions.ports.seen import SeenEvents
 from functions.ports.store import AttendanceStore
 from functions.ports.views import AttendanceFilter, Paging, SessionFilter, Views
 from infra.local.firestore_gate.gate import Refused
@@ -89,6 +91,7 @@ async def every_step(erasures):
             await erasures.part(dataclasses.replace(erasure, step=step, after=after), only_look=True)
     await erasures.take_out("maths", erasure)
     await erasures.take_out_of_conference("conferenceRecords/maths", erasure)
+    await erasures.forget_events(["conferenceRecords/maths"])
 
 
 async def find_a_student(erasures):
@@ -107,6 +110,12 @@ ERASURES = {
     "part": every_step,
 }
 """Every method of the erasures that searches for documents."""
+
+SEEN = {
+    "of": lambda seen: seen.of("conferenceRecords/maths"),
+    "read_with_events": lambda seen: seen.read_with_events(since=NINE, limit=5),
+}
+"""Every method of what events said that looks for documents."""
 
 VIEWS = {
     "sessions": lambda views: [views.sessions(wanted, FIRST) for wanted in SESSION_FILTERS],
@@ -134,6 +143,7 @@ VIEWS = {
 BY_PATH = {
     "take_out",
     "take_out_of_conference",
+    "forget_events",
     "everybody",
     "keep",
     "begin",
@@ -232,6 +242,9 @@ async def ask_everything(database):
     erasures = DocumentErasures(database, store.erased, clock=lambda: NINE, retention=None)
     for ask in ERASURES.values():
         await ask(erasures)
+    seen = DocumentSeenEvents(database, clock=lambda: NINE, retention=None)
+    for ask in SEEN.values():
+        await ask(seen)
     for asked in VIEWS.values():
         for one in asked(DocumentViews(database)):
             await one
@@ -262,6 +275,7 @@ async def everything(tmp_path, firestore_gate):
 def test_every_method_that_looks_for_documents_is_asked_here():
     assert methods(AttendanceStore) - BY_PATH <= STORE.keys()
     assert methods(Erasures) - BY_PATH - {"possible"} <= ERASURES.keys()
+    assert methods(SeenEvents) - {"add", "begin_check", "add_check"} <= SEEN.keys()
     assert methods(Views) - BY_PATH <= {name.partition(" ")[0] for name in VIEWS}
 
 

@@ -152,6 +152,7 @@ def start(instance, google, workspace_events):
             workspace_events_api_endpoint=workspace_events.endpoint,
             api_callers="*=admin",
             settle_seconds=3600,
+            pause=lambda _: asyncio.sleep(0),
             **changed,
         )
 

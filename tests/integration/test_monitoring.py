@@ -302,6 +302,7 @@ async def test_a_survey_tells_numbers_and_nothing_else(app, written):
         "parked_events": 0,
         "oldest_provisional_seconds": 0,
         "most_overdue_seconds": 0,
+        "session_differences": 0,
     }
 
 

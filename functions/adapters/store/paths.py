@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+CHECK_PATH = "checks/sessions"
+"""The document of the last check of conferences whose sessions are known from events."""
+
 
 def conference_path(conference_record: str) -> str:
     """The document of a conference record, which may be given as its resource name."""
     return f"conferences/{conference_record.removeprefix('conferenceRecords/')}"
+
+
+def seen_path(conference_record: str) -> str:
+    """The collection of what joined and left events said about a conference."""
+    return f"{conference_path(conference_record)}/seen"
 
 
 def session_path(session_id: str) -> str:

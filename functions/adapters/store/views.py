@@ -16,6 +16,7 @@ from functions.adapters.store.databases.sqlite_queries import fits
 from functions.adapters.store.documents.common import Fields, check_schema
 from functions.adapters.store.documents.register import register_id, student_from_document
 from functions.adapters.store.documents.session import session_from_document
+from functions.adapters.store.paths import CHECK_PATH
 from functions.adapters.store.sheet_copy import people_from
 from functions.adapters.store.students import find_student
 from functions.domain.classes.sessions import CalendarState, ClassSession
@@ -135,6 +136,7 @@ class DocumentViews:
             sessions_not_in_calendar=await self._not_in_calendar(ended_since, limit),
             parked_events=await self._first(Query("parked_events", (Where("replayed_at", "==", None),)), limit),
             last_pulled_at=last.documents[0].fields["sync"]["pulled_at"] if last.documents else None,
+            sessions_check=await self._fields(CHECK_PATH),
         )
 
     async def _people(self, session: Document) -> tuple[Mapping[str, Any], ...]:

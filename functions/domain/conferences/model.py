@@ -145,13 +145,29 @@ class Snapshot:
     participants: tuple[Participant, ...]
 
 
+class SessionsSource(StrEnum):
+    """Where it is known from how many sessions each participant had; all times are Meet's."""
+
+    MEET = "meet"
+    """Meet was asked for the sessions of every participant."""
+    EVENTS = "events"
+    """For some participants joined and left events showed that they had one session, so Meet was not asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A snapshot, when its reading began, and how many calls to Meet it took, including retries."""
+    """A snapshot, when its reading began, and how many calls to Meet it took, including retries.
+
+    Attributes:
+        sessions_source: Where the sessions are known from.
+        seen: The participant sessions that events had named when it began.
+    """
 
     snapshot: Snapshot
     pulled_at: datetime
     meet_calls: int
+    sessions_source: SessionsSource = SessionsSource.MEET
+    seen: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +291,8 @@ class Sync:
         attempts: How many reads were recorded, failed ones included.
         meet_calls: How many calls the last successful read took.
         error: Why a later read failed; None once a read succeeds again.
+        sessions_source: Where the sessions of the stored snapshot are known from.
+        seen_digest: A hash of the participant sessions that events had named when the stored snapshot was read.
     """
 
     state: SyncState
@@ -285,6 +303,8 @@ class Sync:
     attempts: int
     meet_calls: int
     error: SyncError | None = None
+    sessions_source: SessionsSource = SessionsSource.MEET
+    seen_digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,10 +31,12 @@ from functions.domain.conferences.model import (
     Organizer,
     Participant,
     ParticipantSession,
+    SessionsSource,
     Sync,
     SyncSource,
     SyncState,
 )
+from functions.domain.conferences.seen import SeenSession, session_from_events
 
 LAG = timedelta(minutes=5)
 """How late Meet may list a session that has begun, and how far its clock may differ from ours."""
@@ -51,11 +53,13 @@ class Known:
         participants: Participants by name, each with the time at which the read of their sessions began.
         ended_at: When the conference ended, as far as was known then.
         interrupted: Whether the last read did not finish, so that the next one begins carefully.
+        sessions_source: Where the sessions are known from.
     """
 
     participants: Mapping[str, tuple[Participant, datetime]] = field(default_factory=dict)
     ended_at: datetime | None = None
     interrupted: bool = False
+    sessions_source: SessionsSource = SessionsSource.MEET
 
     def sessions_of(self, listed: Participant, *, ended_at: datetime | None) -> tuple[ParticipantSession, ...] | None:
         """The known sessions of a participant, if reading them again cannot change them; otherwise None.
@@ -76,9 +80,44 @@ class Known:
         nothing_is_missing = (ended_at is not None and ended_at <= read_at) or max(ends) + LAG <= read_at
         return known.sessions if nothing_is_missing else None
 
+    def names_of(self, participant: str) -> frozenset[str]:
+        """The names of all known sessions of a participant, complete or not."""
+        known, _ = self.participants.get(participant, (None, None))
+        return frozenset(session.name for session in known.sessions) if known else frozenset()
+
 
 NOTHING_KNOWN = Known()
 """For a full read."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSessions:
+    """The sessions of a participant for whom Meet need not be asked, and where they are known from."""
+
+    sessions: tuple[ParticipantSession, ...]
+    source: SessionsSource
+
+
+def sessions_without_call(
+    listed: Participant, known: Known, seen: Mapping[str, SeenSession], *, ended_at: datetime | None
+) -> KnownSessions | None:
+    """The sessions of a participant, if earlier reads or events show them; None if Meet must be asked.
+
+    If events name a session that an earlier read does not have, Meet is asked.
+
+    Args:
+        listed: The participant as the list shows it now, without sessions.
+        known: What earlier reads showed.
+        seen: The participant's sessions that events named.
+        ended_at: When the conference ended; None if it goes on or the end is not known.
+    """
+    sessions = known.sessions_of(listed, ended_at=ended_at)
+    if sessions is not None and seen.keys() <= {session.name for session in sessions}:
+        return KnownSessions(sessions, known.sessions_source)
+    if known.names_of(listed.name) - seen.keys():
+        return None  # Meet showed a session of which no event came
+    session = session_from_events(listed, seen)
+    return KnownSessions((session,), SessionsSource.EVENTS) if session else None
 
 
 def known_of(stored: Conference | None) -> Known:
@@ -91,7 +130,12 @@ def known_of(stored: Conference | None) -> Known:
         known = {participant.name: (participant, stored.sync.pulled_at) for participant in snapshot.participants}
     if interruption:
         known |= {participant.name: (participant, read_at) for participant, read_at in interruption.participants}
-    return Known(known, snapshot.record.end_time if snapshot else None, interrupted=interruption is not None)
+    return Known(
+        known,
+        snapshot.record.end_time if snapshot else None,
+        interrupted=interruption is not None,
+        sessions_source=stored.sync.sessions_source,
+    )
 
 
 def is_deferred(stored: Conference | None, *, now: datetime) -> bool:

@@ -17,12 +17,14 @@ from functions.domain.conferences.model import (
     Conference,
     Organizer,
     Reading,
+    SessionsSource,
     Snapshot,
     Sync,
     SyncError,
     SyncSource,
     SyncState,
 )
+from functions.domain.conferences.seen import digest
 from functions.domain.errors import DocumentsRefused
 
 LONGEST_CALL = timedelta(hours=24)
@@ -108,9 +110,11 @@ def after_reading(
     first_pulled_at = _earliest(before.first_pulled_at if before else None, reading.pulled_at)
     snapshot, pulled_at, meet_calls = _with_known_code(reading.snapshot, stored), reading.pulled_at, reading.meet_calls
     attempts = (before.attempts if before else 0) + 1
+    sessions_source, seen_digest = reading.sessions_source, digest(reading.seen)
     if stored and before and stored.snapshot and before.pulled_at and before.pulled_at >= reading.pulled_at:
         snapshot, pulled_at, meet_calls = stored.snapshot, before.pulled_at, before.meet_calls
         source, attempts = before.source, before.attempts
+        sessions_source, seen_digest = before.sessions_source, before.seen_digest
     error = before.error if before and before.error and before.error.at > pulled_at else None
     state = _state(
         snapshot,
@@ -139,6 +143,8 @@ def after_reading(
             attempts=attempts,
             meet_calls=meet_calls,
             error=None if state is SyncState.COMPLETE else error,
+            sessions_source=sessions_source,
+            seen_digest=seen_digest,
         ),
     )
 
@@ -181,6 +187,8 @@ def after_failure(
             attempts=(before.attempts if before else 0) + 1,
             meet_calls=before.meet_calls if before else 0,
             error=error,
+            sessions_source=before.sessions_source if before else SessionsSource.MEET,
+            seen_digest=before.seen_digest if before else None,
         ),
     )
 

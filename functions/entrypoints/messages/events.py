@@ -20,6 +20,7 @@ from functions.entrypoints.messages.log_lines import report, report_kept
 from functions.services.live.notes import note_end, note_presence
 from functions.services.sync.conference import sync_conference
 from functions.services.sync.meet.gathered import Request
+from functions.services.sync.seen.note import note_seen
 from functions.services.teachers.keep_subscriptions import keep_named
 from functions.wiring import App
 
@@ -48,8 +49,8 @@ async def process(message: Message, app: App) -> SyncError | None:
             case events.ConferenceEnded():
                 return await _record(event, app)
             case events.ParticipantJoined() | events.ParticipantLeft():
-                if not await note_presence(event, deps=app.deps):
-                    log.info("event.noted")
+                await asyncio.gather(note_seen(event, deps=app.deps), note_presence(event, deps=app.deps))
+                log.info("event.noted")
             case events.SubscriptionChanged():
                 return await _look_after(event, app)
             case events.Unknown():

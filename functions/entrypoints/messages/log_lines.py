@@ -77,5 +77,6 @@ def report_survey(survey: Survey) -> None:
             "parked_events": survey.parked_events.count,
             "oldest_provisional_seconds": survey.oldest_provisional_seconds,
             "most_overdue_seconds": survey.most_overdue_seconds,
+            "session_differences": survey.sessions_check.differences if survey.sessions_check else 0,
         },
     )

@@ -215,6 +215,7 @@ async def _erase_conference(record: str, erasure: Erasure, deps: Deps) -> None:
         if conference:
             work.put_conference(conference)
 
+    await _required(deps).forget_events([record])
     try:
         await deps.store.transact(decide)
     except DocumentsRefused as refused:
@@ -229,6 +230,8 @@ async def _erase_in(session_id: str, erasure: Erasure, deps: Deps) -> Erasure:
     removed in small commits. Then no mark is computed, so the others keep theirs.
     """
     await _keep_guests(session_id, erasure, deps)
+    known = await deps.store.reader().session(session_id)
+    await _required(deps).forget_events(_records(known) if known else ())
     attendees = dict.fromkeys(erasure.attendees, erasure.person)
 
     async def decide(work: Work) -> bool | None:

@@ -18,6 +18,7 @@ from functions.services.operations.fan_out import moment_in
 from functions.services.operations.parking import DEAD_LETTERS_JOB, park_dead_letters
 from functions.services.sync.conference import Recorded, sync_conference
 from functions.services.sync.meet.gathered import Request
+from functions.services.sync.seen import contradicted, sample
 from functions.services.sync.session import SessionSynced, remark_session
 from functions.services.teachers import keep_subscriptions
 from functions.services.teachers.keep_subscriptions import Kept
@@ -42,13 +43,7 @@ async def run_job(job: Job, *, deps: Deps) -> Outcome:
     """
     match job.name:
         case "sync-conference":
-            request = Request(
-                conference_record=conference_record_in(job.data.get("conference_record")),
-                organizer=_organizer(job.data),
-                ended_event_at=None,
-                source=SyncSource.RECONCILE,
-            )
-            return await sync_conference(request, deps=deps)
+            return await _sync_conference(job.data, deps)
         case "sync-session":
             return await reconcile.sync_unless_tried(_session_id(job.data), since=_handed_out_at(job.data), deps=deps)
         case "remark-session" | "follow-calendar" | "check-live":
@@ -71,6 +66,22 @@ async def run_job(job: Job, *, deps: Deps) -> Outcome:
             raise UnreadableMessage("Unknown job name in the message attribute `job`.")
 
 
+async def _sync_conference(data: Mapping[str, object], deps: Deps) -> Recorded | None:
+    request = Request(
+        conference_record=conference_record_in(data.get("conference_record")),
+        organizer=_organizer(data),
+        ended_event_at=None,
+        source=SyncSource.RECONCILE,
+    )
+    match data.get("because"):
+        case contradicted.BECAUSE if not await contradicted.is_contradicted(request.conference_record, deps=deps):
+            return None  # it was read since then
+        case sample.BECAUSE:
+            return await sample.check(request, deps=deps)
+        case _:
+            return await sync_conference(request, deps=deps)
+
+
 async def _sync_due(*, deps: Deps) -> int:
     """Hand out a job for everything whose time has come; erasures also where class meetings cannot be asked for."""
     try:
@@ -90,6 +101,7 @@ async def _about_everybody(job: Job, deps: Deps) -> int:
     if not after:
         await deps.jobs.publish([Job(DEAD_LETTERS_JOB)])
         await reconcile.publish_changes(deps=deps)
+        await sample.take_sample(deps=deps)
     return await reconcile.reconcile_all(after=after, deps=deps)
 
 

@@ -117,6 +117,21 @@ class Findings:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionsCheck:
+    """The last check of conferences whose sessions are known from events: they were read in full and compared.
+
+    Attributes:
+        began_at: When it began.
+        conferences: How many were compared so far.
+        differences: How many people in them had been there at other times.
+    """
+
+    began_at: datetime
+    conferences: int
+    differences: int
+
+
+@dataclass(frozen=True, slots=True)
 class Survey:
     """The state of the system at a moment.
 
@@ -134,6 +149,7 @@ class Survey:
         parked_events: Messages that could not be processed and were not replayed.
         oldest_provisional_seconds: How long ago the oldest provisional conference ended; 0 if there is none.
         most_overdue_seconds: How long ago the most overdue class meeting was due; 0 if there is none.
+        sessions_check: How well events agree with Meet; None if this was never checked.
     """
 
     surveyed_at: datetime
@@ -149,6 +165,7 @@ class Survey:
     parked_events: Findings
     oldest_provisional_seconds: int
     most_overdue_seconds: int
+    sessions_check: SessionsCheck | None = None
 
     @property
     def needs_a_person(self) -> bool:
@@ -197,7 +214,12 @@ async def survey(*, views: Views, now: datetime, limit: int = SHOWN) -> Survey:
         parked_events=_first(map(_parked, found.parked_events), limit),
         oldest_provisional_seconds=_longest(provisional, now),
         most_overdue_seconds=_longest(overdue, now),
+        sessions_check=_sessions_check(found.sessions_check),
     )
+
+
+def _sessions_check(check: Mapping[str, Any] | None) -> SessionsCheck | None:
+    return SessionsCheck(check["began_at"], check["conferences"], check["differences"]) if check else None
 
 
 def _organizer(organizer: Mapping[str, Any], now: datetime) -> Finding | None:

@@ -31,6 +31,8 @@ from functions.services.sync.meet.gather import gather_conference
 from functions.services.sync.meet.gathered import Gathered, Request
 from functions.services.sync.meet.reading import stored_conference
 from functions.services.sync.refusals import store_refusal
+from functions.services.sync.seen.contradicted import look_back
+from functions.services.sync.seen.load import loading_events
 
 
 async def sync_conference(request: Request, *, deps: Deps) -> Recorded:
@@ -45,12 +47,15 @@ async def sync_conference(request: Request, *, deps: Deps) -> Recorded:
         Permanent: It can never succeed; nothing was written.
     """
     asked_at = deps.clock()
-    async with deps.turns.of(request.conference_record):
+    record = request.conference_record
+    async with deps.turns.of(record), loading_events(record, deps) as events:
         reader = deps.store.reader()
         stored, organizer = await stored_conference(request, reader, deps)
         if stored and (waiting := _waiting(stored, request.source, now=asked_at)):
             return waiting
-        gathered = await gather_conference(request, stored, organizer, reader, asked_at=asked_at, deps=deps)
+        gathered = await gather_conference(
+            request, stored, organizer, reader, asked_at=asked_at, events=events, deps=deps
+        )
         everybody_known = await identify(gathered, reader, deps)
 
         async def decide(work: Work) -> Recorded:
@@ -61,6 +66,7 @@ async def sync_conference(request: Request, *, deps: Deps) -> Recorded:
             recorded, _ = await deps.store.transact(decide, known=reader)
         except DocumentsRefused as refused:
             return await _refused(refused, request, gathered, deps)
+    await look_back(gathered, deps=deps)
     if gathered.later:
         raise gathered.later
     return recorded

@@ -14,6 +14,7 @@ from functions.services.sync.identities import identify
 from functions.services.sync.marking import mark
 from functions.services.sync.meet.gather import gather_session
 from functions.services.sync.refusals import store_refusal, store_refusal_of_marks
+from functions.services.sync.seen.contradicted import look_back
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ async def sync_session(
                 raise
             session = await required_session(deps.store.reader(), session_id)
             return SessionSynced(session_id, created=0, updated=0, meet_calls=gathered.meet_calls, sync=session.sync)
+    await look_back(gathered, deps=deps)
     if gathered.later:
         raise gathered.later
     change = changes.get(session_id, SheetChange())

@@ -33,6 +33,8 @@ OF_PROCESSING = frozenset(
         "tracked_at",
         "failures",
         "tracking_hint",
+        "sessions_source",  # whether events came in time
+        "seen_digest",
         "email_source",  # which of two services answered
     )
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -17,9 +17,11 @@ from infra.local.chaos.lms import decide, schedule_late
 from infra.local.chaos.stack import Instance
 from infra.local.chaos.world import World
 from infra.local.delivery import Pubsub
+from infra.local.event_faults import may_hide_a_session
 from infra.local.faults import Fault
 from infra.local.google_apis import RestFault
-from infra.local.workspace_events import Message, conference_ended, meet_event
+from infra.local.school import Conference
+from infra.local.workspace_events import Message, conference_ended, meet_event, presence_events
 
 STATUS = grpc.StatusCode
 
@@ -152,43 +154,84 @@ async def record_morning(day: Day) -> None:
             await day.publish("workspace-events", ended)
 
 
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """A message that Google sends.
+
+    Attributes:
+        at: When, in seconds from now.
+        message: What is sent.
+        organizer: Whose subscription sends it; None if it is sent in any case.
+        ended: The conference whose end it tells.
+    """
+
+    at: float
+    message: Message
+    organizer: str | None
+    ended: str | None = None
+
+
 async def _events(day: Day, sent: set[str], *, over: float) -> None:
     """Send Google's events: twice, late, in any order, and one in twenty never."""
     began = asyncio.get_running_loop().time()
-    plan: list[tuple[float, str, Message]] = []
+    plan: list[_Planned] = []
     for conference in day.world.conferences:
-        if conference.name in day.world.morning:
+        if conference.name not in day.world.morning:
+            plan += [*_presence(day, conference, over=over), *_beginning_and_end(day, conference, over=over)]
+    async with asyncio.TaskGroup() as publishing:
+        for planned in sorted(plan, key=lambda one: one.at):
+            await asyncio.sleep(max(began + planned.at - asyncio.get_running_loop().time(), 0.0))
+            if planned.organizer and not day.google.events.is_active(planned.organizer):
+                day.injected["events lost to a subscription that was suspended or had ended"] += 1
+                continue
+            publishing.create_task(day.publish("workspace-events", planned.message))
+            if planned.ended:
+                sent.add(planned.ended)
+
+
+def _beginning_and_end(day: Day, conference: Conference, *, over: float) -> Iterator[_Planned]:
+    end = conference.end or conference.start
+    earliest = max((end - datetime.now(UTC)).total_seconds(), 0.0)
+    ended = conference_ended(conference.name, organizer=conference.organizer, at=end)
+    if day.dice.random() < 0.05:  # noqa: PLR2004 - one in twenty
+        day.injected["events that were never sent"] += 1
+    else:
+        copies = 1 if earliest else day.dice.choice((1, 1, 1, 2, 3))
+        day.injected["events that came again"] += copies - 1
+        # What ends only now is reported at once, before Meet shows all of it.
+        delays = [
+            day.dice.uniform(0, 1 if earliest else over),
+            *(day.dice.uniform(0, over) for _ in range(copies - 1)),
+        ]
+        yield from (_Planned(earliest + delay, ended, conference.organizer, conference.name) for delay in delays)
+    started = meet_event(
+        "conference.v2.started",
+        {"conferenceRecord": {"name": conference.name}},
+        organizer=conference.organizer,
+        at=conference.start,
+    )
+    yield _Planned(day.dice.uniform(0, over), started, conference.organizer)
+
+
+def _presence(day: Day, conference: Conference, *, over: float) -> Iterator[_Planned]:
+    """Joined and left events: one in twenty never, one in ten late, some again, most of them before the end is told.
+
+    Those who may hide a session lose none: without its events nobody can see it, as ADR 30 says.
+    """
+    hiding = [f"{conference.name}/participants/{one.id}/" for one in conference.attendees if may_hide_a_session(one)]
+    for message in presence_events(conference):
+        organizer = None if any(name in message.data.decode() for name in hiding) else conference.organizer
+        if organizer and day.dice.random() < 0.05:  # noqa: PLR2004 - one in twenty
+            day.injected["joined and left events that were never sent"] += 1
             continue
-        end = conference.end or conference.start
-        earliest = max((end - datetime.now(UTC)).total_seconds(), 0.0)
-        ended = conference_ended(conference.name, organizer=conference.organizer, at=end)
-        if day.dice.random() < 0.05:  # noqa: PLR2004 - one in twenty
-            day.injected["events that were never sent"] += 1
-        else:
-            copies = 1 if earliest else day.dice.choice((1, 1, 1, 2, 3))
-            day.injected["events that came again"] += copies - 1
-            # The event of a conference that ends now is sent immediately, before Meet shows all its data.
-            delays = [
-                day.dice.uniform(0, 1 if earliest else over),
-                *(day.dice.uniform(0, over) for _ in range(copies - 1)),
-            ]
-            plan += [(earliest + delay, conference.name, ended) for delay in delays]
-        started = meet_event(
-            "conference.v2.started",
-            {"conferenceRecord": {"name": conference.name}},
-            organizer=conference.organizer,
-            at=conference.start,
-        )
-        plan.append((day.dice.uniform(0, over), "", started))
-    organizers = {conference.name: conference.organizer for conference in day.world.conferences}
-    for moment, name, message in sorted(plan, key=lambda one: one[0]):
-        await asyncio.sleep(max(began + moment - asyncio.get_running_loop().time(), 0.0))
-        if name and not day.google.events.is_active(organizers[name]):
-            day.injected["events lost to a subscription that was suspended or had ended"] += 1
-            continue
-        await day.publish("workspace-events", message)
-        if name:
-            sent.add(name)
+        happened = datetime.fromisoformat(message.attributes["ce-time"])
+        earliest = max((happened - datetime.now(UTC)).total_seconds(), 0.0)
+        late = day.dice.random() < 0.1  # noqa: PLR2004 - one in ten
+        again = day.dice.choice((0, 0, 0, 0, 1, 2))
+        day.injected["joined and left events that came late"] += late
+        day.injected["joined and left events that came again"] += again
+        delays = [day.dice.uniform(0, over if late else 0.5), *(day.dice.uniform(0, over) for _ in range(again))]
+        yield from (_Planned(earliest + delay, message, organizer) for delay in delays)
 
 
 async def _kill(day: Day, *, seconds: float) -> None:

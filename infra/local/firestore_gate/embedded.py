@@ -47,7 +47,7 @@ def _query(gate: Gate, query: Query) -> None:
 
 
 def _commit(gate: Gate, writes: tuple[Write, ...]) -> None:
-    request = commit_request(_DATABASE, [Write(write.path, write.fields) for write in writes])
+    request = commit_request(_DATABASE, [Write(write.path, write.fields, adding=write.adding) for write in writes])
     with translated(refusals=REFUSALS):
         try:
             gate.commit(type(request).pb(request))

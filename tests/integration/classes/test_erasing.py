@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import logging
@@ -16,7 +17,21 @@ from infra.local.clock import TurnableClock
 from infra.local.firestore_gate.gate import EXPIRING
 from infra.local.school import Account, Attendee, School, Space
 from tests.api import slug
-from tests.classroom import NOW, PUPILS, TEACHER, event, guest, job, marks, pupil, scheduled, sheet, teacher, visits
+from tests.classroom import (
+    NOW,
+    PUPILS,
+    TEACHER,
+    event,
+    guest,
+    job,
+    marks,
+    pupil,
+    scheduled,
+    sheet,
+    teacher,
+    told,
+    visits,
+)
 from tests.classroom import held as held_call
 from tests.erasing import WatchedFirestore, dump, traces
 
@@ -76,6 +91,7 @@ def starting(instance, google, workspace_events, store_settings, clock):
     def start(**settings):
         return instance(
             clock=clock,
+            pause=lambda _: asyncio.sleep(0),
             **{
                 **store_settings,
                 "people_api_endpoint": google.endpoint,
@@ -136,6 +152,7 @@ async def lived(api, app, school):
     session_id = made["session_id"]
     call = the_call("spaces/room", CODE)
     school.hold(call)
+    await told(app, call)
     await event(app, call)
     people = (await sheet(api, session_id))["attendance"]
     for name in ("LF at home", BORROWED):
@@ -167,6 +184,7 @@ async def lived(api, app, school):
     ]
     for call in calls:
         school.hold(call)
+        await told(app, call)
         await event(app, call)
     await _park(app, LENA.user)
     return {"session": session_id, "planned": planned["session_id"], "cancelled": cancelled["session_id"]}
@@ -257,6 +275,19 @@ async def test_what_is_read_later_leaves_out_who_was_erased(api, starting, schoo
 
     assert traces(documents(), *TRACES) == []
     assert (await sheet(api, session))["session"]["counts"]["erased"] == 1
+
+
+async def test_events_that_come_later_bring_nobody_back(api, app, school, lived, documents):
+    """Events hold the number of a participant, until they expire; whoever was erased stays out of all that is read."""
+    await erased(api, STUDENT_ID)
+    call = school.conference("conferenceRecords/rec-1")
+
+    await told(app, call)
+    await job(app, "sync-conference", conference_record=call.name)
+    await job(app, "sync-session", session_id=lived["session"])
+
+    kept = {path: fields for path, fields in documents().items() if "/seen/" not in path}
+    assert traces(kept, *TRACES, BORROWED) == []
 
 
 @pytest.mark.usefixtures("lived")

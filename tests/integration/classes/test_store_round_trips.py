@@ -10,6 +10,8 @@ import pytest
 
 from functions.adapters.store.attendance_store import DocumentAttendanceStore
 from functions.adapters.store.databases.sqlite import SqliteDatabase
+from functions.adapters.store.seen.events import DocumentSeenEvents
+from functions.services.sync.seen.collect import CollectedEvents
 from infra.local.clock import TurnableClock
 from infra.local.school import Visit
 from tests.classroom import at, event, scheduled, the_class
@@ -86,6 +88,8 @@ def app(instance, google, workspace_events, watched, clock):
         workspace_events_api_endpoint=workspace_events.endpoint,
         api_callers="*=admin",
     )
+    seen = CollectedEvents(DocumentSeenEvents(watched, clock=clock, retention=None), pause=asyncio.sleep)
+    app = dataclasses.replace(app, deps=dataclasses.replace(app.deps, seen=seen))
     return with_store(app, DocumentAttendanceStore(watched, clock=clock, retention=None))
 
 

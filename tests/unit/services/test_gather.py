@@ -4,6 +4,7 @@ import pytest
 
 from functions.domain.conferences.model import Organizer, Reading, SyncError, SyncSource
 from functions.domain.errors import AccessDenied, ConferenceRecordGone, Unavailable
+from functions.ports.google import no_events
 from functions.services.sync.meet.gather import gather_conference, gather_session
 from functions.services.sync.meet.gathered import Request
 from functions.services.sync.meet.reading import stored_conference
@@ -23,7 +24,9 @@ async def gather(school, record=RECORD, *, source=SyncSource.EVENT):
     deps, reader = school.deps, school.store.reader()
     request = Request(record, Organizer(TEACHER), deps.clock(), source)
     stored, organizer = await stored_conference(request, reader, deps)
-    return await gather_conference(request, stored, organizer, reader, asked_at=deps.clock(), deps=deps)
+    return await gather_conference(
+        request, stored, organizer, reader, asked_at=deps.clock(), events=no_events, deps=deps
+    )
 
 
 async def gather_class(school, *, strict=False, full=False, source=SyncSource.RECONCILE):

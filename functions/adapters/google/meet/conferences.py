@@ -6,7 +6,7 @@ https://developers.google.com/workspace/meet/api/guides/conferences
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from google.apps import meet_v2
 
 from functions.adapters.google.calls.services import MEET
 from functions.adapters.google.credentials.capabilities import Capability, CredentialsPool
+from functions.adapters.google.meet.at_hand import AtHand, awaited
 from functions.adapters.google.meet.calls import MeetCalls, Naming, ReadingCalls
 from functions.adapters.google.meet.pages import Message, pages
 from functions.domain.conferences.model import (
@@ -32,10 +33,11 @@ from functions.domain.conferences.model import (
     clean_display_name,
 )
 from functions.domain.conferences.rereading import NOTHING_KNOWN, Known
+from functions.domain.conferences.seen import SeenSessions
 from functions.domain.errors import AccessDenied, RequestRefused, TokenNotAccepted, Unavailable
 from functions.domain.live.calls import RollCall
 from functions.ports.clock import Clock
-from functions.ports.google import Listing
+from functions.ports.google import Listing, no_events
 
 if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
@@ -96,34 +98,44 @@ class MeetConferences:
         organizer: Organizer,
         known: Known = NOTHING_KNOWN,
         keep: Callable[[Participant], None] = lambda _: None,
+        events: Callable[[], Awaitable[SeenSessions]] = no_events,
     ) -> Reading:
         """See the port."""
         pulled_at = self._clock()
         call = self._as(organizer, carefully=known.interrupted)
         try:
-            if known.interrupted:
-                snapshot = await self._carefully(conference_record, call, known, keep)
-            else:
-                async with asyncio.TaskGroup() as tasks:
-                    about = tasks.create_task(self._record_and_space(conference_record, call))
-                    people = tasks.create_task(
-                        self._participants(conference_record, call, known, keep, ended_at=known.ended_at)
-                    )
-                record, space = about.result()
-                snapshot = Snapshot(record, space, people.result())
+            async with asyncio.TaskGroup() as tasks:
+                # Nobody waits for the events until the first page of participants has come.
+                seen = tasks.create_task(awaited(events))
+                at_hand = AtHand(known, seen, keep)
+                reading = self._carefully if known.interrupted else self._at_once
+                snapshot = tasks.create_task(reading(conference_record, call, at_hand))
         except ExceptionGroup as group:
             raise _first(group) from None
-        return Reading(snapshot, pulled_at=pulled_at, meet_calls=call.count)
+        return Reading(
+            snapshot.result(),
+            pulled_at=pulled_at,
+            meet_calls=call.count,
+            sessions_source=at_hand.source,
+            seen=seen.result().names,
+        )
 
-    async def _carefully(
-        self, conference_record: str, call: ReadingCalls, known: Known, keep: Callable[[Participant], None]
-    ) -> Snapshot:
+    async def _at_once(self, conference_record: str, call: ReadingCalls, at_hand: AtHand) -> Snapshot:
+        async with asyncio.TaskGroup() as tasks:
+            about = tasks.create_task(self._record_and_space(conference_record, call))
+            people = tasks.create_task(
+                self._participants(conference_record, call, at_hand, ended_at=at_hand.known.ended_at)
+            )
+        record, space = about.result()
+        return Snapshot(record, space, people.result())
+
+    async def _carefully(self, conference_record: str, call: ReadingCalls, at_hand: AtHand) -> Snapshot:
         """Read one thing after the other, because Meet failed before and may fail again.
 
         What may be missing comes last.
         """
         record = await self._record(conference_record, call)
-        people = await self._participants(conference_record, call, known, keep, ended_at=record.end_time)
+        people = await self._participants(conference_record, call, at_hand, ended_at=record.end_time)
         return Snapshot(record, await self._space(record.space, call), people)
 
     async def record(self, conference_record: str, *, organizer: Organizer) -> ConferenceRecord:
@@ -186,20 +198,14 @@ class MeetConferences:
         return Space(name, answer.meeting_code or None, answer.meeting_uri or None)
 
     async def _participants(
-        self,
-        conference_record: str,
-        call: ReadingCalls,
-        known: Known,
-        keep: Callable[[Participant], None],
-        *,
-        ended_at: datetime | None,
+        self, conference_record: str, call: ReadingCalls, at_hand: AtHand, *, ended_at: datetime | None
     ) -> tuple[Participant, ...]:
         readings: dict[str, asyncio.Task[Participant]] = {}
         people: dict[str, Participant] = {}
 
         async def read(listed: Participant) -> Participant:
-            participant = replace(listed, sessions=await self._sessions(listed.name, call))
-            keep(participant)
+            participant = _with_sessions(listed, await self._sessions(listed.name, call))
+            at_hand.keep(participant)
             return participant
 
         async with asyncio.TaskGroup() as tasks:
@@ -208,7 +214,7 @@ class MeetConferences:
                 if message.name in readings or message.name in people:
                     continue
                 listed = _participant(message)
-                sessions = known.sessions_of(listed, ended_at=ended_at)
+                sessions = await at_hand.sessions_of(listed, ended_at=ended_at)
                 if sessions is None:
                     readings[listed.name] = tasks.create_task(read(listed))
                 else:
@@ -309,6 +315,14 @@ def _participant(message: Message) -> Participant:
         latest_end_time=_optional_time(message, "latest_end_time"),
         sessions=(),
     )
+
+
+def _with_sessions(listed: Participant, sessions: tuple[ParticipantSession, ...]) -> Participant:
+    """A participant with all sessions. If the last of them ended after the list was read, the list lacks this end."""
+    ends = [session.end_time for session in sessions if session.end_time]
+    if listed.latest_end_time is None and ends and len(ends) == len(sessions):
+        listed = replace(listed, latest_end_time=max(ends))
+    return replace(listed, sessions=sessions)
 
 
 def _user(participant: Message) -> User:

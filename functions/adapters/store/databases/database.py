@@ -57,17 +57,20 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One document to replace completely, or to delete.
+    """One document to replace completely, to add to, or to delete.
 
     Attributes:
         path: Which one.
         fields: Its new content, in which only top-level values may be COMMIT_TIME; None deletes it.
         expecting: The document as it must still be, ABSENT if it must not exist, None for no condition.
+        adding: Whether the document keeps what `fields` does not name, also within maps; it is made if it does not
+            exist. Nothing needs to be read before, so several writers at once lose nothing.
     """
 
     path: str
     fields: Fields | None
     expecting: Document | Literal[Sentinel.ABSENT] | None = None
+    adding: bool = False
 
 
 @dataclass(frozen=True, slots=True)

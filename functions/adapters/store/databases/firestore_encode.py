@@ -7,7 +7,8 @@ https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1#write
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +19,7 @@ from functions.adapters.store.databases.database import ABSENT, COMMIT_TIME, Doc
 Message = Any  # protobuf makes its classes at run time, so the type checker does not know them
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
+_SIMPLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SERVER_TIME = types.DocumentTransform.FieldTransform.ServerValue.REQUEST_TIME
 
 
@@ -61,13 +63,32 @@ def _encode_write(target: Message, name: str, write: Write) -> None:
         target.delete = name
         return
     target.update.name = name
+    if write.adding:
+        target.update_mask.field_paths.extend(_field_paths(write.fields))
     fields = target.update.fields
-    # Without an update mask the whole document is replaced; transforms are applied after that.
+    # Without an update mask the whole document is replaced, with one only what it names; transforms are applied then.
     for field, value in write.fields.items():
         if value is COMMIT_TIME:
             target.update_transforms.add(field_path=field, set_to_server_value=_SERVER_TIME)
         else:
             encode_value(fields[field], value)
+
+
+def _field_paths(fields: Mapping[str, object], above: str = "") -> Iterator[str]:
+    """The path of every value that is not a map, and of every empty map.
+
+    Names are quoted unless they are simple: https://firebase.google.com/docs/firestore/quotas#collections_documents_and_fields.
+    """
+    for name, value in fields.items():
+        path = above + (name if _SIMPLE.fullmatch(name) else f"`{_escaped(name)}`")
+        if isinstance(value, dict) and value:
+            yield from _field_paths(value, f"{path}.")
+        elif value is not COMMIT_TIME:
+            yield path
+
+
+def _escaped(name: str) -> str:
+    return name.replace("\\", "\\\\").replace("`", "\\`")
 
 
 def encode_value(target: Message, value: object) -> None:

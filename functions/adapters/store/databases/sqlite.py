@@ -25,6 +25,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -238,6 +239,10 @@ def _write(connection: sqlite3.Connection, write: Write, *, version: int | None,
     fields_before, version_before = row or (None, None)
     if write.expecting is not None:
         _check(connection, write.path, None if write.expecting is ABSENT else write.expecting.version)
+    if write.adding and write.fields is not None and fields_before is not None:
+        together = _added(json.loads(fields_before, object_hook=_decode), write.fields)
+        write = replace(write, fields=together, adding=False)
+        check_commit([write])
     held = _held(write, now=now)
     if held is not None and fields_before is not None and _are_alike(held, fields_before):
         return  # the document keeps its version, as in Firestore
@@ -253,6 +258,15 @@ def _write(connection: sqlite3.Connection, write: Write, *, version: int | None,
         "INSERT OR REPLACE INTO documents (path, collection, fields, version) VALUES (?, ?, ?, ?)",
         (write.path, collection, held, version),
     )
+
+
+def _added(before: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of a document, with more; maps are put together."""
+    together = dict(before)
+    for name, value in fields.items():
+        kept = together.get(name)
+        together[name] = _added(kept, value) if isinstance(value, dict) and value and isinstance(kept, dict) else value
+    return together
 
 
 def _held(write: Write, *, now: datetime) -> str | None:

@@ -6,6 +6,7 @@ Domain <-> documents, pure; the only place that spells these fields, and where t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -29,6 +30,7 @@ from functions.domain.conferences.model import (
     Participant,
     ParticipantSession,
     PhoneUser,
+    SessionsSource,
     SignedInUser,
     Snapshot,
     Space,
@@ -59,7 +61,11 @@ def conference_to_document(conference: Conference, *, retention: timedelta | Non
         "superseded_by": conference.superseded_by,
         "participant_count": len(snapshot.participants) if snapshot else 0,
         "participant_session_count": sum(len(p.sessions) for p in snapshot.participants) if snapshot else 0,
-        "sync": sync_to_document(conference.sync),
+        "sync": {
+            **sync_to_document(conference.sync),
+            "sessions_source": conference.sync.sessions_source.value if snapshot and not conference.reported else None,
+            "seen_digest": conference.sync.seen_digest,
+        },
         "interruption": {
             "began_at": interruption.began_at,
             "failures": interruption.failures,
@@ -101,7 +107,11 @@ def conference_from_document(
         organizer=Organizer(**fields["organizer"]),
         snapshot=snapshot,
         session_ids=tuple(fields["session_ids"]),
-        sync=sync_from_document(fields["sync"]),
+        sync=replace(
+            sync_from_document(fields["sync"]),
+            sessions_source=SessionsSource(fields["sync"].get("sessions_source") or SessionsSource.MEET),
+            seen_digest=fields["sync"].get("seen_digest"),
+        ),
         attached_to=tuple(fields["attached_to"]),
         superseded_by=fields.get("superseded_by"),
         interruption=_interruption(fields, interrupted),

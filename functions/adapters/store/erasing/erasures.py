@@ -39,7 +39,14 @@ from functions.adapters.store.erasing.surgery import (
     session_without,
     shows_erased,
 )
-from functions.adapters.store.paths import attendance_path, conference_path, copy_path, corrections_path, session_path
+from functions.adapters.store.paths import (
+    attendance_path,
+    conference_path,
+    copy_path,
+    corrections_path,
+    seen_path,
+    session_path,
+)
 from functions.domain.classes.sessions import AuditEntry
 from functions.domain.erasure import SOMEBODY, Erased, Name, NameKind
 from functions.domain.errors import PersonNotUnique, StoreConflict
@@ -175,6 +182,13 @@ class DocumentErasures:
         if writes:
             await self._database.commit(writes)
         return bool(writes)
+
+    async def forget_events(self, records: Sequence[str]) -> None:
+        """See the port."""
+        for record in records:
+            documents = await self._database.children(seen_path(record))
+            if documents:
+                await self._database.commit([Write(document.path, None) for document in documents])
 
     async def part(self, erasure: Erasure, *, only_look: bool) -> Part:
         """See the port."""

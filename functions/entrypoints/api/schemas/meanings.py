@@ -156,6 +156,8 @@ MEANINGS: Final[Mapping[str, str]] = {
     "needs_a_person": "True if a person must act because something does not fix itself.",
     "last_sync_at": "When a call was last read.",
     "oldest_provisional_seconds": "How long the oldest call without final data has been waiting.",
+    "sessions_check": "How well Google's events agree with full reads of Meet; null if this was never compared.",
+    "began_at": "When the comparison began.",
     "most_overdue_seconds": "How long the class meeting that has waited the longest is overdue.",
     "organizers_without_subscription": "Teachers whose calls Google does not report to this system.",
     "unreconciled_organizers": "Teachers whose calls could not be listed.",

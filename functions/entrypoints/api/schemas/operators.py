@@ -98,6 +98,17 @@ class TroubleList(Answer):
     first: list[Trouble]
 
 
+class SessionsCheckAnswer(Answer):
+    """How well events agree with Meet: some conferences are read in full once a day and compared.
+
+    A difference is corrected at once.
+    """
+
+    began_at: datetime
+    conferences: int = Field(description="How many were compared since it began.")
+    differences: int = Field(description="How many people in them had been there at other times.")
+
+
 class Status(Answer):
     """The state of the system, and what may need a person."""
 
@@ -115,6 +126,7 @@ class Status(Answer):
     overdue_sessions: TroubleList
     sessions_not_in_calendar: TroubleList
     parked_events: TroubleList
+    sessions_check: SessionsCheckAnswer | None = None
 
     @classmethod
     def of(cls, survey: Survey) -> Self:

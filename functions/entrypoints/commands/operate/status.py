@@ -35,6 +35,9 @@ def _lines(found: Survey) -> Iterator[str]:
     if not found.organizers:
         yield "  No teacher is tracked, so no events arrive. Enrol a teacher: make enroll TEACHER=…"
     yield f"Last sync: {moment(found.last_sync_at) if found.last_sync_at else 'none yet'}."
+    if check := found.sessions_check:
+        told = f"{check.conferences} conferences compared since {moment(check.began_at)}, {check.differences}"
+        yield f"Events against full reads: {told} people differed (corrected)."
     yield from _group("Teachers without an active subscription", found.organizers_without_subscription)
     yield from _group("Teachers whose conferences could not be looked for", found.unreconciled_organizers)
     yield from _group("Conferences that could not be read", found.failed_conferences)

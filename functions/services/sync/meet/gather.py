@@ -22,6 +22,7 @@ from functions.services.deps import Deps
 from functions.services.stored import account_with
 from functions.services.sync.meet.gathered import Gathered, Look, Request, reach_of, with_listing
 from functions.services.sync.meet.reading import read_all, read_conference, stored_conference
+from functions.services.sync.seen.load import Events
 
 
 async def gather_conference(
@@ -31,6 +32,7 @@ async def gather_conference(
     reader: Reader,
     *,
     asked_at: datetime,
+    events: Events,
     deps: Deps,
 ) -> Gathered:
     """Ask Meet for a conference and for the rest of its class meetings: the room's other conference records.
@@ -41,6 +43,7 @@ async def gather_conference(
         organizer: The account to ask Meet as.
         reader: What is stored.
         asked_at: When the message came in.
+        events: What events said about it.
         deps: The outside world.
 
     Raises:
@@ -51,7 +54,7 @@ async def gather_conference(
     gathered = Gathered(request.source, organizer, deps.clock(), request, stored=[stored] if stored else [])
     if needs_reading(stored, asked_at=asked_at, ended_event_at=request.ended_event_at):
         gathered.outcomes[record] = await read_conference(
-            replace(request, organizer=organizer), stored, gathered, reader, deps
+            replace(request, organizer=organizer), stored, gathered, reader, events=events, deps=deps
         )
     was_read = bool(gathered.outcomes)
     conference = gathered.decided(record, stored, settle=deps.rules.settle) if was_read else stored

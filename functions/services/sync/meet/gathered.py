@@ -28,6 +28,7 @@ class Request:
         ended_event_at: When the conference ended, according to the event that started this.
         source: What made us look.
         subscription: The subscription that reported it, `subscriptions/{id}`.
+        full: Whether everybody's sessions are read, even if they are known.
     """
 
     conference_record: str
@@ -35,6 +36,7 @@ class Request:
     ended_event_at: datetime | None
     source: SyncSource
     subscription: str | None = None
+    full: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from functions.domain.conferences.model import (
     Organizer,
     Participant,
     Reading,
+    SessionsSource,
     SyncError,
     SyncSource,
     is_reported,
@@ -35,6 +36,7 @@ from functions.ports.store import Reader, Work
 from functions.services.deps import Deps
 from functions.services.stored import account_with
 from functions.services.sync.meet.gathered import Gathered, Request
+from functions.services.sync.seen.load import Events, loading_events
 
 log = logging.getLogger(__name__)
 
@@ -94,9 +96,11 @@ async def read_all(
         began_at = deps.clock()
         try:
             asked = Request(record, Organizer(), None, SyncSource.RECONCILE)
-            stored, known = await stored_conference(asked, reader, deps)
-            asked = replace(asked, organizer=known if stored and known.known else organizer)
-            gathered.outcomes[record] = await read_conference(asked, stored, gathered, reader, deps)
+            async with loading_events(record, deps) as events:
+                stored, known = await stored_conference(asked, reader, deps)
+                asked = replace(asked, organizer=known if stored and known.known else organizer)
+                outcome = await read_conference(asked, stored, gathered, reader, events=events, deps=deps)
+            gathered.outcomes[record] = outcome
         except Retryable as error:
             if gathered.strict:
                 raise
@@ -111,7 +115,7 @@ async def read_all(
 
 
 async def read_conference(
-    request: Request, stored: Conference | None, gathered: Gathered, reader: Reader, deps: Deps
+    request: Request, stored: Conference | None, gathered: Gathered, reader: Reader, *, events: Events, deps: Deps
 ) -> Reading | SyncError:
     """What Meet says, or why a person must act before Meet answers.
 
@@ -120,14 +124,15 @@ async def read_conference(
         stored: The conference as it is stored.
         gathered: The request: whether to read at once, whether to read everything, and whether any error is raised.
         reader: What is stored.
+        events: What events said about it.
         deps: The outside world.
 
     Raises:
         Retryable: Meet could not answer now. What it did answer is stored, so that the next read needs fewer calls.
         Permanent: Meet can never answer.
     """
-    began = deps.clock()
-    if is_reported(request.conference_record):
+    began, record = deps.clock(), request.conference_record
+    if is_reported(record):
         raise ConferenceRecordGone("This conference is known from Google's reports alone: Meet has no record of it.")
     if not (gathered.strict or gathered.at_once) and is_deferred(stored, now=began):
         raise Unavailable(
@@ -137,9 +142,15 @@ async def read_conference(
     try:
         if not request.organizer.known:
             raise OrganizerUnknown("We do not know who organized this conference.", hint=ORGANIZER_UNKNOWN)
-        known = NOTHING_KNOWN if gathered.full else known_of(stored)
+        if gathered.full or request.full:
+            whole = await deps.conferences.read(record, organizer=request.organizer, keep=read.append)
+            # It answers all events so far: none of them is a reason to read again.
+            return replace(whole, seen=(await events()).names)
+        known = known_of(stored)
+        if deps.seen is None and known.sessions_source is SessionsSource.EVENTS:
+            known = NOTHING_KNOWN
         return await deps.conferences.read(
-            request.conference_record, organizer=request.organizer, known=known, keep=read.append
+            record, organizer=request.organizer, known=known, keep=read.append, events=events
         )
     except Retryable:
         if not gathered.strict:

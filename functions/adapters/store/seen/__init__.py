@@ -1,0 +1,1 @@
+"""What joined and left events said about conferences."""
