@@ -123,6 +123,7 @@ settle_environment() {
   setting LOG_EXECUTION_ID "$(deployed LOG_EXECUTION_ID)" true # Google adds it; said here, the next deploy is the same
   setting API_CALLERS "$CALLERS"
   setting MEET_PROJECT_READS_PER_MINUTE $((MEET_READS / (${#FUNCTIONS[@]} * MAX_INSTANCES)))
+  setting MEET_SHARED_READS_PER_MINUTE "$MEET_SHARED_READS"
   setting SCHOOL_TIME_ZONE "${TIME_ZONE:-$(deployed SCHOOL_TIME_ZONE)}" UTC
   setting ALLOWED_DOMAINS "${DOMAINS:-$(deployed ALLOWED_DOMAINS)}"
   setting RETENTION_DAYS "${RETENTION_DAYS:-$(deployed RETENTION_DAYS)}"

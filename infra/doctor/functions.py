@@ -132,6 +132,10 @@ async def _reads(deployment: Deployment, report: Report) -> None:
             report.wrong("MEET_PROJECT_READS_PER_MINUTE sets no ceiling", deployment.deploy)
             return
         total += int(each) * int(config.get("maxInstanceCount", 0))
+        shared = config.get("environmentVariables", {}).get("MEET_SHARED_READS_PER_MINUTE", "0")
+        if not shared.isdigit() or int(shared) > most:
+            report.wrong(f"MEET_SHARED_READS_PER_MINUTE is {shared}, and Meet allows {most}", deployment.deploy)
+            return
     if total > most:
         report.wrong(f"up to {total} reads a minute, and Meet allows {most}", deployment.deploy)
     else:

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from google.api_core import exceptions as gexc
 
-from functions.adapters.google.calls.grpc import is_disabled, lacks_scope
+from functions.adapters.google.calls.grpc import exhausts_project, is_disabled, lacks_scope
 from functions.adapters.google.calls.pacing import Pacing
 from functions.adapters.google.calls.repeating import Method, repeated
 from functions.adapters.google.calls.services import MEET
@@ -99,9 +99,9 @@ class ReadingCalls:
         self.count = 0
         self._stamina = WEARY if carefully else STAMINA
         self._free = 0 if carefully else 1
-        self._organizer = organizer
         self._credentials = credentials
         self._pacing = pacing
+        self._task = pacing.task(organizer)
         self._places = places
         self._attempts = attempts
 
@@ -126,6 +126,7 @@ class ReadingCalls:
             if_refused: The error to raise when Meet calls the request invalid.
 
         Raises:
+            RateLimited: The message would wait for Meet's quota for longer than it may.
             AttendanceError: Meet refused; the class is one of `functions.domain.errors`.
         """
         failed = False
@@ -146,9 +147,15 @@ class ReadingCalls:
             return answer
 
         async def attempt() -> ResponseT:
-            await self._pacing.turn(self._organizer)
+            await self._pacing.turn(self._task)
             async with self._places:
-                return await accepted(self._credentials, once, unless=gexc.Unauthorized)
+                try:
+                    answer = await accepted(self._credentials, once, unless=gexc.Unauthorized)
+                except gexc.TooManyRequests as error:
+                    self._pacing.refused(self._task, everybody=exhausts_project(error))
+                    raise
+            self._pacing.accepted(self._task)
+            return answer
 
         try:
             return await repeated(

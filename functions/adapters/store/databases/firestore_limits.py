@@ -51,6 +51,7 @@ EXEMPT: Final = frozenset(
         "parked_events",
         "parts",
         "people",
+        "quota",
         "registers",
         "remarks",
         "sessions",

@@ -1,0 +1,124 @@
+"""Whose call is made next, when more calls wait than a quota allows.
+
+Each task, such as the reading of a conference, has a due time: when its message was published, plus a second for each
+call that it needs. The task that is due first makes all its calls before the next one begins. So:
+
+- Small tasks come before large ones that began at the same time, and half of many equal ones are done after half of the
+  time. If all took turns, all would end together at the end.
+- A task that needs 500 calls waits for no small one whose message was published eight minutes later. Nobody starves.
+- A message that was given back and is delivered again keeps its place, because it was published only once.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+SECONDS_PER_CALL = 1.0
+"""How much later a task is due for each call that it needs."""
+
+USUAL_CALLS = 33
+"""How many calls a task needs, as long as it has not asked for more: a class of 30, its page, its record and its room.
+
+A task shows its size only after its first calls. If it counted as small until then, all tasks would make their first
+calls before any of them could end.
+"""
+
+CallT = TypeVar("CallT")
+
+
+@dataclass(eq=False, slots=True)
+class QueuedTask(Generic[CallT]):
+    """One task, and its calls that wait.
+
+    Attributes:
+        account: The account whose quota its calls use.
+        since: When it was first asked for.
+        until: How long it waits; after that it is given back.
+        calls: Its calls that wait, in their order.
+        asked: How many calls it has asked for so far.
+    """
+
+    account: str
+    since: float
+    until: float
+    calls: deque[CallT] = field(default_factory=deque)
+    asked: int = 0
+
+    @property
+    def due(self) -> float:
+        """It never becomes earlier."""
+        return self.since + max(self.asked, USUAL_CALLS) * SECONDS_PER_CALL
+
+
+class FairQueue(Generic[CallT]):
+    """Tasks with calls that wait, first the one that is due first."""
+
+    def __init__(self) -> None:
+        self._order: list[tuple[float, int, QueuedTask[CallT]]] = []
+        self._resting: list[tuple[float, int, QueuedTask[CallT]]] = []
+        self._inside: set[QueuedTask[CallT]] = set()
+        self._ends: list[tuple[float, int, QueuedTask[CallT]]] = []
+        self._number = 0
+
+    def add(self, task: QueuedTask[CallT], call: CallT) -> None:
+        """Let a call wait."""
+        task.calls.append(call)
+        task.asked += 1
+        if task.asked == 1:
+            self._push(self._ends, task.until, task)
+        if task not in self._inside:
+            self._inside.add(task)
+            self._push(self._order, task.due, task)
+
+    def first(self, now: float) -> QueuedTask[CallT] | None:
+        """The task whose call is next; None if all that wait are set aside."""
+        while self._resting and self._resting[0][0] <= now:
+            _, _, task = heapq.heappop(self._resting)
+            self._push(self._order, task.due, task)
+        while self._order:
+            due, _, task = self._order[0]
+            if task.calls and due >= task.due:
+                return task
+            heapq.heappop(self._order)
+            if task.calls:
+                self._push(self._order, task.due, task)  # it has asked for more since
+            else:
+                self._inside.discard(task)
+        return None
+
+    def set_first_aside(self, *, until: float) -> None:
+        """Let others go before the task that `first` returned, because its account may make no call until then."""
+        _, _, task = heapq.heappop(self._order)
+        self._push(self._resting, until, task)
+
+    def call_back(self) -> None:
+        """Consider all tasks again that were set aside."""
+        resting, self._resting = self._resting, []
+        for _, _, task in resting:
+            self._push(self._order, task.due, task)
+
+    def next_return(self) -> float | None:
+        """When the first task that was set aside is considered again."""
+        return self._resting[0][0] if self._resting else None
+
+    def next_end(self) -> float | None:
+        """When the next task has waited as long as it may; earlier if that task does not wait any more."""
+        return self._ends[0][0] if self._ends else None
+
+    def overdue(self, now: float) -> list[QueuedTask[CallT]]:
+        """The tasks that have waited as long as they may."""
+        found = []
+        while self._ends and self._ends[0][0] <= now:
+            found.append(heapq.heappop(self._ends)[2])
+        return [task for task in found if task.calls]
+
+    def tasks(self) -> list[QueuedTask[CallT]]:
+        """All tasks with calls that wait."""
+        return [task for task in self._inside if task.calls]
+
+    def _push(self, heap: list[tuple[float, int, QueuedTask[CallT]]], key: float, task: QueuedTask[CallT]) -> None:
+        self._number += 1
+        heapq.heappush(heap, (key, self._number, task))
