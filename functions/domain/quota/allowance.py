@@ -69,6 +69,11 @@ class Allowance:
             self._taken.popleft()
         return len(self._taken)
 
+    def has_room(self, now: float, *, reserved: int) -> bool:
+        """Whether a call may be made besides those for which the quota of this minute is reserved."""
+        level = self.level(now)
+        return not level or self.taken(now) + reserved < level
+
     def ready_at(self, now: float) -> float:
         """When the next call may be made; `now` or earlier means now.
 

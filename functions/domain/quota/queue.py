@@ -7,6 +7,9 @@ call that it needs. The task that is due first makes all its calls before the ne
   time. If all took turns, all would end together at the end.
 - A task that needs 500 calls waits for no small one whose message was published eight minutes later. Nobody starves.
 - A message that was given back and is delivered again keeps its place, because it was published only once.
+
+A task asks for most of its calls only after its first ones are answered. The quota that it will need then is reserved
+for it meanwhile. Otherwise many more tasks would begin than the quota of this minute can end.
 """
 
 from __future__ import annotations
@@ -20,9 +23,10 @@ SECONDS_PER_CALL = 1.0
 """How much later a task is due for each call that it needs."""
 
 USUAL_CALLS = 33
-"""How many calls a task needs, as long as it has not asked for more: a class of 30, its page, its record and its room.
+"""How many calls a conference needs, as long as it has not asked for more: for 30 people, their page, its record, its
+room.
 
-A task shows its size only after its first calls. If it counted as small until then, all tasks would make their first
+A conference shows its size only after its first calls. If it counted as small until then, all would make their first
 calls before any of them could end.
 """
 
@@ -37,20 +41,31 @@ class QueuedTask(Generic[CallT]):
         account: The account whose quota its calls use.
         since: When it was first asked for.
         until: How long it waits; after that it is given back.
+        expected: How many calls it probably needs.
         calls: Its calls that wait, in their order.
         asked: How many calls it has asked for so far.
+        made: How many of them were made.
+        under_way: How many of those have not ended.
     """
 
     account: str
     since: float
     until: float
+    expected: int = 1
     calls: deque[CallT] = field(default_factory=deque)
     asked: int = 0
+    made: int = 0
+    under_way: int = 0
 
     @property
     def due(self) -> float:
         """It never becomes earlier."""
-        return self.since + max(self.asked, USUAL_CALLS) * SECONDS_PER_CALL
+        return self.since + max(self.asked, self.expected) * SECONDS_PER_CALL
+
+    @property
+    def reserved(self) -> int:
+        """How many calls it will probably ask for, as soon as those under way are answered."""
+        return max(self.expected - self.asked, 0) if self.under_way else 0
 
 
 class FairQueue(Generic[CallT]):

@@ -118,7 +118,7 @@ def test_without_a_limit_of_our_own_an_exhausted_quota_is_waited_for_too():
 
 
 def task(name, *, since=0.0, until=FOREVER):
-    return QueuedTask(name, since=since, until=until)
+    return QueuedTask(name, since=since, until=until, expected=USUAL_CALLS)
 
 
 def order(queue, now=0.0):

@@ -15,15 +15,18 @@ from contextvars import Context
 from functions.adapters.patience import PATIENCE, patience
 from functions.domain.errors import AttendanceError, RateLimited
 from functions.domain.quota.allowance import Allowance
-from functions.domain.quota.queue import USUAL_CALLS, FairQueue, QueuedTask
+from functions.domain.quota.queue import FairQueue, QueuedTask
 from functions.ports.quota import SharedQuota
 
 log = logging.getLogger(__name__)
 
-CLAIM_AGAIN = 10.0
+CLAIM_AGAIN = 5.0
 """After how many seconds an instance claims its share of the common quota again, as long as calls wait."""
 
-CLAIM_ENDS = 2.5 * CLAIM_AGAIN
+BEGIN_AGAIN = 1.0
+"""After how many seconds it is seen again whether a task may begin for which the quota of this minute was too small."""
+
+CLAIM_ENDS = 5 * CLAIM_AGAIN
 """After how many seconds an instance no longer uses what it was granted, if it could not claim it again."""
 
 Work = QueuedTask[asyncio.Future[None]]
@@ -59,15 +62,22 @@ class Pacing:
         self._overall = Allowance(overall)
         self._organizers: OrderedDict[str, Allowance] = OrderedDict()
         self._queue: FairQueue[asyncio.Future[None]] = FairQueue()
+        self._reserved = 0
+        self._withheld = False
         self._timer: asyncio.Task[None] | None = None
         self._timer_at = 0.0
         self._claiming: asyncio.Task[None] | None = None
         self._granted_until = 0.0
 
-    def task(self, organizer: str) -> Work:
-        """A place in the queue for the calls that one message makes for one purpose."""
+    def task(self, organizer: str, *, expected: int = 1) -> Work:
+        """A place in the queue for the calls that one message makes for one purpose.
+
+        Args:
+            organizer: Whose calls they are.
+            expected: How many they will probably be. With more than one, `ended` must be called after each.
+        """
         mine, now = patience(), self._clock()
-        return QueuedTask(organizer, since=now - mine.age, until=now + mine.left_to_queue)
+        return QueuedTask(organizer, since=now - mine.age, until=now + mine.left_to_queue, expected=expected)
 
     async def turn(self, task: Work | str) -> None:
         """Wait until a call may be made; it counts from that moment.
@@ -83,7 +93,9 @@ class Pacing:
         """
         task = self.task(task) if isinstance(task, str) else task
         call: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._reserved -= task.reserved
         self._queue.add(task, call)
+        self._reserved += task.reserved
         self._dispatch()
         if call.done():
             return call.result()
@@ -96,7 +108,17 @@ class Pacing:
                 if call.done() and not call.cancelled() and call.exception() is None:
                     self._of(task.account).give_back()
                     self._overall.give_back()
+                    self.ended(task)
                 raise
+
+    def ended(self, task: Work) -> None:
+        """Record that a call has ended, with any result."""
+        self._reserved -= task.reserved
+        task.under_way -= 1
+        self._reserved += task.reserved
+        if self._withheld:
+            # After its next steps: the answer may let the task ask for the calls that were reserved for it.
+            asyncio.get_running_loop().call_soon(self._dispatch)
 
     def refused(self, task: Work, *, everybody: bool) -> None:
         """Record that the service refused a call because a quota is exhausted.
@@ -138,6 +160,7 @@ class Pacing:
             self._overall.limit = self._own  # an instance may be stopped for a while between two messages
         self._refuse(self._queue.overdue(now))
         again = None
+        self._withheld = False
         while task := self._queue.first(now):
             call = task.calls[0]
             if call.done():
@@ -147,10 +170,18 @@ class Pacing:
             if again > now:
                 self._claim_more()
                 break
+            if not task.made and not self._overall.has_room(now, reserved=self._reserved):
+                self._claim_more()
+                self._withheld, again = True, now + BEGIN_AGAIN
+                break
             own = self._of(task.account)
             ready = own.ready_at(now)
             if ready <= now:
+                self._reserved -= task.reserved
                 task.calls.popleft()
+                task.made += 1
+                task.under_way += 1
+                self._reserved += task.reserved
                 own.take(now)
                 self._overall.take(now)
                 call.set_result(None)
@@ -204,7 +235,7 @@ class Pacing:
 
     def _wanted(self) -> int:
         """How many calls could be made in this minute; 0 if none waits."""
-        waiting = sum(max(len(task.calls), USUAL_CALLS - task.asked) for task in self._queue.tasks())
+        waiting = sum(max(len(task.calls), task.expected - task.made) for task in self._queue.tasks())
         return waiting and waiting + self._overall.taken(self._clock())
 
     def _of(self, organizer: str) -> Allowance:

@@ -14,7 +14,7 @@ from typing import TypeVar
 from google.api_core import exceptions as gexc
 
 from functions.adapters.google.calls.grpc import exhausts_project, is_disabled, lacks_scope
-from functions.adapters.google.calls.pacing import Pacing
+from functions.adapters.google.calls.pacing import Pacing, Work
 from functions.adapters.google.calls.repeating import Method, repeated
 from functions.adapters.google.calls.services import MEET
 from functions.adapters.google.credentials.capabilities import Credentials, Metadata, accepted
@@ -71,16 +71,26 @@ class MeetCalls:
         self._places = asyncio.Semaphore(max_at_once)
         self._attempts = attempts
 
-    def as_organizer(self, organizer: str, credentials: Credentials, *, carefully: bool = False) -> ReadingCalls:
+    def as_organizer(
+        self, organizer: str, credentials: Credentials, *, carefully: bool = False, expected: int = 1
+    ) -> ReadingCalls:
         """Calls for one reading, made as one person and counted together.
 
         Args:
             organizer: Whose limit counts.
             credentials: Whose account the calls use.
             carefully: Whether Meet failed before, so that only few calls are made until the first have succeeded.
+            expected: How many calls it will probably be.
         """
         places = asyncio.Semaphore(FEW_AT_ONCE) if carefully else self._places
-        return ReadingCalls(organizer, credentials, self._pacing, places, attempts=self._attempts, carefully=carefully)
+        return ReadingCalls(
+            self._pacing.task(organizer, expected=expected),
+            credentials,
+            self._pacing,
+            places,
+            attempts=self._attempts,
+            carefully=carefully,
+        )
 
 
 class ReadingCalls:
@@ -88,7 +98,7 @@ class ReadingCalls:
 
     def __init__(
         self,
-        organizer: str,
+        task: Work,
         credentials: Credentials,
         pacing: Pacing,
         places: asyncio.Semaphore,
@@ -101,7 +111,7 @@ class ReadingCalls:
         self._free = 0 if carefully else 1
         self._credentials = credentials
         self._pacing = pacing
-        self._task = pacing.task(organizer)
+        self._task = task
         self._places = places
         self._attempts = attempts
 
@@ -148,12 +158,14 @@ class ReadingCalls:
 
         async def attempt() -> ResponseT:
             await self._pacing.turn(self._task)
-            async with self._places:
-                try:
+            try:
+                async with self._places:
                     answer = await accepted(self._credentials, once, unless=gexc.Unauthorized)
-                except gexc.TooManyRequests as error:
-                    self._pacing.refused(self._task, everybody=exhausts_project(error))
-                    raise
+            except gexc.TooManyRequests as error:
+                self._pacing.refused(self._task, everybody=exhausts_project(error))
+                raise
+            finally:
+                self._pacing.ended(self._task)
             self._pacing.accepted(self._task)
             return answer
 

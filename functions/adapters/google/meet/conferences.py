@@ -33,6 +33,7 @@ from functions.domain.conferences.model import (
 )
 from functions.domain.conferences.rereading import NOTHING_KNOWN, Known
 from functions.domain.errors import AccessDenied, RequestRefused, TokenNotAccepted, Unavailable
+from functions.domain.quota.queue import USUAL_CALLS
 from functions.ports.clock import Clock
 from functions.ports.google import Listing
 
@@ -94,7 +95,9 @@ class MeetConferences:
     ) -> Reading:
         """See the port."""
         pulled_at = self._clock()
-        call = self._as(organizer, carefully=known.interrupted)
+        # A second read asks for little more than the record, its room and a page.
+        expected = 3 if known.participants else USUAL_CALLS
+        call = self._as(organizer, carefully=known.interrupted, expected=expected)
         try:
             if known.interrupted:
                 snapshot = await self._carefully(conference_record, call, known, keep)
@@ -145,9 +148,10 @@ class MeetConferences:
                 break
         return Listing(began_at, tuple(sorted(records.values(), key=lambda record: (record.start_time, record.name))))
 
-    def _as(self, organizer: Organizer, *, carefully: bool = False) -> ReadingCalls:
+    def _as(self, organizer: Organizer, *, carefully: bool = False, expected: int = 1) -> ReadingCalls:
         credentials = self._credentials.of(organizer, Capability.MEETINGS)
-        return self._calls.as_organizer(organizer.user or organizer.email or "", credentials, carefully=carefully)
+        account = organizer.user or organizer.email or ""
+        return self._calls.as_organizer(account, credentials, carefully=carefully, expected=expected)
 
     async def _record_and_space(self, conference_record: str, call: ReadingCalls) -> tuple[ConferenceRecord, Space]:
         record = await self._record(conference_record, call)
