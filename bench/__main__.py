@@ -1,4 +1,4 @@
-"""The command: measure, show, keep."""
+"""The command: measure, show and store results."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CROWD_OF = 30
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is asked for."""
+    """The requested measurements."""
 
     people: int
     delay_ms: float
@@ -47,7 +47,7 @@ class Plan:
 def main() -> None:
     """Run the benchmark."""
     plan, only, guard = _plan()
-    # So that what was started is ended when a time limit ends us, too.
+    # Started programs are then also ended when a time limit ends this process.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("Ended before it was done."))
     bypass_proxies()
     console = Console(highlight=False)
@@ -82,7 +82,7 @@ def main() -> None:
 
 
 def _plan() -> tuple[Plan, str | None, bool]:
-    """What is asked for, the only part of it that is to be measured, and whether it is only compared."""
+    """Return the plan, the only part to measure, and whether results are only compared."""
     parser = argparse.ArgumentParser(
         prog="python -m bench",
         description="Measure how long a conference takes from its event to committed documents, next to the plain loop "
@@ -159,9 +159,9 @@ def _measured_pages(plan: Plan, console: Console) -> tuple[Page, ...]:
 
 @contextlib.contextmanager
 def _progress(console: Console, first: str, total: int) -> Iterator[Callable[[str], None]]:
-    """Say meanwhile what is being done."""
+    """Show the current step."""
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    # Two times a second: drawing must not take from what is measured.
+    # Two times a second: drawing must not slow down what is measured.
     with Progress(*columns, console=console, transient=True, refresh_per_second=2) as progress:
         task = progress.add_task(first, total=total)
         yield lambda text: progress.update(task, description=text, advance=1)

@@ -1,6 +1,6 @@
 """The floor of a start: a bare function that imports the same Google clients as ours and makes one call with each.
 
-Pub/Sub's client is imported and not called: an event makes ours publish nothing when no topic of changes is in use.
+Pub/Sub's client is imported but not called: without a topic of changes, our function publishes nothing for an event.
 """
 
 import os

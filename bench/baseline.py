@@ -1,4 +1,4 @@
-"""The baseline: what one writes first. One call after the other with the official synchronous client."""
+"""The baseline, the simplest solution: one call after the other with the official synchronous client."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Baseline:
 
     Args:
         meet: `host:port` of the simulated Meet.
-        project: The Firestore project that it writes to; the emulator is found by FIRESTORE_EMULATOR_HOST.
+        project: The Firestore project that it writes to; FIRESTORE_EMULATOR_HOST gives the address of the emulator.
     """
 
     def __init__(self, meet: str, project: str) -> None:
@@ -24,7 +24,7 @@ class Baseline:
         self._firestore = firestore.Client(project=project)
 
     def record(self, conference_record: str) -> None:
-        """List the participants, then each one's sessions, then write a document for each in one batch."""
+        """List the participants, then the sessions of each, then write a document for each participant in one batch."""
         batch = self._firestore.batch()
         for participant in self._records.list_participants(parent=conference_record):
             sessions = list(self._records.list_participant_sessions(parent=participant.name))

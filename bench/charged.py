@@ -1,8 +1,9 @@
-"""Counts what Google charges for, on the wire: documents in Firestore, messages in Pub/Sub."""
+"""Counts what Google charges for, in the calls: documents in Firestore, messages in Pub/Sub."""
 
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,7 +43,7 @@ class Documents:
 
 
 class ChargedFirestore(GrpcStandIn):
-    """Passes every call on to the emulator as it is, and counts.
+    """Passes every call on to the emulator unchanged, and counts.
 
     Args:
         firestore: `host:port` of the emulator.
@@ -52,7 +53,7 @@ class ChargedFirestore(GrpcStandIn):
         self._firestore = firestore
         self.documents = Documents()
         self.trips = 0
-        """Calls that began while no other was under way: at least so many came one after the other."""
+        """Calls that began while no other call was running: at least this many calls were consecutive."""
         self._under_way = 0
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
@@ -69,8 +70,8 @@ class ChargedFirestore(GrpcStandIn):
         return [_Passing(self)]
 
     def pass_on(self, method: str) -> grpc.RpcMethodHandler[bytes, bytes]:
-        """Any method, whatever it is."""
-        as_they_are: Any = self._channel.stream_stream(method)  # gRPC says no type of messages that it does not read
+        """Pass on any method."""
+        as_they_are: Any = self._channel.stream_stream(method)  # gRPC has no type for messages that it does not read
 
         async def noted(requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             async for request in requests:
@@ -121,28 +122,33 @@ class _Passing(grpc.GenericRpcHandler):
 
 @dataclass(slots=True)
 class Messages:
-    """What was published: how many messages, and how many bytes are charged for publishing and one delivery of each."""
+    """The published messages: their number, and the charged bytes for publishing and one delivery of each.
+
+    `to` is the number of messages of each topic.
+    """
 
     published: int = 0
+    to: Counter[str] = field(default_factory=Counter)
     charged_bytes: int = 0
     waiting: list[Any] = field(default_factory=list)
 
     def note(self, request: Any) -> None:  # noqa: ANN401 - protobuf makes its classes at run time
-        """A publishing, and the delivery of each of its messages."""
+        """Count a publish request, and the delivery of each of its messages."""
         sizes = [size_of(dict(each.attributes), each.data) for each in request.messages]
         self.published += len(sizes)
+        self.to[request.topic] += len(sizes)
         self.charged_bytes += max(LEAST_BYTES, sum(sizes)) + sum(max(LEAST_BYTES, size) for size in sizes)
         self.waiting.extend(request.messages)
 
 
 def size_of(attributes: dict[str, str], data: bytes) -> int:
-    """The volume of a message: https://cloud.google.com/pubsub/pricing ."""
+    """Return the charged size of a message: https://cloud.google.com/pubsub/pricing ."""
     texts = [text for pair in attributes.items() for text in pair]
     return len(data) + sum(len(text.encode()) for text in texts) + MESSAGE_ID_AND_TIME
 
 
 class ChargedPubsub(GrpcStandIn):
-    """Takes messages, counts them and keeps them."""
+    """Accepts messages, counts them and stores them."""
 
     def __init__(self) -> None:
         self.messages = Messages()
@@ -159,6 +165,6 @@ class ChargedPubsub(GrpcStandIn):
 
 @contextlib.contextmanager
 def charged(firestore: str) -> Iterator[tuple[ChargedFirestore, ChargedPubsub]]:
-    """Both, served."""
+    """Serve both counters."""
     with ChargedFirestore(firestore).in_thread() as documents, ChargedPubsub().in_thread() as messages:
         yield documents, messages

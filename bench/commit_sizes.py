@@ -2,8 +2,8 @@
 
     python -m bench.commit_sizes [PEOPLE …]
 
-The real application marks a class in a simulated Meet, everybody with two devices, and the gate that the tests put
-before the store measures what is committed, with the indexes of `infra/firestore.indexes.json`.
+The real application marks a class in a simulated Meet, in which everybody has two devices. The gate from the tests, in
+front of the store, measures the commits with the indexes of `infra/firestore.indexes.json`.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ _TEACHER = "users/1"
 
 @dataclass(frozen=True, slots=True)
 class _Class:
-    """A class of so many pupils that has just ended."""
+    """A class of this many pupils that has just ended."""
 
     pupils: int
     start: datetime
 
     def into(self, school: School) -> None:
-        """Everybody has an account."""
+        """Add an account for everybody."""
         school.enrol(Account(_TEACHER, "teacher@school.example", display_name="The Teacher"))
         school.enrol(*self._accounts())
 
@@ -54,7 +54,7 @@ class _Class:
             yield Account(f"users/1{number:020}", email, display_name=f"Firstname Familyname {number}")
 
     def body(self) -> dict[str, Any]:
-        """The request that schedules it."""
+        """Return the request that schedules it."""
         students = [
             {"student_id": f"{number:08}", "email": one.email, "display_name": one.display_name}
             for number, one in enumerate(self._accounts())
@@ -69,7 +69,7 @@ class _Class:
         }
 
     def held(self, space: str, code: str) -> Conference:
-        """Everybody came with two devices at once."""
+        """Return the call: everybody came with two devices at once."""
         end = self.start + timedelta(minutes=60)
         visits = (Visit(self.start, end), Visit(self.start + timedelta(minutes=5), end - timedelta(minutes=5)))
         there = [Attendee("teacher", "signed_in", "The Teacher", _TEACHER, visits)]
@@ -81,7 +81,7 @@ class _Class:
 
 
 async def marked(pupils: int, gate: Gate) -> Measure:
-    """The largest commit of a class of so many, from scheduling to marks, of those that the gate sees."""
+    """Return the largest commit that the gate sees for a class of this many pupils, from scheduling to marks."""
     now = datetime.now(UTC).replace(microsecond=0)
     the_class = _Class(pupils, now - timedelta(minutes=90))
     school = School(lambda: now)
@@ -118,7 +118,7 @@ async def marked(pupils: int, gate: Gate) -> Measure:
 
 
 def line(pupils: int, measure: Measure) -> str:
-    """A line of the table in docs/documents.md."""
+    """Return a line of the table in docs/documents.md."""
     mebi = 1024 * 1024
     return (
         f"| {pupils:,} | {measure.writes:,} | {measure.request_bytes / mebi:.2f} | {measure.document_bytes / mebi:.2f} "

@@ -32,11 +32,11 @@ PROJECT = "demo-bench"
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """Where things are.
+    """The addresses of the services.
 
     Attributes:
         meet: `host:port` of the simulated Meet.
-        apis: The People and the Directory API.
+        apis: The address of the People and Directory APIs.
         firestore: `host:port` of the emulator.
     """
 
@@ -45,9 +45,9 @@ class Stack:
     firestore: str
 
     def calls(self) -> Mapping[str, int]:
-        """The calls to Meet since the last time."""
+        """Return the calls to Meet since the last time."""
         with grpc.insecure_channel(self.meet) as channel:
-            ask: Any = channel.unary_unary(CALLS)  # gRPC says no type of messages that it does not read
+            ask: Any = channel.unary_unary(CALLS)  # gRPC has no type for messages that it does not read
             told: bytes = ask(b"")
         return {str(method): int(number) for method, number in json.loads(told).items()}
 
@@ -57,8 +57,8 @@ class Measuring:
 
     Args:
         held: The class.
-        stack: Where things are.
-        function: Ours, warm or not.
+        stack: The addresses of the services.
+        function: Our function, warm or not.
         floor: Runs the floor once with a commit.
     """
 
@@ -77,7 +77,7 @@ class Measuring:
         await self._documents.close()
 
     async def first(self) -> Took:
-        """Ours, with accounts that were never seen; from then on they are known.
+        """Measure ours with accounts that were never seen; afterwards they are known.
 
         Raises:
             WrongResult: Somebody's attendance was not written.
@@ -89,7 +89,7 @@ class Measuring:
         return took
 
     async def ours(self) -> Took:
-        """Ours, from the event to the commit.
+        """Measure ours, from the event to the commit.
 
         Raises:
             WrongResult: Somebody's attendance was not written.
@@ -106,12 +106,12 @@ class Measuring:
         return took
 
     async def floor(self) -> Took:
-        """The floor, which writes what ours wrote."""
+        """Measure the floor, which writes the same documents as ours."""
         await self._documents.put_back(self._before)
         return self._floor(self._held.conference.name, self._documents.commit_of(self._wrote))
 
     async def again(self, *, later: bool) -> Repeat:
-        """An event that brings nothing new: the same again, or one of a later time."""
+        """Measure an event without news: the same event again, or one with a later time."""
         before = await self._documents.all()
         self._stack.calls()
         took = await self._function.ended(self._held.conference, at=None if later else self._event)
@@ -125,7 +125,7 @@ class Measuring:
 
     @property
     def documents(self) -> int:
-        """How many documents ours wrote."""
+        """Return how many documents ours wrote."""
         return len(self._wrote)
 
 
@@ -136,14 +136,14 @@ async def measured(
 
     Args:
         held: The class.
-        stack: Where things are.
-        delay: Seconds that each call to Meet takes.
-        runs: Pairs of ours and the floor.
-        baseline_runs: Runs of the plain loop.
-        step: Gets what comes next.
+        stack: The addresses of the services.
+        delay: The seconds that each call to Meet takes.
+        runs: The number of pairs of runs, ours and the floor.
+        baseline_runs: The number of runs of the plain loop.
+        step: Is called with the next step.
 
     Raises:
-        WrongResult: Firestore does not hold what it should.
+        WrongResult: Firestore does not contain the expected documents.
     """
     people = len(held.conference.attendees)
     trips = await _trips(held, stack)
@@ -154,7 +154,7 @@ async def measured(
         measuring = Measuring(held, stack, function, floor)
         exits.push_async_callback(measuring.close)
         step(f"{people} people: accounts never seen")
-        await measuring.first()  # connections are made, and code is warm
+        await measuring.first()  # this opens connections and warms up the code
         unknown = [await measuring.first() for _ in range(3)]
         asked = len(stack.apis.calls)
         stack.calls()
@@ -167,7 +167,7 @@ async def measured(
         pairs = []
         for run in range(1, runs + 1):
             step(f"{people} people: ours and floor, {run} of {runs}")
-            # In turn: the second may find the emulator in another state.
+            # They take turns, because the second one may find the emulator in another state.
             if run % 2:
                 ours, bare = await measuring.ours(), await measuring.floor()
             else:
@@ -193,7 +193,7 @@ async def measured(
 
 
 async def _trips(held: Class, stack: Stack) -> Trips:
-    """What one event costs at Firestore, counted on the wire by a function of its own."""
+    """Return what one event costs at Firestore, counted in the calls of a separate function."""
     async with AsyncExitStack() as exits:
         counted, _ = exits.enter_context(charged(stack.firestore))
         env = settings(meet=stack.meet, apis=stack.apis.endpoint, firestore=counted.address, project=PROJECT)
@@ -218,7 +218,7 @@ def _no_floor(_: str, __: Message) -> Took:
 
 @contextmanager
 def running_floor(stack: Stack) -> Iterator[Callable[[str, Message], Took]]:
-    """The floor in a process of its own; gives how it is run once."""
+    """Run the floor in its own process; give a function that runs it once."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     file = FOLDER / "commit"
     with ExitStack() as exits:
@@ -249,7 +249,7 @@ def running_floor(stack: Stack) -> Iterator[Callable[[str, Message], Took]]:
 
 
 def _baseline(conference_record: str, stack: Stack) -> float:
-    """One run of the plain loop. It blocks this process, in which nothing else is under way."""
+    """Run the plain loop once. It blocks this process, in which nothing else is running."""
     baseline = Baseline(stack.meet, f"{PROJECT}-baseline")
     try:
         gc.collect()
@@ -266,7 +266,7 @@ def _pairs(runs: list[Took]) -> Pairs:
 
 @contextmanager
 def people_and_directory(people: int) -> Iterator[GoogleApis]:
-    """The stand-ins of the People and the Directory API, which know the accounts of the largest class."""
+    """Serve the stand-ins of the People and Directory APIs, with the accounts of the largest class."""
     school = School(lambda: datetime.now(UTC))
     school.enrol(*accounts(people))
     with GoogleApis(school).in_thread() as apis:

@@ -1,7 +1,7 @@
-"""What a school's classes cost: measured here for one class meeting and one teacher, reckoned up for a month.
+"""What a school's classes cost: measured for one class meeting and one teacher, and computed for a month.
 
 `python -m bench.costs` measures, writes `bench/costs.json`, and puts the tables into `docs/cost.md`. `--tables` only
-reckons again from what was measured.
+computes the tables again from earlier measurements.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ PAGE = ROOT / "docs" / "cost.md"
 
 PEOPLE = 30
 CLASSES = 8
-"""Class meetings that are measured, after one that warms everything up."""
+"""The number of measured class meetings, after a first one that warms everything up."""
 
 FUNCTIONS: Mapping[str, Literal["cloudevent", "http"]] = {
     "on_workspace_event": "cloudevent",
@@ -50,16 +50,17 @@ FUNCTIONS: Mapping[str, Literal["cloudevent", "http"]] = {
     "api": "http",
 }
 JOBS = "projects/demo-costs/topics/attendance-jobs"
+CHANGES = "projects/demo-costs/topics/attendance-changed"
 Unit = dict[str, float]
 
 # -- a month --
 DAYS = 30
 MONTHS = (100, 10_000, 1_000_000)
-CLASSES_OF_A_TEACHER = 80  # four a school day
+CLASSES_OF_A_TEACHER = 80  # four on each school day
 SYNC_DUE, RECONCILE, RENEW = 288 * DAYS, 48 * DAYS, 4 * DAYS  # runs of each scheduled job
 MEMORY_GIB = 0.5  # MEMORY in infra/deploy/names.sh
 
-# -- list prices in US dollars, and what is free each month; docs/cost.md says where they stand --
+# -- list prices in US dollars, and the free amount each month; docs/cost.md names their sources --
 PRICES = {
     "Cloud Run, CPU": ("vcpu_seconds", 0.000024, 180_000, "vCPU-s"),
     "Cloud Run, memory": ("gib_seconds", 0.0000025, 360_000, "GiB-s"),
@@ -74,7 +75,7 @@ PRICES = {
 
 @dataclass(slots=True)
 class Parts:
-    """Everything that is measured with."""
+    """The parts that are needed to measure."""
 
     school: School
     meet: MeetSimulator
@@ -85,7 +86,7 @@ class Parts:
     client: httpx.AsyncClient
 
     def now(self) -> Unit:
-        """Every counter as it is now."""
+        """Return the present value of every counter."""
         documents, messages = self.firestore.documents, self.pubsub.messages
         return {
             "meet_calls": len(self.meet.calls),
@@ -95,13 +96,14 @@ class Parts:
             "deletes": documents.deletes,
             "written_bytes": documents.written_bytes,
             "messages": messages.published,
+            "changes": messages.to[CHANGES],
             "pubsub_bytes": messages.charged_bytes,
             "log_bytes": sum(served.program.log.stat().st_size for served in self.served.values()),
             "cpu_seconds": sum(_cpu_seconds(served) for served in self.served.values()),
         }
 
     async def requested(self, function: str, ask: Callable[[], Any], spent: Unit) -> Any:  # noqa: ANN401 - what is asked for
-        """Make one request; its time is what is charged, in whole tenths of a second."""
+        """Make one request; its charged time is in whole tenths of a second."""
         began = time.monotonic()
         answer = await ask()
         took = time.monotonic() - began
@@ -113,14 +115,14 @@ class Parts:
         return answer
 
     async def job(self, name: str, data: Mapping[str, str], spent: Unit) -> None:
-        """Have a job done."""
+        """Run a job."""
         trigger = Trigger(self.served["on_job"].url, JOBS, "projects/demo-costs/subscriptions/attendance-jobs")
         message = Message({"job": name}, json.dumps(data).encode())
         await self.requested("on_job", lambda: trigger.post(self.client, message), spent)
 
 
 def _cpu_seconds(served: Served) -> float:
-    """User and system time of a function's processes, its children's too."""
+    """Return the user and system time of a function's processes, including children."""
     ticks, pids = 0, [served.program.pid]
     while pids:
         pid = pids.pop()
@@ -131,7 +133,7 @@ def _cpu_seconds(served: Served) -> float:
 
 
 def _most_memory(served: Served) -> float:
-    """The most MiB that the function's worker had."""
+    """Return the maximum memory of the function's worker, in MiB."""
     children = Path(f"/proc/{served.program.pid}/task/{served.program.pid}/children").read_text().split()
     status = Path(f"/proc/{children[0] if children else served.program.pid}/status").read_text()
     found = re.search(r"VmHWM:\s+(\d+)", status)
@@ -142,11 +144,12 @@ async def _difference(parts: Parts, work: Callable[[Unit], Any]) -> Unit:
     before, spent = parts.now(), Unit()
     await work(spent)
     after = parts.now()
-    return {name: after[name] - before[name] for name in after} | spent
+    counted = {name: after[name] - before[name] for name in after}
+    return {name: counted.get(name, 0) + spent.get(name, 0) for name in {**counted, **spent}}
 
 
 async def _class_meeting(parts: Parts, number: int, spent: Unit) -> None:
-    """A class is scheduled, held, read at its event and when it is due twice, and looked at once by the LMS."""
+    """Schedule and hold a class, read it at its event and when it is due twice; the LMS requests it once."""
     api, length = parts.served["api"].url, timedelta(minutes=50)
     teacher, *pupils = demo_accounts(PEOPLE)
     start = datetime.now(UTC) - timedelta(hours=3 * number + 3)
@@ -219,6 +222,7 @@ async def _parts() -> AsyncIterator[Parts]:
             "FIRESTORE_EMULATOR_HOST": firestore.address,
             "PUBSUB_EMULATOR_HOST": pubsub.address,
             "GOOGLE_CLOUD_PROJECT": "demo-costs",
+            "CHANGES_TOPIC": CHANGES.rpartition("/")[2],
         }
         served = {}
         for target, kind in FUNCTIONS.items():
@@ -235,7 +239,7 @@ async def _measured() -> dict[str, Any]:
         answer = await parts.client.post(f"{parts.served['api'].url}/api/organizers", json={"email": teacher.email})
         answer.raise_for_status()
         organizer = {"organizer": teacher.user}
-        await _class_meeting(parts, 0, Unit())  # everything is warm from here on
+        await _class_meeting(parts, 0, Unit())  # this warms everything up
         for name in ("sync-due", "reconcile", "renew-subscriptions"):
             await parts.job(name, {}, Unit())
             if name != "sync-due":
@@ -269,7 +273,7 @@ def _median(units: list[Unit]) -> Unit:
 
 
 def month(measured: Mapping[str, Any], meetings: int) -> Unit:
-    """The units of a month with so many class meetings."""
+    """Return the units of a month with this many class meetings."""
     teachers = -(-meetings // CLASSES_OF_A_TEACHER)
     total: Counter[str] = Counter()
     for unit, times in (
@@ -282,10 +286,10 @@ def month(measured: Mapping[str, Any], meetings: int) -> Unit:
     ):
         for name, value in measured[unit].items():
             if unit in {"reconcile", "renew"} and name == "pubsub_bytes":
-                continue  # what these publish are the messages for each teacher
+                continue  # these publish the messages for each teacher
             total[name] += value * times
         if unit != "class_meeting":
-            # The job's own message, published by Cloud Scheduler or, for a teacher, by the job without one.
+            # The job's own message: Cloud Scheduler publishes it, or, for one teacher, the job for all teachers does.
             total["pubsub_bytes"] += 2 * LEAST_BYTES * times
     return {
         **total,
@@ -299,7 +303,7 @@ def month(measured: Mapping[str, Any], meetings: int) -> Unit:
 
 
 def tables(measured: Mapping[str, Any]) -> dict[str, str]:
-    """The tables of the page, by their names in it."""
+    """Return the tables of the page, by their names in it."""
     return {"measured": _measured_table(measured), "month": _month_table(measured)}
 
 
@@ -311,6 +315,7 @@ ROWS = {
     "deletes": "documents deleted",
     "written_bytes": "bytes of written documents",
     "messages": "Pub/Sub: messages",
+    "changes": "of these to `attendance-changed`",
     "pubsub_bytes": "bytes charged",
     "requests": "requests to functions",
     "charged_seconds": "seconds charged",
@@ -370,10 +375,12 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def written(page: str, measured: Mapping[str, Any]) -> str:
-    """The page with its tables."""
+    """The page with its tables; raises ValueError if a table has no place in it."""
     for name, table in tables(measured).items():
         pattern = rf"(<!-- {name}: [^\n]*-->\n)\n.*?\n\n(<!-- /{name} -->)"
-        page = re.sub(pattern, rf"\1\n{table}\n\n\2", page, flags=re.DOTALL)
+        page, places = re.subn(pattern, rf"\1\n{table}\n\n\2", page, flags=re.DOTALL)
+        if places != 1:
+            raise ValueError(f"The page has no place for the table {name!r}, or several.")
     return page
 
 

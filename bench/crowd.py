@@ -14,7 +14,7 @@ from infra.local.school import Conference
 
 
 async def measure_crowd(conferences: Sequence[Conference], stack: Stack, *, step: Callable[[str], None]) -> Crowd:
-    """Deliver the events of all conferences at once to an instance that has just started.
+    """Deliver the events of all conferences at the same time to a new instance.
 
     Raises:
         WrongResult: Somebody's attendance was not written.

@@ -1,4 +1,4 @@
-"""What is stored in Firestore, seen without the system's own code."""
+"""The documents in Firestore, read without the system's own code."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ import grpc.aio
 import httpx
 from google.cloud.firestore_v1 import types
 
-Message = Any  # protobuf makes its classes at run time, so the type checker knows nothing of them
+Message = Any  # protobuf makes its classes at run time, so the type checker does not know them
 
 OWNER = (("authorization", "Bearer owner"),)
-"""What Google's client sends to the emulator. Without it each write is held against security rules, which made a
-commit of 500 documents five times slower than the same one by that client."""
+"""The header that Google's client sends to the emulator.
+
+Without it, the emulator checks each write against the security rules. This made a commit of 500 documents five times
+slower than the same commit by that client.
+"""
 
 
 class Documents:
@@ -28,7 +31,7 @@ class Documents:
         self._database = f"projects/{project}/databases/(default)"
         self._root = f"{self._database}/documents"
         self._clear = f"http://{firestore}/emulator/v1/{self._root}"
-        # Whole documents of a large conference in one answer: gRPC's own limit would be 4 MiB.
+        # One answer contains all documents of a large conference: gRPC's own limit would be 4 MiB.
         self._channel = grpc.aio.insecure_channel(firestore, options=[("grpc.max_receive_message_length", -1)])
         self._query = self._channel.unary_stream(
             "/google.firestore.v1.Firestore/RunQuery",
@@ -42,18 +45,18 @@ class Documents:
         )
 
     def commit_of(self, documents: Iterable[Message]) -> Message:
-        """A commit that writes copies of these documents."""
+        """Return a commit that writes copies of these documents."""
         write = types.Write.pb()
         writes = [write(update=copy_of(document)) for document in documents]
         return types.CommitRequest.pb()(database=self._database, writes=writes)
 
     async def put_back(self, documents: Iterable[Message]) -> None:
-        """Leave these documents in the database and no others."""
+        """Restore these documents and remove all others."""
         await self.clear()
         await self._commit(self.commit_of(documents), metadata=OWNER)
 
     async def all(self) -> dict[str, Message]:
-        """Every document of any collection, by its name."""
+        """Return every document of any collection, by its name."""
         everything = types.StructuredQuery.CollectionSelector(all_descendants=True)
         request = types.RunQueryRequest(parent=self._root, structured_query=types.StructuredQuery(from_=[everything]))
         answers = self._query(types.RunQueryRequest.pb(request), metadata=OWNER)
@@ -70,7 +73,7 @@ class Documents:
 
 
 def written(before: Mapping[str, Message], after: Mapping[str, Message]) -> list[str]:
-    """The names of the documents that were written or removed between two looks at them."""
+    """Return the names of documents that were written or removed between two reads."""
     return [
         name
         for name in before.keys() | after.keys()
@@ -79,12 +82,12 @@ def written(before: Mapping[str, Message], after: Mapping[str, Message]) -> list
 
 
 def attendance(names: Mapping[str, Message] | list[str]) -> list[str]:
-    """Those of the names that are attendance documents."""
+    """Return the names of attendance documents."""
     return [name for name in names if "/attendance/" in name]
 
 
 def copy_of(document: Message) -> Message:
-    """A document to be written again, without what only Firestore may say of it."""
+    """Return a copy of a document for a write, without the fields that only Firestore sets."""
     copy = types.Document.pb()()
     copy.CopyFrom(document)
     copy.ClearField("create_time")

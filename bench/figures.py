@@ -1,4 +1,4 @@
-"""What was measured, compared with the goals. Pure."""
+"""The measurements, compared with the goals. This module has no input or output."""
 
 from __future__ import annotations
 
@@ -8,46 +8,46 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 PAGE_SIZE = 250
-"""Participants on a page, the most that Meet gives."""
+"""The maximum number of participants on a page of Meet."""
 
 TIMES_FASTER = 15
 TIMES_FLOOR, TIMES_FLOOR_CPU = 2.2, 3.5
 TIMES_BARE_START = 1.5
 UNKNOWN_SECONDS = 1.0
-"""The most that 500 accounts which were never seen may add."""
+"""The maximum time that 500 new accounts may add."""
 TRIPS = 6
 CROWD_BYTES = 256 << 20
 PAGE_SECONDS = 0.5
-"""A few hundred milliseconds, the most that a person should wait for a page."""
+"""The maximum time that a person should wait for a page: a few hundred milliseconds."""
 DOCUMENTS_UNCHANGED = 2
-"""What a recording that finds nothing new may write; none of it attendance."""
+"""The number of documents that a recording without news may write; none of them is attendance."""
 
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """How long the runs of one way took, in seconds."""
+    """The times of the runs of one way, in seconds."""
 
     seconds: tuple[float, ...]
 
     @property
     def median(self) -> float:
-        """The middle one."""
+        """Return the median time."""
         return statistics.median(self.seconds)
 
     @property
     def least(self) -> float:
-        """The fastest."""
+        """Return the shortest time."""
         return min(self.seconds)
 
     @property
     def most(self) -> float:
-        """The slowest."""
+        """Return the longest time."""
         return max(self.seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """What the runs of one way took, in the order in which they were made, in turn with those of another.
+    """The times of the runs of one way, in order; they took turns with the runs of another way.
 
     Attributes:
         wall: Seconds on the clock.
@@ -58,7 +58,7 @@ class Pairs:
     cpu: tuple[float, ...]
 
     def times(self, other: Pairs) -> Ratios:
-        """How many times the other each run took, pair by pair."""
+        """Return each run's time divided by the other run's time, pair by pair."""
         return Ratios(
             wall=tuple(mine / its for mine, its in zip(self.wall, other.wall, strict=True)),
             cpu=tuple(mine / its for mine, its in zip(self.cpu, other.cpu, strict=True)),
@@ -67,7 +67,7 @@ class Pairs:
 
 @dataclass(frozen=True, slots=True)
 class Ratios:
-    """Of pairs of runs: how many times the second the first took."""
+    """For pairs of runs: the first run's time divided by the second run's time."""
 
     wall: tuple[float, ...]
     cpu: tuple[float, ...]
@@ -75,7 +75,7 @@ class Ratios:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """An event that brings nothing new.
+    """An event without news.
 
     Attributes:
         wall: Seconds.
@@ -92,13 +92,13 @@ class Repeat:
 
 @dataclass(frozen=True, slots=True)
 class Trips:
-    """What one event costs at Firestore.
+    """The cost of one event at Firestore.
 
     Attributes:
         reads: Documents read.
         writes: Documents written.
         deletes: Documents deleted.
-        one_after_the_other: Calls that began when no other was under way.
+        one_after_the_other: Calls that began when no other call was running.
     """
 
     reads: int
@@ -112,17 +112,17 @@ class Conference:
     """One conference of a scheduled class with a roster, whose accounts are known.
 
     Attributes:
-        people: Participants; every one of them has a session of their own to be asked for.
+        people: The number of participants; the sessions of each must be requested.
         delay: Seconds that Meet takes for each call.
         calls: Calls to Meet.
-        documents: Documents that the event leaves behind.
-        trips: What it costs at Firestore.
-        ours: From the event to the committed documents.
-        floor: A bare client that makes the same calls and the same commit.
-        unknown: Ours, when none of the accounts was ever seen.
-        baseline: Seconds of the plain loop.
+        documents: The number of documents that the event stores.
+        trips: Its cost at Firestore.
+        ours: Our times, from the event to the committed documents.
+        floor: The times of a minimal client that makes the same calls and the same commit.
+        unknown: Our times if all accounts are new.
+        baseline: The times of the plain loop, in seconds.
         same_event: The same event once more.
-        later_event: An event of a later time, which has the unchanged conference read again.
+        later_event: An event with a later time, after which the unchanged conference is read again.
     """
 
     people: int
@@ -139,23 +139,23 @@ class Conference:
 
     @property
     def times_floor(self) -> Ratios:
-        """How many times the floor we take, pair by pair."""
+        """Return our time divided by the floor's, pair by pair."""
         return self.ours.times(self.floor)
 
     @property
     def times_faster(self) -> float:
-        """How many times faster than the plain loop we are."""
+        """Return how many times faster we are than the plain loop."""
         return statistics.median(self.baseline) / statistics.median(self.ours.wall)
 
     @property
     def paper_floor(self) -> float:
-        """Seconds that the delays alone take."""
+        """Return the seconds of the delays alone."""
         return round_trips(self.people) * self.delay
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """From the start of a process to its first event answered.
+    """The time from the start of a process to its first answered event.
 
     Attributes:
         ours: The function.
@@ -171,11 +171,11 @@ class Crowd:
     """Conferences that end at the same time, in one instance.
 
     Attributes:
-        conferences: How many.
-        people: In all of them.
+        conferences: The number of conferences.
+        people: The number of people in all of them.
         seconds: Until the last was committed.
         started: Bytes of memory before the first event.
-        memory: The most bytes of memory.
+        memory: The maximum bytes of memory.
     """
 
     conferences: int
@@ -187,13 +187,13 @@ class Crowd:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """All that one run of the benchmark found, without the pages.
+    """All results of one run of the benchmark, without the pages.
 
     Attributes:
-        large: The conference that the goals are about.
-        sizes: Others, smaller and larger, by size.
+        large: The conference for which the goals are defined.
+        sizes: Other conferences, smaller and larger, by size.
         start: How long a process takes to start.
-        crowds: Conferences at once.
+        crowds: Conferences that end at the same time.
     """
 
     large: Conference
@@ -204,13 +204,13 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What people or the LMS look at.
+    """A page that people or the LMS read.
 
     Attributes:
-        name: Which, in which format.
-        samples: How long it took, from the request to the last byte of its answer.
-        reads: Documents that were read from Firestore for it.
-        size: Bytes of the answer.
+        name: The page and its format.
+        samples: The time from the request to the last byte of the answer.
+        reads: The number of documents that it reads from Firestore.
+        size: The size of the answer in bytes.
     """
 
     name: str
@@ -221,7 +221,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One goal, what was measured, and whether it is met."""
+    """One goal, the measurement, and whether the goal is met."""
 
     name: str
     measured: str
@@ -230,20 +230,20 @@ class Verdict:
 
 
 def pages(people: int) -> int:
-    """Pages that so many participants fill."""
+    """Return the number of pages for this many participants."""
     return max(1, math.ceil(people / PAGE_SIZE))
 
 
 def round_trips(people: int) -> int:
-    """Calls that must follow each other: each page, for its token, and the last one's sessions.
+    """Return the number of calls that must follow each other: each page (for its token), then the last page's sessions.
 
-    The record and then its space are read at the same time and are never slower.
+    The record, and then its space, are read at the same time and are never slower.
     """
     return pages(people) + 1
 
 
 def verdicts(figures: Figures) -> list[Verdict]:
-    """The goals one by one."""
+    """Return the goals one by one."""
     large, start = figures.large, figures.start.ours.times(figures.start.bare)
     floor, most_calls = large.times_floor, large.people + pages(large.people) + 3
     added = statistics.median(large.unknown.wall) - statistics.median(large.ours.wall)
@@ -281,10 +281,10 @@ def verdicts(figures: Figures) -> list[Verdict]:
 
 
 def slower(figures: Figures, before: Figures | None) -> list[str]:
-    """The ratios that are worse than in an earlier run by more than the runs differ among themselves.
+    """Return the ratios that are worse than in an earlier run by more than the usual difference between runs.
 
-    A ratio is worse if three quarters of its pairs are above three quarters of the earlier ones: noise moves single
-    pairs, seldom the better half of them.
+    A ratio is worse if three quarters of its pairs are above three quarters of the earlier pairs: noise changes single
+    pairs, but seldom the better half of them.
     """
     if before is None:
         return []
@@ -308,7 +308,7 @@ def _quartile(values: Sequence[float], number: int) -> float:
 
 
 def page_verdicts(measured: Sequence[Page]) -> list[Verdict]:
-    """The goal of each page."""
+    """Return the goal of each page."""
     return [
         Verdict(
             page.name,

@@ -1,10 +1,11 @@
-"""The floor: the same calls and the same commit with as little as possible around them, in a process of its own.
+"""The floor: the same calls and the same commit with as little other work as possible, in its own process.
 
-Bare asyncio gRPC on the protobuf messages: no Google client, no retry, no check, nothing computed. Nothing written
-in Python that makes these calls can be much faster.
+It uses only asyncio gRPC with protobuf messages: no Google client, no retries, no checks, no computation. No Python
+program that makes these calls can be much faster.
 
-`python -m bench.floor MEET FIRESTORE` reads orders from its standard input, one a line as JSON: the conference
-record and a file with the commit (a serialized `CommitRequest`). It answers each with the seconds and the CPU seconds.
+`python -m bench.floor MEET FIRESTORE` reads orders from its standard input, one per line as JSON: the conference
+record, and a file with the commit (a serialized `CommitRequest`). It answers each order with the seconds and the CPU
+seconds.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from google.cloud.firestore_v1 import types as firestore_types
 from bench.documents import OWNER
 from bench.figures import PAGE_SIZE
 
-Message = Any  # protobuf makes its classes at run time, so the type checker knows nothing of them
+Message = Any  # protobuf makes its classes at run time, so the type checker does not know them
 
 _GetRecord = meet_types.GetConferenceRecordRequest.pb()
 _GetSpace = meet_types.GetSpaceRequest.pb()
@@ -36,11 +37,11 @@ _RECORDS = "/google.apps.meet.v2.ConferenceRecordsService"
 
 
 DEADLINE = 60.0
-"""Seconds for one answer of Meet's."""
+"""The time limit for one answer of Meet, in seconds."""
 
 
 class Floor:
-    """Bare clients. Build it in the loop that it runs in.
+    """gRPC clients without Google's libraries. Create it in the event loop in which it runs.
 
     Args:
         meet: `host:port` of the simulated Meet.
@@ -65,10 +66,10 @@ class Floor:
         )
 
     async def record(self, conference_record: str, commit: Message) -> None:
-        """Read the conference as parallel as can be, then commit.
+        """Read the conference with as many parallel calls as possible, then commit.
 
         Args:
-            conference_record: What to read.
+            conference_record: The record to read.
             commit: The `google.firestore.v1.CommitRequest`.
         """
         await asyncio.gather(self._record_and_space(conference_record), self._participants(conference_record))
@@ -84,7 +85,7 @@ class Floor:
         await self._get_space(_GetSpace(name=record.space), **_routed("name", record.space))
 
     async def _participants(self, conference_record: str) -> None:
-        """Each page's sessions are asked for as soon as the page is there, together with the next page."""
+        """Request each page's sessions as soon as the page arrives, together with the next page."""
         sessions: list[asyncio.Future[list[Message]]] = []
         request = _ListParticipants(parent=conference_record, page_size=PAGE_SIZE)
         while True:
@@ -108,7 +109,7 @@ class Floor:
 
 
 def _routed(field: str, name: str) -> dict[str, Any]:
-    """What a call to Meet cannot do without, whichever client makes it: a deadline and the header that routes it."""
+    """Return what every call to Meet needs with any client: a deadline and the routing header."""
     return {"timeout": DEADLINE, "metadata": (("x-goog-request-params", f"{field}={name}"),)}
 
 

@@ -1,4 +1,4 @@
-"""Ours: the real function in a process of its own, fed with events as Eventarc does it; its time and its CPU time."""
+"""Ours: the real function in its own process gets events like from Eventarc; its time and CPU time are measured."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ _SUBSCRIPTION = "projects/demo-bench/subscriptions/workspace-events"
 
 
 class WrongResult(RuntimeError):
-    """Firestore does not hold what it should: its time would mean nothing."""
+    """Firestore does not contain the expected documents, so the time means nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Took:
-    """Seconds on the clock, and of a process's CPU."""
+    """Seconds on the clock, and CPU seconds of a process."""
 
     wall: float
     cpu: float
 
 
 class Function:
-    """The function that takes events, in a process of its own.
+    """The function that handles events, in its own process.
 
     Args:
-        served: Where it is.
-        client: What the events are posted with.
+        served: The running function.
+        client: The client that posts the events.
     """
 
     def __init__(self, served: Served, client: httpx.AsyncClient) -> None:
@@ -49,11 +49,11 @@ class Function:
         self._trigger = Trigger(served.url, _TOPIC, _SUBSCRIPTION)
 
     async def ended(self, conference: Conference, *, at: datetime | None = None) -> Took:
-        """Deliver the event that says that a conference ended; it is answered once the documents are committed.
+        """Deliver the event that a conference ended. It is answered after the documents are committed.
 
         Args:
-            conference: Which one.
-            at: When the event says it ended; now if left out.
+            conference: The conference.
+            at: The end of the conference in the event; by default now.
 
         Raises:
             WrongResult: It was not acknowledged.
@@ -67,7 +67,7 @@ class Function:
         return took
 
     def most_memory(self) -> int:
-        """The most bytes of memory that it had at once."""
+        """Return its maximum memory, in bytes."""
         status = Path(f"/proc/{_worker(self._served.program.pid)}/status").read_text()
         found = re.search(r"VmHWM:\s+(\d+)", status)
         return int(found[1]) * 1024 if found else 0
@@ -75,21 +75,21 @@ class Function:
 
 @contextlib.asynccontextmanager
 async def running_function(env: Mapping[str, str], *, log: str = "function") -> AsyncIterator[Function]:
-    """The function with these settings, ended on leaving."""
+    """Give the function with these settings; it is ended on exit."""
     with contextlib.ExitStack() as stack:
         server = function_server("on_workspace_event", env=env, log=FOLDER / f"{log}.log")
-        # Starting it waits, and stand-ins of this process live in other threads.
+        # Starting it blocks, but the stand-ins of this process run in other threads.
         served = await asyncio.to_thread(stack.enter_context, server)
         async with http_client() as client:
             yield Function(served, client)
 
 
 def settings(*, meet: str, apis: str | None, firestore: str, project: str) -> Mapping[str, str]:
-    """The environment of a function whose services are on this machine.
+    """Return the environment of a function whose services are on this machine.
 
     Args:
         meet: `host:port` of the simulated Meet.
-        apis: The address of the People and the Directory API; None: not in use.
+        apis: The address of the People and Directory APIs; None if they are not used.
         firestore: `host:port` of the emulator.
         project: The Firestore project that it writes to.
     """
@@ -106,7 +106,10 @@ def settings(*, meet: str, apis: str | None, firestore: str, project: str) -> Ma
 
 
 def cpu_seconds(pid: int) -> float:
-    """What the threads of a process and of its children have used, to the nanosecond: /proc/PID/task/TID/schedstat."""
+    """Return the CPU time of the threads of a process and its children, in nanosecond steps.
+
+    /proc/PID/task/TID/schedstat.
+    """
     used, pids = 0, [pid]
     while pids:
         each = pids.pop()

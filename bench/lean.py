@@ -1,8 +1,8 @@
-"""The benchmark's Meet: as lean as it can be, in a process of its own, so that not the simulator is measured.
+"""The benchmark's Meet: a minimal server in its own process, so that the benchmark does not measure the simulator.
 
-`python -m bench.lean FILE --delay-ms 30` serves the conferences that FILE holds (a pickle of `Conference`s). All
-answers are made before the first call, by the same code as those of the stand-in that checks every request; here
-nothing is checked. It prints its address, and ends when its standard input does.
+`python -m bench.lean FILE --delay-ms 30` serves the conferences in FILE (a pickle of `Conference`s). All answers are
+made before the first call, with the code of the stand-in that checks every request; here nothing is checked. It prints
+its address, and ends when its standard input ends.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from infra.local.meet_answers import Asked, Meet
 from infra.local.school import Conference, School
 
 CALLS = "/bench.Lean/Calls"
-"""Answers with the calls since the last time it was asked, by method, as JSON."""
+"""A method that returns the calls since its last call, by method, as JSON."""
 
 _RECORDS, _SPACES = "google.apps.meet.v2.ConferenceRecordsService", "google.apps.meet.v2.SpacesService"
 _ORGANIZER = "x-acting-as"
@@ -36,7 +36,7 @@ Answers = Mapping[str, bytes]
 
 
 def answers(conferences: Sequence[Conference]) -> Mapping[str, Answers]:
-    """Every answer, by method, and then by the name in the request with the page token behind it."""
+    """Return every answer, by method, and then by the name in the request followed by the page token."""
     now = datetime.now(UTC)
     school = School(lambda: now)
     for conference in conferences:
@@ -66,7 +66,7 @@ def answers(conferences: Sequence[Conference]) -> Mapping[str, Answers]:
 
 
 def _participants(meet: Meet, conference: Conference, now: datetime) -> dict[str, bytes]:
-    """The pages of a conference, by its name and the token of each."""
+    """Return the pages of a conference, by its name and the page token."""
     pages, token, offset = {}, "", 0
     request = types.ListParticipantsRequest.pb()(parent=conference.name, page_size=PAGE_SIZE)
     while offset == 0 or token:
@@ -83,7 +83,7 @@ class Lean(grpc.GenericRpcHandler):
     """Answers each call after a fixed delay.
 
     Args:
-        prepared: What `answers` gave.
+        prepared: The result of `answers`.
         delay: Seconds.
     """
 
@@ -112,7 +112,7 @@ class Lean(grpc.GenericRpcHandler):
         } | {CALLS: grpc.unary_unary_rpc_method_handler(self._told)}
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:  # noqa: ANN401 - gRPC's types know no method
-        """What answers a method."""
+        """Return the handler of a method."""
         return self._methods.get(str(handler_call_details.method))
 
     def _handler(self, method: str, prepared: Answers, key: Callable[[Any], str]) -> Any:  # noqa: ANN401 - as above

@@ -1,4 +1,7 @@
-"""What people look at: a register of 200 students in 40 class meetings and a report of 500 people, through the API."""
+"""The pages that people read.
+
+A register of 200 students in 40 class meetings and a report of 500 people, through the API.
+"""
 
 from __future__ import annotations
 
@@ -22,15 +25,15 @@ STUDENTS, MEETINGS, PEOPLE = 200, 40, 500
 
 
 async def measure_pages(firestore: str, *, runs: int, step: Callable[[str], None]) -> tuple[Page, ...]:
-    """Hold the classes, count what each page reads, then time each in turn.
+    """Hold the classes, count what each page reads, then measure the time of each in turn.
 
     Args:
         firestore: `host:port` of the emulator.
-        runs: How often each is asked for, once all are warm.
-        step: Gets what comes next.
+        runs: The number of requests for each page, after all are warm.
+        step: Is called with the next step.
 
     Raises:
-        WrongResult: A page does not show what it should.
+        WrongResult: A page does not show the expected content.
     """
     step("holding classes")
     pages = await _hold(firestore)
@@ -56,7 +59,7 @@ async def measure_pages(firestore: str, *, runs: int, step: Callable[[str], None
 
 
 async def _hold(firestore: str) -> Mapping[str, str]:
-    """The paths of what is measured, by what it is called."""
+    """Return the measured paths, by name."""
     store = {"firestore_emulator_host": firestore, "google_cloud_project": PROJECT}
     async with Month.opened(**store) as month:
         pupils = month.enrol(names(STUDENTS), first_id=1000)
@@ -82,22 +85,22 @@ async def _hold(firestore: str) -> Mapping[str, str]:
 
 @contextlib.asynccontextmanager
 async def _api(firestore: str) -> AsyncIterator[Callable[[str], Awaitable[bytes]]]:
-    """The real function in a process of its own; gives how to ask it for a path over HTTP.
+    """Run the real function in its own process; give a function that requests a path over HTTP.
 
     Args:
-        firestore: Where the function finds its documents.
+        firestore: The address of the function's Firestore.
     """
     env = {
         "AUTH_MODE": "anonymous",
         "API_CALLERS": "*=admin",
         "FIRESTORE_EMULATOR_HOST": firestore,
         "GOOGLE_CLOUD_PROJECT": PROJECT,
-        "MEET_API_ENDPOINT": "http://127.0.0.1:9",  # pages ask Meet nothing
+        "MEET_API_ENDPOINT": "http://127.0.0.1:9",  # pages do not call Meet
         "SCHOOL_TIME_ZONE": str(ZONE),
     }
     with contextlib.ExitStack() as stack:
         server = function_server("api", env=env, log=FOLDER / "api.log", signature="http")
-        # Starting it waits, and what counts reads lives in this loop.
+        # Starting it blocks, and the counter of reads needs this event loop.
         served = await asyncio.to_thread(stack.enter_context, server)
         async with httpx.AsyncClient(base_url=served.url, trust_env=False, timeout=60) as client:
 

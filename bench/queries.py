@@ -1,12 +1,12 @@
 """How many documents each query of docs/lms.md reads, at 10,000 and at 100,000 attendance documents.
 
 `.venv/bin/python -m bench.queries` counts, and puts the table into the page. Firestore charges for each document that a
-query finds, and for one where it finds nothing: https://cloud.google.com/firestore/pricing. That is so if every query
-has its index; the gate in front of the emulator refuses one that has none.
+query finds, and for one document if it finds nothing: https://cloud.google.com/firestore/pricing. This needs an index
+for every query; the gate in front of the emulator refuses queries without one.
 
-The functions of the page ask the Firestore emulator, and are counted on the wire. What the API asks its store for is
-counted where it asks, over the embedded store: both stores answer a question with the same documents (the contract
-tests), and the emulator, which has no indexes, takes longer for 100,000 documents than the API waits.
+The functions of the page query the Firestore emulator, and their reads are counted in the calls. The reads of the API
+are counted at its store, with the embedded store. Both stores answer a query with the same documents (the contract
+tests). The emulator has no indexes, and needs longer for 100,000 documents than the API waits.
 """
 
 from __future__ import annotations
@@ -36,8 +36,13 @@ from bench.stack import ROOT, running_firestore
 from functions.adapters.store.databases.database import Database, Document, Query, QueryResult, Write
 from functions.adapters.store.databases.sqlite import SqliteDatabase
 from functions.adapters.store.documents.register import register_id
+from functions.adapters.store.documents.session import session_to_document
 from functions.adapters.store.documents.sheet_copy import copy_of
 from functions.adapters.store.views import DocumentViews
+from functions.domain.classes.sessions import AttendanceSheet, ClassSession, Plan, SessionState
+from functions.domain.conferences.model import Space
+from functions.domain.intervals import Interval
+from functions.domain.marking.shares import at_risk
 from functions.ports.views import AttendanceFilter, Page, Paging, SessionFilter
 from infra.local.firestore_gate.gate import Gate
 from infra.local.firestore_gate.proxy import gated
@@ -49,51 +54,53 @@ PROJECT = "demo-queries"
 BATCH = 400
 AT_ONCE = 4
 CLASS = "class-0"
+LENGTH = timedelta(minutes=45)
 
 
 @dataclass(frozen=True, slots=True)
 class SchoolYear:
-    """Class meetings up to yesterday: every class meets once a day, with the same students.
+    """A school year until yesterday: every class meets once a day, with the same students.
 
     Attributes:
-        meetings: Of each class.
-        classes: How many.
-        students: In each class.
-        lately: On how many of the last days the queries ask.
-        now: The time.
+        meetings: The number of meetings of each class.
+        classes: The number of classes.
+        students: The number of students in each class.
+        lately: The number of last days that the queries are about.
+        now: The current time. With this day, a month's first meetings are 20 days ago, so both sizes have as many of
+            them.
     """
 
     meetings: int
     classes: int = 20
     students: int = 25
     lately: int = 20
-    now: datetime = datetime(2026, 11, 28, tzinfo=UTC)
+    now: datetime = datetime(2026, 11, 20, tzinfo=UTC)
 
     @property
     def attendance(self) -> int:
-        """How many attendance documents there are."""
+        """Return the number of attendance documents."""
         return self.meetings * self.classes * self.students
 
     @property
     def begin(self) -> datetime:
-        """From when on the queries ask."""
+        """Return the start of the period that the queries are about."""
         return self.now - timedelta(days=self.lately)
 
     @property
     def last_session(self) -> str:
-        """The last meeting of the requested class."""
+        """Return the last meeting of the requested class."""
         return f"{CLASS}-meeting-{self.meetings - 1}"
 
     @property
     def month(self) -> str:
-        """The month of the last meeting."""
+        """Return the month of the last meeting."""
         return f"{self._start(self.meetings - 1):%Y-%m}"
 
     def _start(self, number: int) -> datetime:
         return self.now - timedelta(days=self.meetings - number - 0.5)
 
     def documents(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Every document, with its path; only the fields that queries look at."""
+        """Give every document with its path, with only the fields that queries use."""
         for class_id in (f"class-{n}" for n in range(self.classes)):
             teacher = f"teacher-{class_id}@school.example"
             students = [f"{class_id}-student-{n}" for n in range(self.students)]
@@ -118,7 +125,16 @@ class SchoolYear:
                     for name in students
                 ]
                 copy = copy_of(people, expire_at=None)
-                yield f"sessions/{session_id}", {**common, "state": "ended", "sheet_parts": len(copy)}
+                session = ClassSession(
+                    session_id,
+                    Space(f"spaces/{class_id}", "abc-mnop-xyz", None),
+                    "UTC",
+                    SessionState.ENDED,
+                    owned=None,
+                    plan=Plan(Interval(start, start + LENGTH), class_id=class_id, teachers=(teacher,)),
+                )
+                fields = session_to_document(AttendanceSheet(session), retention=None)
+                yield f"sessions/{session_id}", {**fields, **common, "sheet_parts": len(copy)}
                 for person in people:
                     yield f"sessions/{session_id}/attendance/{person['attendee_id']}", person
                 for part, fields in enumerate(copy, start=1):
@@ -129,9 +145,15 @@ class SchoolYear:
                     "class_id": class_id,
                     "month": month,
                     "parts": 0,
-                    "students": {name: {"student_id": name, "share": 0.5} for name in students},
+                    "students": {name: _row(name) for name in students},
                 }
                 yield f"registers/{register_id(class_id, month)}", register
+
+
+def _row(student: str) -> dict[str, Any]:
+    """A student's row in a register."""
+    names = {"student_id": student, "email": None, "display_name": None}
+    return {**names, "marks": {}, "otherwise": {}, "share": 0.5}
 
 
 def fill(year: SchoolYear, client: firestore.Client) -> None:
@@ -155,16 +177,16 @@ def _batches(year: SchoolYear) -> Iterator[list[tuple[str, dict[str, Any]]]]:
 
 
 def client_of(address: str, project: str) -> firestore.Client:
-    """A client for an emulator, whatever the environment says."""
+    """Return a client for an emulator, independent of the environment."""
     with _emulator(address):
         return firestore.Client(project=project, credentials=AnonymousCredentials())  # type: ignore[no-untyped-call] # the package has no types
 
 
 def counted(year: SchoolYear, *, firestore_address: str, project: str) -> dict[str, dict[str, int]]:
-    """What each function of the page reads and answers of a school year that is stored there, by its name.
+    """Return the numbers of documents that each function of the page reads and returns, by its name.
 
     Args:
-        year: What is stored.
+        year: The stored school year.
         firestore_address: `host:port` of the emulator, behind the gate.
         project: The project in it.
     """
@@ -178,41 +200,41 @@ def counted(year: SchoolYear, *, firestore_address: str, project: str) -> dict[s
 
 
 class CountedDatabase:
-    """Answers as the database behind it, and counts what Firestore would charge for."""
+    """Answers like its database, and counts what Firestore would charge for."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.reads = 0
 
     async def get(self, path: str, *, at: datetime | None = None) -> Document | None:
-        """One document; one that is not there is charged for too."""
+        """Read one document; a missing one is also charged."""
         self.reads += 1
         return await self._database.get(path, at=at)
 
     async def get_many(self, paths: Sequence[str]) -> Mapping[str, Document]:
-        """Several documents, likewise."""
+        """Read several documents; missing ones are also charged."""
         self.reads += len(paths)
         return await self._database.get_many(paths)
 
     async def children(self, collection: str, *, at: datetime | None = None) -> Sequence[Document]:
-        """A collection."""
+        """Read a collection."""
         found = await self._database.children(collection, at=at)
         self.reads += max(1, len(found))
         return found
 
     async def find(self, query: Query) -> QueryResult:
-        """A query; a document more than it asks for is read, to know whether there are others."""
+        """Run a query; it reads one document more than requested, to know whether there are more."""
         found = await self._database.find(query)
         self.reads += max(1, len(found.documents) + (found.next_after is not None))
         return found
 
     async def commit(self, writes: Sequence[Write], *, unchanged: Sequence[Document] = ()) -> datetime:
-        """Pass it on: nothing is read."""
+        """Pass a commit on: it reads nothing."""
         return await self._database.commit(writes, unchanged=unchanged)
 
 
 async def counted_of_the_api(year: SchoolYear, database: Database) -> dict[str, dict[str, int]]:
-    """What calls of the API read and answer of a school year, which is stored there first; of a list the first page."""
+    """Store a school year and return how many documents API calls read and return; for a list, only its first page."""
     for batch in _batches(year):
         await database.commit([Write(path, fields) for path, fields in batch])
     counting = CountedDatabase(database)
@@ -238,6 +260,10 @@ async def counted_of_the_api(year: SchoolYear, database: Database) -> dict[str, 
             views.register(CLASS, year.month),
             lambda found: len(found["students"]),
         ),
+        "GET /api/classes/{class_id}/at-risk": (
+            views.month_of_class(CLASS, year.month),
+            lambda found: len(at_risk(*found, class_id=CLASS, month=year.month, below=0.8)),
+        ),
     }
     found = {}
     for name, (answer, size) in calls.items():
@@ -252,7 +278,7 @@ def _size(page: Page) -> int:
 
 
 def _documented(year: SchoolYear, project: str) -> dict[str, Callable[[], int]]:
-    """The functions of the page's program; each says how many documents it answered with."""
+    """Return the functions of the page's program; each returns the number of documents in its answer."""
     [code] = [
         block
         for block in re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
@@ -276,7 +302,7 @@ def _documented(year: SchoolYear, project: str) -> dict[str, Callable[[], int]]:
 
 @contextlib.contextmanager
 def _emulator(address: str) -> Iterator[None]:
-    """Clients that are made now go there."""
+    """Make new clients use this address."""
     before = os.environ.get("FIRESTORE_EMULATOR_HOST")
     os.environ["FIRESTORE_EMULATOR_HOST"] = address
     try:
@@ -288,7 +314,7 @@ def _emulator(address: str) -> Iterator[None]:
 
 
 def table(measured: Mapping[str, Mapping[str, Mapping[str, int]]]) -> str:
-    """The table of the page."""
+    """Return the table of the page."""
     sizes = sorted(measured, key=int)
     heads = [f"read of {int(size):,}" for size in sizes]
     lines = [f"| query | documents in the answer | {' | '.join(heads)} |", f"| --- | ---: |{' ---: |' * len(sizes)}"]
@@ -300,13 +326,13 @@ def table(measured: Mapping[str, Mapping[str, Mapping[str, int]]]) -> str:
 
 
 def written(page: str, measured: Mapping[str, Mapping[str, Mapping[str, int]]]) -> str:
-    """The page with the table of what was measured."""
+    """Return the page with the table of the measurements."""
     pattern = r"(<!-- reads: [^\n]*-->\n)\n.*?\n\n(<!-- /reads -->)"
     return re.sub(pattern, lambda found: f"{found[1]}\n{table(measured)}\n\n{found[2]}", page, flags=re.DOTALL)
 
 
 def main() -> None:
-    """Measure, and write down what was measured."""
+    """Measure, and store the measurements."""
     parser = argparse.ArgumentParser(prog="python -m bench.queries", description=__doc__)
     parser.add_argument("--table", action="store_true", help="only write the table of what was measured before")
     parser.add_argument("--api", action="store_true", help="count the API's calls again, and keep the other figures")

@@ -1,4 +1,4 @@
-"""Counts the documents that are read from Firestore, on the wire between a function and the emulator."""
+"""Counts the documents that are read from Firestore, in the calls from a function to the emulator."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ _GET, _QUERY = f"{_SERVICE}/BatchGetDocuments", f"{_SERVICE}/RunQuery"
 class CountedReads(grpc.GenericRpcHandler):
     """Passes every call on unchanged, and counts documents: those found, and requested ones that do not exist.
 
-    Firestore charges for each (https://cloud.google.com/firestore/pricing), and one for a query that finds nothing.
+    Firestore charges for each of them (https://cloud.google.com/firestore/pricing), and one for a query that finds
+    nothing.
 
     Args:
         firestore: `host:port` of the emulator.
@@ -30,7 +31,7 @@ class CountedReads(grpc.GenericRpcHandler):
     @classmethod
     @contextlib.asynccontextmanager
     async def serving(cls, firestore: str) -> AsyncIterator[tuple[CountedReads, str]]:
-        """Gives the counter, and the value for FIRESTORE_EMULATOR_HOST of what is counted."""
+        """Give the counter, and the value of FIRESTORE_EMULATOR_HOST for the counted function."""
         counter = cls(firestore)
         server = grpc.aio.server(options=[("grpc.max_receive_message_length", -1)])
         server.add_generic_rpc_handlers((counter,))
@@ -43,9 +44,9 @@ class CountedReads(grpc.GenericRpcHandler):
             await counter._channel.close()
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes]:
-        """Passes on any method."""
+        """Pass on any method."""
         method = str(handler_call_details.method)
-        as_they_are: Any = self._channel.stream_stream(method)  # gRPC says no type of messages that it does not read
+        as_they_are: Any = self._channel.stream_stream(method)  # gRPC has no type for messages that it does not read
 
         async def passed_on(requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:  # noqa: ANN401 - gRPC's own
             metadata = [pair for pair in context.invocation_metadata() if not pair[0].startswith("user-agent")]
@@ -59,7 +60,7 @@ class CountedReads(grpc.GenericRpcHandler):
 
 
 def _counting(method: str) -> Callable[[bytes], int]:
-    """What one answer of a call costs."""
+    """Return the number of documents in one answer of a call."""
     if method == _GET:
         got = types.BatchGetDocumentsResponse.pb()
         return lambda answer: int(got.FromString(answer).WhichOneof("result") is not None)

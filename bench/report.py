@@ -1,4 +1,4 @@
-"""The tables a person reads, and the file that is kept."""
+"""The tables for a reader, and the file with the results."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bench.figures import Conference, Figures, Page, Verdict, page_verdicts, ver
 
 
 def times(figures: Figures) -> Table:
-    """How long a conference of each size took."""
+    """Return a table of the time of a conference of each size."""
     large = figures.large
     table = Table(
         title=f"A conference of a scheduled class, event to commit; {large.delay * 1000:g} ms a call to Meet",
@@ -44,7 +44,7 @@ def times(figures: Figures) -> Table:
 
 
 def costs(figures: Figures) -> Table:
-    """What a conference of each size costs at Meet and at Firestore."""
+    """Return a table of the cost of a conference of each size at Meet and Firestore."""
     table = Table(
         title="Its calls to Meet; documents read and written in Firestore, in so many calls one after the other",
         title_justify="left",
@@ -65,7 +65,7 @@ def _by_size(figures: Figures) -> list[Conference]:
 
 
 def others(figures: Figures) -> Table:
-    """What else was measured."""
+    """Return a table of the other measurements."""
     large, start = figures.large, figures.start
     table = Table(box=SIMPLE_HEAD, padding=(0, 1))
     table.add_column("", no_wrap=True)
@@ -94,7 +94,7 @@ def _ms(seconds: Sequence[float]) -> str:
 
 
 def page_times(measured: Sequence[Page]) -> Table:
-    """How long each page took, and what it read."""
+    """Return a table of each page's time and reads."""
     table = Table(
         title="Pages through the API: a register of 200 students in 40 class meetings, a report of 500 people",
         title_justify="left",
@@ -112,7 +112,7 @@ def page_times(measured: Sequence[Page]) -> Table:
 
 
 def goals(found: Sequence[Verdict]) -> Table:
-    """Figures next to their goals."""
+    """Return a table of figures next to their goals."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1))
     for heading in ("Figure", "Measured", "Goal", ""):
         table.add_column(heading)
@@ -123,12 +123,12 @@ def goals(found: Sequence[Verdict]) -> Table:
 
 
 def results(figures: Figures) -> dict[str, Any]:
-    """All of the conferences, for the file."""
+    """Return all results about conferences, for the file."""
     return {**_measured_now(), **asdict(figures), "goals": [asdict(verdict) for verdict in verdicts(figures)]}
 
 
 def figures_of(kept: dict[str, Any]) -> Figures | None:
-    """The conferences in the file; None if it has none, or is of another version of the benchmark."""
+    """Return the conferences in the file; None if it has none, or if it is from another version of the benchmark."""
     try:
         return TypeAdapter(Figures).validate_python(kept)
     except ValidationError:
@@ -136,7 +136,7 @@ def figures_of(kept: dict[str, Any]) -> Figures | None:
 
 
 def page_results(measured: Sequence[Page]) -> dict[str, Any]:
-    """All of the pages, for the file."""
+    """Return all results about pages, for the file."""
     return {
         **_measured_now(),
         "pages": [{**asdict(page), "median": page.samples.median} for page in measured],
@@ -145,7 +145,7 @@ def page_results(measured: Sequence[Page]) -> dict[str, Any]:
 
 
 def _measured_now() -> dict[str, Any]:
-    """When and on what: nothing in it tells whose machine it was."""
+    """Return the time and the kind of machine, without anything that identifies its owner."""
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": {

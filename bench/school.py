@@ -1,4 +1,4 @@
-"""What is held: a class of a school with a roster, scheduled through the API; and conferences that nobody scheduled."""
+"""The measured conferences: a class with a roster, scheduled through the API, and conferences that nobody scheduled."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from infra.local.subscriptions import WorkspaceEventsSimulator
 
 LENGTH = timedelta(minutes=50)
 AGO = timedelta(hours=3)
-"""When classes began. They are over and settled."""
+"""The start of the classes. They are over, and Meet's data is final."""
 
 
 @dataclass(frozen=True, slots=True)
 class Class:
-    """A class of a school that has been held.
+    """A past class of a school.
 
     Attributes:
         conference: The conference.
-        documents: What is stored of it before the conference is read: what scheduling it wrote.
+        documents: The documents before the conference is read, which scheduling wrote.
     """
 
     conference: Conference
@@ -40,13 +40,16 @@ class Class:
 
 
 def accounts(people: int) -> list[Account]:
-    """The teacher and the pupils of a class in which so many are present: one in twenty pupils stays away."""
+    """Return the teacher and the pupils of a class in which this many people are present.
+
+    One in twenty pupils stays away.
+    """
     return demo_accounts(people + people // 20)
 
 
 @contextlib.asynccontextmanager
 async def scheduling(firestore: str, project: str, *, seed: int) -> AsyncIterator[Scheduling]:
-    """An LMS that schedules classes in this process."""
+    """Give an LMS that schedules classes in this process."""
     school = School(lambda: datetime.now(UTC))
     school.enrol(*accounts(1))
     with (
@@ -79,7 +82,7 @@ class Scheduling:
         self._seed = seed
 
     async def scheduled(self, people: int) -> Class:
-        """A class of an enrolled teacher with so many people in it, held a while ago, in an empty database."""
+        """Return a past class of an enrolled teacher with this many people, in an empty database."""
         await self._documents.clear()
         teacher, *pupils = accounts(people)
         (await self._lms.post("/api/organizers", json={"email": teacher.email})).raise_for_status()
@@ -110,7 +113,7 @@ class Scheduling:
 
 
 def unscheduled(number: int, people: int, *, seed: int) -> list[Conference]:
-    """So many conferences at once, each of an organizer of its own, which nobody scheduled."""
+    """Return this many unscheduled conferences at the same time, each with a different organizer."""
     start = datetime.now(UTC) - AGO
     return [
         believable_class(seed + each, people=people, start=start, length=LENGTH, organizer=f"users/2{each:020}")

@@ -1,4 +1,4 @@
-"""What is measured against: the simulated Meet in a process of its own, and the Firestore emulator."""
+"""The services for the measurements: the simulated Meet in its own process, and the Firestore emulator."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ FOLDER = ROOT / ".local" / "bench"
 
 @contextlib.contextmanager
 def running_firestore() -> Iterator[str]:
-    """The emulator alone: gives its `host:port`; FIRESTORE_EMULATOR_HOST says the same.
+    """Run only the emulator; give its `host:port`, which is also in FIRESTORE_EMULATOR_HOST.
 
     Raises:
-        StartError: It did not come up; the message says what to install.
+        StartError: It did not start; the message says what to install.
     """
     FOLDER.mkdir(parents=True, exist_ok=True)
     with firestore_emulator(FOLDER) as firestore:
@@ -39,10 +39,10 @@ def running_firestore() -> Iterator[str]:
 
 @contextlib.contextmanager
 def running_meet(conferences: Sequence[Conference], *, delay_ms: float) -> Iterator[str]:
-    """The simulated Meet in a process of its own: gives its `host:port`.
+    """Run the simulated Meet in its own process; give its `host:port`.
 
     Raises:
-        StartError: It did not come up.
+        StartError: It did not start.
     """
     FOLDER.mkdir(parents=True, exist_ok=True)
     file = FOLDER / "conferences.pickle"

@@ -1,4 +1,7 @@
-"""From the start of a process to its first event answered: ours, and a bare function with the same clients."""
+"""The time from the start of a process to its first answered event.
+
+Our function, and a bare function with the same clients.
+"""
 
 from __future__ import annotations
 
@@ -27,13 +30,13 @@ _TOPIC, _SUBSCRIPTION = "projects/demo-bench/topics/events", "projects/demo-benc
 
 
 async def measure_start(conference: Conference, stack: Stack, *, runs: int, step: Callable[[str], None]) -> Start:
-    """Start each so often, in turn.
+    """Start each of them this many times, in turn.
 
     Args:
-        conference: The conference whose event comes first; a small one.
-        stack: Where things are.
-        runs: How many pairs.
-        step: Gets what comes next.
+        conference: The conference of the first event; a small one.
+        stack: The addresses of the services.
+        runs: The number of pairs.
+        step: Is called with the next step.
 
     Raises:
         WrongResult: One of them did not answer its first event.
@@ -58,7 +61,7 @@ async def measure_start(conference: Conference, stack: Stack, *, runs: int, step
                 await _started(ROOT / "main.py", "on_workspace_event", ours, event, client),
                 await _started(ROOT / "bench/bare_function.py", "on_event", bare, event, client),
             )
-            if run:  # the first pair finds nothing compiled and nothing in the disk's cache
+            if run:  # in the first pair, nothing is compiled yet and the disk cache is empty
                 pairs.append(pair)
     await documents.close()
     return Start(_pairs([pair[0] for pair in pairs]), _pairs([pair[1] for pair in pairs]))

@@ -1,20 +1,21 @@
 #!/usr/bin/env bash
-# What the tests need of Debian beside Python, Java and gcloud: installed if it is missing and this may be done,
-# else the command is shown that does it. Quick where all is there.
+# The Debian packages that the tests need in addition to Python, Java and gcloud. Missing packages are installed if this
+# is allowed; otherwise the script shows the command that installs them. If none is missing, the script ends at once.
 set -euo pipefail
 
 packages=(
-  chromium                # the pages in a browser
-  curl jq                 # the deployment
-  libreoffice-calc        # CSV as a spreadsheet reads it
-  php-cli php-curl        # the pass-through of docs/lms.md
-  poppler-utils           # what stands on printed pages
+  chromium                # opens the pages in a browser
+  curl jq                 # used by the deployment
+  libreoffice-calc        # opens CSV files as a spreadsheet
+  php-cli php-curl        # the PHP back end of docs/lms.md
+  poppler-utils           # reads the text of printed pages
   fonts-dejavu-core       # Latin, Greek, Cyrillic
   fonts-noto-core         # Arabic, Hebrew, Devanagari and others
   fonts-noto-color-emoji  # emoji
   fonts-wqy-microhei      # Chinese and Japanese
 )
-# Generated clients and the page in docs/lms; Node.js from elsewhere brings an npm of its own and does not go with Debian's.
+# For generated clients and the page in docs/lms. A Node.js that is not from Debian has its own npm, and conflicts with
+# Debian's npm.
 command -v node >/dev/null && command -v npm >/dev/null || packages+=(nodejs npm)
 
 if ! command -v dpkg-query >/dev/null; then
@@ -47,7 +48,8 @@ fi
 echo "Installing Debian packages that the tests need: ${missing[*]} …"
 apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get --quiet=2 --option DPkg::Lock::Timeout=300)
 install=("${apt[@]}" install --yes --no-install-recommends --option Dpkg::Use-Pty=0 "${missing[@]}")
-# Lists that are old or missing name packages which the mirror no longer has: then once more with new ones.
+# If the package lists are old or missing, they may name packages that the mirror no longer has. So the second attempt
+# updates the lists first.
 "${install[@]}" >/dev/null 2>&1 || { "${apt[@]}" update && "${install[@]}" >/dev/null; } || {
   echo "They could not be installed. See what is wrong with: apt-get install --no-install-recommends ${missing[*]}" >&2
   exit 1

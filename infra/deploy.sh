@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Everything on Google Cloud: make deploy PROJECT=my-school REGION=europe-west1
-# Safe to run twice: each step looks at what there is, changes only what differs, and prints it.
+# Sets up everything on Google Cloud: make deploy PROJECT=my-school REGION=europe-west1
+# You can run it again without harm: each step reads what exists, changes only the differences, and prints them.
 set -euo pipefail
 if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 404)); then
   echo "Bash 4.4 or newer is needed, not $BASH_VERSION." >&2

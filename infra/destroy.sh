@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Takes away what deploy.sh made: make destroy PROJECT=my-school REGION=europe-west1
-# The database, its backups, secrets, dead letters and the account that a Workspace administrator has allowed stay,
-# unless DELETE_DATA=yes.
+# Removes what deploy.sh made: make destroy PROJECT=my-school REGION=europe-west1
+# Without DELETE_DATA=yes, it keeps the database, its backups, the secrets, the dead letters, and the account that a
+# Workspace administrator has allowed.
 set -euo pipefail
 shopt -s inherit_errexit
 CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
@@ -40,7 +40,7 @@ read_state() {
     alerts "$MONITORING/projects/$PROJECT/alertPolicies?pageSize=500"
 }
 
-removed_if() { # WHAT NAME-OF-STATE COMMAND...: remove what exists
+removed_if() { # WHAT NAME-OF-STATE COMMAND...: removes it if it exists
   local what=$1 name=$2
   shift 2
   ! exists "$name" || change "delete $what" "$@"
@@ -60,7 +60,7 @@ destroy_running_parts() {
   done
 }
 
-deployed_elsewhere() { # the other regions that it is deployed in, which use the same topics, accounts and database
+deployed_elsewhere() { # prints the other regions with a deployment; they use the same topics, accounts and database
   state functions --arg region "$REGION" --arg names "${FUNCTIONS[*]}" '[.functions[]?.name | split("/")
     | select((.[-1] | IN(($names | split(" "))[])) and .[3] != $region) | .[3]] | unique | join(", ")'
 }
@@ -104,7 +104,7 @@ destroy_data() {
   local name
   if exists database; then
     [[ $(state database .deleteProtectionState) != DELETE_PROTECTION_ENABLED ]] ||
-      change "take the delete protection off the database $FIRESTORE_DATABASE" gcloud firestore databases update \
+      change "remove the delete protection of the database $FIRESTORE_DATABASE" gcloud firestore databases update \
         --database="$FIRESTORE_DATABASE" --no-delete-protection --project="$PROJECT" --quiet
     change "delete the database $FIRESTORE_DATABASE with all attendance" \
       gcloud firestore databases delete --database="$FIRESTORE_DATABASE" --project="$PROJECT" --quiet
@@ -126,7 +126,7 @@ destroy_data() {
     gcloud iam service-accounts delete "$(address "$ACCOUNT")" --project="$PROJECT" --quiet
 }
 
-confirm_loss() { # whoever sits at a terminal types the project's name
+confirm_loss() { # at a terminal, the user must type the project's id
   local answer
   [[ -t 0 && -z $DRY_RUN ]] || return 0
   read -r -p "This deletes all attendance in $PROJECT for good. Type the project's id to go on: " answer
@@ -139,14 +139,14 @@ main() {
   [[ $DELETE_DATA != yes ]] || confirm_loss
   open_google
   only_one
-  printf 'Taking Meet Attendance away from %s, %s%s\n\n' "$PROJECT" "$REGION" "${DRY_RUN:+ (only what would be done)}"
+  printf 'Removing Meet Attendance from %s, %s%s\n\n' "$PROJECT" "$REGION" "${DRY_RUN:+ (only what would be done)}"
   read_state
   stop_at_unread
   local elsewhere
   elsewhere=$(deployed_elsewhere)
   [[ -z $elsewhere || $DELETE_DATA != yes ]] ||
-    bad_input "It is deployed in $elsewhere too, which needs the data. Leave DELETE_DATA out, or take that away first:\
- make destroy PROJECT=$PROJECT REGION=${elsewhere%%,*}"
+    bad_input "It is also deployed in $elsewhere, and that deployment needs the data. Leave DELETE_DATA out, or remove\
+ it there first: make destroy PROJECT=$PROJECT REGION=${elsewhere%%,*}"
   destroy_running_parts
   if [[ -n $elsewhere ]]; then
     printf '\nDone: %s changes. Topics, accounts, alerts and data stay for the deployment in %s.\n' \

@@ -1,4 +1,4 @@
-"""The HTTP API next to a test: the real application, called as an LMS calls it."""
+"""The HTTP API for tests: the real application, called as an LMS calls it."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ CALLERS = f"{LMS}=lms,{OPERATOR}=admin"
 
 AUDIENCE = "https://attendance.example"
 ISSUER = IdTokenIssuer()
-"""In the place of Google; the fixture `issuer` starts it, so that its certificates can be fetched."""
+"""It replaces Google; the fixture `issuer` starts it, so that its certificates can be fetched."""
 
 
 def token(email=LMS, **claims):
-    """The header with a valid ID token for the API, or with one whose claims are others."""
+    """Return the header with a valid ID token for the API; other claims replace the usual ones."""
     return f"Bearer {ISSUER.token(AUDIENCE, email=email, **claims)}"
 
 
 def client(app, *, caller=OPERATOR):
-    """Calls the application; without a caller, nobody's token is sent."""
+    """Call the application; without a caller, no token is sent."""
     headers = {"Authorization": token(caller)} if caller else {}
     return httpx.AsyncClient(transport=httpx.ASGITransport(guarded(app)), base_url="http://api", headers=headers)
 
 
 def slug(answer):
-    """What kind of problem an answer is; it has the shape that every problem has."""
+    """Return the kind of problem in an answer, after a check that it has the form of every problem."""
     problem = answer.json()
     assert answer.headers["content-type"] == "application/problem+json"
     assert problem["status"] == answer.status_code
@@ -38,6 +38,6 @@ def slug(answer):
 
 
 def fields(answer):
-    """The fields that a 422 names."""
+    """Return the fields that a 422 names."""
     assert (answer.status_code, slug(answer)) == (422, "invalid-request")
     return [error["field"] for error in answer.json()["errors"]]

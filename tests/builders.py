@@ -1,4 +1,4 @@
-"""Short words for the nouns, so that a test reads as a timetable."""
+"""Short names for the nouns, so that a test reads like a timetable."""
 
 from __future__ import annotations
 
@@ -48,28 +48,28 @@ SETTLE = timedelta(minutes=10)
 SECOND = 1 / 60
 """One second, in minutes."""
 TICK = SECOND / 1_000_000
-"""One microsecond, in minutes: the shortest time there is."""
+"""One microsecond, in minutes: the shortest possible time."""
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Let other tasks run until something holds; TimeoutError if it never does."""
+    """Let other tasks run until a condition is true; TimeoutError if it never becomes true."""
     async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - what it waits for happens in other threads and processes too
             await asyncio.sleep(0.01)
 
 
 def at(minutes: float) -> datetime:
-    """So many minutes after nine."""
+    """Return the moment this many minutes after nine."""
     return NINE + timedelta(minutes=minutes)
 
 
 def minutes_at(moment: datetime) -> float:
-    """How many minutes after nine a moment is."""
+    """Return how many minutes after nine a moment is."""
     return (moment - NINE) / timedelta(minutes=1)
 
 
 def during(start: float, end: float) -> Interval:
-    """From so many minutes after nine to so many."""
+    """Return an interval between two times, each in minutes after nine."""
     return Interval(at(start), at(end))
 
 
@@ -84,7 +84,7 @@ def guest(name: str = "someone") -> AnonymousUser:
 def participant(
     user: User, *visits: tuple[float, float | None], name: str | None = None, record: str = RECORD
 ) -> Participant:
-    """Somebody with visits in minutes after nine; None is an end that Meet does not know."""
+    """Return a person with visits in minutes after nine; None is an end that Meet does not know."""
     resource = f"{record}/participants/{name or getattr(user, 'user', user.display_name).replace('/', '-')}"
     sessions = tuple(
         ParticipantSession(
@@ -157,12 +157,12 @@ EMAILS = {
 
 
 def known(user: str, email: str, *aliases: str, source: IdentitySource = IdentitySource.DIRECTORY) -> Person:
-    """A Google account whose addresses the Directory told."""
+    """Return a Google account whose addresses come from the Directory."""
     return Person(user, Identity(user, email, tuple(sorted(aliases)), None, source), resolved_at=at(0))
 
 
 def nobody(user: str) -> Person:
-    """A Google account that Directory and People know nothing of."""
+    """Return a Google account that neither the Directory nor the People API knows."""
     return Person(user, unknown=True, resolved_at=at(0))
 
 
@@ -170,7 +170,7 @@ EVERYBODY = {user: known(user, email) for user, email in EMAILS.items()}
 
 
 def expected(*users: SignedInUser) -> tuple[RosterEntry, ...]:
-    """A roster that names students by e-mail."""
+    """Return a roster that names students by e-mail address."""
     return tuple(RosterEntry(email=EMAILS[user.user]) for user in users)
 
 
@@ -188,7 +188,7 @@ def lesson(
     cancelled: bool = False,
     policy: Mapping[str, object] | None = None,
 ) -> ClassSession:
-    """A class from nine to ten, alone in its room, whose records Meet listed when all had settled."""
+    """Return a class from nine to ten, alone in its room; Meet listed its records when all were final."""
     listed_at = None if listed is None else at(listed)
     return ClassSession(
         session_id=session_id,
@@ -218,7 +218,7 @@ def call(
     ended_event: float | None = None,
     pulled: float = 61,
 ) -> Conference:
-    """A conference as stored, with somebody's visits: `call((ADA, (0, 20), (30, 60)))`."""
+    """Return a stored conference with people's visits: `call((ADA, (0, 20), (30, 60)))`."""
     record = f"conferenceRecords/{name}"
     people = [one if isinstance(one, Participant) else participant(one[0], *one[1:], record=record) for one in who]
     said = snapshot(*people, start=start, end=end, name=record)
@@ -227,7 +227,7 @@ def call(
 
 
 def unread_call(name: str = "abc", state: SyncState = SyncState.FAILED) -> Conference:
-    """A conference that could never be read."""
+    """Return a conference that could never be read."""
     read = call(name=name, state=state)
     return dataclasses.replace(
         read, snapshot=None, sync=dataclasses.replace(read.sync, pulled_at=None, first_pulled_at=None)
@@ -244,7 +244,7 @@ def sheet_of(
     unread_from: float | None = None,
     room_names: tuple[str, ...] = (),
 ) -> AttendanceSheet:
-    """A class meeting with everybody's attendance, computed at 10:11 if nothing else is said."""
+    """Return a class meeting with its attendance, by default computed at 10:11."""
     evidence = Evidence(
         conferences=conferences,
         people=people,
@@ -259,7 +259,7 @@ def sheet_of(
 
 
 def of(attendance: AttendanceSheet, who: SignedInUser | str) -> Attendance:
-    """The attendance of an account, an address, a student id or a name; there must be exactly one."""
+    """Return the attendance of an account, an address, a student id or a name; there must be exactly one."""
     wanted = who.user if isinstance(who, SignedInUser) else who
     names = {wanted, EMAILS.get(wanted, wanted)}
 

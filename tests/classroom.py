@@ -1,4 +1,4 @@
-"""A school whose classes are scheduled, held in the simulated Meet, and marked by the real application."""
+"""A school: the real application schedules and marks its classes, which are held in the simulated Meet."""
 
 from __future__ import annotations
 
@@ -108,13 +108,13 @@ async def sheet(api, session_id):
 
 
 async def marks(api, session_id):
-    """The mark of each student, by the first part of the address."""
+    """Return the mark of each student, by the first part of the address."""
     people = (await sheet(api, session_id))["attendance"]
     return {person["email"].split("@")[0]: person["mark"] for person in people if person["role"] == "student"}
 
 
 async def everything(database):
-    """Every document but those that describe the processing."""
+    """Return every document except those that describe the processing."""
     kept = {}
     for collection, group in [("sessions", False), ("attendance", True), ("registers", False), ("people", False)]:
         for document in (await database.find(Query(collection, group=group))).documents:

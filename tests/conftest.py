@@ -1,4 +1,4 @@
-"""Fixtures that more than one kind of test needs: emulators, databases, a simulated Meet."""
+"""Fixtures for more than one kind of test: emulators, databases, a simulated Meet."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from tests.documented import undocumented
 
 bypass_proxies()
 
-# The same examples each time: a change is judged by what it changes. `make explore` looks for others.
+# The examples are the same each time, so that a failure comes from a change in the code. `make explore` tries other
+# examples.
 settings.register_profile("project", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None)
 settings.register_profile("quick", settings.get_profile("project"), max_examples=10)  # make unit
@@ -36,7 +37,7 @@ embedded.install(GATE)
 
 @pytest.fixture(scope="session", autouse=True)
 def firestore_gate_elsewhere(tmp_path_factory):
-    """Puts the gate into the processes that tests start too; gives the file in which they write what they refuse."""
+    """Put the gate also into processes that tests start; return the file in which they record refusals."""
     log = tmp_path_factory.mktemp("firestore-gate") / "refused"
     log.touch()
     with pytest.MonkeyPatch.context() as environment:
@@ -47,10 +48,10 @@ def firestore_gate_elsewhere(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def firestore_gate(request, firestore_gate_elsewhere):
-    """Fails the test if Firestore would not have answered one of its queries, or not have taken one of its commits.
+    """Fail the test if Firestore would have refused one of its queries or commits.
 
-    Whatever the application made of it: `firestore_gate.take()` gives what was refused to a test that expects it.
-    A test that is marked `any_query` asks for what the application never does.
+    The test fails even if the application handled the refusal. A test that expects refusals gets them with
+    `firestore_gate.take()`. A test with the mark `any_query` makes queries that the application never makes.
     """
     GATE.is_open = request.node.get_closest_marker("any_query") is not None
     indexes = GATE.indexes
@@ -67,41 +68,41 @@ def firestore_gate(request, firestore_gate_elsewhere):
 
 @pytest.fixture(scope="session")
 def emulated_firestore(tmp_path_factory):
-    """The Firestore emulator as it is; a missing one fails with the command that installs it."""
+    """Start the Firestore emulator without the gate; if it is missing, fail with the command that installs it."""
     with firestore_emulator(tmp_path_factory.mktemp("firestore")) as address:
         yield address
 
 
 @pytest.fixture(scope="session")
 def firestore_address(emulated_firestore):
-    """The Firestore emulator behind the gate, which refuses what Firestore refuses."""
+    """Return the Firestore emulator behind the gate, which refuses what Firestore refuses."""
     with gated(emulated_firestore, GATE) as address:
         yield address
 
 
 @pytest.fixture(scope="session")
 def pubsub_address(tmp_path_factory):
-    """The Pub/Sub emulator; a missing one fails with the command that installs it."""
+    """Start the Pub/Sub emulator; if it is missing, fail with the command that installs it."""
     with pubsub_emulator(tmp_path_factory.mktemp("pubsub")) as address:
         yield address
 
 
 @pytest.fixture(scope="session")
 def issuer():
-    """Who signs the tokens of `tests.api`, and shows its certificates."""
+    """Serve the signer of the tokens of `tests.api`, with its certificates."""
     with ISSUER.in_thread() as issuer:
         yield issuer
 
 
 @pytest.fixture(scope="session")
 def checking(issuer):
-    """What a function has to find in its environment to check the tokens of `tests.api`."""
+    """Return the environment variables with which a function checks the tokens of `tests.api`."""
     return {"API_AUDIENCE": AUDIENCE, "ID_TOKEN_CERTIFICATES_ENDPOINT": issuer.endpoint}
 
 
 @pytest.fixture
 def project():
-    """A project of its own for each test, so that tests share an emulator and no document."""
+    """Return a new project for each test, so that tests share an emulator but no documents."""
     return f"demo-{uuid.uuid4().hex[:12]}"
 
 
@@ -113,7 +114,7 @@ def firestore_client(firestore_address, project, monkeypatch):
 
 @pytest.fixture(params=["sqlite", "firestore"])
 def database(request, tmp_path: Path):
-    """Each database of documents in turn."""
+    """Give each database of documents in turn."""
     if request.param == "sqlite":
         return SqliteDatabase(tmp_path / "attendance.db")
     return FirestoreDatabase(request.getfixturevalue("firestore_client"))

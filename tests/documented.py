@@ -1,4 +1,4 @@
-"""The fields that docs/documents.md knows, by collection group: what is written must be among them."""
+"""The fields in docs/documents.md, by collection group: every written field must be among them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from infra.local.function_server import ROOT
 
 PAGE = ROOT / "docs" / "documents.md"
 WITHIN = {"snapshot": "conferences", "parts": "registers"}
-"""Documents that hold the rest of a document above them, and are described with it."""
+"""Documents that contain the rest of a larger document above them; the page describes them together."""
 
 
 @cache
 def documented() -> Mapping[str, frozenset[str]]:
-    """The names between backticks in each collection's section, and those that every document may have."""
+    """Return the names in backticks in each collection's section, and those that every document may have."""
     intro, *sections = re.split(r"^## ", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     common = _names(intro)
     found = {}
@@ -27,9 +27,9 @@ def documented() -> Mapping[str, frozenset[str]]:
 
 
 def undocumented(written: Mapping[str, Collection[str]]) -> list[str]:
-    """Fields, as `collection.field`, that were written and that the page does not know.
+    """Return written fields that are not on the page, as `collection.field`.
 
-    Collections that the application never names are made up by a test of the database itself.
+    It ignores collections that the application never names: tests of the database itself invent them.
     """
     known = documented()
     written = {group: fields for group, fields in written.items() if group in known or group in _named_in_code()}
@@ -57,7 +57,7 @@ def _names(text: str) -> frozenset[str]:
 
 @cache
 def rows(group: str) -> frozenset[str]:
-    """The fields in the first table of a collection's section that every such document has, with those of all."""
+    """Return the fields in the first table of a collection's section, with the fields of all documents."""
     page = PAGE.read_text(encoding="utf-8")
     section = re.split(rf"^## `(?:[^`]*/)?{group}/\{{[^`]*\}}`\n", page, flags=re.MULTILINE)[1].split("\n## ")[0]
     table = section[section.index("| --- |") :].split("\n\n")[0]

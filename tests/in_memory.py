@@ -1,4 +1,4 @@
-"""The ports in memory: what the sync of a conference needs of the store, of Meet and of the Directory, and no more."""
+"""The ports in memory: only those parts of the store, Meet and the Directory that the sync of a conference needs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 @dataclass
 class Documents:
-    """Everything that is stored, by id."""
+    """All stored documents, by id."""
 
     conferences: dict[str, Conference] = field(default_factory=dict)
     sessions: dict[str, ClassSession] = field(default_factory=dict)
@@ -57,13 +57,13 @@ class Documents:
 
 
 class ReaderInMemory:
-    """Reads what is stored."""
+    """Reads the stored documents."""
 
     def __init__(self, documents: Documents) -> None:
         self.documents = documents
 
     async def load(self, **_: Iterable[str]) -> None:
-        """Everything is at hand already."""
+        """Do nothing: everything is already loaded."""
 
     async def conference(self, conference_record: str) -> Conference | None:
         return self.documents.conferences.get(conference_record)
@@ -95,11 +95,11 @@ class ReaderInMemory:
         return None
 
     def forget(self, **_: object) -> None:
-        """Nothing is remembered."""
+        """Do nothing: this reader has no cache."""
 
 
 class WorkInMemory(ReaderInMemory):
-    """A unit of work on a copy of what is stored."""
+    """A unit of work on a copy of the stored documents."""
 
     def __init__(self, documents: Documents) -> None:
         super().__init__(Documents(**{name: dict(by_id) for name, by_id in vars(documents).items()}))
@@ -137,12 +137,12 @@ class WorkInMemory(ReaderInMemory):
 
 
 class StoreInMemory:
-    """A store that one task at a time uses, so that no commit ever conflicts."""
+    """A store for one task at a time, so that no commit ever conflicts."""
 
     def __init__(self, documents: Documents) -> None:
         self.documents = documents
         self.refuses: AttendanceError | None = None
-        """What every commit of attendance ends in."""
+        """The action at the end of every commit of attendance."""
 
     def reader(self) -> ReaderInMemory:
         return ReaderInMemory(self.documents)
@@ -150,7 +150,7 @@ class StoreInMemory:
     async def transact(
         self, decide: Callable[[Any], Awaitable[T]], *, known: object = None
     ) -> tuple[T, Mapping[str, SheetChange]]:
-        del known  # nothing changes between a look and the commit
+        del known  # nothing changes between a read and the commit
         work = WorkInMemory(self.documents)
         result = await decide(work)
         if work.sheets and self.refuses:
@@ -163,7 +163,7 @@ class StoreInMemory:
         return result, changes
 
     def copied(self) -> Documents:
-        """What is stored now, to compare it with later."""
+        """Return a copy of the stored documents, for a later comparison."""
         return copy.deepcopy(self.documents)
 
     async def organizer_with(self, email: str) -> TrackedOrganizer | None:
@@ -206,12 +206,13 @@ class ClockInMemory:
 
 
 class MeetInMemory:
-    """Meet with some calls in it.
+    """Meet with some calls.
 
     Attributes:
-        refuses: By conference record, or by space for its list, the error of a call, and after how many participants.
-        read_records: The conference records that were read, in order; those that were refused too.
-        asked_for: The participants whose sessions were asked for.
+        refuses: The error of a call and the number of participants before it, by conference record, or by space for its
+            list.
+        read_records: The conference records that were requested, in order, including refused ones.
+        asked_for: The participants whose sessions were requested.
         listed: The spaces whose records were listed.
     """
 
@@ -263,10 +264,10 @@ class MeetInMemory:
 
 
 class DirectoryInMemory:
-    """The Directory, which knows some accounts.
+    """A Directory with some accounts.
 
     Attributes:
-        unavailable: Whether it answers nobody now.
+        unavailable: Whether it answers no calls now.
         asked_for: The accounts that were looked up, in order.
     """
 
@@ -305,7 +306,7 @@ class SubscriptionsInMemory:
 
 
 class JobsInMemory:
-    """The jobs that were handed out."""
+    """The jobs that were started."""
 
     def __init__(self) -> None:
         self.handed_out: list[Job] = []
@@ -315,7 +316,7 @@ class JobsInMemory:
 
 
 async def _no_pause(_: float) -> None:
-    """Nobody waits in a test."""
+    """Do not wait: tests do not pause."""
 
 
 @dataclass
@@ -332,7 +333,7 @@ class School:
 
     @property
     def deps(self) -> Deps:
-        # The ports have more methods than these use cases call; a call of another one fails by its name.
+        # The ports have more methods than these use cases call. A call of another method fails and names the method.
         store: Any = self.store
         meet: Any = self.meet
         directory: Any = self.directory

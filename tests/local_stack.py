@@ -1,4 +1,4 @@
-"""`make run` beside a test: the whole local stack with the embedded store, on ports that nobody else has."""
+"""`make run` for a test: the whole local stack with the embedded store, on ports that nothing else uses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from infra.local.run import Place
 
 @contextlib.contextmanager
 def local_stack(folder: Path) -> Iterator[Place]:
-    """The stack as `make run STORE=sqlite PORT=…` starts it; its output goes into the folder."""
+    """Start the stack like `make run STORE=sqlite PORT=…`; its output goes into the folder."""
     place = free_place()
     command = [sys.executable, "-m", "infra.local.run", "--store", "sqlite", "--port", str(place.port)]
     try:
@@ -28,8 +28,8 @@ def local_stack(folder: Path) -> Iterator[Place]:
 
 
 def free_place() -> Place:
-    """A place whose ports were all free a moment ago, below those that the system gives away by itself."""
-    dice = random.Random()  # two workers of the tests look at the same time
+    """Return a place whose ports were all free a moment ago, below the ports that the system assigns itself."""
+    dice = random.Random()  # two test workers may look at the same time
     while True:
         place = Place(dice.randrange(10_000, 30_000, 10))
         if all(_is_free(port) for port in place.ports):

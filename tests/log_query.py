@@ -1,7 +1,7 @@
-"""The part of Cloud Logging's query language that the metrics are written in, evaluated over log entries.
+"""An evaluator for the part of Cloud Logging's query language that the metrics use.
 
-https://cloud.google.com/logging/docs/view/logging-query-language. What is not known here is refused, so that no
-filter passes because it was misunderstood.
+https://cloud.google.com/logging/docs/view/logging-query-language. It refuses everything else, so that no filter passes
+because it was misunderstood.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ORDERINGS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": opera
 
 
 def query(text: str) -> Test:
-    """What a query asks of an entry; ValueError if it is none, or none that is known here."""
+    """Return the condition of a query; ValueError if it is not a query, or not supported here."""
     tokens = list(_tokens(text))
     test, rest = _conjunction(tokens)
     if rest:
@@ -33,7 +33,7 @@ def query(text: str) -> Test:
 
 
 def extract(extractor: str, entry: Entry) -> Any:
-    """The value that `EXTRACT(field)` takes from an entry; None if there is none."""
+    """Return the value that `EXTRACT(field)` reads from an entry; None if there is none."""
     if not (match := re.fullmatch(r"EXTRACT\(([\w.]+)\)", extractor)):
         raise ValueError(f"{extractor} is no extractor that is known here")
     value = _value(entry, match[1])
@@ -87,7 +87,7 @@ def _comparison(tokens: list[str]) -> tuple[Test, list[str]]:
 
 
 def _values(tokens: list[str]) -> tuple[list[str], list[str]]:
-    """One value, or several: `("a" OR "b")`."""
+    """Return one value, or several: `("a" OR "b")`."""
     if tokens and tokens[0] == "(":
         values, rest = _values(tokens[1:])
         while rest and rest[0] == "OR":

@@ -1,4 +1,4 @@
-"""Messages to the functions: Google's samples and our own jobs, spoiled at random."""
+"""Messages to the functions: Google's samples and our own jobs, with random errors."""
 
 from __future__ import annotations
 
@@ -46,27 +46,27 @@ KEYS += ["job", "ce-type", "ce-subject", "data", "message", "attributes", "", "\
 
 
 def envelope(attributes, payload):
-    """A message whose data is not encoded yet."""
+    """Return a message whose data is not encoded yet."""
     return {"message": {"attributes": attributes, "data": payload, "messageId": "1"}, "subscription": "s"}
 
 
 def encoded(seed):
-    """As it is posted."""
+    """Return the message as it is posted."""
     data = base64.b64encode(json.dumps(seed["message"]["data"]).encode()).decode()
     return json.dumps({**seed, "message": {**seed["message"], "data": data}}).encode()
 
 
 def ended(record, user, *, at):
-    """A conference is over, as the subscription of its owner or of its space tells."""
+    """Return the event that a conference is over, from the subscription of its owner or of its space."""
     subject = f"//cloudidentity.googleapis.com/{user}" if user else "//meet.googleapis.com/spaces/own"
     attributes = {**ENDED["attributes"], "ce-subject": subject, "ce-time": at.isoformat()}
     return envelope(attributes, {"conferenceRecord": {"name": f"conferenceRecords/{record}"}})
 
 
 def event_seeds(*, now, subscription):
-    """All samples, and the ends of the world's conferences; the data is not encoded yet.
+    """Return all samples, and the events for the ends of the world's conferences; the data is not encoded yet.
 
-    None is so fresh that Meet may not show its conference record yet.
+    No event is so recent that Meet might not show its conference record yet.
     """
     at, seeds = now - timedelta(minutes=15), []
     for sample in SAMPLES:
@@ -96,7 +96,7 @@ def event_seeds(*, now, subscription):
 
 
 def job_seeds(*, now, class_id, space):
-    """Every job, about everything in the world that it can be about."""
+    """Return every job, for everything in the world that it can be about."""
     soon = (now + timedelta(minutes=5)).isoformat()
     organizers = [{"organizer": name} for name in (TEACHER, "Teacher@school.example", "users/404")]
     going_on = [{}, {"after": TEACHER}, {"after": "users/0"}, {"after": f"{soon} spaces/a"}]
@@ -138,7 +138,7 @@ TEXT_CHANGES = st.sampled_from(["cut", "flip", "urlsafe", "unpadded", "lines", "
 
 @st.composite
 def bodies(draw, seeds):
-    """What is posted: a seed, spoiled up to three times, anywhere between the event's data and the request's body."""
+    """Return a posted body: a seed with up to three errors, anywhere from the event's data to the request's body."""
     seed = copy.deepcopy(draw(st.sampled_from(seeds)))
     changes = draw(CHANGES)
     message, payload = seed["message"], seed["message"]["data"]
@@ -159,7 +159,7 @@ def bodies(draw, seeds):
 
 
 def _dumped(draw, tree):
-    """As JSON; sometimes with a key that comes twice."""
+    """Return JSON, sometimes with a repeated key."""
     text = json.dumps(tree)
     if isinstance(tree, dict) and tree and draw(PLACES) % 10 == 0:
         key = json.dumps(list(tree)[draw(PLACES) % len(tree)])
@@ -259,7 +259,7 @@ HEADERS = {
 
 
 def received(raw):
-    """The CloudEvent as the functions framework makes it of a request; None if it answers 400 itself."""
+    """Return the CloudEvent that the functions framework makes from a request; None if it answers 400 itself."""
     try:
         return from_http(HEADERS, raw)
     except Exception:  # noqa: BLE001 - as the framework does

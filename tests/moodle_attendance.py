@@ -1,10 +1,10 @@
-"""What Moodle's attendance plugin makes of a CSV file: its rules told again, from its source, none of it copied.
+"""How Moodle's attendance plugin reads a CSV file. The rules come from its source; no code is copied.
 
 Moodle reads the file (`csv_import_reader`, Moodle 5.1):
 https://github.com/moodle/moodle/blob/0963d22572107fc418ca1a5c965e3249cfe762fb/public/lib/csvlib.class.php
 https://github.com/moodle/moodle/blob/cde19f58644a638e50b19f4eb29b2c2de5b4a213/public/lib/classes/dataformat.php
 
-The plugin's forms choose columns by their heads, and its importers look up students, sessions and statuses:
+The plugin's forms choose columns by their headers, and its importers look up students, sessions and statuses:
 https://github.com/danmarsden/moodle-mod_attendance/blob/5380ce26310fa54b269e62a2282ac4e3e3269eab/classes/form/import/marksessions_confirm.php
 https://github.com/danmarsden/moodle-mod_attendance/blob/34d14b212f09989b5f15cdf809db65d657c56d94/classes/import/marksessions.php
 https://github.com/danmarsden/moodle-mod_attendance/blob/b870d50f86729b02417b1ecca5360bbb8217ad1d/classes/form/import/bulkmarksessions_confirm.php
@@ -32,7 +32,7 @@ class User:
 
 @dataclass(frozen=True)
 class Session:
-    """A session of the attendance activity; it begins on the clock of the Moodle server."""
+    """A session of the attendance activity; its start is in the time of the Moodle server."""
 
     id: int
     starts: datetime
@@ -40,17 +40,17 @@ class Session:
 
 @dataclass
 class Imported:
-    """What was taken in: (session, user) -> status and remark; and what the teacher is told went wrong."""
+    """The result of an import: (session, user) -> status and remark, and the errors that the teacher sees."""
 
     marks: dict[tuple[int, int], tuple[str, str]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
 
 def import_into_session(content: bytes, *, session: int, users, statuses="PALE", separator="comma") -> Imported:
-    """As a teacher who uploads a file for one session and leaves every choice of the form as it is."""
+    """Act as a teacher who uploads a file for one session and changes nothing in the form."""
     head, rows = read(content, separator)
-    # The form's default for the student's column is the column's name where its number is needed, so a browser
-    # shows the first column. The field that it is compared with is found by name.
+    # The form's default for the student's column is a name, but it needs a number, so a browser shows the first column.
+    # The field to compare with is found by name.
     to = next(name for name in ("userid", "username", "idnumber", "email") if name in head)
     status_column, scan_column = _status_or_scan(head)
     known = {getattr(user, to).lower(): user for user in users if getattr(user, to)}
@@ -63,7 +63,7 @@ def import_into_session(content: bytes, *, session: int, users, statuses="PALE",
             done.problems.append(f"user twice: {row[0]}")
         elif _cell(row, scan_column):
             done.problems.append("scan time overrides the status")
-        elif _cell(row, status_column) not in list(statuses):  # to the letter
+        elif _cell(row, status_column) not in list(statuses):  # exact match
             done.problems.append(f"status not found: {_cell(row, status_column)}")
         else:
             done.marks[session, user.id] = (_cell(row, status_column), "")
@@ -73,7 +73,7 @@ def import_into_session(content: bytes, *, session: int, users, statuses="PALE",
 
 
 def import_into_sessions(content: bytes, *, sessions, users, statuses="PALE", separator="comma") -> Imported:
-    """As a teacher who uploads a file for several sessions and leaves every choice of the form as it is."""
+    """Act as a teacher who uploads a file for several sessions and changes nothing in the form."""
     head, rows = read(content, separator)
     by_date = next((name for name in ("sessiondate", "date", "session_date") if name in head), None)
     by_id = next((name for name in ("sessionid", "session_id", "session") if name in head), None)
@@ -119,7 +119,7 @@ def _cell(row, column):
 
 
 def _session_on(name, sessions):
-    """By day and time, else the first session of that day: a wrong time is not noticed."""
+    """Find a session by day and time, or else the first session of that day: a wrong time is not noticed."""
     in_order = sorted(sessions, key=lambda session: session.starts)
     for form in ("%Y-%m-%d %H:%M", "%Y-%m-%d"):
         for session in in_order:
@@ -136,7 +136,7 @@ def _session_on(name, sessions):
 
 
 def read(content: bytes, separator: str = "comma") -> tuple[list[str], list[list[str]]]:
-    """The head and the rows of a file in UTF-8.
+    """Return the header and the rows of a file in UTF-8.
 
     Raises:
         ValueError: Moodle refuses the file.
@@ -152,12 +152,15 @@ def read(content: bytes, separator: str = "comma") -> tuple[list[str], list[list
 
 
 def _escaped(cell: str) -> str:
-    """Moodle keeps the file between its two steps, and puts an apostrophe before what looks like a formula."""
+    """Add an apostrophe before text that looks like a formula, as Moodle does when it stores the file."""
     return f"'{cell}" if cell != "-" and cell.lstrip(_BLANKS)[:1] in {"=", "+", "-", "@"} else cell
 
 
 def _rows(text: str, separator: str):
-    """PHP's fgetcsv: in quotation marks, a backslash keeps the mark after it from ending the cell, and stays."""
+    """Read like PHP's fgetcsv: in a quoted cell, a quotation mark after a backslash does not end the cell.
+
+    Both remain.
+    """
     row, cell, at, quoted = [], "", 0, False
     while at < len(text):
         character, following = text[at], text[at + 1 : at + 2]

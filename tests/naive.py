@@ -1,7 +1,7 @@
-"""Attendance computed a second time, from the written rules alone, by cutting time at every moment that occurs.
+"""A second computation of attendance, only from the written rules: it cuts time at every moment that occurs.
 
-Between two neighbouring moments nothing changes: who was there in such a piece is looked up, and pieces are added up.
-It is slow and shares no computation with the code that it checks, only the words for what goes in.
+Nothing changes between two neighbouring moments: it looks up who was there in each piece, and adds the pieces. It is
+slow. It shares no computation with the code that it checks, only the types of the input.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from functions.domain.conferences.model import AnonymousUser, Conference, PhoneU
 
 @dataclass(frozen=True)
 class Lesson:
-    """A class in the timetable of the room; `listed_at` is when Meet's list of the room's records was begun."""
+    """A class in the room's timetable; `listed_at` is when the reading of Meet's list of the room's records began."""
 
     session_id: str
     start: datetime
@@ -36,7 +36,7 @@ class Lesson:
 
 @dataclass(frozen=True)
 class World:
-    """One room: its timetable, what Meet said, what it only named (record, start, end), and who is who."""
+    """One room: its timetable, data from Meet, records that Meet only named (record, start, end), and the accounts."""
 
     lessons: tuple[Lesson, ...]
     conferences: tuple[Conference, ...]
@@ -80,7 +80,7 @@ def record_end(conference):
 
 
 def owned(world, lesson):
-    """Two hours on either side, but no further than half-way to any other class."""
+    """Return the owned time: two hours before and after the class, but at most half-way to any other class."""
     first, last = lesson.start - timedelta(hours=2), lesson.end + timedelta(hours=2)
     for other in world.lessons:
         if other.end <= lesson.start:
@@ -91,14 +91,14 @@ def owned(world, lesson):
 
 
 def overlap(first, last, start, end):
-    """Whether [first, last) and [start, end) share a moment; an empty time is the moment at which it begins."""
+    """Return whether [first, last) and [start, end) share a moment; an empty interval counts as its start."""
     if first >= last:
         return start <= first < end
     return max(first, start) < min(last, end)
 
 
 def spans(world):
-    """Every record of the room of which it is known when it was."""
+    """Return every record of the room whose time is known."""
     for conference in world.conferences:
         if conference.snapshot:
             yield conference.conference_record, conference.snapshot.record.start_time, record_end(conference)
@@ -106,7 +106,7 @@ def spans(world):
 
 
 def belonging(world, lesson):
-    """The records of a class: by time, unless people attached them to another class, and those attached to it."""
+    """Return a class's records: by time unless a person attached them to another class, and those attached to it."""
     elsewhere = {record for other in world.lessons for record in other.attached if other is not lesson}
     own = owned(world, lesson)
     reach = (
@@ -121,7 +121,7 @@ def belonging(world, lesson):
 
 
 def unscheduled(world):
-    """Records that belong to no class."""
+    """Return records that belong to no class."""
     taken = {record for lesson in world.lessons for record in belonging(world, lesson)}
     return {c.conference_record for c in world.conferences if c.snapshot} - taken
 
@@ -130,7 +130,10 @@ def unscheduled(world):
 
 
 def who_is(world, lesson, conference, person):
-    """(key, role, is a room device, roster entry) of a participant; `lesson` is None for an unscheduled session."""
+    """Return (key, role, is a room device, roster entry) of a participant.
+
+    `lesson` is None for an unscheduled session.
+    """
     session_id = lesson.session_id if lesson else conference.conference_record.split("/")[1]
     signed_in = not isinstance(person.user, AnonymousUser | PhoneUser)
     account = person.user.user if signed_in else None
@@ -167,7 +170,7 @@ def who_is(world, lesson, conference, person):
 
 
 def people_left(world, lesson):
-    """The scheduled end, or that of the last call if all have ended before."""
+    """Return the scheduled end, or the end of the last call if all calls ended earlier."""
     own = belonging(world, lesson)
     calls = [c for c in world.conferences if c.snapshot and c.conference_record in own]
     if calls and all(ended(call) for call in calls):
@@ -176,9 +179,9 @@ def people_left(world, lesson):
 
 
 def holder(world, address, moment, named):
-    """Whose an address is: of the spans in which it was known, one after the other, the first that reaches the moment.
+    """Return who has an address: the first of its consecutive spans that reaches the moment decides.
 
-    If its account is named by another address that it still has, the next one's.
+    If the account of this span is named by another address that it still has, the next span decides.
     """
     spans = [(one, user) for user, me in world.people.items() for one in me.addresses if one.email == address]
     spans.sort(key=lambda span: (span[0].until is None, span[0].until or moment, -span[0].since.timestamp(), span[1]))
@@ -198,7 +201,7 @@ def holder(world, address, moment, named):
 
 
 def expected(world, lesson):
-    """The roster without teachers, by whichever of their addresses it names them."""
+    """Return the roster without teachers, who may be named by any of their addresses."""
     left = people_left(world, lesson)
     named = [*lesson.teachers, *(entry.email for entry in lesson.roster if entry.email)]
     teaching = {holder(world, address, left, named) for address in lesson.teachers} - {None}
@@ -222,7 +225,7 @@ def is_device(world, me, person, *, named):
 
 
 def visits_in(conference, own):
-    """(participant, start, end, open) of every visit, cut to the record's own time and to the owned time."""
+    """Return (participant, start, end, open) of every visit, cut to the record's own time and to the owned time."""
     low, high = conference.snapshot.record.start_time, record_end(conference)
     for person in conference.snapshot.participants:
         for visit in person.sessions:
@@ -251,7 +254,7 @@ def there(visits, piece):
 
 
 def time_of(visits, grid, first, last):
-    """How long somebody was there between two moments of the grid."""
+    """Return how long a person was there between two moments of the grid."""
     return sum((b - a for a, b in grid if first <= a and b <= last and there(visits, (a, b))), timedelta(0))
 
 
@@ -260,7 +263,7 @@ def seconds(duration):
 
 
 def result_of(world: World, lesson: Lesson) -> dict[str, object]:  # noqa: C901, PLR0912, PLR0915 - one reading of all rules
-    """The essential fields of a scheduled session and of everybody's attendance in it."""
+    """Return the essential fields of a scheduled session and of all attendance in it."""
     own = owned(world, lesson)
     records = belonging(world, lesson)
     known = [c for c in world.conferences if c.conference_record in records]
@@ -301,7 +304,7 @@ def result_of(world: World, lesson: Lesson) -> dict[str, object]:  # noqa: C901,
                 together += piece[1] - piece[0]
                 if taught and taught[0] <= piece[0] and piece[1] <= taught[1]:
                     together_taught += piece[1] - piece[0]
-    # The teacher's time counts unless people were together for longer outside it than within.
+    # The teacher's time counts unless people were together longer outside it than within it.
     held = taught if together_taught >= together - together_taught else None
 
     complete = all(c.sync.state == "complete" for c in known) and not unread
@@ -337,8 +340,8 @@ def result_of(world: World, lesson: Lesson) -> dict[str, object]:  # noqa: C901,
             return "partial", late, early
         return "late" if late else "left_early" if early else "present", late, early
 
-    # What is not final, by record: when it began (at the earliest), when it ended, each None if that is not known.
-    # What began after the class, when marks had been given already, changes none of them.
+    # Records that are not final, with the earliest start and the end, each None if it is unknown. A record that began
+    # after the class, when marks were already given, changes no mark.
     open_questions = {}
     for name in records:
         (conference,) = [c for c in known if c.conference_record == name] or [None]
@@ -353,7 +356,7 @@ def result_of(world: World, lesson: Lesson) -> dict[str, object]:  # noqa: C901,
         return [v for v in found if v[3].conference_record == name]
 
     def may_hide_more(found, in_class, status):
-        """Whether a record that is not final may hold time of a student who does not show in it, for the better."""
+        """Return whether a mark may improve: a record that is not final may contain more time of the student."""
         for name, (from_when, until_when) in open_questions.items():
             if any(there(in_record(found, name), p) for p in in_class):
                 continue
@@ -371,7 +374,7 @@ def result_of(world: World, lesson: Lesson) -> dict[str, object]:  # noqa: C901,
         return False
 
     def window_may_move(found, in_class, status):
-        """Whether the teacher's time, or whether it is what counts, may still change so that the mark does."""
+        """Return whether the teacher's time, or the choice of it as the counted time, may still change the mark."""
         if status in ("present", "absent") or policy.window == "scheduled" or not open_questions:
             return False
         better = {"partial": ["late", "left_early", "present"], "late": ["present"], "left_early": ["present"]}[status]
@@ -390,7 +393,7 @@ def result_of(world: World, lesson: Lesson) -> dict[str, object]:  # noqa: C901,
         return leaves_open or (unseen and taught != (start, end))
 
     def may_be_more_than_partial(found, window):
-        """Whether a call that Meet was not asked for may lift a part: if the student was in it all the time."""
+        """Return whether an unread call may improve a partial mark, if the student was in it all the time."""
         if searched:
             return False
         calls = [
@@ -400,7 +403,7 @@ def result_of(world: World, lesson: Lesson) -> dict[str, object]:  # noqa: C901,
         inside = [p for p in fine if start <= p[0] and p[1] <= end]
         gaps = [p for p in inside if not any(a <= p[0] and p[1] <= b for a, b in calls)]
         if not gaps:
-            return False  # where a call went on, there was no other
+            return False  # while one call continued, there was no other
         best = [p for p in inside if there(found, p) or p in gaps]
         windows = [window, (start, end)] + ([taught] if taught and policy.window == "held" else [])
         for first, last in windows:
@@ -410,7 +413,7 @@ def result_of(world: World, lesson: Lesson) -> dict[str, object]:  # noqa: C901,
         return False
 
     def marked(found):
-        """(status, is_late, is_left_early) by rule 6."""
+        """Return (status, is_late, is_left_early) by rule 6."""
         if state == "not_held" or not policy.marks:
             return None, False, False
         unknown = "unknown", False, False
@@ -480,7 +483,7 @@ def times_of(found, grid, start, end):
 
 
 def result_of_unscheduled(world: World, conference: Conference) -> dict[str, object]:
-    """The same of a record that belongs to no class: it is one by itself, without marks."""
+    """Return the same for a record that belongs to no class: it is a session by itself, without marks."""
     start, end = conference.snapshot.record.start_time, record_end(conference)
     session_id = conference.conference_record.split("/")[1]
     visits: dict[str, list] = {}
@@ -511,7 +514,7 @@ def result_of_unscheduled(world: World, conference: Conference) -> dict[str, obj
 
 
 def results(world: World) -> Mapping[str, Mapping[str, object]]:
-    """By session id, what is to be found in the documents."""
+    """Return the expected content of the documents, by session id."""
     found = {lesson.session_id: result_of(world, lesson) for lesson in world.lessons}
     loose: Sequence[Conference] = [c for c in world.conferences if c.conference_record in unscheduled(world)]
     return found | {c.conference_record.split("/")[1]: result_of_unscheduled(world, c) for c in loose}

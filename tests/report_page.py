@@ -1,4 +1,4 @@
-"""The page of a class meeting as the API makes it of what is stored."""
+"""The page of a class meeting, as the API makes it from the stored documents."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.builders import at
 
 
 def report_page(sheet: AttendanceSheet) -> ReportPage:
-    """All that the page of this class meeting shows."""
+    """Return everything that the page of this class meeting shows."""
     session = {**session_to_document(sheet, retention=None), "updated_at": at(72)}
     people = [attendance_to_document(person, sheet.session, retention=None) for person in sheet.attendance]
     shown = SessionAttendance.model_validate({"session": session, "attendance": people})

@@ -1,6 +1,6 @@
-"""What has to become of a message, told naively and from the message alone; nothing here is shared with the code.
+"""The expected result of a message, computed in a simple way from only the message; it shares nothing with the code.
 
-The world is that of `tests/integration/test_any_message.py`.
+The world is defined in `tests/integration/test_any_message.py`.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ ADMITTED = {
     "open": {TEACHER, PUPIL},
     "theirs": {COLLEAGUE},
 }
-"""Who may read a conference that Meet knows, by its id. `old` and `never` it does not know."""
+"""The users who may read each conference that Meet knows, by its id. Meet does not know `old` and `never`."""
 TEACHERS_OWN = {"mine": "complete", "lesson": "complete", "open": "stored"}
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a message is answered, and what is stored afterwards.
+    """The answer to a message, and what is stored afterwards.
 
-    `stands` are the conferences that are, each with how well; others `may` be. What `asks_meet` waits for its answer.
+    `stands` are the conferences that must be stored, each with its state; those in `may` can be stored. A message with
+    `asks_meet` waits for Meet's answer.
     """
 
     answer: str
@@ -59,7 +60,10 @@ ARTIFACTS = {"recording": "recordings", "transcript": "transcripts", "smartNote"
 
 
 def verdict(function, body, *, class_id):
-    """What becomes of a message to one of the functions; `class_id` is the class meeting that `lesson` belongs to."""
+    """Return the result of a message to one of the functions.
+
+    `class_id` is the class meeting that `lesson` belongs to.
+    """
     try:
         message = dict(body)["message"]
         attributes = dict(message.items())["attributes"]
@@ -149,13 +153,13 @@ def _about_organizers(job, data):
 
 
 def _reading(record, user):
-    """What becomes of a conference that is to be read as somebody."""
+    """Return the result for a conference that is read as this user."""
     if user is None:
         answer = "either" if record == "open" else "done"
         return Verdict(answer, {record: "stored"}, may=frozenset(TEACHERS_OWN))
     if record not in ADMITTED:
         return Verdict("parked", {}, asks_meet=True)
-    # With a conference of the class its room is looked at, which is the teacher's.
+    # A conference of the class also leads to a look at the class's room, which belongs to the teacher.
     others = frozenset(TEACHERS_OWN) if record == "lesson" else frozenset()
     if user not in ADMITTED[record]:
         return Verdict("done", {record: "told"}, may=others, asks_meet=True)
@@ -178,7 +182,10 @@ def _is_organizer(name):
 
 
 def _goes_on(data):
-    """Whether a job about everybody says where it goes on: after a teacher, or after a room that was due at a time."""
+    """Return whether a job about everybody has a valid place to continue.
+
+    It continues after a teacher, or after a room that was due at a time.
+    """
     after = data.get("after", "")
     if not isinstance(after, str):
         return False

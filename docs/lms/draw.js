@@ -119,7 +119,7 @@ export function drawClass(place, meeting, people, missing, { language }) {
 
 /** What a person is called on the page. */
 export function nameOf(person) {
-  return person.display_name ?? person.email ?? person.student_id ?? "Somebody without a name";
+  return person.display_name || person.email || person.student_id || "Somebody without a name";
 }
 
 function note(meeting) {
@@ -162,7 +162,7 @@ function chipOf(person) {
 }
 
 function why(person, clock) {
-  if (person.override) return `Decided by hand: ${person.override.reason}`;
+  if (person.override) return person.override.reason ? `Decided by hand: ${person.override.reason}` : "Decided by hand.";
   if (person.status_reason || !person.first_joined_at) return person.status_reason ?? "";
   const minutes = Math.round(person.total_duration_seconds / 60);
   return `There for ${minutes} min, ${clock.span(person.first_joined_at, person.last_left_at)}.`;

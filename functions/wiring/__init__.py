@@ -82,6 +82,7 @@ def build(
     clock: Clock = utc_now,
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     patience: Callable[[], Patience] = Patience,
+    documents: Database | None = None,
 ) -> App:
     """The application for these settings. Call it within the event loop that it will run in.
 
@@ -92,19 +93,23 @@ def build(
         clock: The time.
         pause: Waits for the given number of seconds, when work is spread over time.
         patience: How long one message, or one request, waits for services that fail.
+        documents: Where documents are stored; by default the database that the settings name.
 
     Raises:
         OwnCredentialsMissing: This process has no Google credentials.
     """
     try:
-        return dataclasses.replace(_built(configured, clock=clock, pause=pause), patience=patience)
+        stored = documents or database(configured)
+        return dataclasses.replace(_built(configured, stored, clock=clock, pause=pause), patience=patience)
     except DefaultCredentialsError:
         raise no_own_credentials() from None
 
 
-def _built(configured: Settings, *, clock: Clock, pause: Callable[[float], Awaitable[None]]) -> App:
+def _built(
+    configured: Settings, documents: Database, *, clock: Clock, pause: Callable[[float], Awaitable[None]]
+) -> App:
     channels = Channels()
-    documents, publisher = database(configured), pubsub.publisher(configured, channels)
+    publisher = pubsub.publisher(configured, channels)
     jobs, listening = pubsub.jobs(configured, publisher), pubsub.changes(configured, publisher)
     store = DocumentAttendanceStore(
         documents,

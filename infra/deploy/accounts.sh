@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# APIs, Google's agents, the service accounts, and the grants of all of them.
+# APIs, Google's agents, the service accounts, and the grants for all of them.
 
 readonly IAM=https://iam.googleapis.com/v1
 
@@ -15,8 +15,8 @@ ensure_apis() {
   change "enable ${off[*]//.googleapis.com/}" gcloud services enable "${off[@]}" --project="$PROJECT" --quiet
 }
 
-# An agent is made when its API is first used, which is too late for its grant: it is made now. gcloud's command for it
-# is beta, and not everywhere installed. https://cloud.google.com/iam/docs/create-service-agents
+# Google makes an agent when its API is first used. This is too late for the agent's grant, so we make the agent now.
+# gcloud's command for it is beta, and not installed everywhere. https://cloud.google.com/iam/docs/create-service-agents
 ensure_agent() { # API AGENT
   local address="service-$NUMBER@$2.iam.gserviceaccount.com"
   if grep --quiet "serviceAccount:$address" "$WORK/state/policy-project"; then
@@ -54,7 +54,7 @@ ensure_accounts() {
   fi
 }
 
-ensure_named_grants() { # RESOURCE: what names.sh grants on it, and more if it is given as ROLE MEMBER…
+ensure_named_grants() { # RESOURCE [ROLE MEMBER…]: makes the grants of names.sh on it, and the given ones
   local resource=$1 grants=("${@:2}") grant role who
   for grant in "${GRANTS[@]}"; do
     [[ ${grant%%|*} == "$resource" ]] || continue

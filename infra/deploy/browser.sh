@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# BROWSER=yes: Firebase in the project, with a web app whose configuration a page of the LMS is given.
+# BROWSER=yes: adds Firebase to the project, with a web app. A page of the LMS uses the configuration of this web app.
 # https://firebase.google.com/docs/reference/firebase-management/rest
 
 readonly FIREBASE=https://firebase.googleapis.com/v1beta1
@@ -30,7 +30,7 @@ ensure_browser() {
 }
 readonly OUR_APP='[.apps[]? | select(.displayName == "Meet Attendance")][0].name // empty'
 
-wait_for_firebase() { # STATE URL FILTER: until the filter finds something in what is read
+wait_for_firebase() { # STATE URL FILTER: reads again until the filter finds something
   local try
   [[ -z $DRY_RUN ]] || return 0
   for ((try = 1; try <= TRIES; try++)); do
@@ -47,6 +47,6 @@ explain_browser() {
   jq . "$WORK/web-configuration" | sed 's/^/  /'
   cat <<TEXT
   In https://console.firebase.google.com/project/$PROJECT/authentication : Get started, and choose how people sign in;
-  under Settings > Authorized domains add the LMS's domain. What a page may read is said by infra/firestore.rules.
+  under Settings > Authorized domains add the LMS's domain. infra/firestore.rules says what a page may read.
 TEXT
 }

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The database, its backups, what is indexed, what is deleted when its time has come, and the security rules.
+# The database, its backups, its indexes, the automatic deletion of documents, and the security rules.
 
 readonly FIRESTORE=https://firestore.googleapis.com/v1
 readonly RULES=${FIREBASE_RULES_API_ENDPOINT:-https://firebaserules.googleapis.com}/v1
@@ -28,7 +28,7 @@ ensure_backups() {
   if [[ -n $daily && $BACKUPS == yes ]]; then
     same "daily backups"
   elif [[ -n $daily ]]; then
-    change "make no more backups; those that there are stay for their 7 days" \
+    change "make no more backups; existing ones stay for their 7 days" \
       gcloud firestore backups schedules delete --database="$FIRESTORE_DATABASE" --backup-schedule="$daily" \
       --project="$PROJECT" --quiet
   elif [[ $BACKUPS == yes ]]; then
@@ -39,8 +39,8 @@ ensure_backups() {
   fi
 }
 
-# gcloud sets indexes one by one and cannot set the scope of a single field's, so both go through the REST API, whose
-# words infra/firestore.indexes.json has already.
+# gcloud sets indexes one by one, and cannot set the scope of a single field's index. So both are set with the REST API.
+# infra/firestore.indexes.json already uses the words of this API.
 # https://firebase.google.com/docs/reference/firestore/indexes
 # https://cloud.google.com/firestore/docs/query-data/index-overview#single-field_index_exemptions
 readonly MISSING_INDEXES='
@@ -98,7 +98,7 @@ ensure_expiry() {
   ((count > 0)) || same "documents are deleted when their time has come"
 }
 
-rules_release() { # the name under which the database's rules are released
+rules_release() { # prints the name of the release that contains the database's rules
   local release=projects/$PROJECT/releases/cloud.firestore
   [[ $FIRESTORE_DATABASE == '(default)' ]] || release+=/$FIRESTORE_DATABASE
   echo "$release"

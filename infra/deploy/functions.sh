@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# The three functions, what each trigger made, and who may call them.
+# The three functions, the subscriptions of their triggers, and who may call them.
 
 readonly FUNCTIONS_API=https://cloudfunctions.googleapis.com/v2
 readonly RUN=https://run.googleapis.com/v2
 readonly EVENTARC=https://eventarc.googleapis.com/v1
 
-# The digest of what is uploaded: names and contents of all files that gcloud would take.
+# Prints a digest of the names and contents of all files that gcloud would upload.
 source_digest() {
   gcloud meta list-files-for-upload . --quiet 2>/dev/null | LC_ALL=C sort >"$WORK/uploaded"
   grep --quiet --line-regexp main.py "$WORK/uploaded" ||
@@ -14,7 +14,7 @@ source_digest() {
   tr '\n' '\0' <"$WORK/uploaded" | xargs --null sha256sum | sha256sum | cut --characters=1-64
 }
 
-# What a function should be, in the words of the API, so that it can be compared.
+# Prints how a function should be, in the words of the API, so that it can be compared with the deployed one.
 wanted_function() { # ENTRY-POINT TIMEOUT TOPIC|''
   jq --null-input --sort-keys \
     --arg entry "$1" --argjson timeout "$2" --arg topic "${3:+projects/$PROJECT/topics/$3}" \
@@ -46,7 +46,7 @@ ensure_function() { # NAME ENTRY-POINT TIMEOUT TOPIC|''
     change "delete what a failed deployment left of $name" \
       gcloud functions delete "$name" --gen2 --region="$REGION" --project="$PROJECT" --quiet
     echo null >"$WORK/state/function-$name"
-    rm --force "$WORK/state/policy-service-$name" # gone with it
+    rm --force "$WORK/state/policy-service-$name" # Google deletes it with the function
   fi
   if exists "function-$name"; then
     state "function-$name" "$DEPLOYED_FUNCTION" --sort-keys >"$WORK/deployed"
@@ -67,7 +67,7 @@ ensure_function() { # NAME ENTRY-POINT TIMEOUT TOPIC|''
   fi
 }
 
-# Options that no setting shows are kept in labels; changing them builds nothing.
+# Labels store the options that no setting shows. Google changes a label without building the function again.
 ensure_labels() { # NAME
   local labels
   labels=$(state "function-$1" --compact-output --arg backups "$BACKUPS" --arg browser "$BROWSER" \
@@ -77,7 +77,8 @@ ensure_labels() { # NAME
       "$FUNCTIONS_API/projects/$PROJECT/locations/$REGION/functions/$1?updateMask=labels" "{\"labels\": $labels}"
 }
 
-# A creation that failed leaves a function without its trigger, which no update can give it. Whatever is ACTIVE stays.
+# If the creation of a function fails, a function without a trigger is left. No update can add the trigger. A function
+# that is ACTIVE is never deleted.
 readonly IS_SHELL='.state != "ACTIVE" and .state != "DEPLOYING" and (.eventTrigger.trigger // "") == ""
   and ($topic != "" or .state == "FAILED" and (.serviceConfig.uri // "") == "")'
 
@@ -101,7 +102,8 @@ deploy_function() { # WHAT NAME WANTED DIGEST TOPIC-OF-A-NEW-ONE
     --update-labels="meet-attendance-digest=$4,meet-attendance-backups=$BACKUPS,meet-attendance-browser=$BROWSER")
   cp "$WORK/environment" "$WORK/environment.yaml" # JSON is YAML too
   if ! exists "function-$name"; then
-    # Named at creation only: named again, Google would make the trigger again, and lose what waits in it.
+    # The trigger is named only when the function is created. If an update names it, Google makes it again, and the
+    # messages that wait in the old one are lost.
     if [[ -n $5 ]]; then
       flags+=(--trigger-topic="$5" --retry --trigger-service-account="$(address "$TRIGGER_ACCOUNT")")
     else
@@ -117,7 +119,7 @@ deploy_function() { # WHAT NAME WANTED DIGEST TOPIC-OF-A-NEW-ONE
   fi
 }
 
-# A try that failed has left a shell, which the next try would take for a function of another kind.
+# A failed attempt may leave an incomplete function. The next attempt would treat it as a function of another kind.
 deploy_or_clear() { # FLAGS...
   local function
   gcloud functions deploy "$@" && return 0
@@ -137,7 +139,7 @@ ensure_functions() {
   ensure_invokers
 }
 
-# What a trigger made: its subscription is set up for dead letters, and put back if an update changed it.
+# Each trigger made a subscription. It is set up for dead letters, and corrected if an update changed it.
 ensure_triggers() {
   local name trigger subscription reads=()
   if [[ -n $DRY_RUN ]] && ! exists "function-$JOBS_FUNCTION"; then
@@ -203,14 +205,14 @@ ensure_invokers() {
   ensure_only "service/$API_FUNCTION" "$INVOKER_ROLE" "${callers[@]}"
   for name in "${FUNCTIONS[@]}"; do
     if [[ $(state "service-$name" '.invokerIamDisabled // false') == true ]]; then
-      change "let nobody call $name without a grant again" rest PATCH \
+      change "let only callers with a grant call $name again" rest PATCH \
         "$RUN/projects/$PROJECT/locations/$REGION/services/$name?updateMask=invokerIamDisabled" \
         '{"invokerIamDisabled": false}'
     fi
   done
 }
 
-# Images of old versions: the five newest of each function stay, the others go.
+# Images of old versions: the five newest of each function stay, the others are deleted.
 ensure_few_images() {
   local policies='[
     {"name": "keep-5-newest", "action": {"type": "KEEP"}, "mostRecentVersions": {"keepCount": 5}},

@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# Google's REST API with gcloud's own token: many things are read with one call of curl, and set where gcloud has no
-# command for it or starting gcloud for each of them would take minutes.
+# Google's REST API, called with gcloud's own token. One call of curl reads many things. Changes are made with
+# REST if gcloud has no command for them, or if starting gcloud many times would take minutes.
 
 need() { # PROGRAM HOW-TO-INSTALL
   command -v "$1" >/dev/null || bad_input "The program '$1' is missing. $2"
 }
 
-open_google() { # the folder of this run, and a token in a file that nobody else reads
+open_google() { # makes the folder of this run, and a file with the token that only this user can read
   need gcloud "Install the Google Cloud CLI: https://cloud.google.com/sdk/docs/install"
   need curl "On Debian: sudo apt-get install curl"
   need jq "On Debian: sudo apt-get install jq"
@@ -23,13 +23,13 @@ open_google() { # the folder of this run, and a token in a file that nobody else
 refresh_token() {
   local token
   if ! token=$(gcloud auth print-access-token --quiet 2>"$WORK/errors"); then
-    bad_input "gcloud has no login that Google takes ($(no_login "$WORK/errors")). Run: gcloud auth login"
+    bad_input "gcloud has no login that Google accepts ($(no_login "$WORK/errors")). Run: gcloud auth login"
   fi
   printf 'header = "Authorization: Bearer %s"\nheader = "Content-Type: application/json"\n' "$token" >"$WORK/curlrc"
   TOKEN_SINCE=$SECONDS
 }
 
-no_login() { # FILE: the first sentence of what gcloud said
+no_login() { # FILE: prints the first sentence of gcloud's message
   local said
   said=$(why "$1")
   said=${said%% Please *}
@@ -37,8 +37,8 @@ no_login() { # FILE: the first sentence of what gcloud said
   shown "${said%.}"
 }
 
-# Two deployments at once would undo each other's changes. The lock is this user's on this machine; it ends with the
-# process, however that ends. Where it cannot be kept, Google refuses the second change of the same function.
+# Two deployments at the same time would undo each other's changes. The lock is for this user on this machine. It ends
+# with the process, also if the process is killed. Without the lock, Google refuses the second change of a function.
 only_one() {
   local folder=${CLOUDSDK_CONFIG:-$HOME/.config/gcloud}
   [[ -z $DRY_RUN && -w $folder ]] && command -v flock >/dev/null || return 0
@@ -48,12 +48,12 @@ only_one() {
 }
 
 curl_google() { # ARGUMENTS...
-  # A token is good for an hour at most; waiting for Google may take as long.
+  # A token is valid for an hour at most. A deployment may have to wait for Google longer than that.
   ((SECONDS - TOKEN_SINCE < 1800)) || refresh_token
   curl --config "$WORK/curlrc" --silent --show-error --max-time 90 "$@"
 }
 
-rest() { # METHOD URL [BODY]: the answer; a refusal is said like gcloud says one
+rest() { # METHOD URL [BODY]: prints the answer; a refusal is printed in the form of gcloud's errors
   local body=() status payer=(--header "x-goog-user-project: $PROJECT")
   [[ -z ${UNPAID:-} ]] || payer=()
   [[ $# -lt 3 ]] || body=(--data-binary "$3")
@@ -67,9 +67,9 @@ rest() { # METHOD URL [BODY]: the answer; a refusal is said like gcloud says one
   cat "$WORK/answer"
 }
 
-# read_all NAME URL NAME URL …: read many things at once; each is a file of its name in $WORK/state. What does not
-# exist is `null`, and so is what belongs to an API that is not enabled (listed in DISABLED). Of other refusals
-# NAME.refused has Google's words.
+# read_all NAME URL NAME URL …: reads many things at once. Each answer becomes the file NAME in $WORK/state. The file
+# contains `null` if the resource does not exist, or if its API is not enabled (then NAME is also in DISABLED). After
+# another refusal, NAME.refused contains Google's message.
 read_all() {
   local arguments=() status file payer=(--header "x-goog-user-project: $PROJECT")
   [[ -z ${UNPAID:-} ]] || payer=()
@@ -93,8 +93,8 @@ read_all() {
   done <"$WORK/statuses"
 }
 
-# New APIs answer a little later than they are enabled.
-until_apis_answer() { # COMMAND...: something that reads
+# An API answers only some time after it was enabled.
+until_apis_answer() { # COMMAND...: repeats a command that reads, until all APIs answer
   local try
   for ((try = 1; ; try++)); do
     "$@"
@@ -106,7 +106,7 @@ until_apis_answer() { # COMMAND...: something that reads
   done
 }
 
-# What could not be read must not be taken for something that does not exist: a deployment would forget settings.
+# A resource that could not be read must not count as missing: the deployment would lose settings.
 stop_at_unread() {
   local file name
   for file in "$WORK/state/"*.refused; do
@@ -119,7 +119,7 @@ stop_at_unread() {
 }
 MAY_BE_UNREAD=(who billing domains members places quota)
 
-# The same, for lists: further pages are added to the first.
+# Reads the further pages of a list, and adds their items to the first page.
 read_pages() { # NAME URL ITEMS
   local token
   while token=$(state "$1" '.nextPageToken // empty') && [[ -n $token ]]; do
@@ -130,12 +130,12 @@ read_pages() { # NAME URL ITEMS
   done
 }
 
-state() { # NAME FILTER-AND-ARGUMENTS-OF-JQ...: ask what was read
+state() { # NAME FILTER-AND-ARGUMENTS-OF-JQ...: prints a part of what was read
   local name=$1
   shift
   jq --raw-output "$@" "$WORK/state/$name"
 }
 
-exists() { # NAME
+exists() { # NAME: whether it was read and exists
   [[ -s $WORK/state/$1 && $(<"$WORK/state/$1") != null ]]
 }

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# What would stop a deployment half way, found before the first change and said all at once.
+# Finds everything that would stop the deployment half way. This happens before the first change, and all problems are
+# printed together.
 
 readonly CRM=https://cloudresourcemanager.googleapis.com/v3
 readonly USAGE=https://serviceusage.googleapis.com
@@ -11,7 +12,7 @@ problem() { # SENTENCE
   PROBLEMS+=("$1")
 }
 
-# Asked without naming the project as the payer: in an empty project no API is enabled that could answer.
+# These requests do not name the project as the payer: in an empty project no API is enabled, so none could answer.
 read_ahead() {
   local policies=$ORG_POLICY/projects/$PROJECT/policies quota names api
   quota=$USAGE/v1beta1/projects/$PROJECT/services/run.googleapis.com/consumerQuotaMetrics
@@ -48,7 +49,7 @@ check_project() {
  billing account again: gcloud projects undelete $PROJECT"
 }
 
-refusal() { # NAME: what Google said instead of an answer
+refusal() { # NAME: prints Google's message if it refused to answer
   cat "$WORK/state/$1.refused" 2>/dev/null || echo "HTTP 404"
 }
 
@@ -60,8 +61,8 @@ look_ahead() {
   fi
   missing=$(missing_permissions)
   if [[ -n $missing ]]; then
-    problem "You may not do all that is needed in $PROJECT. Missing: $missing. Ask an owner of the project for\
- roles/owner while you deploy, or for roles with these permissions."
+    problem "You do not have all permissions that this needs in $PROJECT. Missing: $missing. Ask an owner of the\
+ project for roles/owner while you deploy, or for roles with these permissions."
   fi
   look_at_place
   look_at_database
@@ -77,7 +78,7 @@ missing_permissions() {
   local asked
   asked=$(printf '%s\n' "${PERMISSIONS[@]}" | jq --raw-input . | jq --slurp --compact-output '{permissions: .}')
   if ! UNPAID=1 rest POST "$CRM/projects/$PROJECT:testIamPermissions" "$asked" >"$WORK/held" 2>"$WORK/errors"; then
-    note "Whether you may do all that is needed cannot be looked up: $(why "$WORK/errors")" >&2
+    note "Google does not say whether you have all permissions that this needs: $(why "$WORK/errors")" >&2
     return
   fi
   jq --raw-output --argjson asked "$asked" '$asked.permissions - (.permissions // []) | join(", ")' "$WORK/held"
@@ -94,8 +95,8 @@ look_at_place() {
   elsewhere=$(state functions --arg region "$REGION" --arg name "$EVENTS_FUNCTION" '[.functions[]?.name | split("/")
     | select(.[-1] == $name and .[3] != $region) | .[3]] | join(", ")')
   [[ -z $elsewhere ]] ||
-    problem "It is deployed in $elsewhere already, and twice it would do everything twice. Deploy there, or take it away\
- first: make destroy PROJECT=$PROJECT REGION=$elsewhere"
+    problem "It is already deployed in $elsewhere. Two deployments would do everything twice. Deploy there, or remove\
+ it first: make destroy PROJECT=$PROJECT REGION=$elsewhere"
   [[ " $known " == *" $REGION "* ]] ||
     problem "The region '$REGION' does not exist for Cloud Functions. Choose one of: $known"
 }
@@ -130,13 +131,13 @@ look_at_quota() {
   fi
 }
 
-# Organisation policies that keep Meet's events away: no reason to stop, but one to say what it costs.
+# Policies of the organisation may stop Meet's events. The deployment continues, and says at its end what this costs.
 look_at_policies() {
   EXCEPTIONS=()
   MEET_MAY_PUBLISH=yes
   local published stored restricted
   restricted='any(.spec.rules[]?; .allowAll or .enforce == false) or ((.spec.rules // []) | length == 0) | not'
-  # A grant that is there stays valid, and so does a topic that keeps its messages anywhere.
+  # An existing grant stays valid. An existing topic without a storage policy also stays as it is.
   published=$(state "policy-topic-$EVENTS_TOPIC" --arg who "$MEET_PUBLISHER" 'any(.bindings[]?.members[]; . == $who)')
   stored=$(state "topic-$EVENTS_TOPIC" '.name != null and .messageStoragePolicy == null')
   if [[ $published != true ]] && exists domains && [[ $(state domains "$restricted") == true ]]; then
@@ -155,13 +156,13 @@ look_at_policies() {
   fi
 }
 
-explain_exceptions() { # what an administrator of the organisation's policies runs, if events are to come
+explain_exceptions() { # prints what an administrator of the organisation's policies must run, so that events come
   local exception constraint rule
   ((${#EXCEPTIONS[@]})) || return 0
   section "Meet's events do not come yet"
   cat <<TEXT
-  Policies of your organisation keep Meet from publishing to the topic $EVENTS_TOPIC. Everything else works: classes are
-  read when they end by the timetable, others within half an hour, instead of a moment after they end.
+  Policies of your organisation keep Meet from publishing to the topic $EVENTS_TOPIC. Everything else works: scheduled
+  classes are read at their scheduled end, others within half an hour, instead of a moment after they end.
   An administrator of the organisation's policies (roles/orgpolicy.policyAdmin) makes an exception for this project:
 
 TEXT
@@ -173,7 +174,7 @@ TEXT
   done
   cat <<TEXT
 
-  Wait two minutes, then deploy again. The grant stays valid when the exception is taken back:
+  Wait two minutes, then deploy again. The grant stays valid after you remove the exception:
 
 TEXT
   for exception in "${EXCEPTIONS[@]}"; do

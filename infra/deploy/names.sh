@@ -1,5 +1,5 @@
-# shellcheck shell=bash disable=SC2034 # the other files use what is named here
-# What a deployment consists of: every name, setting and role in one place.
+# shellcheck shell=bash disable=SC2034 # the other files use these names
+# The parts of a deployment: every name, setting and role in one place.
 
 APIS=(
   meet workspaceevents pubsub firestore cloudfunctions run eventarc cloudbuild artifactregistry cloudscheduler
@@ -7,9 +7,9 @@ APIS=(
   orgpolicy serviceusage
 )
 
-ACCOUNT=meet-attendance               # runs the functions; its client id is what a Workspace administrator allows
+ACCOUNT=meet-attendance               # runs the functions; a Workspace administrator allows its client id
 TRIGGER_ACCOUNT=meet-attendance-trigger
-BUILD_ACCOUNT=meet-attendance-build   # new organisations have no default account that may build
+BUILD_ACCOUNT=meet-attendance-build   # new organisations have no default account that can build
 
 EVENTS_TOPIC=workspace-events
 JOBS_TOPIC=attendance-jobs
@@ -19,7 +19,7 @@ TOPICS=("$EVENTS_TOPIC" "$JOBS_TOPIC" "$CHANGES_TOPIC" "$DEAD_LETTERS")
 
 ERASURE_SECRET=meet-attendance-erasure-key   # in Secret Manager; the functions get it as ERASURE_KEY
 
-# Meet publishes as this account, https://developers.google.com/workspace/events/guides/create-subscription
+# Meet publishes with this account, https://developers.google.com/workspace/events/guides/create-subscription
 MEET_PUBLISHER=serviceAccount:meet-api-event-push@system.gserviceaccount.com
 
 EVENTS_FUNCTION=meet-attendance-events
@@ -28,27 +28,27 @@ API_FUNCTION=meet-attendance-api
 FUNCTIONS=("$EVENTS_FUNCTION" "$JOBS_FUNCTION" "$API_FUNCTION")
 
 # -- size -----------------------------------------------------------------------------------------------------------
-# Memory: 80 conferences of 30 people at once in one instance took 144 MB; three times that, rounded up to what Google
-# offers, leaves room for the largest conference and for a file of a whole month.
+# Memory: 80 conferences of 30 people at once in one instance took 144 MB. We take three times that, rounded up to a
+# size that Google offers. This is enough for the largest conference and for a file of a whole month.
 RUNTIME=python313
 MEMORY=512Mi
-CPU=1                 # the least with which more than one request at a time is allowed
-CONCURRENCY=80        # what was measured
-EVENT_TIMEOUT=540     # seconds; the longest for an event
+CPU=1                 # with less than 1, Google allows only one request at a time
+CONCURRENCY=80        # as in the measurement above
+EVENT_TIMEOUT=540     # seconds; the maximum for an event
 API_TIMEOUT=300
 # Caps: 3 functions x 5 instances = 15 CPU, below the 20 that new projects often have in a region.
 # Meet: 6,000 reads a minute for the project / 15 instances = 400 for each; 3 x 5 x 400 = 6,000. An instance with more to
 # do claims from what the others do not use: all claims together are a little less than Meet's quota, because an
 # instance that needs little does not ask first.
-MOST_INSTANCES=5      # of each function; fewer where the region's quota is smaller
+MOST_INSTANCES=5      # of each function; fewer if the region's quota is smaller
 MEET_SHARED_READS=5700
 MEET_READS=6000       # a minute, https://developers.google.com/workspace/meet/api/guides/limits
 
-# -- what a trigger's subscription must have ------------------------------------------------------------------------
-ATTEMPTS=100          # then it is a dead letter
+# -- settings of a trigger's subscription ---------------------------------------------------------------------------
+ATTEMPTS=100          # after this many, the message is a dead letter
 SHORTEST_PAUSE=10s
 LONGEST_PAUSE=600s
-ACK_DEADLINE=600      # the longest that Pub/Sub allows; a function takes up to 540 s
+ACK_DEADLINE=600      # the maximum of Pub/Sub; a function takes up to 540 s
 KEPT_FOR=604800s      # 7 days
 
 # -- schedule: name, when, job --------------------------------------------------------------------------------------
@@ -58,22 +58,22 @@ SCHEDULE=(
   "attendance-renew-subscriptions|0 */6 * * *|renew-subscriptions"
 )
 
-# Collection groups with personal data: their documents name in `expire_at` when they are to be deleted.
+# Collection groups with personal data. `expire_at` in their documents says when Firestore deletes them.
 EXPIRING=(
   sessions attendance sheet corrections conferences snapshot registers parts people live parked_events audit
   idempotency erased erasures remarks
 )
 
-# -- who may do what ------------------------------------------------------------------------------------------------
-# One grant a line: resource|role|member. Members without a colon are service accounts of the project, `agent:x` is
-# Google's agent x of the project. Functions and trigger subscriptions are bound once they exist (functions.sh); what
-# only delegation needs is granted with AUTH_MODE=delegation (accounts.sh).
+# -- grants ---------------------------------------------------------------------------------------------------------
+# One grant in each line: resource|role|member. Members without a colon are service accounts of the project. `agent:x`
+# is Google's agent x of the project. Functions and trigger subscriptions get their grants when they exist
+# (functions.sh). Grants that only delegation needs are made only with AUTH_MODE=delegation (accounts.sh).
 GRANTS=(
   "project|roles/datastore.user|$ACCOUNT"
   "project|roles/cloudbuild.builds.builder|$BUILD_ACCOUNT"
   "project|roles/eventarc.serviceAgent|agent:gcp-sa-eventarc"
   "project|roles/pubsub.serviceAgent|agent:gcp-sa-pubsub"
-  "account/$ACCOUNT|roles/iam.serviceAccountTokenCreator|$ACCOUNT"  # signs as itself: delegation without a key
+  "account/$ACCOUNT|roles/iam.serviceAccountTokenCreator|$ACCOUNT"  # it signs as itself, so delegation needs no key
   "topic/$EVENTS_TOPIC|roles/pubsub.publisher|$MEET_PUBLISHER"
   "topic/$JOBS_TOPIC|roles/pubsub.publisher|$ACCOUNT"
   "topic/$CHANGES_TOPIC|roles/pubsub.publisher|$ACCOUNT"
@@ -81,10 +81,10 @@ GRANTS=(
   "subscription/$DEAD_LETTERS|roles/pubsub.subscriber|$ACCOUNT"
   "secret/$ERASURE_SECRET|roles/secretmanager.secretAccessor|$ACCOUNT"
 )
-TRIGGER_SUBSCRIPTION_ROLE=roles/pubsub.subscriber  # of Pub/Sub's agent, which takes dead letters away
-INVOKER_ROLE=roles/run.invoker                     # of the trigger's account, and of the API's callers
+TRIGGER_SUBSCRIPTION_ROLE=roles/pubsub.subscriber  # for Pub/Sub's agent, which removes dead letters
+INVOKER_ROLE=roles/run.invoker                     # for the trigger's account and the API's callers
 
-# What the person who deploys must be allowed to do, to be asked for at once.
+# The permissions that the person who deploys needs. One request checks all of them.
 PERMISSIONS=(
   resourcemanager.projects.get resourcemanager.projects.getIamPolicy resourcemanager.projects.setIamPolicy
   serviceusage.services.enable serviceusage.services.list serviceusage.services.use
@@ -109,13 +109,13 @@ PERMISSIONS=(
   monitoring.alertPolicies.create monitoring.alertPolicies.list monitoring.alertPolicies.update
 )
 
-# What a Workspace administrator is asked to allow; docs/administrator.md says what each is for.
+# The scopes that a Workspace administrator allows; docs/administrator.md says what each is for.
 SCOPES=(
   meetings.space.readonly meetings.space.created directory.readonly admin.directory.user.readonly userinfo.email
   userinfo.profile calendar.events admin.reports.audit.readonly
 )
 
-member() { # NAME: the member of a policy that a grant's last part means
+member() { # NAME (the last part of a grant): prints it as the member of a policy
   case $1 in
     agent:*) echo "serviceAccount:service-$NUMBER@${1#agent:}.iam.gserviceaccount.com" ;;
     *:*) echo "$1" ;;

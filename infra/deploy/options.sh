@@ -1,11 +1,12 @@
 # shellcheck shell=bash
-# What is asked for: options as NAME=value, checked before anything else; what is left out stays as it is deployed.
+# The user's options, as NAME=value. They are checked before anything else. Options that the user leaves out keep their
+# deployed value.
 
 OPTIONS=(
   PROJECT REGION DOMAINS AUTH_MODE LMS ADMIN TIME_ZONE FIRESTORE_LOCATION FIRESTORE_DATABASE RETENTION_DAYS BROWSER
   BACKUPS MAX_INSTANCES DRY_RUN
 )
-# Further settings of docs/settings.md that may be given.
+# More settings from docs/settings.md that the user may give.
 SETTINGS=(ALLOWED_TEACHERS DEFAULT_POLICY LOG_LEVEL REPORTS_ADMIN ROOM_DEVICE_NAMES SETTLE_SECONDS)
 OPTIONS_OF_DESTROY=(PROJECT REGION FIRESTORE_DATABASE DELETE_DATA DRY_RUN)
 
@@ -26,7 +27,7 @@ read_options() { # NAME=value...
   done
 }
 
-given() { # NAME: whether an option was typed, be it empty
+given() { # NAME: whether the user typed an option, also with an empty value
   local name=GIVEN_$1
   [[ -n ${!name:-} ]]
 }
@@ -74,7 +75,7 @@ check_options() {
   check_policy
 }
 
-# Its fields are those that the functions know: a field that they do not know would keep them from starting.
+# The functions do not start if the policy has a field that they do not know.
 check_policy() {
   local wrong
   [[ -n $DEFAULT_POLICY && $DEFAULT_POLICY != none ]] || return 0
@@ -91,13 +92,13 @@ except ValidationError as error:
   [[ -z $wrong ]] || bad_input "DEFAULT_POLICY cannot be used: $(shown "$wrong"). docs/marks.md names its fields."
 }
 
-settle_database() { # the one that is asked for, else the one that is in use
+settle_database() { # sets FIRESTORE_DATABASE: the user's database, otherwise the one in use
   [[ -n $FIRESTORE_DATABASE ]] ||
     FIRESTORE_DATABASE=$(state "function-$EVENTS_FUNCTION" \
       '.serviceConfig.environmentVariables.FIRESTORE_DATABASE // "(default)"')
 }
 
-# The environment of the functions: what was deployed, with what is asked for on top.
+# Writes the environment of the functions: the deployed environment, changed by the user's options.
 settle_environment() {
   local source=null name value
   for name in "${FUNCTIONS[@]}"; do
@@ -120,7 +121,8 @@ settle_environment() {
   setting EVENTS_TOPIC "$EVENTS_TOPIC"
   setting JOBS_TOPIC "$JOBS_TOPIC"
   setting CHANGES_TOPIC "$CHANGES_TOPIC"
-  setting LOG_EXECUTION_ID "$(deployed LOG_EXECUTION_ID)" true # Google adds it; said here, the next deploy is the same
+  # Google adds this setting. Without it here, the next deployment would find a difference.
+  setting LOG_EXECUTION_ID "$(deployed LOG_EXECUTION_ID)" true
   setting API_CALLERS "$CALLERS"
   setting MEET_PROJECT_READS_PER_MINUTE $((MEET_READS / (${#FUNCTIONS[@]} * MAX_INSTANCES)))
   setting MEET_SHARED_READS_PER_MINUTE "$MEET_SHARED_READS"
@@ -133,7 +135,7 @@ settle_environment() {
   done
 }
 
-setting() { # NAME VALUE [DEFAULT]: an empty value, or `none`, leaves it out
+setting() { # NAME VALUE [DEFAULT]: sets a setting; removes it if the value is empty or `none`
   local value=${2:-${3:-}}
   [[ $value != none ]] || value=
   jq --arg name "$1" --arg value "$value" 'if $value == "" then del(.[$name]) else .[$name] = $value end' \
@@ -141,7 +143,7 @@ setting() { # NAME VALUE [DEFAULT]: an empty value, or `none`, leaves it out
   mv "$WORK/environment.next" "$WORK/environment"
 }
 
-# API_CALLERS: `email=role,…`. Those of a role stay as they are unless that role's option is given.
+# Prints API_CALLERS: `email=role,…`. If the user does not give a role's option, the callers with this role stay.
 callers() {
   local lms=$LMS admin=$ADMIN before
   before=$(deployed API_CALLERS | tr , '\n')
@@ -154,13 +156,14 @@ callers() {
   } | paste --serial --delimiters=,
 }
 
-caller_members() { # ROLE|'': the callers as members of a policy, one a line
+caller_members() { # ROLE|'': prints the callers as members of a policy, one in each line
   tr , '\n' <<<"$CALLERS" | sed --quiet "s/=${1:-.*}\$//p" | while read -r email; do
     if [[ $email == *.gserviceaccount.com ]]; then echo "serviceAccount:$email"; else echo "user:$email"; fi
   done
 }
 
-# Instances for each function: what is asked for or deployed, else MOST_INSTANCES, or what the region's CPU quota allows.
+# Sets the number of instances for each function: the user's or the deployed number. If there is none, it is
+# MOST_INSTANCES, or less if the region's CPU quota is smaller.
 fit_quota() {
   local most=$MOST_INSTANCES
   if [[ -n $CPU_QUOTA ]] && ((most * CPU * ${#FUNCTIONS[@]} * 1000 > CPU_QUOTA)); then

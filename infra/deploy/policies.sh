@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# Grants: a resource's policy is read once, what is missing is added, and it is written once. A binding without a
-# condition is added even where others have conditions, which stay as they are.
+# Grants. A resource's policy is read once, the missing grants are added, and the policy is written once. A binding
+# without a condition is also added if other bindings have conditions. Those bindings stay as they are.
 
-policy_url() { # RESOURCE: kind/name
+policy_url() { # RESOURCE, as kind/name
   local name=${1#*/}
   case $1 in
     project) echo "$CRM/projects/$PROJECT" ;;
@@ -14,14 +14,14 @@ policy_url() { # RESOURCE: kind/name
   esac
 }
 
-# With the conditions of its bindings, which only those get to see who ask for version 3.
+# Google shows the conditions of the bindings only if version 3 is requested.
 readable_policy_url() { # RESOURCE
   echo "$(policy_url "$1"):getIamPolicy?options.requestedPolicyVersion=3"
 }
 
 read_policy() { # RESOURCE
   case $1 in
-    # Not paid for by the project itself: in an empty one the API is off.
+    # The request does not name the project as the payer, because in an empty project the API is off.
     project) UNPAID=1 rest POST "$(policy_url "$1"):getIamPolicy" '{"options": {"requestedPolicyVersion": 3}}' ;;
     account/*) rest POST "$(readable_policy_url "$1")" ;;
     *) rest GET "$(readable_policy_url "$1")" ;;
@@ -32,8 +32,8 @@ write_policy() { # RESOURCE FILE
   rest POST "$(policy_url "$1"):setIamPolicy" "{\"policy\": $(<"$2")}"
 }
 
-# Into the state `policy-RESOURCE`; null if the resource does not exist. Any other refusal stops here: grants that cannot
-# be read must not be taken for missing ones.
+# Stores the policy in the state `policy-RESOURCE`: null if the resource does not exist. After any other refusal the
+# deployment stops, because grants that cannot be read must not count as missing.
 look_at_policy() { # RESOURCE
   local file=$WORK/state/policy-${1//\//-}
   read_policy "$1" >"$file" 2>"$WORK/errors" && return 0
@@ -42,11 +42,11 @@ look_at_policy() { # RESOURCE
   echo null >"$file"
 }
 
-address() { # ACCOUNT: its e-mail
+address() { # ACCOUNT: prints its e-mail
   echo "$1@$PROJECT.iam.gserviceaccount.com"
 }
 
-wanted_grants() { # ROLE MEMBER ROLE MEMBER …: as JSON
+wanted_grants() { # ROLE MEMBER ROLE MEMBER …: prints them as JSON
   jq --null-input '[$ARGS.positional as $all | range(0; $all | length; 2) | {role: $all[.], member: $all[. + 1]}]' \
     --args -- "$@"
 }
@@ -61,8 +61,8 @@ readonly GRANTED='
     then .bindings |= map(if .role == $grant.role and .condition == null then .members += [$grant.member] else . end)
     else .bindings += [{role: $grant.role, members: [$grant.member]}] end)'
 
-# ensure_grants RESOURCE ROLE MEMBER…: members of a role that are missing are added. What is known of the policy is
-# in the state `policy-RESOURCE`, read before; a resource that does not exist yet lacks everything.
+# ensure_grants RESOURCE ROLE MEMBER…: adds the missing members of each role. The policy is in the state
+# `policy-RESOURCE` if it was read before. A resource that does not exist yet has no grants.
 ensure_grants() {
   local resource=$1 known missing
   shift
@@ -77,12 +77,12 @@ ensure_grants() {
     add_grants "$resource" "$missing"
 }
 
-add_grants() { # RESOURCE MISSING: reads again, because enabling an API or another person may have changed the policy
+add_grants() { # RESOURCE MISSING: reads again, because a new API or another person may have changed the policy
   read_policy "$1" | jq --argjson missing "$2" "${GRANTED}" >"$WORK/policy.json" || return 1
   write_policy "$1" "$WORK/policy.json"
 }
 
-# ensure_only RESOURCE ROLE MEMBER…: exactly these members have the role without a condition.
+# ensure_only RESOURCE ROLE MEMBER…: gives the role without a condition to exactly these members.
 ensure_only() {
   local resource=$1 role=$2 known members surplus
   shift 2
@@ -92,7 +92,7 @@ ensure_only() {
   surplus=$(jq --raw-output --arg role "$role" --argjson members "$members" \
     '[.bindings[]? | select(.role == $role and .condition == null) | .members[]] - $members | join(", ")' "$known")
   if [[ -n $surplus ]]; then
-    change "no $role on ${resource/\// } any more: $surplus" remove_others "$resource" "$role" "$members"
+    change "remove $role on ${resource/\// } from: $surplus" remove_others "$resource" "$role" "$members"
   fi
   local grants=() member
   for member; do grants+=("$role" "$member"); done
@@ -106,7 +106,7 @@ remove_others() { # RESOURCE ROLE MEMBERS
   write_policy "$1" "$WORK/policy.json"
 }
 
-# ensure_no_grants RESOURCE MEMBER…: none of these has a role without a condition any more.
+# ensure_no_grants RESOURCE MEMBER…: removes all roles without a condition from these members.
 ensure_no_grants() {
   local resource=$1 members held
   shift
@@ -116,7 +116,7 @@ ensure_no_grants() {
     | select(any(.members[]; IN($members[]))) | .role] | join(", ")' \
     "$WORK/state/policy-${resource//\//-}")
   [[ -n $held ]] || return 0
-  change "take grants away on ${resource/\// }: $held" take_away "$resource" "$members"
+  change "remove grants on ${resource/\// }: $held" take_away "$resource" "$members"
 }
 
 take_away() { # RESOURCE MEMBERS

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What is printed, and how a change is made: announced, tried again while Google has not caught up, explained if it
-# fails.
+# Prints messages, and makes changes. A change is announced first. It is tried again while Google's services do not know
+# the latest changes yet. If it fails, the reason is explained.
 
 CHANGES=0
 
@@ -16,19 +16,19 @@ note() { # SENTENCE
   printf '  ! %s\n' "$1"
 }
 
-shown() { # VALUE: what was typed, on one line and not too long
+shown() { # VALUE: prints a value that the user typed, on one line and not too long
   local value=${1//[[:cntrl:]]/ }
   ((${#value} <= 120)) || value="${value:0:120}…"
   printf '%s' "$value"
 }
 
 interrupted() {
-  # Standard error may lead to a file at this moment: LOUD is where it led at the beginning.
+  # At this moment, standard error may be a file. LOUD is the standard error with which the script started.
   printf '\nInterrupted. Run the same command again: it continues where it stopped.\n' >&"$LOUD"
   exit 130
 }
 
-bad_input() { # SENTENCE: what was typed cannot be used; nothing was changed
+bad_input() { # SENTENCE: stops because the user's input cannot be used; nothing was changed
   printf '%s\n' "$1" >&2
   exit 2
 }
@@ -39,7 +39,7 @@ stop() { # WHAT WHY TO-DO
   exit 1
 }
 
-# What comes right by itself within minutes: agents, accounts, grants and APIs that are new, and a busy service.
+# Errors that end by themselves within minutes: from new agents, accounts, grants and APIs, and from a busy service.
 readonly PASSING='Permission denied while using the Eventarc Service Agent|[Ss]ervice account .* does not exist'\
 '|has not been used in project|SERVICE_DISABLED|concurrent policy changes|Cannot find metric that matches'\
 '|missing permission on the build service account|Access to bucket gcf-v2-sources|Database ID .* is not available'\
@@ -48,11 +48,11 @@ readonly PASSING='Permission denied while using the Eventarc Service Agent|[Ss]e
 readonly TRIES=${DEPLOY_TRIES:-20}
 readonly PAUSE=${DEPLOY_PAUSE_SECONDS:-30}
 
-passes() { # FILE: whether what Google said comes right by itself
+passes() { # FILE: whether Google's error ends by itself
   grep --extended-regexp --quiet "$PASSING" "$1"
 }
 
-change() { # WHAT COMMAND...: make a change, or say that it would be made
+change() { # WHAT COMMAND...: makes a change; with DRY_RUN, only says that it would be made
   local what=$1 try
   shift
   CHANGES=$((CHANGES + 1))
@@ -69,11 +69,11 @@ change() { # WHAT COMMAND...: make a change, or say that it would be made
 }
 
 wait_for_google() { # FILE
-  printf '    Google has not caught up yet (%s); trying again in %s s\n' "$(why "$1" | cut --characters=1-90)" "$PAUSE"
+  printf '    Google is not ready yet (%s); trying again in %s s\n' "$(why "$1" | cut --characters=1-90)" "$PAUSE"
   sleep "$PAUSE"
 }
 
-why() { # FILE: what Google said, in one line
+why() { # FILE: prints Google's message in one line
   local said
   said=$(sed --quiet '/^ERROR/,$p' "$1")
   [[ -n $said ]] || said=$(<"$1")
@@ -82,7 +82,7 @@ why() { # FILE: what Google said, in one line
   echo "${said:-the command ended without saying why}"
 }
 
-remedy() { # FILE: what a person does about it
+remedy() { # FILE: prints what a person can do about it
   local said
   said=$(<"$1")
   case $said in

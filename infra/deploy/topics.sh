@@ -22,11 +22,11 @@ ensure_topics() {
   ensure_named_grants "subscription/$DEAD_LETTERS"
 }
 
-# A topic that was made under an organisation's policy of places keeps that as its storage policy, and Meet cannot
-# publish to it. https://cloud.google.com/pubsub/docs/resource-location-restriction
+# A topic may be made while a policy of the organisation allows only some places. The topic then has a storage policy
+# with these places, and Meet cannot publish to it. https://cloud.google.com/pubsub/docs/resource-location-restriction
 ensure_no_storage_policy() {
   [[ -z $TOPICS_ARE_KEPT_IN_PLACES && -n $(state "topic-$EVENTS_TOPIC" '.messageStoragePolicy // empty') ]] || return 0
-  change "take the storage policy off the topic $EVENTS_TOPIC, which keeps Meet's events away" \
+  change "remove the storage policy of the topic $EVENTS_TOPIC, because with it Meet cannot publish" \
     gcloud pubsub topics update "$EVENTS_TOPIC" --recompute-message-storage-policy --project="$PROJECT" --quiet
 }
 
@@ -37,10 +37,10 @@ ensure_dead_letters() {
       --topic="$DEAD_LETTERS" --expiration-period=never --message-retention-duration="$KEPT_FOR" \
       --ack-deadline=60 --project="$PROJECT" --quiet
   elif [[ $(state "subscription-$DEAD_LETTERS" .topic) != "projects/$PROJECT/topics/$DEAD_LETTERS" ]]; then
-    # As after its topic was deleted: no other topic takes its place.
+    # This happens if its topic was deleted. A new topic does not replace the deleted one.
     # https://docs.cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics/delete
     stop "Looking at the subscription $DEAD_LETTERS" \
-      "it does not belong to the topic $DEAD_LETTERS, as after that topic was deleted and made again" \
+      "it does not belong to the topic $DEAD_LETTERS; probably that topic was deleted and made again" \
       "delete it: gcloud pubsub subscriptions delete $DEAD_LETTERS --project=$PROJECT"
   elif [[ $(state "subscription-$DEAD_LETTERS" "$kept" --arg kept "$KEPT_FOR") != true ]]; then
     change "let the subscription $DEAD_LETTERS keep messages for 7 days and never expire" \

@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# What is watched: log-based metrics, alert policies, and the request log that is not kept.
+# Log-based metrics, alert policies, and the rule that the request log of the API is not stored.
 
 readonly LOGGING=https://logging.googleapis.com/v2
 readonly MONITORING=https://monitoring.googleapis.com/v3
 
 readonly EXCLUSION=meet-attendance-api-requests
 
-# The request log of the API would hold addresses with students' e-mails; the function writes a line of its own instead.
+# The request log of the API would contain URLs with students' e-mails. The function itself writes a log line instead.
 ensure_no_request_log() {
   local filter
   filter="resource.type=\"cloud_run_revision\" AND resource.labels.service_name=\"$API_FUNCTION\""
@@ -15,7 +15,7 @@ ensure_no_request_log() {
     'any(.exclusions[]?; .name == $name and .filter == $filter and .disabled != true)') == true ]]; then
     same "request log of the API left out"
   elif [[ $(state sink --arg name "$EXCLUSION" 'any(.exclusions[]?; .name == $name)') == true ]]; then
-    # An empty value switches it on again: any other one, `false` too, would mean that it is off.
+    # An empty value switches the exclusion on again. With any other value, also with `false`, it would be off.
     change "leave out the request log of the API again" gcloud logging sinks update _Default \
       "--update-exclusion=^;^name=$EXCLUSION;filter=$filter;disabled=" --project="$PROJECT" --quiet
   else
@@ -24,16 +24,16 @@ ensure_no_request_log() {
   fi
 }
 
-# The alert policies' commands are alpha in gcloud 528, and starting gcloud twelve times takes a while: REST for both. The
-# files are YAML, which the virtual environment can read.
-monitoring_files() { # KIND: its files as one JSON array
+# gcloud 528 has only alpha commands for alert policies, and starting gcloud twelve times takes a while. So both use REST.
+# The files are YAML; the Python of the virtual environment reads them.
+monitoring_files() { # KIND: prints its files as one JSON array
   .venv/bin/python -c '
 import json, pathlib, sys, yaml
 print(json.dumps([yaml.safe_load(file.read_text()) for file in sorted(pathlib.Path(sys.argv[1]).glob("*.yaml"))]))
 ' "infra/monitoring/$1"
 }
 
-# What a file says is held to what is stored; what only Google or a person added (names, channels) stays.
+# Compares a file with what is stored. Fields that Google or a person has added (names, channels) are ignored and stay.
 readonly SAYS_THE_SAME='
   def says($file): . as $stored
     | if ($file | type) == "object" then all($file | to_entries[]; . as $part

@@ -1,13 +1,14 @@
-"""`make doctor`: says what is not well with a deployment, and the one command that fixes each thing.
+"""`make doctor`: shows what is wrong with a deployment, and the one command that fixes each problem.
 
-    __main__.py   what is typed, what is printed, the exit code
-    checks.py     what a check is; all of them at once, and which failure explains which
-    google.py     reading Google's REST APIs with gcloud's token, each address once
-    wanted.py     what a deployment is to be, read from where the deployment has it
-    deployment.py what several checks look at
+    __main__.py   the options, the output, the exit code
+    checks.py     what a check is; runs all checks at once, and finds which failure explains which
+    google.py     reads Google's REST APIs with gcloud's token, each URL once
+    wanted.py     how a deployment should be, read from the deployment's own files
+    deployment.py reads what several checks use
     account.py, policies.py, grants.py, events.py, functions.py, watching.py, store.py, schedule.py, teachers.py
                   the checks
-    machine.py    `make settings`: the deployed settings for the commands of an operator, and whether they are current
+    settings.py   `make settings`: stores the deployed settings for an operator's commands
+    machine.py    the file of these settings, and the check that they are current
 
-Nothing is changed, and nothing that is printed says who a person is.
+The doctor changes nothing unless the user says yes, and prints no names or addresses of people.
 """

@@ -1,6 +1,6 @@
 """`python -m infra.doctor PROJECT=… REGION=… [FIX=1] [ARGS=--json]`.
 
-The exit code is 1 if anything is wrong, 2 for bad input, else 0.
+The exit code is 1 if anything is wrong, 2 for bad input, otherwise 0.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ for _module in _MODULES.split():
     import_module(f"infra.doctor.{_module}")
 
 PATIENCE = float(os.environ.get("DOCTOR_SECONDS", "10"))
-"""Seconds that an answer of Google may take; everything together takes at most three times that."""
+"""Maximum seconds for one answer from Google. The whole command takes at most three times as long."""
 
 _MARKS = {
     State.OK: "ok",
@@ -41,11 +41,11 @@ _ADDRESS = re.compile(r"[\w.+%'-]+@[\w-]+(?:\.[\w-]+)+")
 
 
 class Options:
-    """What is typed. Raises `BadInput`.
+    """The options of the command line. Raises `BadInput`.
 
     Args:
         arguments: Options as NAME=value.
-        known: Which there are.
+        known: The names that are allowed.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Options:
 
 
 def _shown(typed: str) -> str:
-    """What was typed, on one line and not too long."""
+    """A text that the user typed, on one line and not too long."""
     return textwrap.shorten("".join(letter if letter.isprintable() else " " for letter in typed), 120, placeholder="…")
 
 
@@ -114,17 +114,17 @@ async def diagnose(options: Options, *, patience: float = PATIENCE) -> list[Outc
         except Silent as error:
             return explained(REGISTRY, LOGIN, f"{error} in time", f"make doctor {deployment.options}")
         except Unreadable:
-            pass  # the checks say it, each of what it looks at
+            pass  # each check reports this for the part that it reads
         return await examine(deployment, REGISTRY, patience=2 * patience)
 
 
 def without_people(text: str) -> str:
-    """A text without addresses of people; service accounts stay."""
+    """The text without the addresses of people. Addresses of service accounts stay."""
     return _ADDRESS.sub(lambda match: match[0] if match[0].endswith(".gserviceaccount.com") else "(an address)", text)
 
 
 def as_json(outcomes: Sequence[Outcome]) -> str:
-    """What a program reads."""
+    """The outcomes as JSON, for a program."""
     checks = [
         {
             "area": one.area,
@@ -140,12 +140,12 @@ def as_json(outcomes: Sequence[Outcome]) -> str:
 
 
 def exit_code(outcomes: Sequence[Outcome]) -> int:
-    """1 if something is wrong, or a check is."""
+    """1 if something is wrong or a check crashed, otherwise 0."""
     return int(any(one.state in {State.WRONG, State.CRASHED} for one in outcomes))
 
 
 def as_text(outcomes: Sequence[Outcome], options: Options) -> str:
-    """What a person reads: a line for each check, details where something is not well."""
+    """The outcomes for a person: a line for each check, and details if something is not well."""
     areas, names = (max(map(len, words)) for words in zip(*((one.area, one.name) for one in outcomes), strict=True))
     lines = [f"Meet Attendance in {options.project}, {options.region}"]
     area = ""
@@ -174,7 +174,11 @@ def _end(outcomes: Sequence[Outcome]) -> str:
 
 
 def fix(outcomes: Sequence[Outcome], ask: Callable[[str], str]) -> bool:
-    """Run the command of each check that is not well, each once and only after a yes; whether any was run."""
+    """Run the commands of all checks that are not well: each once, and only after the user says yes.
+
+    Returns:
+        Whether any command was run.
+    """
     ran = False
     commands = dict.fromkeys(one.command for one in outcomes if one.command and one.state is not State.OK)
     for command in commands:
@@ -187,7 +191,7 @@ def fix(outcomes: Sequence[Outcome], ask: Callable[[str], str]) -> bool:
         if answer.strip().lower() in {"y", "yes"}:
             ran = True
             sys.stdout.flush()
-            done = subprocess.run(["bash", "-c", command], cwd=ROOT, check=False)  # noqa: S603, S607 - what was shown
+            done = subprocess.run(["bash", "-c", command], cwd=ROOT, check=False)  # noqa: S603, S607 - the user has seen it
             if done.returncode:
                 sys.stdout.write(f"It ended with {done.returncode}.\n")
                 return ran
@@ -195,7 +199,7 @@ def fix(outcomes: Sequence[Outcome], ask: Callable[[str], str]) -> bool:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """See the module."""
+    """Run the command, as the module describes; returns the exit code."""
     try:
         options = Options(arguments)
         outcomes = asyncio.run(diagnose(options))

@@ -1,4 +1,4 @@
-"""Who asks, and the project: account, project."""
+"""Checks of the user's account and of the project: areas `account` and `project`."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ LOOKING = (
     "logging.logEntries.list",
     "monitoring.timeSeries.list",
 )
-"""What the doctor needs beyond what deploying needs. iam.serviceAccounts.signJwt is asked of the account itself."""
+"""Permissions that the doctor needs in addition to those for deploying.
+
+`iam.serviceAccounts.signJwt` is missing here: it is checked on the service account itself.
+"""
 
 
 @check("account", LOGIN)
 async def _login(deployment: Deployment, report: Report) -> None:
-    """That Google takes gcloud's token has been seen before any check is made: see `preflight`."""
+    """Google accepts gcloud's token. `preflight` has found this out before any check runs."""
 
 
 @check("account", YOU)
@@ -72,7 +75,7 @@ async def _apis(deployment: Deployment, report: Report) -> None:
 
 
 async def apis_off(deployment: Deployment) -> list[str]:
-    """The APIs of the deployment that are not enabled."""
+    """The deployment's APIs that are not enabled."""
     names = [f"projects/{deployment.project}/services/{api}.googleapis.com" for api in deployment.wanted.many("APIS")]
     query = "&".join(f"names={name}" for name in names)
     answer = await deployment.google.read(
@@ -123,7 +126,7 @@ async def _quota(deployment: Deployment, report: Report) -> None:
 
 
 async def _cpu(deployment: Deployment) -> int | None:
-    """Milli-CPU that the region allows; None if Google does not say."""
+    """The CPU that the region allows, in thousandths; None if Google does not say."""
     answer = await deployment.google.read(
         f"{USAGE}/v1beta1/projects/{deployment.project}/services/run.googleapis.com/consumerQuotaMetrics"
         "/run.googleapis.com%2Fcpu_allocation",
@@ -140,15 +143,15 @@ async def _cpu(deployment: Deployment) -> int | None:
 
 
 class BadInput(Exception):
-    """What was typed names nothing that there is."""
+    """The options cannot be used, or name a project or region that does not exist."""
 
 
 async def preflight(deployment: Deployment) -> None:
-    """See that Google answers, and that there are such a project and such a region.
+    """Check that Google answers, and that the project and the region exist.
 
     Raises:
-        BadInput: There are not.
-        Unreadable: Google does not say.
+        BadInput: One of them does not exist.
+        Unreadable: Google did not return the data.
     """
     google, project = deployment.google, deployment.project
     try:

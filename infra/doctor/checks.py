@@ -1,7 +1,8 @@
-"""What a check is; all checks at once, and which failure explains which.
+"""Defines what a check is, runs all checks at once, and finds which failure explains which.
 
-A check looks at one thing and reports issues. One cause shows once: an issue that another check's failure explains
-names that check, and only the first of such a chain is said in full. A check that crashes ends nothing.
+A check looks at one thing and reports issues. Each cause is shown once: if another check's failure explains an issue,
+the issue only names that check. In a chain of such issues, only the first is shown with its details. If a check
+crashes, the other checks continue.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from infra.doctor.grantable import command_for
 
 
 class State(StrEnum):
-    """What a check found."""
+    """The result of a check in one word."""
 
     OK = "ok"
     WARNING = "warning"
@@ -28,14 +29,14 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Issue:
-    """Something that is not well.
+    """A problem that a check found.
 
     Attributes:
         state: How bad it is.
         text: What it is.
         command: What fixes it.
         because: The check whose failure explains it.
-        like: What it has in common with issues of other checks, of which only the first is said.
+        like: A text that issues of several checks share if they have the same cause. Only the first of them is shown.
     """
 
     state: State
@@ -47,21 +48,21 @@ class Issue:
 
 @dataclass
 class Report:
-    """What a check finds."""
+    """The facts and issues that a check reports."""
 
     facts: list[str] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
 
     def fact(self, text: str) -> None:
-        """Something worth a word where all is well."""
+        """Add a fact that is shown if all is well."""
         self.facts.append(text)
 
     def wrong(self, text: str, command: str | None, *, because: str | None = None) -> None:
-        """Something that keeps attendance from being right or complete, or people from being safe."""
+        """Add an issue because of which attendance may be wrong or incomplete, or people's data may not be safe."""
         self.issues.append(Issue(State.WRONG, text, command, because))
 
     def warning(self, text: str, command: str | None, *, because: str | None = None) -> None:
-        """Something that a person decides about."""
+        """Add an issue about which a person decides."""
         self.issues.append(Issue(State.WARNING, text, command, because))
 
 
@@ -70,13 +71,13 @@ Look = Callable[[Deployment, Report], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that is looked at.
+    """A check of one thing.
 
     Attributes:
-        area: Where in the order of causes.
-        name: What is looked at; no other check has this name.
-        needs: Checks whose failure explains this one's.
-        look: Looks.
+        area: The group in which it is shown.
+        name: What it looks at; no other check has this name.
+        needs: Checks whose failure explains the failure of this one.
+        look: The function that makes the check and reports what it finds.
     """
 
     area: str
@@ -87,7 +88,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a check, as it is printed and as JSON names it."""
+    """The result of a check, as text and JSON show it."""
 
     area: str
     name: str
@@ -98,11 +99,11 @@ class Outcome:
 
 
 REGISTRY: list[Check] = []
-"""Every check in the order of causes; the modules of the areas add theirs when they are imported."""
+"""All checks in the order of causes. The modules of the areas add their checks when they are imported."""
 
 
 def check(area: str, name: str, *, needs: Sequence[str] = ()) -> Callable[[Look], Look]:
-    """The function looks at one thing."""
+    """Make a function a check, and add it to `REGISTRY`."""
 
     def keep(look: Look) -> Look:
         REGISTRY.append(Check(area, name, needs, look))
@@ -112,12 +113,12 @@ def check(area: str, name: str, *, needs: Sequence[str] = ()) -> Callable[[Look]
 
 
 async def examine(deployment: Deployment, checks: Iterable[Check], *, patience: float) -> list[Outcome]:
-    """Make all checks at the same time, and bring their outcomes into the order of causes.
+    """Run all checks at the same time, and return their outcomes in the order of causes.
 
     Args:
-        deployment: What is looked at.
+        deployment: The deployment that is checked.
         checks: The checks.
-        patience: Seconds after which what has not been found out is given up.
+        patience: Seconds after which unfinished checks are stopped.
     """
     ordered = list(checks)
     tasks = {one.name: asyncio.create_task(_look(one, deployment)) for one in ordered}
@@ -140,7 +141,7 @@ async def examine(deployment: Deployment, checks: Iterable[Check], *, patience: 
 
 
 def explained(checks: Iterable[Check], by: str, text: str, command: str) -> list[Outcome]:
-    """The outcomes where nothing can be looked at at all, which one check explains."""
+    """The outcomes if nothing can be checked: the check `by` explains why, and all others refer to it."""
     return [
         Outcome(one.area, one.name, State.WRONG, text, command, None)
         if one.name == by
@@ -190,7 +191,7 @@ def _outcome(one: Check, found: Report | list[Issue], before: dict[str, Outcome]
         one: The check.
         found: What it reports.
         before: The results of the earlier checks.
-        said: Which of them said first what issues have in common.
+        said: For each text that issues share (`Issue.like`), the first check that reported it.
     """
     issues = found.issues if isinstance(found, Report) else found
     if not issues:
@@ -217,16 +218,17 @@ def _joined(texts: Iterable[str]) -> str:
 
 
 def _cause(issue: Issue, before: dict[str, Outcome], said: dict[str, str]) -> str | None:
-    """The earlier check that explains an issue."""
+    """The earlier check that explains an issue; None if there is no such check."""
     if issue.because and issue.because in before and before[issue.because].state is not State.OK:
         return issue.because
     return said.get(issue.like) if issue.like else None
 
 
 def _stops(name: str, before: dict[str, Outcome]) -> bool:
-    """Whether what depends on a check cannot be well: it is wrong, or is explained by one that is.
+    """Whether the failure of a check explains the failures of checks that need it.
 
-    A warning stops nothing, and what could not be looked at explains nothing.
+    This is so if it is wrong itself, or if a check that is wrong explains it. A warning never explains another failure.
+    A check that could not be made does not explain one either.
     """
     if name not in before:
         return False

@@ -1,4 +1,4 @@
-"""What several checks look at: a deployment's project, functions and settings, each read once."""
+"""What several checks use: a deployment's project, functions and settings. Each is read once."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Deployment:
     """A deployment in a project and a region.
 
     Args:
-        google: Where it is read.
-        wanted: What it is to be.
+        google: Reads from Google.
+        wanted: How the deployment should be.
         project: The project's id.
         region: The region.
     """
@@ -48,16 +48,16 @@ class Deployment:
 
     @property
     def options(self) -> str:
-        """The options of make that name it."""
+        """The options of `make` that name this deployment."""
         return f"PROJECT={self.project} REGION={self.region}"
 
     @property
     def deploy(self) -> str:
-        """The command that compares everything and repairs what differs."""
+        """The command that compares everything and repairs the differences."""
         return f"make deploy {self.options}"
 
     def deploy_without(self, functions: Sequence[str] = (), subscriptions: Sequence[str] = ()) -> str:
-        """The command that makes functions and subscriptions again which cannot be repaired."""
+        """The command that deletes functions and subscriptions that cannot be repaired, and makes them again."""
         deletions = [
             f"gcloud functions delete {name} --gen2 --region={self.region} --project={self.project} --quiet"
             for name in functions
@@ -69,7 +69,7 @@ class Deployment:
 
     @property
     def place(self) -> str:
-        """The project and region in the name of a resource."""
+        """The beginning of a resource's name: the project and the region."""
         return f"projects/{self.project}/locations/{self.region}"
 
     def address(self, account: str) -> str:
@@ -82,23 +82,23 @@ class Deployment:
         return str((project or {}).get("name", "projects/")).removeprefix("projects/")
 
     async def functions(self) -> list[Json]:
-        """The functions of every region."""
+        """The project's functions in all regions."""
         return await self.google.all(
             f"{FUNCTIONS}/projects/{self.project}/locations/-/functions?pageSize=1000", "functions"
         )
 
     async def function(self, name: str) -> Json | None:
-        """A function of this deployment."""
+        """A function of this deployment; None if it does not exist."""
         named = f"{self.place}/functions/{name}"
         return next((one for one in await self.functions() if one["name"] == named), None)
 
     async def service(self, name: str) -> Json | None:
-        """The Cloud Run service of a function."""
+        """The Cloud Run service of a function; None if it does not exist."""
         service = await self.google.read(f"{RUN}/{self.place}/services/{name}")
         return dict(service) if service else None
 
     async def settings(self) -> dict[str, str]:
-        """The environment of the functions; empty if nothing is deployed."""
+        """The functions' environment variables; empty if nothing is deployed."""
         for name in self.wanted.many("FUNCTIONS"):
             function = await self.function(name)
             if function:
@@ -106,17 +106,17 @@ class Deployment:
         return {}
 
     async def labels(self) -> dict[str, str]:
-        """The labels that keep the deployment's options."""
+        """The labels that store the deployment's options."""
         function = await self.function(self.wanted.one("EVENTS_FUNCTION"))
         return dict((function or {}).get("labels", {}))
 
     async def database(self) -> str:
-        """The name of the database in use."""
+        """The name of the database that the functions use."""
         settings = await self.settings()
         return f"projects/{self.project}/databases/{settings.get('FIRESTORE_DATABASE', '(default)')}"
 
     async def trigger_subscription(self, function: str) -> Json | None:
-        """The subscription that a function's trigger made; None if the function, its trigger or that is missing."""
+        """The subscription that a function's trigger made; None if it, the trigger or the function is missing."""
         trigger = ((await self.function(function)) or {}).get("eventTrigger", {}).get("trigger")
         made = await self.google.read(f"{EVENTARC}/{trigger}") if trigger else None
         named = (made or {}).get("transport", {}).get("pubsub", {}).get("subscription")
@@ -124,11 +124,11 @@ class Deployment:
         return dict(subscription) if subscription else None
 
     async def mode(self) -> str:
-        """How teachers are acted for."""
+        """How the system gets the right to act for teachers: `delegation` or `oauth`."""
         return (await self.settings()).get("AUTH_MODE", "delegation")
 
     async def callers(self, role: str = "") -> list[str]:
-        """The callers of the API as members of a policy."""
+        """The API's callers, or only those with a role, as members of a policy."""
         pairs = [pair.rpartition("=") for pair in (await self.settings()).get("API_CALLERS", "").split(",") if pair]
         return [
             f"serviceAccount:{email}" if email.endswith(".gserviceaccount.com") else f"user:{email}"
@@ -137,7 +137,7 @@ class Deployment:
         ]
 
     async def documents(self, query: Json) -> list[Json]:
-        """The fields of the documents that a query finds, as plain values.
+        """The fields of the documents that a query finds, as Python values.
 
         https://firebase.google.com/docs/firestore/reference/rest/v1/projects.databases.documents/runQuery
         """
@@ -150,7 +150,7 @@ class Deployment:
         return [{name: _plain(value) for name, value in fields.items()} for fields in found]
 
     async def log(self, query: str, *, most: int = 1) -> list[Json]:
-        """The newest entries of the log that a query finds.
+        """The newest log entries that a query finds.
 
         https://cloud.google.com/logging/docs/reference/v2/rest/v2/entries/list
         """

@@ -1,4 +1,4 @@
-"""What comes in: storage policies, dead letters, and whether events really come."""
+"""Checks of incoming messages: the storage policy of the topic, and dead letters. Also helpers for times."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def _dead_letters(deployment: Deployment, report: Report) -> None:
 
 
 def ago(moment: dt.datetime, now: dt.datetime) -> str:
-    """How long ago something was, in the unit that a person would use."""
+    """How long ago a moment was, in the unit that a person would use."""
     seconds = max(0, int((now - moment).total_seconds()))
     for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60)):
         if seconds >= size:
@@ -57,7 +57,7 @@ def ago(moment: dt.datetime, now: dt.datetime) -> str:
 
 
 def parsed(moment: str) -> dt.datetime:
-    """A time as Google writes it: up to nine digits of a second."""
+    """The time that Google's text means. Google writes fractions of a second with up to nine digits."""
     whole, _, rest = moment.removesuffix("Z").partition(".")
     found = dt.datetime.fromisoformat(whole.partition("+")[0]).replace(tzinfo=dt.UTC)
     digits = rest.partition("+")[0]

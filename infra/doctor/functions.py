@@ -1,4 +1,4 @@
-"""The three functions: whether they run, how they are set up, and which callers they answer."""
+"""Checks of the three functions: do they run, are they set up correctly, and which callers do they answer?"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from infra.doctor.policies import holds
 from infra.doctor.wanted import WantedFunction, read_wanted
 
 _RUNS = [PROJECT, BILLED, REGION, ACCOUNTS, AGENTS, "grants on the project", "topics"]
-"""What a function needs so that it can be made."""
+"""The checks of what must exist before a function can be made."""
 
 
 def _of(function: WantedFunction) -> str:
@@ -106,7 +106,7 @@ def _differences(deployment: Deployment, wanted: WantedFunction, deployed: Json)
 
 _checks()
 EVERY = [_of(function) for function in read_wanted().functions]
-"""The checks of the functions."""
+"""The names of the checks of the functions."""
 
 
 @check("functions", "same settings", needs=EVERY)
@@ -187,7 +187,10 @@ _EVERYBODY = {"allUsers", "allAuthenticatedUsers"}
 
 
 def _lower(member: str) -> str:
-    """Addresses are kept in lower case in API_CALLERS, and as they were typed in a policy."""
+    """A member with its address in lower case.
+
+    API_CALLERS stores addresses in lower case; a policy stores them as they were typed.
+    """
     return member if member in _EVERYBODY else f"{member.partition(':')[0]}:{member.partition(':')[2].lower()}"
 
 
@@ -262,11 +265,11 @@ async def _backlog(deployment: Deployment, report: Report) -> None:
 
 
 _LONG = 900
-"""Seconds that a message may wait: longer than the longest pause between two tries."""
+"""Seconds that a message may wait. This is longer than the longest pause between two attempts."""
 
 
 async def _latest(deployment: Deployment, metric: str, subscription: str) -> int:
-    """The newest value of a subscription's metric; 0 without one.
+    """The newest value of a subscription's metric; 0 if there is none.
 
     https://cloud.google.com/monitoring/api/metrics_gcp_p_z#gcp-pubsub
     """

@@ -1,4 +1,4 @@
-"""Google's REST APIs, read with gcloud's own token. Every address is asked once, however many checks need it."""
+"""Reads Google's REST APIs with gcloud's own token. Each URL is read once, even if several checks need it."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _AGAIN = {429, 500, 502, 503, 504}
 
 
 class Unreadable(Exception):
-    """Google did not say what was asked."""
+    """Google did not return what was requested."""
 
 
 class Denied(Unreadable):
     """A permission is missing.
 
     Args:
-        permission: Which.
+        permission: The permission that is missing.
     """
 
     def __init__(self, permission: str) -> None:
@@ -47,7 +47,7 @@ class ApiOff(Unreadable):
 
 
 class LoginExpired(Unreadable):
-    """Google does not take gcloud's token."""
+    """Google does not accept gcloud's token."""
 
 
 class Silent(Unreadable):
@@ -58,12 +58,12 @@ class Silent(Unreadable):
 
 
 class Google:
-    """Reads as the account that is logged in to gcloud.
+    """Reads with the account that is logged in to gcloud.
 
     Args:
         http: The client, with gcloud's token in its headers.
-        project: Pays for the calls.
-        patience: Seconds that one answer may take.
+        project: The project that pays for the calls.
+        patience: Maximum seconds for one answer.
     """
 
     def __init__(self, http: httpx.AsyncClient, project: str, *, patience: float) -> None:
@@ -73,15 +73,15 @@ class Google:
         self._asked: dict[str, asyncio.Task[Any]] = {}
 
     async def read(self, url: str, body: object = None, *, unpaid: bool = False) -> Any:  # noqa: ANN401 - JSON
-        """What is there; None if there is nothing of this name.
+        """What Google returns for a URL; None if the resource does not exist.
 
         Args:
-            url: Where.
-            body: What is asked, if it is more than an address.
-            unpaid: Leave out the project as the payer: in an empty one the API is off.
+            url: The URL.
+            body: The body of the request; None for a request without a body.
+            unpaid: Whether to leave out the project as the payer. In an empty project the API would be off.
 
         Raises:
-            Unreadable: Google does not say.
+            Unreadable: Google did not return the data.
         """
         key = json.dumps([url, body, unpaid])
         if key not in self._asked:
@@ -89,7 +89,7 @@ class Google:
         return await asyncio.shield(self._asked[key])
 
     async def all(self, url: str, items: str) -> list[Json]:
-        """The items of every page of a list; none if its parent does not exist."""
+        """The items of all pages of a list; an empty list if its parent does not exist."""
         found: list[Json] = []
         joined = "&" if "?" in url else "?"
         page = url
@@ -101,7 +101,7 @@ class Google:
             page = f"{url}{joined}pageToken={httpx.QueryParams({'t': answer['nextPageToken']})['t']}"
 
     async def policy(self, resource: str, *, method: str = "GET", unpaid: bool = False) -> Json | None:
-        """The grants on a resource, with their conditions; None without the resource."""
+        """The grants on a resource, with their conditions; None if the resource does not exist."""
         if method == "GET":
             answer = await self.read(f"{resource}:getIamPolicy?options.requestedPolicyVersion=3")
         elif unpaid:
@@ -121,7 +121,7 @@ class Google:
         url = "https://oauth2.googleapis.com/token"
         try:
             async with asyncio.timeout(self._patience):
-                # Without gcloud's token, which is not for this endpoint.
+                # gcloud's token is not for this endpoint, so it is not sent.
                 answer = await self._send("POST", url, urlencode(form).encode(), _FORM)
         except (TimeoutError, httpx.HTTPError):
             raise Silent("oauth2.googleapis.com") from None
@@ -137,7 +137,7 @@ class Google:
                 answer = await self._ask(url, body, headers)
         except (TimeoutError, httpx.HTTPError):
             raise Silent(host) from None
-        if answer.status_code == 404:  # noqa: PLR2004 - nothing of this name
+        if answer.status_code == 404:  # noqa: PLR2004 - it does not exist
             return None
         said = _body(answer)
         if answer.is_success:
@@ -146,14 +146,15 @@ class Google:
 
     async def _ask(self, url: str, body: object, headers: Mapping[str, str]) -> httpx.Response:
         method = "GET" if body is None else "POST"
-        content = json.dumps(body).encode() if body else b""  # methods that take no body take no empty object either
+        content = json.dumps(body).encode() if body else b""  # some methods accept no body, not even an empty object
         headers = {**headers, "content-type": "application/json"} if body else headers
         return await self._send(method, url, content, headers)
 
     async def _send(self, method: str, url: str, content: bytes, headers: Mapping[str, str]) -> httpx.Response:
-        """The answer.
+        """Send a request and return the answer.
 
-        Requested once more if the connection breaks or the service is busy, because a read changes nothing.
+        The request is sent once more if the connection breaks or the service is busy. A read changes nothing, so this
+        is safe.
         """
         try:
             answer = await self._http.request(method, url, content=content, headers=headers)
@@ -173,7 +174,7 @@ def _body(answer: httpx.Response) -> Any:  # noqa: ANN401 - JSON
 
 
 def _refusal(host: str, status: int, said: object) -> Unreadable:
-    if isinstance(said, list) and said:  # a refused stream is a list with the refusal
+    if isinstance(said, list) and said:  # if a stream is refused, the answer is a list that contains the refusal
         said = said[0]
     error = said.get("error") if isinstance(said, dict) else None
     error = error if isinstance(error, dict) else {}
@@ -192,7 +193,7 @@ def _refusal(host: str, status: int, said: object) -> Unreadable:
 
 
 def _permission_in(message: str) -> str | None:
-    """The permission that Google's words name, in one of the ways it names them."""
+    """The permission in Google's message, in one of the forms that Google uses; None if there is none."""
     found = re.search(r"\b([a-z]+(?:\.[a-zA-Z]+){2})\b(?! *@)", message)
     if "serviceusage.services.use" in message:
         return "serviceusage.services.use"
@@ -200,7 +201,7 @@ def _permission_in(message: str) -> str | None:
 
 
 def certificates() -> ssl.SSLContext:
-    """The certificates that this machine trusts: the bundle of gcloud, curl or Python, otherwise the usual one."""
+    """The certificates to trust: the bundle that is set for gcloud, Python or curl, otherwise certifi's."""
     for name in ("CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         bundle = os.environ.get(name)
         if bundle and Path(bundle).is_file():
@@ -209,11 +210,11 @@ def certificates() -> ssl.SSLContext:
 
 
 def client(token: str) -> httpx.AsyncClient:
-    """A client that calls as the holder of a token, through the proxy of the environment if there is one."""
+    """A client that sends a token with each call. It uses the proxy of the environment if there is one."""
     return httpx.AsyncClient(
         headers={"authorization": f"Bearer {token}"},
         verify=certificates(),
-        timeout=None,  # noqa: S113 - each read has a bound of its own
+        timeout=None,  # noqa: S113 - each read has its own time limit
         limits=httpx.Limits(max_connections=16, max_keepalive_connections=16),
     )
 
@@ -223,11 +224,11 @@ class NotLoggedIn(Exception):
 
 
 async def gcloud_token(patience: float) -> str:
-    """The token that gcloud calls with. Raises `NotLoggedIn`."""
+    """The token with which gcloud makes its calls. Raises `NotLoggedIn`."""
     file = os.environ.get("CLOUDSDK_AUTH_ACCESS_TOKEN_FILE")
     if file:
         try:
-            return Path(file).read_text().strip()  # noqa: ASYNC240 - a line, before anything else runs
+            return Path(file).read_text().strip()  # noqa: ASYNC240 - it is one line, and nothing else runs yet
         except OSError:
             raise NotLoggedIn("CLOUDSDK_AUTH_ACCESS_TOKEN_FILE names a file that cannot be read.") from None
     try:

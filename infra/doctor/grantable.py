@@ -1,4 +1,4 @@
-"""Which role gives a permission that the doctor lacks."""
+"""Finds the role that contains a missing permission."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ _ROLES = {
     "orgpolicy": "roles/orgpolicy.policyViewer",
     "serviceusage.services.use": "roles/serviceusage.serviceUsageConsumer",
 }
-"""The role for a permission, or for all that begin like it. https://docs.cloud.google.com/iam/docs/roles-permissions"""
+"""The role for a permission, or for all permissions that begin with the text. https://docs.cloud.google.com/iam/docs/roles-permissions"""
 
 
 def command_for(permission: str, deployment: Deployment) -> str:
-    """What an owner of the project types so that a person gets a permission; `YOUR_ADDRESS` is for them to fill in."""
+    """The command with which an owner of the project grants a permission.
+
+    The owner replaces `YOUR_ADDRESS` with the address of the person who needs the permission.
+    """
     role = next((role for begin, role in _ROLES.items() if permission.startswith(begin)), "roles/viewer")
     if permission.endswith("getIamPolicy"):
         role = "roles/iam.securityReviewer"

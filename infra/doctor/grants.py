@@ -1,4 +1,4 @@
-"""Service accounts, Google's agents, and what each is granted: no more, no less."""
+"""Checks of service accounts and Google's agents: each must have its grants, and no others."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ async def _keys(deployment: Deployment, report: Report) -> None:
 
 @check(AREA, "key for erasing", needs=[PROJECT, REGION, ACCOUNTS])
 async def _erasure_key(deployment: Deployment, report: Report) -> None:
-    """Without the key of before, whoever was erased is stored again by the next reading."""
+    """Version 1 must exist: with another key, the system could not recognise the people who were erased."""
     name = deployment.wanted.one("ERASURE_SECRET")
     secret = f"{SECRETS}/projects/{deployment.project}/secrets/{name}"
     version = await deployment.google.read(f"{secret}/versions/1")
@@ -116,7 +116,7 @@ async def _erasure_key(deployment: Deployment, report: Report) -> None:
 
 @check(AREA, "secrets", needs=[PROJECT, REGION, ACCOUNTS])
 async def _secrets(deployment: Deployment, report: Report) -> None:
-    """With AUTH_MODE=oauth each teacher's consent is a secret that the account may read."""
+    """With AUTH_MODE=oauth each teacher's consent is a secret, and the service account must be able to read it."""
     if await deployment.mode() != "oauth":
         return
     ((role, member),) = await wanted_on(deployment, "secret/meet-attendance-token-*")
@@ -150,7 +150,7 @@ async def _topics(deployment: Deployment, report: Report) -> None:
     found = await asyncio.gather(*(deployment.google.read(f"{base}/{name}") for name in names))
     missing = [name for name, topic in zip(names, found, strict=True) if topic is None]
     if missing:
-        # Subscriptions of a deleted topic do not become those of a new topic with the same name.
+        # A new topic with the same name does not get the subscriptions of the deleted topic.
         # https://docs.cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics/delete
         functions = [one.name for one in deployment.wanted.functions if one.topic in missing]
         there = [name for name in functions if await deployment.function(name)]
@@ -189,13 +189,13 @@ async def _topic_grants(deployment: Deployment, report: Report) -> None:
 
 
 async def invokers(deployment: Deployment, name: str) -> tuple[list[Grant], Json | None]:
-    """The accounts that should be allowed to call a function, and the policy that says which are."""
+    """The accounts that should be allowed to call a function, and the policy that says which ones are allowed."""
     policy = await deployment.google.policy(f"{RUN}/{deployment.place}/services/{name}")
     return await wanted_on(deployment, f"service/{name}"), policy
 
 
 async def wanted_on(deployment: Deployment, resource: str) -> list[Grant]:
-    """What infra/iam.toml grants on a resource in this deployment."""
+    """The grants on a resource that infra/iam.toml defines for this deployment."""
     found: list[Grant] = []
     for grant in deployment.wanted.grants:
         if grant["resource"] == resource and await _applies(deployment, grant.get("when", "")):
@@ -239,7 +239,7 @@ def _lacking(
 
 
 def _short(member: str) -> str:
-    """A member by the name that a reader knows; a person's address is never said."""
+    """A short name of a member. For a person it contains no address."""
     kind, _, email = member.partition(":")
     name, _, domain = email.partition("@")
     if kind != "serviceAccount":

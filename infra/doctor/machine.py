@@ -1,6 +1,7 @@
-"""An operator's machine: the deployed settings for `make status`, `enroll`, `backfill` and `replay`.
+"""The deployed settings on an operator's machine, for `make status`, `enroll`, `backfill` and `replay`.
 
-`make settings` writes them to a file that only its owner may read; those commands read it when they are given PROJECT.
+`make settings` writes the settings to a file that only its owner can read. With PROJECT=… those commands read
+this file.
 """
 
 from __future__ import annotations
@@ -15,24 +16,24 @@ from infra.doctor.deployment import Deployment
 from infra.doctor.wanted import ROOT
 
 _ONLY_THERE = {"API_CALLERS", "LOG_EXECUTION_ID", "LOG_LEVEL"}
-"""Settings that say nothing to a command."""
+"""Settings that the commands do not use."""
 
 _NOT_HERE = (
     *("ATTENDANCE_STORE", "FIRESTORE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST", "MEET_API_ENDPOINT"),
     *("WORKSPACE_EVENTS_API_ENDPOINT", "PEOPLE_API_ENDPOINT", "DIRECTORY_API_ENDPOINT", "REPORTS_API_ENDPOINT"),
     *("CALENDAR_API_ENDPOINT", "LOG_LEVEL"),
 )
-"""What a terminal may have from the local stack, and would lead a command elsewhere."""
+"""Variables that the terminal may have from the local stack. With them, a command would not use the deployment."""
 
 
 def settings_file(project: str) -> Path:
-    """Where the settings of a project's deployment are kept on this machine."""
+    """The file on this machine that contains the settings of a project's deployment."""
     folder = Path(os.environ.get("DEPLOYED_SETTINGS", ROOT / ".local/deployed"))
     return folder / f"{project.replace(':', '_')}.env"
 
 
 def written(project: str, settings: dict[str, str]) -> str:
-    """Settings as a file for `source`; calls with one's own account are paid for by the project.
+    """The text of a settings file for `source`. It also makes the project pay for calls with the user's own account.
 
     https://cloud.google.com/docs/quotas/set-quota-project
     """
@@ -43,7 +44,7 @@ def written(project: str, settings: dict[str, str]) -> str:
 
 
 def keep(project: str, settings: dict[str, str]) -> Path:
-    """Write the settings down for the commands of this machine."""
+    """Write the settings to the file for this machine's commands, and return the file."""
     file = settings_file(project)
     file.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -75,7 +76,7 @@ async def _machine(deployment: Deployment, report: Report) -> None:
 
 
 def _own_credentials() -> Path:
-    """Where `gcloud auth application-default login` leaves what Google's libraries find.
+    """The file that `gcloud auth application-default login` writes, and in which Google's libraries look.
 
     https://cloud.google.com/docs/authentication/application-default-credentials#personal
     """

@@ -1,4 +1,4 @@
-"""Policies of the organisation that keep Meet's events away."""
+"""Checks of the organisation's policies that can stop Meet's events."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _restricts(policy: Json) -> bool:
 
 
 def _exceptions(deployment: Deployment, exceptions: list[tuple[str, str]]) -> str:
-    """One line that an administrator of the organisation's policies runs."""
+    """A command in one line. An administrator of the organisation's policies runs it to make the exceptions."""
     return " && ".join(
         f"printf '{{name: projects/{deployment.project}/policies/{constraint}, spec: {{rules: [{{{rule}}}]}}}}' "
         ">exception.yaml && gcloud org-policies set-policy exception.yaml && rm exception.yaml"

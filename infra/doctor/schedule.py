@@ -1,4 +1,4 @@
-"""Cloud Scheduler: the jobs, how their last runs ended, and whether the system looks at itself."""
+"""Checks of Cloud Scheduler: the jobs, the results of their last runs, and whether `reconcile` finishes."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ async def _last_runs(deployment: Deployment, report: Report) -> None:
 
 
 _PATIENCE = dt.timedelta(hours=12, minutes=15)
-"""Longer than the longest pause between two runs of any of them, twice."""
+"""More than twice the longest pause between two runs of a job."""
 
 
 @check(AREA, "looks at itself", needs=[PROJECT, REGION, "jobs", "last runs", "nothing waits"])
 async def _surveys(deployment: Deployment, report: Report) -> None:
-    """Each `reconcile` writes a line; if no line came for two hours, the job does not finish."""
+    """Each `reconcile` writes a log line. If there was no line for two hours, the job does not finish."""
     jobs, now = await _jobs(deployment), dt.datetime.now(dt.UTC)
     ran = jobs.get("attendance-reconcile", {}).get("lastAttemptTime")
     if not ran:

@@ -1,4 +1,4 @@
-"""`python -m infra.doctor.settings PROJECT=… REGION=…`: keep the deployed settings for the commands of this machine."""
+"""`python -m infra.doctor.settings PROJECT=… REGION=…`: stores the deployed settings for this machine's commands."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def _deployed(options: Options) -> dict[str, str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """See the module."""
+    """Run the command, as the module describes; returns the exit code."""
     try:
         options = Options(arguments, known=("PROJECT", "REGION"))
         settings = asyncio.run(_deployed(options))

@@ -1,4 +1,4 @@
-"""Firestore: the database, its backups, what is indexed, what is deleted in time, and the rules for browsers."""
+"""Checks of Firestore: the database, backups, indexes, automatic deletion, and the rules for browsers."""
 
 from __future__ import annotations
 
@@ -68,7 +68,10 @@ def _index(index: Json, group: str) -> str:
 
 
 async def _fields(deployment: Deployment) -> list[Json]:
-    """The single fields that differ from the default, https://cloud.google.com/firestore/docs/reference/rest ."""
+    """The single fields whose settings differ from the default.
+
+    https://cloud.google.com/firestore/docs/reference/rest
+    """
     query = "filter=indexConfig.usesAncestorConfig:false%20OR%20ttlConfig:*"
     base = f"{FIRESTORE}/{await deployment.database()}/collectionGroups/-/fields?pageSize=300&{query}"
     return await deployment.google.all(base, "fields")

@@ -1,4 +1,4 @@
-"""Teachers: whether the school lets the system act for them, and whether a class leads to marks."""
+"""Checks about teachers: may the system act for them, and do their classes get marks?"""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ AREA = "teachers"
 DELEGATION_PAGE = "https://admin.google.com/ac/owl/domainwidedelegation"
 
 _ALWAYS = {Capability.MEETINGS, Capability.OWN_ACCOUNT, Capability.DIRECTORY, Capability.PEOPLE}
-"""Without these there are no marks by e-mail. The others are for what a school may leave out."""
+"""Without these capabilities, nobody can be recognised by e-mail. A school may leave out the others."""
 
 
 async def _organizers(deployment: Deployment) -> list[Json]:
@@ -45,7 +45,7 @@ async def _enrolled(deployment: Deployment, report: Report) -> None:
 
 @check(AREA, "delegation", needs=[PROJECT, REGION, ACCOUNTS, "database"])
 async def _delegation(deployment: Deployment, report: Report) -> None:
-    """A token is minted for each capability, as a teacher who is enrolled.
+    """Request a token for each scope, as a teacher who is enrolled.
 
     https://developers.google.com/identity/protocols/oauth2/service-account#error-codes
     """
@@ -87,7 +87,7 @@ async def _delegation(deployment: Deployment, report: Report) -> None:
 
 
 async def _mint(deployment: Deployment, subject: str, scope: str) -> Json:
-    """What the token endpoint says to an assertion that the service account signs for a teacher."""
+    """The token endpoint's answer to an assertion that the service account signs for a teacher."""
     account = deployment.address(deployment.wanted.one("ACCOUNT"))
     now = int(dt.datetime.now(dt.UTC).timestamp())
     claims = {
@@ -129,7 +129,7 @@ def _is_active(subscription: Json, now: dt.datetime) -> bool:
 
 @check(AREA, "last event", needs=[PROJECT, REGION, "Meet may publish", "nothing waits", "subscriptions", "enrolled"])
 async def _last_event(deployment: Deployment, report: Report) -> None:
-    """When the last event came, and whether classes took place since then without an event."""
+    """When the last event came, and whether there have been classes without an event since then."""
     now = dt.datetime.now(dt.UTC)
     since = (now - _REMEMBERED).strftime("%Y-%m-%dT%H:%M:%SZ")
     events, jobs = deployment.wanted.one("EVENTS_FUNCTION"), deployment.wanted.one("JOBS_FUNCTION")
@@ -166,7 +166,7 @@ async def _last_marked(deployment: Deployment, report: Report) -> None:
 
 
 _EVENTS = '("conference.recorded" OR "conference.failed" OR "event.noted" OR "subscription.kept")'
-_REMEMBERED = dt.timedelta(days=30)  # the log keeps that much
+_REMEMBERED = dt.timedelta(days=30)  # the log stores entries for this long
 _SUSPICIOUS = dt.timedelta(days=2)
 
 

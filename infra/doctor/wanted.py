@@ -1,4 +1,4 @@
-"""What a deployment is to be, read from where the deployment itself has it: nothing of it is written down here."""
+"""How a deployment should be. This is read from the deployment's own scripts and files, and not repeated here."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _NAMES = (
     ),
 )
 
-# The scripts say it themselves: their constants, and how they would call for each function.
+# A script that asks the deployment's scripts for their constants, and for the functions that they would make.
 _ASK = r"""
 set -eo pipefail
 PROJECT=PROJECT REGION=REGION NUMBER=NUMBER FIRESTORE_DATABASE='(default)'
@@ -64,7 +64,7 @@ class WantedFunction:
 
 
 class Wanted:
-    """What the scripts and files of the deployment say."""
+    """How a deployment should be, according to its scripts and files."""
 
     def __init__(self, names: dict[str, list[str]], functions: list[WantedFunction]) -> None:
         self._names = names
@@ -80,33 +80,33 @@ class Wanted:
 
     @functools.cached_property
     def grants(self) -> list[Json]:
-        """Which account has which role, from infra/iam.toml."""
+        """The roles that each account needs, from infra/iam.toml."""
         with (ROOT / "infra/iam.toml").open("rb") as file:
             return list(tomllib.load(file)["grants"])
 
     @functools.cached_property
     def indexes(self) -> Json:
-        """infra/firestore.indexes.json."""
+        """The content of infra/firestore.indexes.json."""
         return dict(json.loads((ROOT / "infra/firestore.indexes.json").read_text()))
 
     @staticmethod
     def rules(name: str) -> str:
-        """Security rules, such as infra/firestore.rules."""
+        """The text of a file of security rules, such as infra/firestore.rules."""
         return (ROOT / name).read_text()
 
     @functools.cached_property
     def metrics(self) -> dict[str, Json]:
-        """The files of infra/monitoring/metrics by their names."""
+        """The files of infra/monitoring/metrics, by name."""
         return _files("metrics")
 
     @functools.cached_property
     def alerts(self) -> dict[str, Json]:
-        """The files of infra/monitoring/policies by their names."""
+        """The files of infra/monitoring/policies, by name."""
         return _files("policies")
 
     @functools.cached_property
     def regions(self) -> list[str]:
-        """infra/deploy/regions.txt."""
+        """The regions in infra/deploy/regions.txt."""
         lines = (ROOT / "infra/deploy/regions.txt").read_text().splitlines()
         return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
@@ -120,9 +120,9 @@ def _files(kind: str) -> dict[str, Json]:
 
 @functools.cache
 def read_wanted() -> Wanted:
-    """Ask the deployment's scripts."""
+    """Ask the deployment's scripts, once in each process."""
     answer = subprocess.run(  # noqa: S603 - our own script
-        ["bash", "-c", _ASK, "bash", *_NAMES],  # noqa: S607 - whichever bash runs the deployment
+        ["bash", "-c", _ASK, "bash", *_NAMES],  # noqa: S607 - the same bash as the deployment uses
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -1,4 +1,4 @@
-"""What is watched: metrics, alerts, and the request log that is not kept."""
+"""Checks of metrics and alerts, and of the rule that the request log of the API is not stored."""
 
 from __future__ import annotations
 
@@ -55,7 +55,10 @@ async def _alerts(deployment: Deployment, report: Report) -> None:
 
 
 def says(stored: object, file: object) -> bool:
-    """Whether all that a file says is stored; a default that Google leaves out counts."""
+    """Whether a stored resource contains everything that is in a file.
+
+    If Google leaves out a default value, it counts as stored.
+    """
     if isinstance(file, dict):
         return all(says(stored.get(key) if isinstance(stored, dict) else None, value) for key, value in file.items())
     if isinstance(file, list):

@@ -1,4 +1,4 @@
 """The whole system on one machine: a simulated Google Meet, emulators, event delivery.
 
-The demo, the tests and the benchmark use it; nothing of it is deployed.
+The demo, the tests and the benchmark use it. No part of it is deployed.
 """

@@ -1,4 +1,4 @@
-"""A browser as people have one: Debian's Chromium without a window, which opens pages and contacts no other host."""
+"""A real browser for tests: Debian's Chromium without a window. It opens pages and contacts no other host."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from playwright.async_api import Browser, async_playwright
 
 from infra.local.processes import StartError
 
-# No sandbox: tests run as root in containers too, and open nothing but pages of this machine.
+# No sandbox: tests also run as root in containers, and they only open pages of this machine.
 _ARGUMENTS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -19,7 +19,7 @@ _ARGUMENTS = (
 
 @contextlib.asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
-    """The installed Chromium; StartError says how to install it."""
+    """Give a running Chromium. If it is not installed, StartError says how to install it."""
     program = shutil.which("chromium")
     if program is None:
         raise StartError("Chromium is not installed. Run: make debian-packages")

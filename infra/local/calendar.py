@@ -1,8 +1,8 @@
-"""A stand-in for the Calendar API, for the official client over HTTP on loopback: events of primary calendars.
+"""A stand-in for the Calendar API: events of primary calendars, for the official client over HTTP on loopback.
 
 It serves `Calendars` as documented in https://developers.google.com/workspace/calendar/api/v3/reference/events and
-fails where a fault plan says so. The caller is whoever the header `x-acting-as` names, or, where tokens are issued,
-whoever the token is of; the school must know them.
+fails where a fault plan says so. The caller is the account that the header `x-acting-as` names. Where tokens are
+issued, the caller is the account of the token. The school must know this account.
 """
 
 import hashlib
@@ -33,15 +33,17 @@ METHODS = {
     "delete": ("DELETE", f"{PATH}/{{eventId}}"),
     "instances": ("GET", f"{PATH}/{{eventId}}/instances"),
 }
-"""What is served, by the API's own names."""
+"""The served methods, by their names in the API."""
 
 
 class CalendarSimulator(GoogleApis):
-    """Serves calendars. `calendars`, `fail` and `calls` may be used from any thread; faults are of `events.insert` etc.
+    """Serves calendars.
+
+    `calendars`, `fail` and `calls` may be used from any thread; faults name methods like `events.insert`.
 
     Attributes:
-        calendars: What it serves.
-        page_size: How many occurrences a page has at most: the service may give fewer than are asked for.
+        calendars: The calendars that it serves.
+        page_size: The maximum number of occurrences on a page: the service may return fewer than requested.
     """
 
     def __init__(self, school: School, *, tokens: Tokens | None = None) -> None:
@@ -76,7 +78,7 @@ class CalendarSimulator(GoogleApis):
         return serve
 
     def _owner(self, caller: str | None, calendar_id: str) -> str:
-        """Return whose calendar is meant: everybody sees their own here and no other."""
+        """Return the owner of the requested calendar: here each person can only see their own."""
         if caller is None or self.school.user(caller) is None:
             raise Refused(403, "notACalendarUser", "The user must be signed up for Google Calendar.")
         if calendar_id not in {"primary", caller}:
@@ -107,13 +109,13 @@ class CalendarSimulator(GoogleApis):
 
 
 def _question(request: Request) -> str:
-    """What a page token belongs to: the same question."""
+    """Return the query without its page token: a token is only valid for the same query."""
     asked = sorted((name, value) for name, value in request.query_params.items() if name != "pageToken")
     return hashlib.sha256(repr((request.url.path, asked)).encode()).hexdigest()[:16]
 
 
 def _begin(request: Request) -> int:
-    """Where the requested page begins."""
+    """Return the index at which the requested page begins."""
     token = request.query_params.get("pageToken")
     if token is None:
         return 0
@@ -124,7 +126,7 @@ def _begin(request: Request) -> int:
 
 
 def _error(error: Refused) -> JSONResponse:
-    """An error as https://developers.google.com/workspace/calendar/api/guides/errors describes them."""
+    """Return an error in the form of https://developers.google.com/workspace/calendar/api/guides/errors."""
     told = {"domain": "calendar", "reason": error.reason, "message": error.message}
     return JSONResponse(
         {"error": {"code": error.status, "message": error.message, "errors": [told]}}, status_code=error.status

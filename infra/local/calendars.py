@@ -1,7 +1,8 @@
-"""Everybody's primary calendar, as the Calendar API shows it to its owner: events, rules of recurrence, exceptions.
+"""The primary calendars as the Calendar API shows them to their owners: events, recurrence rules, exceptions.
 
 As documented in https://developers.google.com/workspace/calendar/api/v3/reference/events and
-https://developers.google.com/workspace/calendar/api/guides/recurringevents. Meet links are made a few reads later.
+https://developers.google.com/workspace/calendar/api/guides/recurringevents. An event gets its Meet link only after it
+was read a few times.
 """
 
 import random
@@ -28,8 +29,8 @@ _WRITABLE = frozenset(
 )  # fmt: skip
 
 
-class Refused(Exception):  # the answer to the caller, no error of the stand-in
-    """The call is answered with this status."""
+class Refused(Exception):  # the answer to the caller, not an error of the stand-in
+    """The call gets this status as its answer."""
 
     def __init__(self, status: int, reason: str, message: str) -> None:
         super().__init__(message)
@@ -37,12 +38,12 @@ class Refused(Exception):  # the answer to the caller, no error of the stand-in
 
 
 class Calendars:
-    """The events of everybody in a school. Every attribute may be changed at any time.
+    """The events of all people in a school. Every attribute may be changed at any time.
 
     Attributes:
         reads_until_link: How often an event is read before its Meet link is made.
         links_fail: Whether Meet links cannot be made.
-        sent: Who was written to about which event, and whether as `all` or as `externalOnly`.
+        sent: Who got an e-mail about which event, and whether with `all` or `externalOnly`.
     """
 
     def __init__(self, school: School) -> None:
@@ -89,7 +90,7 @@ class Calendars:
         return event
 
     def get(self, owner: str, event_id: str) -> Resource:
-        """An event, or an occurrence; deleted ones are still shown to their organizer."""
+        """Return an event or an occurrence; the organizer can still see deleted ones."""
         key = (owner, event_id)
         if key in self._events:
             self._make_link(key)
@@ -99,7 +100,7 @@ class Calendars:
     def patch(
         self, owner: str, event_id: str, body: Resource, query: Mapping[str, str], if_match: str | None
     ) -> Resource:
-        """Change some fields; a list takes the place of the whole one, an object is merged, null takes a field away.
+        """Change some fields: a list replaces the old list, an object is merged, and null removes a field.
 
         https://developers.google.com/workspace/calendar/api/guides/performance#patch-semantics
         """
@@ -117,7 +118,8 @@ class Calendars:
             event.update(changed)
         else:
             event = self._except(owner, event, changed)
-            # Nothing says that it does not, and then all other occurrences are another version too.
+            # The documentation does not say whether a change of one occurrence also changes the version of the others.
+            # Here it does.
             self._touch(self._events[owner, event["recurringEventId"]])
         _mark_organizer(event)
         self._touch(event)
@@ -135,14 +137,14 @@ class Calendars:
             event["status"] = "cancelled"
         else:
             event = self._except(owner, event, {"status": "cancelled"})
-            self._touch(self._events[owner, event["recurringEventId"]])  # as a change does
+            self._touch(self._events[owner, event["recurringEventId"]])  # also new for the others, as after a change
         self._touch(event)
         self._tell(event, query)
 
     def instances(
         self, owner: str, event_id: str, *, size: int, begin: int, deleted: bool
     ) -> tuple[list[Resource], bool]:
-        """A page of occurrences, and whether more follow."""
+        """Return a page of occurrences, and whether more follow."""
         event = self._events.get((owner, event_id))
         if event is None or event["status"] == "cancelled":
             raise Refused(404, "notFound", "Not Found")
@@ -150,7 +152,7 @@ class Calendars:
         return found[begin : begin + size], begin + size < len(found)
 
     def shown(self, owner: str) -> list[Resource]:
-        """What somebody sees in their calendar: events and occurrences that are not deleted, in order of time."""
+        """Return the events and occurrences in somebody's calendar that are not deleted, in order of time."""
         found: list[Resource] = []
         for (whose, _), event in self._events.items():
             if whose == owner and event["status"] != "cancelled":
@@ -160,7 +162,7 @@ class Calendars:
     def _occurrences(self, owner: str, event: Resource) -> Iterator[Resource]:
         start, length = moment_of(event["start"]), moment_of(event["end"]) - moment_of(event["start"])
         zone = ZoneInfo(event["start"]["timeZone"])
-        # The rule goes by the clock where the event is, so that an hour that is skipped or comes twice moves nothing.
+        # The rule uses the local time of the event: a change to or from summer time does not move an occurrence.
         rule = rrulestr(event["recurrence"][0], dtstart=start.astimezone(zone).replace(tzinfo=None))
         exceptions = self._exceptions.get((owner, event["id"]), {})
         for local in rule:
@@ -193,7 +195,7 @@ class Calendars:
         return exception
 
     def _make_link(self, key: tuple[str, str]) -> None:
-        """Make the Meet link of an event that was read often enough, with a room that Meet knows."""
+        """Add the Meet link to an event that was read often enough, with a room that Meet knows."""
         event = self._events[key]
         request = event.get("conferenceData", {}).get("createRequest")
         if not request or request["status"]["statusCode"] != "pending":
@@ -243,20 +245,20 @@ class Calendars:
 
 
 def _mark_organizer(event: Resource) -> None:
-    """Which of the attendees organizes an event Google knows by itself."""
+    """Mark the attendee who organizes the event: Google does this itself."""
     for attendee in event.get("attendees", ()):
         if attendee["email"] == event["organizer"]["email"]:
             attendee |= {"organizer": True, "self": True}
 
 
 def moment_of(time: Mapping[str, str]) -> datetime:
-    """The moment that an EventDateTime tells, in UTC."""
+    """Return the moment of an EventDateTime, in UTC."""
     moment = datetime.fromisoformat(time.get("dateTime") or time["date"])
     return (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(time.get("timeZone") or "UTC"))).astimezone(UTC)
 
 
 def _merged_time(before: Resource, changed: Resource) -> Resource:
-    """A time as a patch leaves it."""
+    """Return a time after a patch."""
     merged = {name: value for name, value in {**before, **changed}.items() if value is not None}
     if merged.keys() >= {"date", "dateTime"}:
         raise Refused(400, "invalid", "Invalid start time.")
@@ -264,5 +266,5 @@ def _merged_time(before: Resource, changed: Resource) -> Resource:
 
 
 def told(moment: datetime, zone: ZoneInfo) -> dict[str, str]:
-    """An EventDateTime."""
+    """Return the EventDateTime of a moment in this zone."""
     return {"dateTime": moment.astimezone(zone).isoformat(), "timeZone": zone.key}

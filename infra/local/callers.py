@@ -1,7 +1,7 @@
-"""The caller of a stand-in: the account that a call names, or, if tokens are issued, the account of its token.
+"""The caller of a stand-in: the account that the call names or, if tokens are issued, the account of its token.
 
-Google's services answer a token that they do not know with 401, and one that lacks the scope with 403 and the reason
-ACCESS_TOKEN_SCOPE_INSUFFICIENT: https://cloud.google.com/apis/design/errors
+Google's services answer 401 to an unknown token. They answer 403 with the reason ACCESS_TOKEN_SCOPE_INSUFFICIENT to a
+token that lacks the scope: https://cloud.google.com/apis/design/errors
 """
 
 from collections.abc import Mapping
@@ -14,13 +14,13 @@ from infra.local.faults import Refusal
 
 SCOPES = "https://www.googleapis.com/auth/"
 READ_ALL = f"{SCOPES}meetings.space.readonly"
-"""Every room that the person has access to."""
+"""The scope for every room that the person has access to."""
 
 READ_MEETINGS = frozenset({f"{SCOPES}meetings.space.created", READ_ALL})
-"""Any of them: https://developers.google.com/workspace/meet/api/guides/authenticate-authorize"""
+"""One of these is enough: https://developers.google.com/workspace/meet/api/guides/authenticate-authorize"""
 
 READ_ROOMS = READ_MEETINGS | {f"{SCOPES}meetings.space.settings"}
-"""Any of them, for a room alone; conference records are not shown by settings."""
+"""One of these is enough for a room; the scope for settings does not give access to conference records."""
 
 MAKE_ROOMS = frozenset({f"{SCOPES}meetings.space.created"})
 SCOPE_MISSING = "ACCESS_TOKEN_SCOPE_INSUFFICIENT"
@@ -30,21 +30,21 @@ class Tokens(Protocol):
     """A service that issues tokens."""
 
     def who(self, access_token: str) -> tuple[str, frozenset[str]] | None:
-        """The address of the account that a token is of, with its scopes; None for one that is not valid now."""
+        """Return the address of the token's account, with the token's scopes; None if the token is not valid now."""
 
 
-def metadata_of(context: "grpc.aio.ServicerContext[Any, Any]") -> dict[str, str]:  # quoted: generic only in its stubs
-    """What a gRPC call carries, by name."""
+def metadata_of(context: "grpc.aio.ServicerContext[Any, Any]") -> dict[str, str]:  # generic in stubs only
+    """Return the metadata of a gRPC call, by name."""
     return {key: str(value) for key, value in context.invocation_metadata() or ()}
 
 
 def caller_of(carried: Mapping[str, str], tokens: Tokens | None, *, accepted: frozenset[str]) -> str | None:
-    """The account that a call is made as, by its headers or metadata; None if it does not say.
+    """Return the account that makes a call, from its headers or metadata; None if they do not name one.
 
     Args:
-        carried: Names in lower case.
-        tokens: Issues the tokens; without it, the call's own account counts.
-        accepted: The scopes of which the token needs one.
+        carried: The headers or metadata, with names in lower case.
+        tokens: The service that issues tokens; without it, the account that the call names is used.
+        accepted: The token needs one of these scopes.
 
     Raises:
         Refusal: The token is not valid, or lacks the scope.
@@ -66,7 +66,7 @@ def caller_of(carried: Mapping[str, str], tokens: Tokens | None, *, accepted: fr
 
 
 def scopes_of(carried: Mapping[str, str], tokens: Tokens | None) -> frozenset[str] | None:
-    """The scopes of a call's token; None where no tokens are issued."""
+    """Return the scopes of a call's token; None where no tokens are issued."""
     if tokens is None:
         return None
     granted = tokens.who(carried.get("authorization", "").partition(" ")[2])

@@ -1,6 +1,6 @@
-"""Believable classes, made from a seed: who comes, with what, when they drop out and when they leave.
+"""Realistic classes, made from a seed: who comes, with which devices, when they lose the connection, when they leave.
 
-Everyone in them is invented. The same seed and arguments make the same class, down to the microsecond.
+All people in them are invented. The same seed and arguments give the same class, to the microsecond.
 """
 
 import random
@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from infra.local.school import Account, Attendee, Conference, Visit
 
-# First and family names of one script each: reports must not care how a name is written.
+# The first name and the family name of a person use the same script. Reports must work for every script.
 _NAMES = (
     (
         ("Ayşe", "Björn", "Chloé", "Dušan", "Edna", "Łucja"),
@@ -31,7 +31,7 @@ Visits = tuple[Visit, ...]
 
 
 class _Lesson:
-    """The times of one class; makes the visits of each kind of attendee."""
+    """The times of one class. It makes the visits of each kind of attendee."""
 
     def __init__(self, dice: random.Random, start: datetime, length: timedelta) -> None:
         self._dice = dice
@@ -40,7 +40,7 @@ class _Lesson:
         self.end = start + length
 
     def teacher(self) -> Visits:
-        """Open the room early and hold it to the end, with a second screen in Companion mode meanwhile."""
+        """Open the room early and stay to the end, with a second screen in Companion mode."""
         companion = self._visit(self._at(0.05, 0.10), self._at(0.90, 0.95))
         return (self._visit(self._start - self._minutes(3, 6), self.end), companion)
 
@@ -59,19 +59,19 @@ class _Lesson:
         return (*visits, self._visit(joined, self.end))
 
     def two_devices(self) -> Visits:
-        """Listen with a phone on the way and go on with a laptop: both are in the conference for a while."""
+        """Join with a phone on the way and continue with a laptop: both are in the conference for a while."""
         return (
             self._visit(self._on_time(), self._at(0.4, 0.7)),
             self._visit(self._at(0.1, 0.3), self.end),
         )
 
     def companion(self) -> Visits:
-        """Attend, and raise a hand or present in Companion mode on a second device."""
+        """Attend, and use a second device in Companion mode to raise a hand or present."""
         second = self._visit(self._at(0.2, 0.4), self._at(0.6, 0.8))
         return (self._visit(self._on_time(), self.end), second)
 
     def late(self) -> Visits:
-        """Come after a fifth of the class or more."""
+        """Come when a fifth of the class or more has passed."""
         return (self._visit(self._at(0.2, 0.5), self.end),)
 
     def early_leaver(self) -> Visits:
@@ -105,15 +105,15 @@ def believable_class(  # noqa: PLR0913  # each is something a scenario sets on i
     pupils: Sequence[Account] = (),
     away: int = 1,
 ) -> Conference:
-    """Make a class of so many people, the teacher included.
+    """Make a class of this many people, including the teacher.
 
-    The conference begins when the teacher joins, a few minutes before `start`, and ends exactly `length`
-    after `start`. Eight people or more hold every special kind: rejoins, two devices at once, Companion mode,
-    a late comer, an early leaver, an anonymous guest, a phone and a room device; the rest are mostly steady.
+    The conference begins when the teacher joins, a few minutes before `start`, and ends exactly `length` after `start`.
+    A class of eight people or more has every special kind: rejoins, two devices at once, Companion mode, a latecomer,
+    an early leaver, an anonymous guest, a phone and a room device. Most others come on time and stay.
 
-    `settled=False`: for about a sixth of them Meet shows the end only a minute or so after the class, and
-    that of the room device never. Give `space` and `meeting_code` to hold several classes in one room, and
-    `pupils` to have these accounts come, but for the last of them, who stay `away`.
+    `settled=False`: for about a sixth of the people, Meet shows the end only about a minute after the class, and it
+    never shows the end of the room device. Give `space` and `meeting_code` to hold several classes in one room. With
+    `pupils`, these accounts come, except for the last `away` of them.
     """
     dice = random.Random(seed)
     lesson = _Lesson(dice, start, length)
@@ -130,7 +130,7 @@ def believable_class(  # noqa: PLR0913  # each is something a scenario sets on i
 
 
 def _as_pupils(attendees: Sequence[Attendee], organizer: str, pupils: Sequence[Account]) -> list[Attendee]:
-    """Let these accounts be those who are signed in, in order; who finds none left of them stays away."""
+    """Give these accounts to the signed-in attendees, in order. Attendees for whom no account is left stay away."""
     accounts = iter(pupils)
     there = []
     for place, attendee in enumerate(attendees):
@@ -141,7 +141,7 @@ def _as_pupils(attendees: Sequence[Attendee], organizer: str, pupils: Sequence[A
     return there
 
 
-_GUEST, _PHONE, _ROOM = 5, 6, 7  # places of those without a pupil's account
+_GUEST, _PHONE, _ROOM = 5, 6, 7  # the places of attendees without a pupil's account
 
 
 def _attendee(dice: random.Random, lesson: _Lesson, place: int, organizer: str) -> Attendee:
@@ -160,7 +160,7 @@ def _attendee(dice: random.Random, lesson: _Lesson, place: int, organizer: str) 
 
 
 def _habit(dice: random.Random, lesson: _Lesson, place: int) -> Callable[[], Visits]:
-    """Choose how someone attends: the first few places show one special kind each."""
+    """Choose how someone attends: each of the first few places gets one special kind."""
     special = (lesson.teacher, lesson.rejoining, lesson.two_devices, lesson.late, lesson.early_leaver)
     if place < len(special):
         return special[place]
@@ -169,7 +169,7 @@ def _habit(dice: random.Random, lesson: _Lesson, place: int) -> Callable[[], Vis
 
 
 def _unsettled(dice: random.Random, lesson: _Lesson, place: int, attendee: Attendee) -> Attendee:
-    """Leave ends open of those who stayed to the last: the room's for ever, some for a minute or so."""
+    """Leave some ends open for attendees who stayed to the end: about a minute, or forever for the room device."""
     if place == _ROOM:
         return replace(attendee, visits=tuple(replace(visit, end=None) for visit in attendee.visits))
     if place % 6 != 2:  # noqa: PLR2004  # one in six, beginning with the third
@@ -188,5 +188,5 @@ def _letters(dice: random.Random, length: int) -> str:
 
 
 def _digits(dice: random.Random) -> str:
-    """Return 21 digits, as Google numbers its users."""
+    """Return 21 digits, like the ids of Google's users."""
     return f"1{dice.randrange(10**20):020}"

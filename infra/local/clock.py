@@ -1,14 +1,14 @@
-"""A clock that tests turn, so that a week passes in a moment."""
+"""A clock that tests move forward, so that a week passes in a moment."""
 
 import threading
 from datetime import UTC, datetime, timedelta
 
 
 class TurnableClock:
-    """Stands still until it is turned, and never goes back. Any thread may read and turn it.
+    """A clock that only moves when `turn` or `turn_to` is called, and never back. Any thread may read and turn it.
 
     Args:
-        start: What it shows first; it needs a zone.
+        start: The first time that it shows; it needs a time zone.
     """
 
     def __init__(self, start: datetime) -> None:
@@ -16,22 +16,22 @@ class TurnableClock:
         self._lock = threading.Lock()
 
     def __call__(self) -> datetime:
-        """The time that it shows, aware UTC."""
+        """Return the time that it shows, as an aware datetime in UTC."""
         return self._now
 
     def turn(self, by: timedelta) -> None:
-        """Let so much time pass; ValueError if it is negative."""
+        """Move the clock forward by this much; ValueError if it is negative."""
         with self._lock:
             self._show(self._now + by)
 
     def turn_to(self, moment: datetime) -> None:
-        """Let time pass until this moment; ValueError if it is over or has no zone."""
+        """Move the clock forward to this moment; ValueError if it is in the past or has no time zone."""
         with self._lock:
             self._show(_utc(moment))
 
     def _show(self, moment: datetime) -> None:
         if moment < self._now:
-            raise ValueError(f"It is {self._now} already: a clock that goes back tells nobody anything")
+            raise ValueError(f"It is already {self._now}: this clock cannot go back")
         self._now = moment
 
 

@@ -1,6 +1,6 @@
-"""A function as Google builds and starts it: its source as uploaded, its packages alone, the runtime's Python.
+"""A function as Google builds and starts it: its uploaded source, only its own packages, the runtime's Python.
 
-What Google's Python buildpacks do, https://github.com/GoogleCloudPlatform/buildpacks :
+What Google's Python buildpacks do (https://github.com/GoogleCloudPlatform/buildpacks):
 
     pkg/python/python.go                          `pip install --requirement requirements.txt`, then `compileall`
                                                   (left out here: it saves time at a start, and costs more once)
@@ -9,8 +9,8 @@ What Google's Python buildpacks do, https://github.com/GoogleCloudPlatform/build
     FUNCTION_TARGET, FUNCTION_SIGNATURE_TYPE      given to the process by the build
 
 What Cloud Run adds, https://cloud.google.com/run/docs/container-contract : PORT, K_SERVICE, K_REVISION,
-K_CONFIGURATION; 240 seconds to listen; SIGTERM, then 10 seconds, then SIGKILL. Only here it listens on loopback alone
-(HOST): an instance believes tokens that Cloud Run has checked, and nobody checks them here.
+K_CONFIGURATION; 240 seconds to listen; SIGTERM, then 10 seconds, then SIGKILL. One difference: here it listens only on
+loopback (HOST). An instance trusts the tokens that Cloud Run has checked, and nothing checks them here.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ ENDS_WITHIN = 10.0
 
 
 def runtime_version() -> str:
-    """The Python version that is deployed, such as 3.13."""
+    """Return the Python version that is deployed, such as 3.13."""
     runtime = re.search(r"^RUNTIME=python(\d)(\d+)$", (ROOT / "infra/deploy/names.sh").read_text(), re.MULTILINE)
     if runtime is None:
-        raise StartError("infra/deploy/names.sh names no runtime such as RUNTIME=python313.")
+        raise StartError("infra/deploy/names.sh must set a runtime, for example RUNTIME=python313.")
     return f"{runtime[1]}.{runtime[2]}"
 
 
 def runtime_python() -> str:
-    """A Python of the version that is deployed.
+    """Return a Python of the version that is deployed.
 
     Raises:
         StartError: It is not installed; the message says how to install it.
@@ -62,11 +62,11 @@ def runtime_python() -> str:
     candidates = [named] if named else [f"python{version}", *map(str, sorted(pyenv.glob(f"{version}*/bin/python3")))]
     for candidate in candidates:
         found = shutil.which(candidate)
-        # A shim of pyenv's is there for versions too that it does not let run.
+        # pyenv also has a shim for versions that it refuses to run, so this asks the program for its version.
         if found and _output([found, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]) == version:
             return found
     raise StartError(
-        f"The functions run on Python {version} in the cloud, and {named or 'none'} is installed here"
+        f"The functions run on Python {version} in the cloud, but {named or 'no such Python'} is installed here"
         f"{' as ' + variable if named else ''}. Install it and try again:\n"
         f"  pyenv install {version}\n"
         f"  (or: uv python install {version}; on Debian 13: sudo apt-get install python{version})\n"
@@ -75,16 +75,16 @@ def runtime_python() -> str:
 
 
 def installed(requirements: Path, folder: Path) -> Path:
-    """Install the packages of a requirements file, and nothing else, for the runtime's Python.
+    """Install only the packages of a requirements file, for the runtime's Python.
 
-    What was installed for the same file before is used again.
+    An environment that was installed for the same file before is used again.
 
     Args:
         requirements: The file, with a hash of every package.
-        folder: Where environments are kept.
+        folder: The folder for environments.
 
     Returns:
-        The folder of the programs, `functions-framework` among them.
+        The folder of the programs, such as `functions-framework`.
     """
     python = runtime_python()
     told = f"{_output([python, '-VV'])}\n{python}\n{requirements.read_text()}"
@@ -102,16 +102,16 @@ def installed(requirements: Path, folder: Path) -> Path:
 
 
 class Instance:
-    """One instance of a function. It has no variable but those that it is given here.
+    """One instance of a function. It gets only the environment variables that are given here.
 
     Args:
-        name: The function's.
-        source: The folder of its source as it was uploaded, `/workspace` in the cloud.
-        programs: What `installed` gave.
+        name: The function's name.
+        source: The folder of its uploaded source, `/workspace` in the cloud.
+        programs: The folder that `installed` returned.
         target: The entry point.
-        signature: What the trigger sends.
-        env: The variables that are deployed.
-        log: Where its output goes.
+        signature: The kind of request that the trigger sends.
+        env: The environment variables that are deployed.
+        log: The file for its output.
     """
 
     def __init__(
@@ -153,7 +153,7 @@ class Instance:
             )
 
     def await_listening(self) -> None:
-        """Wait as the startup probe does, until something listens."""
+        """Wait until something listens, like the startup probe."""
         deadline = time.monotonic() + LISTENS_WITHIN
         while not self._listens():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -166,15 +166,15 @@ class Instance:
         return False
 
     def printed(self) -> str:
-        """What it has printed."""
+        """Return what it has printed."""
         return self.log.read_text(errors="replace")
 
     def terminate(self) -> None:
-        """Tell the instance to end, as Cloud Run does: SIGTERM to the process that it started."""
+        """Ask the instance to end, as Cloud Run does: send SIGTERM to the started process."""
         self._process.send_signal(signal.SIGTERM)
 
     def exit_code(self) -> int:
-        """How it ends; subprocess.TimeoutExpired when Cloud Run would kill it."""
+        """Return its exit code; raise subprocess.TimeoutExpired when Cloud Run would kill it."""
         return self._process.wait(timeout=ENDS_WITHIN)
 
     def kill(self) -> None:
@@ -186,7 +186,7 @@ class Instance:
 
 @contextlib.contextmanager
 def ending(instance: Instance) -> Iterator[Instance]:
-    """An instance that listens, ended on leaving."""
+    """Give an instance that listens; it is ended on exit."""
     try:
         instance.await_listening()
         yield instance

@@ -1,4 +1,4 @@
-"""The page of controls of the local stack: it holds classes in the simulated Meet, and shows what is stored."""
+"""The page of controls of the local stack: it holds classes in the simulated Meet, and shows stored documents."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Publish = Callable[[str, Message], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """What runs, how to publish an event to it, and the documents that come of it."""
+    """The running stack: its addresses, how to publish an event, and the documents that it stores."""
 
     urls: dict[str, str]
     school: School
@@ -39,7 +39,7 @@ class Stack:
 
 
 def controls(stack: Stack) -> Starlette:
-    """The controls of a stack, as an application."""
+    """Return the controls of a stack, as an application."""
     own = _Controls(stack)
     return Starlette(
         routes=[
@@ -59,16 +59,16 @@ class _Controls:
 
     async def index(self, _: Request) -> PlainTextResponse:
         return PlainTextResponse(
-            "POST /classes?session_id=…         a scheduled class is held at its own time, by its roster\n"
+            "POST /classes?session_id=…         hold a scheduled class at its own time, with its roster\n"
             "     /classes?meeting_code=…       the same, by its Meet link\n"
-            "     /classes?people=30&seed=1     an unscheduled class of strangers that has just ended\n"
-            "GET  /request?people=30            a body for POST /api/schedule/class: a class that ends now\n"
-            "GET  /conferences                  what the simulated Meet holds\n"
-            "GET  /documents/{path}             a stored document, or all of a collection\n"
+            "     /classes?people=30&seed=1     hold an unscheduled class of strangers that ends now\n"
+            "GET  /request?people=30            show a body for POST /api/schedule/class: a class that ends now\n"
+            "GET  /conferences                  show the conferences in the simulated Meet\n"
+            "GET  /documents/{path}             show a stored document, or all documents of a collection\n"
         )
 
     async def hold(self, request: Request) -> JSONResponse:
-        """Let a class take place; its event is published."""
+        """Hold a class and publish its event."""
         seed, now = _number(request, "seed", random.randrange(10**6)), datetime.now(UTC)
         session = await self._scheduled(request)
         if session is None:
@@ -98,7 +98,7 @@ class _Controls:
         )
 
     def _strangers(self, people: int, seed: int, now: datetime) -> Conference:
-        """A class that nobody scheduled."""
+        """Return a class that nobody scheduled."""
         teacher, *_ = demo_accounts(1)
         held = believable_class(
             seed, people=people, start=now - LENGTH, length=LENGTH, settled=False, organizer=teacher.user
@@ -107,13 +107,13 @@ class _Controls:
         return held
 
     async def _scheduled(self, request: Request) -> Mapping[str, Any] | None:
-        """The class meeting that a request names, by its id or its Meet link; None if it names none."""
+        """Return the class meeting that a request names by its id or its Meet link; None if it names none."""
         for name in ("session_id", "meeting_code"):
             if request.query_params.get(name) == "":
                 raise HTTPException(
                     422,
-                    f"{name} is empty. POST /api/schedule/class answers with it. Without {name} a class is held that "
-                    "nobody scheduled.",
+                    f"{name} is empty. The answer of POST /api/schedule/class contains it. Without {name}, an "
+                    "unscheduled class is held.",
                 )
         session_id, code = request.query_params.get("session_id"), request.query_params.get("meeting_code")
         if session_id is None and code is None:
@@ -130,11 +130,11 @@ class _Controls:
                 f"No class has this {'session_id' if session_id else 'meeting_code'}. POST /api/schedule/class answers "
                 "with the session_id and the meeting_code of the class; GET /api/sessions lists all classes.",
             )
-        # Of several in one room, the first that nobody has held yet.
+        # If several class meetings use one room, take the first that was not held yet.
         return min(wanted, key=lambda session: (bool(session["conference_records"]), session["session_start"]))
 
     async def request_body(self, request: Request) -> JSONResponse:
-        """A body for the API: a class that has just ended."""
+        """Return a body for the API: a class that has just ended."""
         teacher, *pupils = demo_accounts(_people(request))
         self._stack.school.enrol(teacher, *pupils)
         now = datetime.now(UTC)
@@ -150,18 +150,16 @@ class _Controls:
         )
 
     async def elsewhere(self, _: Request) -> PlainTextResponse:
-        """A call that was meant for the API."""
-        return PlainTextResponse(
-            f"The API is at {self._stack.urls['api'].rstrip('/')}/ and not here.\n", status_code=404
-        )
+        """Answer a call that was meant for the API."""
+        return PlainTextResponse(f"The API is at {self._stack.urls['api'].rstrip('/')}/, not here.\n", status_code=404)
 
     async def conferences(self, _: Request) -> JSONResponse:
-        """What the simulated Meet has records of."""
+        """Return the conferences of which the simulated Meet has records."""
         held = self._stack.school.conferences()
         return JSONResponse({"conference_records": [conference.name for conference in held]})
 
     async def stored(self, request: Request) -> Response:
-        """A document, or all of a collection."""
+        """Return a document, or all documents of a collection."""
         path = request.path_params["path"].strip("/")
         if path.count("/") % 2 == 0:
             found = await self._stack.documents.children(path)

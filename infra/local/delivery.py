@@ -1,10 +1,10 @@
 """Delivery: what an Eventarc Pub/Sub trigger does with a message.
 
-It posts the message as a CloudEvent in binary mode, takes an answer in 200 to 299 as done, and tries again after a
-growing while for any other; after enough tries the message becomes a dead letter.
+It posts the message as a CloudEvent in binary mode. An answer from 200 to 299 means success. After any other answer, it
+tries again after a growing pause. After enough tries, the message becomes a dead letter.
 https://cloud.google.com/eventarc/docs/cloudevents-json and https://cloud.google.com/eventarc/docs/retry-events
 
-A Pub/Sub push subscription pointed straight at the function does not do: its requests lack the CloudEvent headers.
+A Pub/Sub push subscription directly to the function is not enough: its requests lack the CloudEvent headers.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ FUNCTION_TIME = 540.0
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """What a trigger is made of.
+    """The settings of a trigger.
 
     Attributes:
-        url: The function.
+        url: The address of the function.
         topic: `projects/{project}/topics/{topic}`.
         subscription: `projects/{project}/subscriptions/{subscription}`.
         backoff: The first and the longest wait before a message is delivered again; deployed: 10 s and 600 s.
-        max_attempts: After how many deliveries a message becomes a dead letter; deployed: 100.
+        max_attempts: The number of deliveries after which a message becomes a dead letter; deployed: 100.
     """
 
     url: str
@@ -58,7 +58,7 @@ class Trigger:
     max_attempts: int = 100
 
     async def post(self, client: httpx.AsyncClient, message: Message) -> int:
-        """Deliver a message once; gives the HTTP status, 599 if nothing answered."""
+        """Deliver a message once; return the HTTP status, or 599 if nothing answered."""
         try:
             answer = await client.post(self.url, headers=self.headers(message), json=self.body(message))
         except httpx.TransportError:
@@ -66,7 +66,7 @@ class Trigger:
         return answer.status_code
 
     def headers(self, message: Message) -> dict[str, str]:
-        """What describes the event, as HTTP headers."""
+        """Return the description of the event, as HTTP headers."""
         return {
             "content-type": "application/json",
             "ce-specversion": "1.0",
@@ -77,7 +77,7 @@ class Trigger:
         }
 
     def body(self, message: Message) -> dict[str, Any]:
-        """The message, as JSON."""
+        """Return the message, as JSON."""
         published = _published(message)
         body: dict[str, Any] = {
             "message": {
@@ -100,20 +100,20 @@ def _published(message: Message) -> str:
 
 
 def http_client() -> httpx.AsyncClient:
-    """A client that waits as long as a function may take."""
+    """Return a client that waits as long as a function may take."""
     return httpx.AsyncClient(timeout=FUNCTION_TIME, trust_env=False)
 
 
 async def deliver(trigger: Trigger, message: Message, *, on_answer: Callable[[int], None] = lambda _: None) -> bool:
-    """Deliver a message without any Pub/Sub between, until it is acknowledged.
+    """Deliver a message without Pub/Sub, until it is acknowledged.
 
     Args:
-        trigger: Where to and how patiently.
-        message: What was published.
+        trigger: The function, the pauses and the number of attempts.
+        message: The published message.
         on_answer: Gets the HTTP status of every attempt.
 
     Returns:
-        Whether it was acknowledged; if not, it would be a dead letter.
+        Whether it was acknowledged. If not, Pub/Sub would make it a dead letter.
     """
     wait, longest = trigger.backoff
     async with http_client() as client:
@@ -145,7 +145,7 @@ class Pubsub:
         await self._channel.close()
 
     async def set_up(self, trigger: Trigger, *, dead_letter_topic: str, dead_letter_subscription: str) -> None:
-        """Make the topics and subscriptions that the deployment leaves behind, with dead-lettering and backoff."""
+        """Create the topics and subscriptions of the deployment, with dead-lettering and backoff."""
         for topic in (trigger.topic, dead_letter_topic):
             await self.create_topic(topic)
         shortest, longest = trigger.backoff
@@ -165,21 +165,21 @@ class Pubsub:
                 await self._subscriber.create_subscription(subscription, timeout=10)
 
     async def create_topic(self, topic: str) -> None:
-        """Make a topic, unless there is one already."""
+        """Create a topic, unless it exists."""
         with contextlib.suppress(gexc.AlreadyExists):
             await self._publisher.create_topic(name=topic, timeout=10)
 
     async def create_subscription(self, name: str, topic: str) -> None:
-        """Make a subscription that is pulled from."""
+        """Create a pull subscription."""
         await self._subscriber.create_subscription(name=name, topic=topic, timeout=10)
 
     async def publish(self, topic: str, message: Message) -> None:
-        """Publish a message; Pub/Sub gives it an id and a time of its own."""
+        """Publish a message; Pub/Sub gives it an id and a time."""
         published = PubsubMessage(data=message.data, attributes=message.attributes, ordering_key=message.ordering_key)
         await self._publisher.publish(topic=topic, messages=[published], timeout=10)
 
     async def pull(self, subscription: str) -> list[ReceivedMessage]:
-        """The messages that wait in a subscription, at least one of them: it waits for it."""
+        """Wait for at least one message in a subscription, and return the waiting messages."""
         while True:
             with contextlib.suppress(gexc.DeadlineExceeded):
                 answer = await self._subscriber.pull(
@@ -189,7 +189,7 @@ class Pubsub:
                     return list(answer.received_messages)
 
     async def drained(self, subscription: str) -> list[dict[str, str]]:
-        """The attributes of all messages that wait in a subscription, until it is found empty twice; they are taken."""
+        """Take all waiting messages of a subscription, until it is empty twice; return their attributes."""
         found: list[dict[str, str]] = []
         empty = 0
         while empty < 2:  # noqa: PLR2004 - an answer may be empty although messages wait
@@ -220,7 +220,7 @@ class Pubsub:
             attributes=dict(received.message.attributes),
             data=received.message.data,
             message_id=received.message.message_id,
-            publish_time=cast("datetime", received.message.publish_time),  # what the wrapper really gives
+            publish_time=cast("datetime", received.message.publish_time),  # the wrapper really returns this type
             ordering_key=received.message.ordering_key,
         )
         status = await trigger.post(client, message)

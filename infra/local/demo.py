@@ -1,7 +1,7 @@
-"""See it happen: a class is scheduled, held and ends, and every mark appears. No Google account, no Java.
+"""A demo: a class is scheduled and held, and then every mark appears. It needs no Google account and no Java.
 
-Real are the functions (served by functions-framework from `main.py`), Google's official clients on the wire, and the
-embedded store. Simulated are Google's services themselves and the delivery of the event.
+These parts are real: the functions (served by functions-framework from `main.py`), Google's official clients, and the
+embedded store. These parts are simulated: Google's services, and the delivery of the event.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def run(folder: Path, *, people: int, seed: int, console: Console) -> None:
-    """Schedule a class, hold it, let it end, and show every mark; what was in the folder goes."""
+    """Schedule a class, hold it, and show every mark. The folder's old content is deleted."""
     began = time.monotonic()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700, parents=True)
@@ -101,7 +101,7 @@ def run(folder: Path, *, people: int, seed: int, console: Console) -> None:
             settled=False,
         )
         school.hold(held)
-        console.print(f"[bold]2.[/] It is held in the simulated Meet and ends ({held.name}).")
+        console.print(f"[bold]2.[/] The class is held in the simulated Meet and ends ({held.name}).")
         console.print(f"[bold]3.[/] Its event is delivered to on_workspace_event at {function.url}:")
         trigger = Trigger(
             url=function.url,
@@ -112,11 +112,11 @@ def run(folder: Path, *, people: int, seed: int, console: Console) -> None:
         )
         message = conference_ended(held.name, organizer=held.organizer, at=ended)
         if not asyncio.run(deliver(trigger, message, on_answer=lambda status: _explain(status, console))):
-            sys.exit(f"The function did not take the event; its log is {function.program.log}.")
+            sys.exit(f"The function did not accept the event; its log is {function.program.log}.")
         sheet = _sheet(api.url, made["session_id"])
         pages = _save_pages(api.url, sheet["session"], folder)
     session, attendance = sheet["session"], sheet["attendance"]
-    console.print(f"[bold]4.[/] The LMS asks for it (GET /api/sessions/{made['session_id']}/attendance):")
+    console.print(f"[bold]4.[/] The LMS requests the attendance (GET /api/sessions/{made['session_id']}/attendance):")
     console.print(_table(session, attendance))
     counts = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in session["counts"].items() if number)
     sync = session["sync"]
@@ -124,7 +124,7 @@ def run(folder: Path, *, people: int, seed: int, console: Console) -> None:
         f"   {counts}. {len(attendance)} attendance documents are stored, sync {sync['state']} after "
         f"{sync['attempts']} reads; the last took {sync['meet_calls']} calls to Meet."
     )
-    console.print("   To look at, in a browser or on paper:")
+    console.print("   Pages to open in a browser or to print:")
     for page in pages:
         console.print(f"   {page}")
     console.print(f"   Documents: {store} (table 'documents'); the functions' logs: {folder}/*.log")
@@ -132,7 +132,7 @@ def run(folder: Path, *, people: int, seed: int, console: Console) -> None:
 
 
 def demo_accounts(people: int) -> list[Account]:
-    """The teacher, and one pupil for everybody else who is in the class; all of them are invented."""
+    """Return the teacher, and one pupil for every other person in the class. All are invented."""
     names = [
         "Ayşe Wróbel",
         "Мила Щука",
@@ -173,7 +173,7 @@ def _sheet(url: str, session_id: str) -> dict[str, Any]:
 
 
 def _save_pages(url: str, session: dict[str, Any], folder: Path) -> list[Path]:
-    """The class's report, its register and its file for spreadsheets, as the API gives them."""
+    """Save the class's report, its register and its file for spreadsheets, as the API returns them."""
     report = f"/api/sessions/{session['session_id']}/attendance?format="
     register = f"/api/classes/{session['class_id']}/register?month={session['local_date'][:7]}&format="
     wanted = {
@@ -215,15 +215,15 @@ def _explain(status: int, console: Console) -> None:
 
 
 def _table(session: dict[str, Any], people: Sequence[dict[str, Any]]) -> Table:
-    """Marks with their reasons, and the sessions that they come from, to check by hand."""
+    """Show marks with their reasons and their sessions, so that a reader can check them."""
     table = Table(
         title=f"{session['subject']} {session['class_id']}, {_clock(session['scheduled_start'])} to "
         f"{_clock(session['scheduled_end'])} UTC, held {_clock(session['held_start'])} to "
         f"{_clock(session['held_end'])}",
         title_justify="left",
         caption="Present is the union of a person's sessions: two devices at once count once, time away does not "
-        "count. A session whose end Meet never told (…) counts until the conference's end. Times are shown cut to "
-        "seconds; present is summed exactly and then cut.",
+        "count. A session whose end Meet never reports (…) counts until the end of the conference. Times are shown in "
+        "whole seconds, rounded down; present is summed exactly and then rounded down.",
         caption_justify="left",
         box=SIMPLE_HEAD,
         padding=(0, 1),

@@ -1,4 +1,4 @@
-"""The emulators of the Google Cloud SDK, started for as long as they are needed.
+"""The emulators of the Google Cloud SDK: each runs as long as it is needed.
 
 https://cloud.google.com/firestore/docs/emulator and https://cloud.google.com/pubsub/docs/emulator
 """
@@ -15,14 +15,14 @@ from infra.local.processes import Program, StartError, free_port, running
 
 @contextlib.contextmanager
 def firestore_emulator(folder: Path, *, port: int = 0) -> Iterator[str]:
-    """Firestore on this machine: gives the value for FIRESTORE_EMULATOR_HOST. Logs go into the folder."""
+    """Run Firestore on this machine and give the value for FIRESTORE_EMULATOR_HOST. Logs go into the folder."""
     with firestore_program(folder, port=port) as (address, _):
         yield address
 
 
 @contextlib.contextmanager
 def firestore_program(folder: Path, *, port: int = 0) -> Iterator[tuple[str, Program]]:
-    """The same with the program itself, for who wants it to stand still."""
+    """Run Firestore as above and also give its program, for example to pause it."""
     command = ["gcloud", "emulators", "firestore", "start"]
     with _emulator("cloud-firestore-emulator", "firestore-emulator", command, folder, port) as started:
         yield started
@@ -30,9 +30,9 @@ def firestore_program(folder: Path, *, port: int = 0) -> Iterator[tuple[str, Pro
 
 @contextlib.contextmanager
 def pubsub_emulator(folder: Path, *, port: int = 0) -> Iterator[str]:
-    """Pub/Sub on this machine: gives the value for PUBSUB_EMULATOR_HOST. Logs and data go into the folder."""
+    """Run Pub/Sub on this machine and give the value for PUBSUB_EMULATOR_HOST. Logs and data go into the folder."""
     data = folder / "pubsub"
-    data.mkdir(parents=True, exist_ok=True)  # gcloud does not make it
+    data.mkdir(parents=True, exist_ok=True)  # gcloud does not create it
     command = ["gcloud", "beta", "emulators", "pubsub", "start", f"--data-dir={data}"]
     with _emulator("pubsub-emulator", "pubsub-emulator", command, folder, port) as (address, _):
         yield address

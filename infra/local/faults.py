@@ -1,7 +1,7 @@
-"""The fault plan: which call of Meet fails, how, and how often.
+"""The fault plan: which calls to Meet fail, how, and how often.
 
-A plan's chances are fixed by its seed: whether a call is struck depends on what it asks for and on how often
-that was asked before, never on which of two concurrent calls came first.
+The seed of a plan decides which calls fail. This depends on the request and on how often the same request came before,
+never on which of two concurrent calls came first.
 """
 
 import random
@@ -20,7 +20,7 @@ from google.rpc import (  # type: ignore[import-untyped]  # the package ships st
 
 
 class Request(NamedTuple):
-    """What tells one call from another: the same again is a retry."""
+    """The identity of a call: a second call with the same values is a retry."""
 
     method: str
     resource: str = ""
@@ -31,14 +31,16 @@ class Request(NamedTuple):
 
 @dataclass(frozen=True)
 class Fault:
-    """One way for calls of `method` to go wrong.
+    """One way in which calls of `method` fail.
 
     Which calls: those whose name or parent contains `resource`, on this `page` (from 1), by this caller.
-    How often: the first `times` of them (None: always), each with the probability `share`, but at most so
-    many in a row for one and the same request.
-    What happens: after `delay` the answer is `status`, with `reason` as its google.rpc.ErrorInfo; or, without
-    a status, the right answer comes late. `drop` never answers: the call hangs until the caller gives up.
-    (A broken connection reaches a gRPC caller as the status UNAVAILABLE; plan that one as a status.)
+
+    How often: the first `times` of them (None: always), each with the probability `share`, but at most
+    `at_most_in_a_row` times in a row for the same request.
+
+    What happens: after `delay` the answer is `status`, with `reason` as its google.rpc.ErrorInfo. Without a status, the
+    correct answer comes late. With `drop` there is no answer: the call waits until the caller gives up. (A gRPC caller
+    sees a broken connection as the status UNAVAILABLE; plan it as a status.)
     """
 
     method: str
@@ -55,14 +57,14 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.status is None and self.delay is None and not self.drop:
-            raise ValueError("A fault needs a status, a delay or a drop: otherwise nothing happens")
+            raise ValueError("A fault needs a status, a delay or a drop: without them it has no effect")
         if self.reason is not None and self.status is None:
             raise ValueError("A reason explains a status; give one")
         if self.status is grpc.StatusCode.OK:
-            raise ValueError("OK is no fault")
+            raise ValueError("The status OK is not a fault")
 
     def concerns(self, request: Request) -> bool:
-        """Tell whether it can strike this request at all."""
+        """Return whether this fault applies to this request."""
         return (
             self.method == request.method
             and self.page in (None, request.page)
@@ -72,7 +74,7 @@ class Fault:
 
 
 class _Armed:
-    """One fault with what it has done so far."""
+    """One fault, with the calls that it has failed so far."""
 
     def __init__(self, fault: Fault, seed: str) -> None:
         self.fault = fault
@@ -82,7 +84,7 @@ class _Armed:
         self._in_a_row: Counter[Request] = Counter()
 
     def strikes(self, request: Request) -> bool:
-        """Decide about one call and remember it."""
+        """Decide whether this call fails, and count it."""
         fault = self.fault
         if not fault.concerns(request) or (fault.times is not None and self._struck >= fault.times):
             return False
@@ -100,7 +102,7 @@ class _Armed:
 
 
 class Faults:
-    """The plan in force; the first fault that strikes a call decides. Any thread may change it, any time."""
+    """The current plan; the first fault that applies to a call decides. Any thread may change it at any time."""
 
     def __init__(self, faults: Sequence[Fault] = (), seed: int = 0) -> None:
         self._seed = seed
@@ -109,12 +111,12 @@ class Faults:
         self.set(*faults)
 
     def set(self, *faults: Fault) -> None:
-        """Replace the plan; what was counted so far is forgotten."""
+        """Replace the plan and reset all counts."""
         with self._lock:
             self._armed = [_Armed(fault, f"{self._seed} {place}") for place, fault in enumerate(faults)]
 
     def clear(self) -> None:
-        """Let everything succeed from now on."""
+        """Remove all faults: every call succeeds from now on."""
         self.set()
 
     def __iter__(self) -> Iterator[Fault]:
@@ -122,15 +124,15 @@ class Faults:
             return iter([armed.fault for armed in self._armed])
 
     def strike(self, request: Request) -> Fault | None:
-        """Return the fault that this call meets, if any, and count it."""
-        if not self._armed:  # the usual case costs no lock
+        """Return the fault that this call gets, if any, and count it."""
+        if not self._armed:  # the usual case needs no lock
             return None
         with self._lock:
             return next((armed.fault for armed in self._armed if armed.strikes(request)), None)
 
 
 class Refusal(Exception):  # Meet's answer to the caller, not an error of the simulator
-    """The call is answered with this status."""
+    """The call gets this status as its answer."""
 
     def __init__(self, status: grpc.StatusCode, message: str, reason: str | None = None) -> None:
         super().__init__(message)
@@ -139,7 +141,7 @@ class Refusal(Exception):  # Meet's answer to the caller, not an error of the si
         self.reason = reason
 
     def trailing_metadata(self) -> tuple[tuple[str, bytes], ...]:
-        """Return what Google's servers add to explain an error; nothing without a reason.
+        """Return the metadata with which Google's servers explain an error; empty without a reason.
 
         google.api_core reads it into the exception's `reason`, `domain` and `metadata`.
         https://google.aip.dev/193#errorinfo

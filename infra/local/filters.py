@@ -1,7 +1,7 @@
-"""How a list request chooses: the filter language, page sizes and page tokens.
+"""How a list request selects resources: the filter language, page sizes and page tokens.
 
-A filter is conditions joined by AND. The reference promises no more than its examples, so this reads no
-more: an unquoted value, a camelCase name, OR or parentheses are refused here, before production refuses them.
+A filter is a list of conditions joined by AND. The reference promises only what its examples show, so this reads only
+that. Unquoted values, camelCase names, OR and parentheses are refused here, before production refuses them.
 https://developers.google.com/workspace/meet/api/reference/rest/v2/conferenceRecords/list
 """
 
@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 
 class ListError(ValueError):
-    """Meet lists nothing for such a request; it answers INVALID_ARGUMENT."""
+    """Meet answers INVALID_ARGUMENT to this list request."""
 
 
 class FilterError(ListError):
@@ -29,15 +29,15 @@ class FilterError(ListError):
 
 
 class PageError(ListError):
-    """The page size is negative, or the page token was not given out for this request."""
+    """The page size is negative, or the page token was not issued for this request."""
 
 
 class Kind(Enum):
-    """What a field holds, and with it which conditions may be asked of it."""
+    """The type of a field. It decides which conditions a filter may use."""
 
-    TEXT = "text"  # equals only
+    TEXT = "text"  # only "equals"
     TIME = "time"  # all comparisons
-    END = "end"  # all comparisons, and IS NULL while it is open
+    END = "end"  # all comparisons, and IS NULL while there is no end yet
 
 
 Value = datetime | str | None
@@ -69,14 +69,14 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
 
 @dataclass(frozen=True)
 class Condition:
-    """One comparison of a field with a value; without an operator it asks whether the field is unset."""
+    """One comparison of a field with a value; without an operator, it checks that the field is unset."""
 
     field: str
     operator: str | None
     value: Value
 
     def holds(self, values: Mapping[str, Value]) -> bool:
-        """Tell whether these values fulfil it. An unset field fulfils no comparison, as NULL in SQL."""
+        """Return whether these values meet the condition. An unset field meets no comparison, like NULL in SQL."""
         actual = values[self.field]
         if self.operator is None:
             return actual is None
@@ -85,7 +85,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class Filter:
-    """Conditions that must all hold; with none of them everything passes."""
+    """Conditions that must all be met; without conditions, every resource passes."""
 
     conditions: tuple[Condition, ...] = ()
 
@@ -93,12 +93,12 @@ class Filter:
         return bool(self.conditions)
 
     def passes(self, values: Mapping[str, Value]) -> bool:
-        """Tell whether a resource with these values belongs into the list."""
+        """Return whether a resource with these values belongs in the list."""
         return all(condition.holds(values) for condition in self.conditions)
 
 
 def parse(text: str, fields: Mapping[str, Kind]) -> Filter:
-    """Read a filter over these fields; empty text asks for everything.
+    """Read a filter on these fields; an empty text selects everything.
 
     Raises FilterError, with the place and the reason, for anything the reference does not show.
     """
@@ -125,7 +125,7 @@ def _condition(found: re.Match[str], fields: Mapping[str, Kind]) -> Condition:
         raise FilterError(f"{field} is not filterable; {', '.join(fields)} are")
     if comparison is None:
         if kind is not Kind.END:
-            raise FilterError(f"{field} is never unset")
+            raise FilterError(f"{field} always has a value, so it cannot be compared with NULL")
         return Condition(field, None, None)
     if kind is Kind.TEXT:
         if comparison != "=":
@@ -136,31 +136,31 @@ def _condition(found: re.Match[str], fields: Mapping[str, Kind]) -> Condition:
 
 def _time(value: str) -> datetime:
     if _RFC_3339.fullmatch(value) is None:
-        raise FilterError(f"{value!r} is no RFC 3339 time")
+        raise FilterError(f"{value!r} is not an RFC 3339 time")
     try:
         return datetime.fromisoformat(value)
     except ValueError as error:
-        raise FilterError(f"{value!r} is no RFC 3339 time: {error}") from error
+        raise FilterError(f"{value!r} is not an RFC 3339 time: {error}") from error
 
 
 class PageSize(NamedTuple):
-    """How many resources one page of a list holds: when the request does not say, and at most."""
+    """The number of resources on a page: the default and the maximum."""
 
     default: int
     maximum: int
 
     def granted(self, asked: int, cap: int | None = None) -> int:
-        """Return the size for a request; too much is coerced, less than nothing is refused."""
+        """Return the page size for a request; a size above the maximum is reduced, a negative size is refused."""
         if asked < 0:
             raise PageError(f"Invalid value at 'page_size': it must not be negative, and is {asked}")
         return min(asked or self.default, self.maximum, cap or self.maximum)
 
 
 class PageTokens:
-    """Gives out page tokens and reads them again.
+    """Issues page tokens and reads them.
 
-    They are opaque to callers and valid only for the list they came from, with any page size:
-    https://google.aip.dev/158. They carry their own proof, so nothing is remembered between calls.
+    Page tokens are opaque to callers. They are valid only for the list that issued them, with any page size:
+    https://google.aip.dev/158. A token contains its own signature, so nothing is stored between calls.
     """
 
     def __init__(self) -> None:
@@ -180,7 +180,7 @@ class PageTokens:
             page, offset, _ = urlsafe_b64decode(token).split(b".")
             place = int(page), int(offset)
         except ValueError as error:
-            raise PageError("Invalid value at 'page_token': no list has given it") from error
+            raise PageError("Invalid value at 'page_token': it was not issued by a list") from error
         if token != self.issue(listing, *place):
             raise PageError("Invalid value at 'page_token': it belongs to another request")
         return place

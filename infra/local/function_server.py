@@ -1,4 +1,4 @@
-"""The real functions-framework serving the real `main.py`, as the cloud does."""
+"""The real functions-framework serves the real `main.py`, as in the cloud."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A function that answers at `url`."""
+    """A running function, which answers at `url`."""
 
     url: str
     program: Program
@@ -35,10 +35,10 @@ def function_server(
 
     Args:
         target: The function's name in `main.py`.
-        env: Its settings. Nothing of this process's own Google settings reaches it.
-        log: Where its log lines go.
-        port: Where it listens; 0 takes a free port.
-        signature: What the function takes: CloudEvents, or any HTTP request.
+        env: Its settings. It does not get the Google settings of this process.
+        log: The file for its log lines.
+        port: The port on which it listens; 0 takes a free port.
+        signature: What the function accepts: CloudEvents, or any HTTP request.
     """
     started = start_function(target, env=env, log=log, port=port, signature=signature)
     try:
@@ -56,7 +56,7 @@ def start_function(
     port: int = 0,
     signature: Literal["cloudevent", "http"] = "cloudevent",
 ) -> Served:
-    """Start serving a function, without waiting for it; the arguments are those of `function_server`."""
+    """Start to serve a function and do not wait for it; the arguments are those of `function_server`."""
     port = port or free_port()
     command = [
         *(sys.executable, "-m", "functions_framework", "--source", str(ROOT / "main.py"), "--target", target),

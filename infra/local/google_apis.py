@@ -1,9 +1,9 @@
-"""Stand-ins for the People, the Directory and the Reports API, for the official client over HTTP on loopback.
+"""Stand-ins for the People, Directory and Reports APIs, for the official client over HTTP on loopback.
 
 They answer from a `School`'s accounts as documented in https://developers.google.com/people/api/rest/v1/people and
 https://developers.google.com/workspace/admin/directory/reference/rest/v1/users, and fail where a fault plan says so.
-Calls and answers are held to the discovery documents on the way (`infra.local.gate`). The caller is the account that
-the header `x-acting-as` names, or, where tokens are issued, the account of the token.
+`infra.local.gate` checks calls and answers against the discovery documents. The caller is the account that the header
+`x-acting-as` names, or, where tokens are issued, the account of the token.
 """
 
 import asyncio
@@ -41,14 +41,13 @@ REPORTS = frozenset({f"{SCOPES}admin.reports.audit.readonly"})
 
 @dataclass(frozen=True)
 class RestFault:
-    """One way for calls of `method` to go wrong: `people.batchGet`, `people.get`, `users.get` or `activities.list`.
+    """One way in which calls of `method` fail: `people.batchGet`, `people.get`, `users.get` or `activities.list`.
 
-    The first `times` of them (None: always) are answered with `status` and Google's `reason`, after `delay` seconds.
-    Without a status the right answer comes late. With `page` a page of HTML comes instead, a proxy's or Google's
-    own front end, and with `hangs` nothing until the stand-in stops.
-    `content` is the whole body instead of the usual one,
-    and `retry_after` the header of that name. `key` is the account that the call is about; None: any.
-    With `following` only calls with a page token are struck.
+    The first `times` of these calls (None: all) get the answer `status` with Google's `reason`, after `delay` seconds.
+    Without a status, the correct answer comes late. With `page`, the answer is an HTML page, as a proxy or Google's own
+    front end sends it. With `hangs`, there is no answer until the stand-in stops. `content` replaces the whole body,
+    and `retry_after` is the header of that name. `key` is the account that the call is about; None means any account.
+    With `following`, only calls with a page token fail.
     """
 
     method: str
@@ -64,13 +63,13 @@ class RestFault:
     following: bool = False
 
     def concerns(self, method: str, *, key: str | None, follows: bool) -> bool:
-        """Tell whether it can strike this call at all."""
+        """Return whether this fault applies to this call."""
         return self.method == method and self.key in {None, key} and (follows or not self.following)
 
 
 @dataclass(frozen=True)
 class RestCall:
-    """One call that arrived: which, from which account, for how many."""
+    """One call that arrived: its method, the calling account, and the number of requested accounts."""
 
     method: str
     acting_as: str | None
@@ -86,15 +85,15 @@ class RestCalls(list[RestCall]):
 
 
 class GoogleApis(HttpStandIn):
-    """Serves a school's accounts as People and Directory, and its calls as Reports.
+    """Serves a school's accounts through the People and Directory APIs, and its calls through the Reports API.
 
     `fail`, `calls`, `reports` and `not_now` may be used from any thread.
 
     Attributes:
-        not_now: Accounts that the People API cannot look up at the moment, though it answers for others.
-        not_mentioned: Accounts that the People API leaves out of an answer for many.
-        malformed: Accounts whose ids the People API cannot read. Whether it says so of each or refuses the whole
-            request is not known: `malformed_refuse_all`.
+        not_now: Accounts that the People API cannot look up now; it can look up others.
+        not_mentioned: Accounts that the People API leaves out of a batch answer.
+        malformed: Accounts whose ids the People API cannot read. It is not known whether it reports each of them or
+            refuses the whole request: `malformed_refuse_all` chooses.
     """
 
     def __init__(self, school: School, *, tokens: Tokens | None = None) -> None:
@@ -111,7 +110,7 @@ class GoogleApis(HttpStandIn):
         self._lock = threading.Lock()
 
     def fail(self, *faults: RestFault) -> None:
-        """Replace the plan of faults; without any everything succeeds."""
+        """Replace the fault plan; without faults, every call succeeds."""
         with self._lock:
             self._faults = [(fault, []) for fault in faults]
 
@@ -144,7 +143,7 @@ class GoogleApis(HttpStandIn):
             return answer
         question = self._question(request, asking)
         told = [name for name in names if _user_of(name) not in self.not_mentioned]
-        # An empty list is left out, as in all of Google's JSON.
+        # As in all of Google's JSON, an empty list is left out.
         return JSONResponse({"responses": [self._response(name, question) for name in told]} if told else {})
 
     async def _get(self, request: Request) -> Response:
@@ -217,7 +216,7 @@ class GoogleApis(HttpStandIn):
     async def _arrived(
         self, method: str, request: Request, asked_for: int, *, accepted: frozenset[str], key: str | None = None
     ) -> tuple[str | None, Response | None]:
-        """Log a call; gives the account that makes it, and the error that is due or planned for it."""
+        """Log a call. Return the account that makes it, and its error, if one is due or planned."""
         try:
             caller = caller_of(request.headers, self._tokens, accepted=accepted)
         except Refusal as refusal:
@@ -249,7 +248,7 @@ def _user_of(name: str) -> str:
 
 
 def _planned(fault: RestFault) -> Response | None:
-    """The answer that a fault plans, if it plans one."""
+    """Return the answer that a fault plans, if it plans one."""
     answer: Response
     if fault.page:
         answer = HTMLResponse("<html>", status_code=fault.status or 200)
@@ -266,7 +265,9 @@ def _planned(fault: RestFault) -> Response | None:
 
 
 def _user(account: Account) -> dict[str, Any]:
-    """A User as `viewType=domain_public` shows it: "a standard set of core fields", which is listed nowhere.
+    """Return a User as `viewType=domain_public` shows it: "a standard set of core fields".
+
+    Google does not list these fields.
 
     https://developers.google.com/workspace/admin/directory/v1/guides/manage-users#retrieve_users_non_admin
     """
@@ -287,7 +288,7 @@ def _user(account: Account) -> dict[str, Any]:
 
 
 def _error(status: int, reason: str, message: str) -> JSONResponse:
-    """https://cloud.google.com/apis/design/errors#http_mapping, with the older list of errors next to it."""
+    """Return an error with the older list too: https://cloud.google.com/apis/design/errors#http_mapping."""
     details = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason, "domain": "googleapis.com"}]
     error = {"code": status, "message": message, "errors": [{"reason": reason, "message": message}], "details": details}
     return JSONResponse({"error": error}, status_code=status)

@@ -1,8 +1,8 @@
-"""Google's hosts on this machine, for a program that knows no others: a proxy that leads each to its stand-in.
+"""Google's hosts on this machine: a proxy that connects a program to the stand-in of each host.
 
-The program connects to `meet.googleapis.com:443` as it does in the cloud: through the proxy, with TLS, by a
-certificate that it is told to trust. Within TLS its bytes go on to the stand-in as they are, gRPC and HTTP alike.
-A host without a stand-in is refused: nothing leaves this machine.
+The program connects to `meet.googleapis.com:443` as in the cloud: through the proxy, with TLS, and with a certificate
+that it is told to trust. The proxy passes the decrypted bytes to the stand-in unchanged, both for gRPC and for HTTP. It
+refuses a host without a stand-in: nothing leaves this machine.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ class GoogleNetwork:
     """A proxy on loopback.
 
     Args:
-        stand_ins: `127.0.0.1:PORT` by Google's name of the host.
-        grpc: The hosts among them that speak gRPC.
-        certificate: For all the hosts, with its key in a file of the same name that ends in `.key`.
+        stand_ins: `127.0.0.1:PORT` by Google's name for the host.
+        grpc: Those of the hosts that use gRPC.
+        certificate: A certificate for all the hosts; its key is in a file of the same name that ends in `.key`.
 
     Attributes:
-        tls: `127.0.0.1:PORT` by Google's name of the host, once it serves: with TLS and no proxy before it, for
-            libraries that know no proxies.
-        refused: Hosts that somebody wanted to reach and that have no stand-in.
+        tls: `127.0.0.1:PORT` by Google's name for the host, available once it serves. These addresses use TLS without a
+            proxy, for libraries that do not support proxies.
+        refused: Hosts without a stand-in that a program tried to reach.
     """
 
     def __init__(self, stand_ins: Mapping[str, str], *, grpc: Collection[str], certificate: Path) -> None:
@@ -44,13 +44,13 @@ class GoogleNetwork:
         self.refused: list[str] = []
 
     def lead(self, host: str, address: str) -> None:
-        """Lead another host, which speaks HTTP, to `127.0.0.1:PORT` from now on: through the proxy."""
+        """From now on, the proxy also connects this HTTP host to `127.0.0.1:PORT`."""
         self._contexts[host] = _tls(self._certificate, "http/1.1")
         self._stand_ins[host] = address
 
     @contextlib.contextmanager
     def in_thread(self) -> Iterator[dict[str, str]]:
-        """Serve on a thread; gives the variables that lead a program here."""
+        """Serve on a thread; give the environment variables that make a program use this proxy."""
         loop = asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_forever, name="GoogleNetwork")
         thread.start()
@@ -94,7 +94,7 @@ class GoogleNetwork:
         await asyncio.gather(*self._connections, return_exceptions=True)
 
     def _kept(self, serve: _Serve) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]:
-        """Serve connections in tasks that are cancelled in the end."""
+        """Serve connections in tasks that are cancelled at the end."""
 
         async def quietly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             try:
@@ -111,7 +111,7 @@ class GoogleNetwork:
         return connected
 
     async def _asked(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """A connection to the proxy, which says where it wants to go."""
+        """Serve a connection to the proxy: it first names the host that it wants to reach."""
         request = await reader.readuntil(b"\r\n\r\n")
         host = request.split()[1].decode().partition(":")[0]
         if host not in self._stand_ins:
@@ -124,7 +124,7 @@ class GoogleNetwork:
         await self._led(host, reader, writer)
 
     async def _led(self, host: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """A connection within TLS, to its stand-in."""
+        """Serve a TLS connection and pass its bytes to the stand-in."""
         address, _, port = self._stand_ins[host].partition(":")
         there_reader, there_writer = await asyncio.open_connection(address, int(port))
         try:
@@ -132,7 +132,7 @@ class GoogleNetwork:
                 both.create_task(_copied(reader, there_writer))
                 both.create_task(_copied(there_reader, writer))
         except* OSError:
-            pass  # one of the two has hung up
+            pass  # one of the two sides has closed the connection
         finally:
             await _aborted(there_writer)
 
@@ -149,7 +149,7 @@ def _port(server: asyncio.Server) -> int:
 
 
 async def _copied(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    """Until the source ends, which ends the connection."""
+    """Copy bytes until the source ends; this ends the connection."""
     while data := await source.read(65536):
         target.write(data)
         await target.drain()

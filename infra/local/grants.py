@@ -1,6 +1,8 @@
-"""What Google's authorization server remembers: who consented to what, who may act for whom, which tokens are valid.
+"""The memory of Google's authorization server: who consented to what, who may act for which account, valid tokens.
 
-Plain objects without HTTP; a refusal carries the words that Google answers with. Times are those of a given clock.
+These are plain objects without HTTP. A refusal contains the words with which Google answers. The time comes from a
+given clock.
+
 https://developers.google.com/identity/protocols/oauth2#expiration
 """
 
@@ -21,13 +23,13 @@ from infra.local.school import School
 TOKEN_LIFE = timedelta(seconds=3599)
 CODE_LIFE = timedelta(minutes=10)
 TESTING_LIFE = timedelta(days=7)
-"""How long a consent holds while the consent screen is in Testing."""
+"""How long a consent is valid while the consent screen is in Testing."""
 
 MOST_CONSENTS = 100
-"""Live refresh tokens of one account for one client; the oldest ends without a word."""
+"""The maximum number of live refresh tokens of one account for one client; the oldest ends without notice."""
 
 SKEW = timedelta(minutes=5)
-"""How far the clocks of those who sign may be off."""
+"""How far a signer's clock may be off."""
 
 _IDENTITY = frozenset({"openid", f"{SCOPES}userinfo.email", f"{SCOPES}userinfo.profile"})
 
@@ -44,7 +46,7 @@ class GrantRefused(Exception):
 
 @dataclass(frozen=True)
 class Asking:
-    """What a client asks an account for on the consent screen, and where the answer goes."""
+    """What a client requests from an account on the consent screen, and where the answer goes."""
 
     client_id: str
     redirect_uri: str
@@ -56,7 +58,7 @@ class Asking:
 
 @dataclass(frozen=True)
 class Granted:
-    """A consent: what an account lets a client do. `email` is the account's address."""
+    """A consent: what an account allows a client. `email` is the account's address."""
 
     email: str
     client_id: str
@@ -83,24 +85,24 @@ class _Token:
 
 
 class Grants:
-    """The memory of one authorization server. Share it among threads under a lock of one's own.
+    """The memory of one authorization server. To share it among threads, the caller needs its own lock.
 
     Args:
         school: The school with the accounts.
-        clock: What time it is.
-        signer: Signs what tells a client who somebody is.
-        public_key: What service accounts' signatures are checked against, PEM.
+        clock: The current time.
+        signer: Signs the ID tokens that tell a client who a person is.
+        public_key: The key that checks the signatures of service accounts, in PEM.
 
     Attributes:
         clients: The secret of each OAuth client, by its id.
-        consents: Every consent there was, the newest last.
-        delegations: The scopes that an administrator allows each service account, by its address.
-        scopes_denied: Whether a scope that an administrator does not allow is refused with `access_denied`, and not
-            with `unauthorized_client`. Google documents both for it.
+        consents: All consents that were ever given, the newest last.
+        delegations: The scopes that an administrator allows to each service account, by its address.
+        scopes_denied: Whether a scope that the administrator does not allow is refused with `access_denied` instead of
+            `unauthorized_client`. Google documents both for this case.
         suspended: Addresses of accounts that are suspended.
-        assertions: The claims of everything that service accounts signed and that was to be exchanged.
-        testing: Whether the consent screen is in Testing, so that consents end after a week.
-        gives_refresh_tokens: Whether a code is exchanged for more than an hour's token.
+        assertions: The claims of all signed assertions that service accounts tried to exchange.
+        testing: Whether the consent screen is in Testing; then consents end after a week.
+        gives_refresh_tokens: Whether the exchange of a code also gives a refresh token, not only a token for one hour.
     """
 
     def __init__(
@@ -122,12 +124,12 @@ class Grants:
         self.gives_refresh_tokens = True
 
     def who(self, access_token: str) -> tuple[str, frozenset[str]] | None:
-        """Whose token this is, with its scopes; None for one that is not valid now."""
+        """Return the address of the token's account, with the token's scopes; None if the token is not valid now."""
         token = self._tokens.get(access_token)
         return (token.subject, token.scopes) if token and self._clock() < token.ends_at else None
 
     def consent(self, email: str, scopes: Collection[str], client_id: str) -> Granted:
-        """An account consents to these scopes."""
+        """Record that an account consents to these scopes."""
         self._require_account(email)
         now = self._clock()
         ends_at = now + TESTING_LIFE if self.testing else None
@@ -139,13 +141,13 @@ class Grants:
         return granted
 
     def revoke(self, email: str) -> None:
-        """An account takes back all its consents; tokens that were fetched with them die too."""
+        """Revoke all consents of an account; the tokens that were fetched with them become invalid too."""
         for granted in [each for each in self.consents if each.email == email]:
             self._end(granted)
         self._tokens = {value: token for value, token in self._tokens.items() if token.subject != email}
 
     def code_for(self, asking: Asking, email: str, ticked: Collection[str]) -> str:
-        """The code for what somebody ticked on the consent screen."""
+        """Return the code for the scopes that a person ticked on the consent screen."""
         self._require_account(email)
         code = f"4/0{secrets.token_urlsafe(48)}"
         scopes = _with_openid(asking.scopes & set(ticked))
@@ -153,7 +155,7 @@ class Grants:
         return code
 
     def by_code(self, form: Mapping[str, str]) -> dict[str, Any]:
-        """Exchange a code, once.
+        """Exchange a code. It works only once.
 
         https://developers.google.com/identity/protocols/oauth2/native-app#exchange-authorization-code
         """
@@ -178,7 +180,7 @@ class Grants:
         return answer | self._id_token(code.email, client_id, code.scopes)
 
     def by_refresh_token(self, form: Mapping[str, str]) -> dict[str, Any]:
-        """Exchange a refresh token, for all its scopes or for fewer."""
+        """Exchange a refresh token, for all or some of its scopes."""
         client_id = self._client(form)
         granted = next((each for each in self.consents if each.refresh_token == form.get("refresh_token")), None)
         if granted is None or granted.client_id != client_id or granted.revoked or granted.email in self.suspended:
@@ -191,7 +193,7 @@ class Grants:
         return self._token(granted.email, wanted) | self._id_token(granted.email, client_id, wanted)
 
     def by_assertion(self, form: Mapping[str, str]) -> dict[str, Any]:
-        """Exchange what a service account signed; its claims are those that the gate lets through.
+        """Exchange an assertion that a service account signed; the gate has checked the form of its claims.
 
         https://developers.google.com/identity/protocols/oauth2/service-account#error-codes
         """
@@ -270,7 +272,7 @@ class Grants:
             raise LookupError(f"The school has no account with the primary address {email}")
 
     def _address(self, subject: str) -> str | None:
-        """The primary address of the account that is meant; None without one."""
+        """Return the primary address of the requested account; None if there is no such account."""
         user = self._school.user(subject)
         account = self._school.account(user or "")
         return account.email if account else user and subject
@@ -284,7 +286,7 @@ def _lives(granted: Granted) -> bool:
 
 
 def _with_openid(scopes: Collection[str]) -> frozenset[str]:
-    """Google adds `openid` wherever it is asked who somebody is."""
+    """Add `openid` if a scope asks who the person is, as Google does."""
     found = frozenset(scopes)
     return found | {"openid"} if found & _IDENTITY else found
 

@@ -1,11 +1,11 @@
-"""What every gRPC call is held to before a stand-in answers it, and what is recorded of those that are refused.
+"""The rules for every gRPC call, which are checked before a stand-in answers, and the record of refused calls.
 
-A stand-in that takes more than Google takes hides mistakes, and code may take a refusal for an outage and go on. So a
-refusal is recorded, and the program that serves the stand-in fails with it at the end, unless a test takes it.
+A stand-in that accepts more than Google hides mistakes. Code may also mistake a refusal for an outage and continue. So
+each refusal is recorded, and the program that serves the stand-in fails at the end, unless a test takes the record.
 
-Where the rules are documented:
-resource names: https://google.aip.dev/122, routing headers: https://google.aip.dev/client-libraries/4222,
-field masks: https://cloud.google.com/apis/docs/system-parameters, errors: https://google.aip.dev/193 .
+The rules are documented here: resource names: https://google.aip.dev/122, routing headers:
+https://google.aip.dev/client-libraries/4222, field masks: https://cloud.google.com/apis/docs/system-parameters, errors:
+https://google.aip.dev/193 .
 """
 
 import re
@@ -14,18 +14,18 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-Message = Any  # protobuf makes its classes at run time, so the type checker knows nothing of them
+Message = Any  # protobuf makes its classes at run time, so the type checker does not know them
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a method's requests are held to.
+    """The rules for the requests of one method.
 
     Attributes:
-        field: The field that names a resource, and that the routing header repeats; empty for none.
-        pattern: What it looks like, with `{}` for an id.
-        answer: The message that is answered, for field masks; None where there are none.
-        ids: What an id may be, as a regular expression; Meet's discovery document asks for no more than the default.
+        field: The field that names a resource; the routing header repeats it. Empty if there is no such field.
+        pattern: The form of the resource name, with `{}` for an id.
+        answer: The message of the answer, for field masks; None if the method has no field mask.
+        ids: A regular expression for an id; Meet's discovery document requires only the default.
     """
 
     field: str = ""
@@ -35,13 +35,13 @@ class Rule:
 
 
 def broken_by(rule: Rule, request: Message, metadata: Mapping[str, str], *, deadline: float | None) -> Iterator[str]:
-    """Each rule that a call breaks, in a sentence that names the field.
+    """Return a sentence for each rule that a call breaks; it names the field.
 
     Args:
-        rule: What the method asks for.
-        request: As it arrived.
-        metadata: By name, in lower case.
-        deadline: How many seconds the caller still waits; None for ever.
+        rule: The rules for the method.
+        request: The request as it arrived.
+        metadata: The metadata by name, in lower case.
+        deadline: How many seconds the caller still waits; None if it waits forever.
     """
     if deadline is None:
         yield "The call carries no deadline: without one a call may wait for ever."
@@ -60,13 +60,13 @@ def broken_by(rule: Rule, request: Message, metadata: Mapping[str, str], *, dead
 
 
 def masked(metadata: Mapping[str, str]) -> list[str] | None:
-    """The paths of the field mask that a call carries; None without one."""
+    """Return the paths of a call's field mask; None if it has none."""
     mask = metadata.get("x-goog-fieldmask")
     return None if mask is None else [path.strip() for path in mask.split(",")]
 
 
 def applied(paths: list[str] | None, message: Message) -> Message:
-    """A message with the fields that a mask chooses alone."""
+    """Return a message with only the fields that a mask selects."""
     if paths is None or "*" in paths:
         return message
     chosen: dict[str, list[str]] = {}
@@ -87,7 +87,7 @@ def _matches(name: str, rule: Rule) -> bool:
 
 
 def _unknown(path: str, answer: Message) -> str | None:
-    """The part of a path that is not a field; None if all are."""
+    """Return the part of a path that is not a field; None if all parts are fields."""
     descriptor = answer.DESCRIPTOR if answer is not None else None
     for part in path.split("."):
         field = descriptor.fields_by_name.get(part) if descriptor else None

@@ -1,6 +1,6 @@
-"""A stand-in for who signs ID tokens at Google: it signs, and shows its certificates as Google does.
+"""A stand-in for Google's signer of ID tokens: it signs tokens, and publishes its certificates as Google does.
 
-https://www.googleapis.com/oauth2/v1/certs answers an object: the id of a key, then its certificate in PEM.
+https://www.googleapis.com/oauth2/v1/certs returns an object that maps the id of each key to its certificate in PEM.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ class IdTokenIssuer(HttpStandIn):
     """Signs ID tokens with a key of its own.
 
     Args:
-        key_id: What its key is called.
+        key_id: The id of its key.
 
     Attributes:
-        asked: How often somebody fetched the certificates.
+        asked: How often the certificates were fetched.
         failing: Whether it answers 503.
-        shown: What it shows in the place of its own certificate.
+        shown: The certificates that it publishes instead of its own.
     """
 
     def __init__(self, key_id: str = "key-1") -> None:
@@ -46,7 +46,10 @@ class IdTokenIssuer(HttpStandIn):
         self.shown: Mapping[str, str] | None = None
 
     def token(self, audience: str, *, header: Mapping[str, object] | None = None, **claims: object) -> str:
-        """A token for this audience as Google writes it, with other claims; one that is None is left out."""
+        """Return a token for this audience in Google's form.
+
+        Further claims replace its own; a claim of None is left out.
+        """
         now = int(time.time())
         usual = {
             "iss": "https://accounts.google.com",
@@ -64,14 +67,14 @@ class IdTokenIssuer(HttpStandIn):
 
     @cached_property
     def private_key(self) -> str:
-        """Its key, in PEM."""
+        """Return its private key, in PEM."""
         return self._key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
         ).decode()
 
     @cached_property
     def certificate(self) -> str:
-        """The certificate of its key, in PEM."""
+        """Return the certificate of its key, in PEM."""
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "federated-signon.system.gserviceaccount.com")])
         now = datetime.now(UTC)
         made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(self._key.public_key())

@@ -1,7 +1,7 @@
-"""Back ends of an LMS, in the words of `docs/lms.md`: the code is taken out of that page and run.
+"""Back ends of an LMS that run the code from `docs/lms.md`.
 
-The LMS's own code is made up here: anyone who sends the cookie `teacher=7b` teaches class 7b, and
-may see its register and the class meetings that belong to it.
+The LMS's own code is invented here: a caller with the cookie `teacher=7b` teaches class 7b. This teacher may see the
+register and the class meetings of this class.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ function lms_may_see_session(string $session_id): bool
 
 
 def code_block(language: str) -> str:
-    """The one block of this language in the section Pages of `docs/lms.md`."""
+    """Return the only code block in this language in the section Pages of `docs/lms.md`."""
     [section] = re.findall(r"^## Pages\n(.*?)^## ", PAGE.read_text(), flags=re.MULTILINE | re.DOTALL)
     [block] = re.findall(rf"^```{language}\n(.*?)^```$", section, flags=re.MULTILINE | re.DOTALL)
     return str(block)
@@ -57,13 +57,13 @@ def code_block(language: str) -> str:
 def python_backend(
     api: str, *, classes: Mapping[str, list[str]], env: Mapping[str, str], folder: Path
 ) -> Iterator[str]:
-    """The back end in Python; gives the address below which its pages are.
+    """Run the back end in Python; give the base address of its pages.
 
     Args:
         api: The address of the function `api`.
         classes: The session ids of each class, as the LMS stored them.
-        env: Where it finds the metadata server.
-        folder: Where its code and its log are put; it is made.
+        env: The environment variables with the address of the metadata server.
+        folder: The folder for its code and its log; it is created.
     """
     _lay_out(folder, {"backend.py": code_block("python"), "lms.py": _PYTHON}, classes)
     port = free_port()
@@ -80,7 +80,7 @@ def python_backend(
 
 @contextlib.contextmanager
 def php_backend(api: str, *, classes: Mapping[str, list[str]], env: Mapping[str, str], folder: Path) -> Iterator[str]:
-    """The back end in PHP, likewise."""
+    """Run the back end in PHP; arguments and result are those of `python_backend`."""
     _lay_out(folder, {"attendance.php": code_block("php"), "lms.php": _PHP}, classes)
     port = free_port()
     with running(

@@ -1,4 +1,4 @@
-"""The page of `docs/lms`, as a web server of an LMS would serve it."""
+"""The page in `docs/lms`, served as the web server of an LMS would serve it."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ SDK = FOLDER / "node_modules" / "firebase" / "firebase-firestore.js"
 
 class _Files(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name that the class above gives it
-        """Say nothing: it would be said among the output of tests."""
+        """Print nothing: log lines would mix with the output of tests."""
 
 
 @contextlib.contextmanager
 def lms_page() -> Iterator[str]:
-    """Serve the folder; gives its address.
+    """Serve the folder; give its address.
 
     Raises:
         StartError: The Firebase SDK is not installed.
@@ -45,14 +45,14 @@ def lms_page() -> Iterator[str]:
 
 
 def load_rules(firestore: str, project: str) -> None:
-    """Let the emulator at this address hold pages to the rules of the deployment, in this project."""
+    """Load the deployment's security rules into the emulator at this address, for this project."""
     rules = {"rules": {"files": [{"name": RULES.name, "content": RULES.read_text()}]}}
     address = f"http://{firestore}/emulator/v1/projects/{project}:securityRules"
     httpx.put(address, json=rules, trust_env=False, timeout=60).raise_for_status()
 
 
 def emulator_config(project: str, firestore: str, claims: Mapping[str, Any], *, time_zone: str) -> str:
-    """The text of a `config.js` for somebody who has these claims at the emulator."""
+    """Return the text of a `config.js` for a person with these claims at the emulator."""
     host, _, port = firestore.partition(":")
     config = {
         "firebase": {"projectId": project, "apiKey": "none"},

@@ -1,4 +1,4 @@
-"""Pictures of the page in `docs/lms`: the Firestore emulator with the rules of the deployment, and a made-up class."""
+"""Pictures of the page in `docs/lms`: with an invented class, in the Firestore emulator with the deployment's rules."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _STUDENT = {"student_id": str(_FIRST_ID + 1)}
 
 
 async def take_lms_page(folder: Path, browser: Browser, work: Path, *, tell: Callable[[str], None]) -> None:
-    """Take every picture; what was in the folder under their names is replaced.
+    """Take every picture; files with the same names in the folder are replaced.
 
     Raises:
         StartError: The emulator or the Firebase SDK is missing.
@@ -54,7 +54,7 @@ async def take_lms_page(folder: Path, browser: Browser, work: Path, *, tell: Cal
 
 
 async def _hold_classes(month: Month) -> None:
-    """Two weeks of a class: the pupils of the first day come on time but for some."""
+    """Hold two weeks of a class; most pupils of the first day come on time."""
     pupils = month.enrol(names(_PUPILS), first_id=_FIRST_ID)
     rule = "FREQ=WEEKLY;BYDAY=MO,TH;COUNT=4"
     made = await month.schedule("Mathematics", "7b", pupils, FIRST_DAY, recurrence=rule, time_zone=ZONE.key)

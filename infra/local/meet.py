@@ -3,9 +3,9 @@
 It serves a `School` as documented in https://developers.google.com/workspace/meet/api/reference/rpc and fails
 as Google's servers do, where a fault plan says so. `python -m infra.local.meet` runs it on its own.
 
-The caller is whoever the metadata `x-acting-as` names, "users/ID" or an e-mail address that the school knows;
-without it everything may be read. There is nothing secret here, so there are no credentials, unless tokens are issued:
-then a call is made as whoever its token is of.
+The metadata `x-acting-as` names the caller, as "users/ID" or an e-mail address that the school knows. Without it,
+everything may be read. There are no credentials, because no data here is secret. If tokens are issued, the caller is
+the account of the token.
 """
 
 import argparse
@@ -58,12 +58,12 @@ RULES = {
 """Resource names: https://developers.google.com/workspace/meet/api/reference/rpc/google.apps.meet.v2"""
 
 ACCEPTED = {"CreateSpace": MAKE_ROOMS, "GetSpace": READ_ROOMS}
-"""The scopes of which a token needs one, where they are not those for conference records."""
+"""A token needs one of these scopes, for methods that need other scopes than conference records."""
 
 
 @dataclass(slots=True)
 class Call:
-    """One call that arrived: what was asked, by which account, when in real time, and the answer once it is given.
+    """One call that arrived: the request, the account, the real time, and the answer when it is sent.
 
     `resource` is the name or the parent in the request; `page` counts from 1.
     """
@@ -87,12 +87,12 @@ class Calls(list[Call]):
 class MeetSimulator(GrpcStandIn):
     """Serves a school as ConferenceRecordsService and SpacesService.
 
-    Every call takes at least `delay`; `page_size_cap` serves smaller pages than asked, as "the service might
-    return fewer" allows, and with `empty_pages` every other page is empty, which does not end a list.
-    `faults`, `delay` and `calls` may be used from any thread while it runs. With `quotas`, more calls than they allow
-    are refused.
+    Every call takes at least `delay`. With `page_size_cap`, pages are smaller than requested: "the service might return
+    fewer". With `empty_pages`, every second page is empty, and this does not end a list. `faults`, `delay` and `calls`
+    may be used from any thread while it runs. With `quotas`, it refuses more calls than they
+    allow.
 
-    A request that Google would refuse is refused, in words that name the field and the rule, and recorded in
+    A request that Google would refuse is refused, with a message that names the field and the rule. It is recorded in
     `refusals`.
     """
 
@@ -115,12 +115,12 @@ class MeetSimulator(GrpcStandIn):
         self.faults = faults if faults is not None else Faults()
         self.calls = Calls()
         self.owed = 0
-        """How many calls wait for their answer now."""
+        """The number of calls that wait for their answer now."""
         self._meet = Meet(school, page_size_cap=page_size_cap, empty_pages=empty_pages, check_access=check_access)
 
     @property
     def hides_missing(self) -> bool:
-        """Whether what is not there is answered like what the caller may not see; else with NOT_FOUND."""
+        """Whether a missing resource gets the same answer as a hidden one; if not, the answer is NOT_FOUND."""
         return self._meet.hides_missing
 
     @hides_missing.setter
@@ -151,7 +151,7 @@ class MeetSimulator(GrpcStandIn):
 
     def _handler(
         self, method: str, answer: Callable[[Message, Asked], Message]
-    ) -> "grpc.RpcMethodHandler[Message, Message]":  # quoted: generic only in its stubs
+    ) -> "grpc.RpcMethodHandler[Message, Message]":  # generic in stubs only
         accepted = ACCEPTED.get(method, READ_MEETINGS)
 
         async def handle(request: Message, context: Context) -> Message:

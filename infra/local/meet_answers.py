@@ -1,4 +1,4 @@
-"""What Meet answers: from a request to a message, as documented, without input or output.
+"""Meet's answers: functions from a request to a message, as documented, without input or output.
 
 https://developers.google.com/workspace/meet/api/reference/rpc
 """
@@ -17,7 +17,7 @@ from infra.local import filters
 from infra.local.faults import Refusal, Request
 from infra.local.school import RETENTION, Attendee, Conference, School, Space, Visit
 
-Message = Any  # protobuf makes its classes at run time, so the type checker knows nothing of them
+Message = Any  # protobuf makes its classes at run time, so the type checker does not know them
 Row = TypeVar("Row")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -40,16 +40,16 @@ _Sessions = types.ListParticipantSessionsResponse.pb()
 
 
 class Malformed(Refusal):
-    """No request of Google's clients, whatever is stored: INVALID_ARGUMENT, in words that name the field."""
+    """A request that Google's clients never send: INVALID_ARGUMENT, with a message that names the field."""
 
     def __init__(self, message: str) -> None:
         super().__init__(grpc.StatusCode.INVALID_ARGUMENT, message)
 
 
 class Asked(NamedTuple):
-    """What every method needs to know besides the request itself.
+    """The data that every method needs in addition to the request.
 
-    `made_alone`: the token shows only rooms that this application made. `mask`: the fields that are wanted.
+    `made_alone`: the token only shows rooms that this application made. `mask`: the requested fields.
     """
 
     request: Request
@@ -60,20 +60,20 @@ class Asked(NamedTuple):
 
 
 class Meet:
-    """One method for each of the API's; a Refusal is Meet's error."""
+    """One method for each method of the API; a Refusal is Meet's error."""
 
     def __init__(self, school: School, *, page_size_cap: int | None, empty_pages: bool, check_access: bool) -> None:
         self.school = school
         self.hides_missing = True
         self.made: set[str] = set()
-        """The rooms that were made here: the application's own."""
+        """The rooms that were made here, which belong to the application."""
         self._empty_pages = empty_pages
         self.tokens = filters.PageTokens()
         self._page_size_cap = page_size_cap
         self._check_access = check_access
 
     def list_conference_records(self, request: Message, asked: Asked) -> Message:
-        """The records of the caller's conferences, newest first."""
+        """Return the records of the caller's conferences, newest first."""
         chosen = filters.parse(request.filter, filters.CONFERENCE_RECORDS)
         organizer = asked.request.acting_as and self.school.user(asked.request.acting_as)
         conferences = [
@@ -98,7 +98,7 @@ class Meet:
         )
 
     def list_participants(self, request: Message, asked: Asked) -> Message:
-        """The participants of one conference, newest first."""
+        """Return the participants of one conference, newest first."""
         chosen = filters.parse(request.filter, filters.PARTICIPANTS)
         conference = self._conference(request.parent, _RECORD_NAME, asked)
         attendees = [
@@ -116,12 +116,12 @@ class Meet:
         return _Participants(
             participants=[_participant(conference, attendee, asked.now) for attendee in page],
             next_page_token=token,
-            # "By default, the total size is not included in the response"; a field mask asks for it.
+            # "By default, the total size is not included in the response"; a field mask can request it.
             total_size=len(attendees) if {"*", "total_size"} & set(asked.mask or ()) else 0,
         )
 
     def list_participant_sessions(self, request: Message, asked: Asked) -> Message:
-        """The sessions of one participant, newest first."""
+        """Return the sessions of one participant, newest first."""
         chosen = filters.parse(request.filter, filters.PARTICIPANT_SESSIONS)
         attendee = self._attendee(request.parent, _PARTICIPANT_NAME, asked)
         sessions = [
@@ -142,7 +142,7 @@ class Meet:
         return _record(self._conference(request.name, _RECORD_NAME, asked), asked.now)
 
     def create_space(self, request: Message, asked: Asked) -> Message:
-        """A new room that belongs to the caller."""
+        """Create a room that belongs to the caller."""
         if sent := [field.name for field, _ in request.space.ListFields() if field.name != "config"]:
             raise Malformed(f"Invalid value at 'space.{sent[0]}': Google sets it itself (output only).")
         owner = asked.request.acting_as and self.school.user(asked.request.acting_as)
@@ -168,7 +168,7 @@ class Meet:
         raise _not_found(request.name)
 
     def get_space(self, request: Message, asked: Asked) -> Message:
-        """One space, by its name or by its meeting code."""
+        """Return one space, by its name or by its meeting code."""
         space = self.school.space(request.name)
         if space is None:
             raise self._missing(request.name, "Space")
@@ -192,7 +192,7 @@ class Meet:
         return conference
 
     def _missing(self, name: str, kind: str) -> Refusal:
-        """What is not there: as Meet was seen to answer, like what the caller may not see."""
+        """Return the error for a missing resource: Meet was observed to answer as for a hidden one."""
         return _not_shown(kind) if self.hides_missing else _not_found(name)
 
     def _attendee(self, name: str, pattern: re.Pattern[str], asked: Asked) -> Attendee:
@@ -206,7 +206,7 @@ class Meet:
     def _page(
         self, rows: Sequence[Row], size: filters.PageSize, request: Message, asked: Asked
     ) -> tuple[Sequence[Row], str]:
-        """Cut one page out of the rows; with it the token of the next, empty after the last."""
+        """Return one page of the rows and the token of the next page, which is empty after the last."""
         if self._empty_pages and asked.request.page % 2 == 0:
             return [], self.tokens.issue(listing(asked.request), asked.request.page + 1, asked.offset)
         end = asked.offset + size.granted(request.page_size, self._page_size_cap)
@@ -216,7 +216,7 @@ class Meet:
 
 
 def listing(request: Request) -> str:
-    """Name the list that a page token is valid for."""
+    """Return the name of the list for which a page token is valid."""
     return f"{request.method} {request.resource} {request.filter}"
 
 
@@ -231,12 +231,12 @@ def _not_found(name: str) -> Refusal:
 
 
 def _not_shown(kind: str) -> Refusal:
-    """A caller that may not see something does not learn whether it exists: https://google.aip.dev/211 ."""
+    """Return an error that does not show whether a hidden resource exists: https://google.aip.dev/211 ."""
     return Refusal(grpc.StatusCode.PERMISSION_DENIED, f"Permission denied on resource {kind} (or it might not exist)")
 
 
 def _set(timestamp: Message, moment: datetime | None) -> None:
-    """Write a time; None leaves the field unset, as Meet does while something is open."""
+    """Write a time; None leaves the field unset, as Meet does while there is no end."""
     if moment is not None:
         since = moment - _EPOCH
         timestamp.seconds = since.days * 86_400 + since.seconds
@@ -254,7 +254,7 @@ def _record(conference: Conference, now: datetime) -> Message:
 
 def _participant(conference: Conference, attendee: Attendee, now: datetime) -> Message:
     message = _Participant(name=f"{conference.name}/participants/{attendee.id}")
-    # An empty name is a name: the oneof is set all the same.
+    # An empty name is a name: the oneof is still set.
     match attendee.kind:
         case "signed_in":
             message.signedin_user.SetInParent()

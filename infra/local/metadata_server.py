@@ -1,4 +1,4 @@
-"""A stand-in for the metadata server, which gives programs on Google Cloud their ID tokens and access tokens.
+"""A stand-in for the metadata server: it gives programs on Google Cloud their ID tokens and access tokens.
 
 As in https://cloud.google.com/compute/docs/instances/verifying-instance-identity#request_signature
 """
@@ -23,15 +23,15 @@ _LIFETIME = 3600
 
 
 class MetadataServer(HttpStandIn):
-    """Tells who a program is: a service account.
+    """Gives a program the identity of a service account.
 
     Args:
-        email: The service account's.
+        email: The address of the service account.
         issuer: Signs the tokens.
         project: The project's id, if the machine belongs to one.
 
     Attributes:
-        access_token: What it gives a program to call Google with.
+        access_token: The token that it gives to a program for calls to Google.
     """
 
     def __init__(self, email: str, issuer: IdTokenIssuer, *, project: str | None = None) -> None:
@@ -42,16 +42,16 @@ class MetadataServer(HttpStandIn):
         self.renew_token()
 
     def renew_token(self) -> None:
-        """Give another access token from now on."""
+        """Issue a new access token from now on."""
         self.access_token = f"ya29.{secrets.token_urlsafe(32)}"
 
     def take_account_away(self) -> None:
-        """The program's machine has no service account any more."""
+        """Remove the service account from the program's machine."""
         self._email = None
 
     @property
     def environment(self) -> dict[str, str]:
-        """What Google's libraries have to find in the environment of a program to ask here."""
+        """Return the environment variables that make Google's libraries use this server."""
         address = f"127.0.0.1:{self.port}"
         return {"GCE_METADATA_HOST": address, "GCE_METADATA_IP": address}
 
@@ -59,7 +59,7 @@ class MetadataServer(HttpStandIn):
         return (metadata(self._named),)
 
     def _application(self) -> Starlette:
-        # An account is named `default`, or by its address.
+        # A request names an account as `default` or by its address.
         accounts = [f"/computeMetadata/v1/instance/service-accounts/{name}" for name in ("default", self._named)]
         return Starlette(
             routes=[

@@ -1,6 +1,6 @@
-"""A month of a made-up school: its classes are scheduled, held and marked by the real application, day by day.
+"""A month of an invented school: the real application schedules, holds and marks its classes, day by day.
 
-Everyone in it is invented, and the days are always the same.
+All people in it are invented, and the days are always the same.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ZONE = ZoneInfo("Europe/Berlin")
 MONTH = "2026-11"
 FIRST_DAY, LAST_DAY = date(2026, 11, 2), date(2026, 11, 23)
 LENGTH = 45
-"""Minutes of each class."""
+"""The length of each class, in minutes."""
 
 _SETTLE = timedelta(minutes=10)
 _TEACHER = Account("users/100", "petra.lindner@school.example", display_name="Petra Lindner")
@@ -47,11 +47,11 @@ _FAMILY = (
 )
 
 Minutes = tuple[float, float | None]
-"""A visit, in minutes after the class's start; None is an end that Meet never learns."""
+"""A visit, in minutes after the start of the class; None is an end that Meet never learns."""
 
 
 class Month:
-    """The school, its application, and the LMS that calls it. `opened` makes one."""
+    """The school, its application, and the LMS that calls it. `opened` creates one."""
 
     def __init__(self, school: School, clock: TurnableClock, app: wiring.App, lms: httpx.AsyncClient) -> None:
         self._school = school
@@ -63,7 +63,7 @@ class Month:
     @classmethod
     @contextlib.asynccontextmanager
     async def opened(cls, **store: str) -> AsyncIterator[Month]:
-        """A month of which nothing has happened yet; the settings say where its documents are kept."""
+        """Give a month in which nothing has happened yet; the settings say where its documents are stored."""
         clock = TurnableClock(at(date(2026, 11, 1), 0))
         school = School(clock)
         school.enrol(_TEACHER)
@@ -90,7 +90,7 @@ class Month:
                 await app.close()
 
     def enrol(self, names: Sequence[str], *, first_id: int) -> list[Account]:
-        """Pupils of these names come to the school."""
+        """Add pupils with these names to the school."""
         accounts = [
             Account(f"users/{number}", f"pupil.{number}@school.example", display_name=name)
             for number, name in enumerate(names, first_id)
@@ -101,7 +101,7 @@ class Month:
     async def schedule(
         self, subject: str, class_id: str, pupils: Sequence[Account], day: date, *, hour: int = 9, **more: str
     ) -> Mapping[str, Any]:
-        """Schedule a class or, with a `recurrence`, several; gives the API's answer."""
+        """Schedule a class or, with a `recurrence`, several classes; return the API's answer."""
         students = [
             {
                 "student_id": one.user.removeprefix("users/"),
@@ -124,7 +124,7 @@ class Month:
         )
 
     async def hold(self, room: Mapping[str, Any], day: date, people: Sequence[Attendee], *, hour: int = 9) -> None:
-        """Hold a class, and let its event come once everything has settled."""
+        """Hold a class, and deliver its event when Meet's data is final."""
         moved = [_moved(one, at(day, 0, hour=hour) - at(FIRST_DAY, 0)) for one in people]
         begun = min(visit.start for one in moved for visit in one.visits)
         end = at(day, LENGTH, hour=hour)
@@ -145,7 +145,7 @@ class Month:
         return found
 
     def ordinary(self, pupils: Sequence[Account]) -> list[Attendee]:
-        """The teacher and everybody else who comes on an ordinary day: most on time, some late or with a poor line."""
+        """Return the teacher and the pupils of an ordinary day: most are on time; some are late or disconnect."""
         habits: tuple[tuple[Minutes, ...], ...] = ((), ((9, 45),), ((0, 30),), ((1, 14), (16, 45)), ((0, 45),))
         chosen = self._dice.choices(habits, weights=(4, 5, 3, 8, 80), k=len(pupils))
         there = [
@@ -157,7 +157,7 @@ class Month:
 
 
 def names(number: int) -> list[str]:
-    """So many ordinary names, the same ones each time; up to 30 of them no two share a part."""
+    """Return this many ordinary names, always the same; up to 30 names, no two share a first or family name."""
     dice = random.Random(7)
     if number <= len(_GIVEN):
         return [f"{given} {family}" for given, family in zip(_GIVEN, dice.sample(_FAMILY, number), strict=False)]
@@ -165,22 +165,22 @@ def names(number: int) -> list[str]:
 
 
 def the_teacher(*visits_: Minutes) -> Attendee:
-    """The teacher of all classes."""
+    """Return the teacher of all classes."""
     return Attendee("teacher", "signed_in", _TEACHER.display_name, _TEACHER.user, visits(*visits_))
 
 
 def signed_in(account: Account, *visits_: Minutes) -> Attendee:
-    """A pupil with their own account."""
+    """Return a pupil with an account."""
     return Attendee(account.user.replace("/", "-"), "signed_in", account.display_name, account.user, visits(*visits_))
 
 
 def visits(*times: Minutes) -> tuple[Visit, ...]:
-    """Visits to a class, wherever in the month it will be held."""
+    """Return visits to a class; they do not depend on the day of the class."""
     return tuple(Visit(at(FIRST_DAY, start), None if end is None else at(FIRST_DAY, end)) for start, end in times)
 
 
 def at(day: date, minutes: float, *, hour: int = 9) -> datetime:
-    """So many minutes after an hour of a day, in the school's time."""
+    """Return the moment this many minutes after an hour of a day, in the school's time zone."""
     began = datetime(day.year, day.month, day.day, hour, tzinfo=ZONE).astimezone(UTC)
     return began + timedelta(minutes=minutes)
 

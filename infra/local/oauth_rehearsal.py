@@ -1,4 +1,4 @@
-"""Rehearse a teacher's consent without Google: the real command, against stand-ins that start and end with it.
+"""Rehearse a teacher's consent without Google: the real command, with stand-ins that start and end with it.
 
 `.venv/bin/python -m infra.local.oauth_rehearsal --meet`; all options are those of the command (docs/oauth.md).
 """
@@ -25,7 +25,7 @@ PROJECT = "school-attendance"
 
 
 def main() -> None:
-    """Run the command with everything that it calls on this machine; ends with the command's code."""
+    """Run the command with stand-ins for every service that it calls; exit with the command's code."""
     terminate_as_interrupt()
     bypass_proxies()
     FOLDER.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -47,13 +47,13 @@ def main() -> None:
             "GOOGLE_CLOUD_PROJECT": PROJECT,
             "SERVICE_ACCOUNT_EMAIL": f"meet-attendance@{PROJECT}.iam.gserviceaccount.com",
             "ATTENDANCE_STORE": f"sqlite:///{FOLDER}/attendance.db",
-            "MEET_API_ENDPOINT": apis.endpoint,  # a consent reads nothing from Meet
+            "MEET_API_ENDPOINT": apis.endpoint,  # consent does not read from Meet
             "PEOPLE_API_ENDPOINT": apis.endpoint,
             "DIRECTORY_API_ENDPOINT": apis.endpoint,
             "WORKSPACE_EVENTS_API_ENDPOINT": events.endpoint,
             "OAUTH_TOKEN_ENDPOINT": oauth.endpoint,
             "SECRET_MANAGER_API_ENDPOINT": secrets.endpoint,
-            "OAUTHLIB_INSECURE_TRANSPORT": "1",  # Google's library refuses plain HTTP otherwise
+            "OAUTHLIB_INSECURE_TRANSPORT": "1",  # without it, Google's library refuses plain HTTP
         }
         command = [sys.executable, "-m", "functions.setup_oauth", *(sys.argv[1:] or ["--meet"])]
         with contextlib.suppress(KeyboardInterrupt):

@@ -1,7 +1,7 @@
-"""A stand-in for Google's authorization server, its token endpoint, and the signing of the IAM Credentials API.
+"""A stand-in for Google's authorization server, its token endpoint, and signing in the IAM Credentials API.
 
-For google-auth and google-auth-oauthlib over HTTP on loopback. Tokens are good at the other stand-ins, which ask
-`OAuthServer.who`. The consent screen is a page with a box for each scope: a person can tick them, and so can a test.
+It serves google-auth and google-auth-oauthlib over HTTP on loopback. The other stand-ins accept its tokens: they ask
+`OAuthServer.who`. The consent screen is a page with a box for each scope. A person or a test can tick the boxes.
 
 https://developers.google.com/identity/protocols/oauth2/native-app
 https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/signBlob
@@ -41,7 +41,7 @@ from infra.local.serving import HttpStandIn
 
 _GRPC_STATUS = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND"}
 _LONGEST_JWT = 12 * 3600
-"""Seconds until the claim `exp`, at most."""
+"""The maximum number of seconds until the time in the claim `exp`."""
 
 
 class OAuthServer(HttpStandIn):
@@ -49,13 +49,13 @@ class OAuthServer(HttpStandIn):
 
     Args:
         school: The school with the accounts.
-        clock: What time it is; by default this machine's, since google-auth dates what it signs by that.
+        clock: The current time; by default that of this machine, because google-auth uses it to date what it signs.
 
     Attributes:
-        grants: What it remembers: clients, consents, delegations, the assertions that came.
+        grants: Its memory: clients, consents, delegations and received assertions.
         calls: How often `auth`, `token`, `signBlob` and `signJwt` were called.
-        public_key: With which everything it signs can be verified, as PEM.
-        signers: The access tokens with which may be signed; without any, everybody may sign.
+        public_key: The key that verifies all its signatures, in PEM.
+        signers: The access tokens that may be used to sign; if there are none, everybody may sign.
     """
 
     def __init__(self, school: School, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
@@ -80,7 +80,7 @@ class OAuthServer(HttpStandIn):
         return self.grants.who(access_token)
 
     def new_client(self, project: str = "school-attendance") -> dict[str, Any]:
-        """A new OAuth client for desktops, as the console gives it for download."""
+        """Return a new OAuth client for desktop apps, in the form that the console offers for download."""
         client_id = f"{secrets.randbelow(10**12)}-{secrets.token_hex(16)}.apps.googleusercontent.com"
         self.grants.clients[client_id] = f"GOCSPX-{secrets.token_urlsafe(21)}"
         return {
@@ -96,25 +96,25 @@ class OAuthServer(HttpStandIn):
         }
 
     def delegate(self, service_account: str, scopes: Collection[str] = ()) -> None:
-        """A service account exists, and an administrator allows it to act for the school's people with these scopes."""
+        """Create a service account; an administrator allows it to act for the school's people with these scopes."""
         self.grants.delegations[service_account] = frozenset(scopes)
 
     def consent(self, email: str, scopes: Collection[str], client_id: str) -> Granted:
-        """An account consents without the screen."""
+        """Record that an account consents, without the consent screen."""
         with self._lock:
             return self.grants.consent(email, scopes, client_id)
 
     def revoke(self, email: str) -> None:
-        """An account takes back all its consents."""
+        """Revoke all consents of an account."""
         with self._lock:
             self.grants.revoke(email)
 
     def fail(self, *faults: RestFault) -> None:
-        """Replace the plan of faults of `token`, `signBlob` and `signJwt`; without any everything succeeds.
+        """Replace the fault plan for `token`, `signBlob` and `signJwt`; without faults, every call succeeds.
 
-        What the IAM Credentials API refuses is told apart by `reason`, such as IAM_PERMISSION_DENIED (403) or
-        SERVICE_DISABLED (403); the token endpoint's `reason` is the code in `error`. With `page` a page of Google's
-        front end comes instead.
+        For the IAM Credentials API, `reason` is the reason of the refusal, such as IAM_PERMISSION_DENIED (403) or
+        SERVICE_DISABLED (403). For the token endpoint, `reason` is the code in `error`. With `page`, the answer is a
+        page of Google's front end.
         """
         with self._lock:
             self._faults = [(fault, []) for fault in faults]
@@ -135,7 +135,7 @@ class OAuthServer(HttpStandIn):
         )
 
     async def _screen(self, request: Request) -> Response:
-        """The consent screen, or the page that tells a developer what is wrong with the link."""
+        """Return the consent screen, or a page that tells a developer what is wrong with the link."""
         self.calls["auth"] += 1
         query = request.query_params
         asking = Asking(
@@ -160,7 +160,7 @@ class OAuthServer(HttpStandIn):
         return HTMLResponse(_page(ticket, asking.scopes, query.get("login_hint", "")))
 
     async def _answer(self, request: Request) -> Response:
-        """What the person at the consent screen decided, on its way to the client."""
+        """Send the decision from the consent screen to the client."""
         form = parse_qsl((await request.body()).decode())
         said = dict(form)
         ticked = {value for name, value in form if name == "scope"}
@@ -225,7 +225,7 @@ class OAuthServer(HttpStandIn):
         return JSONResponse({"keyId": "stand-in", "signedJwt": signed})
 
     async def _not_signed(self, request: Request, method: str) -> Response | None:
-        """Why a service account does not sign for a caller; None if it does."""
+        """Return the error if a service account does not sign for a caller; None if it signs."""
         self.calls[method] += 1
         fault = await self._struck(method)
         if fault is not None and fault.page:
@@ -239,7 +239,7 @@ class OAuthServer(HttpStandIn):
         return None
 
     async def _struck(self, method: str) -> RestFault | None:
-        """The fault that a call meets, once its delay is over."""
+        """Wait for the fault's delay, and return the fault that the call gets."""
         with self._lock:
             armed = (
                 (fault, done)
@@ -254,7 +254,7 @@ class OAuthServer(HttpStandIn):
 
 
 def _everywhere(_: Request) -> JSONResponse:
-    """A service account that may be used from everywhere, which the metadata server's credentials ask about.
+    """Answer that a service account may be used from everywhere; the metadata server's credentials ask this.
 
     https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/getAllowedLocations
     """
@@ -263,7 +263,7 @@ def _everywhere(_: Request) -> JSONResponse:
 
 @cache
 def _private_key() -> rsa.RSAPrivateKey:
-    """One for all of a process, because finding it takes a moment."""
+    """Return one key for the whole process, because it takes a moment to generate a key."""
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
@@ -283,7 +283,7 @@ def _page(ticket: str, scopes: Collection[str], account: str) -> str:
 
 
 def _basic(header: str) -> dict[str, str]:
-    """A client's id and secret, if they stand in the header (RFC 6749, section 2.3.1)."""
+    """Return a client's id and secret, if the header contains them (RFC 6749, section 2.3.1)."""
     kind, _, value = header.partition(" ")
     try:
         client_id, _, secret = base64.b64decode(value, validate=True).decode().partition(":")
@@ -297,7 +297,7 @@ def _refused_page(status: int, code: str, words: str) -> HTMLResponse:
 
 
 def _limit_page(status: int) -> HTMLResponse:
-    """What Google's front end is reported to answer to too many requests for tokens.
+    """Return the page that Google's front end is reported to send after too many requests for tokens.
 
     https://github.com/googleapis/google-oauth-java-client/issues/57
     """

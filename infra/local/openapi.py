@@ -1,4 +1,4 @@
-"""Write `docs/openapi.json`: the description of the API, from which clients are generated."""
+"""Write `docs/openapi.json`: the description of the API, for generating clients."""
 
 from __future__ import annotations
 

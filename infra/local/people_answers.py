@@ -1,8 +1,8 @@
-"""What the People API shows somebody about an account: https://developers.google.com/people/api/rest/v1/people.
+"""How the People API shows an account to a caller: https://developers.google.com/people/api/rest/v1/people.
 
-Every name and address says where it comes from and whether Google has verified it (`FieldMetadata`). Which address of
-which source Google marks as verified is documented nowhere: here those of an account and of a domain's profile are, as
-in answers that people have published, and others are as the school says.
+Every name and address has its source and says whether Google has verified it (`FieldMetadata`). Google does not
+document which addresses are marked as verified. Here the addresses of an account and of a domain's profile are
+verified, as in answers that people have published. For other addresses, the school's data decides.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ _NEEDED = {
     "OTHER_CONTACT": frozenset({f"{SCOPES}contacts.other.readonly"}),
     "DOMAIN_CONTACT": frozenset({f"{SCOPES}directory.readonly"}),
 }
-"""One of these scopes is needed for contacts; that they are left out otherwise is an assumption."""
+"""Contacts need one of these scopes; it is an assumption that they are left out without one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked for.
+    """A question to the People API.
 
     Attributes:
         fields: The value of `personFields`.
         sources: The values of `sources`.
-        scopes: Those of the token; None where no tokens are issued: all.
+        scopes: The scopes of the token; None where no tokens are issued, which means all scopes.
         caller: The account that asks.
         with_aliases: See `School.people_tells_aliases`.
     """
@@ -50,7 +50,7 @@ class Question:
     with_aliases: bool
 
     def reads(self, source: str) -> bool:
-        """Whether entries of a source are requested, and the token may see them."""
+        """Return whether entries of a source are requested and the token may see them."""
         asked = frozenset().union(*(_READS[each] for each in self.sources or _UNLESS_SAID))
         needed = _NEEDED.get(source)
         return source in asked and (needed is None or self.scopes is None or bool(self.scopes & needed))
@@ -65,10 +65,10 @@ class _Entry:
     id: str
     verified: bool = False
     first: bool = True
-    """Of its source."""
+    """Whether it is the first entry of its source."""
 
     def metadata(self, *, primary: bool) -> dict[str, Any]:
-        """Its FieldMetadata; what is false is left out, as in all of Google's JSON."""
+        """Return its FieldMetadata; as in all of Google's JSON, false values are left out."""
         flags = {"primary": primary, "verified": self.verified, "sourcePrimary": self.first}
         return {
             **{name: True for name, is_so in flags.items() if is_so},
@@ -77,7 +77,7 @@ class _Entry:
 
 
 def person(account: Account | None, user: str, question: Question) -> dict[str, Any] | None:
-    """The Person that is shown of "users/ID"; None if there is nobody to show."""
+    """Return the Person for "users/ID"; None if the caller sees nobody."""
     contacts = [each for each in question.caller.contacts if each.user == user] if question.caller else []
     contacts = [each for each in contacts if question.reads(each.kind)]
     is_self = question.caller is not None and question.caller.user == user
@@ -103,7 +103,7 @@ def person(account: Account | None, user: str, question: Question) -> dict[str, 
 def _addresses(
     account: Account | None, contacts: Collection[Contact], question: Question, *, is_self: bool
 ) -> Iterator[_Entry]:
-    # Contacts first: what the caller has noted may well be the primary entry of the person.
+    # Contacts come first: an entry from the caller's contacts can be the person's primary entry.
     for contact in contacts:
         yield _Entry(contact.email, contact.kind, "7f3a", verified=contact.verified)
     if account is None:

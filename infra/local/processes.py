@@ -1,4 +1,4 @@
-"""Other programs of the local stack: started in a process group of their own, awaited, ended."""
+"""Other programs of the local stack: each is started in its own process group, awaited and ended."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ _PORTS = range(20_000, 32_000)
 
 
 class StartError(RuntimeError):
-    """A program did not come up; the message says why and what to do."""
+    """A program did not start; the message says why and what to do."""
 
 
 def bypass_proxies() -> None:
-    """Let no proxy of the user's come between the programs on this machine, for this process and its children."""
+    """Make this process and its children bypass the user's proxies for addresses on this machine."""
     for name in ("NO_PROXY", "no_proxy", "no_grpc_proxy"):
         os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1", "localhost"]))
 
 
 def terminate_as_interrupt() -> None:
-    """Take SIGTERM as Ctrl-C, so that programs which were started are ended too."""
+    """Handle SIGTERM like Ctrl-C, so that started programs are ended too."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def free_port() -> int:
-    """A port on loopback that was free a moment ago.
+    """Return a port on loopback that was free a moment ago.
 
-    It is below those that a system gives away by itself (Linux: from 32768, others: from 49152). So no client and no
-    other program's server gets it before the program that it is meant for listens there.
+    The port is below the range from which a system assigns ports itself (Linux: from 32768, others: from 49152). So the
+    system gives it to no client or server of another program before the intended program listens there.
     """
     for port in random.sample(_PORTS, 100):
         with socket.socket() as probe, contextlib.suppress(OSError):
@@ -46,13 +46,13 @@ def free_port() -> int:
 
 
 class Program:
-    """A running program, all its children included.
+    """A running program with all its children.
 
     Args:
         command: The program and its arguments.
-        env: Variables on top of this process's; None takes one away.
-        log: Where its output goes.
-        cwd: Where it runs.
+        env: Environment variables in addition to those of this process; None removes a variable.
+        log: The file for its output.
+        cwd: The folder in which it runs.
     """
 
     def __init__(
@@ -83,28 +83,28 @@ class Program:
 
     @property
     def pid(self) -> int:
-        """Its process id, which is its group's too."""
+        """Return its process id, which is also the id of its group."""
         return self._process.pid
 
     def tail(self) -> str:
-        """The end of what it printed."""
+        """Return the end of its output."""
         return self.log.read_text(errors="replace")[-2000:]
 
     def pause(self) -> None:
-        """Let it and its children stand still, as an overloaded machine would, until `resume`."""
+        """Pause it and its children until `resume`, like an overloaded machine."""
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Continue after `pause`."""
         self._signal(signal.SIGCONT)
 
     def kill(self) -> None:
-        """End it and its children at once, as a crash would."""
+        """End it and its children immediately, like a crash."""
         self._signal(signal.SIGKILL)
         self._process.wait()
 
     def stop(self) -> None:
-        """Ask it and its children to end, and see to it."""
+        """Ask it and its children to end, and kill them if they do not."""
         self._signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=10)
@@ -124,7 +124,7 @@ def running(
     env: Mapping[str, str | None] | None = None,
     cwd: Path | None = None,
 ) -> Iterator[Program]:
-    """A program that answers at the URL `ready`, ended on leaving."""
+    """Give a program that answers at the URL `ready`; it is ended on exit."""
     program = Program(command, log=log, env=env or {}, cwd=cwd)
     try:
         program.await_http(ready)

@@ -1,4 +1,4 @@
-"""What Pub/Sub refuses and its emulator takes: the limits of messages and of subscriptions, for tests to hold.
+"""Limits of messages and subscriptions that Pub/Sub enforces and its emulator does not, so that tests can check them.
 
 https://docs.cloud.google.com/pubsub/quotas#resource_limits and
 https://docs.cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions
@@ -20,7 +20,7 @@ _NAME = re.compile(r"projects/[^/]+/(?:topics|subscriptions)/(?!goog)[A-Za-z][A-
 
 
 def wrong_in_publish(request: Message) -> Iterator[str]:
-    """Each rule that a PublishRequest (its protobuf message) breaks."""
+    """Return each rule that a PublishRequest (its protobuf message) breaks."""
     if not _NAME.fullmatch(request.topic):
         yield "topic: 3 to 255 characters, begins with a letter, not with goog"
     if not 0 < len(request.messages) <= REQUEST_MESSAGES:
@@ -50,7 +50,7 @@ def _wrong_in_message(message: Message) -> Iterator[str]:
 
 
 def wrong_in_acknowledge(request: Message) -> Iterator[str]:
-    """Each rule that an AcknowledgeRequest breaks."""
+    """Return each rule that an AcknowledgeRequest breaks."""
     if not request.ack_ids:
         yield "ack_ids: must not be empty"
     if request.ByteSize() > ACKNOWLEDGE_BYTES:
@@ -58,7 +58,7 @@ def wrong_in_acknowledge(request: Message) -> Iterator[str]:
 
 
 def wrong_in_subscription(subscription: Message) -> Iterator[str]:
-    """Each rule that the settings of a Subscription (its protobuf message) break."""
+    """Return each rule that the settings of a Subscription (its protobuf message) break."""
     if not _NAME.fullmatch(subscription.name):
         yield "name: 3 to 255 characters, begins with a letter, not with goog"
     if subscription.ack_deadline_seconds and not 10 <= subscription.ack_deadline_seconds <= 600:  # noqa: PLR2004

@@ -1,4 +1,4 @@
-"""Quotas of Google's APIs: the number of calls in any minute for one user, and for the whole project.
+"""The quotas of Google's APIs: the maximum number of calls per minute, for one user and for the whole project.
 
 https://developers.google.com/workspace/events/guides/limits, https://developers.google.com/workspace/meet/api/guides/limits
 """
@@ -24,7 +24,7 @@ SUBSCRIPTION_KINDS = {
     "GetSubscription": "reads",
     "ListSubscriptions": "reads",
 }
-"""What a method of the Workspace Events API counts as. Those that are not here count as nothing."""
+"""The quota that each method of Workspace Events counts towards. Methods that are not in this table do not count."""
 
 MEET_PER_USER = 600
 MEET_OVERALL = 6000
@@ -42,10 +42,10 @@ MEET_KINDS = {
 
 
 class Quotas:
-    """Counts calls by the clock; those that are refused do not count. Not for several threads at once.
+    """Counts calls by the clock; refused calls do not count. It is not thread-safe.
 
     Args:
-        clock: The current time, aware UTC.
+        clock: The current time, as an aware datetime in UTC.
         kinds: What a method counts as.
         per_user: Calls of a kind in any minute for one user.
         overall: The same for the project.
@@ -66,7 +66,7 @@ class Quotas:
         self._everybody: defaultdict[str, deque[datetime]] = defaultdict(deque)
 
     def take(self, method: str, user: str) -> None:
-        """Count a call, or raise Refusal if there were enough."""
+        """Count a call, or raise Refusal if the quota is used up."""
         kind = self._kinds.get(method)
         if kind is None:
             return

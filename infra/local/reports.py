@@ -1,4 +1,4 @@
-"""A stand-in for activities.list of the Admin SDK Reports API, as far as it tells who left which call.
+"""A stand-in for activities.list of the Admin SDK Reports API: only the rows about who left which call.
 
 It reports the same `School` as the simulated Meet: one row for each visit that has ended, `lag` after its end, for
 180 days. https://developers.google.com/workspace/admin/reports/reference/rest/v1/activities/list
@@ -33,18 +33,18 @@ _CONDITION = re.compile(r"(\w+)(==|<>|<=|>=|<|>)(.*)")
 Row = dict[str, Any]
 
 
-class BadRequest(Exception):  # the answer to the caller, no error of the stand-in
-    """The call is answered with 400."""
+class BadRequest(Exception):  # the answer to the caller, not an error of the stand-in
+    """The call gets the answer 400."""
 
 
 class Reports:
     """Answers activities.list. Every attribute may be changed at any time.
 
     Attributes:
-        admins: The accounts that may read reports; everybody if None.
-        lag: How long after its end a visit is reported.
-        page_size: How many rows a page has at most: services may give fewer than are asked for.
-        profile_ids: Whether actors come with their own profile id, or with the placeholder.
+        admins: The accounts that may read reports; None means all accounts.
+        lag: The time from the end of a visit to its row in the reports.
+        page_size: The maximum number of rows on a page: services may return fewer than requested.
+        profile_ids: Whether actors have their own profile ids; if not, they have the placeholder.
         extra: Further rows to report, with any content.
     """
 
@@ -57,7 +57,7 @@ class Reports:
         self.extra: list[Row] = []
 
     def admits(self, caller: str | None) -> bool:
-        """Tell whether somebody may read reports."""
+        """Return whether an account may read reports."""
         return self.admins is None or caller in self.admins
 
     def answer(self, user_key: str, application: str, query: Mapping[str, str]) -> Row:
@@ -87,7 +87,7 @@ class Reports:
         return page
 
     def _rows(self, now: datetime) -> list[Row]:
-        """Every row that is reported until now, the latest first as in the API."""
+        """Return every row that is reported so far, the latest first as in the API."""
         rows = [
             self._row(conference, attendee, session_id, visit)
             for conference in self._school.ever_held()
@@ -99,7 +99,7 @@ class Reports:
 
     def _row(self, conference: Conference, attendee: Attendee, session_id: str, visit: Visit) -> Row:
         if visit.end is None:
-            raise ValueError("Reports show nobody before they have left")
+            raise ValueError("Reports show people only after they have left")
         account = self._school.account(attendee.user or "")
         owner = self._school.account(conference.organizer)
         seconds = (visit.end - visit.start) // timedelta(seconds=1)
@@ -124,7 +124,7 @@ class Reports:
 
 
 def row(left_at: datetime, seconds: int, text: Mapping[str, str | None], actor: Mapping[str, str] | None = None) -> Row:
-    """One activity with one event, as the API spells it; texts that are None are left out, as the API does."""
+    """Return one activity with one event, in the API's form; like the API, it leaves out texts that are None."""
     parameters: list[Row] = [{"name": name, "value": value} for name, value in text.items() if value is not None]
     parameters += [{"name": "duration_seconds", "intValue": str(seconds)}, {"name": "is_external", "boolValue": False}]
     moment = left_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -138,7 +138,7 @@ def row(left_at: datetime, seconds: int, text: Mapping[str, str | None], actor: 
 
 
 def report_id(conference: Conference) -> str:
-    """The reports' own id of a conference, which is not Meet's."""
+    """Return the reports' own id of a conference, which differs from Meet's id."""
     return _opaque(conference.name)
 
 
@@ -165,7 +165,7 @@ def _whole(text: str) -> int:
 
 
 def _conditions(filters: str) -> Iterator[tuple[str, str, str]]:
-    """The conditions of a filter; of a parameter that is named twice the last counts."""
+    """Return the conditions of a filter; if a parameter is named twice, the last condition counts."""
     found = {}
     for part in filter(None, filters.split(",")):
         match = _CONDITION.fullmatch(part)
@@ -176,7 +176,7 @@ def _conditions(filters: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _holds(row: Row, name: str, comparison: str, value: str) -> bool:
-    """Whether a condition holds; the API passes over a parameter that it does not know."""
+    """Return whether a condition is met; the API ignores unknown parameters."""
     parameters = {one["name"]: one for one in row["events"][0]["parameters"]}
     if name not in parameters:
         return name not in {"meeting_code", "conference_id", "organizer_email", "identifier", "endpoint_id"}
@@ -187,7 +187,7 @@ def _holds(row: Row, name: str, comparison: str, value: str) -> bool:
 
 
 def _asked(query: Mapping[str, str]) -> str:
-    """What a page token belongs to: the same question."""
+    """Return the query without its page token: a token is only valid for the same query."""
     return _opaque(json.dumps({name: value for name, value in sorted(query.items()) if name != "pageToken"}))
 
 

@@ -1,4 +1,4 @@
-"""A scheduled class, held by the students on its roster: some come late, some leave early, and guests come too."""
+"""A scheduled class that students on its roster attend: some come late, some leave early, and guests come too."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from infra.local.classes import believable_class
 from infra.local.school import RETENTION, Account, Conference, School, Space
 
 LEAST_WITH_ABSENT = 4
-"""From this many students on, the last one on the roster stays away."""
+"""If the roster has at least this many students, the last one stays away."""
 
 _PLACES_OF_OTHERS = 8
-"""The teacher, an anonymous guest, a phone and a room device are among the first so many people of a class."""
+"""The teacher, an anonymous guest, a phone and a room device are among this many first people of a class."""
 
 
 class CannotHold(ValueError):
@@ -23,10 +23,10 @@ class CannotHold(ValueError):
 
 
 class EverybodysSchool(School):
-    """A school at which every address belongs to an account, which is made when it is first requested."""
+    """A school in which every address has an account; the account is created when it is first requested."""
 
     def user(self, caller: str) -> str | None:
-        """Return "users/ID" for a caller given as such or by e-mail address."""
+        """Return the "users/ID" of a caller, who is given as "users/ID" or as an e-mail address."""
         known = super().user(caller)
         if known is None and "@" in caller:
             self.enrol(_account(caller, caller.partition("@")[0]))
@@ -35,20 +35,20 @@ class EverybodysSchool(School):
 
 
 def hold_class(session: Mapping[str, Any], *, school: School, seed: int, now: datetime) -> Conference:
-    """Let a class be held in its room and at its own time.
+    """Hold a class in its room and at its own time.
 
     Args:
         session: The class meeting's document.
-        school: Where its call takes place.
-        seed: Another seed is another class.
-        now: The time.
+        school: The school of the class, which gets the call.
+        seed: Each seed gives a different class.
+        now: The current time.
 
     Raises:
-        CannotHold: It is still to come, or so long ago that Meet has forgotten it.
+        CannotHold: The class is in the future, or so long ago that Meet no longer has its records.
     """
     start, end = session["scheduled_start"], session["scheduled_end"]
     if start is None:
-        raise CannotHold("This class meeting was not scheduled: it is a call that was held already.")
+        raise CannotHold("This class meeting was not scheduled: it is a call that already took place.")
     if session["state"] == "cancelled":
         raise CannotHold("This class is cancelled. To schedule it again, post it again with its external_id.")
     if start > now:
@@ -63,7 +63,7 @@ def hold_class(session: Mapping[str, Any], *, school: School, seed: int, now: da
             "the last 30 days."
         )
     organizer = school.user(session["teacher_email"]) or ""
-    if school.space(session["space"]) is None:  # of an earlier start of the stack, which the simulated Meet forgot
+    if school.space(session["space"]) is None:  # it is from an earlier start of the stack
         school.open(Space(session["space"], session["meeting_code"], organizer))
     students = list(_students(session["roster"], school))
     there = students[:-1] if len(students) >= LEAST_WITH_ABSENT else students
@@ -88,7 +88,7 @@ def _students(roster: Sequence[Mapping[str, Any]], school: School) -> Iterator[A
         email = student.get("email")
         known = school.account(student.get("user") or school.user(email or "") or "")
         name = student.get("display_name") or (known.display_name if known else "") or email or "A student"
-        # Somebody without an address is a guest whom the school does not know.
+        # A person without an address is a guest who is unknown to the school.
         own = known or _account(email or f"{student['student_id']}@elsewhere.example", name)
         account = replace(own, user=student.get("user") or own.user, display_name=name)
         school.enrol(account)
@@ -96,6 +96,6 @@ def _students(roster: Sequence[Mapping[str, Any]], school: School) -> Iterator[A
 
 
 def _account(email: str, name: str) -> Account:
-    """An invented account, always the same for an address."""
+    """Return an invented account, always the same for an address."""
     number = int.from_bytes(hashlib.sha256(email.lower().encode()).digest()[:8])
     return Account(f"users/2{number:020}", email.lower(), display_name=name)

@@ -1,6 +1,6 @@
-"""The local stack, left running: simulated Google, emulators or embedded store, the functions, message delivery.
+"""The running local stack: simulated Google, emulators or embedded store, the functions, message delivery.
 
-A small page of controls holds classes in the simulated Meet, so that there is something to see.
+A small page of controls holds classes in the simulated Meet, so that there is data to look at.
 """
 
 from __future__ import annotations
@@ -44,35 +44,38 @@ CHANGES = f"projects/{PROJECT}/topics/attendance-changed"
 DEAD_LETTERS = f"projects/{PROJECT}/topics/attendance-dead-letter"
 
 SYNC_DUE_EVERY = 30.0
-"""Seconds; deployed: five minutes."""
+"""In seconds; in a deployment it is five minutes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a stack is: ports one after the other, and a folder that no other stack has."""
+    """The place of a stack: consecutive ports, and a folder of its own."""
 
     port: int
 
     @property
     def folder(self) -> Path:
-        """Where its settings, logs and embedded store are."""
+        """Return the folder of its settings, logs and embedded store."""
         return ROOT / ".local" / ("run" if self.port == PORT else f"run-{self.port}")
 
     @property
     def environment(self) -> Path:
-        """The functions' settings and addresses, for a shell to source: commands that operate them need the same."""
+        """Return the file with the functions' settings and addresses, which a shell can source.
+
+        Commands for operators need the same settings.
+        """
         return self.folder / "env"
 
     def port_of(
         self, program: Literal["controls", "api", "on_workspace_event", "on_job", "firestore", "pubsub"]
     ) -> int:
-        """Where a program listens: always the same, so that what was typed yesterday works today."""
+        """Return the port of a program. It never changes, so that commands from yesterday still work today."""
         order = ("controls", "api", "on_workspace_event", "on_job", "firestore", "pubsub")
         return self.port + order.index(program)
 
     @property
     def ports(self) -> range:
-        """All of them."""
+        """Return all ports."""
         return range(self.port, self.port_of("pubsub") + 1)
 
 
@@ -89,7 +92,7 @@ def main() -> None:
         "--port",
         type=_port,
         default=PORT,
-        help=f"where the controls listen, with the api and the other programs on the five ports after it ({PORT})",
+        help=f"the port of the controls; the API and the other programs use the five ports after it ({PORT})",
     )
     parser.add_argument("--settle", type=int, default=30, help="SETTLE_SECONDS of the function (default: 30)")
     arguments = parser.parse_args()
@@ -99,7 +102,7 @@ def main() -> None:
     try:
         _require_free(place, arguments.store)
         place.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        place.folder.chmod(0o700)  # the embedded store is in it
+        place.folder.chmod(0o700)  # it contains the embedded store
         with _environment(arguments.store, place) as store:
             asyncio.run(_serve(store, settle=arguments.settle, place=place))
     except StartError as error:
@@ -116,25 +119,25 @@ def _port(text: str) -> int:
 
 
 def _require_free(place: Place, store: str) -> None:
-    """Refuse before anything starts, and before what another stack has written down is written over."""
+    """Check the ports before anything starts, and before the files of another stack are overwritten."""
     other = place.port + 100 if place.port + 100 <= LAST_PORT else PORT
     retry = f"make run {'STORE=sqlite ' if store == 'sqlite' else ''}PORT={other}"
     for port in place.ports:
         with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do, after one that has just ended
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # like a server
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError as error:
                 raise StartError(
-                    f"It needs the ports {place.ports[0]} to {place.ports[-1]} and cannot listen on port {port} "
-                    f"({error.strerror}). If another `make run` is going, use that one or stop it; otherwise name "
+                    f"The stack needs the ports {place.ports[0]} to {place.ports[-1]} and cannot listen on port {port} "
+                    f"({error.strerror}). If another `make run` is running, use that one or stop it; otherwise name "
                     f"another first port: {retry}"
                 ) from None
 
 
 @contextlib.contextmanager
 def _environment(store: str, place: Place) -> Iterator[dict[str, str]]:
-    """Start what keeps documents and messages; gives the function's settings for it."""
+    """Start the programs that store documents and messages; give the function's settings for them."""
     if store == "sqlite":
         yield {"ATTENDANCE_STORE": f"sqlite:///{place.folder / 'attendance.db'}"}
         return
@@ -158,10 +161,10 @@ async def _serve(store: dict[str, str], *, settle: int, place: Place) -> None:
             f"\nIn another terminal:  source {place.environment.relative_to(ROOT)}\n"
             'Schedule a class:  curl -s "$CONTROLS/request?people=30" | '
             "curl -X POST $API/api/schedule/class -H 'content-type: application/json' -d @-\n"
-            'Hold it:           curl -X POST "$CONTROLS/classes?session_id=SESSION_ID"   (by its roster)\n'
+            'Hold it:           curl -X POST "$CONTROLS/classes?session_id=SESSION_ID"   (with its roster)\n'
             "See its marks:     curl $API/api/sessions/SESSION_ID/attendance\n"
             f"As a page:         {stack.urls['api']}/api/sessions/SESSION_ID/attendance?format=html\n"
-            'Hold another one:  curl -X POST "$CONTROLS/classes?people=30"   (of strangers, which nobody scheduled)\n'
+            'Hold another one:  curl -X POST "$CONTROLS/classes?people=30"   (an unscheduled class of strangers)\n'
             "See documents:     curl $CONTROLS/documents/sessions\n"
             "Operate it:        make enroll TEACHER=teacher@school.example; make status\n"
             "Connect your LMS:  docs/lms.md\n"
@@ -210,7 +213,7 @@ async def _stack(store: dict[str, str], *, settle: int, place: Place) -> AsyncIt
 
             addresses = {name: f"http://127.0.0.1:{place.port_of(name)}" for name in ("controls", "api")}
             _keep({"API": addresses["api"], "CONTROLS": addresses["controls"], **env}, place.environment)
-            # Starting them waits, and the simulators live in this loop.
+            # Starting the functions blocks, and the simulators need this event loop.
             events = await asyncio.to_thread(start, "on_workspace_event", "cloudevent")
             jobs = await asyncio.to_thread(start, "on_job", "cloudevent")
             api = await asyncio.to_thread(start, "api", "http")
@@ -246,7 +249,7 @@ def _trigger(served: Served, topic: str, subscription: str) -> Trigger:
 
 
 async def _schedule(publish: Publish) -> None:
-    """What Cloud Scheduler does, only more often."""
+    """Send the jobs that Cloud Scheduler sends, only more often."""
     while True:
         await asyncio.sleep(SYNC_DUE_EVERY)
         await publish(JOBS, Message({"job": "sync-due"}, b"{}"))
@@ -254,7 +257,7 @@ async def _schedule(publish: Publish) -> None:
 
 @contextlib.asynccontextmanager
 async def _delivery(triggers: Sequence[Trigger], pubsub_address: str | None) -> AsyncIterator[Publish]:
-    """What brings messages to the functions: Pub/Sub's emulator, or without one this process."""
+    """Return what delivers messages to the functions: Pub/Sub's emulator, or this process if there is no emulator."""
     tasks = asyncio.TaskGroup()
     async with contextlib.AsyncExitStack() as stack:
         background: list[asyncio.Task[object]] = []
@@ -274,7 +277,7 @@ async def _delivery(triggers: Sequence[Trigger], pubsub_address: str | None) -> 
                     dead_letter_subscription=f"projects/{PROJECT}/subscriptions/attendance-dead-letter",
                 )
             await pubsub.create_topic(CHANGES)
-            # If one ends, the group ends everything and says why.
+            # If one of them ends, the group ends everything and says why.
             await stack.enter_async_context(tasks)
             background += [tasks.create_task(pubsub.run(trigger)) for trigger in triggers]
 
@@ -289,8 +292,8 @@ async def _delivery(triggers: Sequence[Trigger], pubsub_address: str | None) -> 
 
 
 def _documents(env: dict[str, str]) -> Database:
-    """The documents that the function writes, by its own settings."""
-    os.environ.update(env)  # Google's library looks there for the emulator
+    """Return the store with the function's documents, opened with the function's own settings."""
+    os.environ.update(env)  # Google's library reads the emulator's address there
     return wiring.database(settings.load())
 
 

@@ -1,7 +1,7 @@
-"""Pictures of the pages, of made-up classes: in a browser, through an LMS's back end, into `build/screenshots`.
+"""Pictures of the pages with invented classes: in a browser, through an LMS's back end, into `build/screenshots`.
 
-`make screenshots` takes them, and those of the page in `docs/lms`, which need the Firestore emulator. The first sheet
-of what is printed is among them.
+`make screenshots` takes them. It also takes the pictures of the page in `docs/lms`, which need the Firestore emulator.
+Some pictures show the first printed page.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ _DESKTOP, _PHONE = {"width": 1280, "height": 1100}, {"width": 360, "height": 740
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture to be taken.
+    """A picture to take.
 
     Attributes:
-        name: Of its file.
-        class_id: Whose teacher looks.
-        path: Of the page, below the LMS's own address.
-        whole: The whole page, rather than what is seen of it first.
-        printed: Its first sheet of paper.
-        options: Of the browser's context.
+        name: The name of its file.
+        class_id: The class whose teacher opens the page.
+        path: The path of the page, below the LMS's own address.
+        whole: Whether to show the whole page, not only its first screen.
+        printed: Whether to show the first printed page.
+        options: Options of the browser's context.
     """
 
     name: str
@@ -68,7 +68,7 @@ def main() -> None:
 
 
 async def take(folder: Path, *, tell: Callable[[str], None]) -> None:
-    """Take every picture; what was in the folder under their names is replaced."""
+    """Take every picture; files with the same names in the folder are replaced."""
     with tempfile.TemporaryDirectory() as made:
         work = Path(made)
         showcase = await hold_showcase(work)
@@ -78,7 +78,7 @@ async def take(folder: Path, *, tell: Callable[[str], None]) -> None:
             "API_CALLERS": f"{_LMS}=lms",
             "API_AUDIENCE": f"http://127.0.0.1:{port}",
             "ATTENDANCE_STORE": showcase.store,
-            "MEET_API_ENDPOINT": "http://127.0.0.1:9",  # pages ask Meet nothing
+            "MEET_API_ENDPOINT": "http://127.0.0.1:9",  # pages do not call Meet
             "SCHOOL_TIME_ZONE": str(ZONE),
         }
         with (

@@ -1,4 +1,4 @@
-"""What Secret Manager refuses of a request: names, limits and states as documented.
+"""The requests that Secret Manager refuses: names, limits and states as documented.
 
 https://cloud.google.com/secret-manager/docs/reference/rpc/google.cloud.secretmanager.v1 and
 https://cloud.google.com/secret-manager/quotas .
@@ -15,7 +15,7 @@ from google.iam.v1 import (  # type: ignore[import-untyped]  # the package has n
 
 from infra.local.grpc_gate import Rule
 
-Message = Any  # protobuf makes its classes at run time, so the type checker knows nothing of them
+Message = Any  # protobuf makes its classes at run time, so the type checker does not know them
 
 MAX_PAYLOAD = 65_536
 MAX_LABELS = 64
@@ -51,10 +51,10 @@ PERMISSIONS = {
     "GetIamPolicy": "secretmanager.secrets.getIamPolicy",
     "SetIamPolicy": "secretmanager.secrets.setIamPolicy",
 }
-"""What each method needs: https://cloud.google.com/secret-manager/docs/access-control"""
+"""The permission that each method needs: https://cloud.google.com/secret-manager/docs/access-control"""
 
 ACCESSOR = "roles/secretmanager.secretAccessor"
-"""It has one of the permissions, `secretmanager.versions.access`."""
+"""This role only has the permission `secretmanager.versions.access`."""
 
 _SECRET_ID = re.compile(_IDS)
 _LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
@@ -62,7 +62,7 @@ _LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
 
 
 def refused(request: Message) -> Iterator[str]:
-    """Each rule that a request breaks, except those about the name of what it is about."""
+    """Return each rule that a request breaks, except rules about the name of its resource."""
     match request:
         case _ if isinstance(request, secret_manager.CreateSecretRequest.pb()):
             yield from _of_new(request)
@@ -72,8 +72,8 @@ def refused(request: Message) -> Iterator[str]:
                 yield f"Invalid value at 'payload.data': from 1 to {MAX_PAYLOAD} bytes, not {size}."
         case _ if isinstance(request, secret_manager.ListSecretVersionsRequest.pb()):
             if request.page_size < 0:
-                # More than 25,000 is not refused: the server gives 25,000.
-                yield f"Invalid value at 'page_size': not below 0, as {request.page_size} is."
+                # A size above 25,000 is not refused: the server uses 25,000.
+                yield f"Invalid value at 'page_size': must be at least 0, not {request.page_size}."
         case _ if isinstance(request, iam_policy_pb2.SetIamPolicyRequest):
             yield from _of_policy(request.policy)
         case _ if isinstance(
@@ -107,4 +107,4 @@ def _of_policy(policy: Message) -> Iterator[str]:
             yield "Invalid value at 'policy.version': a policy with a condition has version 3."
         for member in binding.members:
             if ":" not in member and member not in {"allUsers", "allAuthenticatedUsers"}:
-                yield f"Invalid value at 'policy.bindings.members': {member!r} says not what kind of member it is."
+                yield f"Invalid value at 'policy.bindings.members': {member!r} does not say what kind of member it is."

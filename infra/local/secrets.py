@@ -1,9 +1,9 @@
 """A stand-in for Secret Manager, for the official gRPC client over loopback without TLS.
 
-Secrets with versions and policies as documented in
-https://cloud.google.com/secret-manager/docs/reference/rpc/google.cloud.secretmanager.v1 . Whoever calls may do
-everything, unless a caller is named who may only read what its secret's policy lets it read. Other refusals are
-planned as faults.
+It has secrets with versions and policies as documented in
+https://cloud.google.com/secret-manager/docs/reference/rpc/google.cloud.secretmanager.v1 . Every caller may do
+everything, unless `caller` is set: this caller may only read versions, and only if the secret's policy allows it. Tests
+plan other refusals as faults.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ from infra.local.grpc_gate import broken_by
 from infra.local.secret_rules import ACCESSOR, PERMISSIONS, RULES, refused
 from infra.local.serving import GrpcStandIn
 
-Message = Any  # protobuf makes its classes at run time, so the type checker knows nothing of them
+Message = Any  # protobuf makes its classes at run time, so the type checker does not know them
 Context = grpc.aio.ServicerContext[Message, Message]
 Method = Callable[[Message], Message]
 
@@ -39,7 +39,10 @@ _State: Message = secret_manager.SecretVersion.State
 
 @dataclass
 class Version:
-    """A version of a secret; `content` is gone once it is destroyed, which is to come if it `is_doomed`."""
+    """A version of a secret.
+
+    Its `content` is deleted when it is destroyed; `is_doomed` means that this is scheduled.
+    """
 
     content: bytes
     state: Message = _State.ENABLED
@@ -48,7 +51,7 @@ class Version:
 
 @dataclass
 class Secret:
-    """A secret: its labels, its versions with the oldest first, and who may do what with it."""
+    """A secret: its labels, its versions with the oldest first, and its access policy."""
 
     labels: dict[str, str]
     versions: list[Version] = field(default_factory=list)
@@ -64,9 +67,10 @@ class SecretManagerSimulator(GrpcStandIn):
     Attributes:
         secrets: By their names, `projects/{project}/secrets/{id}`.
         calls: How often each method was called.
-        caller: As which member of policies calls are made; None may do everything.
-        unseen: How many of the newest versions `latest` and lists do not show yet: only a version that is asked for by
-            its number is there at once (https://cloud.google.com/secret-manager/docs/reference/consistency).
+        caller: The policy member that makes the calls; None may do everything.
+        unseen: How many of the newest versions `latest` and lists do not show yet: a new version is only visible
+            immediately when it is requested by its number
+            (https://cloud.google.com/secret-manager/docs/reference/consistency).
         destroys_later: Whether a version is only scheduled to be destroyed, and disabled until then
             (https://cloud.google.com/secret-manager/docs/delay-destruction-of-secret-versions).
     """
@@ -103,7 +107,7 @@ class SecretManagerSimulator(GrpcStandIn):
     def _access(self, request: Message) -> Message:
         name, number, version = self._version(request.name)
         if version.state is not _State.ENABLED:
-            # By the project's number, whatever it was asked by.
+            # The answer always uses the project's number, even if the request used its id.
             shown = f"projects/225994000000/secrets/{name.rpartition('/')[2]}/versions/{number}"
             message = f"Secret Version [{shown}] is in {version.state.name} state."
             raise Refusal(grpc.StatusCode.FAILED_PRECONDITION, message)
@@ -114,7 +118,10 @@ class SecretManagerSimulator(GrpcStandIn):
         )
 
     def _list_versions(self, request: Message) -> Message:
-        """The newest first, in pages of at most two so that nobody forgets the next one."""
+        """Return the newest versions first.
+
+        Pages have at most two versions, so that a caller that ignores further pages fails.
+        """
         secret = self._named(request.parent)
         numbers = range(len(secret.versions) - self.unseen, 0, -1)
         listing = f"{request.parent} {request.filter}"
@@ -127,7 +134,7 @@ class SecretManagerSimulator(GrpcStandIn):
         )
 
     def _page(self, request: Message) -> tuple[int, int]:
-        """Which page of versions is requested, from 1, and where it begins."""
+        """Return the number of the requested page of versions, from 1, and where it begins."""
         try:
             return self._tokens.read(f"{request.parent} {request.filter}", request.page_token)
         except filters.PageError as error:
@@ -173,7 +180,7 @@ class SecretManagerSimulator(GrpcStandIn):
         return self.secrets[name]
 
     def _version(self, name: str) -> tuple[str, int, Version]:
-        """The secret's name, the version's number and the version; `latest` is the newest, whatever its state."""
+        """Return the secret's name, the version's number and the version; `latest` is the newest one in any state."""
         secret_name, _, number = name.partition("/versions/")
         secret = self._named(secret_name)
         place = len(secret.versions) - self.unseen if number == "latest" else int(number)
@@ -194,7 +201,7 @@ class SecretManagerSimulator(GrpcStandIn):
 
     @property
     def methods(self) -> dict[str, tuple[Method, Message]]:
-        """What is served: each method with the type of its request."""
+        """Return the served methods, each with the type of its request."""
         return {
             "CreateSecret": (self._create_secret, secret_manager.CreateSecretRequest.pb()),
             "GetSecret": (self._get_secret, secret_manager.GetSecretRequest.pb()),
@@ -217,7 +224,7 @@ class SecretManagerSimulator(GrpcStandIn):
 
     def _handler(
         self, name: str, method: Method, request_type: Message
-    ) -> "grpc.RpcMethodHandler[Message, Message]":  # quoted: generic only in its stubs
+    ) -> "grpc.RpcMethodHandler[Message, Message]":  # generic in stubs only
         async def handle(request: Message, context: Context) -> Message:
             resource = (
                 getattr(request, "name", "") or getattr(request, "parent", "") or getattr(request, "resource", "")
@@ -237,14 +244,14 @@ class SecretManagerSimulator(GrpcStandIn):
         return grpc.unary_unary_rpc_method_handler(handler, request_type.FromString, lambda m: m.SerializeToString())
 
     def _hold(self, method: str, request: Message, metadata: Mapping[str, str], remaining: float | None) -> None:
-        """Refuse a request that Google would always refuse, and record it."""
+        """Refuse and record a request that Google would always refuse."""
         broken = [*broken_by(RULES[method], request, metadata, deadline=remaining), *refused(request)]
         if broken:
             self.refusals.add(Malformed(method, " ".join(broken)))
             raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, "\n".join(broken))
 
     def _permit(self, method: str, resource: str) -> None:
-        """Refuse a caller what no policy allows; what does not exist looks the same to it."""
+        """Refuse what no policy allows the caller. A resource that does not exist gives the same answer."""
         if self.caller is None:
             return
         secret = self.secrets.get(resource.partition("/versions/")[0])

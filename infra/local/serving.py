@@ -1,7 +1,7 @@
-"""How stand-ins serve: gRPC or HTTP on loopback, on a thread of their own if the caller wants to block.
+"""How stand-ins serve: gRPC or HTTP on loopback, on their own thread if the caller blocks.
 
-A stand-in says what it answers; where and how long it runs is the same for all. Those of HTTP answer through a gate
-that holds every call to what Google documents (`infra.local.gate`); none of them can be served around it.
+A stand-in defines its answers; this module starts and stops it. HTTP stand-ins always answer through a gate that checks
+every call against Google's documentation (`infra.local.gate`).
 """
 
 import asyncio
@@ -26,8 +26,7 @@ from infra.local.processes import free_port
 class GrpcStandIn(ABC):
     """A stand-in that official gRPC clients call, over loopback without TLS.
 
-    Whoever serves it fails with `CallsRefused` at the end if it refused calls as Google would and nobody took
-    `refusals`.
+    If it refused calls as Google would and nobody took `refusals`, serving it ends with the error `CallsRefused`.
     """
 
     _server: grpc.aio.Server | None = None
@@ -35,27 +34,27 @@ class GrpcStandIn(ABC):
 
     @abstractmethod
     def _handlers(self) -> list[grpc.GenericRpcHandler]:
-        """What it answers."""
+        """Return its answers to calls."""
 
     @cached_property
     def refusals(self) -> Refusals:
-        """The calls that were refused as Google would; any thread may take them."""
+        """Return the calls that were refused as Google refuses them; any thread may take them."""
         return Refusals()
 
     @property
     def address(self) -> str:
-        """Host and port, as a gRPC channel wants them."""
+        """Return host and port, in the form for a gRPC channel."""
         if self._address is None:
             raise RuntimeError("A stand-in has no address before it has started")
         return self._address
 
     @property
     def endpoint(self) -> str:
-        """The address as a URL."""
+        """Return the address as a URL."""
         return f"http://{self.address}"
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Serve on this port, or on a free one; RuntimeError when the port is taken."""
+        """Serve on this port, or on a free port; RuntimeError if the port is in use."""
         # Without this option Linux lets two servers share a port, and each gets some of the calls.
         server = grpc.aio.server(handlers=self._handlers(), options=[("grpc.so_reuseport", 0)])
         self._address = f"{host}:{server.add_insecure_port(f'{host}:{port}')}"
@@ -63,9 +62,9 @@ class GrpcStandIn(ABC):
         self._server = server
 
     async def stop(self) -> None:
-        """End; calls under way have a moment to finish and are then cancelled."""
+        """Stop; running calls have a moment to finish and are then cancelled."""
         if self._server is not None:
-            # Without any grace the client's gRPC core complains on stderr of a connection ended by an error.
+            # Without a grace period, the client's gRPC core reports on stderr that an error ended the connection.
             await self._server.stop(grace=0.1)
             self._server = None
 
@@ -78,7 +77,7 @@ class GrpcStandIn(ABC):
         self._check(error)
 
     def _check(self, error: BaseException | None) -> None:
-        """Fail with what was refused, or tell it with what failed anyway."""
+        """Fail with the refused calls; if something else has failed, add them to that error."""
         if error is None:
             self.refusals.check(type(self).__name__)
             return
@@ -87,7 +86,7 @@ class GrpcStandIn(ABC):
 
     @contextmanager
     def in_thread(self, host: str = "127.0.0.1", port: int = 0) -> Iterator[Self]:
-        """Serve on a thread with an event loop of its own, for callers that block theirs or have none."""
+        """Serve on a thread with its own event loop, for callers that block their event loop or have none."""
         loop = asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_forever, name=type(self).__name__)
         thread.start()
@@ -108,11 +107,10 @@ class GrpcStandIn(ABC):
 
 
 class HttpStandIn(ABC):
-    """A stand-in that is called over HTTP on loopback, by official clients that block or by anybody.
+    """A stand-in that is called over HTTP on loopback, by official blocking clients or by other programs.
 
-    Calls that Google would refuse are refused and recorded. Serving ends with `CallsRefused` then, so that a test does
-    not stay green because the code takes a refusal for an outage. A test that wants to be refused takes what was
-    recorded.
+    It refuses and records calls that Google would refuse. After a refusal, serving ends with `CallsRefused`. So a test
+    does not pass because the code mistakes a refusal for an outage. A test that expects a refusal takes the record.
 
     Attributes:
         tls: A certificate and its key, for https.
@@ -123,23 +121,23 @@ class HttpStandIn(ABC):
 
     @abstractmethod
     def _application(self) -> Starlette:
-        """What it answers."""
+        """Return its answers to calls."""
 
     @abstractmethod
     def _rules(self) -> Sequence[Rules]:
-        """What calls are held to: every path that is served is in one of them."""
+        """Return the rules that check calls: every served path is in one of them."""
 
     def _before_stop(self) -> None:  # noqa: B027 - most have nothing to do
-        """End calls that would go on for ever; called on the thread that serves it."""
+        """End calls that would never end by themselves. It is called on the serving thread."""
 
     @cached_property
     def refusals(self) -> Refusals:
-        """The calls that were refused as Google would; any thread may take them."""
+        """Return the calls that were refused as Google refuses them; any thread may take them."""
         return Refusals()
 
     @property
     def endpoint(self) -> str:
-        """The address as a URL."""
+        """Return the address as a URL."""
         if self.port is None:
             raise RuntimeError("A stand-in has no address before it has started")
         return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
@@ -147,7 +145,7 @@ class HttpStandIn(ABC):
     @final
     @contextmanager
     def in_thread(self, port: int = 0) -> Iterator[Self]:
-        """Serve on a thread with an event loop of its own.
+        """Serve on a thread with its own event loop.
 
         Raises:
             CallsRefused: At the end, if it refused calls and nobody took `refusals`.

@@ -1,6 +1,6 @@
-"""Class meetings of a made-up school whose pages are looked at, measured and photographed.
+"""Class meetings of an invented school. Tests, measurements and pictures use their pages.
 
-Days, people and what they do are always the same; ids are not.
+Days, people and their actions are always the same; ids differ each time.
 """
 
 from __future__ import annotations
@@ -47,22 +47,22 @@ HOSTILE_NAMES = (
     "Heap" + "\u0301\u0316" * 90,
     "\u3164",
 )
-"""What pupils may type: wide, long, high, bidirectional, unseen, and meant to be read by a machine."""
+"""Names that pupils may type: wide, long, high, bidirectional, invisible, or with code for a machine."""
 
 _CANCELLED, _NOT_HELD, _LAST = 4, 5, 9
 
 
 @dataclass(frozen=True, slots=True)
 class Showcase:
-    """The class meetings that there are pages of, by their session ids.
+    """The class meetings that have pages, by their session ids.
 
     Attributes:
-        store: The value of ATTENDANCE_STORE for a function that answers from it.
-        report: One with a little of everything, the last of its class in the month.
-        large: One of 500 people.
-        hostile: A class whose people have the names in `HOSTILE_NAMES`.
-        earlier: The others of the class with the report, the oldest first.
-        full: Those of a class that meets twice on every day of school: 40 in the month.
+        store: The value of ATTENDANCE_STORE for a function that reads this store.
+        report: A meeting that shows many different marks; it is the last meeting of its class in the month.
+        large: A meeting of 500 people.
+        hostile: A meeting of people with the names in `HOSTILE_NAMES`.
+        earlier: The other meetings of the class of `report`, the oldest first.
+        full: The meetings of a class that meets twice on every school day: 40 in the month.
     """
 
     store: str
@@ -74,7 +74,7 @@ class Showcase:
 
 
 async def hold_showcase(folder: Path) -> Showcase:
-    """Schedule, hold and correct the classes; the documents go into an embedded store in the folder."""
+    """Schedule, hold and correct the classes. Their documents are stored in an embedded store in the folder."""
     store = f"sqlite:///{folder / 'attendance.db'}"
     async with Month.opened(attendance_store=store) as month:
         *earlier, report = await _hold_class(month)
@@ -90,7 +90,7 @@ async def hold_showcase(folder: Path) -> Showcase:
 
 
 def classes_of(showcase: Showcase) -> dict[str, list[str]]:
-    """The session ids of each class, as an LMS stores them."""
+    """Return the session ids of each class, as an LMS stores them."""
     return {
         CLASS_ID: [*showcase.earlier, showcase.report],
         FULL_CLASS_ID: [*showcase.full],
@@ -100,7 +100,7 @@ def classes_of(showcase: Showcase) -> dict[str, list[str]]:
 
 
 async def _hold_class(month: Month) -> list[str]:
-    """Mathematics on three days a week: one cancelled, one not held, the last one with a little of everything."""
+    """Hold Mathematics on three days a week: one meeting is cancelled, one is not held, the last one has many marks."""
     pupils = month.enrol(names(30), first_id=7000)
     rule = "FREQ=WEEKLY;BYDAY=MO,WE,FR;COUNT=10"
     made = await month.schedule("Mathematics", CLASS_ID, pupils, FIRST_DAY, recurrence=rule, time_zone=ZONE.key)
@@ -124,7 +124,7 @@ async def _hold_class(month: Month) -> list[str]:
 
 
 async def hold_full_class(month: Month, class_id: str, pupils: Sequence[Account]) -> list[str]:
-    """Two lessons on each of 20 days of school, all of them ordinary; gives their session ids."""
+    """Hold two ordinary lessons on each of 20 school days; return their session ids."""
     sessions = []
     for hour in (9, 11):
         rule = "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR;COUNT=20"
@@ -139,7 +139,7 @@ async def hold_full_class(month: Month, class_id: str, pupils: Sequence[Account]
 
 
 async def _hold_large_class(month: Month) -> str:
-    """500 people at once."""
+    """Hold a class of 500 people."""
     pupils = month.enrol(names(495), first_id=8000)
     made = await month.schedule("School assembly", LARGE_CLASS_ID, pupils, LAST_DAY)
     guests = [_guest(number, f"Visitor {number}", (number, LENGTH)) for number in range(1, 5)]
@@ -148,7 +148,7 @@ async def _hold_large_class(month: Month) -> str:
 
 
 async def _hold_hostile_class(month: Month) -> str:
-    """People who try what a name can do."""
+    """Hold a class of people whose names try to break the pages."""
     pupils = month.enrol(HOSTILE_NAMES, first_id=9000)
     made = await month.schedule(HOSTILE_NAMES[3], HOSTILE_CLASS_ID, pupils, LAST_DAY)
     guests = [_guest(number, name, (2, 40)) for number, name in enumerate(HOSTILE_NAMES)]
@@ -162,7 +162,7 @@ async def _hold_hostile_class(month: Month) -> str:
 def _a_little_of_everything(pupils: Sequence[Account]) -> list[Attendee]:
     special: dict[int, tuple[Minutes, ...]] = {
         1: ((12.8, 45),),  # late
-        2: ((-1, 11.5), (13, 28), (29.2, 45)),  # whose connection dropped twice
+        2: ((-1, 11.5), (13, 28), (29.2, 45)),  # lost the connection twice
         4: ((7.4, 45),),  # late
         5: ((0.3, 31.6),),  # left early
         7: ((-2, 20), (8, 45)),  # on a phone first, then with a laptop
@@ -171,7 +171,7 @@ def _a_little_of_everything(pupils: Sequence[Account]) -> list[Attendee]:
         20: ((0, 9), (38, 45)),  # away for most of it
         21: (),  # excused
         24: (),  # absent
-        26: ((-1.5, None),),  # whose end Meet never told
+        26: ((-1.5, None),),  # Meet never reported the end
     }
     dice = random.Random(23)
     there = [

@@ -1,6 +1,6 @@
-"""The lives of Workspace Events subscriptions: begun, renewed, suspended, reactivated, ended, and what each tells.
+"""The life of Workspace Events subscriptions: start, renewal, suspension, reactivation, end, and lifecycle events.
 
-By the clock alone: what has come due is found when somebody looks. Not for several threads at once.
+Everything depends only on the clock: changes that are due are made when a caller looks. It is not thread-safe.
 https://developers.google.com/workspace/events/guides/events-lifecycle
 """
 
@@ -15,17 +15,17 @@ from google.apps import events_subscriptions_v1 as events
 from infra.local.workspace_events import Message, lifecycle_event, rfc3339
 
 REMINDERS = (timedelta(hours=12), timedelta(hours=1))
-"""How long before the end Google reminds of it."""
+"""How long before the end Google sends a reminder."""
 
 TARGET = re.compile(r"//cloudidentity\.googleapis\.com/(?P<user>users/[^/\"]+)")
 
-Subscription = Any  # protobuf makes its classes at run time, so the type checker knows nothing of them
+Subscription = Any  # protobuf makes its classes at run time, so the type checker does not know them
 
 _State = events.Subscription.State
 
 _REASONS: dict[str, int] = {
     **{word.name: word.number for word in events.Subscription.pb().DESCRIPTOR.enum_types_by_name["ErrorType"].values},
-    # The reference names these, the released client has no number for them: any that it does not know will do.
+    # The reference names these reasons, but the released client has no numbers for them. Any unknown number works.
     "APP_SCOPE_REVOKED": 101,
     "APP_AUTHORIZATION_FAILURE": 102,
 }
@@ -33,7 +33,7 @@ _REASONS: dict[str, int] = {
 
 @dataclass
 class Life:
-    """A subscription that is alive; `owner` made it, it ends at `end` unless renewed, `reminders` are yet to come."""
+    """A living subscription: `owner` made it, it ends at `end` unless it is renewed, and `reminders` are still due."""
 
     subscription: Subscription
     owner: str | None
@@ -46,28 +46,28 @@ class Life:
 
     @property
     def name(self) -> str:
-        """`subscriptions/{id}`."""
+        """Return its name, `subscriptions/{id}`."""
         return str(self.subscription.name)
 
     @property
     def is_suspended(self) -> bool:
-        """Whether it tells nothing of its target."""
+        """Return whether it is suspended, so that it reports nothing about its target."""
         return bool(self.subscription.state == _State.SUSPENDED)
 
 
 @dataclass(frozen=True)
 class _Cause:
-    """What keeps a user's events from coming; `is_told` says whether lifecycle events come nevertheless."""
+    """The cause that stops a user's events; `is_told` says whether lifecycle events still arrive."""
 
     reason: str
     is_told: bool
 
 
 class Lives:
-    """All subscriptions of a school's users, at most one for each user.
+    """All subscriptions for a school's users, at most one for each user.
 
     Args:
-        clock: The current time, aware UTC.
+        clock: The current time, as an aware datetime in UTC.
     """
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
@@ -80,9 +80,9 @@ class Lives:
         self._looked_at: datetime | None = None
 
     def alive(self) -> list[Life]:
-        """Those that are alive now; an ended one is deleted permanently."""
+        """Return the living subscriptions; a subscription that ended is deleted permanently."""
         now = self._clock()
-        if now == self._looked_at:  # a clock that is turned stands still for thousands of calls
+        if now == self._looked_at:  # a test's clock shows the same time for thousands of calls
             return list(self._lives.values())
         self._looked_at = now
         for life in list(self._lives.values()):
@@ -95,16 +95,16 @@ class Lives:
         return list(self._lives.values())
 
     def named(self, name: str) -> Life | None:
-        """The one of this name, if it is alive."""
+        """Return the living subscription with this name, if there is one."""
         self.alive()
         return self._lives.get(name)
 
     def of(self, user: str) -> Life | None:
-        """The one about this user (`users/{id}`), if it is alive."""
+        """Return the living subscription about this user (`users/{id}`), if there is one."""
         return next((life for life in self.alive() if life.user == user), None)
 
     def begin(self, subscription: Subscription, *, owner: str | None, end: datetime) -> Life:
-        """A new one, active, of a name that none ever had."""
+        """Start a new, active subscription, with a name that was never used."""
         self._begun += 1
         subscription.name = f"subscriptions/meet-users-{self._begun}"
         subscription.uid = str(self._begun)
@@ -118,25 +118,25 @@ class Lives:
         return life
 
     def touch(self, subscription: Subscription) -> None:
-        """It was changed: it has another etag from now on."""
+        """Record a change: the subscription gets a new etag."""
         self._changes += 1
         subscription.etag = f"etag-{self._changes}"
         subscription.update_time = self._clock()
 
     def about(self, target: str, *, owner: str | None) -> Life | None:
-        """The one to this target that this user made, if it is alive."""
+        """Return the living subscription to this target that this user made, if there is one."""
         of_target = (life for life in self.alive() if life.subscription.target_resource == target)
         return next((life for life in of_target if owner is None or life.owner == owner), None)
 
     def renew(self, life: Life, *, end: datetime) -> None:
-        """Move its end; reminders of the old one that have not come will not."""
+        """Move its end and cancel the remaining reminders of the old end."""
         self.alive()
         now = self._clock()
         life.subscription.expire_time = life.end = end
         life.reminders = [end - before for before in REMINDERS if end - before > now]
 
     def remove(self, life: Life) -> None:
-        """End it without a word."""
+        """End it without a lifecycle event."""
         del self._lives[life.name]
 
     def suspend(self, user: str, reason: str, *, is_told: bool) -> None:
@@ -149,16 +149,16 @@ class Lives:
         self._tell(life, "suspended", self._clock(), suspension_reason=reason)
 
     def mend(self, user: str) -> None:
-        """Let the cause pass; what was suspended stays so until it is reactivated."""
+        """Remove the cause; a suspended subscription stays suspended until it is reactivated."""
         self.alive()
         self._causes.pop(user, None)
 
     def has_cause(self, subscription: Subscription) -> bool:
-        """Whether there is what keeps a subscription to this target from telling anything."""
+        """Return whether there is a cause that stops a subscription to this target."""
         return _user(subscription) in self._causes
 
     def reactivate(self, life: Life) -> None:
-        """Have it tell events again; its end stays where it was."""
+        """Make it report events again; its end does not change."""
         life.subscription.state = _State.ACTIVE
         life.subscription.suspension_reason = events.Subscription.ErrorType.ERROR_TYPE_UNSPECIFIED
 
@@ -171,7 +171,7 @@ class Lives:
         self.alive()
 
     def told(self) -> list[Message]:
-        """What has been told since this was last asked, in order of time."""
+        """Return the lifecycle events since the last call, in order of time."""
         self.alive()
         told = [message for _, message in sorted(self._told, key=lambda one: one[0])]
         self._told.clear()

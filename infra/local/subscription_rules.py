@@ -1,6 +1,6 @@
-"""What the Workspace Events API refuses of a request, each rule with where Google states it.
+"""The rules by which the Workspace Events API refuses requests, each with its source.
 
-A refusal is INVALID_ARGUMENT, names the field and quotes the rule. The quotes are of the discovery document
+A refusal is INVALID_ARGUMENT; it names the field and quotes the rule. The quotes come from the discovery document
 (https://workspaceevents.googleapis.com/$discovery/rest?version=v1) unless another page is named.
 """
 
@@ -14,10 +14,10 @@ import grpc
 
 from infra.local.faults import Refusal
 
-Message = Any  # protobuf makes its classes at run time, so the type checker knows nothing of them
+Message = Any  # protobuf makes its classes at run time, so the type checker does not know them
 
 LIFE = timedelta(days=7)
-"""https://developers.google.com/workspace/events#lifetime: the most without resource data."""
+"""https://developers.google.com/workspace/events#lifetime: the longest lifetime without resource data."""
 
 UPDATABLE = ("expire_time", "ttl", "event_types")
 
@@ -44,7 +44,7 @@ _TARGETS = (
     re.compile(r"//meet\.googleapis\.com/spaces/[A-Za-z0-9_-]+"),
 )
 _NAME = re.compile(r"subscriptions/[^/]+")
-# A project's id has six characters at least; the local stack's is shorter.
+# A project's id has at least six characters; the local stack's id is shorter.
 _TOPIC = re.compile(
     r"projects/(?P<project>[a-z][a-z0-9-]*[a-z0-9]|[0-9]+)/topics/(?P<topic>[A-Za-z][A-Za-z0-9_.~+%-]{2,254})"
 )
@@ -57,7 +57,7 @@ _FILTER = re.compile(
 
 
 class Malformed(Refusal):
-    """A request that no well-made caller sends: INVALID_ARGUMENT, with the field and the rule."""
+    """A request that a correct caller never sends: INVALID_ARGUMENT, with the field and the rule."""
 
     def __init__(self, field: str, rule: str) -> None:
         super().__init__(grpc.StatusCode.INVALID_ARGUMENT, f"Invalid value for '{field}': {rule}")
@@ -65,18 +65,18 @@ class Malformed(Refusal):
 
 @dataclass(frozen=True)
 class Filter:
-    """What a list is asked for."""
+    """The conditions of a list request."""
 
     event_types: frozenset[str]
     target: str | None
 
 
 def check_new(subscription: Message, *, project: str | None) -> None:
-    """A subscription that is to be made.
+    """Check a new subscription.
 
     Args:
-        subscription: As it is asked for.
-        project: Where the application lives; None for wherever its topic is.
+        subscription: The requested subscription.
+        project: The project of the application; None allows the project of its topic.
     """
     check_target(subscription.target_resource)
     check_types(subscription.event_types)
@@ -97,7 +97,7 @@ def check_new(subscription: Message, *, project: str | None) -> None:
 
 
 def check_target(target: str) -> None:
-    """The resource that a subscription is about."""
+    """Check the resource that a subscription is about."""
     if not any(pattern.fullmatch(target) for pattern in _TARGETS):
         raise Malformed(
             "subscription.target_resource",
@@ -108,7 +108,7 @@ def check_target(target: str) -> None:
 
 
 def check_types(event_types: Iterable[str], field: str = "subscription.event_types") -> None:
-    """The types of events that a subscription reports."""
+    """Check the types of events that a subscription reports."""
     asked = list(event_types)
     if not asked:
         raise Malformed(field, "Required. One or more types of events to receive about the target resource.")
@@ -121,7 +121,7 @@ def check_types(event_types: Iterable[str], field: str = "subscription.event_typ
 
 
 def end_of(subscription: Message, *, now: datetime) -> datetime:
-    """When a subscription that is asked for ends; as late as may be unless it says when."""
+    """Return the end of a requested subscription; without a requested end, it is the latest possible time."""
     message = type(subscription).pb(subscription)
     if message.HasField("expire_time"):
         end: datetime = subscription.expire_time
@@ -134,7 +134,7 @@ def end_of(subscription: Message, *, now: datetime) -> datetime:
 
 
 def updated_field(request: Message, subscription: Message) -> str:
-    """The one field that an update changes."""
+    """Return the only field that an update changes."""
     given = [field.name for field, _ in request.subscription.ListFields() if field.name not in {"name", "etag"}]
     paths = list(request.update_mask.paths) or given
     if len(paths) != 1 or paths[0] not in UPDATABLE:
@@ -151,13 +151,13 @@ def updated_field(request: Message, subscription: Message) -> str:
 
 
 def check_name(name: str) -> None:
-    """The name of a subscription."""
+    """Check the name of a subscription."""
     if not _NAME.fullmatch(name):
         raise Malformed("name", "Format: `subscriptions/{subscription}`")
 
 
 def parsed_filter(text: str) -> Filter:
-    """What a filter asks for."""
+    """Return the conditions of a filter."""
     found = _FILTER.fullmatch(text)
     if found is None:
         raise Malformed(
@@ -174,7 +174,7 @@ def parsed_filter(text: str) -> Filter:
 
 
 def page_size(asked: int) -> int:
-    """How many subscriptions a page holds."""
+    """Return the number of subscriptions on a page."""
     if asked < 0:
         raise Malformed("page_size", "The maximum number of subscriptions to return.")
     return min(asked or PAGE, MOST_OF_A_PAGE)

@@ -1,8 +1,8 @@
 """A stand-in for the Workspace Events API, for the official gRPC client over loopback without TLS.
 
-Subscriptions to users as documented in https://developers.google.com/workspace/events/reference/rest: one for each
-target, made by the user that it is about, seven days of life by the school's clock. The caller is whoever the metadata
-`x-acting-as` names. What Google refuses of a request is refused here: `subscription_rules`.
+It has subscriptions to users as documented in https://developers.google.com/workspace/events/reference/rest: one for
+each target, made by the user of the target, with a life of seven days by the school's clock. The metadata `x-acting-as`
+names the caller. Requests that Google refuses are refused here too: see `subscription_rules`.
 """
 
 import asyncio
@@ -35,14 +35,14 @@ from infra.local.subscription_rules import (
 )
 from infra.local.workspace_events import Message as Published
 
-Message = Any  # protobuf makes its classes at run time, so the type checker knows nothing of them
+Message = Any  # protobuf makes its classes at run time, so the type checker does not know them
 Context = grpc.aio.ServicerContext[Message, Message]
 Method = Callable[[Message, str], Message]
 
 
 @dataclass
 class _Begun:
-    """An operation that takes its time: after so many further calls it is done."""
+    """An operation that takes time: it is done after this many further calls."""
 
     change: Callable[[], Message]
     calls_left: int
@@ -67,19 +67,20 @@ class SubscriptionCalls(list[SubscriptionCall]):
 
 
 class WorkspaceEventsSimulator(GrpcStandIn):
-    """Serves subscriptions of a school's teachers. Any thread may use it while it runs.
+    """Serves subscriptions for a school's teachers. Any thread may use it while it runs.
 
     Args:
-        school: Who there is, and what time it is.
+        school: The accounts, and the current time.
         faults: Which calls fail.
-        quotas: Whether calls are refused that are more than Google's quotas allow.
-        tokens: Who issues tokens; without, a call is made as the account that it names.
-        project: Where the application lives; its topic has to be there too. Left out, any project will do.
+        quotas: Whether calls above Google's quotas are refused.
+        tokens: The service that issues tokens; without it, a call is made as the account that it names.
+        project: The project of the application, which must also have its topic. If it is left out, any project is
+            allowed.
 
     Attributes:
-        calls_until_done: How many further calls it takes until an operation is done. Google's guide says that
-            operations are complete at once, its reference that they need not be.
-        violations: What malformed requests were refused for. A test that does not expect any holds it empty.
+        calls_until_done: The number of further calls until an operation is done. Google's guide says that operations
+            are complete immediately; its reference says that they may take time.
+        violations: The reasons why malformed requests were refused. A test that expects none asserts that it is empty.
     """
 
     def __init__(
@@ -106,20 +107,22 @@ class WorkspaceEventsSimulator(GrpcStandIn):
 
     @property
     def subscriptions(self) -> list[Message]:
-        """Those that are alive now."""
+        """Return the living subscriptions."""
         with self._lock:
             return [life.subscription for life in self._lives.alive()]
 
     def is_active(self, user: str) -> bool:
-        """Tell whether events of this user's rooms are being delivered now."""
+        """Return whether events of this user's rooms are delivered now."""
         with self._lock:
             life = self._lives.of(user)
             return life is not None and not life.is_suspended
 
     def plant(self, user: str, *, topic: str, event_types: Sequence[str]) -> str:
-        """A subscription that the application made for this user before, perhaps one of several; its name.
+        """Add a subscription that the application made for this user earlier, and return its name.
 
-        Nothing is checked: Google may still hold what it would not take any more.
+        There may be several.
+
+        Nothing is checked: Google may still have a subscription that it would refuse today.
         """
         with self._lock:
             subscription = events.Subscription(
@@ -133,13 +136,13 @@ class WorkspaceEventsSimulator(GrpcStandIn):
     def suspend(self, user: str, reason: str, *, is_told: bool = True) -> None:
         """Suspend this user's subscription for a cause that persists until it is fixed.
 
-        Until then none can be reactivated or made. Without `is_told` no lifecycle event comes either: "If your
-        subscription is suspended due to an error with its endpoint, you might not receive a lifecycle event"
+        Until then, none can be reactivated or made. Without `is_told`, no lifecycle event comes: "If your subscription
+        is suspended due to an error with its endpoint, you might not receive a lifecycle event"
         (https://developers.google.com/workspace/events/guides/reactivate-subscription).
 
         Raises:
             LookupError: There is no subscription about this user.
-            KeyError: Google knows no such reason.
+            KeyError: Google does not have this reason.
         """
         with self._lock:
             self._lives.suspend(user, reason, is_told=is_told)
@@ -155,7 +158,7 @@ class WorkspaceEventsSimulator(GrpcStandIn):
             self._lives.expire(user)
 
     def due_events(self) -> list[Published]:
-        """Return, and forget, the lifecycle events that have come since the last time, in order of time."""
+        """Return the lifecycle events since the last call, in order of time. Each event is returned only once."""
         with self._lock:
             return self._lives.told()
 
@@ -262,7 +265,7 @@ class WorkspaceEventsSimulator(GrpcStandIn):
         return life
 
     def _operation_of(self, change: Callable[[], Message], *, target: str | None = None) -> Message:
-        """The operation that makes a change: now, or after as many further calls as it takes."""
+        """Return the operation that makes a change: now, or after the configured number of further calls."""
         if self.calls_until_done == 0:
             return _done(change())
         name = f"operations/{len(self._begun) + 1}"
@@ -270,7 +273,7 @@ class WorkspaceEventsSimulator(GrpcStandIn):
         return operations_pb2.Operation(name=name, done=False)
 
     def _go_on(self) -> None:
-        """One more call has come: operations that take their time are one step further."""
+        """Count one more call: every operation that takes time moves one step further."""
         for name, begun in self._begun.items():
             begun.calls_left -= 1
             if begun.calls_left <= 0 and begun.done is None:
@@ -306,7 +309,7 @@ class WorkspaceEventsSimulator(GrpcStandIn):
 
     def _handler(
         self, name: str, method: Method, request_type: Message
-    ) -> "grpc.RpcMethodHandler[Message, Message]":  # quoted: generic only in its stubs
+    ) -> "grpc.RpcMethodHandler[Message, Message]":  # generic in stubs only
         async def handle(request: Message, context: Context) -> Message:
             try:
                 caller = self._caller(context)
@@ -348,7 +351,7 @@ class WorkspaceEventsSimulator(GrpcStandIn):
 
 
 def _check_etag(etag: str, life: Life) -> None:
-    """If present, it must match with the server's etag. Otherwise, request fails with the status `ABORTED`."""
+    """Refuse with `ABORTED` if an etag is present and differs from the server's etag."""
     if etag and etag != life.subscription.etag:
         raise Refusal(grpc.StatusCode.ABORTED, "The etag is not that of the subscription as it is now")
 

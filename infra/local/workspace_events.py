@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A Pub/Sub message: what a publisher gives, and what Pub/Sub adds."""
+    """A Pub/Sub message: the publisher's part, and the part that Pub/Sub adds."""
 
     attributes: dict[str, str]
     data: bytes
@@ -23,7 +23,7 @@ class Message:
 
 
 def conference_ended(conference_record: str, *, organizer: str, at: datetime, event_id: str | None = None) -> Message:
-    """The conference is over: sent to the subscription of its organizer (`users/{id}`)."""
+    """Return the event that a conference is over; the subscription of its organizer (`users/{id}`) gets it."""
     return meet_event(
         "conference.v2.ended",
         {"conferenceRecord": {"name": conference_record}},
@@ -34,7 +34,7 @@ def conference_ended(conference_record: str, *, organizer: str, at: datetime, ev
 
 
 def meet_event(kind: str, payload: object, *, organizer: str, at: datetime, event_id: str | None = None) -> Message:
-    """An event of the type `google.workspace.meet.{kind}`. Only the resource's name comes with it."""
+    """Return an event of the type `google.workspace.meet.{kind}`. It contains only the name of the resource."""
     subscription = f"//workspaceevents.googleapis.com/subscriptions/meet-{organizer.replace('/', '-')}"
     return Message(
         attributes={
@@ -52,7 +52,7 @@ def meet_event(kind: str, payload: object, *, organizer: str, at: datetime, even
 
 
 def lifecycle_event(kind: str, subscription: str, *, at: datetime, **about: str) -> Message:
-    """An event of the type `google.workspace.events.subscription.v1.{kind}`, about the subscription that tells it.
+    """Return an event of the type `google.workspace.events.subscription.v1.{kind}` about its own subscription.
 
     https://developers.google.com/workspace/events/guides/events-lifecycle
 
@@ -60,7 +60,7 @@ def lifecycle_event(kind: str, subscription: str, *, at: datetime, **about: str)
         kind: `expirationReminder`, `expired` or `suspended`.
         subscription: `subscriptions/{id}`.
         at: When it happened.
-        about: What the kind says in addition to the name: `expire_time` or `suspension_reason`.
+        about: What this kind contains in addition to the name: `expire_time` or `suspension_reason`.
     """
     source = f"//workspaceevents.googleapis.com/{subscription}"
     return Message(
@@ -80,5 +80,5 @@ def lifecycle_event(kind: str, subscription: str, *, at: datetime, **about: str)
 
 
 def rfc3339(moment: datetime) -> str:
-    """A time as Google writes it."""
+    """Return a time in Google's form."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -106,7 +106,7 @@ COLLECTIONS = (
     "audit",
 )
 EXPIRING = ("conferences", "sessions", "attendance", "sheet", "corrections", "registers")
-"""Those that are about one class meeting or more."""
+"""The documents that are about one or more class meetings."""
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def read_at(minute, *people):
 
 
 async def do(store, *changes):
-    """One unit of work that does nothing but put things; gives what it changed of attendance."""
+    """Run one unit of work that only puts things; return its changes to attendance."""
 
     async def decide(work):
         for change in changes:
@@ -129,12 +129,12 @@ async def do(store, *changes):
 
 
 async def look(store, read):
-    """What a unit of work reads."""
+    """Return what a unit of work reads."""
     return (await store.transact(read))[0]
 
 
 async def save(store, what):
-    """Store a conference with the class meeting that it is by itself."""
+    """Store a conference with its own unscheduled class meeting."""
 
     async def decide(work):
         await put(work, what)
@@ -149,7 +149,7 @@ async def put(work, what):
 
 
 async def hold(store, session, *conferences, corrections=(), dropped=(), notes=()):
-    """Store a scheduled class with its conferences, with some corrections more or fewer."""
+    """Store a scheduled class with its conferences, and add or remove some corrections."""
 
     async def decide(work):
         await work.corrections(session.session_id)
@@ -172,27 +172,28 @@ def stored_conference(store):
 
 
 async def everything(database):
-    """Every document, by path."""
+    """Return every document, by path."""
     found = [await database.find(Query(name, group=True)) for name in COLLECTIONS]
     return {document.path: document for one in found for document in one.documents}
 
 
 async def versions(database):
-    """The version of every document, by path."""
+    """Return the version of every document, by path."""
     return {path: document.version for path, document in (await everything(database)).items()}
 
 
 async def rewritten(database, before):
-    """The paths of what was written or removed since."""
+    """Return the paths of documents that were written or removed since."""
     after = await versions(database)
     return {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
 
 
 async def one_moment(database, collection, request):
-    """A collection as it is at one moment.
+    """Return a collection as it is at one moment.
 
-    Any query of Firestore's shows one moment (https://firebase.google.com/docs/firestore/understand-reads-writes-scale),
-    but of its emulator only one in a transaction that takes locks does.
+    Every query in Firestore shows one moment
+    (https://firebase.google.com/docs/firestore/understand-reads-writes-scale). In its emulator, only a query in a
+    transaction with locks does.
     """
     if isinstance(database, SqliteDatabase):
         return await database.children(collection)
@@ -468,7 +469,7 @@ async def test_a_change_writes_that_person_alone_and_moves_the_sessions_updated_
     assert await look(store, lambda work: work.updated_at("abc")) == again.fields["updated_at"]
 
 
-async def test_what_only_this_system_reads_moves_no_updated_at(store, database):
+async def test_a_change_that_only_this_system_reads_does_not_move_updated_at(store, database):
     await hold(store, lesson(listed=70))
     session = await database.get("sessions/maths")
     await hold(store, lesson(listed=71))
@@ -478,7 +479,7 @@ async def test_what_only_this_system_reads_moves_no_updated_at(store, database):
     assert again.fields["updated_at"] == session.fields["updated_at"]
 
 
-async def test_the_same_failure_again_moves_no_updated_at_but_another_one_does(store, database):
+async def test_a_repeated_failure_does_not_move_updated_at_but_another_failure_does(store, database):
     async def updated_at(reason, minute):
         said = read_at(61, ADA)
         sync = dataclasses.replace(said.sync, state=SyncState.FAILED, error=SyncError(reason, "m", "h", at(minute)))
@@ -505,7 +506,7 @@ async def test_a_correction_alone_moves_the_sessions_version_and_updated_at(stor
         assert new.fields["updated_at"] > old.fields["updated_at"]
 
 
-async def test_who_is_no_longer_in_the_conference_has_no_document_left(store, database):
+async def test_a_person_who_is_no_longer_in_the_conference_has_no_document(store, database):
     first = await save(store, read_at(61, ADA, BEN))
     second = await save(store, read_at(62, ADA))
 
@@ -526,7 +527,7 @@ async def test_dropping_a_class_meeting_removes_its_attendance_and_nothing_else(
 
     found = await rewritten(database, left)
     assert {path for path in found if "/corrections/" not in path} == {"conferences/other"}
-    assert len(found) == 3  # what people decided waits for the class meeting to come back
+    assert len(found) == 3  # decisions of people are kept in case the class meeting returns
     assert await look(store, lambda work: work.session("maths")) is None
 
 
@@ -567,7 +568,7 @@ async def test_who_changed_what_is_kept_with_every_mark_before_and_after(store, 
 
 
 async def test_a_decision_on_an_older_conference_is_made_again(store, database):
-    """The sheet itself would be written over the newest: only what it is made of is old."""
+    """The sheet would overwrite the newest one: only its input is old."""
     await save(store, read_at(61, ADA))
     seen = []
 
@@ -628,8 +629,8 @@ async def test_a_decision_on_an_older_class_meeting_is_made_again(store, databas
     ],
     ids=["conference", "class meeting", "room", "person", "organizer"],
 )
-async def test_of_two_who_read_the_same_the_second_sees_what_the_first_wrote(store, read, change):
-    """Twice: first nothing is there, then something is."""
+async def test_when_two_units_of_work_read_the_same_the_second_sees_what_the_first_wrote(store, read, change):
+    """It runs twice: first without a document, then with one."""
     for round_ in (0, 10):
         seen = []
 
@@ -646,7 +647,7 @@ async def test_of_two_who_read_the_same_the_second_sees_what_the_first_wrote(sto
         assert await look(store, read) not in seen
 
 
-async def test_of_two_who_answer_the_same_request_at_once_the_second_finds_the_answer(store):
+async def test_when_two_answer_the_same_request_at_once_the_second_finds_the_answer(store):
     async def answer(work, *, said, meanwhile=None):
         known = await work.answered("key")
         if meanwhile:
@@ -662,8 +663,8 @@ async def test_of_two_who_answer_the_same_request_at_once_the_second_finds_the_a
     assert second == "users/1"
 
 
-async def test_what_was_loaded_stands_as_it_was_whatever_others_write(store):
-    """Where a conference belongs is read from its room: the two must be of one moment."""
+async def test_loaded_documents_do_not_change_when_others_write(store):
+    """The room decides where a conference belongs: both must be read at the same moment."""
     ada = known("users/2", "ada@school.example")
     seen = []
 
@@ -727,7 +728,7 @@ async def test_a_snapshot_too_large_for_one_document_is_stored_whole_and_shrinks
 
 @pytest.mark.parametrize("people", [1, 300])
 async def test_what_an_interrupted_read_has_read_is_kept_apart_and_goes_with_the_next_snapshot(store, database, people):
-    """Next to a snapshot that is itself too large for one document."""
+    """The snapshot itself is also too large for one document."""
     crowd = [
         participant(student(number), *[(m / 10, m / 10 + 0.05) for m in range(30)]) for number in range(2, 2 + people)
     ]
@@ -788,7 +789,7 @@ async def test_class_meetings_are_found_by_what_they_belong_to_in_order_of_time(
 
 
 async def test_a_room_is_found_by_the_code_that_it_had_in_the_last_class_before(store):
-    """Google gives a meeting code that nobody used for a year to another room."""
+    """Google gives a meeting code to another room if nobody used it for a year."""
     for number, start in enumerate([0, 60]):
         session = lesson(start=start, end=start + 30, session_id=f"s{number}")
         session = dataclasses.replace(session, space=dataclasses.replace(session.space, name=f"spaces/{number}"))
@@ -805,7 +806,7 @@ async def test_a_room_is_found_by_the_code_that_it_had_in_the_last_class_before(
     assert await found("xyz-mnop-abc", 60) is None
 
 
-async def test_class_meetings_are_due_the_longest_due_first(store):
+async def test_due_class_meetings_come_in_order_with_the_longest_due_first(store):
     ends = {"first": 60, "second": 50, "third": 40, "later": 61}
     sheets = [sheet_of(lesson(end=end, session_id=name, listed=None)) for name, end in ends.items()]
     done = sheet_of(lesson(session_id="done", listed=70))
@@ -898,7 +899,7 @@ async def test_parked_messages_wait_to_be_replayed_the_longest_parked_first(stor
     assert await store.parked_event("z") is None
 
 
-async def test_more_parked_messages_than_are_read_in_one_go_come_all_while_they_are_replayed(store):
+async def test_all_parked_messages_are_replayed_even_if_one_page_cannot_contain_them(store):
     keys = [f"{number:03}" for number in range(2 * PARKED_AT_ONCE + 1)]
     for key in keys:
         await store.park(dataclasses.replace(PARKED, key=key))
@@ -1030,7 +1031,7 @@ async def test_documents_of_a_later_version_are_refused_and_left_alone(store, da
 # --- The database underneath ------------------------------------------------------------------------------------
 
 
-async def test_a_field_that_is_no_longer_written_goes(database):
+async def test_a_field_that_is_no_longer_written_is_removed(database):
     await database.commit([Write("a/b", {"keep": 1, "old": {"deep": True}})])
     document = await database.get("a/b")
     await database.commit([Write("a/b", {"keep": 2}, expecting=document)])
@@ -1084,8 +1085,8 @@ async def test_only_what_lies_directly_in_a_collection_is_listed(database):
     assert [document.path for document in await database.children("a")] == ["a/1", "a/2"]
 
 
-async def test_what_firestore_will_never_take_is_refused_and_nothing_is_written(firestore_client, firestore_gate):
-    firestore_gate.most_bytes = 1_000_000  # less than is known of
+async def test_a_commit_that_firestore_always_refuses_writes_nothing(firestore_client, firestore_gate):
+    firestore_gate.most_bytes = 1_000_000  # less than the known limit
     database = FirestoreDatabase(firestore_client)
 
     with pytest.raises(DocumentsRefused):
@@ -1097,8 +1098,11 @@ async def test_what_firestore_will_never_take_is_refused_and_nothing_is_written(
 @pytest.mark.parametrize(
     "status", [grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.ABORTED]
 )
-async def test_a_commit_that_failed_never_passes_for_a_message_that_is_parked(monkeypatch, status):
-    """For a missing database Firestore answers NOT_FOUND, as for a missing document; under contention ABORTED."""
+async def test_a_failed_commit_is_never_mistaken_for_a_parked_message(monkeypatch, status):
+    """Firestore answers NOT_FOUND for a missing database, as for a missing document.
+
+    Under contention, it answers ABORTED.
+    """
 
     async def refuse(_, context):
         await context.abort(status, "Not now")
@@ -1166,7 +1170,7 @@ async def test_a_teacher_whose_address_another_account_has_now_is_not_found_by_i
     assert await store.organizer_with("married@school.example") == TRACKED
 
 
-async def test_teachers_are_given_in_order_from_behind_one_on(store):
+async def test_teachers_are_listed_in_order_after_a_given_teacher(store):
     async def track(work):
         for number in (3, 1, 2, 10):
             work.put_organizer(TrackedOrganizer(f"users/{number}", f"t{number}@school.example", enrolled_at=at(0)))
@@ -1177,7 +1181,7 @@ async def test_teachers_are_given_in_order_from_behind_one_on(store):
     assert await store.organizers_after("users/10", limit=5) == ["users/2", "users/3"]
 
 
-async def test_rooms_are_given_by_when_they_are_to_be_looked_into_and_page_by_page(store):
+async def test_rooms_are_listed_in_pages_by_the_time_of_their_next_check(store):
     def room(number, **about):
         slot = Slot(f"s{number}", Interval(at(number), at(number + 60)), timedelta(0), timedelta(0))
         return Room(f"spaces/r{number}", slots=(slot,), **about)

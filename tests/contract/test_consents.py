@@ -1,4 +1,4 @@
-"""What every keeper of teachers' consents does: Secret Manager by its official client, and a file."""
+"""How every store of teachers' consents behaves: Secret Manager with its official client, and a file."""
 
 from __future__ import annotations
 
@@ -212,8 +212,8 @@ async def test_the_service_account_reads_a_consent_and_nothing_else(secrets, sim
         await secrets.put(BEN)
 
 
-async def test_a_teacher_without_consent_is_not_told_from_one_whose_consent_is_hidden(secrets, simulator):
-    simulator.caller = READER  # who may not learn which secrets there are
+async def test_a_missing_consent_cannot_be_distinguished_from_a_hidden_one(secrets, simulator):
+    simulator.caller = READER  # it must not learn which secrets exist
 
     with pytest.raises(ConsentMissing) as caught:
         await secrets.get(Organizer("users/11"))
@@ -306,7 +306,7 @@ async def test_a_refusal_of_secret_manager_says_what_to_do(secrets, simulator, f
     assert "@" not in caught.value.message + caught.value.hint
 
 
-async def test_anybody_who_may_not_keep_secrets_learns_it_before_anybody_is_asked(secrets, simulator):
+async def test_a_missing_permission_to_store_secrets_is_reported_before_the_teacher_is_asked(secrets, simulator):
     simulator.faults.set(Fault("GetSecret", grpc.StatusCode.PERMISSION_DENIED, reason="IAM_PERMISSION_DENIED"))
 
     with pytest.raises(ConsentStoreDenied) as caught:
@@ -316,7 +316,7 @@ async def test_anybody_who_may_not_keep_secrets_learns_it_before_anybody_is_aske
     assert "roles/secretmanager.admin" in caught.value.hint
 
 
-async def test_a_call_that_fails_in_passing_is_made_again(secrets, simulator):
+async def test_a_call_that_fails_temporarily_is_repeated(secrets, simulator):
     await secrets.put(ADA)
     simulator.faults.set(Fault("AccessSecretVersion", grpc.StatusCode.UNAVAILABLE, times=2))
 
@@ -430,7 +430,7 @@ async def test_a_file_of_a_later_version_is_refused(token_file):
         await FileConsents(token_file).get(Organizer("users/11"))
 
 
-async def test_a_directory_that_is_missing_is_found_before_anybody_is_asked(tmp_path):
+async def test_a_missing_folder_is_reported_before_the_teacher_is_asked(tmp_path):
     consents = FileConsents(tmp_path / "missing" / "token.json")
 
     for use in (consents.check(), consents.put(ADA)):

@@ -1,4 +1,4 @@
-"""What every database of documents promises its readers: one moment over many pages, order, conditions."""
+"""The guarantees of every database of documents for readers: one moment over many pages, order, conditions."""
 
 import asyncio
 import dataclasses
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.any_query
 
 
 async def put(database, documents):
-    """Write documents, fields by path; None deletes."""
+    """Write documents, given as fields by path; None deletes a document."""
     await database.commit([Write(path, fields) for path, fields in documents.items()])
 
 
@@ -32,7 +32,7 @@ async def paths(database, query):
 
 
 async def pages(database, query, *, between=None):
-    """The paths of each page, all read at the moment of the first; `between` happens after each of them."""
+    """Return the paths of each page; all pages are read at the moment of the first. `between` runs after each page."""
     found = await database.find(query)
     read = [[document.path for document in found.documents]]
     while found.next_after is not None:
@@ -44,7 +44,7 @@ async def pages(database, query, *, between=None):
 
 
 def over_json(values):
-    """The values as they come back from a caller who holds times as text."""
+    """Return the values as they come from a caller that stores times as text."""
     text = json.dumps(values, default=lambda moment: {"time": moment.isoformat()})
     return tuple(json.loads(text, object_hook=lambda held: datetime.fromisoformat(held["time"])))
 
@@ -170,7 +170,7 @@ async def test_a_commit_takes_place_only_while_documents_that_it_does_not_touch_
 async def test_a_write_that_changes_nothing_is_not_a_new_version(database):
     """Firestore: "If the write did not actually change the document, this will be the previous update_time."
 
-    So what has to make others fail must change something.
+    So a write that must make other writes fail has to change something.
     """
     await put(database, {"a/b": {"n": 1, "at": at(1), "list": [1, {"x": None}]}})
     seen = await database.get("a/b")
@@ -247,7 +247,7 @@ async def test_a_range_sorts_where_no_other_order_is_asked_for(database):
     ]
 
 
-async def test_the_other_way_round_pages_hold_everything_once_too(database):
+async def test_pages_in_reverse_order_also_contain_everything_once(database):
     await put(database, {f"a/{n}": {"t": at(n // 2), "kind": n % 2} for n in range(8)})
     query = Query("a", where=(Where("kind", "==", 1),), order=("t",), downwards=True, limit=3)
 
@@ -255,13 +255,13 @@ async def test_the_other_way_round_pages_hold_everything_once_too(database):
     assert await paths(database, Query("a", order=("t",), downwards=True, limit=3)) == ["a/7", "a/6", "a/5"]
 
 
-async def test_downwards_what_is_none_comes_last(database):
+async def test_null_values_come_last_in_descending_order(database):
     await put(database, {"a/1": {"t": None}, "a/2": {"t": at(1)}, "a/3": {"t": at(2)}})
 
     assert await paths(database, Query("a", order=("t",), downwards=True)) == ["a/3", "a/2", "a/1"]
 
 
-async def test_values_of_different_kinds_have_an_order_too(database):
+async def test_values_of_different_types_have_a_defined_order(database):
     values = ["b", "a", "Ä", "😀", "\uffff", 2, -1, at(1), False, True, None]
     await put(database, {f"a/{n}": {"v": value} for n, value in enumerate(values)})
 
@@ -374,7 +374,7 @@ PREFIX = "projects/demo-fake/databases/(default)/documents"
 
 
 class answering:  # noqa: N801 - reads as a verb
-    """A Firestore that answers as told."""
+    """A Firestore with prepared answers."""
 
     def __init__(self, handlers, monkeypatch):
         self._server = grpc.aio.server()
@@ -394,7 +394,7 @@ class answering:  # noqa: N801 - reads as a verb
 
 
 class Hands:
-    """A clock that is set by hand."""
+    """A clock that the test sets."""
 
     def __init__(self):
         self.now = at(0)
@@ -433,7 +433,10 @@ async def test_sqlite_keeps_commits_apart_when_the_clock_stands_still_or_is_set_
 
 
 async def test_sqlite_shows_whole_commits_only_and_the_same_ones_again_later(tmp_path):
-    """Not asked of Firestore's emulator: its queries show half of a commit in flight, which Firestore's never do."""
+    """Firestore's emulator is not tested: its queries can show half of a running commit.
+
+    Those of Firestore never do.
+    """
     database = SqliteDatabase(tmp_path / "attendance.db")
     await put(database, {f"a/{n}": {"n": 0} for n in range(20)})
 
@@ -511,7 +514,7 @@ async def test_a_sqlite_file_that_others_could_read_is_closed_to_them(tmp_path):
     assert modes(tmp_path) == {"attendance.db": 0o600}
 
 
-async def test_of_many_who_make_a_sqlite_file_at_once_nothing_is_lost(tmp_path):
+async def test_nothing_is_lost_when_many_processes_create_a_sqlite_file_at_once(tmp_path):
     databases = [SqliteDatabase(tmp_path / "attendance.db") for _ in range(20)]
     await asyncio.gather(*(one.commit([Write(f"a/{n}", {"n": n})]) for n, one in enumerate(databases)))
 

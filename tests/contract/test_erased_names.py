@@ -1,4 +1,4 @@
-"""Which names must not be stored again: each instance knows of a new one with its next unit of work."""
+"""The names that must not be stored again: each instance knows a new name from its next unit of work on."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def test_nothing_is_stored_without_the_key_once_somebody_is_erased(databas
 
 
 async def test_another_key_than_the_one_with_which_somebody_was_erased_is_refused(database, clock):
-    """With it nobody would be recognised, and everybody who was erased would come back."""
+    """With another key, nobody would be recognised, and all erased people would be stored again."""
     await database.commit([ErasedNames(database, KEY, clock=clock).write(ADA, "a")])
     other = ErasedNames(database, b"another key", clock=clock)
 
@@ -68,7 +68,7 @@ async def test_another_key_than_the_one_with_which_somebody_was_erased_is_refuse
     assert await other.load() is NOBODY
 
 
-async def test_a_name_that_is_somebody_elses_by_now_is_known_to_have_been_erased(database, clock):
+async def test_an_erased_name_that_now_belongs_to_another_person_is_known_as_erased(database, clock):
     names = ErasedNames(database, KEY, clock=clock)
     await database.commit([names.write(BOB, "b")])
     assert (await names.load()).token(BOB) == "b"

@@ -1,4 +1,4 @@
-"""That Firestore has an index for every query, none too many, and that no document outgrows what they cost."""
+"""Firestore has an index for every query and no unused index, and no document has too many index entries."""
 
 import dataclasses
 import inspect
@@ -68,7 +68,7 @@ STORE = {
     "has_classes": lambda store: store.has_classes("teacher@school.example"),
     "parked": lambda store: all_of(store.parked(), store.parked(reason="unreadable-message")),
 }
-"""Every method of the store that looks for documents, with an argument of each kind that it takes."""
+"""Every method of the store that searches for documents, with an argument of each kind that it accepts."""
 
 SOMEBODY = frozenset(
     {Name(NameKind.STUDENT_ID, "4711"), Name(NameKind.EMAIL, "ada@school.example"), Name(NameKind.USER, "users/17")}
@@ -104,7 +104,7 @@ ERASURES = {
     "under_way": lambda erasures: erasures.under_way(),
     "part": every_step,
 }
-"""Every method of the erasures that looks for documents."""
+"""Every method of the erasures that searches for documents."""
 
 VIEWS = {
     "sessions": lambda views: [views.sessions(wanted, FIRST) for wanted in SESSION_FILTERS],
@@ -127,7 +127,7 @@ VIEWS = {
     "organizers": lambda views: [views.organizers()],
     "troubles": lambda views: [views.troubles(due_before=NINE, ended_since=NINE, limit=1)],
 }
-"""Every method of the views that looks for documents."""
+"""Every method of the views that searches for documents."""
 
 BY_PATH = {
     "take_out",
@@ -151,7 +151,7 @@ BY_PATH = {
     "register",
     "organizer",
 }
-"""Methods that read documents whose path they know, and those directly below them."""
+"""Methods that read documents by their paths, and documents directly below these paths."""
 
 MINE = {
     "fieldFilter": {
@@ -215,8 +215,8 @@ EMPTY = {"participants": [], "snapshot_documents": 0, "organizer": {"user": None
 
 
 async def ask_everything(database):
-    """Ask whatever the application ever asks."""
-    for state in ("provisional", "failed"):  # several, so that those that have waited the longest are looked for
+    """Make every query that the application can make."""
+    for state in ("provisional", "failed"):  # several states, so that the query for the longest wait runs
         many = [
             Write(f"conferences/{state}{n}", {**EMPTY, "sync": {"state": state, "pulled_at": None}}) for n in range(3)
         ]
@@ -235,7 +235,7 @@ async def ask_everything(database):
 
 
 class Listener:
-    """Hears of changes."""
+    """Receives changes."""
 
     async def publish(self, changes):
         pass
@@ -247,7 +247,7 @@ def methods(protocol):
 
 @pytest.fixture
 async def everything(tmp_path, firestore_gate):
-    """A gate that has seen every query of the application and of an LMS."""
+    """Return a gate that has seen every query of the application and of an LMS."""
     firestore_gate.used.clear()
     firestore_gate.shapes.clear()
     await ask_everything(SqliteDatabase(tmp_path / "attendance.db"))

@@ -1,4 +1,4 @@
-"""What a reader promises, and a unit of work that begins with what a reader knows, on each database."""
+"""The guarantees of a reader, and of a unit of work that starts from a reader's data, on each database."""
 
 import dataclasses
 
@@ -22,7 +22,7 @@ def store(database):
 
 
 async def do(store, *changes, known=None):
-    """One unit of work that does nothing but put things."""
+    """Run one unit of work that only puts things."""
 
     async def decide(work):
         for change in changes:
@@ -114,7 +114,7 @@ async def test_what_a_decision_rests_on_must_be_unchanged_also_if_it_is_not_writ
     assert seen[0] == before != seen[1]
 
 
-async def test_what_was_read_and_is_of_no_matter_to_a_decision_may_change(store):
+async def test_documents_that_do_not_affect_a_decision_may_change_after_they_were_read(store):
     reader = store.reader()
     await do(store, lambda work: work.put_room(ROOM))
     await reader.room("spaces/room")

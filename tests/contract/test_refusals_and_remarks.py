@@ -1,4 +1,4 @@
-"""What every attendance store keeps of a class meeting that was too large, and of what is still to be marked again."""
+"""What every attendance store stores about a class meeting that was too large, and about meetings to mark again."""
 
 import dataclasses
 
@@ -52,7 +52,7 @@ async def test_a_class_meeting_put_alone_keeps_its_attendance_and_counts(store, 
     assert await store.due_sessions(at(160)) == ["maths"]
 
 
-async def test_the_same_refusal_again_moves_no_updated_at_but_another_one_does(store, database):
+async def test_a_repeated_refusal_does_not_move_updated_at_but_another_refusal_does(store, database):
     async def updated_at(error, minute):
         session = after_refusal(lesson(), error, wait=wait_after_refusal(1), source=SyncSource.EVENT, now=at(minute))
         await do(store, lambda work: work.put_session(session))
@@ -99,7 +99,7 @@ def test_a_conference_waits_for_an_hour_after_its_first_refusal(minutes, waits):
     assert waits_after_refusal(failed, now=at(minutes)) is waits
 
 
-def test_a_conference_that_meet_refused_or_that_nobody_knows_does_not_wait():
+def test_a_conference_that_meet_refused_or_that_is_unknown_does_not_wait():
     failed = call((TEACHING, (0, 60)))
     error = dataclasses.replace(REFUSED, reason="meet-api-disabled")
     failed = dataclasses.replace(failed, sync=dataclasses.replace(failed.sync, state=SyncState.FAILED, error=error))

@@ -1,4 +1,4 @@
-"""A class's register: every student's mark of every class meeting of a month, on each database."""
+"""A class's register: every student's mark in every class meeting of a month, on each database."""
 
 import dataclasses
 
@@ -27,7 +27,7 @@ def views(database):
 
 
 def maths(*roster, session_id="monday", start=0, class_id="maths-a", **about):
-    """A class meeting of an hour, so many minutes after nine on the 23rd of November 2026."""
+    """Return a class meeting of one hour, this many minutes after nine on 23 November 2026."""
     session = lesson(roster=roster, session_id=session_id, start=start, end=start + 60, **about)
     listed = dataclasses.replace(session.progress, listed_at=at(start + 70), tried_at=at(start + 70))
     plan = dataclasses.replace(session.plan, class_id=class_id, subject="Maths")
@@ -35,7 +35,7 @@ def maths(*roster, session_id="monday", start=0, class_id="maths-a", **about):
 
 
 async def hold(store, session, *present, overrides=(), meanwhile=None):
-    """Store a class meeting to which its teacher and some students came for all of it."""
+    """Store a class meeting that its teacher and some students attended for its whole time."""
     start = session.plan.scheduled.start
     minute = (start - at(0)).total_seconds() / 60
     people = [(who, (minute, minute + 60)) for who in (TEACHING, *present)]
@@ -65,7 +65,7 @@ async def drop(store, session_id):
 
 
 def marks(register):
-    """By e-mail or id, the marks by class meeting."""
+    """Return the marks by class meeting, for each e-mail address or id."""
     return {one["email"] or one["student_id"]: one["marks"] for one in register["students"].values()}
 
 
@@ -194,7 +194,7 @@ async def test_siblings_with_one_address_are_two_rows_by_their_ids(store, views)
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0, 2, 1)])
-async def test_a_student_is_called_as_the_latest_class_meeting_says_whatever_was_stored_last(store, views, order):
+async def test_a_students_name_comes_from_the_latest_class_meeting(store, views, order):
     names = ("Ada", "Ada Lovelace", None)
     days = [
         maths(
@@ -227,7 +227,7 @@ async def test_a_class_meeting_that_moves_to_another_month_leaves_the_register_o
 
 
 async def test_a_month_begins_where_the_class_is_held(store, views):
-    """The 30th of November, 23:30 in Greenwich."""
+    """The start is 23:30 UTC on 30 November."""
     await hold(store, maths(*expected(ADA), start=7 * DAY + 14.5 * 60, time_zone="Europe/Berlin"), ADA)
 
     assert await views.register("maths-a", "2026-11") is None
@@ -255,7 +255,7 @@ async def test_a_class_meeting_of_no_class_is_in_no_register(store, database):
     assert await database.children("registers") == []
 
 
-async def test_what_leaves_every_mark_as_it_was_does_not_write_the_register(store, database):
+async def test_a_change_that_changes_no_mark_does_not_write_the_register(store, database):
     await hold(store, maths(*expected(ADA)), ADA)
     [before] = await database.children("registers")
     moved = maths(*expected(ADA))
@@ -264,7 +264,7 @@ async def test_what_leaves_every_mark_as_it_was_does_not_write_the_register(stor
     assert await database.children("registers") == [before]
 
 
-async def test_two_class_meetings_stored_at_once_both_stand_in_the_register(store, views):
+async def test_two_class_meetings_stored_at_once_are_both_in_the_register(store, views):
     other = hold(store, maths(*expected(BOB), session_id="tuesday", start=DAY), BOB)
     await hold(store, maths(*expected(ADA)), ADA, meanwhile=other)
 
@@ -294,14 +294,14 @@ async def test_a_mark_set_during_a_sync_that_changes_nothing_stays_in_the_regist
     excuse = hold(store, session, ADA, overrides=[override(Mark.EXCUSED, email=EMAILS[ADA.user])])
     interrupted = Interrupted(database, excuse)
     await hold(DocumentAttendanceStore(interrupted, clock=lambda: at(100), retention=None), session, ADA)
-    if interrupted._meanwhile:  # nothing was to be read of the register
+    if interrupted._meanwhile:  # the register did not have to be read
         await excuse
 
     assert marks(await views.register("maths-a", "2026-11")) == {EMAILS[ADA.user]: {"monday": "excused"}}
 
 
 def crowd(first):
-    """So many students that the register of two such classes needs a second document."""
+    """Return so many students that the register of two such classes needs a second document."""
     return [
         RosterEntry(email=f"{number}@school.example", display_name="🎓" * 200) for number in range(first, first + 450)
     ]
@@ -325,7 +325,7 @@ class Overtaken:
 
 
 async def test_marks_that_change_at_once_in_the_second_document_of_a_register_all_stay(store, views, database):
-    """The first document guards all of it, also where nothing that it says is changed."""
+    """The first document guards the whole register, even if nothing in it is changed."""
     rosters = {"monday": crowd(0), "tuesday": crowd(450)}
     begins = {"monday": 0, "tuesday": DAY}
     for day, roster in rosters.items():

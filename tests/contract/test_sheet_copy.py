@@ -1,4 +1,4 @@
-"""A class meeting's whole attendance is read from a copy of it, and is what its documents say, on each database."""
+"""A class meeting's attendance is read from a copy, which agrees with its documents, on each database."""
 
 import dataclasses
 from typing import Any
@@ -34,7 +34,7 @@ FIRESTORES_LIMIT = 1_048_572
 
 
 class Counting:
-    """A database that counts the documents which it gives, as Firestore does for its bill.
+    """A database that counts the documents that it returns, as Firestore does for its bill.
 
     https://firebase.google.com/docs/firestore/pricing#operations
     """
@@ -84,7 +84,7 @@ def store(database):
 
 
 def maths(*roster, subject="Maths", **about):
-    """A class of two sections, if the roster says so."""
+    """Return a class, with two sections if the roster has them."""
     session = lesson(roster=roster or expected(ADA, BOB), **about)
     return dataclasses.replace(session, plan=dataclasses.replace(session.plan, subject=subject, class_id="7b"))
 
@@ -116,14 +116,14 @@ async def drop(store, session_id="maths"):
 
 
 async def shown(database):
-    """Everybody's attendance as a reader gets it, and how many documents that took."""
+    """Return all attendance as a reader gets it, and the number of documents that were read."""
     counting: Any = Counting(database)
     _, people = await DocumentViews(counting).attendance("maths")
     return people, counting.reads
 
 
 async def stored(database):
-    """The same, document by document."""
+    """Return the same, read document by document."""
     return tuple(document.fields for document in await database.children("sessions/maths/attendance"))
 
 
@@ -190,7 +190,7 @@ async def test_a_mark_that_is_undone_is_undone_in_the_copy(store, database):
     assert people == await stored(database)
 
 
-async def test_who_did_not_change_keeps_the_time_of_the_last_change(store, database):
+async def test_a_person_without_a_change_keeps_the_time_of_the_last_change(store, database):
     await hold(store, maths(), BEFORE)
     first = {person["email"]: person["updated_at"] for person in (await shown(database))[0]}
     await hold(store, maths(), came((ADA, ALL_HOUR), (BOB, (0, 30))))
@@ -216,8 +216,10 @@ async def test_a_class_costs_two_reads_however_many_were_in_it(store, database, 
 
 @pytest.mark.parametrize("minutes", [20, 30])
 async def test_a_class_is_brought_up_to_date_without_a_read_for_each_person(database, minutes):
-    """Whether nothing changed, or one person was there for longer: read are it, the copy, the conference, and what
-    people decided."""
+    """One case has no change, in the other one person was there longer.
+
+    Both only read the class meeting, the copy, the conference and people's decisions.
+    """
     people = [(student(n), ALL_HOUR) for n in range(4, 64)]
     counting: Any = Counting(database)
     store = DocumentAttendanceStore(counting, clock=lambda: at(100), retention=None)
@@ -231,7 +233,7 @@ async def test_a_class_is_brought_up_to_date_without_a_read_for_each_person(data
 
 
 def restless(visits):
-    """Sixty people who come and go so many times."""
+    """Return sixty people who come and go this many times."""
     return [participant(student(n), *((m / 4, m / 4 + 0.1) for m in range(visits))) for n in range(2, 62)]
 
 
@@ -239,7 +241,7 @@ async def test_a_copy_too_large_for_one_document_is_whole_and_shrinks_again(stor
     for another in (
         (guest("Gil"), (0, 60)),
         (guest("Gil"), (0, 59)),
-    ):  # the second changes one person in one of the parts
+    ):  # the second time changes one person in one of the parts
         await hold(store, maths(), came(*restless(80), another))
 
         people, reads = await shown(database)
@@ -254,7 +256,7 @@ async def test_a_copy_too_large_for_one_document_is_whole_and_shrinks_again(stor
 
 
 async def test_a_copy_that_would_be_too_large_for_its_commit_is_not_kept(tmp_path):
-    """On one database: Firestore's emulator takes less in one commit than Firestore does."""
+    """It runs on one database: Firestore's emulator accepts smaller commits than Firestore."""
     database = SqliteDatabase(tmp_path / "attendance.db")
     store = DocumentAttendanceStore(database, clock=lambda: at(100), retention=None)
     await hold(store, maths(), BEFORE)
@@ -294,7 +296,7 @@ async def test_a_reader_sees_one_moment_also_while_another_one_begins(store, dat
 
 
 async def test_a_class_meeting_without_a_copy_is_shown_from_its_documents_until_it_changes(store, database):
-    """As one is that was stored before there were copies."""
+    """The class meeting is like one that was stored before copies existed."""
     await hold(store, maths(), BEFORE)
     session = await database.get("sessions/maths")
     fields = {name: value for name, value in session.fields.items() if name != "sheet_parts"}
@@ -311,7 +313,7 @@ async def test_a_class_meeting_without_a_copy_is_shown_from_its_documents_until_
     assert await shown(database) == (await stored(database), 2)
 
 
-async def test_a_copy_that_has_expired_in_part_is_not_taken_for_the_whole(store, database):
+async def test_a_copy_that_has_partly_expired_is_not_used(store, database):
     await hold(store, maths(), BEFORE)
     await database.commit([Write("sessions/maths/sheet/1", None)])
 

@@ -1,5 +1,7 @@
-"""Whatever happens to class meetings and to the copies of their attendance, the documents are those that a store
-writes which reads every document: the copy saves reads, and nothing else comes of it."""
+"""Copies of attendance only save reads: the documents are the same as from a store that reads every document.
+
+This is true for everything that can happen to class meetings and to the copies of their attendance.
+"""
 
 import dataclasses
 from dataclasses import dataclass
@@ -49,7 +51,7 @@ OVERRIDES = (override(Mark.EXCUSED, email=EMAILS[ADA.user]), override(Mark.PRESE
 
 @dataclass(frozen=True)
 class Change:
-    """What one commit makes of a class meeting, and what happened to its copy before."""
+    """One commit to a class meeting, and what happened to its copy before."""
 
     name: str
     session: Any
@@ -87,7 +89,7 @@ class Change:
 
 @st.composite
 def calls(draw):
-    """Alike more often than not, so that of one class meeting a few people change and the others do not."""
+    """Draw calls that are mostly alike, so that only a few people of a class meeting change."""
     people: list[Any] = [TEACHING, CO_TEACHING, ADA, BOB, CAT, guest("Gil")]
     came = [(person, draw(st.sampled_from([(0, 60), (0, 60), (0, 20), None]))) for person in people]
     state = draw(st.sampled_from([SyncState.COMPLETE, SyncState.COMPLETE, SyncState.PROVISIONAL]))
@@ -119,7 +121,7 @@ def changes(draw):
 
 
 async def without_copies(database, *, expired=False, forgotten=False):
-    """Its parts are gone; or the class meetings do not say any more that there are any."""
+    """Remove the parts of the copies, or remove the note about them from the class meetings."""
     writes = []
     for session in await database.children("sessions"):
         if forgotten:

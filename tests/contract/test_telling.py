@@ -1,4 +1,4 @@
-"""A store publishes each commit that changes a mark or a time, after it, and loses none."""
+"""A store publishes each commit that changes a mark, a time or the state of a class meeting, and loses none."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import pytest
 from functions.adapters.store.attendance_store import UNPUBLISHED_AT_ONCE, DocumentAttendanceStore
 from functions.adapters.store.databases.database import Write
 from functions.domain.classes.roster import Mark
+from functions.domain.classes.sessions import AttendanceSheet, SessionState
 from functions.domain.errors import ChangesUnavailable
 from functions.domain.marking.people import attendee_id
-from tests.builders import ADA, BOB, EMAILS, TEACHING, at, call, expected, lesson, override, sheet_of
+from tests.builders import ADA, BOB, EMAILS, TEACHING, at, call, during, expected, lesson, override, sheet_of
 
 
 class Listener:
-    """Hears of changes, or does not."""
+    """Receives changes, or fails to receive them."""
 
     def __init__(self, database):
         self.heard = []
@@ -59,6 +60,20 @@ async def hold(store, session, *there, corrections=()):
         work.put_sheet(sheet_of(session, call(*visits), corrections=corrections))
 
     return await store.transact(decide)
+
+
+async def plan(store, **changes):
+    """Stores a class meeting that nobody has attendance in."""
+    session = dataclasses.replace(maths(ADA), **changes)
+
+    async def decide(work):
+        work.put_sheet(AttendanceSheet(session))
+
+    await store.transact(decide)
+
+
+def moved(minutes):
+    return dataclasses.replace(maths(ADA).plan, scheduled=during(minutes, minutes + 60))
 
 
 async def drop(store, session_id):
@@ -107,7 +122,7 @@ async def test_a_sync_without_news_tells_nothing_and_writes_no_more_than_without
     assert [commit.writes for commit in firestore_gate.commits] == [1]
 
 
-async def test_one_who_stayed_longer_is_a_change_and_another_subject_is_none(store, listener):
+async def test_a_longer_stay_is_published_and_another_subject_is_not(store, listener):
     await hold(store, maths(ADA), ADA)
     listener.took()
     await hold(store, maths(ADA, subject="Physics"), ADA)
@@ -128,7 +143,7 @@ async def test_corrections_and_another_roster_are_told(store, listener):
     assert corrected == listener.took() == [("maths", "7b", "ended", "complete")]
 
 
-async def test_a_class_meeting_that_goes_is_told_as_it_was_known_last(store, database, listener):
+async def test_a_deleted_class_meeting_is_published_with_its_last_known_data(store, database, listener):
     await hold(store, maths(ADA), ADA)
     listener.took()
     await drop(store, "maths")
@@ -139,7 +154,37 @@ async def test_a_class_meeting_that_goes_is_told_as_it_was_known_last(store, dat
     assert listener.took() == await waiting(database) == []
 
 
-async def test_a_publication_that_fails_costs_nothing_and_is_made_up_for(store, database, listener):
+async def test_a_class_is_published_from_its_first_change_on_even_if_nobody_has_attendance_yet(
+    store, database, listener
+):
+    await plan(store)
+    scheduled = listener.took()
+    await plan(store, plan=moved(30))
+    another_time = listener.took()
+    await plan(store, plan=dataclasses.replace(moved(30), subject="Physics"))
+    another_subject = listener.took()
+    await plan(store, state=SessionState.CANCELLED, plan=dataclasses.replace(moved(30), cancelled=True))
+    cancelled = listener.took()
+    await drop(store, "maths")
+
+    assert scheduled == another_subject == []
+    assert another_time == [("maths", "7b", "scheduled", None)]
+    assert cancelled == listener.took() == [("maths", "7b", "cancelled", None)]
+    assert await waiting(database) == []
+
+
+async def test_a_class_without_students_that_was_not_held_is_published_once_that_is_certain(store, listener):
+    await plan(store, plan=maths().plan)
+    over = sheet_of(maths()).session
+    await plan(store, plan=over.plan, state=over.state, sync=over.sync)
+    told = listener.took()
+    await plan(store, plan=over.plan, state=over.state, sync=over.sync)
+
+    assert told == [("maths", "7b", "not_held", "complete")]
+    assert listener.took() == []
+
+
+async def test_a_failed_publication_has_no_effect_on_the_commit_and_is_repeated_later(store, database, listener):
     listener.error = ChangesUnavailable("The topic is gone.")
     _, changes = await hold(store, maths(ADA), ADA)
     await hold(store, maths(ADA, BOB), ADA)
@@ -159,7 +204,7 @@ async def test_a_publication_that_fails_costs_nothing_and_is_made_up_for(store, 
     assert await store.publish_changes() == 0
 
 
-async def test_what_a_process_that_ended_did_not_publish_is_made_up_for(store, database, listener):
+async def test_changes_that_an_ended_process_did_not_publish_are_published_later(store, database, listener):
     listener.error = asyncio.CancelledError()
     with pytest.raises(asyncio.CancelledError):
         await hold(store, maths(ADA), ADA)
@@ -182,7 +227,7 @@ async def test_a_commit_that_does_not_happen_is_not_told(store, database, listen
     assert (listener.heard, await waiting(database)) == ([], [])
 
 
-async def test_however_many_wait_all_are_told(store, database, listener):
+async def test_all_waiting_changes_are_published_even_if_there_are_many(store, database, listener):
     change = {"session_id": "s", "class_id": None, "state": "ended", "sync_state": None}
     many = UNPUBLISHED_AT_ONCE + 1
     await database.commit(
@@ -205,7 +250,7 @@ async def test_where_nobody_listens_nothing_is_written_for_it(database):
     assert await silent.publish_changes() == 0
 
 
-async def test_what_is_told_names_nobody(store, database, listener):
+async def test_published_changes_contain_no_names(store, database, listener):
     listener.error = ChangesUnavailable("The topic is gone.")
     await hold(store, maths(ADA, BOB), ADA)
     [told] = await waiting(database)

@@ -1,4 +1,4 @@
-"""What every store's views show: pages of one moment, everybody once, in order."""
+"""The views of every store: pages show one moment, and everybody once and in order."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import combinations
@@ -22,7 +22,7 @@ def views(database):
 
 @pytest.fixture
 def store(database):
-    """Puts documents, by path."""
+    """Return a function that puts documents, by path."""
 
     async def store(documents):
         await database.commit([Write(path, fields) for path, fields in documents.items()])
@@ -118,7 +118,10 @@ async def test_class_meetings_are_found_by_what_is_known_of_them(views, store):
 
 
 def changed(number, minute, **fields):
-    """A class meeting that changed last at a minute after nine; the first to be held is the last to change."""
+    """Return a class meeting that last changed at this minute after nine.
+
+    The first one held is the last one changed.
+    """
     return session(number, session_start=NINE - timedelta(days=number), updated_at=at(minute), **fields)
 
 
@@ -283,7 +286,7 @@ async def test_where_nothing_is_stored_nothing_needs_a_person(views):
     assert (troubles.organizers, troubles.parked_events, troubles.last_pulled_at) == ((), (), None)
 
 
-async def test_of_many_unfinished_conferences_those_are_found_that_have_waited_the_longest(views, store):
+async def test_among_many_unfinished_conferences_the_longest_waiting_are_found(views, store):
     def unfinished(ended, pulled, state="provisional"):
         end_time = None if ended is None else NINE + timedelta(minutes=ended)
         return {"end_time": end_time, "sync": {"state": state, "pulled_at": NINE + timedelta(minutes=pulled)}}

@@ -1,4 +1,4 @@
-"""What can break in a deployment, each thing by itself, and how the doctor is to name it."""
+"""Everything that can break in a deployment, each thing alone, and how the doctor must name it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DEPLOY = "make deploy PROJECT=my-school REGION=europe-west1"
 
 
 class EverythingBut(set[str]):
-    """All permissions, but one."""
+    """All permissions except one."""
 
     def __init__(self, missing: str) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ def job(world: World, name: str = "attendance-reconcile") -> dict[str, Any]:
 
 
 def made_again(world: World, topic: str) -> None:
-    """A topic that somebody deleted and made again, with its grants: the subscriptions are not its own any more."""
+    """Delete and create a topic again, with its grants: the old subscriptions no longer belong to it."""
     name = f"{PROJECT}/topics/{topic}"
     kept, policy = world.resources[name], world.policy(name)
     delete_topic(world, name)
@@ -100,7 +100,7 @@ def shut_down(world: World) -> None:
 
 
 def in_another_region_too(world: World) -> None:
-    """Functions and jobs of a region next to those of the first."""
+    """Add functions and jobs in a second region."""
     for name in [name for name in world.resources if re.match(f"{PLACE}/(functions|jobs|services|triggers)/", name)]:
         moved = name.replace("europe-west1", "europe-west3")
         world.resources[moved] = {**copy.deepcopy(world.resources[name]), "name": moved}
@@ -134,7 +134,7 @@ LMS = "serviceAccount:lms@school-lms.iam.gserviceaccount.com"
 TRIGGER_ADDRESS = "meet-attendance-trigger@my-school.iam.gserviceaccount.com"
 
 BREAKS: dict[str, tuple[Callable[[World], Any], str, str, str]] = {
-    # what is broken: how, the check that names it, how it is named, how the command begins
+    # each entry has: what is broken and how, the check that names it, its name, and the beginning of the command
     "a permission of the deployer": (
         lambda w: setattr(w, "permissions", EverythingBut("iam.serviceAccounts.actAs")),
         "what you may do",

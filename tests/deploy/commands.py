@@ -1,4 +1,4 @@
-"""The commands that the doctor's code can name, read from that code."""
+"""The commands that the doctor can name, read from its code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ANYTHING = "…"
 
 
 def commands_in_the_code() -> set[str]:
-    """Every command that the code of the doctor may print; `…` is what it fills in."""
+    """Return every command that the doctor's code may print; `…` marks the parts that it fills in."""
     found = set()
     for file in sorted(DOCTOR.glob("*.py")):
         tree = ast.parse(file.read_text())
@@ -39,12 +39,12 @@ def _part(part: ast.expr) -> str:
     if isinstance(part, ast.Constant):
         return str(part.value)
     if isinstance(part, ast.FormattedValue) and isinstance(part.value, ast.Attribute):
-        # What other properties of a deployment put together.
+        # Commands that other properties of a deployment build.
         return {"deploy": f"make deploy {_ANYTHING}", "options": _ANYTHING}.get(part.value.attr, _ANYTHING)
     return _ANYTHING
 
 
 def may_be(template: str, command: str) -> bool:
-    """Whether a command is one that the code means with a template."""
+    """Return whether a command fits a template in the code."""
     pattern = re.escape(template).replace(_ANYTHING, r"[^&|>]+?")
     return any(re.fullmatch(pattern, part) for part in (command, *command.split(" && ")))

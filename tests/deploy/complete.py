@@ -1,4 +1,4 @@
-"""What a deployment leaves behind, read from the stand-in; docs/deploy.md lists the same."""
+"""The result of a deployment, read from the stand-in; docs/deploy.md has the same list."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def agent(world: World, name: str) -> str:
 
 
 def granted(world: World, name: str) -> set[tuple[str, str]]:
-    """Role and member of every binding of a resource."""
+    """Return role and member of every binding of a resource."""
     return {(binding["role"], member) for binding in world.policy(name)["bindings"] for member in binding["members"]}
 
 
@@ -48,7 +48,7 @@ def environment(world: World, function: str = "meet-attendance-api") -> dict[str
 
 
 def says(stored: Any, file: Any) -> bool:
-    """Whether all that a file says is stored; a default that Google leaves out counts."""
+    """Return whether everything in a file is stored; a default that Google leaves out counts as stored."""
     if isinstance(file, dict):
         return all(says((stored or {}).get(key), value) for key, value in file.items())
     if isinstance(file, list):
@@ -57,7 +57,7 @@ def says(stored: Any, file: Any) -> bool:
 
 
 def assert_complete(world: World, *, events: bool = True) -> None:
-    """Everything that a deployment leaves behind is there and as it should be."""
+    """Assert that everything that a deployment creates exists and is correct."""
     assert {f"{api}.googleapis.com" for api in APIS} <= world.enabled
     assert_grants(world, events=events)
     assert_topics(world)

@@ -29,7 +29,7 @@ Typed = Callable[..., subprocess.CompletedProcess[str]]
 
 
 class Operator:
-    """Somebody who types commands, with a world that answers them."""
+    """A person who types commands, and a world that answers them."""
 
     def __init__(self, world: World, proxy: str, certificate: Path, folder: Path, search_path: str) -> None:
         self.world = world
@@ -72,14 +72,14 @@ def certificate(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def search_path() -> Iterator[str]:
-    """The PATH of a terminal, with a gcloud that is loaded once for all commands."""
+    """Return the PATH of a terminal, with a gcloud that is loaded once for all commands."""
     with warm_gcloud() as folder:
         yield f"{folder}:{ROOT / '.venv/bin'}:/usr/local/bin:/usr/bin:/bin"
 
 
 @pytest.fixture
 def operator(certificate, search_path, tmp_path) -> Callable[[World], Operator]:
-    """An operator for a world."""
+    """Return a function that makes an operator for a world."""
     with ExitStack() as running:
 
         def at(world: World) -> Operator:
@@ -92,9 +92,9 @@ def operator(certificate, search_path, tmp_path) -> Callable[[World], Operator]:
 
 @pytest.fixture(scope="session")
 def first(certificate, search_path, tmp_path_factory) -> tuple[World, str]:
-    """A world after the first deployment into an empty project where nothing new is seen at once, and what it printed.
+    """Return a world after its first deployment, and the output. In this world, new things are not visible immediately.
 
-    Made once for all processes that run tests.
+    It is made once for all test processes.
     """
     shared = tmp_path_factory.getbasetemp()
     if shared.name.startswith("popen-"):
@@ -114,7 +114,7 @@ def first(certificate, search_path, tmp_path_factory) -> tuple[World, str]:
 
 @pytest.fixture
 def deployed(first) -> World:
-    """A world of its own in which the first deployment has been made."""
+    """Return a separate world after the first deployment."""
     world = first[0].copy()
     world.settling = 0
     return world
@@ -122,14 +122,14 @@ def deployed(first) -> World:
 
 @pytest.fixture
 def living(deployed) -> World:
-    """A deployment in use."""
+    """Return a deployment in use."""
     return bring_to_life(deployed)
 
 
 @pytest.fixture
 def typed(certificate, search_path, tmp_path) -> Callable[[World], Typed]:
-    """A terminal at which commands reach a world."""
-    # The virtual environment is not made again for a test, whatever its age.
+    """Return a terminal whose commands reach a world."""
+    # Do not create the virtual environment again for a test, even if it is old.
     make = tmp_path / "bin/make"
     make.parent.mkdir()
     make.write_text('#!/bin/sh\nexec /usr/bin/make --old-file .venv/installed "$@"\n')

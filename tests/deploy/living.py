@@ -32,7 +32,7 @@ def log_line(world: World, function: str, message: str, *, severity: str = "INFO
 
 
 def organizer(world: World, user: str, email: str = TEACHER, **subscription: Any) -> None:
-    """A teacher who is enrolled."""
+    """Store an enrolled teacher."""
     kept = {"state": "active", "expire_time": moment(days=-6), "error": None, **subscription}
     fields = {
         "email": {"stringValue": email},
@@ -58,7 +58,7 @@ def parked(world: World, document: str, reason: str) -> None:
 
 
 def bring_to_life(world: World) -> World:
-    """The same world, in use."""
+    """Turn a world into one that is in use."""
     organizer(world, "users-1")
     for job in world.below(f"{PLACE}/jobs"):
         job["lastAttemptTime"] = moment(minutes=4)

@@ -1,4 +1,4 @@
-"""A deployment reaches what it should, twice in a row without harm, and puts back what somebody changed."""
+"""A deployment creates everything, can run twice without harm, and restores what somebody changed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.deploy.complete import (
 )
 from tests.deploy.conftest import OPTIONS, ROOT
 
-pytestmark = pytest.mark.timeout(600)  # gcloud starts some twenty times
+pytestmark = pytest.mark.timeout(600)  # gcloud starts about twenty times
 
 
 def test_the_first_deployment_leaves_everything_behind(first):
@@ -213,7 +213,7 @@ def test_a_plan_names_what_would_be_done_and_changes_nothing(deployed, operator)
     done = operator(deployed).deploy(DRY_RUN="1")
     assert done.returncode == 0, done.stderr
     assert "+ resume attendance-sync-due" in done.stdout
-    assert "no roles/run.invoker on service meet-attendance-api any more: allUsers" in done.stdout
+    assert "remove roles/run.invoker on service meet-attendance-api from: allUsers" in done.stdout
     assert deployed.mutated() == []
 
 
@@ -246,7 +246,7 @@ def test_options_that_no_setting_shows_are_kept_too(deployed, operator):
 def test_it_is_not_deployed_a_second_time_in_another_region(deployed, operator):
     done = operator(deployed).deploy(REGION="europe-west3")
     assert done.returncode == 2
-    assert "It is deployed in europe-west1 already" in done.stderr
+    assert "It is already deployed in europe-west1" in done.stderr
     assert deployed.mutated() == []
 
 

@@ -1,4 +1,4 @@
-"""docs/deploy.md: every command in it is run, by the real programs, or is one that only a person can type."""
+"""docs/deploy.md: a test runs every command with the real programs, except commands that only a person can type."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PAGE = (ROOT / "docs/deploy.md").read_text()
 
 
 def blocks(text):
-    """What is to be typed, block by block."""
+    """Return the commands to type, block by block."""
     found = re.findall(r"^( *)```sh\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL)
     return [re.sub(rf"^{indent}", "", block, flags=re.MULTILINE) for indent, block in found]
 
@@ -33,10 +33,10 @@ BY_A_PERSON = {
     "git pull": "needs the network",
     "git checkout HEAD~1": "another version of the code",
 }
-"""What is not run, and why."""
+"""Commands that are not run, and why."""
 
 AGAINST_THE_API = re.compile(r'curl .*"\$API/')
-"""What a served function answers: test_rehearsal.py runs these."""
+"""Calls that a served function answers: test_rehearsal.py runs these."""
 
 RUN = re.compile(
     r"make (deploy|destroy|doctor) |gcloud (iam|org-policies|functions describe|services enable|projects describe) |"
@@ -45,27 +45,27 @@ RUN = re.compile(
 
 
 def commands(block):
-    """The commands of a block, each on one line, a chain with && in its parts."""
+    """Return the commands of a block, each on one line; a chain with && is split into its parts."""
     joined = re.sub(r"( \\|\|)\n\s*|\n {7}", lambda found: " | " if found[0].startswith("|") else " ", block)
     lines = [re.sub(r"\s+# .*$", "", line).strip() for line in joined.splitlines()]
     return [part for line in lines if line for part in line.split(" && ")]
 
 
 def section(title):
-    """The blocks below a heading."""
+    """Return the blocks below a heading."""
     (text,) = re.findall(rf"^##+ {re.escape(title)}\n(.*?)(?=^##+ |\Z)", PAGE, re.MULTILINE | re.DOTALL)
     return blocks(text)
 
 
 class Reader:
-    """Somebody who types what the page says, in a shell of their own with an empty HOME."""
+    """A person who types the page's commands, in a separate shell with an empty HOME."""
 
     def __init__(self, operator, folder):
         self.operator, self.folder = operator, folder
 
     def types(self, *blocks):
         script = "\n".join("\n".join(c for c in commands(block) if c not in BY_A_PERSON) for block in blocks)
-        # `make` itself would set up the environment of packages; what it runs is run.
+        # `make` itself would set up the package environment; only the commands that it runs are run.
         make = f'make() {{ local what=$1; shift; (cd "{ROOT}" && "infra/$what.sh" "$@"); }}'
         done = self.operator.run("/bin/bash", "-euo", "pipefail", "-c", f'cd "{self.folder}"\n{make}\n{script}')
         assert done.returncode == 0, done.stdout + done.stderr
@@ -96,7 +96,7 @@ def test_make_passes_the_options_of_the_page_on_as_they_were_typed():
             check=True,
         ).stdout
         _, target, *options = command.split()
-        # The doctor runs in test_doctor.py, against all that can be wrong.
+        # The doctor runs in test_doctor.py, against everything that can be wrong.
         assert ("-m infra.doctor" if target == "doctor" else f"infra/{target}.sh") in printed
         assert all(f'"{option.partition("=")[0]}=' in printed for option in options)
 

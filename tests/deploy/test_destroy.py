@@ -1,4 +1,4 @@
-"""Destroying takes away what runs and keeps the data; deploying again works."""
+"""Destroying removes what runs and keeps the data; a new deployment works."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from infra.local.control_plane import World
 from tests.deploy.complete import DATABASE, account, agent, assert_complete, granted
 from tests.deploy.conftest import OPTIONS
 
-pytestmark = pytest.mark.timeout(600)  # gcloud starts some twenty times
+pytestmark = pytest.mark.timeout(600)  # gcloud starts about twenty times
 
 OURS = "meet-attendance"
 KEPT_ACCOUNT = "projects/my-school/serviceAccounts/meet-attendance@my-school.iam.gserviceaccount.com"
@@ -19,7 +19,7 @@ def _running(world: World) -> list[str]:
     return [name for name in world.resources if any(kind in name for kind in kinds)]
 
 
-def test_destroying_keeps_the_data_and_a_later_deployment_is_whole_again(deployed, operator):
+def test_destroying_keeps_the_data_and_a_later_deployment_is_complete(deployed, operator):
     client_id = deployed.resources[KEPT_ACCOUNT]["uniqueId"]
     somebody = operator(deployed)
     plan = somebody.destroy(DRY_RUN="1")
@@ -49,7 +49,7 @@ def test_destroying_keeps_the_data_and_a_later_deployment_is_whole_again(deploye
     assert deployed.resources[KEPT_ACCOUNT]["uniqueId"] == client_id
 
 
-def test_the_data_goes_when_that_is_asked_for(deployed, operator):
+def test_the_data_is_deleted_on_request(deployed, operator):
     consent = "projects/my-school/secrets/meet-attendance-token-104729"
     deployed.resources[consent] = {"name": consent, "labels": {"app": "meet-attendance"}}
     done = operator(deployed).destroy(DELETE_DATA="yes")

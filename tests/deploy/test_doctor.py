@@ -1,4 +1,4 @@
-"""`make doctor` names each thing that is not well once, with the command that fixes it."""
+"""`make doctor` names each problem once, with the command that fixes it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Check = dict[str, Any]
 
 @pytest.fixture
 def doctor(certificate, tmp_path, monkeypatch) -> Callable[..., list[Check]]:
-    """What the doctor says of a world, as JSON has it."""
+    """Return what the doctor says about a world, as in its JSON."""
 
     def look(world: World, *, region: str = "europe-west1", patience: float = 60) -> list[Check]:
         with serving(world, certificate) as proxy:
@@ -40,11 +40,11 @@ def doctor(certificate, tmp_path, monkeypatch) -> Callable[..., list[Check]]:
 
 
 def said(checks: list[Check]) -> dict[str, Check]:
-    """The checks that are not well of themselves."""
+    """Return the checks with a problem, without problems that another check explains."""
     return {one["name"]: one for one in checks if one["state"] != "ok" and one["because"] is None}
 
 
-def test_a_deployment_in_use_is_well(living, doctor):
+def test_a_deployment_in_use_has_no_problems(living, doctor):
     checks = doctor(living)
     assert said(checks) == {}
     assert all(one["state"] == "ok" for one in checks)
@@ -152,7 +152,7 @@ def test_a_service_that_is_silent_is_named_once_and_waited_for_a_bounded_time(li
     assert "firestore.googleapis.com does not answer" in said(checks)["database"]["detail"]
 
 
-def test_a_google_that_is_silent_altogether_is_said_once(living, doctor):
+def test_no_answer_from_any_google_service_is_reported_once(living, doctor):
     living.silent.add("*")
     found = said(doctor(living, patience=1))
     assert list(found) == ["login"]
@@ -168,7 +168,7 @@ def test_a_check_that_crashes_ends_nothing(living, doctor):
     assert "ValueError" in next(one for one in checks if one["name"] == "CPU quota")["detail"]
 
 
-def test_nobody_is_named(living, doctor):
+def test_the_doctor_names_no_person(living, doctor):
     grant(living, f"{PLACE}/services/meet-attendance-api", "roles/run.invoker", "user:eve@school.example")
     job(living).update(status={"code": 7, "message": f"asked by {TEACHER}"})
     living.people.clear()
@@ -180,7 +180,7 @@ def test_nobody_is_named(living, doctor):
 def test_an_api_that_was_enabled_a_moment_ago_is_waited_for_and_nothing_is_taken_for_missing(living, doctor):
     living.settling = 1000
     for api in living.enabled:
-        living.unsettled(f"api {api}")  # the one use that failed still is over
+        living.unsettled(f"api {api}")  # the only use that still fails has passed
     living.settle("api pubsub.googleapis.com")
     found = said(doctor(living))
     assert {one["state"] for one in found.values()} == {"could-not-check"}
@@ -196,8 +196,8 @@ def test_other_grants_may_have_conditions(living, doctor):
     assert said(doctor(living)) == {}
 
 
-def test_a_deployment_with_other_options_is_well_too(living, doctor):
-    """No backups, as BACKUPS=no asked; teachers' own consents, which need no grant to sign."""
+def test_a_deployment_with_other_options_has_no_problems(living, doctor):
+    """There are no backups, because of BACKUPS=no. The teachers' own consents need no grant to sign."""
     for name in ("events", "jobs", "api"):
         deployed = function(living, f"meet-attendance-{name}")
         deployed["labels"]["meet-attendance-backups"] = "no"

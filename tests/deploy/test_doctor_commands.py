@@ -1,4 +1,4 @@
-"""The doctor as it is typed: what it prints, its exit codes, and what becomes of the commands that it names."""
+"""The doctor as a command: its output, its exit codes, and the effect of the commands that it names."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def doctor(typed: Typed, *options: str, answers: str = "", **more: str) -> subpr
         ((*HERE, "FIX=1", "ARGS=--json"), "FIX=1 asks, and ARGS=--json is for programs"),
     ],
 )
-def test_bad_input_is_said_in_one_line_with_exit_code_2(living, typed, options, says):
+def test_bad_input_gets_one_line_and_exit_code_2(living, typed, options, says):
     done = doctor(typed(living), *options)
     assert done.returncode == 2
     assert says in done.stderr
@@ -83,7 +83,7 @@ def test_something_wrong_ends_with_1_and_json_has_the_fields_of_the_contract(liv
     }
 
 
-def test_without_a_login_that_is_the_one_thing_to_do(living, typed, tmp_path):
+def test_without_a_login_the_only_step_is_to_log_in(living, typed, tmp_path):
     done = doctor(typed(living), *HERE, CLOUDSDK_AUTH_ACCESS_TOKEN_FILE=str(tmp_path / "nowhere"))
     assert done.returncode == 1
     assert re.findall(r"^ +> (.*)$", done.stdout, re.MULTILINE) == ["gcloud auth login"]
@@ -96,7 +96,7 @@ def test_a_login_that_google_does_not_take_any_more_is_named(living, typed, tmp_
     assert re.findall(r"^ +> (.*)$", done.stdout, re.MULTILINE) == ["gcloud auth login"]
 
 
-def test_looking_changes_nothing(living, typed):
+def test_the_doctor_changes_nothing(living, typed):
     doctor(typed(living), *HERE)
     assert living.mutated() == []
 
@@ -141,7 +141,7 @@ def test_what_is_broken_everywhere_is_well_after_the_one_command_that_is_named(l
     broken = [one for one in checks if one["state"] != "ok" and one["because"] is None]
     assert len(broken) >= 10
     assert all(one["command"].startswith(DEPLOY) for one in broken)
-    done = operator(living).deploy()  # which is what `make deploy PROJECT=… REGION=…` runs
+    done = operator(living).deploy()  # this is what `make deploy PROJECT=… REGION=…` runs
     assert done.returncode == 0, done.stderr
     assert_complete(living)
     done = doctor(terminal, *HERE)
@@ -212,7 +212,7 @@ def test_there_are_no_settings_of_what_is_not_deployed(typed):
 
 
 def make(typed: Typed, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """As a person types it; what is installed counts as installed."""
+    """Run make as a person does; installed packages count as installed."""
     return typed("make", "--old-file", ".venv/installed", *words, **more)
 
 
@@ -231,7 +231,7 @@ def test_make_status_of_a_project_without_settings_says_how_to_get_them(living, 
 
 
 def test_make_status_of_a_project_runs_with_its_settings(living, typed, tmp_path):
-    """It reaches what the settings name: here a store that answers without Google."""
+    """It uses the settings: here they name a store that answers without Google."""
     terminal = typed(living)
     (tmp_path / "deployed").mkdir()
     local = " ".join(
@@ -277,7 +277,7 @@ def test_the_documentation_shows_what_is_printed_of_an_ill_deployment(living, ty
 
 
 def make_ill(world: World) -> None:
-    """What a school meets: an API switched off, a scope that was forgotten, a paused job."""
+    """Make problems that a school may have: a disabled API, a forgotten scope, a paused job."""
     world.enabled.discard("cloudscheduler.googleapis.com")
     world.policy(f"{PLACE}/services/meet-attendance-api")["bindings"].append(
         {"role": "roles/run.invoker", "members": ["allUsers"]}

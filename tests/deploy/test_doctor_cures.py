@@ -1,4 +1,4 @@
-"""Each command that the doctor may name is run as it is printed, and what it was named for is well afterwards."""
+"""Each command that the doctor may name is run as printed, and it solves the problem for which it was named."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ EXCEPTION = (
 )
 
 CURED = {
-    # what is broken, by its name in breaking.py: the command as the doctor's code has it
+    # what is broken, by its name in breaking.py: the command in the doctor's code
     "a project that was shut down": ["gcloud projects undelete …"],
     "billing": ["gcloud billing projects link … --billing-account=BILLING_ACCOUNT"],
     "domain-restricted sharing": [EXCEPTION],
@@ -53,14 +53,14 @@ CURED = {
 }
 
 STARTED = {
-    # what the functions then do, or a person reads
+    # problems whose command starts functions or shows something to a person
     "dead letters that wait": "gcloud scheduler jobs run attendance-reconcile --location=… --project=…",
     "a suspended subscription": "gcloud scheduler jobs run attendance-renew-subscriptions --location=… --project=…",
     "events that wait": ("gcloud functions logs read … --gen2 --region=… --project=… --min-log-level=error --limit=20"),
 }
 
 PERMISSIONS = {
-    # a permission that is missing: the command, and the resource with the grant
+    # a missing permission: the command, and the resource with the grant
     "iam.serviceAccounts.actAs": (
         GRANT + "--member=user:YOUR_ADDRESS --role=roles/owner --condition=None",
         PROJECT,
@@ -107,7 +107,7 @@ def test_every_command_in_the_doctors_code_is_run_by_a_test_here_or_is_for_a_per
 
 
 def looked_at(terminal, *options):
-    """The checks that are not well of themselves, by their names."""
+    """Return the checks with a problem by their names, without problems that another check explains."""
     done = terminal(sys.executable, "-m", "infra.doctor", *(options or HERE), "ARGS=--json")
     assert done.stdout, done.stderr
     checks = json.loads(done.stdout)["checks"]
@@ -115,7 +115,7 @@ def looked_at(terminal, *options):
 
 
 def run_as_printed(terminal, command):
-    """A command as a person runs it: what it names in capitals is filled in."""
+    """Run a command as a person does: words in capitals are filled in."""
     for name, value in REPLACED.items():
         command = command.replace(name, value)
     done = terminal("/bin/bash", "-c", command)
@@ -152,7 +152,7 @@ def test_the_command_starts_or_shows_what_it_was_named_for(what, living, typed):
 @pytest.mark.parametrize("permission", PERMISSIONS)
 def test_the_grant_that_is_named_gives_a_person_the_missing_permission(permission, living, typed):
     template, resource, role = PERMISSIONS[permission]
-    if permission == "orgpolicy.policy.get":  # it is looked at only if Meet may not publish
+    if permission == "orgpolicy.policy.get":  # it is only read if Meet may not publish
         publisher = "serviceAccount:meet-api-event-push@system.gserviceaccount.com"
         without_grant(living, f"{PROJECT}/topics/workspace-events", "roles/pubsub.publisher", publisher)
     living.permissions = EverythingBut(permission)
@@ -168,7 +168,7 @@ def test_the_grant_that_is_named_gives_a_person_the_missing_permission(permissio
 
 @pytest.fixture
 def commands_of_an_operator(tmp_path):
-    """The settings that lead `make status PROJECT=my-school` and its like to stand-ins."""
+    """Return the settings that make `make status PROJECT=my-school` and similar commands use stand-ins."""
     school = School(lambda: datetime.now(UTC))
     school.enrol(Account("users/1", TEACHER, display_name="The Teacher"))
     with (
@@ -250,11 +250,11 @@ ALONE = {
     *("the database", "the account", "a shell", "a function", "Firebase", "other rules", "a metric's filter"),
     *("the subscription of dead letters", "the request log, switched on again", "the topic attendance-changed"),
 }
-"""What cannot be broken after others, or takes with it what others break."""
+"""Problems that cannot be made after others, or that also remove what others break."""
 
 
 @pytest.mark.parametrize("alone", [False, True])
-def test_everything_that_deploying_cures_is_well_after_it(alone, living, typed):
+def test_a_deployment_solves_every_problem_that_deploying_can_solve(alone, living, typed):
     for what, (break_it, _, _, command) in BREAKS.items():
         if command == DEPLOY and (what in ALONE) == alone:
             break_it(living)

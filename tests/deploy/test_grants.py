@@ -10,7 +10,7 @@ from infra.local.control_plane import World
 from tests.deploy.complete import PLACE, account, agent, subscription_of
 from tests.deploy.conftest import OPTIONS, ROOT
 
-pytestmark = pytest.mark.timeout(600)  # gcloud starts some twenty times
+pytestmark = pytest.mark.timeout(600)  # gcloud starts about twenty times
 
 OF_GOOGLE = {"roles/cloudbuild.serviceAgent", "roles/cloudfunctions.serviceAgent", "roles/run.serviceAgent"}
 """What Google grants its own agents when their API is enabled."""

@@ -1,4 +1,4 @@
-"""What would stop a deployment is said at once and before the first change; bad input gets one line and code 2."""
+"""A deployment names every obstacle at once, before the first change; bad input gets one line and exit code 2."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from infra.local.control_plane import World
 
-pytestmark = pytest.mark.timeout(600)  # gcloud starts some twenty times
+pytestmark = pytest.mark.timeout(600)  # gcloud starts about twenty times
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_bad_input_gets_one_line_and_nothing_is_asked_of_google(operator, option
         ),
     ],
 )
-def test_what_would_stop_the_deployment_is_said_before_any_change(operator, change, options, says):
+def test_an_obstacle_to_the_deployment_is_reported_before_any_change(operator, change, options, says):
     world = World(**change)
     done = operator(world).deploy(**options)
     assert done.returncode == 2
@@ -92,7 +92,7 @@ def test_what_would_stop_the_deployment_is_said_before_any_change(operator, chan
     assert world.mutated() == []
 
 
-def test_everything_that_would_stop_it_is_said_at_once(operator):
+def test_all_obstacles_to_the_deployment_are_reported_at_once(operator):
     world = World(
         billing=False, cpu_quota=1000, permissions={"resourcemanager.projects.get", "serviceusage.services.list"}
     )
@@ -184,7 +184,7 @@ def test_the_caps_fit_a_small_quota(operator):
 
 def _make(operator, *arguments, **variables):
     shell = (f"{name}={value}" for name, value in variables.items())
-    # The virtual environment is not made again for this, whatever its age.
+    # Do not create the virtual environment again for this, even if it is old.
     return operator(World()).run("env", *shell, "make", "-o", ".venv/installed", *arguments)
 
 
@@ -200,7 +200,7 @@ def test_make_refuses_an_option_that_does_not_exist(operator):
     assert "Unknown option: DOMAIN=school.example." in done.stderr
 
 
-def test_only_what_is_harmless_is_taken_from_the_shell(operator):
+def test_only_harmless_variables_are_read_from_the_shell(operator):
     done = _make(operator, "deploy", PROJECT="my-school", REGION="europe-west1", DRY_RUN="1", AUTH_MODE="anonymous")
     assert done.returncode == 0, done.stderr
     assert "(only what would be done)" in done.stdout
@@ -222,7 +222,7 @@ def test_a_project_that_was_shut_down_is_refused_with_the_way_back(operator):
 
 
 @pytest.mark.parametrize("command", ["deploy", "destroy"])
-def test_a_login_that_is_missing_is_said_in_one_sentence(operator, command, tmp_path):
+def test_a_missing_login_is_reported_in_one_sentence(operator, command, tmp_path):
     terminal = operator(World())
     done = terminal.run(
         "env",
@@ -232,7 +232,7 @@ def test_a_login_that_is_missing_is_said_in_one_sentence(operator, command, tmp_
         "REGION=europe-west1",
     )
     assert done.returncode == 2
-    assert re.fullmatch(r"gcloud has no login that Google takes \(.*[^.]\)\. Run: gcloud auth login\n", done.stderr)
+    assert re.fullmatch(r"gcloud has no login that Google accepts \(.*[^.]\)\. Run: gcloud auth login\n", done.stderr)
 
 
 @pytest.mark.parametrize("program", ["gcloud", "jq", "curl"])
@@ -279,7 +279,7 @@ def test_an_interrupted_deployment_says_that_it_continues(operator):
       kill -INT -- -$here
       wait $here
     """
-    # Where the tests run in the background, SIGINT is ignored by whatever they start, and no shell could trap it.
+    # If the tests run in the background, started programs ignore SIGINT, and no shell could trap it.
     heard = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
     done = terminal.run(sys.executable, "-c", heard, "/bin/bash", "-c", script)
     assert done.returncode == 130

@@ -1,7 +1,7 @@
-"""A dress rehearsal: what a deployment uploaded, built and started as the cloud does, holds a class from end to end.
+"""A rehearsal: the uploaded source of a deployment is built and started as in the cloud, and handles a whole class.
 
-Source and variables are those that the real gcloud sent to the stand-in of Google's control plane. The functions find
-Google at its own addresses, behind a proxy, and fetch their tokens by domain-wide delegation as they do in the cloud.
+The real gcloud sent the source and the variables to the stand-in of Google's control plane. The functions call Google
+at its own addresses, through a proxy. They fetch their tokens by domain-wide delegation, as in the cloud.
 """
 
 from __future__ import annotations
@@ -63,14 +63,14 @@ CHANGES = "projects/my-school/topics/attendance-changed"
 
 
 def uploaded(world, function):
-    """The archive that the real gcloud uploaded for a function."""
+    """Return the archive that the real gcloud uploaded for a function."""
     source = world.resources[f"{PLACE}/functions/{function}"]["buildConfig"]["source"]["storageSource"]
     return zipfile.ZipFile(io.BytesIO(world.uploads[f"/{source['bucket']}/{source['object']}"]))
 
 
 @pytest.fixture(scope="module")
 def source(first, tmp_path_factory):
-    """Each function's source, unpacked into an empty folder."""
+    """Unpack each function's source into an empty folder."""
     folders = {}
     for function in FUNCTIONS:
         folders[function] = tmp_path_factory.mktemp(function)
@@ -80,13 +80,13 @@ def source(first, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def programs(source):
-    """The packages of the uploaded `requirements.txt` and nothing else, with the runtime's Python."""
+    """Install only the packages of the uploaded `requirements.txt`, with the runtime's Python."""
     return installed(source["meet-attendance-api"] / "requirements.txt", ROOT / "build" / "rehearsal")
 
 
 @dataclass
 class Cloud:
-    """Google's stand-ins, and how a function is started among them."""
+    """Google's stand-ins, and the environment of a function that uses them."""
 
     school: School
     meet: MeetSimulator
@@ -99,7 +99,10 @@ class Cloud:
 
 @pytest.fixture(scope="module")
 def cloud(certificate, firestore_address, pubsub_address):
-    """Google at Google's addresses: the administrator has allowed the service account to act for the school."""
+    """Serve Google's stand-ins at Google's addresses.
+
+    The administrator has allowed the service account to act for the school.
+    """
     school = School(lambda: datetime.now(UTC))
     school.enrol(Account(TEACHER, "teacher@school.example", display_name="The Teacher"), *PUPILS)
     with ExitStack() as running:
@@ -127,7 +130,8 @@ def cloud(certificate, firestore_address, pubsub_address):
         variables = running.enter_context(network.in_thread())
         for topic in (JOBS, CHANGES):
             waiting(pubsub_address, topic)
-        # httplib2, by which the REST APIs are called, knows no proxy: it is led straight to the same TLS.
+        # httplib2, which calls the REST APIs, does not support the proxy: it is connected directly to the same TLS
+        # server.
         straight = {
             "PEOPLE_API_ENDPOINT": network.tls["people.googleapis.com"],
             "DIRECTORY_API_ENDPOINT": network.tls["admin.googleapis.com"],
@@ -148,7 +152,7 @@ def cloud(certificate, firestore_address, pubsub_address):
 
 @contextlib.contextmanager
 def started(function, cloud, *, world, source, programs, folder):
-    """An instance of a function with the variables that were deployed."""
+    """Start an instance of a function with the deployed variables."""
     target, signature = FUNCTIONS[function]
     with ending(
         Instance(
@@ -166,7 +170,7 @@ def started(function, cloud, *, world, source, programs, folder):
 
 @pytest.fixture
 def start(cloud, first, source, programs, tmp_path):
-    """Start instances, which end with the test."""
+    """Return a function that starts instances; they end with the test."""
     with ExitStack() as running:
 
         def start(function):
@@ -178,7 +182,7 @@ def start(cloud, first, source, programs, tmp_path):
 
 
 def checked(email):
-    """A token as Cloud Run passes it on once it has checked it: its signature is gone.
+    """Return a token as Cloud Run passes it on after its check: without the signature.
 
     https://cloud.google.com/run/docs/authenticating/service-to-service
     """
@@ -186,16 +190,16 @@ def checked(email):
 
 
 def calling(instance, caller):
-    """Calls the API as Cloud Run passes a call on."""
+    """Call the API as Cloud Run passes a call on."""
     return httpx.AsyncClient(
         base_url=instance.url, headers={"authorization": checked(caller)}, trust_env=False, timeout=60
     )
 
 
 async def deliver(instance, topic, message):
-    """One delivery, as an Eventarc trigger makes it to a function and Cloud Run passes it on.
+    """Deliver one message as an Eventarc trigger delivers it to a function and Cloud Run passes it on.
 
-    The address: https://cloud.google.com/eventarc/docs/cloudevents , and what Cloud Run's request logs show of it.
+    Sources for the address: https://cloud.google.com/eventarc/docs/cloudevents , and Cloud Run's request logs.
     """
     trigger = Trigger(
         instance.url, topic, "projects/my-school/subscriptions/eventarc-europe-west1-meet-attendance-sub-1"
@@ -225,7 +229,10 @@ async def ended(instance, conference):
 
 
 def waiting(address, topic, *, most=0):
-    """The messages that wait in the emulator, at most so many; without a number makes the topic and a subscription."""
+    """Return at most `most` messages that wait in the emulator.
+
+    Without a number, create the topic and a subscription.
+    """
     with grpc.insecure_channel(address) as channel:
         subscription = f"projects/my-school/subscriptions/rehearsal-{topic.rpartition('/')[2]}"
         subscriber = SubscriberClient(transport=SubscriberGrpcTransport(channel=channel))
@@ -260,7 +267,7 @@ async def scheduled(lms, subject):
 
 
 def logged(instance):
-    """The log lines of an instance: each is JSON of its own, which Cloud Logging reads."""
+    """Return the log lines of an instance: each line is a JSON object, which Cloud Logging reads."""
     # With LOG_EXECUTION_ID, which Google sets, the framework writes an empty line after each.
     lines = list(filter(None, instance.printed().splitlines()))
     assert all(line.startswith("{") for line in lines), instance.printed()
@@ -323,14 +330,14 @@ async def test_the_commands_of_the_page_lead_to_the_first_attendance(cloud, star
     api = start("meet-attendance-api")
     host = "meet-attendance-api-abc123-ew.a.run.app"
     cloud.network.lead(host, api.url.removeprefix("http://"))
-    # Only a person signs in; who that is, Cloud Run has checked before a call reaches the function.
+    # Only a person can sign in. Cloud Run has checked the person before a call reaches the function.
     (tmp_path / "gcloud").write_text(
         f"#!/bin/sh\n[ \"$*\" = 'auth print-identity-token' ] && echo {checked(OPERATOR)[7:]}\n"
     )
     (tmp_path / "gcloud").chmod(0o755)
     blocks = re.findall(r"^```sh\n(.*?)^```$", (ROOT / "docs/deploy.md").read_text(), re.MULTILINE | re.DOTALL)
     enrol, schedule, look = (block for block in blocks if '"$API/' in block)
-    enrol = enrol.partition("\n")[2]  # the first line asks where the function is; test_deploy_page.py runs it
+    enrol = enrol.partition("\n")[2]  # the first line asks for the function's address; test_deploy_page.py runs it
 
     async def types(script):
         done = await asyncio.to_thread(
@@ -369,7 +376,7 @@ async def test_the_commands_of_the_page_lead_to_the_first_attendance(cloud, star
     assert "total_duration_seconds" in shown
 
 
-async def test_an_instance_that_is_told_to_end_finishes_the_classes_that_it_is_at_and_takes_them_at_once(cloud, start):
+async def test_an_instance_that_is_told_to_end_finishes_its_running_classes(cloud, start):
     events = start("meet-attendance-events")
     classes = [
         dataclasses.replace(the_class(f"spaces/{name}", code), id=f"record-{name}")
@@ -406,7 +413,7 @@ def test_an_idle_instance_ends_cleanly_when_it_is_told_to(function, start):
     assert "Traceback" not in instance.printed()
 
 
-async def test_the_api_lets_nobody_in_who_is_not_named(start):
+async def test_the_api_refuses_callers_that_are_not_named(start):
     async with calling(start("meet-attendance-api"), "stranger@elsewhere.example") as stranger:
         assert (await stranger.get("/api/sessions")).status_code == 403
 

@@ -1,4 +1,4 @@
-"""A restricted organisation: everything works but events, and those too once an administrator makes an exception."""
+"""A restricted organisation: everything works except events, which need an administrator's exception."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from infra.local.control_plane import World
 from tests.deploy.complete import assert_complete, environment
 
-pytestmark = pytest.mark.timeout(600)  # gcloud starts some twenty times
+pytestmark = pytest.mark.timeout(600)  # gcloud starts about twenty times
 
 RESTRICTED = {
     "iam.allowedPolicyMemberDomains": {"rules": [{"values": {"allowedValues": ["C0school"]}}]},

@@ -1,4 +1,4 @@
-"""The gcloud that is loaded once for all commands answers as the one that is started for each."""
+"""The gcloud that is loaded once for all commands answers like a gcloud that is started for each command."""
 
 from __future__ import annotations
 

@@ -24,17 +24,19 @@ def school():
 
 @pytest.fixture
 async def meet(school):
-    """A simulated Meet in the test's own loop."""
+    """Start a simulated Meet in the test's own event loop."""
     async with MeetSimulator(school) as simulator:
         yield simulator
 
 
 @pytest.fixture
 async def instance(meet, tmp_path, checking):
-    """Makes applications as instances of the deployed function are: apart, on one store."""
+    """Return a function that makes separate applications on one store, like instances of the deployed function."""
     started = []
 
-    def start(*, clock=wiring.utc_now, pause=asyncio.sleep, patience=Patience, **settings) -> wiring.App:
+    def start(
+        *, clock=wiring.utc_now, pause=asyncio.sleep, patience=Patience, documents=None, **settings
+    ) -> wiring.App:
         configured = Settings(
             **{
                 "auth_mode": "anonymous",
@@ -46,7 +48,7 @@ async def instance(meet, tmp_path, checking):
                 **settings,
             }
         )
-        app = wiring.build(configured, clock=clock, pause=pause, patience=patience)
+        app = wiring.build(configured, clock=clock, pause=pause, patience=patience, documents=documents)
         started.append(app)
         return app
 
@@ -62,7 +64,7 @@ def app(instance):
 
 @pytest.fixture
 def record():
-    """Have a conference recorded by an application, as its ended event does."""
+    """Return a function that makes an application record a conference, like its ended event."""
 
     async def record(app, held, *, organizer=None, ended_event_at=None):
         return await sync_conference(
@@ -80,7 +82,7 @@ def record():
 
 @pytest.fixture
 def stored():
-    """What is stored of a conference: the conference itself, its class meeting, and everybody's attendance in it."""
+    """Return a function that reads a stored conference with its class meeting and all attendance."""
 
     async def stored(app, held):
         async def load(work):

@@ -1,7 +1,7 @@
-"""Whatever a topic carries: what can succeed is never lost, and what never can is never asked for again.
+"""Any message in a topic: one that can succeed is never lost, and one that never can is never requested again.
 
-Messages are spoiled at random (`tests/messages.py`); what has to become of each, `tests/verdicts.py` tells from the
-message alone.
+Messages get random errors (`tests/messages.py`). `tests/verdicts.py` computes the expected result of each from only the
+message.
 """
 
 import asyncio
@@ -64,7 +64,7 @@ class World:
         return SqliteDatabase(self.path)
 
     def class_of(self, record):
-        """The class meeting that a conference is marked in."""
+        """Return the class meeting in which a conference is marked."""
         return self.class_id if record == "lesson" else record
 
     def begin_anew(self):
@@ -75,7 +75,7 @@ class World:
         return {document.path.rpartition("/")[2] for document in found.documents}
 
     async def deliver(self, function, event, *, within=TIME, app=None):
-        """How a message is answered; whatever else is raised is a bug."""
+        """Return the answer to a message; any other exception is a bug."""
         handle = {"events": events.handle, "jobs": jobs.handle}[function]
         try:
             await handle(event, lambda: app or self.app, within=within)
@@ -119,7 +119,7 @@ def school():
 
 @pytest.fixture
 def log():
-    """What is logged, as it is deployed."""
+    """Return the log, in the deployed configuration."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     root.handlers[:] = []
@@ -160,13 +160,13 @@ def start(instance, google, workspace_events):
 
 @pytest.fixture(autouse=True)
 def says_missing(meet):
-    """Meet answers NOT_FOUND for what it does not have, so that every kind of answer comes."""
+    """Make Meet answer NOT_FOUND for missing things, so that every kind of answer occurs."""
     meet.hides_missing = False
 
 
 @pytest.fixture
 async def world(start, school, workspace_events, tmp_path, log):
-    """A teacher who is tracked, with a class that was held and has not been read yet."""
+    """Return a tracked teacher with a past class that has not been read yet."""
     app = start()
     async with httpx.AsyncClient(transport=httpx.ASGITransport(guarded(app)), base_url="http://api") as api:
         made = await scheduled(api)
@@ -178,7 +178,7 @@ async def world(start, school, workspace_events, tmp_path, log):
 
 
 async def each_batch(world, function, check, *, examples, size):
-    """Have batches of random messages checked in this loop, each as one example."""
+    """Check batches of random messages in this event loop, each batch as one example."""
     loop = asyncio.get_running_loop()
 
     @settings(
@@ -186,7 +186,7 @@ async def each_batch(world, function, check, *, examples, size):
         deadline=None,
         derandomize=True,
         database=None,
-        phases=[Phase.generate],  # what fails names the message itself
+        phases=[Phase.generate],  # a failure names the message itself
     )
     @given(batch=st.lists(bodies(world.seeds(function)), min_size=size, max_size=size), anew=st.integers(0, 5))
     def every_batch(batch, anew):
@@ -201,7 +201,7 @@ async def each_batch(world, function, check, *, examples, size):
 
 
 async def stands(world, wanted):
-    """Conferences are stored as well as they must be, and what failed says why and what to do."""
+    """Check that conferences have at least the required state, and that failed ones say why and what to do."""
     paths = {name: (f"conferences/{name}", f"sessions/{world.class_of(name)}") for name in wanted}
     found = await world.database.get_many([path for both in paths.values() for path in both])
     for name, how in wanted.items():
@@ -224,9 +224,10 @@ async def stands(world, wanted):
 
 
 def identity(body):
-    """What makes two deliveries the same message: all but what Pub/Sub says about this delivery.
+    """Return the identity of a message: everything except Pub/Sub's data about one delivery.
 
-    The clock asks for a job in a new message each time; the same job is the same. So does Pub/Sub with a dead letter.
+    Cloud Scheduler sends a job in a new message each time; the same job has the same identity. The same is true for
+    Pub/Sub's dead letters.
     """
     message = body.get("message") if isinstance(body, dict) else None
     if not isinstance(message, dict):
@@ -245,7 +246,10 @@ def text_of(body):
 
 
 async def is_parked(world, function, given_up):
-    """What can never succeed is kept once, however often it comes, and can be had back; nothing else is kept."""
+    """Check the parked messages.
+
+    Each message that can never succeed is parked exactly once and can be restored, and no other message is parked.
+    """
     for deliveries in list(given_up.values())[:1]:
         event = deliveries[0]
         body = event.data
@@ -287,7 +291,7 @@ def told_nothing_personal(world):
 
 
 @pytest.mark.any_field
-@pytest.mark.timeout(400)  # thousands of messages, on a machine that may be shared
+@pytest.mark.timeout(400)  # there are thousands of messages, and the machine may be shared
 @pytest.mark.parametrize("function", ["events", "jobs"])
 async def test_no_message_is_lost_and_none_is_asked_for_without_need(world, function):
     async def check(batch):
@@ -392,7 +396,7 @@ WORST = {
     ),
     "half a megabyte": encoded(envelope({"ce-type": "", "job": "x" * 500_000}, None)),
 }
-"""Bodies that can never succeed, for either function."""
+"""Bodies that can never succeed in either function."""
 
 REFUSED = {"deeper than can be read": b"[" * 100_000, "a number of 5,000 digits": b"9" * 5_000}
 """Bodies that the functions framework itself may refuse, with 400."""

@@ -45,7 +45,7 @@ def a_class(**fields):
 
 
 def held(*, people=True):
-    """The class as it went: the teacher, Ada on two devices and a guest."""
+    """Return the class: the teacher, Ada on two devices, and a guest."""
     attendees = (
         Attendee("1", "signed_in", "Ms Teacher", "users/1", (Visit(at(-2), at(50)),)),
         Attendee("2", "signed_in", "ada l.", "users/11", (Visit(at(0), at(30)), Visit(at(20), at(50)))),
@@ -328,7 +328,7 @@ async def test_pages_show_one_moment_each_thing_once_and_oldest_first(api):
 
 @pytest.fixture
 def poll(api):
-    """The function that docs/lms.md shows for polling, as it is there."""
+    """Return the polling function from docs/lms.md, unchanged."""
     [code] = [
         block for block in re.findall(r"```python\n(.*?)```", LMS_PAGE.read_text(), re.DOTALL) if "# poll.py" in block
     ]
@@ -457,7 +457,7 @@ def attendance_document(number, **fields):
 
 @pytest.mark.any_field
 async def test_from_is_inclusive_to_is_not_and_a_date_is_the_schools_midnight(api, tmp_path):
-    midnight = datetime(2026, 11, 22, 23, tzinfo=UTC)  # in Berlin it is the 23rd by then
+    midnight = datetime(2026, 11, 22, 23, tzinfo=UTC)  # in Berlin it is already the 23rd
     second = timedelta(seconds=1)
     database = SqliteDatabase(tmp_path / "attendance.db")
     await api.get("/api/sessions")

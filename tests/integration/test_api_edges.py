@@ -1,4 +1,4 @@
-"""What callers stumble over: spellings that mean the same, and errors that say what is wrong."""
+"""Common mistakes of callers: different spellings for the same thing, and errors that say what is wrong."""
 
 import base64
 import json
@@ -353,7 +353,7 @@ async def test_null_is_the_same_as_leaving_a_field_out(api):
 
 
 def declared_defaults():
-    """Every parameter of the query with a default, by path, of all calls that read."""
+    """Return every query parameter with a default, by path, for all calls that read."""
     for path, calls in application(None).openapi()["paths"].items():
         found = {one["name"]: one["schema"]["default"] for one in calls.get("get", {}).get("parameters", ())
                  if one["in"] == "query" and "default" in one["schema"]}  # fmt: skip
@@ -419,7 +419,7 @@ NOW = int(datetime.now(UTC).timestamp() * 1_000_000)
 
 
 def forged(*what, query=QUERY):
-    """A token with a right digest: it is no secret how it is made."""
+    """Return a token with a correct digest: the method is not secret."""
     text = json.dumps([_digest(list(what), query), *what])
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 

@@ -1,4 +1,4 @@
-"""The HTTP API's edge: who gets in, what becomes of bodies and errors, what is logged."""
+"""The edge of the HTTP API: access, bodies, errors and logs."""
 
 import asyncio
 import json
@@ -45,7 +45,7 @@ async def api(app):
     ],
     ids=["no token", "junk", "no role"],
 )
-async def test_anybody_who_may_not_call_is_told_why_and_the_same_whatever_there_is(app, authorization, detail):
+async def test_a_refused_caller_reads_why_and_learns_nothing_about_what_exists(app, authorization, detail):
     paths = ["/api/sessions", "/openapi.json", "/", "/nothing", "/api/schedule/class/x"]
     headers = {"Authorization": authorization} if authorization else {}
     async with client(app, caller=None) as calls:
@@ -302,7 +302,7 @@ async def called(app, *requests):
         return [await calls.get(path) for path in requests]
 
 
-async def test_what_nobody_foresaw_is_answered_and_logged_without_its_words(caplog):
+async def test_an_unexpected_error_is_answered_and_logged_without_its_text(caplog):
     async def broken(_scope, _receive, _send):
         raise KeyError(sent)
 
@@ -326,7 +326,7 @@ async def test_a_request_that_takes_too_long_is_ended():
     assert (answer.status_code, slug(answer)) == (503, "out-of-time")
 
 
-async def test_a_wrong_setting_is_told_without_its_text_and_tried_again():
+async def test_a_wrong_setting_is_reported_without_its_value_and_tried_again():
     def build():
         raise WrongSetting("API_CALLERS: should be something else")
 

@@ -1,4 +1,4 @@
-"""The API against its own OpenAPI document: whatever is sent, no answer is a surprise."""
+"""The API checked against its own OpenAPI document: every answer is as described, for any request."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -28,7 +28,7 @@ CHECKS = [
 
 
 def a_school():
-    """A room in which a class was held, by somebody who is known."""
+    """Return a school with a room in which a known teacher held a class."""
     school = School(lambda: datetime.now(UTC), {"teacher@school.example": "users/1"})
     school.open(Space("spaces/room", CODE))
     end = START + timedelta(minutes=50)
@@ -38,7 +38,7 @@ def a_school():
 
 
 def planned(url):
-    """Schedule and sync a class; the ids that stand in paths."""
+    """Schedule and sync a class; return the ids for paths."""
     body = {
         "teacher_email": "teacher@school.example",
         "students": [{"student_id": "s1", "user": "users/2"}, {"student_id": "s2"}],
@@ -79,7 +79,7 @@ def api(tmp_path_factory, checking):
 
             @schema.hook
             def map_path_parameters(_context, path_parameters):
-                """Half of all ids that are asked for exist."""
+                """Replace half of all requested ids with existing ones."""
                 return {
                     name: known.get(name, value) if len(str(value)) % 2 else value
                     for name, value in (path_parameters or {}).items()
@@ -87,7 +87,7 @@ def api(tmp_path_factory, checking):
 
             @schema.hook
             def map_body(_context, body):
-                """Most classes that are wished for are possible: in reach, in a room that there is."""
+                """Make most requested classes possible: at an allowed time, in an existing room."""
                 size = len(repr(body))
                 if not isinstance(body, dict) or "duration_minutes" not in body or size % 5 == 0:
                     return body
@@ -117,7 +117,7 @@ def test_every_answer_is_as_described(api, method, path):
         suppress_health_check=list(HealthCheck),
     )
     def every_answer(case):
-        # The functions framework itself refuses a path with a line's end, before this code runs.
+        # The functions framework itself refuses a path with a line break before this code runs.
         assume("%0A" not in case.as_transport_kwargs()["url"])
         answer = case.call(headers=HEADERS, timeout=30)
         case.validate_response(answer, checks=CHECKS, headers=HEADERS)

@@ -1,4 +1,4 @@
-"""`make backfill SOURCE=reports`, as it is typed: what Meet has forgotten, from Google's reports."""
+"""`make backfill SOURCE=reports` as a command: it reads from Google's reports what Meet has deleted."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def google(school):
 
 @pytest.fixture
 def command(school, meet, google, tmp_path, monkeypatch):
-    """Types a command as an operator does who has enrolled the teacher."""
+    """Return a function that runs a command like an operator who has enrolled the teacher."""
     with WorkspaceEventsSimulator(school).in_thread() as subscriptions:
         variables = {
             "AUTH_MODE": "anonymous",
@@ -76,7 +76,7 @@ def stored(tmp_path):
     database = SqliteDatabase(tmp_path / "attendance.db")
 
     def stored(collection):
-        """The documents of a collection, by id."""
+        """Return the documents of a collection, by id."""
         return {
             document.path.rpartition("/")[2]: document.fields for document in asyncio.run(database.children(collection))
         }
@@ -157,7 +157,7 @@ def test_a_call_of_no_known_room_and_one_that_fails_are_reported_and_stop_no_oth
     assert len(stored("conferences")) == 1
 
 
-def test_more_than_reports_hold_is_cut_with_a_word_about_it(command):
+def test_a_period_longer_than_reports_keep_is_shortened_with_a_message(command):
     whole, more = command(*REPORTS, "180d"), command(*REPORTS, "200d")
 
     assert (whole.exit_code, more.exit_code) == (0, 0)

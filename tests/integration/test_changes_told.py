@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import queue
 import re
 from datetime import UTC, datetime
@@ -31,7 +32,7 @@ CHANGE = AttendanceChange("s1", None, "ended", None, datetime(2026, 11, 30, 9, t
 
 @pytest.fixture
 async def pubsub(pubsub_address, project):
-    """Pub/Sub with the topic of jobs, and without that of changes."""
+    """Start Pub/Sub with the topic of jobs, without the topic of changes."""
     pubsub = Pubsub(pubsub_address)
     await pubsub.create_topic(f"projects/{project}/topics/attendance-jobs")
     yield pubsub
@@ -40,7 +41,7 @@ async def pubsub(pubsub_address, project):
 
 @pytest.fixture
 def start(instance, pubsub_address, project):
-    """Makes an instance of the deployed function, which publishes changes."""
+    """Return a function that makes an instance of the deployed function, which publishes changes."""
     return lambda: instance(
         api_callers="*=admin",
         google_cloud_project=project,
@@ -56,7 +57,7 @@ async def listening(pubsub, project):
 
 @pytest.fixture
 def heard(listening, project, pubsub_address, monkeypatch):  # noqa: ARG001 - there is a topic to listen to
-    """Runs the program of docs/lms.md as it is there; gives what it was told to read again."""
+    """Run the program from docs/lms.md unchanged; return what it was told to read again."""
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", pubsub_address)
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     [code] = [block for block in blocks if "# subscriber.py" in block]
@@ -82,7 +83,7 @@ def unpublished(tmp_path):
 
 @pytest.fixture
 def lesson(school):
-    """Schedules a class whose conference Meet knows as over."""
+    """Return a function that schedules a class whose conference Meet shows as ended."""
     school.open(Space("spaces/room", CODE))
     school.know("teacher@school.example", "users/1")
 
@@ -137,9 +138,22 @@ async def test_without_the_topic_all_goes_on_and_the_next_reconcile_tells(start,
     assert await unpublished(tmp_path) == []
 
 
+@pytest.mark.usefixtures("listening")
+async def test_times_in_messages_have_one_length_so_that_they_can_be_compared_as_text(pubsub, pubsub_address, project):
+    topic, subscription = f"projects/{project}/topics/attendance-changed", f"projects/{project}/subscriptions/changes"
+    await pubsub.create_subscription(subscription, topic)
+    later = dataclasses.replace(CHANGE, updated_at=CHANGE.updated_at.replace(microsecond=5))
+    async with grpc.aio.insecure_channel(pubsub_address) as channel:
+        publisher = PublisherAsyncClient(transport=PublisherGrpcAsyncIOTransport(channel=channel))
+        await PubsubChanges(publisher, topic=topic).publish([CHANGE, later])
+
+    told = [attributes["updated_at"] for attributes in await pubsub.drained(subscription)]
+    assert sorted(told) == ["2026-11-30T09:00:00.000000Z", "2026-11-30T09:00:00.000005Z"]
+
+
 @pytest.fixture
 async def silent():
-    """A publisher in front of a server that never answers; and the requests that came."""
+    """Return a publisher with a server that never answers, and the received requests."""
     requests = []
 
     async def publish(request, _):

@@ -16,7 +16,7 @@ from infra.local.chaos.world import EVENING, GIVERS, TAKERS, make_world
 from tests.builders import NINE
 
 
-@pytest.mark.timeout(400)  # real processes are killed and started again, one after the other
+@pytest.mark.timeout(400)  # real processes are killed and restarted one after the other
 def test_a_day_on_which_everything_goes_wrong_gives_the_documents_of_an_undisturbed_one(tmp_path, monkeypatch):
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", "")  # it is set below, and restored afterwards
     with emulators(tmp_path) as using:
@@ -86,7 +86,7 @@ def test_the_class_after_the_renaming_names_pupils_by_the_addresses_that_they_ha
 
 
 def documents_of(day, *, but_for=None, mark="absent"):
-    """What is stored after a day on which everybody is marked rightly, but for one account."""
+    """Return the documents after a day with correct marks for all accounts except one."""
     found = {}
     for number, lesson in enumerate(day.lessons):
         there = {

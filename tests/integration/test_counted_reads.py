@@ -1,4 +1,4 @@
-"""The benchmark counts the documents that are read, on the wire."""
+"""The benchmark counts the documents that are read, in the calls to Firestore."""
 
 from bench.reads import CountedReads
 from functions.adapters.store.databases.database import Query, Write

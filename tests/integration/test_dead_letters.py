@@ -36,7 +36,7 @@ def dead_letters(channel, subscription):
 
 @pytest.fixture
 async def leave(channel, project, subscription):
-    """Leave dead letters."""
+    """Return a function that leaves dead letters in the emulator."""
     publisher = PublisherAsyncClient(transport=PublisherGrpcAsyncIOTransport(channel=channel))
     subscriber = SubscriberAsyncClient(transport=SubscriberGrpcAsyncIOTransport(channel=channel))
     topic = f"projects/{project}/topics/attendance-dead-letter"
@@ -76,7 +76,7 @@ async def test_every_dead_letter_is_parked_once_and_waits_no_longer(deps, leave,
 
 
 def an_event(ce_id, *, count):
-    """An event as Pub/Sub wraps it when it has given up on it."""
+    """Return an event in the form of a dead letter from Pub/Sub."""
     attributes = {
         "ce-id": ce_id,
         "ce-type": "google.workspace.meet.conference.v2.ended",
@@ -96,7 +96,7 @@ async def test_a_dead_letter_names_the_subscription_that_gave_up_as_a_trigger_do
     assert sorted(letter.body["subscription"] for letter in letters) == sorted(
         [
             "projects/school-attendance/subscriptions/eventarc-europe-west1-meet-attendance-events-sub-000",
-            subscription,  # nothing else is known
+            subscription,  # the only known subscription
         ]
     )
 
@@ -132,7 +132,7 @@ async def test_what_could_not_be_kept_still_waits(deps, leave):
     with pytest.raises(StoreUnavailable):
         await park_dead_letters(deps=dataclasses.replace(deps, store=Full()))
 
-    async with asyncio.timeout(60):  # its lease runs out after ten seconds
+    async with asyncio.timeout(60):  # its acknowledgement deadline ends after ten seconds
         while not await park_dead_letters(deps=deps):
             pass
 

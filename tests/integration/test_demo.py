@@ -1,4 +1,4 @@
-"""What a stranger sees first."""
+"""The demo: what a new user sees first."""
 
 import io
 import subprocess
@@ -14,7 +14,7 @@ from tests.builders import NINE
 
 
 def test_the_demo_shows_everybody_with_time_and_ends_complete(tmp_path):
-    """The class of a seed is the same at any time and in any room, so that another one of it tells the names."""
+    """A seed gives the same class at any time and in any room, so a second class of the same seed has the names."""
     screen = io.StringIO()
     demo.run(tmp_path / "demo", people=9, seed=4, console=Console(file=screen, width=200))
     shown = screen.getvalue()

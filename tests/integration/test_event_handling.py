@@ -1,4 +1,4 @@
-"""What the entrypoints answer, without a server around them."""
+"""The answers of the entrypoints, without a server."""
 
 import base64
 import json
@@ -44,7 +44,7 @@ async def test_an_organizer_that_no_call_can_be_made_as_is_parked(instance, name
 
 @pytest.mark.parametrize("id_", [".", "..", "__x__", "____"])
 async def test_an_id_that_no_document_can_have_is_parked(instance, id_):
-    """Firestore refuses to look for it, however often."""
+    """Firestore always refuses to search for it."""
     app = instance()
 
     assert await parked_of_job(app, "sync-session", session_id=id_)
@@ -53,7 +53,7 @@ async def test_an_id_that_no_document_can_have_is_parked(instance, id_):
 
 
 async def parked_of_job(app, name, **data):
-    """What is parked of one job, that is acknowledged."""
+    """Process a job that must be acknowledged; return the parked messages."""
     before = {parked.event.key async for parked in app.deps.store.parked()}
     await jobs.handle(as_cloud_event(Message({"job": name}, json.dumps(data).encode())), lambda: app)
     return {parked.event.key async for parked in app.deps.store.parked()} - before

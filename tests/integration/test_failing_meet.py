@@ -1,4 +1,4 @@
-"""A Meet that keeps failing: what one message waits for it, what a day of it costs, and that nothing is lost."""
+"""A Meet that keeps failing: how long one message waits, what a day of failures costs, and that nothing is lost."""
 
 import asyncio
 import base64
@@ -28,13 +28,13 @@ LENGTH = timedelta(minutes=50)
 DAY, MINUTE, SECOND = timedelta(days=1), timedelta(minutes=1), timedelta(seconds=1)
 TEACHER = "users/1"
 MOST_STEPS = 50
-"""Within so many steps of the event loop whoever has an answer makes the next call, if there is one to make."""
+"""Within this many steps of the event loop, a task that has an answer makes its next call, if it has one."""
 
 
 class Waits:
-    """Waiting by a turned clock: it moves to the next moment that is waited for once every call waits for its moment.
+    """Waiting with a turned clock: when every call waits, the clock moves to the next awaited moment.
 
-    As long as a call is on its way, or its answer is worked on, no time passes, however slow this machine is.
+    While a call is running or its answer is processed, no time passes, even on a slow machine.
     """
 
     def __init__(self, clock):
@@ -81,7 +81,7 @@ class Waits:
 
 
 class WatchedPatience(Patience):
-    """A message's patience that tells how many calls are under way, those that wait for another attempt included."""
+    """A message's patience that reports the number of running calls, including those that wait for another attempt."""
 
     def __init__(self, waits):
         super().__init__(clock=waits.seconds, sleep=waits.sleep)
@@ -105,7 +105,7 @@ def school(clock):
 
 @pytest.fixture
 async def failing(instance, clock, school):
-    """Makes an application with a Meet of its own, both of which wait by the turned clock."""
+    """Return a function that makes an application with its own Meet; both wait with the turned clock."""
     started = []
 
     async def start(*faults, page_size_cap=None):
@@ -136,7 +136,7 @@ def as_cloud_event(message):
 
 
 async def delivered(app, clock, message, *, handle=events.handle):
-    """Whether a message is acknowledged, and how long its answer took by the clock."""
+    """Return whether a message is acknowledged, and how long its answer took by the clock."""
     began = clock()
     try:
         await handle(as_cloud_event(message), lambda: app)
@@ -149,7 +149,7 @@ async def delivered(app, clock, message, *, handle=events.handle):
 
 
 async def redelivered_for_a_day(app, clock, held):
-    """As Pub/Sub does: 10 to 600 seconds between two deliveries of the event, and `reconcile` every half hour.
+    """Deliver like Pub/Sub: 10 to 600 seconds between two deliveries of the event, and `reconcile` every half hour.
 
     Returns how long each answer took.
     """
@@ -201,7 +201,7 @@ HALF_OF_THE_PEOPLE = [
     ids=["300 people", "30 people on pages of 10", "the sessions of every second person"],
 )
 async def test_a_day_of_failing_pages_costs_less_than_two_full_reads(failing, clock, school, *, people, cap, faults):
-    """Each message is answered within a minute, and once Meet recovers everybody is read."""
+    """Each message is answered within a minute, and everybody is read after Meet recovers."""
     conference = held(people)
     school.hold(conference)
     clock.turn_to(conference.end + MINUTE)
@@ -221,7 +221,10 @@ async def test_a_day_of_failing_pages_costs_less_than_two_full_reads(failing, cl
 
 
 async def test_a_meet_that_fails_at_random_is_read_at_once(failing, clock, school):
-    """Half of all pages: each message within a minute, nothing waits, and hardly more than twice the calls."""
+    """Half of all pages fail.
+
+    Each message is answered within a minute, nothing waits, and there are hardly more than twice the calls.
+    """
     conference = held(300)
     school.hold(conference)
     clock.turn_to(conference.end + MINUTE)
@@ -294,7 +297,7 @@ async def test_a_message_that_comes_again_before_its_time_asks_meet_nothing(fail
 
 
 async def test_what_was_read_before_meet_failed_is_not_asked_for_again(failing, clock, school):
-    """Also by another instance: it is stored."""
+    """Another instance does not request it either, because it is stored."""
     conference = held(20)
     school.hold(conference)
     clock.turn_to(conference.end + MINUTE)
@@ -323,7 +326,7 @@ async def test_what_was_read_before_meet_failed_makes_no_mark(failing, clock, sc
 
 
 async def test_a_second_read_of_a_conference_asks_only_for_those_who_were_open(failing, clock, school):
-    """The record, its space, the pages, and the sessions of the one whose end Meet did not know."""
+    """It reads the record, its space, the pages, and the sessions of the person whose end Meet did not know."""
     late = Attendee("late", "signed_in", "L", "users/999", (Visit(START, START + LENGTH, settles=START + 2 * LENGTH),))
     conference = held(20)
     conference = dataclasses.replace(conference, attendees=(*conference.attendees, late))
@@ -347,7 +350,7 @@ def test_a_message_may_lose_less_than_a_minute_with_time_left_to_store_what_was_
 
 
 def test_waiting_for_our_own_ceiling_takes_no_patience():
-    """Meet fails for ten seconds, and meanwhile another call waits for its turn for ten minutes."""
+    """Meet fails for ten seconds. At the same time, another call waits for its turn for ten minutes."""
     seconds = 0.0
     mine = Patience(60.0, clock=lambda: seconds)
     with mine.watching() as trouble:

@@ -1,4 +1,4 @@
-"""Workbooks and files for gradebooks, from the real application: scheduled, held, synced, asked for."""
+"""Workbooks and files for gradebooks from the real application, for a class that is scheduled, held and synced."""
 
 import csv
 import io
@@ -61,7 +61,7 @@ async def scheduled(api, **changes):
 
 @pytest.fixture
 async def held(api, school):
-    """Ada came, Bob left after ten minutes, Eve never came but is excused; a guest was there too."""
+    """Hold a class: Ada came, Bob left after ten minutes, Eve never came but is excused; a guest was there too."""
     session_id = await scheduled(api, external_id="81452")
     people = [
         Attendee("1", "signed_in", "Ms Teacher", "users/1", (Visit(START, END),)),
@@ -114,7 +114,7 @@ async def test_a_workbook_has_the_same_cells_as_the_csv_file_wherever_there_is_o
         assert [one.value for one in found[1]] == expected[0]
         for row, cells in zip(expected[1:], found.iter_rows(min_row=2), strict=True):
             assert [cells[n].value or "" for n in texts] == [row[n] for n in texts]
-            assert {one.data_type for one in cells} <= {"s", "n", "d"}  # not f, a formula
+            assert {one.data_type for one in cells} <= {"s", "n", "d"}  # not "f", which is a formula
 
 
 async def test_a_workbook_is_the_same_version_as_the_answer_in_json(api, held):

@@ -1,4 +1,4 @@
-"""No test gets past the gate in front of the store, whichever process it asks from."""
+"""No test can bypass the gate in front of the store, from any process."""
 
 import os
 import subprocess

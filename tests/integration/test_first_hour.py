@@ -1,4 +1,4 @@
-"""A developer's first hour: what docs/lms.md and docs/api.md have people type, typed; clients are generated too."""
+"""A developer's first hour: the commands in docs/lms.md and docs/api.md are run, and clients are generated."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ STUDENTS = {"4711": "Ada", "4712": "Bob", "4713": "Cleo", "4714": "Dan"}
 
 
 def blocks(heading, *languages, page=PAGE):
-    """The code of a section, in the page's order."""
+    """Return the code of a section, in the page's order."""
     [section] = re.findall(rf"^## {heading}\n(.*?)(?=^## |\Z)", page, flags=re.MULTILINE | re.DOTALL)
     found = re.findall(r"^```(\w+)\n(.*?)^```$", section, flags=re.MULTILINE | re.DOTALL)
     return [code for language, code in found if language in languages]
 
 
 def run(command, *, cwd, **env):
-    """What a program prints; it has to end well."""
+    """Return what a program prints; it must succeed."""
     done = subprocess.run(  # noqa: S603 - what our own page shows
         command,
         cwd=cwd,
@@ -62,7 +62,7 @@ def api(stack):
 
 @pytest.fixture(scope="module")
 def typed(stack, tmp_path_factory):
-    """Type every line of the first section; what each of its blocks printed."""
+    """Run every line of the first section; return what each of its blocks printed."""
     start, load, *steps = blocks(PATH, "sh")
     assert start == "make run STORE=sqlite\n"
     page = tmp_path_factory.mktemp("page") / "page.py"
@@ -78,14 +78,14 @@ def typed(stack, tmp_path_factory):
     ):
         assert as_written in script, as_written
         script = script.replace(as_written, here)
-    # With job control, as in a terminal, so that the page ends with it.
+    # It runs with job control, as in a terminal, so that the page's server ends with it.
     printed = run(["/bin/bash", "-c", f"set -meo pipefail; trap 'kill %1' EXIT\n{script}"], cwd=ROOT)
     return printed.split("--- next\n")
 
 
 @pytest.fixture(scope="module")
 def session_id(typed):
-    """The class of the first section, held and read."""
+    """Return the session id of the class in the first section, which was held and read."""
     return typed[1].strip()
 
 
@@ -141,7 +141,7 @@ def test_a_generated_typescript_client_schedules_syncs_reads_corrects_and_pages(
 
 
 def assert_done(printed, api, session_id, *, class_id):
-    """The program told what it did, and the API shows it."""
+    """Check that the program reported what it did, and that the API shows it."""
     [made] = api.get("/api/sessions", params={"class_id": class_id}).json()["sessions"]
     assert made["meeting_uri"] in printed
     assert re.search(r"^Synced \d+ participants$", printed, re.MULTILINE), printed
@@ -156,7 +156,7 @@ def assert_done(printed, api, session_id, *, class_id):
 
 @pytest.fixture
 def held(stack, api):
-    """A class of a roster of one's own, held and read."""
+    """Hold and read a class with its own roster."""
     students = [
         {"student_id": "4711", "email": "ada@my.example", "display_name": "Ada"},
         {"student_id": "4712", "email": "bob@my.example", "display_name": "Bob"},
@@ -178,7 +178,7 @@ def held(stack, api):
 
 @pytest.fixture
 def elsewhere(stack):
-    """A call of strangers in a room of their own; its event is delivered before anybody asks for it."""
+    """Hold a call of strangers in their own room; its event is delivered before anybody requests it."""
     strangers = controls(stack, "/classes", people=3)
     told = {"conferenceRecord": {"name": strangers["conference_record"]}}
     attributes = {
@@ -209,7 +209,7 @@ def test_every_call_of_the_api_page_is_accepted_as_it_is_written(stack, api, hel
     here = {
         "2026-11-30": f"{monday:%F}",
         "2026-12-07": f"{monday + timedelta(days=7):%F}",
-        "7b": "8c",  # a class that no other test looks at
+        "7b": "8c",  # a class that no other test uses
         "curl ": "curl --silent --show-error --fail-with-body ",
     }
     variables = {

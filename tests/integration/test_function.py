@@ -1,4 +1,4 @@
-"""`main.py`, served by the real functions-framework, into the real Firestore emulator."""
+"""`main.py`, served by the real functions-framework, with the real Firestore emulator."""
 
 import asyncio
 import base64
@@ -28,20 +28,20 @@ TIMES_OF_PROCESSING = {"pulled_at", "first_pulled_at", "created_at", "updated_at
 
 @pytest.fixture(autouse=True)
 def this_moment(monkeypatch):
-    """Each test begins now: what had not settled when the suite began has settled since."""
+    """Use the present time for each test: data that was not final when the test suite began is final now."""
     monkeypatch.setitem(globals(), "NOW", datetime.now(UTC))
 
 
 @pytest.fixture
 def meet(school):
-    """A simulated Meet next to the test, which waits for processes now and then."""
+    """Start a simulated Meet on its own thread, because the test sometimes waits for processes."""
     with MeetSimulator(school).in_thread() as simulator:
         yield simulator
 
 
 @pytest.fixture
 def serve(meet, firestore_address, tmp_path):
-    """Serves the function on a project of its own."""
+    """Return a function that serves the function with its own project."""
 
     @contextmanager
     def serve(project, **settings):
@@ -71,7 +71,7 @@ def trigger(served):
 
 
 async def post(served, *messages):
-    """Deliver messages at once; the statuses in order."""
+    """Deliver messages at the same time; return the statuses in order."""
     async with http_client() as client:
         return await asyncio.gather(*(trigger(served).post(client, message) for message in messages))
 
@@ -103,7 +103,7 @@ def log_lines(served):
 
 
 async def documents(database, held):
-    """Every document of a conference, by path."""
+    """Return every document of a conference, by path."""
     found = [await database.get(f"conferences/{held.id}"), await database.get(f"sessions/{held.id}")]
     found += await database.children(f"sessions/{held.id}/attendance")
     return {document.path: document.fields for document in found if document}
@@ -187,9 +187,7 @@ async def test_what_has_not_settled_is_stored_and_asked_for_again_after_one_log_
     assert (await database.get(f"sessions/{held.id}")).fields["sync"]["state"] == "provisional"
 
 
-async def test_killed_in_the_middle_and_delivered_again_it_ends_as_if_nothing_had_been(
-    serve, school, meet, database, project
-):
+async def test_an_event_that_was_killed_and_delivered_again_has_the_same_result(serve, school, meet, database, project):
     held = a_class(people=40)
     school.hold(held)
     for call in (2, 20, 42):
@@ -256,7 +254,7 @@ async def test_a_conference_record_that_is_gone_is_parked_once_and_acknowledged(
 
 
 def with_data(data):
-    """A body whose message has these characters as data."""
+    """Return a body whose message has these characters as data."""
     return b'{"message": {"data": %b, "attributes": {"ce-type": "google.workspace.meet.conference.v2.ended"}}}' % data
 
 

@@ -1,4 +1,4 @@
-"""Accounts looked up by the official client over the wire, from stand-ins that are as strict as the services."""
+"""Accounts are looked up by the official client over the network, in stand-ins that are as strict as the services."""
 
 import asyncio
 import contextlib
@@ -25,12 +25,12 @@ TEACHER = Organizer(user="users/1", email="teacher@school.example")
 PEOPLE, DIRECTORY = "people.batchGet", "users.get"
 ADA = "ada@school.example"
 OF_A_NEW_LIMIT = '{"error": {"code": 403, "errors": [null, {"domain": "usageLimits", "reason": "aNewLimitExceeded"}]}}'
-"""The error's domain shows that it is about quotas; its reasons are many."""
+"""The error's domain shows that it is about quotas; there are many possible reasons."""
 
 
 @pytest.fixture
 def _as_it_was():
-    """Logging, once a test has configured it, as it was for all others."""
+    """Restore logging after a test that configured it."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
@@ -72,7 +72,7 @@ def identities(google):
 
 @pytest.fixture
 def asked(google):
-    """How often each service was asked."""
+    """Return how often each service was called."""
 
     def asked():
         counted = google.calls.by_method()
@@ -86,7 +86,7 @@ def users(*numbers):
 
 
 def notes(school, *contacts):
-    """The teacher has these contacts."""
+    """Give the teacher these contacts."""
     school.enrol(
         Account("users/1", "teacher@school.example", display_name="The Teacher", contacts=tuple(contacts)),
     )
@@ -157,7 +157,7 @@ async def test_the_directory_is_not_asked_for_accounts_that_people_knows(school,
 async def test_accounts_that_the_directory_knew_are_asked_for_there_again_whatever_people_says(
     *, school, google, identities, status, email, unavailable
 ):
-    """Only the Directory says which address is the primary one."""
+    """Only the Directory knows the primary address."""
     school.people_tells_aliases = False
     school.enrol(Account("users/2", "old@school.example" if status else "new@school.example"))
     if status:
@@ -170,7 +170,10 @@ async def test_accounts_that_the_directory_knew_are_asked_for_there_again_whatev
 
 
 async def test_every_source_is_asked_for_as_a_parameter_of_its_own(school, identities):
-    """Addresses out of contacts that Google has verified: each comes only if its source was understood."""
+    """The addresses come from contacts and are verified by Google.
+
+    Each is returned only if its source was understood.
+    """
     kinds: Any = ["CONTACT", "OTHER_CONTACT", "DOMAIN_CONTACT"]
     notes(
         school,
@@ -203,7 +206,7 @@ async def test_what_somebody_wrote_into_their_profile_counts_only_if_google_has_
 
 @pytest.mark.parametrize("kind", ["CONTACT", "OTHER_CONTACT"])
 async def test_what_a_teacher_has_noted_for_somebody_is_neither_their_address_nor_their_name(school, identities, kind):
-    """Though it is the person's primary entry for this teacher."""
+    """This is true although it is the person's primary entry for this teacher."""
     noted = [Contact(f"users/{n}", "parent@mail.example", "Noisy boy, row 3", kind=kind) for n in (2, 3, 4)]
     notes(school, *noted, Contact("users/5", "dee@mail.example", "Noisy girl", kind=kind, verified=True))
     school.enrol(
@@ -241,7 +244,7 @@ async def test_what_a_teacher_has_noted_counts_no_more_while_the_directory_canno
     ids=["domains not configured", "domains configured"],
 )
 async def test_an_address_of_the_school_counts_only_from_the_schools_own_profile(*, school, identities, domains, found):
-    """A private account can have an address of the school, and Google can have verified it."""
+    """A private account can have an address of the school that Google has verified."""
     notes(school, Contact("users/4", "C@School.Example", verified=True))
     school.enrol(
         Account("users/2", "A@School.Example", in_directory=False),
@@ -285,7 +288,7 @@ async def test_nobody_knows_accounts_that_neither_service_knows(school, identiti
 async def test_strangers_that_the_directory_forbids_cost_one_call_more_in_all(
     *, school, identities, asked, strangers, more
 ):
-    """The Directory is asked whether it answers for the teacher: if so, it does not know the strangers."""
+    """The Directory is asked for the teacher's own account: if it answers, it does not know the strangers."""
     school.strangers = strangers
     school.enrol(Account("users/2", ADA, in_people=False))
 
@@ -311,7 +314,7 @@ async def test_a_directory_that_forbids_the_teachers_own_account_knows_nobody_an
 
     look_up = await identities().look_up(users(1, 2, 3), acting_as=TEACHER)
 
-    assert look_up.found.keys() == {"users/1", "users/3"}  # as People says
+    assert look_up.found.keys() == {"users/1", "users/3"}  # with the People API's data
     assert (look_up.unknown, look_up.unavailable) == (frozenset(), {"users/2"})
     assert look_up.reasons == {"identity-access-denied"}
 
@@ -325,7 +328,7 @@ async def test_strangers_are_left_open_while_the_directory_cannot_say_whether_it
 
     assert (look_up.unknown, look_up.unavailable) == (frozenset(), {"users/2", "users/3"})
     assert look_up.reasons == {"identities-unavailable"}
-    assert asked()["directory"] == 2 + 4  # one question, as often as any other is repeated
+    assert asked()["directory"] == 2 + 4  # one question, repeated as often as any other
 
     google.fail()
     assert (await identities().look_up(users(2, 3), acting_as=TEACHER)).unknown == {"users/2", "users/3"}
@@ -435,7 +438,7 @@ async def test_an_answer_of_people_without_anybody_makes_nobody_unknown(google, 
     assert (look_up.unknown, look_up.unavailable) == (frozenset(), set(users(2, 3)))
 
 
-async def test_people_that_knows_nothing_of_a_whole_question_ends_no_look_up(school, google, identities):
+async def test_a_look_up_continues_if_people_knows_no_account_of_a_batch(school, google, identities):
     school.enrol(Account("users/2", ADA))
     google.fail(RestFault(PEOPLE, 404, "notFound"))
 
@@ -446,7 +449,7 @@ async def test_people_that_knows_nothing_of_a_whole_question_ends_no_look_up(sch
 
 
 @pytest.mark.parametrize("refuse_all", [False, True])
-async def test_an_id_that_people_cannot_read_is_nobodys_and_keeps_no_other_from_being_found(
+async def test_an_id_that_people_cannot_read_is_unknown_and_does_not_prevent_other_results(
     *, school, google, identities, refuse_all
 ):
     school.enrol(*(Account(f"users/{n}", f"pupil{n}@school.example") for n in range(2, 200)))
@@ -544,7 +547,7 @@ async def test_one_person_that_people_could_not_look_up_is_left_open(google, ide
 
 @pytest.mark.parametrize("service", [PEOPLE, DIRECTORY])
 async def test_a_service_that_hangs_is_given_up_at_the_deadline(school, google, identities, service):
-    """And not when the connection times out, after which it would be asked again."""
+    """It is not given up at the timeout of the connection, because then it would be called again."""
     school.enrol(Account("users/2", ADA, in_people=service == DIRECTORY))
     google.fail(RestFault(service, hangs=True))
 
@@ -586,7 +589,7 @@ async def test_an_account_is_found_by_its_address_as_that_person(google, identit
 
 
 @pytest.mark.usefixtures("_as_it_was")
-async def test_no_address_is_logged_however_much_is(google, identities, caplog):
+async def test_no_address_is_logged_at_any_log_level(google, identities, caplog):
     logs.configure("DEBUG")
     logging.getLogger().addHandler(caplog.handler)
 
@@ -609,8 +612,8 @@ async def test_an_account_that_the_directory_may_not_tell_is_told_by_the_person(
     assert (account.user, account.source) == ("users/1", IdentitySource.PEOPLE)
 
 
-async def test_nobody_becomes_somebody_else_by_an_address_in_their_own_profile(school, identities):
-    """As the account itself: what it wrote into its profile is not its address."""
+async def test_an_address_in_a_profile_does_not_turn_an_account_into_another_person(school, identities):
+    """The caller is the account itself: an address in its profile is not the account's address."""
     written = (ProfileAddress("head@school.example"),)
     school.enrol(Account("users/2", "x@x.example", in_directory=False, profile_addresses=written))
     school.know("head@school.example", "users/2")

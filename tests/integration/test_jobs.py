@@ -1,4 +1,4 @@
-"""Jobs published to the Pub/Sub emulator, and pulled from it as the trigger's subscription would."""
+"""Jobs are published to the Pub/Sub emulator, and pulled from it as from the trigger's subscription."""
 
 import json
 
@@ -35,7 +35,7 @@ async def topic(publisher, project):
 
 @pytest.fixture
 async def pulled(channel, project, topic):
-    """All messages that were published, once as many have come."""
+    """Return all published messages, when they have all arrived."""
     subscriber = SubscriberAsyncClient(transport=SubscriberGrpcAsyncIOTransport(channel=channel))
     name = f"projects/{project}/subscriptions/jobs"
     await subscriber.create_subscription(name=name, topic=topic)
@@ -87,7 +87,7 @@ async def test_jobs_larger_together_than_one_request_takes_all_arrive(publisher,
 
 @pytest.fixture
 async def strict():
-    """A publisher in front of a server that writes down what Pub/Sub itself would refuse of each request."""
+    """Return a publisher with a server that records what Pub/Sub itself would refuse."""
     broken, taken = [], []
 
     async def publish(request, _):
@@ -138,7 +138,7 @@ async def test_a_missing_topic_says_who_fixes_it_and_loses_no_work(publisher, pr
     assert "Deploy again" in caught.value.hint
 
 
-async def test_pubsub_out_of_reach_is_tried_again_and_then_told():
+async def test_an_unreachable_pubsub_is_tried_again_and_then_reported():
     async with grpc.aio.insecure_channel(f"127.0.0.1:{free_port()}") as nowhere:
         publisher = PublisherAsyncClient(transport=PublisherGrpcAsyncIOTransport(channel=nowhere))
 

@@ -1,4 +1,4 @@
-"""A conference record that Meet shows late, or only after its event was given up."""
+"""A conference record that Meet shows late, or only after its event was parked."""
 
 import base64
 import json
@@ -47,7 +47,7 @@ def app(instance, clock):
 
 @pytest.fixture
 def says_missing(meet):
-    """Meet answers NOT_FOUND for what it does not have."""
+    """Make Meet answer NOT_FOUND for missing things."""
     meet.hides_missing = False
 
 
@@ -118,7 +118,7 @@ async def test_an_event_of_the_future_does_not_come_again_for_ever(app, days):
 
 @pytest.mark.usefixtures("says_missing")
 async def test_a_parked_event_needs_nobody_once_its_record_was_read(app, school, clock):
-    """By `reconcile`, or by whatever else found the record."""
+    """`reconcile` or something else found the record."""
     clock.turn_to(END + 20 * MINUTE)
     await answer(app, conference_ended(HELD.name, organizer="users/1", at=END))
     before = await survey(views=app.views, now=clock())

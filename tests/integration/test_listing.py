@@ -1,4 +1,4 @@
-"""Conference records listed to the last page, by the official client over the wire."""
+"""Conference records are listed to the last page, by the official client over the network."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -52,7 +52,7 @@ async def test_conferences_of_a_space_are_those_that_began_in_the_time_limits_in
 
 
 async def test_without_a_space_conferences_are_those_that_ended_since(app, school):
-    """One that goes on comes when it has ended, however long ago it began."""
+    """A conference that continues is listed when it has ended, even if it began long ago."""
     school.hold(held(0, minutes=600))
     school.hold(held(1))
     school.hold(held(2, space="spaces/other"))
@@ -80,7 +80,7 @@ async def test_a_record_says_what_happened(app, school):
 
 
 async def test_the_listing_began_before_meet_was_first_asked(app, school, meet):
-    """What begins while pages are read may be missing, so the next listing starts from there."""
+    """Conferences that begin while pages are read may be missing, so the next listing starts there."""
     school.hold(held(0))
 
     listing = await app.deps.conferences.list(space=None, since=MORNING, until=None, organizer=TEACHER)

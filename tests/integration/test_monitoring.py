@@ -1,4 +1,4 @@
-"""That alerts come: each metric is run against the log lines of its trouble, as the real system writes them."""
+"""Alerts work: each metric is evaluated over the log lines that the real system writes for its problem."""
 
 import base64
 import contextlib
@@ -36,7 +36,7 @@ TEACHER = "teacher@school.example"
 
 
 def described(folder):
-    """What is deployed from a folder, by the name of its file."""
+    """Return what is deployed from a folder, by file name."""
     return {path.stem: yaml.safe_load(path.read_text()) for path in sorted((MONITORING / folder).glob("*.yaml"))}
 
 
@@ -45,7 +45,7 @@ METRICS, POLICIES = described("metrics"), described("policies")
 
 @pytest.fixture
 def written():
-    """The log entries since the last look, as Cloud Logging keeps what a function writes.
+    """Return the log entries since the last call, in the form of Cloud Logging.
 
     https://cloud.google.com/logging/docs/structured-logging#special-payload-fields
     """
@@ -118,7 +118,7 @@ def organizer(**subscription):
 
 
 async def scheduled(app):
-    """A class that is scheduled in a room of its own; gives its id."""
+    """Schedule a class in its own room; return its id."""
     body = {"teacher_email": TEACHER, "student_emails": ["ada@school.example"], "subject": "Maths"}
     time = {"start_time": (NOW - HOUR - LENGTH).isoformat(), "duration_minutes": 50}
     async with client(app) as calls:
@@ -135,7 +135,7 @@ def app(instance, school):
 
 
 def found(entries):
-    """Which metrics count the entries, and the values that they take from them."""
+    """Return the metrics that count the entries, and the values that they extract."""
     values = {}
     for name, metric in METRICS.items():
         fits = query(metric["filter"])
@@ -321,7 +321,7 @@ def conditions(policy):
 
 
 def watched(policy):
-    """The metrics that a policy's conditions watch."""
+    """Return the metrics in a policy's conditions."""
     names = set()
     for condition in conditions(policy):
         kind, resource = condition["filter"].split(" AND ")

@@ -1,4 +1,4 @@
-"""The commands of operators, as they are typed, against all of Google's stand-ins."""
+"""The commands of operators, run with all stand-ins of Google's services."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ NOW = datetime.now(UTC)
 LENGTH = timedelta(minutes=50)
 TEACHER = Account("users/1", "teacher@school.example", display_name="The Teacher")
 COLLEAGUE = Account("users/2", "colleague@school.example", display_name="A Colleague")
-# Ctrl-C must reach it, also where whoever started the tests has them ignore it.
+# The process must get Ctrl-C, even if the tests were started in a way that ignores it.
 BACKFILL = [
     "env",
     "--default-signal=INT",
@@ -65,7 +65,7 @@ def meet(school):
 
 @pytest.fixture
 def environment(school, meet, tmp_path, monkeypatch):
-    """The variables that a command finds."""
+    """Return the environment variables of a command."""
     with GoogleApis(school).in_thread() as google, WorkspaceEventsSimulator(school).in_thread() as subscriptions:
         variables = {
             "AUTH_MODE": "anonymous",
@@ -83,7 +83,7 @@ def environment(school, meet, tmp_path, monkeypatch):
 
 @pytest.fixture
 def command(environment):  # noqa: ARG001 - a command needs it
-    """Types a command; gives its exit code, and what it wrote."""
+    """Return a function that runs a command and returns its exit code and output."""
 
     def typed(*arguments):
         result = CliRunner().invoke(operate, arguments)
@@ -95,18 +95,18 @@ def command(environment):  # noqa: ARG001 - a command needs it
 
 
 class Stored:
-    """What is stored."""
+    """The stored documents."""
 
     def __init__(self, database):
         self.database = database
 
     def __call__(self, path):
-        """The fields of a document, or None."""
+        """Return the fields of a document, or None."""
         document = asyncio.run(self.database.get(path))
         return document.fields if document else None
 
     def parked(self):
-        """The ids of the messages that wait to be replayed."""
+        """Return the ids of messages that wait for a replay."""
         documents = asyncio.run(self.database.children("parked_events"))
         return [document.path.rpartition("/")[2] for document in documents if not document.fields["replayed_at"]]
 
@@ -123,7 +123,7 @@ def tracked(command):
 
 @pytest.fixture
 def delivered(environment):  # noqa: ARG001 - the function needs it
-    """Has a message delivered to its function, which acknowledges it."""
+    """Return a function that delivers a message to its function, which acknowledges it."""
 
     def delivered(message, handle=events.handle):
         attributes, data = message.attributes, base64.b64encode(message.data).decode()
@@ -146,7 +146,7 @@ def a_class(seed, *, days=1, teacher=TEACHER):
 
 
 def a_class_that_ends_now(seed):
-    """Meet does not show yet that one of the people left."""
+    """Return a class that ends now; Meet does not show yet that one person left."""
     now = datetime.now(UTC)
     held = believable_class(seed, people=4, start=now - LENGTH, length=LENGTH, organizer=TEACHER.user)
     first, *others = held.attendees
@@ -331,7 +331,7 @@ def test_without_any_tracked_teacher_a_backfill_says_what_to_do_first(command):
 
 
 @pytest.mark.usefixtures("tracked")
-def test_more_than_meet_remembers_is_cut_with_a_word_about_it(command):
+def test_a_period_longer_than_meet_keeps_is_shortened_with_a_message(command):
     cut, whole = command("backfill", "--since", "2000-01-01"), command("backfill", "--since", "720h")
 
     assert (cut.exit_code, whole.exit_code) == (0, 0)
@@ -451,7 +451,7 @@ def test_a_message_of_which_only_a_part_was_kept_stays_parked(command, delivered
 
 def test_what_is_stored_but_not_settled_is_left_to_the_scheduled_jobs(command, delivered, school, stored):
     held = a_class_that_ends_now(1)
-    delivered(ended(held, ago=timedelta(minutes=15)))  # a fresh one comes again, and is not parked
+    delivered(ended(held, ago=timedelta(minutes=15)))  # a recent one is delivered again, and is not parked
     school.hold(held)
     result = command("replay")
 
@@ -554,7 +554,7 @@ def test_a_dry_run_of_a_replay_lists_the_messages_and_processes_none(command, de
         (["replay", "--id", "../sessions"], "should be the id of a parked message"),
     ],
 )
-def test_what_is_typed_wrongly_is_answered_with_what_it_should_be(command, arguments, said):
+def test_a_wrong_argument_is_answered_with_the_right_form(command, arguments, said):
     result = command(*arguments)
 
     assert result.exit_code == 2

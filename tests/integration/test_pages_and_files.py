@@ -92,7 +92,7 @@ async def scheduled(api):
 
 @pytest.fixture
 async def synced(api, school, scheduled):
-    """The class as it went, with guests whose names are as bad as names can be."""
+    """Hold and sync a class, with guests who have the worst possible names."""
     school.hold(held(*HOSTILE))
     answer = await api.post(f"/api/webhook/sessions/{scheduled}/sync-participants")
     assert answer.status_code == 200, answer.text
@@ -100,7 +100,7 @@ async def synced(api, school, scheduled):
 
 
 class Page(HTMLParser):
-    """What a browser would see of a page: its elements, and what is written in them."""
+    """A page as a browser sees it: its elements and their texts."""
 
     def __init__(self, text):
         super().__init__()
@@ -138,7 +138,7 @@ async def page(api, path):
 
 
 async def rows(api, path):
-    """A file's rows by the names of its columns."""
+    """Return a file's rows by the names of its columns."""
     answer = await api.get(path)
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
@@ -147,7 +147,7 @@ async def rows(api, path):
 
 
 def month():
-    """The school's month of the class, which in its first hours is not that of UTC."""
+    """Return the month of the class in the school's time zone; in its first hours, it differs from the month in UTC."""
     return f"{START.astimezone(ZoneInfo('Europe/Berlin')):%Y-%m}"
 
 
@@ -167,7 +167,7 @@ async def test_a_report_shows_everybody_with_a_bar_for_each_visit(api, synced):
     assert "Europe/Berlin" in shown.text
 
 
-async def test_every_name_is_shown_as_text_and_turns_nothing_around(api, synced):
+async def test_every_name_is_shown_as_text_and_reverses_no_other_text(api, synced):
     shown = await page(api, f"/api/sessions/{synced}/attendance?format=html")
 
     assert not shown.all("script")
@@ -178,7 +178,7 @@ async def test_every_name_is_shown_as_text_and_turns_nothing_around(api, synced)
     assert not [one for _, attributes in shown.elements for one in attributes if one.startswith("on") or one == "style"]
 
 
-async def test_a_page_loads_nothing_runs_nothing_and_is_kept_nowhere(api, synced):
+async def test_a_page_loads_nothing_runs_nothing_and_is_not_cached(api, synced):
     for path in (
         f"/api/sessions/{synced}/attendance?format=html",
         f"/api/classes/7b%2Fmaths/register?month={month()}&format=html",
@@ -263,7 +263,7 @@ async def test_a_register_is_a_table_of_students_and_class_meetings(api, synced)
     assert HOSTILE[0] in shown.text
 
 
-async def test_students_stand_in_the_order_in_which_people_look_names_up(api, school):
+async def test_students_are_in_the_order_in_which_people_look_names_up(api, school):
     names = ["Zoe", "Özlem", "ada", "Émile", "Bob", "Ольга"]
     students = [{"student_id": f"s{n}", "display_name": name} for n, name in enumerate(names)]
     session_id = (await api.post("/api/schedule/class", json=the_class(students=students))).json()["session_id"]
@@ -296,7 +296,7 @@ async def test_months_at_the_end_of_time_are_empty_pages_too(api, wrong):
 
 
 async def held_class_of(api, school, number, *, space, code):
-    """A class of so many students, who all came twice; its path."""
+    """Hold a class of this many students, who all came twice; return its path."""
     school.open(Space(space, code))
     students = [
         {"student_id": f"s{n}", "user": f"users/{n}", "display_name": f"Pupil {n}"} for n in range(100, 100 + number)
@@ -313,14 +313,14 @@ async def held_class_of(api, school, number, *, space, code):
 
 
 async def steps_of(api, path):
-    """How many functions are called to answer a request, which is the same on a machine that is busy."""
+    """Return how many functions are called to answer a request: this number is the same on a busy machine."""
     number = 0
 
     def count(_frame, event, _argument):
         nonlocal number
         number += event == "call"
 
-    await api.get(path)  # what is made once is made by now
+    await api.get(path)  # a first request makes everything that is made only once
     before = sys.getprofile()
     sys.setprofile(count)
     try:
@@ -379,7 +379,7 @@ async def test_a_file_says_that_it_is_utf_8_if_asked_and_its_name_names_nobody(a
 
 
 async def fill(tmp_path, number):
-    """So many class meetings that somebody was in."""
+    """Store this many class meetings with a participant."""
     documents = [
         {
             "schema_version": 1,

@@ -1,4 +1,4 @@
-"""The whole way: published to the Pub/Sub emulator, found in the Firestore emulator."""
+"""The whole path: an event is published to the Pub/Sub emulator, and the result is in the Firestore emulator."""
 
 import asyncio
 from contextlib import asynccontextmanager
@@ -29,7 +29,7 @@ def database(firestore_client):
 
 @pytest.fixture
 async def system(meet, firestore_address, pubsub_address, project, tmp_path):
-    """The deployed shape of things: topic, trigger with backoff and dead letters, function."""
+    """Start the system as deployed: topic, trigger with backoff and dead letters, function."""
 
     @asynccontextmanager
     async def system(**settings):
@@ -66,7 +66,7 @@ async def system(meet, firestore_address, pubsub_address, project, tmp_path):
 
 
 async def found(read):
-    """What a reader finds once there is something to find."""
+    """Wait until a read finds something, and return it."""
     async with asyncio.timeout(60):
         while not (what := await read()):  # noqa: ASYNC110 - it happens in another process
             await asyncio.sleep(0.05)
@@ -89,7 +89,7 @@ async def test_a_published_event_becomes_attendance(system, school, database):
 
 async def test_what_has_not_settled_is_delivered_again_until_it_has(system, school, database):
     async with system(SETTLE_SECONDS="5") as (pubsub, trigger):
-        # Now that everything runs: on a slow machine the call would have settled before.
+        # The call is made only when everything runs: on a slow machine, its data would otherwise already be final.
         held = believable_class(9, people=15, start=datetime.now(UTC) - LENGTH, length=LENGTH, settled=False)
         school.hold(held)
         await pubsub.publish(trigger.topic, conference_ended(held.name, organizer=held.organizer, at=held.end))

@@ -1,4 +1,4 @@
-"""What a query reads grows with its answer and not with the collection."""
+"""The reads of a query grow with its answer and not with the collection."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ from bench.queries import (
 from functions.adapters.store.databases.sqlite import SqliteDatabase
 
 SAMPLE = 55
-"""How many documents are read at most to find a student's other names."""
+"""The maximum number of documents that are read to find a student's other names."""
 NAMES = 2
-"""By how many names these students are found: an id and an address."""
+"""The number of names of these students: an id and an address."""
 OF_A_STUDENT = "GET /api/students/{student}/attendance"
+AT_RISK = "GET /api/classes/{class_id}/at-risk"
 
 
 @pytest.fixture
 def reads(emulated_firestore, firestore_address, project, tmp_path):
-    """Stores a school year and counts what each query reads of it."""
+    """Store a school year and count what each query reads."""
 
     def reads(meetings, lately):
         year = SchoolYear(meetings=meetings, classes=2, students=3, lately=lately)
@@ -45,12 +46,13 @@ def reads(emulated_firestore, firestore_address, project, tmp_path):
 
 def test_reads_grow_with_the_answer_and_not_with_the_collection(reads):
     few, many, more = reads(5, 4), reads(40, 4), reads(40, 8)
-    of_a_student = [few.pop(OF_A_STUDENT), many.pop(OF_A_STUDENT), more.pop(OF_A_STUDENT)]
+    of_a_student, at_risk = ([found.pop(name) for found in (few, many, more)] for name in (OF_A_STUDENT, AT_RISK))
 
     assert many == few
     assert (few["of_student"], more["of_student"]) == (4, 8)
     assert (few["of_class"], more["of_class"]) == (12, 24)
     assert (few["GET /api/sessions"], more["GET /api/sessions"]) == (4, 8)
+    assert at_risk == [5 + 1, 20 + 1, 20 + 1]  # the class meetings of the month, and the register
     assert [reads <= NAMES * answer + SAMPLE for reads, answer in zip(of_a_student, (4, 4, 8), strict=True)] == [
         True
     ] * 3

@@ -1,4 +1,4 @@
-"""One conference read whole, by the official client over the wire."""
+"""One whole conference is read by the official client over the network."""
 
 import asyncio
 import contextlib
@@ -70,7 +70,7 @@ def session_count(reading):
 
 
 async def test_every_page_of_participants_and_of_sessions_is_read(app, school, meet):
-    """600 people, one of whom joined 300 times: more than a page holds of both."""
+    """There are 600 people, and one of them joined 300 times: both are more than one page contains."""
     often = [Visit(LONG_AGO + timedelta(seconds=10 * n), LONG_AGO + timedelta(seconds=10 * n + 5)) for n in range(300)]
     conference = held(*(somebody(n) for n in range(2, 601)), somebody(601, *often))
     school.hold(conference)
@@ -254,7 +254,7 @@ async def test_a_conference_of_more_than_thirty_days_ago_is_gone(app, school, me
         await read(app, conference)
 
 
-async def test_a_conference_is_not_shown_to_a_teacher_whose_it_is_not(app, school):
+async def test_a_conference_is_not_shown_to_a_teacher_who_did_not_organize_it(app, school):
     conference = held(somebody(2))
     school.hold(conference)
 
@@ -277,7 +277,7 @@ async def test_a_space_that_is_not_shown_costs_the_meeting_code_and_nothing_else
 
 
 async def test_credentials_that_die_before_the_room_is_asked_for_end_the_reading(app, school, meet):
-    """What they had shown until then would be stored for good, without the meeting code."""
+    """Otherwise, the data until then would be stored permanently without the meeting code."""
     school.hold(conference := held(somebody(2)))
     meet.faults.set(Fault("GetSpace", status=STATUS.UNAUTHENTICATED))
 
@@ -286,7 +286,7 @@ async def test_credentials_that_die_before_the_room_is_asked_for_end_the_reading
 
 
 async def test_somebody_who_joins_between_two_pages_makes_nobody_come_twice(app, school, meet):
-    """Meet lists the newest first, so that a newcomer moves the last of one page to the next."""
+    """Meet lists the newest participants first, so a new one moves the last participant of a page to the next page."""
     people = [
         somebody(n, Visit(LONG_AGO + timedelta(seconds=n), LONG_AGO + timedelta(minutes=30))) for n in range(2, 302)
     ]
@@ -318,7 +318,7 @@ async def test_smaller_pages_than_asked_for_are_followed_too(school, meet, insta
 
 
 async def test_no_minute_sees_more_calls_than_the_ceiling(school, meet, instance):
-    """The ceiling holds a reading back, so that it is still under way when Meet has seen as many calls."""
+    """The limit delays a reading, so it is still running when Meet has received that many calls."""
     app = instance(meet_reads_per_minute=10)
     conference = held(*(somebody(n) for n in range(2, 32)))
     school.hold(conference)
@@ -354,7 +354,7 @@ async def test_a_list_of_records_whose_page_token_has_expired_is_asked_for_again
 
 
 async def test_a_page_of_any_size_is_taken(app, school):
-    """250 people, each with a name of 20,000 characters: more than gRPC takes unless told otherwise."""
+    """There are 250 people with names of 20,000 characters: this is more than gRPC accepts by default."""
     conference = held(*(somebody(n, name="x" * 20_000) for n in range(2, 252)))
     school.hold(conference)
 
@@ -364,7 +364,7 @@ async def test_a_page_of_any_size_is_taken(app, school):
 
 @contextlib.asynccontextmanager
 async def a_meet_that_answers(instance, **answers):
-    """An instance that talks to a Meet with these answers, whatever it is asked."""
+    """Return a function that makes an instance with a Meet that always gives these answers."""
 
     def always(answer):
         async def given(*_):
@@ -393,7 +393,7 @@ async def a_meet_that_answers(instance, **answers):
         await server.stop(0.1)
 
 
-async def test_a_meet_that_gives_the_same_page_for_ever_is_asked_again_later(instance):
+async def test_a_meet_that_repeats_the_same_page_forever_is_called_again_later(instance):
     record = held()
     answers = {
         "GetConferenceRecord": meet_v2.ConferenceRecord(name=record.name, start_time=record.start),
@@ -406,7 +406,7 @@ async def test_a_meet_that_gives_the_same_page_for_ever_is_asked_again_later(ins
 
 
 @pytest.mark.parametrize("without", ["record", "session"])
-async def test_a_time_that_is_missing_is_no_time_at_all(instance, without):
+async def test_a_missing_time_stays_unknown(instance, without):
     record, name = held(), "conferenceRecords/abc/participants/1"
     begun = {"start_time": record.start}
     session = meet_v2.ParticipantSession(
@@ -453,7 +453,7 @@ async def test_empty_pages_end_no_list(school, instance):
     ids=lambda spoiled: next(iter(spoiled)),
 )
 async def test_a_request_that_google_would_refuse_fails_the_test_whatever_the_code_makes_of_it(school, spoiled):
-    """The errors that we name for Google's say nothing of the cause, so that code may go on after them."""
+    """Our errors for Google's errors do not contain the cause, so code may continue after them."""
     school.hold(held(somebody(2)))
 
     async def ask():

@@ -1,4 +1,4 @@
-"""What the README has people type, typed."""
+"""The commands in the README are run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ README = (ROOT / "README.md").read_text()
 
 
 def on_free_ports(script):
-    """The same, on ports that nobody else has, with the Python that runs this and patience for a busy machine."""
+    """Return the script with free ports, the Python of this process, and longer timeouts for a busy machine."""
     ports = {found: str(free_port()) for found in re.findall(r"(?:127\.0\.0\.1:|--port )(\d+)", script)}
     for named, free in ports.items():
         script = re.sub(rf"\b{named}\b", free, script)
@@ -27,7 +27,7 @@ def test_a_function_by_itself_records_the_class_whose_event_is_delivered_as_the_
     [script] = re.findall(r"^You can also run a single.*?^```sh\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
     with (tmp_path / "output").open("w+") as output:
         subprocess.run(  # noqa: S603 - our own page
-            # With job control, as in a terminal.
+            # It runs with job control, as in a terminal.
             ["/bin/bash", "-c", f"set -m\n{on_free_ports(script)}\nkill %1 %2 %3\nwait"],
             cwd=ROOT,
             env={**os.environ, "CLOUDSDK_CONFIG": str(tmp_path), "CLOUDSDK_CORE_DISABLE_PROMPTS": "1"},

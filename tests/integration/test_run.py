@@ -1,4 +1,4 @@
-"""`make run`, as it is typed."""
+"""`make run` as a command."""
 
 from __future__ import annotations
 

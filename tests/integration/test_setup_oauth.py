@@ -1,4 +1,4 @@
-"""A teacher consents: the command as it is typed, Google's library within it, and a browser that a person clicks in."""
+"""A teacher consents: with the real command, Google's library, and a browser in which a person clicks."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ TEACHER = Account("users/11", "teacher@school.example", ("t@school.example",), "
 COLLEAGUE = Account("users/22", "colleague@school.example", display_name="A Colleague")
 SERVICE_ACCOUNT = "meet-attendance@school-attendance.iam.gserviceaccount.com"
 STORED = "projects/school-attendance/secrets/meet-attendance-token-11"
-# Ctrl-C must reach it, also where whoever started the tests has them ignore it.
+# The process must get Ctrl-C, even if the tests were started in a way that ignores it.
 COMMAND = ["env", "--default-signal=INT", sys.executable, "-m", "functions.setup_oauth"]
 
 
 class Person:
-    """The teacher at the computer: does with each page that the command opens what `does` says."""
+    """The teacher at the computer: `does` handles each page that the command opens."""
 
     def __init__(self):
         self.does = consent
@@ -51,19 +51,19 @@ class Person:
         self._at_it = []
 
     def open(self, page, new=0, autoraise=True):  # noqa: ARG002, FBT002 - as `webbrowser` calls it
-        """A page has been opened in the browser."""
+        """Handle a page that was opened in the browser."""
         self._at_it.append(threading.Thread(target=lambda: self.shown.append(self.does(page))))
         self._at_it[-1].start()
         return True
 
     def leave(self):
-        """Wait until everything that was begun is done."""
+        """Wait until everything that was started is done."""
         for each in self._at_it:
             each.join(30)
 
 
 class Browser:
-    """The browser of this process, in front of which sits whoever the running test says."""
+    """The browser of this process; the running test says which person uses it."""
 
     person: Any = None
 
@@ -111,7 +111,7 @@ def environment(oauth, google, secrets, tmp_path):
         "PEOPLE_API_ENDPOINT": google.endpoint,
         "OAUTH_TOKEN_ENDPOINT": oauth.endpoint,
         "SECRET_MANAGER_API_ENDPOINT": secrets.endpoint,
-        # The library refuses plain HTTP otherwise; a stand-in on loopback has no certificate.
+        # Without it, the library refuses plain HTTP; a stand-in on loopback has no certificate.
         "OAUTHLIB_INSECURE_TRANSPORT": "1",
     }
 
@@ -131,7 +131,7 @@ def person(browser):
 
 @pytest.fixture
 def typed(environment, person, tmp_path, monkeypatch):
-    """Types the command; gives its exit code, and what it wrote."""
+    """Return a function that runs the command and returns its exit code and output."""
     monkeypatch.chdir(tmp_path)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -148,7 +148,7 @@ def typed(environment, person, tmp_path, monkeypatch):
 
 @pytest.fixture
 def refused(typed, secrets, tmp_path):
-    """Types the command, which fails and stores nothing; gives what it wrote."""
+    """Return a function that runs the command, checks that it fails and stores nothing, and returns its output."""
 
     def run(*arguments):
         code, output = typed(*arguments)
@@ -161,7 +161,7 @@ def refused(typed, secrets, tmp_path):
 
 
 def consent(page, *, account=TEACHER.email, without=(), decision="continue"):
-    """Do what a person does on Google's page; gives the last page that the browser shows."""
+    """Act as a person on Google's page; return the last page that the browser shows."""
     with httpx.Client(follow_redirects=True, trust_env=False) as browser:
         shown = browser.get(page).raise_for_status().text
         ticket = re.search(r'name="ticket" value="([^"]+)"', shown)[1]
@@ -176,7 +176,7 @@ def consent(page, *, account=TEACHER.email, without=(), decision="continue"):
 
 
 def kept(secrets):
-    """The consents that Secret Manager holds."""
+    """Return the consents in Secret Manager."""
     return [json.loads(secret.versions[-1].content) for secret in secrets.secrets.values() if secret.versions]
 
 
@@ -259,7 +259,7 @@ def test_a_browser_with_a_window_of_its_own_is_opened(environment, tmp_path, sec
     assert [each["email"] for each in kept(secrets)] == [TEACHER.email]
 
 
-def test_a_file_of_ones_own_takes_the_place_of_secret_manager(typed, secrets, tmp_path, monkeypatch):
+def test_an_own_file_replaces_secret_manager(typed, secrets, tmp_path, monkeypatch):
     monkeypatch.delenv("GOOGLE_CLOUD_PROJECT")
     monkeypatch.delenv("SECRET_MANAGER_API_ENDPOINT")
     code, output = typed("--meet", "--file", "token.json")
@@ -309,7 +309,7 @@ def test_whatever_else_calls_at_the_port_is_not_taken_for_the_answer(typed, pers
     def is_not_alone(page):
         redirect_uri = parse_qs(urlsplit(page).query)["redirect_uri"][0]
         port = urlsplit(redirect_uri).port
-        # Browsers open connections ahead of need.
+        # Browsers open connections before they need them.
         with socket.create_connection(("127.0.0.1", port)), httpx.Client(trust_env=False) as stranger:
             paths = ("favicon.ico", "?code=4/0stolen&state=guessed", "?error=access_denied")
             statuses.extend(stranger.get(redirect_uri + path).status_code for path in paths)
@@ -328,7 +328,7 @@ def test_whatever_else_calls_at_the_port_is_not_taken_for_the_answer(typed, pers
 
 @pytest.fixture
 def events(school, oauth, monkeypatch):
-    """Workspace Events, in use."""
+    """Enable Workspace Events."""
     with WorkspaceEventsSimulator(school, tokens=oauth).in_thread() as simulator:
         monkeypatch.setenv("WORKSPACE_EVENTS_API_ENDPOINT", simulator.endpoint)
         yield simulator
@@ -336,7 +336,7 @@ def events(school, oauth, monkeypatch):
 
 
 def tracked(tmp_path):
-    """The teacher's document, as the functions find it."""
+    """Return the fields of the teacher's document, as the functions read it."""
     document = asyncio.run(SqliteDatabase(tmp_path / "attendance.db").get("organizers/11"))
     return document and document.fields
 
@@ -351,7 +351,7 @@ def test_the_teacher_is_tracked_at_once(typed, events, tmp_path):
     assert "From now on" in output
 
 
-def test_a_consent_stands_although_the_teacher_cannot_be_tracked_yet(typed, events, secrets, tmp_path):
+def test_a_consent_is_stored_even_if_the_teacher_cannot_be_tracked_yet(typed, events, secrets, tmp_path):
     events.faults.set(Fault("CreateSubscription", grpc.StatusCode.PERMISSION_DENIED, reason="SERVICE_DISABLED"))
 
     code, output = typed("--meet")
@@ -454,7 +454,7 @@ def test_a_client_whose_secret_is_not_valid_any_more_is_named(refused, oauth):
         RestFault("token", 400, "<html>"),
     ],
 )
-def test_a_token_endpoint_that_fails_is_said_to(refused, oauth, fault):
+def test_a_failure_of_the_token_endpoint_is_reported(refused, oauth, fault):
     oauth.fail(fault)
     output = refused("--meet")
 
@@ -475,7 +475,7 @@ def test_a_secret_manager_that_is_off_is_found_before_anybody_is_asked(refused, 
     assert not oauth.calls
 
 
-def test_a_secret_manager_that_does_not_answer_is_not_said_to_be_tried_again(refused, secrets):
+def test_an_unavailable_secret_manager_is_not_said_to_be_tried_again(refused, secrets):
     secrets.faults.set(Fault("GetSecret", grpc.StatusCode.UNAVAILABLE))
     output = refused("--meet")
 
@@ -492,7 +492,7 @@ def test_a_file_that_is_open_to_others_is_found_before_anybody_is_asked(typed, o
     assert "chmod 600 token.json" in output
 
 
-def test_a_consent_to_less_does_not_take_the_place_of_one_to_more_unless_it_shall(typed, secrets):
+def test_a_consent_to_fewer_scopes_replaces_a_larger_one_only_on_request(typed, secrets):
     for flags, code in ((["--meet", "--calendar"], 0), (["--meet"], 2), (["--meet", "--narrow"], 0)):
         ended, output = typed(*flags)
         assert ended == code, output
@@ -524,7 +524,7 @@ def test_options_ask_for_what_they_say_and_a_consent_names_its_options():
     assert wanted(["--reports"]) == (Capability.OWN_ACCOUNT, Capability.REPORTS)
 
 
-def test_anybody_who_starts_it_as_a_file_is_told_what_to_type():
+def test_starting_it_as_a_file_prints_the_right_command():
     file = ROOT / "functions" / "setup_oauth.py"
     refused = subprocess.run(  # noqa: S603 - our own file
         [sys.executable, str(file), "--meet"], capture_output=True, text=True, timeout=60, check=False

@@ -1,4 +1,4 @@
-"""Rooms made and found, by the official client over the wire."""
+"""Rooms are made and found by the official client over the network."""
 
 import grpc
 import grpc.aio
@@ -88,7 +88,7 @@ async def test_a_code_need_not_have_ten_letters(spaces, school, typed):
 
 
 @pytest.mark.parametrize("status", [STATUS.NOT_FOUND, STATUS.INVALID_ARGUMENT])
-async def test_a_room_that_meet_does_not_know_is_none(spaces, meet, status):
+async def test_a_room_that_meet_does_not_know_is_not_found(spaces, meet, status):
     meet.faults.set(Fault("GetSpace", status=status))
 
     assert await spaces.find("abc-mnop-xyz", teacher=TEACHER) is None

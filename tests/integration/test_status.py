@@ -1,4 +1,4 @@
-"""`make status`, typed by an operator: what is printed, and how the command ends."""
+"""`make status` for an operator: its output and its exit code."""
 
 import asyncio
 import json
@@ -65,10 +65,10 @@ def environment(tmp_path):
 
 @pytest.fixture
 def typed(environment):
-    """What comes of a command with these arguments."""
+    """Return a function that runs a command with these arguments and returns the result."""
 
     async def typed(*arguments, **env):
-        # A command runs a loop of its own, so it needs a thread without one.
+        # A command runs its own event loop, so it needs a thread without one.
         return await asyncio.to_thread(CliRunner().invoke, operate, ["status", *arguments], env={**environment, **env})
 
     return typed
@@ -76,7 +76,7 @@ def typed(environment):
 
 @pytest.fixture
 def seeded(tmp_path):
-    """A system with one trouble of each kind."""
+    """Store a system with one problem of each kind."""
 
     async def seeded():
         database = SqliteDatabase(tmp_path / "attendance.db")
@@ -86,7 +86,7 @@ def seeded(tmp_path):
 
 
 def mend_of(trouble, printed):
-    """The line below the one that names a trouble."""
+    """Return the line below the line that names a problem."""
     lines = printed.splitlines()
     (number,) = [n for n, line in enumerate(lines) if line.startswith(f"  {trouble}: ")]
     return lines[number + 1]
@@ -137,7 +137,7 @@ async def test_as_json_it_prints_what_the_api_answers(typed, seeded, instance, e
         answered = (await calls.get("/api/status")).json()
     printed = json.loads((await typed("--json")).output)
 
-    # Two looks are at two moments.
+    # The two answers come from two different moments.
     passing = {"surveyed_at", "oldest_provisional_seconds", "most_overdue_seconds"}
     assert printed.keys() == answered.keys()
     assert {k: v for k, v in printed.items() if k not in passing} == {
@@ -172,7 +172,7 @@ async def test_a_document_of_a_later_version_is_reported_with_what_to_do(typed, 
     assert len(result.stderr.splitlines()) == 2
 
 
-def test_what_there_is_to_type_is_listed():
+def test_the_possible_commands_are_listed():
     result = CliRunner().invoke(operate, ["--help"])
 
     assert result.exit_code == 0

@@ -1,4 +1,4 @@
-"""Subscriptions made, taken over, kept alive and ended by the official client over the wire."""
+"""Subscriptions are made, taken over, kept alive and ended by the official client over the network."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -44,10 +44,10 @@ OLD = "subscriptions/old"
 
 
 class Events:
-    """The Workspace Events API as its reference says: one subscription a target, made and changed by operations.
+    """The Workspace Events API as in its reference: one subscription per target, made and changed by operations.
 
-    `asks_until_done` is how often an operation must be asked about; `failures` are the next answers of a method;
-    `refuses_event_types` is what the comments of the released client say, and no longer the reference.
+    `asks_until_done` is the number of requests until an operation is done. `failures` are the next answers of a method.
+    `refuses_event_types` is in the comments of the released client, but no longer in the reference.
     """
 
     def __init__(self):
@@ -281,7 +281,7 @@ async def test_several_of_old_versions_are_all_replaced_by_one(subscriptions, ap
     assert [one.notification_endpoint.pubsub_topic for one in api.subscriptions.values()] == [TOPIC]
 
 
-async def test_of_several_the_one_that_reports_to_us_is_taken_over(subscriptions, api):
+async def test_among_several_subscriptions_the_one_that_reports_to_us_is_taken_over(subscriptions, api):
     api.subscriptions["subscriptions/other"] = existing(**publishing_to("projects/p-1/topics/old"))
     api.subscriptions[OLD] = existing()
 
@@ -376,7 +376,7 @@ async def test_a_subscription_that_takes_too_long_is_pending_and_found_later(sub
     assert (await subscriptions.ensure(organizer=TEACHER)).name == OLD
 
 
-async def test_one_that_somebody_else_is_making_is_pending(subscriptions, api):
+async def test_a_subscription_that_another_caller_is_making_is_pending(subscriptions, api):
     api.failures["CreateSubscription"] = [STATUS.ALREADY_EXISTS]
 
     assert await subscriptions.ensure(organizer=TEACHER) == Subscription(None, SubscriptionState.PENDING)
@@ -400,7 +400,7 @@ async def test_the_reason_of_an_operation_that_fails_is_heard(subscriptions, api
         await subscriptions.ensure(organizer=TEACHER)
 
 
-async def test_a_list_without_an_end_is_not_taken_for_a_whole_one(subscriptions, api):
+async def test_an_endless_list_does_not_count_as_complete(subscriptions, api):
     api.failures["CreateSubscription"] = [STATUS.ALREADY_EXISTS]
     api.next_page_token = "again"  # noqa: S105 - of a page
 
@@ -475,13 +475,13 @@ async def test_a_subscription_that_is_removed_is_gone_and_may_be_removed_again(s
     assert api.subscriptions == {}
 
 
-async def test_one_that_google_has_deleted_is_not_taken_over(subscriptions, api):
+async def test_a_subscription_that_google_has_deleted_is_not_taken_over(subscriptions, api):
     api.subscriptions[OLD] = existing(state=events.Subscription.State.DELETED)
 
     assert await subscriptions.ensure(organizer=TEACHER) == Subscription(None, SubscriptionState.PENDING)
 
 
-async def test_making_one_whose_operation_google_has_forgotten_leaves_it_pending(subscriptions, api):
+async def test_a_creation_whose_operation_google_has_forgotten_stays_pending(subscriptions, api):
     api.asks_until_done = 1000
     api.failures["GetOperation"] = [STATUS.NOT_FOUND] * 100
 
@@ -496,7 +496,7 @@ async def test_a_subscription_is_reported_as_it_is(subscriptions, api):
     )
 
 
-async def test_a_reason_that_the_client_has_no_word_for_is_told_by_its_number(subscriptions, api):
+async def test_a_reason_without_a_name_in_the_client_is_reported_by_its_number(subscriptions, api):
     api.subscriptions[OLD] = existing(state=events.Subscription.State.SUSPENDED)
     events.Subscription.pb(api.subscriptions[OLD]).suspension_reason = 101
 
@@ -507,12 +507,12 @@ CALLS = {"get": "GetSubscription", "renew": "UpdateSubscription", "reactivate": 
 
 
 @pytest.mark.parametrize("call", CALLS)
-async def test_one_that_is_gone_is_nothing(subscriptions, call):
+async def test_a_deleted_subscription_is_not_found(subscriptions, call):
     assert await getattr(subscriptions, call)(OLD, organizer=TEACHER) is None
 
 
 @pytest.mark.parametrize("call", CALLS)
-async def test_one_that_google_shows_as_deleted_is_gone(subscriptions, api, call):
+async def test_a_subscription_that_google_shows_as_deleted_is_gone(subscriptions, api, call):
     api.subscriptions[OLD] = existing(state=events.Subscription.State.DELETED)
 
     assert await getattr(subscriptions, call)(OLD, organizer=TEACHER) is None
@@ -564,7 +564,7 @@ async def test_a_change_whose_operation_google_has_forgotten_says_nothing_of_the
     assert await subscriptions.renew(OLD, organizer=TEACHER) == Subscription(OLD, SubscriptionState.ACTIVE, EXPIRES)
 
 
-async def test_one_that_ends_during_a_change_is_gone(subscriptions, api):
+async def test_a_subscription_that_ends_during_a_change_is_gone(subscriptions, api):
     api.subscriptions[OLD] = existing()
     api.asks_until_done = 1000
     api.failures["GetSubscription"] = [STATUS.NOT_FOUND]
@@ -573,7 +573,7 @@ async def test_one_that_ends_during_a_change_is_gone(subscriptions, api):
 
 
 @pytest.mark.parametrize("call", ["renew", "reactivate"])
-async def test_what_is_missing_may_be_something_else_than_the_subscription(subscriptions, api, call):
+async def test_not_found_may_mean_something_else_than_the_subscription(subscriptions, api, call):
     api.subscriptions[OLD] = suspended()
     api.failures[CALLS[call]] = [STATUS.NOT_FOUND]
 
@@ -599,7 +599,7 @@ async def test_a_subscription_whose_cause_is_not_fixed_is_not_reactivated_and_sa
     assert caught.value.hint == suspension_hint("USER_SCOPE_REVOKED")
 
 
-async def test_one_that_somebody_else_has_reactivated_is_fine(subscriptions, api):
+async def test_a_subscription_that_was_already_reactivated_is_active(subscriptions, api):
     api.subscriptions[OLD] = existing()
 
     assert await subscriptions.reactivate(OLD, organizer=TEACHER) == Subscription(
@@ -607,7 +607,7 @@ async def test_one_that_somebody_else_has_reactivated_is_fine(subscriptions, api
     )
 
 
-async def test_one_that_ends_before_it_can_be_reactivated_is_gone(subscriptions, api):
+async def test_a_subscription_that_ends_before_its_reactivation_is_gone(subscriptions, api):
     api.failures["ReactivateSubscription"] = [STATUS.FAILED_PRECONDITION]
 
     assert await subscriptions.reactivate(OLD, organizer=TEACHER) is None
@@ -624,7 +624,7 @@ async def test_a_subscription_that_cannot_be_looked_at_or_changed_is_reported(su
 
 
 class Minutes:
-    """Seconds that pass only while somebody waits for a turn."""
+    """Seconds that pass only while a task waits for its turn."""
 
     def __init__(self):
         self.now = 0.0
@@ -643,7 +643,7 @@ def minutes():
 
 @pytest.fixture
 def slow(channel, minutes):
-    """At most two writes a minute for a teacher, at most five for all."""
+    """Return subscriptions with at most two writes a minute for one teacher, and at most five for all."""
     return adapter(channel, pacing=Pacing(per_organizer=2, overall=5, clock=minutes, sleep=minutes.sleep))
 
 

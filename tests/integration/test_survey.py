@@ -1,4 +1,4 @@
-"""What a survey says needs a person, from documents as they are stored."""
+"""What needs a person according to a survey, from stored documents."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -21,7 +21,7 @@ def database(tmp_path):
 
 @pytest.fixture
 def surveyed(database):
-    """The survey of these documents, by path."""
+    """Return the survey of these documents, given by path."""
 
     async def surveyed(documents, *, limit=20):
         await database.commit([Write(path, fields) for path, fields in documents.items()])
@@ -44,7 +44,7 @@ def organizer(number, **subscription):
 
 
 def conference(name, state, *, ended=None, pulled=None, error=None):
-    """A conference that ended, and was read, so many minutes ago."""
+    """Return a conference that ended, and was read, this many minutes ago."""
     return {
         f"conferences/{name}": {
             "conference_record": f"conferenceRecords/{name}",
@@ -59,7 +59,7 @@ def session(name, *, due, error=None):
 
 
 def in_calendar(name, state, *, due=None, failures=0, hint=None, days=1):
-    """A class meeting that begins in so many days, and is tried again in so many minutes."""
+    """Return a class meeting that begins in this many days, and is tried again in this many minutes."""
     entry = {"state": state, "event_id": "e", "organizer": "teacher1@school.example", "hint": hint}
     return {
         f"sessions/{name}": {
@@ -265,7 +265,7 @@ async def test_a_parked_message_says_how_it_is_replayed(surveyed):
     assert found.needs_a_person
 
 
-async def test_what_lacks_a_hint_gets_one_all_the_same(surveyed):
+async def test_a_problem_without_a_hint_gets_a_general_hint(surveyed):
     found = await surveyed({**parked("p1", hint=None), **conference("a", "failed", error=ERROR | {"hint": ""})})
     parked_one, failed_one = found.parked_events.first[0], found.failed_conferences.first[0]
 
@@ -273,7 +273,7 @@ async def test_what_lacks_a_hint_gets_one_all_the_same(surveyed):
     assert failed_one.hint.startswith("Look for it in the log")
 
 
-async def test_of_many_the_oldest_are_shown_and_that_there_are_more(surveyed):
+async def test_the_oldest_of_many_are_shown_with_a_note_that_there_are_more(surveyed):
     found = await surveyed(
         {
             **{k: v for n in range(9) for k, v in conference(f"c{n}", "provisional", ended=n).items()},

@@ -21,7 +21,7 @@ STATUS = grpc.StatusCode
 
 @pytest.fixture(autouse=True)
 def this_moment(monkeypatch):
-    """Each test begins now: what had not settled when the suite began has settled since."""
+    """Use the present time for each test: data that was not final when the test suite began is final now."""
     monkeypatch.setitem(globals(), "NOW", datetime.now(UTC).replace(microsecond=654321))
 
 
@@ -30,12 +30,15 @@ def a_class(seed=3, people=12, *, ended_ago=timedelta(hours=1), settled=True):
 
 
 def lasting(people):
-    """What attendance documents say but for when they were written."""
+    """Return the content of attendance documents except the time of writing."""
     return [{name: value for name, value in person.items() if name != "updated_at"} for person in people]
 
 
 def union_in_seconds(visits, held):
-    """A second way to the same figure: every microsecond border once, every piece between two borders asked."""
+    """Compute the same figure in a second way.
+
+    Cut the time at every border, and check every piece between two borders.
+    """
     spans = [(max(v.start, held.start), min(v.end or held.end, held.end)) for v in visits]
     pieces = itertools.pairwise(sorted({border for span in spans for border in span}))
     total = sum((b - a for a, b in pieces if any(s <= a and b <= e for s, e in spans)), timedelta(0))
@@ -134,7 +137,7 @@ async def test_ten_instances_at_once_store_what_one_stores(instance, school, rec
 
 
 async def test_an_older_read_that_ends_last_does_not_undo_a_newer_one(instance, school, meet, record, stored):
-    """The first read hangs on its last call while everybody's data changes and a second read is stored."""
+    """The last call of the first read hangs while all people's data changes and a second read is stored."""
     start = NOW - LENGTH
     ada = Attendee("ada", "signed_in", "A", "users/2", (Visit(start, start + timedelta(minutes=10)),))
     held = Conference("abc", "spaces/r", "abc-mnop-xyz", "users/1", start, NOW, (ada,))

@@ -1,4 +1,4 @@
-"""The application as it is put together."""
+"""How the application is assembled."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def clock():
 
 @pytest.fixture
 def school(clock):
-    """A school of the clock's time; in the place of the one of today."""
+    """Return a school in the clock's time, instead of today's."""
     return School(clock)
 
 
 @pytest.fixture
 async def app(meet: MeetSimulator, clock, tmp_path):
-    """An application in the clock's time, which keeps everything for a day."""
+    """Return an application in the clock's time, which keeps everything for a day."""
     app = wiring.build(
         Settings(
             auth_mode="anonymous",
@@ -86,8 +86,8 @@ async def test_use_cases_wait_as_the_application_was_told_to(tmp_path):
     assert waited == [3600]
 
 
-async def test_nothing_that_meet_says_is_logged_however_much_is(app, clock, school, record, caplog):
-    """Google's own loggers pass nothing on, so the test listens where they write."""
+async def test_no_data_from_meet_is_logged_at_any_log_level(app, clock, school, record, caplog):
+    """Google's own loggers do not propagate, so the test listens to them directly."""
     held = believable_class(1, people=3, start=NINE, length=timedelta(minutes=50))
     school.hold(held)
     clock.turn(timedelta(hours=2))

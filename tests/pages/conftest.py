@@ -1,4 +1,4 @@
-"""A made-up school, the real function `api` that answers from it, and an LMS that passes its pages on."""
+"""An invented school, the real function `api` with its data, and an LMS that passes the pages on."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tests.api import LMS
 
 @pytest.fixture(scope="session")
 def showcase(tmp_path_factory):
-    """A month of a school, in an embedded store."""
+    """Return a month of a school, in an embedded store."""
     return asyncio.run(hold_showcase(tmp_path_factory.mktemp("showcase")))
 
 
 @pytest.fixture(scope="session")
 def api(showcase, checking, tmp_path_factory):
-    """The address of the function; it answers an LMS, and nobody else."""
+    """Return the address of the function; it answers only an LMS."""
     port = free_port()
     env = {
         **checking,
@@ -33,7 +33,7 @@ def api(showcase, checking, tmp_path_factory):
         "AUTH_MODE": "anonymous",
         "API_CALLERS": f"{LMS}=lms",
         "ATTENDANCE_STORE": showcase.store,
-        "MEET_API_ENDPOINT": "http://127.0.0.1:9",  # pages ask Meet nothing
+        "MEET_API_ENDPOINT": "http://127.0.0.1:9",  # pages do not call Meet
         "SCHOOL_TIME_ZONE": str(ZONE),
     }
     log = tmp_path_factory.mktemp("api") / "api.log"
@@ -49,7 +49,7 @@ def metadata_server(issuer):
 
 @pytest.fixture(scope="session")
 def lms_in_python(api, showcase, metadata_server, tmp_path_factory):
-    """Below this address is the back end in Python that `docs/lms.md` shows."""
+    """Return the base address of the back end in Python from `docs/lms.md`."""
     folder = tmp_path_factory.mktemp("lms") / "python"
     with python_backend(api, classes=classes_of(showcase), env=metadata_server.environment, folder=folder) as address:
         yield address
@@ -57,7 +57,7 @@ def lms_in_python(api, showcase, metadata_server, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def lms_in_php(api, showcase, metadata_server, tmp_path_factory):
-    """Likewise in PHP."""
+    """Return the base address of the back end in PHP."""
     folder = tmp_path_factory.mktemp("lms") / "php"
     with php_backend(api, classes=classes_of(showcase), env=metadata_server.environment, folder=folder) as address:
         yield address
@@ -65,6 +65,6 @@ def lms_in_php(api, showcase, metadata_server, tmp_path_factory):
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser():
-    """One browser for all tests; each has a context of its own in it."""
+    """Return one browser for all tests; each test has its own context in it."""
     async with chromium() as browser:
         yield browser

@@ -1,4 +1,4 @@
-"""The pages as people see them: in a browser, through an LMS's back end, from the function that refuses browsers."""
+"""The pages in a browser, through an LMS's back end; the function itself refuses browsers."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ SCROLLED = """() => new Promise(done => {
 
 @pytest.fixture
 def path_of(showcase):
-    """Where each page is, below the LMS's own address, and whose it is."""
+    """Return each page's path below the LMS's own address, and the class that it belongs to."""
     paths = {
         "report": (CLASS_ID, f"/sessions/{showcase.report}/attendance?format=html"),
         "large report": (LARGE_CLASS_ID, f"/sessions/{showcase.large}/attendance?format=html"),
@@ -65,7 +65,7 @@ def path_of(showcase):
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def look(browser, lms_in_python, path_of):
-    """Opens a page in a fresh browser context; what it asks for and complains of is kept beside it."""
+    """Open a page in a new browser context; its requests and its console errors are stored with it."""
     contexts = []
 
     async def look(name, *, viewport=DESKTOP, **options):
@@ -100,7 +100,7 @@ def attendance(api, session_id):
 
 
 def stays(person):
-    """When somebody was there, of their single sessions, touching ones as one: start, end, whether that is unknown."""
+    """Return when a person was there: start, end, and whether the end is unknown. Adjacent sessions are joined."""
     found = []
     for session in sorted(person["sessions"], key=lambda one: one["start_time"]):
         start, end = (datetime.fromisoformat(session[name]) for name in ("start_time", "end_time"))
@@ -112,7 +112,7 @@ def stays(person):
 
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-async def test_bars_stand_where_the_times_say(look, api, showcase, viewport):
+async def test_bars_are_drawn_at_the_right_times(look, api, showcase, viewport):
     page = await look("report", viewport=viewport)
     shown = await page.evaluate(BARS)
     people = attendance(api, showcase.report)
@@ -133,7 +133,7 @@ async def test_bars_stand_where_the_times_say(look, api, showcase, viewport):
 
 
 def _who_and_when(row):
-    """Two people may have one name: then in the order of their bars."""
+    """Return the sort key of a row: if two people have the same name, their bars decide."""
     return row["name"], [bar["left"] for bar in row["bars"]]
 
 
@@ -143,7 +143,7 @@ async def test_several_devices_are_one_bar_rejoining_makes_several_and_an_unknow
 
     assert len(bars["Henry Quandt"]) == 1  # three devices
     assert len(bars["Finn Demir"]) == 1  # a phone, then a laptop
-    assert len(bars["Ben Marquardt"]) == 3  # the line dropped twice
+    assert len(bars["Ben Marquardt"]) == 3  # the connection was lost twice
     assert [bar["open"] for row in bars.values() for bar in row].count(True) == 1
     assert bars["Oskar Frank"][0]["open"]
     assert "not reported" in bars["Oskar Frank"][0]["text"]
@@ -151,7 +151,7 @@ async def test_several_devices_are_one_bar_rejoining_makes_several_and_an_unknow
 
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-async def test_labels_of_the_axis_stand_at_their_times(look, viewport):
+async def test_labels_of_the_axis_are_at_their_times(look, viewport):
     page = await look("report", viewport=viewport)
 
     axes = await page.evaluate(TICKS)
@@ -207,7 +207,7 @@ async def test_the_content_security_policy_comes_through_and_holds(look, name):
 @pytest.mark.parametrize(("scheme", "options"), [("light", {}), ("dark", {"runOnly": ["color-contrast"]})])
 @pytest.mark.parametrize("name", ["report", "register"])
 async def test_axe_finds_no_barrier(look, name, scheme, options):
-    # The policy refuses the script that looks for them, so here alone it is left out.
+    # The policy refuses axe's script, so only this test leaves the policy out.
     page = await look(name, color_scheme=scheme, bypass_csp=True)
 
     found = await Axe().run(page, options={"resultTypes": ["violations"], **options})
@@ -236,18 +236,18 @@ async def test_hostile_names_are_shown_as_they_were_typed(look):
     shown = await page.locator("table.people .name").all_inner_texts()
 
     for name in HOSTILE_NAMES:
-        # What cannot be seen is dropped.
+        # Invisible characters are dropped.
         if name not in {"\u202egnirts\u202c نور القمري\u200f", "\t=1", "  =1+1", "\u3164"}:
             assert name in shown
     assert "Name that shows nothing" in shown
-    # Nobody's direction of writing reaches beyond their own name.
+    # A name's writing direction has no effect on other text.
     assert await page.locator("table.people .name").evaluate_all(
         "names => names.every(name => getComputedStyle(name).unicodeBidi === 'isolate')"
     )
 
 
 async def printed(page, folder, *, paper="A4", landscape=False):
-    """The text of each printed page, and its size in points."""
+    """Return the text of each printed page, and its size in points."""
     file = folder / "page.pdf"
     await page.pdf(path=file, prefer_css_page_size=True, format=paper, landscape=landscape)
     text, facts = await asyncio.gather(run("pdftotext", "-layout", file, "-"), run("pdfinfo", file))
@@ -272,11 +272,11 @@ async def test_a_printed_report_is_a_few_sheets_with_everybody_once(look, api, s
 
         assert sorted(size) == pytest.approx(points, abs=1)
         assert len(sheets) <= 4
-        assert all(len(sheet.split()) > 20 for sheet in sheets)  # no sheet is all but empty
+        assert all(len(sheet.split()) > 20 for sheet in sheets)  # no sheet is almost empty
         for person in attendance(api, showcase.report):
             if person["role"] == "student":
                 assert len(re.findall(rf"(?<!\.)\b{person['student_id']}\b", text)) == 1
-        # A heading stands on the sheet of what it is a heading of, and nothing hangs at the end of a line.
+        # A heading is on the same sheet as its content, and no line ends with a separator.
         for heading, first in [("Guests who may be students", "by telephone"), ("Decided by people", "The bus was")]:
             assert [first in sheet for sheet in sheets if heading in sheet] == [True]
         assert not re.search(r"·(?:\s\s|$)", text, flags=re.MULTILINE)
@@ -288,7 +288,7 @@ async def test_500_people_are_printed_on_sheets_that_each_have_a_head(look, tmp_
 
     assert len(sheets) <= 40
     headed = [sheet for sheet in sheets if re.search(r"Name\s+Mark and reason", sheet)]
-    assert len(headed) >= len(sheets) - 2  # the last ones hold guests and notes
+    assert len(headed) >= len(sheets) - 2  # the last ones contain guests and notes
 
 
 @pytest.mark.parametrize(("name", "students", "meetings"), [("register", 30, 9), ("full register", 8, 40)])
@@ -350,8 +350,8 @@ async def test_the_keyboard_reaches_all_that_can_be_done_in_the_order_of_the_pag
 
 
 @pytest.mark.parametrize("viewport", [{"width": 740, "height": 360}, {"width": 320, "height": 256}])
-async def test_in_a_low_window_a_register_is_not_seen_through_a_slit(look, viewport):
-    """A telephone on its side, and a screen of 1280 by 1024 at four times the size."""
+async def test_in_a_low_window_enough_of_a_register_is_visible(look, viewport):
+    """The windows are a telephone in landscape, and a screen of 1280 by 1024 with a zoom of 400 %."""
     page = await look("register", viewport=viewport)
 
     assert await page.locator(".scroll").evaluate("one => one.scrollHeight <= one.clientHeight + 1")

@@ -1,4 +1,4 @@
-"""Files as LibreOffice Calc reads them: the right cells, and nothing of what people typed is computed."""
+"""Files in LibreOffice Calc: the cells are right, and text that people typed is never computed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.api import token
 TABLE, TEXT, OFFICE = (f"{{urn:oasis:names:tc:opendocument:xmlns:{name}:1.0}}" for name in ("table", "text", "office"))
 CONTROL = 'name,number\r\n=1+1,2\r\n"=HYPERLINK(""https://elsewhere.example"",""x"")",3\r\n'
 UTF_8 = "CSV:44,34,76"
-"""What stands chosen in the dialog, or is chosen by the person who imports: comma, quotation mark, UTF-8."""
+"""The choices in the import dialog: comma, quotation mark, UTF-8."""
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def ask(api):
 
 @pytest.fixture(scope="module")
 def paths(showcase):
-    """Every file that the API gives, by a name for it."""
+    """Return the path of every file that the API gives, by a name for it."""
     return {
         "session": f"/api/sessions/{showcase.hostile}/attendance?format=csv",
         "class": f"/api/classes/{HOSTILE_CLASS_ID}/attendance?format=csv",
@@ -44,7 +44,7 @@ def paths(showcase):
 
 @pytest.fixture(scope="module")
 def sheets(ask, paths, tmp_path_factory):
-    """All files as spreadsheets: CSV with and without the mark of its encoding, and workbooks."""
+    """Return all files as spreadsheets: CSV with and without a byte order mark, and workbooks."""
     folder = tmp_path_factory.mktemp("spreadsheets")
     files = {name: ask(path).content for name, path in paths.items()}
     files |= {f"{name} with mark": ask(f"{path}&bom=1").content for name, path in paths.items()}
@@ -69,7 +69,7 @@ def formulas(sheet):
 
 
 def rows(sheet):
-    """The cells of each row: a number, a date or a time of day where LibreOffice has taken one in, else text."""
+    """Return the cells of each row: a number, a date or a time of day if LibreOffice recognised one, otherwise text."""
     [table] = sheet.iter(f"{TABLE}table")
     found = []
     for row in table.iter(f"{TABLE}table-row"):
@@ -93,7 +93,7 @@ def _value(cell):
 
 
 def _text(element):
-    """A paragraph's characters; blanks in a row and tabs are elements of their own."""
+    """Return a paragraph's characters; several blanks and tabs are separate elements."""
     inner = {f"{TEXT}s": " " * int(element.get(f"{TEXT}c", "1")), f"{TEXT}tab": "\t"}.get(
         element.tag, element.text or ""
     )
@@ -101,7 +101,7 @@ def _text(element):
 
 
 def as_typed(text):
-    """Text without the apostrophes that keep a spreadsheet from computing it, and without those of its own."""
+    """Return text without the apostrophes that prevent computation, and without apostrophes of its own."""
     return text.replace("'", "")
 
 
@@ -167,7 +167,7 @@ def test_a_class_and_a_student_have_the_same_rows(sheets):
 
     assert sorted(of_class, key=_attendee) == sorted(by_column(sheets["session"]), key=_attendee)
     assert of_student in of_class
-    assert of_student["display_name"] == "'=1+1"  # what the control shows computed
+    assert of_student["display_name"] == "'=1+1"  # the control test shows that this is computed
 
 
 def _attendee(row):

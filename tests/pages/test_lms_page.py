@@ -1,6 +1,6 @@
-"""The page of docs/lms in a browser: against the Firestore emulator with the real rules, on documents of the system.
+"""The page in docs/lms in a browser: with the Firestore emulator, the real rules, and documents of the system.
 
-The emulator believes claims without a signature, so nobody signs in here; `test_lms_sign_in.py` does.
+The emulator accepts claims without a signature, so nobody signs in here; `test_lms_sign_in.py` tests this.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from infra.local.showcase import HOSTILE_NAMES
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 60_000  # milliseconds, on a machine that is busy otherwise
+PATIENCE = 60_000  # milliseconds; the machine may be busy
 
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
 
@@ -45,7 +45,7 @@ ROWS = """list => list.flatMap(rows => [...rows.querySelectorAll("li")].map(row 
 
 @dataclass(frozen=True)
 class School:
-    """A class of three held meetings and one that is planned; other pupils, for whom each test may hold more."""
+    """A class with three past meetings and one planned; a test may hold more meetings for other pupils."""
 
     project: str
     firestore: str
@@ -87,9 +87,9 @@ def address():
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def look(browser, address, school):
-    """Opens the page as somebody with these claims; what it asks for and complains of is kept with it.
+    """Open the page as a person with these claims; its requests and its console errors are stored with it.
 
-    A page that does not start does nothing by itself: its modules can be used from outside.
+    A page that is not started does nothing by itself: a test can use its modules.
     """
     contexts = []
 
@@ -126,7 +126,7 @@ def _keep(page, request):
 
 
 async def rows(page, name=None):
-    """What, mark and reason of each row, of the list of this name or of all."""
+    """Return the subject, mark and reason of each row, in the list with this name or in all lists."""
     lists = page.locator("ul.rows") if name is None else page.get_by_role("list", name=name, exact=True)
     return await lists.evaluate_all(ROWS)
 
@@ -168,7 +168,7 @@ async def test_a_student_who_missed_classes_sees_the_share(look):
     ],
     ids=["no claim", "empty claim", "claim that is no text", "address not verified", "student as a teacher"],
 )
-async def test_somebody_whose_token_names_nobody_sees_nothing_and_reads_why(look, claims, query, why):
+async def test_a_person_whose_token_has_no_name_sees_no_attendance_and_reads_why(look, claims, query, why):
     page = await look(claims, query)
 
     problem = await page.get_by_role("alert").inner_text()
@@ -193,7 +193,7 @@ async def test_the_rules_refuse_what_the_page_asks_for_a_student_whose_token_doe
     assert (found["code"], found["title"]) == ("permission-denied", "You may not see this")
 
 
-async def test_a_student_of_another_school_reads_that_there_is_nothing_and_whose_it_would_be(look):
+async def test_a_student_of_another_school_reads_that_there_is_no_attendance_and_for_which_account(look):
     page = await look({"student_id": "S9"})
 
     assert "attendance of student number S9 yet" in await page.locator(".content").inner_text()
@@ -226,7 +226,7 @@ async def test_a_teacher_sees_marks_appear_while_the_page_is_open_and_who_has_no
 
 
 async def test_a_teacher_chooses_a_day_and_a_class_with_the_keyboard_alone(look, school):
-    day = date(2026, 11, 11)  # whether the field begins with the day or the month
+    day = date(2026, 11, 11)  # the same day and month, because the field may begin with either
     for hour, subject in ((9, "Geography"), (11, "Chemistry")):
         await school.month.schedule(subject, "8a", school.others[:2], day, hour=hour)
     page = await look(TEACHER, of_teacher(school.day(0)))
@@ -320,6 +320,21 @@ async def test_what_people_typed_is_shown_as_text(look, school):
     assert page.complaints == []
 
 
+async def test_a_student_without_a_name_and_a_mark_without_a_reason_are_shown_in_words(look, school):
+    day = date(2026, 11, 19)
+    pupils = [replace(pupil, display_name="") for pupil in school.others[:2]]
+    made = await school.month.schedule("Geography", "9d", pupils, day)
+    await school.month.hold(made, day, [the_teacher((0, 45)), signed_in(pupils[0], (0, 45))])
+    absent = {"student_id": "8001", "status": "excused"}
+    await school.month.call("PUT", f"/api/sessions/{made['session_id']}/overrides", overrides=[absent], by="office")
+
+    page = await look(TEACHER, of_teacher(day, made))
+
+    marked = {name: (mark, why) for name, mark, why in await rows(page, "Marked")}
+    assert marked["pupil.8001@school.example"] == ("excused", "Decided by hand.")
+    assert "" not in marked
+
+
 VIEWS = {
     "student": (ADA_BY_ID, lambda _: ""),
     "teacher": (TEACHER, lambda school: of_teacher(school.day(0), school.sessions[0])),
@@ -384,7 +399,7 @@ SIGNED_IN = """
 
 
 def documented():
-    """The queries of docs/lms.md, as they are written there."""
+    """Return the queries of docs/lms.md, as they are written there."""
     blocks = re.findall(r"^```js\n(.*?)^```$", (ROOT / "docs/lms.md").read_text(), re.MULTILINE | re.DOTALL)
     [queries] = [block for block in blocks if block.startswith("// queries.js")]
     return queries
@@ -396,7 +411,7 @@ async def test_the_queries_of_the_documentation_are_those_of_the_page():
 
 @pytest.fixture
 def ask(look):
-    """Runs a piece of code with the documented queries, as somebody; gives its result and the queries it sent."""
+    """Run code with the documented queries as this person; return its result and the queries that it sent."""
 
     async def ask(claims, code):
         page = await look(claims, starts=False)
@@ -441,7 +456,7 @@ def _own(sheets, student_id):
 
 
 def short_of(people, sheets):
-    """Who has which mark; people of other class meetings, which another test may have held, are left out."""
+    """Return who has which mark, without people of class meetings that another test may have held."""
     ours = {person["attendee_id"] for sheet in sheets for person in sheet}
     return sorted(
         (p["attendee_id"], p["student_id"] or "", p["mark"] or "") for p in people if p["attendee_id"] in ours
@@ -493,7 +508,7 @@ async def test_who_has_no_mark_yet_is_found_by_id_and_by_any_address(ask):
         ("something-new", ["The attendance could not be read", "report the code below"]),
     ],
 )
-async def test_an_error_is_told_in_words_with_what_to_do(look, code, words):
+async def test_an_error_is_explained_with_what_to_do(look, code, words):
     page = await look(ADA_BY_ID, starts=False)
 
     found = await page.evaluate("code => import('./reasons.js').then(({ reason }) => reason({ code }))", code)

@@ -1,7 +1,7 @@
-"""Signing in to the page of docs/lms: with the token that the code of docs/lms.md makes, and config.js as it is.
+"""Signing in to the page in docs/lms: with a token from the code in docs/lms.md, and with config.js unchanged.
 
-IAM and the metadata server are the stand-ins of `infra.local`, found at Google's addresses. Firebase Authentication is
-answered for in the browser, after looking at what it is sent:
+IAM and the metadata server are the stand-ins of `infra.local`, found at Google's addresses. The browser takes the place
+of Firebase Authentication: it checks the request and answers.
 https://firebase.google.com/docs/auth/admin/create-custom-tokens
 """
 
@@ -37,7 +37,7 @@ from tests.api import ISSUER
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 60_000  # milliseconds, on a machine that is busy otherwise
+PATIENCE = 60_000  # milliseconds; the machine may be busy
 
 LMS = "lms@my-school.iam.gserviceaccount.com"
 SIGNER = "lms-tokens@my-school.iam.gserviceaccount.com"
@@ -47,7 +47,7 @@ ADA = SimpleNamespace(user_id="u-4711", claims={"student_id": "4711"})
 
 @pytest.fixture(scope="module")
 def iam(tmp_path_factory):
-    """IAM's stand-in, found at Google's address; with its tokens the LMS's own account may sign."""
+    """Serve IAM's stand-in at Google's address; the LMS's own account may sign with its tokens."""
     certificate = make_certificate(tmp_path_factory.mktemp("google"))
     with ExitStack() as running:
         iam = running.enter_context(OAuthServer(School(lambda: datetime.now(UTC))).in_thread())
@@ -65,7 +65,7 @@ def iam(tmp_path_factory):
 
 @pytest.fixture
 def back_end(iam, monkeypatch):
-    """The back end of docs/lms.md, as it is written there; `person` is who is signed in to the LMS."""
+    """Return the back end from docs/lms.md, as it is written there; `person` is signed in to the LMS."""
     [code] = [
         block
         for block in re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs/lms.md").read_text(), re.MULTILINE | re.DOTALL)
@@ -111,7 +111,7 @@ async def test_what_iam_says_when_it_refuses_does_not_reach_people(back_end, iam
 
 
 class Firebase:
-    """Firebase Authentication, as far as the SDK asks it, and a Firestore that cannot be reached."""
+    """The parts of Firebase Authentication that the SDK calls, and a Firestore that cannot be reached."""
 
     def __init__(self, public_key):
         self.error = None
@@ -148,7 +148,7 @@ def _encoded(part):
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def page(browser, back_end, firebase):
-    """A page that will ask the LMS for a token, and Firebase for a sign-in."""
+    """Give a page that asks the LMS for a token, and Firebase for a sign-in."""
     with lms_page() as address:
         context = await browser.new_context()
         page = await context.new_page()
@@ -195,7 +195,7 @@ async def test_without_a_sign_in_to_the_lms_the_page_says_so_and_asks_firebase_n
     assert firebase.reads == []
 
 
-async def test_an_lms_that_cannot_be_reached_is_told_in_words(page, firebase):
+async def test_an_unreachable_lms_is_explained(page, firebase):
     await page.route("**/attendance-token", lambda route: route.abort("connectionrefused"))
 
     words = await problem(page)
@@ -222,7 +222,7 @@ async def test_a_person_without_claims_reads_that_the_sign_in_names_nobody(page,
         ("CONFIGURATION_NOT_FOUND", "not switched on"),
     ],
 )
-async def test_what_firebase_refuses_is_told_with_what_to_do(page, firebase, error, words):
+async def test_a_refusal_of_firebase_is_explained_with_what_to_do(page, firebase, error, words):
     firebase.error = error
 
     assert words in await problem(page)

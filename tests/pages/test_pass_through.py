@@ -1,4 +1,4 @@
-"""The pages reach people through an LMS's back end: the code that `docs/lms.md` shows, run as it stands there."""
+"""People get the pages through an LMS's back end: the code from `docs/lms.md`, run unchanged."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def lms(request):
 
 @pytest.fixture
 def direct(api):
-    """The LMS's back end itself, asking."""
+    """Return a client that calls as the LMS's back end itself."""
     with httpx.Client(
         base_url=f"{api}/api", headers={"Authorization": token(aud=api)}, trust_env=False, timeout=60
     ) as client:
@@ -58,7 +58,7 @@ def headers_that_count(answer):
 
 
 def without_nonce(text):
-    """A page without what is another each time."""
+    """Return a page without the part that changes each time."""
     head, *rest = text.split("nonce-")
     nonce = rest[0].split("'")[0] if rest else text.partition('nonce="')[2].partition('"')[0]
     return text.replace(nonce, "") if nonce else head
@@ -127,7 +127,7 @@ def test_what_the_api_refuses_is_passed_on_with_its_reason(lms):
 
 @pytest.fixture
 def failing_api():
-    """The address of a function that ends one connection without a word, and the next in the middle of an answer."""
+    """Return the address of a function that closes one connection without an answer, and the next during the answer."""
 
     class Cut(socketserver.BaseRequestHandler):
         words = iter([b""])
@@ -147,7 +147,7 @@ def failing_api():
 
 @pytest.fixture
 def asked():
-    """The address of a function that only keeps what it is asked with, and what that is."""
+    """Return the address of a function that only records requests, and the recorded requests."""
     requests = []
 
     class Keep(socketserver.BaseRequestHandler):
@@ -163,9 +163,7 @@ def asked():
 
 
 @pytest.mark.parametrize("backend", [python_backend, php_backend])
-def test_what_the_metadata_server_says_instead_of_a_token_is_not_taken_for_one(
-    backend, asked, showcase, issuer, tmp_path
-):
+def test_an_error_of_the_metadata_server_is_not_used_as_a_token(backend, asked, showcase, issuer, tmp_path):
     api, requests = asked
     with (
         MetadataServer(LMS, issuer).in_thread() as metadata,

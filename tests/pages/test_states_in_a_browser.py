@@ -1,4 +1,4 @@
-"""Pages of class meetings that a school seldom has, in a browser: nothing of them is cut off, drawn over or lost."""
+"""Pages of rare class meetings in a browser: nothing is cut off, overlapped or lost."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ DAY = 1440
 
 
 def clocks_put_back_around_midnight():
-    """In Beirut clocks are put back on 25 October at midnight, which is 21:00 UTC on the 24th."""
+    """Return a class during a clock change.
+
+    In Beirut, clocks are put back on 25 October at midnight, which is 21:00 UTC on the 24th.
+    """
     start = 11 * 60 + 30.5 - 30 * DAY
     held = call((TEACHING, (start, None)), (ADA, (start + 1, start + 59)), start=start, end=start + 61)
     session = lesson(start=start, end=start + 60, roster=CLASS, time_zone="Asia/Beirut", listed=start + 75)
@@ -56,7 +59,7 @@ def a_class_that_was_cancelled():
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def show(browser):
-    """Shows the page of a class meeting in a fresh browser context."""
+    """Return a function that shows the page of a class meeting in a new browser context."""
     contexts = []
 
     async def show(sheet, *, viewport=DESKTOP, **options):
@@ -86,7 +89,7 @@ async def test_no_time_and_no_zone_is_too_long_for_a_telephone(show, state):
 
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-async def test_accents_heaped_upon_a_name_are_drawn_over_nobody_else(show, viewport):
+async def test_many_accents_on_a_name_do_not_cover_other_names(show, viewport):
     async def others(name):
         held = call((TEACHING, (0, 60)), (ADA, (0, 60)), (BOB, (0, 60)), (guest(name), (5, 60)))
         page = await show(sheet_of(lesson(roster=CLASS), held), viewport=viewport)
@@ -98,7 +101,7 @@ async def test_accents_heaped_upon_a_name_are_drawn_over_nobody_else(show, viewp
     assert [heaped == plain for heaped, plain in pairs] == [True] * 4
 
 
-async def test_who_sets_colours_of_their_own_sees_bars_and_the_time_of_the_class_in_them(show):
+async def test_bars_and_the_time_of_the_class_are_visible_in_a_users_own_colours(show):
     held = call((TEACHING, (5, 55)), (ADA, (0, 60)))
     page = await show(sheet_of(lesson(roster=CLASS), held), forced_colors="active", color_scheme="dark")
 
@@ -130,7 +133,7 @@ async def test_a_note_about_a_guest_is_not_written_as_if_it_were_the_name(show):
     "state",
     [a_call_that_goes_on, a_call_that_could_not_be_read, a_class_that_nobody_held, a_class_that_was_cancelled],
 )
-async def test_axe_finds_no_barrier_in_what_is_not_complete(show, state, scheme):
+async def test_axe_finds_no_barrier_in_incomplete_pages(show, state, scheme):
     page = await show(state(), color_scheme=scheme)
 
     found = await Axe().run(page, options={"resultTypes": ["violations"]})

@@ -68,7 +68,7 @@ def test_the_paper_floor_is_each_page_after_the_other_and_then_the_sessions_of_t
     assert conference().paper_floor == 0.09
 
 
-def test_goals_are_met_or_not():
+def test_each_goal_shows_whether_it_is_met():
     assert unmet(figures()) == set()
     assert unmet(figures(ours=1.2)) == {"time / floor", "CPU / floor", "plain loop / ours"}
     assert unmet(figures(calls=506)) == {"calls to Meet"}

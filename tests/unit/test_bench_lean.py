@@ -1,4 +1,4 @@
-"""The benchmark's Meet answers what the strict stand-in answers."""
+"""The benchmark's Meet gives the same answers as the strict stand-in."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -19,7 +19,7 @@ START = datetime.now(UTC) - timedelta(hours=3)
 
 
 async def told_of(address, conference):
-    """All that the clients of the system ask for about a conference."""
+    """Return all data that the system's clients request about a conference."""
     async with grpc.aio.insecure_channel(address) as channel:
         records = meet_v2.ConferenceRecordsServiceAsyncClient(
             transport=ConferenceRecordsServiceGrpcAsyncIOTransport(channel=channel)

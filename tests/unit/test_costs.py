@@ -1,4 +1,4 @@
-"""The page about costs says what was measured, reckoned by the prices that it names."""
+"""The page about costs shows the measured figures, computed with the prices that it names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The index of decisions, held against the decisions."""
+"""The index of decisions agrees with the decisions."""
 
 from __future__ import annotations
 

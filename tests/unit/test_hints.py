@@ -1,4 +1,4 @@
-"""Where hints and pages lead an administrator."""
+"""The menus and pages to which hints send an administrator."""
 
 import re
 
@@ -9,9 +9,9 @@ ADMIN_CONSOLE = "Security > Access and data control > API controls"
 
 
 def test_every_hint_into_the_admin_console_names_the_whole_way_as_its_menus_are_now():
-    """https://support.google.com/a/answer/162106 names them so."""
+    """The names come from https://support.google.com/a/answer/162106."""
     code = [file.read_text() for file in (ROOT / "functions").rglob("*.py")]
-    # Texts are written in several parts, one on each line.
+    # A text has several parts in the code, one on each line.
     texts = [re.sub(r'"\s*\n\s*f?"', "", one) for one in code]
     led = [where for one in texts for where in re.findall(r"Security >[^.,;:]*?API controls", one)]
 

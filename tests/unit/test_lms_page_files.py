@@ -1,4 +1,4 @@
-"""What must agree in the files of docs/lms, and what may not be in them."""
+"""What must agree in the files of docs/lms, and what they must not contain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""That the evaluator of log queries means what Google documents, where the metrics rely on it."""
+"""The evaluator of log queries follows Google's documentation in everything that the metrics use."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Every call to Google that the code makes is in `infra/iam.toml`, with the permission or the scope that it needs."""
+"""Every call from the code to Google is in `infra/iam.toml`, with the permission or scope that it needs."""
 
 import ast
 import importlib
@@ -29,18 +29,18 @@ SERVICES = {
     "google.cloud.secretmanager_v1": {"secret_manager_service": "google.cloud.secretmanager.v1.SecretManagerService"},
     "google.cloud.firestore_v1": {"firestore": "google.firestore.v1.Firestore"},
 }
-"""The gRPC services of Google that the code uses, by the packages of their clients."""
+"""Google's gRPC services that the code uses, by the packages of their clients."""
 
 REST = {"people": "people.v1", "admin": "admin.directory_v1", "reports": "admin.reports_v1", "calendar": "calendar.v3"}
 DISCOVERY = Path(googleapiclient.__file__).parent / "discovery_cache" / "documents"
 IAM = {"GetIamPolicy", "SetIamPolicy", "TestIamPermissions"}
 SIGNERS = {"Signer": "signBlob", "impersonated_credentials": "signJwt"}
-"""What of google-auth signs as a service account, and how."""
+"""The parts of google-auth that sign as a service account, and how they sign."""
 
 
 @cache
 def methods_of(package, service):
-    """The RPCs of a service by the names that its client gives them."""
+    """Return the RPCs of a service by their names in its client."""
     transports = importlib.import_module(f"{package}.services.{service}.transports")
     [base] = [value for name, value in vars(transports).items() if name.endswith("Transport") and _is_base(value)]
     no_rpc = {"kind", "host", "operations_client", "get_operation", "list_operations", "cancel_operation"}
@@ -54,7 +54,7 @@ def _is_base(transport):
 
 @cache
 def rest_methods():
-    """(resource, method) -> the API that has it."""
+    """Return (resource, method) -> the API that has it."""
     found = {}
     for api in REST.values():
         document = json.loads((DISCOVERY / f"{api}.json").read_text())
@@ -69,7 +69,7 @@ def sources():
 
 
 def calls_in(source):
-    """Every call to Google that a module names, whatever it does with it."""
+    """Return every call to Google that a module names in any way."""
     tree = ast.parse(source.read_text())
     imported = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     imported |= {
@@ -168,7 +168,7 @@ def test_the_scopes_of_the_calls_are_those_that_the_capabilities_ask_for():
 
 
 def discovered():
-    """The scopes that Google's discovery documents accept for each REST method of the table."""
+    """Return the scopes that Google's discovery documents accept for each REST method in the table."""
     for name, call in CALLS.items():
         api, _, rest = name.partition(".")
         resource, _, method = rest.partition(".")

@@ -17,7 +17,7 @@ HINT_MODULES = {"hints.py", "services.py", "survey.py"}
 
 
 def texts_of(node: ast.AST) -> Iterator[tuple[int, str]]:
-    """Each string in a part of a program, with its line; a string of several parts is one."""
+    """Give each string in a part of a program, with its line; an f-string counts as one string."""
     if isinstance(node, ast.JoinedStr):
         words = [str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values]
         yield node.lineno, "".join(words)
@@ -47,7 +47,7 @@ def is_hint(target: ast.expr) -> bool:
 
 
 def errors_and_hints(source: str, *, whole: bool) -> Iterator[tuple[int, str]]:
-    """The texts that are raised or given as a hint; with `whole` every text but docstrings."""
+    """Give the texts of errors and hints; with `whole`, give every text except docstrings."""
     tree = without_docstrings(ast.parse(source))
     if whole:
         yield from texts_of(tree)

@@ -1,4 +1,4 @@
-"""What a refusal of each of Google's services is called, answered with and remedied by: one table."""
+"""One table of the refusals of Google's services: their names, their answers and their hints."""
 
 import pytest
 

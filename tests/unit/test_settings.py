@@ -1,4 +1,4 @@
-"""The environment: what is said about a wrong one."""
+"""Settings from the environment, and the messages about wrong ones."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Two spellings of a Gmail address are one person wherever teachers and students are compared."""
+"""Two spellings of a Gmail address are one person in every comparison of teachers and students."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shape of the code, as far as a reader relies on it."""
+"""The structure of the code that a reader can rely on."""
 
 import ast
 import collections

@@ -57,6 +57,9 @@ def occurrences(start: datetime, text: str, *, time_zone: str) -> tuple[datetime
     count, until = _count(parts.pop("COUNT", None)), parts.pop("UNTIL", None)
     if count is None and until is None:
         raise _refusal("needs an end: COUNT or UNTIL")
+    # A rule knows whole seconds only.
+    part = timedelta(microseconds=start.microsecond)
+    start -= part
     first = start.astimezone(zone)
     last = start + REACH
     try:
@@ -76,7 +79,7 @@ def occurrences(start: datetime, text: str, *, time_zone: str) -> tuple[datetime
     if not found or found[0] != first or limit < start:
         raise _refusal("should have the class's start_time as its first occurrence")
     # If an hour comes twice, only the first class can name the second one, because the rule knows only clock times.
-    return (start.astimezone(UTC), *(moment.astimezone(UTC) for moment in found[1:]))
+    return tuple(moment.astimezone(UTC) + part for moment in (start, *found[1:]))
 
 
 def require_known_clock(start: datetime, *, time_zone: str) -> None:

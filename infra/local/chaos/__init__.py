@@ -1,1 +1,1 @@
-"""The proof that nothing is lost: a school's day with everything going wrong gives the documents of a quiet day."""
+"""The proof that nothing is lost: a school's day full of failures gives the same documents as an undisturbed day."""

@@ -15,11 +15,11 @@ from infra.local.processes import StartError, bypass_proxies, terminate_as_inter
 
 FOLDER = ROOT / ".local" / "chaos"
 SHOWN = 20
-"""How many differences are printed."""
+"""The maximum number of differences that are printed."""
 
 
 def main() -> None:
-    """Run the requested number of seeds; ends with 1 if any document is different from that of an undisturbed run."""
+    """Run the requested number of seeds; exit with 1 if any document differs from that of an undisturbed run."""
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
     parser.add_argument("--seed", type=int, help="the first seed (default: a random one)")
     parser.add_argument("--seeds", type=int, default=1, help="how many seeds, one after the other (default: 1)")

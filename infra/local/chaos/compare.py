@@ -1,4 +1,4 @@
-"""Two runs' documents, field by field, but for what describes the processing."""
+"""A comparison of two runs' documents, field by field, without fields that describe the processing."""
 
 from __future__ import annotations
 
@@ -33,29 +33,31 @@ OF_PROCESSING = frozenset(
         "tracked_at",
         "failures",
         "tracking_hint",
-        "email_source",  # which of two services said it: the one that answered
+        "email_source",  # which of two services answered
     )
 )
-"""Fields that say when and how often something was done, but not with which result."""
+"""Fields that say when and how often something was done, but not its result."""
 
 OF_ANSWERS = frozenset(("since", "until", "lost_at", "counts_from"))
-"""Of an account's addresses: when the answers were asked for by which it was known."""
+"""Fields of an account's addresses: the times of the look-ups by which each address was known."""
 
 OF_WAITING = frozenset(("due_at",))
-"""When something is tried again: the times may differ, but both runs must have one or neither."""
+"""Times of the next try: they may differ, but either both runs have one or none has."""
 
 OF_SCHEDULING = frozenset(("tracking",))
-"""Whether the teacher could be tracked at the moment of scheduling: another answer, but not none in one run alone. What
-came of it later is compared in `organizers`."""
+"""Whether the teacher could be tracked at the time of scheduling.
+
+The answers may differ, but none may be missing in only one run. The later result is compared in `organizers`.
+"""
 
 OF_SUBSCRIPTIONS = frozenset(("subscription.name", "subscription.expire_time"))
-"""What Google gave: another name and end for each one that is made."""
+"""Fields with Google's data: each new subscription has another name and end."""
 
 Documents = Mapping[str, Mapping[str, Any]]
 
 
 async def documents(client: firestore.AsyncClient) -> dict[str, dict[str, Any]]:
-    """Every document that says what came of a day, by path."""
+    """Return every document with the results of a day, by path."""
     found: dict[str, dict[str, Any]] = {}
     for name in COLLECTIONS:
         async for document in client.collection(name).stream():
@@ -67,13 +69,13 @@ async def documents(client: firestore.AsyncClient) -> dict[str, dict[str, Any]]:
 
 
 def differences(calm: Documents, shaken: Documents, *, lost: Collection[str] = ()) -> list[str]:
-    """What a run gave otherwise than an undisturbed one, as sentences; nothing but ids and values.
+    """Return the differences between a run and an undisturbed run, as sentences with only ids and values.
 
     Args:
         calm: The documents of the undisturbed run.
-        shaken: Those of the other one.
-        lost: Addresses that accounts lose in the middle of the day. Whether a class that is held between two answers
-            still lists one depends on when Google was asked; who was there, and every mark, does not.
+        shaken: The documents of the other run.
+        lost: Addresses that accounts lose in the middle of the day. A class between two answers may still list such an
+            address: this depends on when Google was asked. Presence and marks do not depend on it.
     """
     found = []
     for path in sorted(calm.keys() | shaken.keys()):
@@ -109,12 +111,15 @@ def _differences(calm: object, shaken: object, where: str = "", *, lost: frozens
 
 
 def _same_but_for(lost: frozenset[str], one: object, other: object, where: str) -> bool:
-    """Whether lists of addresses are equal but for some; what a register notes of one meeting differs with its row."""
+    """Return whether lists of addresses are equal except for some addresses.
+
+    A register's data about one meeting differs if its row differs.
+    """
     if ".otherwise." in where:
         return True
     return isinstance(one, list) and isinstance(other, list) and set(one) - lost == set(other) - lost
 
 
 def _but_emails(noted: object) -> set[str]:
-    """What a register stores about one meeting if it differs from the row, except addresses."""
+    """Return what a register stores about one meeting where it differs from the row, without addresses."""
     return set(noted) - {"emails"} if isinstance(noted, dict) else set()

@@ -1,4 +1,4 @@
-"""Everything that goes wrong on a day, all at once."""
+"""All failures of a day, at the same time."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from infra.local.workspace_events import Message, conference_ended, meet_event
 STATUS = grpc.StatusCode
 
 METHODS = ("GetConferenceRecord", "GetSpace", "ListConferenceRecords", "ListParticipants", "ListParticipantSessions")
-"""Of Meet: everything that a sync calls."""
+"""All methods of Meet that a sync calls."""
 
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """All that a disturbance may touch."""
+    """Everything that a failure may affect."""
 
     world: World
     google: Google
@@ -40,9 +40,9 @@ class Day:
     dice: random.Random
     injected: Counter[str]
     unlucky: str
-    """The teacher whose credentials die for a while."""
+    """The teacher whose credentials are invalid for a while."""
     failing: dict[str, tuple[Fault, ...]] = field(default_factory=dict)
-    """What Meet answers now besides what it answers all the time, by why."""
+    """Faults that Meet has now in addition to its permanent faults, by their cause."""
 
     async def publish(self, topic: str, message: Message) -> None:
         """Publish a message to a topic, named without its project."""
@@ -54,9 +54,9 @@ class Day:
 
 
 async def break_everything(day: Day, sessions: dict[str, str], api: httpx.AsyncClient, *, seconds: float) -> set[str]:
-    """Let everything go wrong at once for a while, then fix it; gives the conferences whose events were sent.
+    """Cause all failures at once for a while, then fix them; return the conferences whose events were sent.
 
-    Classes that are entered in the midst of it are added to `sessions`.
+    Classes that are entered during this time are added to `sessions`.
     """
     sent: set[str] = set()
     _fail_google(day)
@@ -79,7 +79,7 @@ async def break_everything(day: Day, sessions: dict[str, str], api: httpx.AsyncC
 
 
 def _fail_google(day: Day) -> None:
-    """What Google's services answer while everything goes wrong."""
+    """Set the answers of Google's services during the failures."""
     day.google.meet.faults.set(
         *(fault for faults in day.failing.values() for fault in faults),
         Fault("ListParticipants", status=STATUS.INTERNAL, page=2, share=0.3, at_most_in_a_row=4),
@@ -98,7 +98,7 @@ def _fail_google(day: Day) -> None:
 
 
 async def _credentials(day: Day, *, begin: float, last: float) -> None:
-    """One teacher's credentials are dead for a while: 401 for that teacher's conferences."""
+    """Make one teacher's credentials invalid for a while: 401 for that teacher's conferences."""
     await asyncio.sleep(begin)
     account = day.google.school.account(day.unlucky)
     names = [day.unlucky, account.email if account else ""]
@@ -113,7 +113,7 @@ async def _credentials(day: Day, *, begin: float, last: float) -> None:
 
 
 async def _pages(day: Day, *, begin: float, last: float) -> None:
-    """Meet gives no second page of anything for a while."""
+    """Make Meet return no second page of any list for a while."""
     await asyncio.sleep(begin)
     lists = [method for method in METHODS if method.startswith("List")]
     day.failing["pages"] = tuple(
@@ -127,7 +127,7 @@ async def _pages(day: Day, *, begin: float, last: float) -> None:
 
 
 async def _rename(day: Day, sessions: dict[str, str], api: httpx.AsyncClient) -> None:
-    """Accounts are renamed at once; from then on the LMS enters classes with the new addresses."""
+    """Rename accounts at the same time; afterwards, the LMS enters classes with the new addresses."""
     moment = day.world.renamed_at or datetime.now(UTC)
     await asyncio.sleep(max((moment - datetime.now(UTC)).total_seconds(), 0.0))
     day.world.rename(day.google.school)
@@ -136,7 +136,7 @@ async def _rename(day: Day, sessions: dict[str, str], api: httpx.AsyncClient) ->
 
 
 async def _identities(day: Day, *, last: float) -> None:
-    """Nobody can say who accounts are, from the beginning on: people stand as guests until somebody can."""
+    """Make the identity services unavailable from the beginning: people are guests until a service answers."""
     day.google.apis.fail(RestFault("people.batchGet", 503), RestFault("users.get", 503))
     await asyncio.sleep(last)
     day.google.apis.fail(RestFault("people.batchGet", 503, times=5))
@@ -153,7 +153,7 @@ async def record_morning(day: Day) -> None:
 
 
 async def _events(day: Day, sent: set[str], *, over: float) -> None:
-    """Everything that Google tells: twice, late, in any order, and one in twenty never."""
+    """Send Google's events: twice, late, in any order, and one in twenty never."""
     began = asyncio.get_running_loop().time()
     plan: list[tuple[float, str, Message]] = []
     for conference in day.world.conferences:
@@ -167,7 +167,7 @@ async def _events(day: Day, sent: set[str], *, over: float) -> None:
         else:
             copies = 1 if earliest else day.dice.choice((1, 1, 1, 2, 3))
             day.injected["events that came again"] += copies - 1
-            # What ends only now is reported at once, before Meet shows all of it.
+            # The event of a conference that ends now is sent immediately, before Meet shows all its data.
             delays = [
                 day.dice.uniform(0, 1 if earliest else over),
                 *(day.dice.uniform(0, over) for _ in range(copies - 1)),
@@ -192,7 +192,7 @@ async def _events(day: Day, sent: set[str], *, over: float) -> None:
 
 
 async def _kill(day: Day, *, seconds: float) -> None:
-    """Kill an instance now and then, and let it come up again."""
+    """Kill an instance from time to time, and start it again."""
     until = asyncio.get_running_loop().time() + seconds
     while (now := asyncio.get_running_loop().time()) < until:
         await asyncio.sleep(min(day.dice.uniform(2, 6), until - now))
@@ -203,7 +203,7 @@ async def _kill(day: Day, *, seconds: float) -> None:
 
 
 async def _stand_still(day: Day, *, seconds: float) -> None:
-    """Firestore answers nobody for some seconds, twice."""
+    """Make Firestore answer no calls for some seconds, twice."""
     for _ in range(2):
         await asyncio.sleep(seconds * 0.3)
         day.using.firestore_program.pause()
@@ -215,7 +215,7 @@ async def _stand_still(day: Day, *, seconds: float) -> None:
 
 
 async def _subscriptions(day: Day, *, seconds: float) -> None:
-    """One teacher's subscription is suspended and fixed later, another one's ends before its time."""
+    """Suspend one teacher's subscription and fix it later; end another teacher's subscription early."""
     _, suspended, ended, *_ = (teacher.user for teacher in day.world.teachers)
     await asyncio.sleep(seconds * 0.2)
     day.google.events.suspend(suspended, "ENDPOINT_PERMISSION_DENIED")
@@ -235,7 +235,7 @@ async def _tell(day: Day) -> None:
 
 
 async def _jobs(day: Day, *, seconds: float) -> None:
-    """The clock's jobs, but for `reconcile`, whose turn comes when the dust settles."""
+    """Send the scheduled jobs, except `reconcile`, which runs after the failures."""
     until = asyncio.get_running_loop().time() + seconds
     while asyncio.get_running_loop().time() < until:
         await asyncio.sleep(seconds / 5)

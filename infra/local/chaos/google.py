@@ -1,4 +1,4 @@
-"""All of Google, simulated, with a world in it."""
+"""All simulated services of Google, with a world of data."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SETTLE = 8
 
 @dataclass(frozen=True, slots=True)
 class Emulators:
-    """The real emulators that both runs use, each with a project of its own; Firestore's is behind a gate."""
+    """The real emulators that both runs use, each run with its own project; Firestore's emulator is behind a gate."""
 
     firestore: str
     firestore_program: Program
@@ -34,7 +34,7 @@ class Emulators:
 
 @contextlib.contextmanager
 def emulators(folder: Path) -> Iterator[Emulators]:
-    """Firestore and Pub/Sub of the Google Cloud SDK, for this alone: they are made to stand still."""
+    """Start Firestore and Pub/Sub of the Google Cloud SDK only for this run, because the run pauses them."""
     gate = Gate()
     with (
         firestore_program(folder) as (address, program),
@@ -46,7 +46,7 @@ def emulators(folder: Path) -> Iterator[Emulators]:
 
 @dataclass(slots=True)
 class Clock:
-    """The time of the stand-ins: the real one, or ahead of it, so that hours pass at once."""
+    """The time of the stand-ins: the real time, or later, so that hours pass in a moment."""
 
     ahead: timedelta = field(default_factory=timedelta)
 
@@ -66,7 +66,7 @@ class Google:
     clock: Clock
 
     def refused(self) -> list[str]:
-        """Every call that Google would have refused for what it asked."""
+        """Return every call that Google would have refused."""
         gates = {
             "Meet": self.meet.refusals,
             "People or the Directory": self.apis.refusals,
@@ -79,7 +79,7 @@ class Google:
         ]
 
     def settings(self, using: Emulators, project: str) -> dict[str, str]:
-        """The environment of functions that use it."""
+        """Return the environment of functions that use it."""
         return {
             "AUTH_MODE": "anonymous",
             "API_CALLERS": "*=admin",
@@ -98,7 +98,7 @@ class Google:
 
 @contextlib.asynccontextmanager
 async def serve(world: World) -> AsyncIterator[Google]:
-    """Let a world happen in Google's stand-ins, as long as it lasts."""
+    """Serve a world in Google's stand-ins."""
     clock = Clock()
     school = School(clock)
     world.into(school)

@@ -1,4 +1,4 @@
-"""What the LMS does on a day: it enrols teachers, schedules classes, and people set marks by hand."""
+"""The LMS's work on a day: it enrols teachers and schedules classes, and people set marks by hand."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from infra.local.chaos.world import Lesson, World
 
 
 async def schedule(world: World, api: httpx.AsyncClient) -> dict[str, str]:
-    """Enrol every teacher and enter the classes that are known early; gives their session ids by the LMS's own."""
+    """Enrol every teacher and enter the classes that are known early; return their session ids by the LMS's own ids."""
     for teacher in world.teachers:
         await _insisting(functools.partial(api.post, "/api/organizers", json={"email": teacher.email}))
     return await _enter(world, world.schedule(late=False), api)
 
 
 async def schedule_late(world: World, api: httpx.AsyncClient) -> dict[str, str]:
-    """Enter the other classes, with the addresses that accounts have since they were renamed."""
+    """Enter the other classes, with the new addresses of renamed accounts."""
     return await _enter(world, world.schedule(late=True), api)
 
 
 async def _enter(world: World, lessons: Iterable[Lesson], api: httpx.AsyncClient) -> dict[str, str]:
-    """One after the other for each teacher: a teacher whose credentials are dead holds up nobody else."""
+    """Enter each teacher's classes one after the other: a teacher with invalid credentials does not delay others."""
     found: dict[str, str] = {}
 
     async def enter(some: Iterable[Lesson]) -> None:
@@ -52,7 +52,10 @@ async def decide(world: World, sessions: Mapping[str, str], api: httpx.AsyncClie
 
 
 async def _insisting(call: Callable[[], Awaitable[httpx.Response]]) -> dict[str, Any]:
-    """Call as an LMS does: again after a moment for what may pass, dead credentials (502) included."""
+    """Call like an LMS.
+
+    Repeat the call after a moment if the failure may be temporary, including invalid credentials (502).
+    """
     while True:
         answer = await call()
         if answer.is_success:

@@ -1,4 +1,4 @@
-"""Run a day twice, once with everything going wrong and once undisturbed, and hold the documents together."""
+"""Run a day twice, once with all failures and once undisturbed, and compare the documents."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ from infra.local.chaos.world import World, make_world
 from infra.local.delivery import Pubsub
 
 ENOUGH_LOOKS = 10
-"""How often a reader must have seen the documents of a day."""
+"""How often a reader must have read the documents of a day."""
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How large a day is, and for how long everything goes wrong."""
+    """The size of a day, and how long the failures last."""
 
     seed: int
     conferences: int = 200
@@ -53,7 +53,7 @@ class Plan:
     instances: int = 2
 
     def noon(self) -> datetime:
-        """When everything begins to go wrong: until then the functions start and all classes are scheduled."""
+        """When the failures begin; before this, the functions start and all classes are scheduled."""
         return datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=20 + self.conferences / 6)
 
 
@@ -68,9 +68,9 @@ class Outcome:
 
 
 async def prove(plan: Plan, using: Emulators, *, folder: Path, say: Say = lambda _: None) -> Outcome:
-    """Run a day twice and tell every difference."""
+    """Run a day twice and return every difference."""
     began, outcome = time.monotonic(), Outcome()
-    os.environ["FIRESTORE_EMULATOR_HOST"] = using.firestore  # Google's library looks there
+    os.environ["FIRESTORE_EMULATOR_HOST"] = using.firestore  # Google's library reads it
     world = make_world(plan.seed, now=plan.noon(), conferences=plan.conferences, seconds=plan.seconds)
     say(f"{len(world.lessons)} classes, {len(world.conferences)} conferences, {len(world.teachers)} teachers")
     project = f"demo-{uuid.uuid4().hex[:12]}"
@@ -99,7 +99,7 @@ async def prove(plan: Plan, using: Emulators, *, folder: Path, say: Say = lambda
 async def _application(
     settings: Mapping[str, str], *, clock: Clock = wiring.utc_now
 ) -> AsyncIterator[tuple[wiring.App, httpx.AsyncClient]]:
-    """The application within this process, and a caller of its API."""
+    """Return the application within this process, and a caller of its API."""
     configured = {name.lower(): value for name, value in settings.items() if name != "API_CALLERS"}
     texts = Settings(**configured, api_callers="*=admin")  # type: ignore[arg-type] # texts, as in the environment
     app = wiring.build(texts, clock=clock)
@@ -132,7 +132,7 @@ async def _calm(world: World, using: Emulators, google: Google, *, project: str)
 
 
 async def _hours_later(using: Emulators, google: Google, *, project: str) -> None:
-    """Let hours pass: what could not be decided yet is tried again at its times."""
+    """Let hours pass: undecided results are tried again at their times."""
     for hours in (0.1, 0.5, 2, 9):
         google.clock.ahead = timedelta(hours=hours)
         async with _application(google.settings(using, project), clock=google.clock) as (app, _):
@@ -145,7 +145,7 @@ async def _hours_later(using: Emulators, google: Google, *, project: str) -> Non
 
 @dataclass(slots=True)
 class _Seen:
-    """What a reader saw at any moment: who was absent, and which class was not held."""
+    """Everything that a reader saw at any moment: who was absent, and which class was not held."""
 
     looks: int = 0
     absent: set[str] = field(default_factory=set)
@@ -214,7 +214,7 @@ async def _shaken(
             await asyncio.sleep(max((world.noon - datetime.now(UTC)).total_seconds() - 1.0, 0.0))
             say(f"everything goes wrong for {plan.seconds:.0f} seconds")
             sent = await break_everything(day, sessions, api, seconds=plan.seconds)
-            say("the dust settles")
+            say("the failures end")
             await quiet(traffic, within=240)
             outcome.wrong += await _lost_without_jobs(day, client, sent)
             for job in ("sync-due", "reconcile"):
@@ -241,9 +241,9 @@ async def _shaken(
 
 
 async def _watch(client: firestore.AsyncClient, seen: _Seen) -> None:
-    """Look again and again for who is called absent and what not held."""
+    """Read repeatedly who is called absent and which class is called not held."""
     while True:
-        with contextlib.suppress(Exception):  # the store stands still now and then
+        with contextlib.suppress(Exception):  # the store is paused from time to time
             people = client.collection_group("attendance").select(["status"])
             found = {one.reference.path: one.get("status") async for one in people.stream(timeout=5)}
             seen.absent |= {path for path, status in found.items() if status == "absent"}
@@ -255,7 +255,7 @@ async def _watch(client: firestore.AsyncClient, seen: _Seen) -> None:
 
 
 def _never(seen: _Seen, calm: Documents) -> list[str]:
-    """Students who were called absent at any moment although they were there, and likewise classes."""
+    """Return students who were wrongly called absent at any moment, and classes that were wrongly called not held."""
     absent = [path for path in sorted(seen.absent) if calm.get(path, {}).get("status") != "absent"]
     not_held = [path for path in sorted(seen.not_held) if calm.get(path, {}).get("state") != "not_held"]
     return [
@@ -266,12 +266,15 @@ def _never(seen: _Seen, calm: Documents) -> list[str]:
 
 
 def _dead_subscriptions(google: Google, world: World) -> list[str]:
-    """Teachers of whose conferences no event tells any more."""
+    """Return teachers for whose conferences no events arrive any more."""
     return [f"{one.user} has no active subscription" for one in world.teachers if not google.events.is_active(one.user)]
 
 
 def _partly_read(world: World, shaken: Documents) -> list[str]:
-    """Conferences of which not everybody, with every session, is stored: an undisturbed run might lack the same."""
+    """Return conferences that are not stored with all people and sessions.
+
+    An undisturbed run might lack the same ones.
+    """
     wrong = []
     for conference in world.conferences:
         stored = shaken.get(f"conferences/{conference.id}", {})
@@ -283,9 +286,9 @@ def _partly_read(world: World, shaken: Documents) -> list[str]:
 
 
 async def _lost_without_jobs(day: Day, client: firestore.AsyncClient, sent: set[str]) -> list[str]:
-    """Conferences whose event came, and which nevertheless do not stand before any job has looked for them.
+    """Return conferences whose event arrived but that are not stored, before any job has searched for them.
 
-    Those of the teacher whose credentials were dead are marked failed, and wait for a job.
+    Conferences of the teacher with invalid credentials are marked as failed and wait for a job.
     """
     unlucky = {one.name for one in day.world.conferences if one.organizer == day.unlucky}
     wrong = []

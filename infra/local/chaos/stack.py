@@ -1,4 +1,4 @@
-"""The deployed system on this machine, made to be broken: instances that can be killed, deliveries that are counted."""
+"""The deployed system on this machine, for failures: its instances can be killed, and its deliveries are counted."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ BACKOFF = (timedelta(milliseconds=200), timedelta(seconds=2))
 """Deployed: ten seconds and ten minutes."""
 
 QUIET = 3.0
-"""Seconds without any delivery after which nothing is under way any more: longer than any backoff here."""
+"""After this many seconds without a delivery, nothing is running any more: this is longer than any backoff here."""
 
 
 class Instance:
-    """One instance of a function, which may be killed and comes up again at the same address."""
+    """One instance of a function; it may be killed and started again at the same address."""
 
     def __init__(self, target: str, *, env: Mapping[str, str], folder: Path, number: int) -> None:
         self._target = target
@@ -37,7 +37,7 @@ class Instance:
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """Return its address."""
         return f"http://127.0.0.1:{self._port}"
 
     async def start(self) -> None:
@@ -49,7 +49,7 @@ class Instance:
             before.write(kept)
 
     def kill(self) -> None:
-        """SIGKILL: whatever it was doing is cut off."""
+        """Send SIGKILL: its current work is interrupted."""
         if self._served:
             self._served.program.kill()
             self._served = None
@@ -63,7 +63,7 @@ class Instance:
 
 @dataclass(slots=True)
 class Traffic:
-    """What was delivered: how many are under way, and the last time that anything was, by the loop's clock."""
+    """The deliveries: the number of running ones, and the time of the last one by the event loop's clock."""
 
     under_way: int = 0
     last: float = 0.0
@@ -72,13 +72,13 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class WatchedTrigger(Trigger):
-    """A trigger on several instances, one of which takes each delivery; counts what they answer."""
+    """A trigger on several instances: one of them gets each delivery. It counts their answers."""
 
     instances: Sequence[Instance] = ()
     traffic: Traffic = field(default_factory=Traffic)
 
     async def post(self, client: httpx.AsyncClient, message: Message) -> int:
-        """Deliver a message once; gives the HTTP status, 599 if nothing answered."""
+        """Deliver a message once; return the HTTP status, or 599 if nothing answered."""
         trigger = Trigger(random.choice(self.instances).url, self.topic, self.subscription)
         self.traffic.under_way += 1
         try:
@@ -94,7 +94,7 @@ class WatchedTrigger(Trigger):
 async def delivered(
     pubsub: Pubsub, triggers: Sequence[Trigger], *, dead_letters: tuple[str, str]
 ) -> AsyncIterator[None]:
-    """Topics, subscriptions, and what brings messages to the functions, as long as it lasts."""
+    """Run topics, subscriptions and the delivery of messages to the functions."""
     topic, subscription = dead_letters
     for trigger in triggers:
         await pubsub.set_up(trigger, dead_letter_topic=topic, dead_letter_subscription=subscription)
@@ -108,12 +108,12 @@ async def delivered(
 
 
 async def quiet(traffic: Traffic, *, within: float, more_than: int = 0) -> None:
-    """Wait until nothing is under way and nothing was delivered for a while; TimeoutError if that takes too long.
+    """Wait until nothing is running and nothing was delivered for a while; TimeoutError if this takes too long.
 
     Args:
-        traffic: What is delivered.
-        within: How many seconds that may take.
-        more_than: How many deliveries there were before what is waited for was published.
+        traffic: The deliveries.
+        within: The maximum number of seconds.
+        more_than: The number of deliveries before the awaited message was published.
     """
     async with asyncio.timeout(within):
         while sum(traffic.answers.values()) <= more_than:  # noqa: ASYNC110 - likewise

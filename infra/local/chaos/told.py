@@ -24,15 +24,15 @@ class Listener:
         self._subscription = f"projects/{project}/subscriptions/{TOPIC}"
 
     async def subscribe(self) -> None:
-        """Make the topic, and a subscription to it."""
+        """Create the topic, and a subscription to it."""
         await self._pubsub.create_topic(self._topic)
         await self._pubsub.create_subscription(self._subscription, self._topic)
 
     async def untold(self, documents: Documents, waiting: Iterable[str]) -> list[str]:
-        """What it did not get.
+        """Return the changes that it did not get.
 
         Args:
-            documents: What is stored.
+            documents: The stored documents.
             waiting: Ids of commits that must still be published.
         """
         told: dict[str, Mapping[str, str]] = {}
@@ -44,11 +44,11 @@ class Listener:
 
 
 def not_told(documents: Documents, told: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """The class meetings with attendance whose last message does not say how they ended.
+    """Return the class meetings with attendance whose last message does not have their final state.
 
     Args:
-        documents: What is stored.
-        told: By class meeting, the attributes of its last message.
+        documents: The stored documents.
+        told: The attributes of the last message, by class meeting.
     """
     ends: dict[str, set[tuple[str, str]]] = {}
     for path, document in documents.items():

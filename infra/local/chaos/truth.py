@@ -1,4 +1,4 @@
-"""Compares marks with who was there, by account, because the result of an undisturbed run could be wrong too."""
+"""A comparison of marks with the accounts that were there, because an undisturbed run could also be wrong."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ THERE = frozenset({"present", "late", "left_early", "partial"})
 
 
 def against_the_truth(world: World, documents: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Every student whose attendance does not agree with who was in the room, in sentences.
+    """Return a sentence for every student whose attendance differs from who was in the room.
 
     Args:
         world: What happened.
-        documents: What is stored, by path.
+        documents: The stored documents, by path.
     """
     sheets: dict[str, list[Mapping[str, Any]]] = {}
     for path, fields in documents.items():
@@ -60,7 +60,7 @@ def _wrong(world: World, lesson: Lesson, sheet: list[Mapping[str, Any]], *, held
 
 
 def _there(world: World, lesson: Lesson) -> frozenset[str]:
-    """The accounts that were in the room at some time of the class."""
+    """Return the accounts that were in the room at some time during the class."""
     return frozenset(
         attendee.user
         for conference in world.conferences

@@ -1,4 +1,4 @@
-"""A school's day, made of a seed: who teaches what in which room, who came when, and what people decided about it."""
+"""A school's day, made from a seed: classes, teachers and rooms, who came when, and what people decided."""
 
 from __future__ import annotations
 
@@ -15,16 +15,19 @@ ROSTER = 6
 
 MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 OLD, NEW = "school.example", "new.example"
-"""The school's domain before and after a part of it moves to another one."""
+"""The school's domain before and after some accounts move to another domain."""
 
 ALIASED, MOVED, GIVERS, TAKERS = range(8), range(8, 12), (12, 13), (14, 15)
-"""Pupils whose old address becomes an alias; who lose it; who lose it to another pupil; and to which."""
+"""Four groups of pupils: the old address becomes an alias, is lost, or goes to another pupil.
+
+And the pupils who get it.
+"""
 
 RENAMED_TEACHER = 3
-"""Not one of those whose credentials or subscriptions fail."""
+"""A teacher whose credentials and subscription do not fail."""
 
 EVENING = "evening"
-"""The class that is held, and entered, after the renaming."""
+"""The class that is held and entered after the renaming."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class Lesson:
     """A class that the LMS schedules with the link of a room.
 
     Attributes:
-        entered_late: Whether it is entered only after accounts were renamed, with their new addresses.
+        entered_late: Whether it is only entered after accounts were renamed, with their new addresses.
     """
 
     external_id: str
@@ -45,11 +48,14 @@ class Lesson:
 
     @property
     def end(self) -> datetime:
-        """When it is to end."""
+        """Return its planned end."""
         return self.start + self.length
 
     def request(self, address: Callable[[Account], str]) -> dict[str, object]:
-        """The body of `POST /api/schedule/class`; `address` gives the one by which the LMS knows an account."""
+        """Return the body of `POST /api/schedule/class`.
+
+        `address` returns the address that the LMS uses for an account.
+        """
         return {
             "external_id": self.external_id,
             "teacher_email": address(self.teacher),
@@ -75,7 +81,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Everything that happens, independent of the system; most of it before noon."""
+    """Everything that happens, independent of the system. Most of it happens before noon."""
 
     noon: datetime
     teachers: tuple[Account, ...]
@@ -87,15 +93,15 @@ class World:
     last_end: datetime = field(compare=False)
     strangers: tuple[Account, ...] = ()
     renamed: tuple[Account, ...] = ()
-    """The accounts that are renamed in the middle of the day, as they are afterwards."""
+    """The accounts that are renamed in the middle of the day, with their later data."""
     given: Mapping[str, str] = field(default_factory=dict)
-    """By account, the address of another pupil that it gets; the class of the evening names it so."""
+    """The address of another pupil that an account gets, by account; the evening class uses this address."""
     renamed_at: datetime | None = None
     morning: tuple[str, ...] = ()
-    """Conferences that are recorded before anything goes wrong: from them everybody is known by the old address."""
+    """Conferences that are recorded before the failures: after them, every account is known by its old address."""
 
     def into(self, school: School) -> None:
-        """Let it happen in a simulated school."""
+        """Add everything to a simulated school."""
         school.enrol(*self.teachers, *self.pupils, *self.strangers)
         for room in self.rooms:
             school.open(room)
@@ -104,21 +110,21 @@ class World:
 
     @property
     def lost(self) -> frozenset[str]:
-        """The addresses that accounts lose in the middle of the day."""
+        """Return the addresses that accounts lose in the middle of the day."""
         after = {account.user: {account.email, *account.aliases} for account in self.renamed}
         before = [account for account in (*self.teachers, *self.pupils) if account.user in after]
         return frozenset(account.email for account in before if account.email not in after[account.user])
 
     def rename(self, school: School) -> None:
-        """Let accounts be renamed: some keep the old address as an alias, some lose it, some to another pupil."""
+        """Rename accounts: some keep the old address as an alias, some lose it, and some lose it to another pupil."""
         school.enrol(*self.renamed)
 
     def schedule(self, *, late: bool) -> tuple[Lesson, ...]:
-        """The classes that are entered before the renaming, or after it."""
+        """Return the classes that are entered before the renaming, or after it."""
         return tuple(lesson for lesson in self.lessons if lesson.entered_late is late)
 
     def request(self, lesson: Lesson) -> dict[str, object]:
-        """The body with which the LMS enters a class, with the addresses of that time."""
+        """Return the body with which the LMS enters a class, with the addresses of that time."""
         accounts = [*self.teachers, *self.pupils, *(self.renamed if lesson.entered_late else ())]
         written = {account.user: account.email for account in accounts}
         written |= self.given if lesson.external_id == EVENING else {}
@@ -126,13 +132,13 @@ class World:
 
 
 def make_world(seed: int, *, now: datetime, conferences: int, seconds: float = 8.0) -> World:
-    """A day with at least so many conferences, most of them over, some that end within seconds from now.
+    """Return a day with at least this many conferences: most are over, some end a few seconds from now.
 
     Args:
-        seed: The same one makes the same day.
-        now: Noon, when everything begins to go wrong.
-        conferences: How many there are at least.
-        seconds: For how long everything goes wrong; accounts are renamed in the midst of it.
+        seed: The same seed gives the same day.
+        now: Noon, when the failures begin.
+        conferences: The minimum number of conferences.
+        seconds: How long the failures last; accounts are renamed during this time.
     """
     return _Maker(seed, now, seconds).world(conferences)
 
@@ -193,12 +199,12 @@ class _Maker:
         )
 
     def _private(self, number: int) -> Account:
-        """A pupil with a private account, which is not the school's: the Directory answers 403 for it."""
+        """Return a pupil with a private account, which is not the school's: the Directory answers 403 for it."""
         user = f"users/{1000 + next(self._numbers)}"
         return Account(user, f"private.pupil{number}@gmail.com", display_name=f"Private {number}", in_directory=False)
 
     def _make_strangers(self, pupils: Sequence[Account]) -> tuple[Account, ...]:
-        """People who are not the school's; two of them wrote a pupil's address into their profiles."""
+        """Make people from outside the school; two of them wrote a pupil's address into their profiles."""
 
         def stranger(number: int, *, verified: bool | None = None, in_people: bool = True) -> Account:
             written = () if verified is None else (ProfileAddress(pupils[20 + number].email, verified=verified),)
@@ -220,7 +226,10 @@ class _Maker:
         )
 
     def _dropped(self, teacher: Account, pupils: Sequence[Account]) -> tuple[Lesson, tuple[Conference, Conference]]:
-        """A call that drops and is made again, while the teacher's credentials die; some come to the second alone."""
+        """Make a call that is interrupted and made again while the teacher's credentials are invalid.
+
+        Some people only come to the second call.
+        """
         room = _room(teacher, "dropped")
         end = self._now + SECOND * 4
         start, cut = end - MINUTE * 40, end - MINUTE * 12
@@ -232,15 +241,15 @@ class _Maker:
             self._ended(room, teacher, since, until, [_there(one, Visit(since, until)) for one in (*there, teacher)])
             for since, until, there in ((start, cut, early), (again, end, late))
         ]
-        # A list of the room before noon does not show the second call: it proves nobody absent.
+        # A list of the room from before noon does not show the second call, so it cannot prove that anybody was absent.
         return lesson, (calls[0], dataclasses.replace(calls[1], appears=self._now + SECOND * 2))
 
     def _after_the_renaming(
         self, teacher: Account, other: Account, pupils: Sequence[Account]
     ) -> tuple[tuple[Lesson, Lesson], tuple[Conference, Conference]]:
-        """Two classes that are entered with the new addresses, and end after accounts were renamed.
+        """Make two classes that are entered with the new addresses, and that end after accounts were renamed.
 
-        Somebody is missing in each, and everybody else is in the room: so it is asked for everybody who they are now.
+        One person is missing in each, and all others are in the room. So all accounts are looked up now.
         """
         end = self._evening
         start = end - MINUTE * 30
@@ -259,7 +268,7 @@ class _Maker:
         return (lessons[0], lessons[1]), (calls[0], calls[1])
 
     def _assembly(self, teacher: Account, pupils: Sequence[Account]) -> Conference:
-        """Everybody is together before noon: so it is known who has which address then."""
+        """Make a call before noon with everybody: so the address of every account at that time is known."""
         end = self._now - SECOND * 90
         people = [_there(one, Visit(end - MINUTE, end)) for one in (*pupils, *self._strangers, teacher)]
         return self._ended(_room(teacher, "assembly"), teacher, end - MINUTE, end, people)
@@ -272,12 +281,12 @@ class _Maker:
         return Account(user, f"{kind}{number}@school.example", display_name=f"{kind.title()} {number}")
 
     def _day(self, room: Space, teacher: Account, pupils: Sequence[Account]) -> Iterator[Lesson]:
-        """Lessons one after the other, the last of which ends now or a few seconds later."""
+        """Make consecutive lessons; the last one ends now or a few seconds later."""
         end = self._now + timedelta(seconds=self._dice.randrange(-30, 12))
         for number in range(self._dice.randrange(2, 6)):
             length = MINUTE * self._dice.choice((30, 40, 50))
             is_over = end < self._now - MINUTE * 3
-            # A person who loses an address is known by it at the end of each class, not only some seconds before.
+            # A person who loses an address still has it at the end of each class, not only some seconds before.
             members = tuple(self._dice.sample(list(pupils if is_over else _steady(pupils)), k=ROSTER))
             late = is_over and self._happens(0.2)
             yield Lesson(f"{room.name}-{number}", room, teacher, members, end - length, length, entered_late=late)
@@ -296,9 +305,9 @@ class _Maker:
                 yield self._conference(lesson, start - MINUTE * 3, end - MINUTE * 2)
             case 3:  # without a teacher
                 yield self._conference(lesson, start, end, teacher=False)
-            case 5 if end + MINUTE * 45 < self._now:  # left open into whatever comes next in the room
+            case 5 if end + MINUTE * 45 < self._now:  # left open until the next call in the room
                 yield self._conference(lesson, start, end + MINUTE * 45)
-            case 4:  # a short test before the lesson, in a call of its own
+            case 4:  # a short test call before the lesson
                 yield self._conference(lesson, start - MINUTE * 6, start - MINUTE * 4, teacher=False)
                 yield self._conference(lesson, start - MINUTE, end)
             case _:
@@ -330,10 +339,10 @@ class _Maker:
     ) -> Conference:
         name = f"rec{next(self._numbers)}"
         settles = appears = None
-        if end > self._now - MINUTE:  # Meet may take some seconds to show what is only just over
+        if end > self._now - MINUTE:  # Meet may need some seconds to show a call that has just ended
             settles = end + timedelta(seconds=self._dice.randrange(2, 7))
             people = [dataclasses.replace(p, visits=tuple(_settling(v, settles) for v in p.visits)) for p in people]
-            if end >= self._now and self._happens(0.3):  # nor does it know the whole record before
+            if end >= self._now and self._happens(0.3):  # Meet may also show the record only later
                 appears = end + SECOND * self._dice.randrange(1, 5)
         return Conference(
             name,
@@ -361,7 +370,7 @@ class _Maker:
                 return _there(pupil, Visit(first, at(0.9)), Visit(at(0.35), end))  # on two devices
             case 3:
                 visits = tuple(Visit(at(0.4 + n / 20), at(0.42 + n / 20)) for n in range(5))
-                return _there(pupil, *visits)  # a bad connection: more sessions than one page holds
+                return _there(pupil, *visits)  # a bad connection: more sessions than one page contains
             case _:
                 return _there(pupil, Visit(first, end))
 
@@ -379,13 +388,13 @@ def _room(teacher: Account, name: str) -> Space:
 
 
 def _steady(pupils: Sequence[Account]) -> Sequence[Account]:
-    """Those who lose no address and get no one else's."""
+    """Return the pupils who neither lose an address nor get another pupil's."""
     changing = {*MOVED, *GIVERS, *TAKERS}
     return [pupil for number, pupil in enumerate(pupils) if number not in changing]
 
 
 def _renamed(teachers: Sequence[Account], pupils: Sequence[Account]) -> tuple[tuple[Account, ...], dict[str, str]]:
-    """The accounts that are renamed, as they are afterwards, and by account the old address of another one."""
+    """Return the renamed accounts with their later data, and, by account, the old address of another account."""
 
     def at_new(account: Account, *aliases: str) -> Account:
         return dataclasses.replace(account, email=account.email.replace(OLD, NEW), aliases=aliases)
@@ -398,7 +407,7 @@ def _renamed(teachers: Sequence[Account], pupils: Sequence[Account]) -> tuple[tu
 
 
 def _as_typed(email: str) -> str:
-    """A private address as people write it: Gmail does not mind the dot."""
+    """Return a private address as people write it: Gmail ignores the dot."""
     return email.replace(".", "", 1) if email.endswith("@gmail.com") else email
 
 
@@ -415,7 +424,10 @@ def _letters(number: int) -> str:
 
 
 def _apart(conferences: Sequence[Conference]) -> Iterator[Conference]:
-    """The conferences cut so that a room has one at a time, as Meet has it; what is left of one a moment goes."""
+    """Return the conferences, shortened so that a room has only one at a time, like in Meet.
+
+    Very short remains are dropped.
+    """
     by_room: dict[str, list[Conference]] = {}
     for conference in conferences:
         by_room.setdefault(conference.space, []).append(conference)

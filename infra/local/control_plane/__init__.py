@@ -1,23 +1,23 @@
-"""A stand-in for Google's control plane: what `gcloud`, `curl` and Python reach when they deploy.
+"""A stand-in for Google's control plane, which `gcloud`, `curl` and Python call during a deployment.
 
-A proxy on loopback with a certificate of its own answers in the place of every `*.googleapis.com`, so that the real
-programs send their real requests to the real addresses:
+A proxy on loopback with its own certificate answers for every `*.googleapis.com`. So the real programs send their real
+requests to the real addresses:
 
-    discovery.py     which method a request means, and whether Google would take its parameters and its body
-    proxy.py         the proxy, its certificate, and the variables that lead a program to it
-    world.py         what exists, who may do what, what has not propagated yet, what was changed
-    refusals.py      Google's refusals in Google's words
-    collections_.py  resources that are only kept: created, read, listed, patched, deleted
+    discovery.py     which method a request calls, and whether Google would accept its parameters and body
+    proxy.py         the proxy, its certificate, and the variables that make a program use it
+    world.py         what exists, who may use it, what is not visible everywhere yet, what was changed
+    refusals.py      Google's refusals, with Google's words
+    collections_.py  resources that are only stored: created, read, listed, patched, deleted
     projects.py      projects, permissions, service accounts, APIs, billing, quotas, organisation policies
     messaging.py     Pub/Sub and Cloud Scheduler
-    functions.py     Cloud Functions with what they make: Cloud Run services, triggers, subscriptions, images
+    functions.py     Cloud Functions and what they create: Cloud Run services, triggers, subscriptions, images
     federation.py    workload identity federation, a project's exceptions from the organisation's policies
     firebase.py      Firebase in the project, and web apps
-    operating.py     log entries, figures, documents, keys, tokens of teachers: what an operator looks at
+    operating.py     what an operator looks at: log entries, figures, documents, keys, tokens of teachers
     firestore.py     databases, indexes, single fields, backups, security rules
 
-Unknown methods, parameters and fields are refused, as Google does; a method without a behaviour here is refused too.
-`python -m infra.local.control_plane` serves one and prints how to reach it.
+Like Google, it refuses unknown methods, parameters and fields. It also refuses methods that are not implemented here.
+`python -m infra.local.control_plane` serves a stand-in and prints how to reach it.
 """
 
 from infra.local.control_plane import (

@@ -12,7 +12,7 @@ from infra.local.control_plane.world import World
 
 
 def main() -> None:
-    """See the module."""
+    """Run the command that the module describes."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

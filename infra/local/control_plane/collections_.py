@@ -1,4 +1,4 @@
-"""Resources that the stand-in only keeps: created, read, listed, patched, deleted."""
+"""Resources that the stand-in only stores: created, read, listed, patched, deleted."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ class Kept:
     """A kind of resource.
 
     Args:
-        methods: What its methods begin with, such as `cloudscheduler.projects.locations.jobs`.
-        items: The field of a list's answer.
-        id_parameter: The query parameter with the id of a new one; without it the body's `name` says it.
-        defaults: Fields that a new one gets unless it is given them.
-        wrap: What an answer to a change looks like, where it is an operation.
-        check: Refuses what Google would refuse of a new or changed one.
+        methods: The prefix of its methods, such as `cloudscheduler.projects.locations.jobs`.
+        items: The field with the resources in the answer of a list call.
+        id_parameter: The query parameter with the id of a new resource; without it, the id comes from the body's
+            `name`.
+        defaults: Fields that a new resource gets if its body does not have them.
+        wrap: Makes the operation that answers a change, if changes are answered with operations.
+        check: Refuses new or changed resources that Google would refuse.
     """
 
     methods: str
@@ -32,7 +33,7 @@ class Kept:
     check: Callable[[World, str, Json], None] = lambda _, __, ___: None
 
     def serve(self, *verbs: str) -> None:
-        """Answer these of its methods."""
+        """Serve these methods."""
         handlers = {
             "create": self._create,
             "get": lambda world, call: world.resource(call.name),
@@ -73,7 +74,7 @@ class Kept:
 
 
 def patched(before: Json, body: Json, mask: str) -> Json:
-    """A resource with the fields that a mask names taken from a body; what the body lacks is cleared."""
+    """Return a resource whose masked fields come from a body; fields that the body lacks are cleared."""
     after: Json = dict(before)
     for path in filter(None, mask.split(",")):
         *parents, last = [_camel(part) for part in path.split(".")]
@@ -95,6 +96,6 @@ def _camel(name: str) -> str:
 
 
 def done(world: World, call: Call, resource: Json) -> Json:
-    """An operation that has ended well."""
+    """Return an operation that has succeeded."""
     parent = "/".join(call.name.split("/")[:4])
     return {"name": f"{parent}/operations/op-{world.serial()}", "done": True, "response": resource}

@@ -1,7 +1,8 @@
-"""Which method of a Google API a request means, and whether Google would take it.
+"""Which method of a Google API a request calls, and whether Google would accept it.
 
-Held to the discovery documents that come with google-api-python-client: an unknown path, a parameter or a field that
-the method does not have, a missing required parameter, a value of another type or outside of its enumeration.
+Requests are checked against the discovery documents in google-api-python-client. Refused are an unknown path, a
+parameter or field that the method does not have, a missing required parameter, and a value of another type or outside
+its enumeration.
 """
 
 from __future__ import annotations
@@ -53,13 +54,13 @@ _STRINGS_AS_NUMBERS = {"int64", "uint64", "fixed64"}
 
 @dataclass(frozen=True)
 class Call:
-    """A request that means a method.
+    """A request that calls a method.
 
     Attributes:
         id: The method, such as `pubsub.projects.topics.create`.
         api: The API, such as `pubsub.v1`.
-        name: The path without version and custom verb: the resource, or the collection that gets a new one.
-        query: The parameters, each with every value that it was given.
+        name: The path without version and custom verb: a resource, or the collection that gets a new resource.
+        query: The parameters, each with all its values.
         body: The body as JSON.
         headers: The request's headers, names in lower case.
     """
@@ -74,11 +75,11 @@ class Call:
 
     @property
     def service(self) -> str:
-        """The API's name as it is enabled."""
+        """Return the name by which the API is enabled."""
         return self.api.split(".")[0] + ".googleapis.com"
 
     def parameter(self, name: str, default: str = "") -> str:
-        """One query parameter."""
+        """Return one query parameter."""
         return self.query.get(name, [default])[0]
 
 
@@ -94,7 +95,7 @@ class _Method:
 
 
 _WIDER = {
-    # Of the collections at the top as well, which the discovery document leaves out:
+    # This path is also valid for top-level collections, which the discovery document leaves out:
     # https://firebase.google.com/docs/firestore/reference/rest/v1/projects.databases.documents/runQuery
     "firestore.projects.databases.documents.runQuery": "v1/projects/{p}/databases/{d}/documents:runQuery",
 }
@@ -106,7 +107,7 @@ def _patterns(document: Json, method: Json) -> re.Pattern[str]:
     last = len(parts) - 1
     return re.compile(
         "".join(
-            # A name that ends the path of a whole resource may hold a slash, as `sinks/{sinkId}` never does.
+            # A name at the end of the path of a whole resource may contain a slash; `sinks/{sinkId}` never does.
             (r"([^/]+?)" if index < last else r"([^/]+)") if part.startswith("{") else re.escape(part)
             for index, part in enumerate(parts)
         )
@@ -131,7 +132,7 @@ def _methods(api: str, document: Json, resource: Json) -> Iterator[_Method]:
 
 @functools.cache
 def _catalogue() -> dict[tuple[str, str], list[_Method]]:
-    """The methods by host and HTTP method, the most literal path first."""
+    """Return the methods by host and HTTP method, the most literal path first."""
     found: dict[tuple[str, str], list[_Method]] = {}
     for api in APIS:
         document = json.loads((_DOCUMENTS / f"{api}.json").read_text())
@@ -144,16 +145,16 @@ def _catalogue() -> dict[tuple[str, str], list[_Method]]:
 
 
 def title_of(api: str) -> str:
-    """The API's title, as Google's refusals name it."""
+    """Return the API's title, as Google's refusals use it."""
     return next(method.title for methods in _catalogue().values() for method in methods if method.api == api)
 
 
 def understood(
     http_method: str, host: str, path: str, *, query: dict[str, list[str]], body: Json, headers: dict[str, str]
 ) -> Call:
-    """The call that a request means. Raises `Refusal` for what Google would not take.
+    """Return the call of a request. Raises `Refusal` if Google would not accept it.
 
-    Regional hosts (`europe-west1-run.googleapis.com`) are those of the API.
+    A regional host (`europe-west1-run.googleapis.com`) belongs to its API.
     """
     host = re.sub(r"^[a-z]+-[a-z]+\d+-(?=run\.|cloudfunctions\.|pubsub\.|eventarc\.)", "", host)
     path = path.lstrip("/")

@@ -1,4 +1,4 @@
-"""Workload identity federation, and exceptions that a project makes from the organisation's policies."""
+"""Workload identity federation, and a project's exceptions from the organisation's policies."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _CONSTRAINTS = {
     "iam.managed.allowedPolicyMembers": "booleanConstraint",
     "gcp.resourceLocations": "listConstraint",
 }
-"""Constraints, and whether a policy of theirs lists values or is enforced.
+"""Constraints, and whether their policies list values or are enforced.
 
 https://docs.cloud.google.com/resource-manager/docs/organization-policy/org-policy-constraints
 """
@@ -61,7 +61,7 @@ _RULES = {
     "listConstraint": {"allowAll", "denyAll", "values"},
     "booleanConstraint": {"enforce", "parameters"},
 }
-"""What a rule may say. https://docs.cloud.google.com/resource-manager/docs/reference/orgpolicy/rest/v2/PolicySpec"""
+"""The fields of a rule. https://docs.cloud.google.com/resource-manager/docs/reference/orgpolicy/rest/v2/PolicySpec"""
 
 
 @answers("orgpolicy.projects.constraints.list")
@@ -79,7 +79,7 @@ def _policy(world: World, call: Call) -> Json:
 
 
 def _checked(world: World, call: Call) -> tuple[str, str]:
-    """The name of the policy in a body, and its constraint. Raises `Refusal`."""
+    """Return the name and the constraint of the policy in a body. Raises `Refusal`."""
     constraint = str(call.body["name"]).rpartition("/")[2]
     kind = _CONSTRAINTS.get(constraint)
     if kind is None:

@@ -72,7 +72,7 @@ def _add_version(world: World, call: Call) -> Json:
     number = 1 + sum(1 for _ in world.below(f"{secret}/versions"))
     version: Json = {"name": f"{secret}/versions/{number}", "state": "ENABLED"}
     if "dataCrc32c" in payload:
-        version["clientSpecifiedPayloadChecksum"] = True  # gcloud takes the version for damaged without it
+        version["clientSpecifiedPayloadChecksum"] = True  # without it, gcloud treats the version as damaged
     world.resources[version["name"]] = version
     return version
 

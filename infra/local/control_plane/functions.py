@@ -1,4 +1,4 @@
-"""Cloud Functions of the second generation, with what they make: services, triggers, subscriptions, images."""
+"""Cloud Functions of the second generation and what they create: services, triggers, subscriptions, images."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _upload_url(world: World, call: Call) -> Json:
 
 
 class _Failed(Exception):
-    """A deployment that begins and fails: what is left is a shell."""
+    """A deployment that begins and then fails: it leaves a function without a working service."""
 
 
 @answers("cloudfunctions.projects.locations.functions.create")
@@ -115,7 +115,7 @@ def _operation(world: World, call: Call) -> Json:
 
 
 def done(world: World, call: Call, function: Json) -> Json:
-    """An operation on a function that has ended well; it is kept, since gcloud asks for it once more."""
+    """Return a successful operation on a function. It is stored, because gcloud requests it once more."""
     operation = ended(world, call, function)
     operation["metadata"] = {
         "@type": "type.googleapis.com/google.cloud.functions.v2.OperationMetadata",
@@ -175,7 +175,7 @@ def _build(world: World, function: Json) -> None:
 
 
 def _check_secrets(world: World, function: Json) -> None:
-    """A revision gets its secrets when it starts, as the account that it runs as.
+    """Check the secrets: a revision reads them when it starts, with the account under which it runs.
 
     https://docs.cloud.google.com/run/docs/configuring/services/secrets
     """
@@ -244,7 +244,7 @@ def _serve(world: World, function: Json) -> None:
     ready = {"type": "Ready", "state": "CONDITION_SUCCEEDED"}
     world.resources[service] = {**before, "name": service, "uri": uri, "terminalCondition": ready}
     config = function["serviceConfig"]
-    # Google adds this variable by itself, and shows it among the others.
+    # Google adds this variable itself, and shows it among the others.
     variables = {"LOG_EXECUTION_ID": "true", **config.get("environmentVariables", {})}
     serving = {"service": service, "uri": uri, "revision": f"{short}-1", "environmentVariables": variables}
     function["serviceConfig"] = {**config, **serving}

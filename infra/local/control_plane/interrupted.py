@@ -1,8 +1,8 @@
-"""A deployment that is broken off again and again, and started again each time, until it is whole.
+"""A deployment that is interrupted repeatedly, and restarted each time until it is complete.
 
-`make deploy-steps` (`python -m infra.local.control_plane.interrupted`) breaks it off at every step: two deployments
-side by side, each at every other step. Changes of one kind in a row that do not depend on each other, such as indexes,
-count as one step for every 25.
+`make deploy-steps` (`python -m infra.local.control_plane.interrupted`) interrupts it at every step. It runs two
+deployments at the same time and interrupts each at every second step. Consecutive changes of one kind that do not
+depend on each other, such as indexes, count as one step for every 25.
 """
 
 from __future__ import annotations
@@ -33,24 +33,24 @@ _INDEPENDENT = {
 
 
 class NotFinished(RuntimeError):
-    """A deployment that gets stuck: what it printed last."""
+    """A deployment that does not progress; the text is its last output."""
 
 
 def deploy_in_steps(
     world: World, certificate: Path, folder: Path, *, path: str, steps: Iterable[int], options: Sequence[str] = ()
 ) -> int:
-    """Deploy, breaking off after so many changes each time, until a deployment ends by itself.
+    """Deploy, and interrupt each run after its number of changes, until a run ends by itself.
 
     Args:
-        world: Where.
-        certificate: What the stand-in shows.
-        folder: For gcloud's own files.
-        path: Where programs are looked for.
+        world: The world in which it is deployed.
+        certificate: The certificate of the stand-in.
+        folder: The folder for gcloud's own files.
+        path: The PATH in which programs are looked up.
         steps: How many changes each run may make.
         options: The options of the deployment.
 
     Returns:
-        How often it was broken off.
+        The number of interruptions.
     """
     where = (f"PROJECT={world.project}", "REGION=europe-west1")
     with serving(world, certificate) as proxy:
@@ -70,11 +70,11 @@ def deploy_in_steps(
                 return run
             if len(world.mutations) == before or "it continues where it stopped" not in done.stderr:
                 raise NotFinished(done.stdout + done.stderr)
-    raise NotFinished(f"It was broken off {_RUNS} times.")
+    raise NotFinished(f"It was interrupted {_RUNS} times and is not complete.")
 
 
 def every_step(methods: Sequence[str]) -> list[int]:
-    """How many changes each run may make so that it ends after each step of an undisturbed deployment."""
+    """Return how many changes each run may make, so that each run ends after one step of a whole deployment."""
     steps = []
     for method, changes in itertools.groupby(methods):
         left = len(list(changes))
@@ -86,14 +86,14 @@ def every_step(methods: Sequence[str]) -> list[int]:
 
 
 def in_turns(steps: Sequence[int], lanes: int) -> list[list[int]]:
-    """The same steps for several deployments, so that after each step one of them is broken off.
+    """Divide the steps among several deployments, so that one of them is interrupted after each step.
 
     Args:
         steps: How many changes each run of a single deployment would make.
         lanes: How many deployments there are.
 
     Returns:
-        How many changes each run makes, for each deployment.
+        For each deployment, how many changes each run makes.
     """
     ends = list(itertools.accumulate(steps))
     return [
@@ -103,7 +103,7 @@ def in_turns(steps: Sequence[int], lanes: int) -> list[list[int]]:
 
 
 def main() -> None:
-    """See the module."""
+    """Run the command that the module describes."""
     whole = World(settling=1)
     with tempfile.TemporaryDirectory() as folder, warm_gcloud() as programs:
         certificate = make_certificate(Path(folder))
@@ -111,23 +111,23 @@ def main() -> None:
 
         def broken_off(number: int, steps: Sequence[int]) -> tuple[int, int]:
             world = World(settling=1)
-            # A run that continues may repeat changes, and so some are left in the end.
+            # A run that continues may repeat changes, so more runs may be needed than there are steps.
             endless = itertools.chain(steps, itertools.repeat(4))
             times = deploy_in_steps(world, certificate, Path(folder) / str(number), path=path, steps=endless)
-            print(f"Deployment {number}: broken off {times} times, whole in the end.", flush=True)
+            print(f"Deployment {number}: interrupted {times} times, complete in the end.", flush=True)
             return times, len(world.mutations)
 
         try:
             deploy_in_steps(whole, certificate, Path(folder), path=path, steps=[1_000_000])
             lanes = in_turns(every_step([mutation.method for mutation in whole.mutations]), _LANES)
-            print(f"{len(whole.mutations)} changes; {len(lanes)} deployments are broken off in turns …", flush=True)
+            print(f"{len(whole.mutations)} changes; {len(lanes)} deployments are interrupted in turns …", flush=True)
             with ThreadPoolExecutor(len(lanes)) as pool:
                 results = list(pool.map(broken_off, itertools.count(1), lanes))
         except NotFinished as stuck:
             sys.exit(str(stuck))
     times = sum(times for times, _ in results)
     made = ", ".join(str(made) for _, made in results)
-    print(f"Broken off {times} times ({made} changes; {len(whole.mutations)} without being broken off).")
+    print(f"Interrupted {times} times ({made} changes; {len(whole.mutations)} without interruptions).")
 
 
 if __name__ == "__main__":

@@ -13,11 +13,11 @@ SUBSCRIPTION = {
     "expirationPolicy": {"ttl": "2678400s"},
     "state": "ACTIVE",
 }
-"""What a subscription has by default; it expires after 31 idle days."""
+"""The default settings of a subscription; it expires after 31 days without activity."""
 
 
 def _location_policy(world: World, _: str, topic: Json) -> None:
-    """A topic gets the organisation's locations as its storage policy.
+    """Give a topic the organisation's locations as its storage policy.
 
     https://cloud.google.com/pubsub/docs/resource-location-restriction#org-policy
     """
@@ -32,7 +32,7 @@ Kept("pubsub.projects.subscriptions", "subscriptions").serve("get", "list", "del
 
 @answers("pubsub.projects.topics.delete")
 def _delete_topic(world: World, call: Call) -> Json:
-    """Its subscriptions stay, and belong to no topic any more, also when a topic of the same name is made again.
+    """Delete a topic; its subscriptions remain without a topic, even if a topic of the same name is created again.
 
     https://docs.cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics/delete
     """
@@ -41,7 +41,7 @@ def _delete_topic(world: World, call: Call) -> Json:
 
 
 def delete_topic(world: World, name: str) -> None:
-    """A topic is gone. Raises `Refusal` if it does not exist."""
+    """Remove a topic. Raises `Refusal` if it does not exist."""
     world.resource(name)
     del world.resources[name]
     world.policies.pop(name, None)
@@ -51,7 +51,7 @@ def delete_topic(world: World, name: str) -> None:
 
 
 DELETED_TOPIC = "_deleted-topic_"
-"""The topic of a subscription whose topic was deleted."""
+"""The name that a subscription shows for its topic after the topic was deleted."""
 
 
 @answers("pubsub.projects.topics.patch")

@@ -1,4 +1,4 @@
-"""What an operator looks at: log entries, figures, documents, keys, and tokens that a service account signs for."""
+"""What an operator looks at: log entries, figures, documents, keys, and tokens from a service account's signature."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _entries(world: World, call: Call) -> Any:  # noqa: ANN401 - JSON
 
 
 def _terms(text: str) -> list[Callable[[Json], bool]]:
-    """Comparisons of Cloud Logging's language with AND, or nothing, between them; others are refused.
+    """Return the comparisons of a Cloud Logging filter. Only AND or a space may join them; other filters are refused.
 
     https://cloud.google.com/logging/docs/view/logging-query-language
     """
@@ -68,14 +68,14 @@ def _term(field: str, sign: str, quoted: str | None, bare: str | None, several: 
 
 @answers("monitoring.projects.timeSeries.list")
 def _series(world: World, call: Call) -> Json:
-    """The figures of a subscription: how many messages wait, and for how long the oldest does."""
+    """Return the figures of a subscription: the number of waiting messages, and the age of the oldest."""
     match = re.fullmatch(
         r'metric\.type="pubsub\.googleapis\.com/subscription/(num_undelivered_messages|oldest_unacked_message_age)" '
         r'AND resource\.labels\.subscription_id="([^"]+)"',
         call.parameter("filter"),
     )
     if match is None:
-        raise Refusal(400, f"The stand-in knows no such filter: {call.parameter('filter')}")
+        raise Refusal(400, f"The stand-in does not support this filter: {call.parameter('filter')}")
     count, age = world.waiting.get(match[2], (0, 0))
     value = count if match[1].startswith("num") else age
     end = call.parameter("interval.endTime")
@@ -85,7 +85,7 @@ def _series(world: World, call: Call) -> Json:
 
 @answers("firestore.projects.databases.documents.runQuery")
 def _run_query(world: World, call: Call) -> Any:  # noqa: ANN401 - a stream is a list
-    """Documents of one collection, all of them or those where a field is null."""
+    """Return the documents of one collection: all of them, or those where a field is null."""
     query = call.body["structuredQuery"]
     database = call.name.removesuffix("/documents")
     if database not in world.resources:
@@ -94,7 +94,7 @@ def _run_query(world: World, call: Call) -> Any:  # noqa: ANN401 - a stream is a
     condition = query.get("where", {}).get("unaryFilter")
     if condition:
         if condition["op"] != "IS_NULL":
-            raise Refusal(400, "The stand-in knows IS_NULL alone.")
+            raise Refusal(400, "The stand-in only supports IS_NULL.")
         field = condition["field"]["fieldPath"]
         found = [one for one in found if "nullValue" in one["fields"].get(field, {})]
     kept = [field["fieldPath"] for field in query.get("select", {}).get("fields", [])]
@@ -114,7 +114,7 @@ def _keys(world: World, call: Call) -> Json:
     account = account_name(world, call.name.removesuffix("/keys"))
     world.resource(account)
     if call.parameter("keyTypes") != "USER_MANAGED":
-        raise Refusal(400, "The stand-in knows keys that people made alone.")
+        raise Refusal(400, "The stand-in only supports keys that people made.")
     return {"keys": list(world.below(f"{account}/keys"))} if list(world.below(f"{account}/keys")) else {}
 
 
@@ -137,7 +137,7 @@ answers("secretmanager.projects.secrets.setIamPolicy")(set_policy)
 
 @answers("cloudscheduler.projects.locations.jobs.run")
 def _run_job(world: World, call: Call) -> Json:
-    """A run that ends well: its topic takes the message."""
+    """Run a job successfully: its topic accepts the message."""
     job = world.resource(call.name)
     job.update(lastAttemptTime=_now(), status={})
     return job
@@ -149,7 +149,10 @@ def _now() -> str:
 
 @answers("iamcredentials.projects.serviceAccounts.signJwt")
 def _sign(world: World, call: Call) -> Json:
-    """Signed in name only: the header says so, and the token endpoint here takes nothing else."""
+    """Return a token without a real signature.
+
+    Its header says so, and the token endpoint here accepts only such tokens.
+    """
     if not call.name.startswith("projects/-/"):
         raise Refusal(400, "Request contains an invalid argument: the project must be a wildcard.")
     if account_name(world, call.name) not in world.resources:
@@ -164,7 +167,7 @@ def _encoded(text: str) -> str:
 
 
 def token(world: World, content: bytes) -> tuple[int, Json]:
-    """The token endpoint: a token for an assertion about a teacher with a scope that the school has allowed.
+    """Answer at the token endpoint: give a token for an assertion about a teacher, with a scope that the school allows.
 
     https://developers.google.com/identity/protocols/oauth2/service-account#error-codes
     """

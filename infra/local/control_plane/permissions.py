@@ -1,4 +1,4 @@
-"""Which permission a method needs, and whether it only reads."""
+"""The permission that each method needs, and whether a method only reads."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ _READING = {
 
 
 def permission_for(call: Call) -> list[str]:
-    """The permissions that a call needs: `pubsub.projects.topics.create` needs `pubsub.topics.create`."""
+    """Return the permissions that a call needs: `pubsub.projects.topics.create` needs `pubsub.topics.create`."""
     if call.id in _OWN:
         return _OWN[call.id]
     parts = call.id.split(".")
@@ -72,5 +72,5 @@ def permission_for(call: Call) -> list[str]:
 
 
 def is_reading(call: Call) -> bool:
-    """Whether a call changes nothing."""
+    """Return whether a call changes nothing."""
     return call.http_method == "GET" or call.id in _READING

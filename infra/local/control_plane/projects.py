@@ -1,4 +1,4 @@
-"""Projects and their policies, service accounts, APIs, billing, quotas, organisation policies, and who asks."""
+"""Projects and their policies, service accounts, APIs, billing, quotas, organisation policies, and the caller."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _AGENTS = {
     "pubsub.googleapis.com": ("gcp-sa-pubsub", None),
     "run.googleapis.com": ("serverless-robot-prod", "roles/run.serviceAgent"),
 }
-"""Google's agent for each API, and the role that it gets by itself."""
+"""Google's agent for each API, and the role that it gets automatically."""
 
 _AT_FIRST_USE = {"eventarc.googleapis.com", "pubsub.googleapis.com"}
-"""APIs whose agent does not come with enabling them."""
+"""APIs whose agent is not created when they are enabled."""
 
 
 @answers("oauth2.userinfo.get")
@@ -37,7 +37,7 @@ def _project(world: World, call: Call) -> Json:
 
 @answers("cloudresourcemanager.projects.undelete")
 def _undelete(world: World, call: Call) -> Json:
-    """The project as it was, but without its billing account.
+    """Restore the project as it was, but without its billing account.
 
     https://docs.cloud.google.com/resource-manager/docs/delete-restore-projects
     """
@@ -61,7 +61,7 @@ def _billing(world: World, call: Call) -> Json:
 
 
 BILLING_ACCOUNT = "012345-6789AB-CDEF01"
-"""The one billing account that there is."""
+"""The only billing account."""
 
 
 def _billing_info(world: World, project: str) -> Json:
@@ -71,7 +71,7 @@ def _billing_info(world: World, project: str) -> Json:
 
 @answers("cloudbilling.projects.updateBillingInfo")
 def _link_billing(world: World, call: Call) -> Json:
-    """An empty name unlinks the project.
+    """Link a billing account to the project; an empty name unlinks it.
 
     https://docs.cloud.google.com/billing/docs/reference/rest/v1/projects/updateBillingInfo
     """
@@ -102,7 +102,7 @@ def _effective_policy(world: World, call: Call) -> Json:
     "secretmanager.projects.secrets.getIamPolicy",
 )
 def get_policy(world: World, call: Call) -> Json:
-    """A policy; its conditions only for those who ask for version 3."""
+    """Return a policy; conditions are only shown if version 3 is requested."""
     name = _governed(world, call)
     policy = world.policy(name)
     options = call.body.get("options", {})
@@ -124,7 +124,7 @@ def get_policy(world: World, call: Call) -> Json:
     "run.projects.locations.services.setIamPolicy",
 )
 def set_policy(world: World, call: Call) -> Json:
-    """A new policy in the place of the old one. Members must exist, and the organisation must allow them."""
+    """Replace a policy. Members must exist, and the organisation must allow them."""
     name = _governed(world, call)
     policy, before = call.body["policy"], world.policy(name)
     if policy.get("etag") and policy["etag"] != before["etag"]:
@@ -141,7 +141,7 @@ def set_policy(world: World, call: Call) -> Json:
     world.policies[name] = {
         "version": policy.get("version", 1),
         "bindings": [binding for binding in policy.get("bindings", []) if binding["members"]],
-        # As bytes in base64 with nothing left over: gcloud decodes it and encodes it again.
+        # Valid base64 of whole bytes: gcloud decodes it and encodes it again.
         "etag": base64.b64encode(world.serial().to_bytes(8)).decode(),
     }
     return world.policies[name]
@@ -180,7 +180,7 @@ def _is_ours(world: World, email: str) -> bool:
 
 
 def account_name(world: World, name: str) -> str:
-    """A service account's name with its project; the project may be written as `-`."""
+    """Return a service account's name with its project; the request may write the project as `-`."""
     return f"projects/{world.project}/serviceAccounts/{name.rpartition('/')[2]}"
 
 
@@ -285,7 +285,7 @@ def _operation(_: World, call: Call) -> Json:
 
 
 def agent(world: World, service: str) -> str:
-    """The address of Google's agent for an API of this project."""
+    """Return the address of Google's agent for an API in this project."""
     return f"service-{world.number}@{_AGENTS[service][0]}.iam.gserviceaccount.com"
 
 

@@ -1,4 +1,4 @@
-"""The proxy that answers in the place of Google, for one world each."""
+"""The proxy that answers in place of Google; each proxy serves one world."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _HOSTS = ("googleapis.com", "*.googleapis.com", "*.google.com", "*.a.run.app")
 
 
 def make_certificate(folder: Path) -> Path:
-    """A certificate for Google's names that signs itself, and its key next to it; answers the certificate's path."""
+    """Make a self-signed certificate for Google's names, with its key next to it; return the certificate's path."""
     certificate = folder / "google.pem"
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "A stand-in for Google")])
@@ -54,7 +54,7 @@ def make_certificate(folder: Path) -> Path:
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
-    """A connection: first CONNECT, then, within TLS, the requests to one host."""
+    """A connection: first CONNECT, then the requests to one host over TLS."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm: ClassVar[bool] = True
@@ -71,7 +71,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._host = self.path.partition(":")[0]
         self.send_response(200, "Connection established")
         self.end_headers()
-        # Closed also when the client is killed in the middle of a request.
+        # It is also closed when the client is killed in the middle of a request.
         with self._tls.wrap_socket(self.connection, server_side=True) as self.connection:
             self.rfile = self.connection.makefile("rb", -1)
             self.wfile = self.connection.makefile("wb", 0)
@@ -107,12 +107,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer  # noqa: N815 - the base class looks for these names
 
     def finish(self) -> None:
-        """Close what TLS was put on, too: the server only knows the bare connection."""
+        """Also close the TLS connection: the server only knows the connection without TLS."""
         super().finish()
         self.connection.close()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
-        """Say nothing: the world keeps every call."""
+        """Print nothing: the world records every call."""
 
 
 class _Server(http.server.ThreadingHTTPServer):
@@ -120,12 +120,12 @@ class _Server(http.server.ThreadingHTTPServer):
     request_queue_size = 64
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A program that hangs up is not an error."""
+        """Ignore programs that close the connection: this is not an error."""
 
 
 @contextlib.contextmanager
 def serving(world: World, certificate: Path) -> Iterator[str]:
-    """Serve a world; gives the proxy's URL."""
+    """Serve a world; give the proxy's URL."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate, certificate.with_suffix(".key"))
     server = _Server(("127.0.0.1", 0), functools.partial(_Handler, world, tls))
@@ -140,7 +140,7 @@ def serving(world: World, certificate: Path) -> Iterator[str]:
 
 
 def environment(proxy: str, certificate: Path, folder: Path) -> dict[str, str]:
-    """The variables that lead gcloud, curl and Python to a proxy, with nothing of the user's own settings."""
+    """Return the variables that make gcloud, curl and Python use a proxy, without the user's own settings."""
     folder.mkdir(parents=True, exist_ok=True)
     token = folder / "token"
     token.write_text("ya29.stand-in\n")

@@ -1,4 +1,4 @@
-"""Google's refusals, in Google's words."""
+"""Google's refusals, with Google's words."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ STATUSES = {
 
 
 class Refusal(Exception):
-    """A call that is refused.
+    """A refused call.
 
     Args:
         code: The HTTP status.
-        message: What Google says.
-        status: The canonical name, where the HTTP status has several.
+        message: Google's message.
+        status: The canonical name, if the HTTP status has several.
         reason: The reason of `google.rpc.ErrorInfo`, if Google gives one.
-        metadata: What comes with the reason.
+        metadata: The metadata of the reason.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Refusal(Exception):
         self.metadata = metadata or {}
 
     def body(self) -> dict[str, Any]:
-        """The body of the answer, https://cloud.google.com/apis/design/errors#http_mapping ."""
+        """Return the body of the answer: https://cloud.google.com/apis/design/errors#http_mapping ."""
         error: dict[str, Any] = {"code": self.code, "message": self.message, "status": self.status}
         if self.reason:
             error["details"] = [
@@ -59,7 +59,7 @@ class Refusal(Exception):
 
 
 def unknown_name(name: str, where: str = "") -> Refusal:
-    """A field or parameter that the method does not have."""
+    """Refuse a field or parameter that the method does not have."""
     at = f' at "{where}"' if where else ""
     kind = (
         "Cannot find field." if where else "Cannot bind query parameter. Field could not be found in request message."
@@ -68,12 +68,12 @@ def unknown_name(name: str, where: str = "") -> Refusal:
 
 
 def invalid_value(where: str, value: object, kind: str) -> Refusal:
-    """A value of the wrong type or outside of an enumeration."""
+    """Refuse a value of the wrong type or outside its enumeration."""
     return Refusal(400, f'Invalid value at "{where}" ({kind}), "{value}"')
 
 
 def api_disabled(service: str, title: str, project: str) -> Refusal:
-    """An API that is not enabled, or whose enabling has not propagated."""
+    """Refuse an API that is not enabled, or that was enabled so recently that this has not propagated."""
     return Refusal(
         403,
         f"{title} has not been used in project {project} before or it is disabled. Enable it by visiting "
@@ -85,7 +85,7 @@ def api_disabled(service: str, title: str, project: str) -> Refusal:
 
 
 def denied(permission: str, resource: str) -> Refusal:
-    """A permission that the caller lacks."""
+    """Refuse a call for which the caller lacks a permission."""
     return Refusal(
         403,
         f"Permission '{permission}' denied on resource '{resource}' (or it may not exist).",
@@ -95,17 +95,17 @@ def denied(permission: str, resource: str) -> Refusal:
 
 
 def not_found(name: str) -> Refusal:
-    """A resource that does not exist."""
+    """Refuse a resource that does not exist."""
     return Refusal(404, f"Resource '{name}' was not found")
 
 
 def no_account(email: str) -> Refusal:
-    """A member of a policy that does not exist, or not everywhere yet."""
+    """Refuse a policy member that does not exist, or that is not visible everywhere yet."""
     return Refusal(400, f"Service account {email} does not exist.")
 
 
 def restricted(constraint: str) -> Refusal:
-    """A member that an organisation policy keeps out."""
+    """Refuse a member that an organisation policy does not allow."""
     return Refusal(
         400,
         "One or more users named in the policy do not belong to a permitted customer, perhaps due to an organization "

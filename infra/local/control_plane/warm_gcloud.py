@@ -1,9 +1,9 @@
-"""The real gcloud, without the second that each command takes to load it.
+"""The real gcloud, without the second that each command needs to load it.
 
-A deployment runs some hundred commands, and most of its time goes into loading gcloud's code. `warm_gcloud` gives a
-folder with a program `gcloud` that hands its command to a process which has loaded gcloud already and forks for it:
-gcloud's own code, with the caller's arguments, environment, folder and streams, in a process of its own. Put the folder
-first in PATH.
+A deployment runs about a hundred commands, and most of its time is used to load gcloud's code. `warm_gcloud` gives a
+folder with a program `gcloud`. This program sends its command to a process that has already loaded gcloud. That process
+forks for the command: gcloud's own code runs in its own process, with the caller's arguments, environment, folder and
+streams. Put the folder first in PATH.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ os._exit(answer[0] if answer else 1)
 
 @contextlib.contextmanager
 def warm_gcloud() -> Iterator[Path]:
-    """Keep gcloud loaded; gives the folder of the program `gcloud`.
+    """Keep gcloud loaded; give the folder of the program `gcloud`.
 
     Raises:
-        StartError: gcloud is not there, or does not load.
+        StartError: gcloud is not installed, or it does not load.
     """
     found = shutil.which("gcloud")
     root = Path(found).resolve().parents[1] if found else Path()

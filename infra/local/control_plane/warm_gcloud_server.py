@@ -1,10 +1,10 @@
-"""Run gcloud commands, each in a fork of a process that has loaded gcloud: run by gcloud's own Python.
+"""Run each gcloud command in a fork of a process that has loaded gcloud; gcloud's own Python runs this file.
 
-`python -S warm_gcloud_server.py LIB SOCKET`, with the folder of gcloud's code and the path of the socket to listen at.
-It writes one line once it listens, and ends when its standard input does.
+`python -S warm_gcloud_server.py LIB SOCKET`, needs the folder of gcloud's code and the path of the socket on which it
+listens. It writes one line when it listens, and ends when its standard input ends.
 
-A command arrives as its three standard streams and, marshalled, its arguments, environment and folder. The answer is
-one byte, its exit code. The modules that a command loaded are loaded here, too, so that the next one finds them.
+A command arrives as its three standard streams and its marshalled arguments, environment and folder. The answer is one
+byte: the exit code. This process also loads the modules that a command loaded, so that the next command finds them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def serve(lib: str, path: str) -> None:
     """Listen until standard input ends."""
     sys.path[:0] = [f"{lib}/third_party", lib]
     main = importlib.import_module("googlecloudsdk.gcloud_main").main
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the commands: each answers by itself
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # each command sends its own answer
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
     listener.listen(64)
@@ -79,7 +79,7 @@ def _carry_out(main: Any, caller: socket.socket, tell: socket.socket) -> None:  
     threading.Thread(target=_end_with, args=(caller,), daemon=True).start()
     loaded = set(sys.modules)
     code = _exit_code(main)
-    # Commands themselves are left out: gcloud finds and loads them in its own way.
+    # The modules of the commands themselves are not loaded: gcloud finds and loads them in its own way.
     names = [name for name in sys.modules if name not in loaded and name.partition(".")[0] != "surface"]
     try:
         tell.send(" ".join(names).encode()[:_LARGEST])
@@ -89,13 +89,13 @@ def _carry_out(main: Any, caller: socket.socket, tell: socket.socket) -> None:  
 
 
 def _end_with(caller: socket.socket) -> None:
-    """End the command when its caller is gone, as a signal to the caller's group would have."""
+    """End the command when its caller has ended, like a signal to the caller's process group."""
     if not caller.recv(1):
         os._exit(_INTERRUPTED)
 
 
 def _exit_code(main: Any) -> int:  # noqa: ANN401 - gcloud has no types
-    """Run a command as Python runs a program."""
+    """Run a command like Python runs a program; return its exit code."""
     code: object = 0
     try:
         main()

@@ -42,7 +42,7 @@ def _with_descriptor(world: World, metric: Json) -> Json:
     }
     for label in descriptor.get("labels", []):
         if label.get("valueType") == "STRING":
-            del label["valueType"]  # the default is not answered
+            del label["valueType"]  # answers leave out the default
     return {**metric, "metricDescriptor": descriptor, "createTime": "2026-11-27T10:00:00Z"}
 
 

@@ -1,4 +1,4 @@
-"""What exists in the stand-in, who may do what with it, and what was changed."""
+"""What exists in the stand-in, who may use it, and what was changed."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Handler = Callable[["World", Call], Json]
 _HANDLERS: dict[str, Handler] = {}
 
 _WITHOUT_PROJECT = {"cloudresourcemanager", "serviceusage", "cloudbilling", "orgpolicy", "oauth2"}
-"""APIs that need not be enabled in the project that they are asked about, unless it is named as the payer."""
+"""APIs that need not be enabled in the project that a request is about, unless the request names it as the payer."""
 
 
 def answers(*methods: str) -> Callable[[Handler], Handler]:
-    """The function answers these methods (`pubsub.projects.topics.create`)."""
+    """Mark a function as the answer to these methods (`pubsub.projects.topics.create`)."""
 
     def keep(handler: Handler) -> Handler:
         _HANDLERS.update(dict.fromkeys(methods, handler))
@@ -45,33 +45,33 @@ class Mutation:
 
 @dataclass
 class World:
-    """A project with its organisation. Any thread may use it while it is served.
+    """A project and its organisation. Any thread may use it while it is served.
 
     Attributes:
         project: Its id.
         number: Its number.
-        exists: Whether there is such a project.
-        state: `ACTIVE`, or `DELETE_REQUESTED` for 30 days after somebody shut the project down.
+        exists: Whether the project exists.
+        state: `ACTIVE`, or `DELETE_REQUESTED` for 30 days after the project was shut down.
         billing: Whether a billing account pays for it.
-        deployer: Whose token is used.
-        permissions: What the deployer may do; None is everything.
-        organisation: Effective policies by constraint, as the organisation-policy API gives their `spec`.
-        cpu_quota: Milli-vCPU of Cloud Run in each region.
-        settling: How many uses fail before a new API, account or grant is seen everywhere.
-        mutations_left: After so many changes every further one is refused; None is never.
-        refusals: Refusals to come, by method, each used once.
+        deployer: The account whose token is used.
+        permissions: The deployer's permissions; None means all.
+        organisation: Effective policies by constraint, in the form of `spec` in the organisation-policy API.
+        cpu_quota: The quota of Cloud Run in each region, in milli-vCPU.
+        settling: How many uses fail before a new API, account or grant is visible everywhere.
+        mutations_left: The number of changes before every further change is refused; None means no limit.
+        refusals: Planned refusals by method; each is used once.
         resources: What exists, by name.
-        policies: IAM policies by the name of their resource.
-        enabled: APIs.
-        accounts: Service accounts that exist, Google's agents too.
+        policies: IAM policies, by the name of their resource.
+        enabled: The enabled APIs.
+        accounts: Existing service accounts, including Google's agents.
         logs: Entries of the log.
-        waiting: How many messages wait in a subscription, and for how many seconds the oldest does.
+        waiting: The number of waiting messages in a subscription, and the age of the oldest in seconds.
         people: Accounts of the school's Workspace.
-        delegated: Scopes that a Workspace administrator has allowed; None is all.
+        delegated: Scopes that a Workspace administrator has allowed; None means all.
         silent: Hosts that do not answer.
-        uploads: Sources that were uploaded, by their object.
+        uploads: Uploaded sources, by their object.
         calls: How often each method was called.
-        mutations: What was changed, in order.
+        mutations: All changes, in order.
     """
 
     project: str = "my-school"
@@ -103,7 +103,7 @@ class World:
     _serial: int = 0
 
     def __post_init__(self) -> None:
-        # Every project begins with these, https://cloud.google.com/service-usage/docs/enabled-service .
+        # Every new project has these APIs, https://cloud.google.com/service-usage/docs/enabled-service .
         self.enabled |= {
             "serviceusage.googleapis.com",
             "servicemanagement.googleapis.com",
@@ -123,7 +123,7 @@ class World:
     def answer(
         self, http_method: str, host: str, address: SplitResult, content: bytes, headers: dict[str, str]
     ) -> tuple[int, Json]:
-        """The answer to a request. Raises `Refusal`."""
+        """Return the answer to a request. Raises `Refusal`."""
         if host == "storage.googleapis.com" and http_method == "PUT":
             with self._lock:
                 self.uploads[address.path] = content
@@ -155,7 +155,7 @@ class World:
         if is_reading(call):
             return handler(self, call)
         if self.mutations_left == 0:
-            raise Refusal(400, f"The stand-in was told to refuse every further change, and so {call.id}.")
+            raise Refusal(400, f"The stand-in was told to refuse every further change, such as {call.id}.")
         answer = handler(self, call)
         if self.mutations_left is not None:
             self.mutations_left -= 1
@@ -163,7 +163,7 @@ class World:
         return answer
 
     def _normal(self, call: Call) -> Call:
-        """The same call with the project's id for its number."""
+        """Return the same call with the project's id instead of its number."""
         named = re.sub(rf"^(projects|namespaces)/{self.number}(?=/|$)", rf"\1/{self.project}", call.name)
         return Call(call.id, call.api, call.http_method, named, call.query, call.body, call.headers)
 
@@ -174,7 +174,7 @@ class World:
                 raise Refusal(403, "The caller does not have permission")
             raise Refusal(403, f"Project '{named[1]}' not found or permission denied.", reason="USER_PROJECT_DENIED")
         if self.state != "ACTIVE" and call.api.split(".")[0] not in {"cloudresourcemanager", "cloudbilling", "oauth2"}:
-            # Each API has words of its own for it; the reason is that of google.api.ErrorReason.
+            # Each API has its own words for this; the reason comes from google.api.ErrorReason.
             raise Refusal(403, f"Project '{self.project}' has been deleted.", reason="CONSUMER_INVALID")
 
     def _check_api(self, call: Call) -> None:
@@ -192,24 +192,24 @@ class World:
                 raise denied(permission, f"projects/{self.project}")
 
     def settle(self, what: str) -> None:
-        """Something new exists, and is not seen everywhere yet."""
+        """Record that something new exists that is not visible everywhere yet."""
         self._settling[what] = self.settling
 
     def unsettled(self, what: str) -> bool:
-        """Whether a use of something new fails still; each use brings it nearer."""
+        """Return whether the use of something new still fails; each use counts towards `settling`."""
         left = min(self._settling.get(what, 0), self.settling)
         if left:
             self._settling[what] = left - 1
         return bool(left)
 
     def resource(self, name: str) -> Json:
-        """A resource that exists. Raises `Refusal`."""
+        """Return an existing resource. Raises `Refusal`."""
         if name not in self.resources:
             raise not_found(name)
         return self.resources[name]
 
     def below(self, collection: str) -> Iterator[Json]:
-        """The resources of a collection; `-` names every parent."""
+        """Return the resources of a collection; `-` means every parent."""
         pattern = re.compile("/".join("[^/]+" if part == "-" else re.escape(part) for part in collection.split("/")))
         for name in sorted(self.resources):
             parent, _, _ = name.rpartition("/")
@@ -217,23 +217,23 @@ class World:
                 yield self.resources[name]
 
     def policy(self, name: str) -> Json:
-        """A resource's IAM policy."""
+        """Return a resource's IAM policy."""
         return self.policies.setdefault(name, {"version": 1, "bindings": [], "etag": "BwAAAAAAAAA="})
 
     def holds(self, name: str, role: str, member: str) -> bool:
-        """Whether a member has a role in a resource's policy, and without a condition."""
+        """Return whether a member has a role without a condition in a resource's policy."""
         return any(
             binding["role"] == role and member in binding["members"] and "condition" not in binding
             for binding in self.policy(name)["bindings"]
         )
 
     def serial(self) -> int:
-        """A number that was not given before."""
+        """Return a number that was not used before."""
         self._serial += 1
         return self._serial
 
     def copy(self) -> World:
-        """Another world that begins as this one is, with nothing changed in it yet."""
+        """Return a copy of this world as it is now, without recorded changes."""
         with self._lock:
             kept = {name: copy.deepcopy(value) for name, value in vars(self).items() if name != "_lock"}
         world = World(project=self.project)
@@ -241,15 +241,15 @@ class World:
         return world
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the lock, which cannot be written to a file."""
+        """Leave out the lock, which cannot be pickled."""
         return {name: value for name, value in vars(self).items() if name != "_lock"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """See `__getstate__`."""
+        """Restore the attributes with a new lock."""
         vars(self).update(state, _lock=threading.RLock())
 
     def mutated(self) -> list[str]:
-        """What was changed, as one line each, for a test to show."""
+        """Return each change as one line, for the output of tests."""
         return [f"{mutation.method} {mutation.name}" for mutation in self.mutations]
 
 

@@ -1,7 +1,7 @@
-"""The gate before the embedded store: checks everything that this process requests against Firestore's rules.
+"""The gate in front of the embedded store: it checks all requests of this process against Firestore's rules.
 
-The store announces each query and commit as an audit event (https://docs.python.org/3/library/sys.html#sys.audit),
-for every store in this process, so nothing in it gets past the gate.
+Every store in this process announces each query and commit as an audit event
+(https://docs.python.org/3/library/sys.html#sys.audit), so the gate sees all of them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _DATABASE = "projects/embedded/databases/(default)"
 
 
 def install(gate: Gate) -> None:
-    """Hold everything against a gate from now on; an audit hook stays as long as the process does.
+    """Check everything with a gate from now on. An audit hook cannot be removed until the process ends.
 
     Args:
         gate: The rules for queries and commits.

@@ -1,4 +1,4 @@
-"""Checks queries and commits against Firestore's rules, and remembers everything that was seen."""
+"""Checks queries and commits against Firestore's rules, and records everything that it sees."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ UNIMPLEMENTED: Final = "UNIMPLEMENTED"
 
 NAMES: Final = Path(__file__).parents[2] / "deploy/names.sh"
 EXPIRING: Final = frozenset(re.findall(r"^EXPIRING=\(([^)]*)\)", NAMES.read_text(), re.MULTILINE)[0].split())
-"""The collection groups that the deployment gives a time-to-live policy."""
+"""The collection groups to which the deployment gives a time-to-live policy."""
 
 HOUR: Final = 3600.0
 _CLOCKS_APART: Final = 5.0
@@ -32,12 +32,12 @@ _LINK: Final = "You can create it here: https://console.firebase.google.com/proj
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What Firestore would have refused.
+    """A request that Firestore would have refused.
 
     Attributes:
         status: The name of the gRPC status.
-        words: What Firestore says.
-        about: For people who read a failed test: the query, and the index that it needs; or the commit.
+        words: Firestore's message.
+        about: An explanation for the reader of a failed test: the query and the index that it needs, or the commit.
     """
 
     status: str
@@ -49,7 +49,7 @@ class Refusal:
 
 
 class Refused(Exception):
-    """Something is refused."""
+    """A request was refused."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.words)
@@ -57,22 +57,22 @@ class Refused(Exception):
 
 
 class Gate:
-    """Checks everything against the indexes.
+    """Checks every request against the indexes.
 
     Args:
-        indexes: Those that there are; those of the deployment if left out.
-        log: A file to which refusals are appended, for another process.
+        indexes: The existing indexes; by default those of the deployment.
+        log: A file to which refusals are appended, so that another process can read them.
 
     Attributes:
-        indexes: Those that there are.
-        refusals: What was refused, in order.
-        shapes: The queries that came, without their values.
-        used: The indexes that they were served from.
-        commits: How large each commit was.
+        indexes: The existing indexes.
+        refusals: All refusals, in order.
+        shapes: The queries so far, without their values.
+        used: The indexes that served these queries.
+        commits: The size of each commit.
         fields: The fields that were written, by collection group.
-        is_open: Whether everything passes, unseen.
-        most_bytes: How much one commit may be with its index entries: Google publishes no figure, so it may be less
-            than we assume.
+        is_open: Whether everything passes without a check or a record.
+        most_bytes: The maximum size of a commit with its index entries. Google publishes no figure, so the real limit
+            may be lower than our assumption.
     """
 
     def __init__(self, indexes: Indexes | None = None, *, log: str | None = None) -> None:
@@ -87,15 +87,15 @@ class Gate:
         self.most_bytes = MOST_BYTES
 
     def take(self) -> list[Refusal]:
-        """What was refused since the last time."""
+        """Return the refusals since the last call."""
         taken, self.refusals = self.refusals, []
         return taken
 
     def read(self, request: Message) -> None:
-        """Look at which documents a BatchGetDocumentsRequest asks for, or at the moment that a RunQueryRequest reads.
+        """Check which documents a BatchGetDocumentsRequest requests, or the read time of a RunQueryRequest.
 
         Raises:
-            Refused: Firestore does not answer it.
+            Refused: Firestore would refuse it.
         """
         if self.is_open:
             return
@@ -112,10 +112,10 @@ class Gate:
             raise self.refused(INVALID_ARGUMENT, error.words, f"a read of {len(documents)} documents") from None
 
     def query(self, structured: Message) -> None:
-        """Hold a StructuredQuery against the indexes.
+        """Check a StructuredQuery against the indexes.
 
         Raises:
-            Refused: Firestore does not answer it.
+            Refused: Firestore would refuse it.
         """
         if self.is_open:
             return
@@ -134,7 +134,7 @@ class Gate:
         """Measure a CommitRequest.
 
         Raises:
-            Refused: Firestore takes no such commit, or would never delete one of the documents.
+            Refused: Firestore would refuse the commit, or would never delete one of its documents.
         """
         if self.is_open:
             return
@@ -152,7 +152,7 @@ class Gate:
         self.commits.append(measure)
 
     def refused(self, status: str, words: str, about: str) -> Refused:
-        """Remember a refusal; the caller must still raise it."""
+        """Record a refusal; the caller must still raise it."""
         refusal = Refusal(status, words, about)
         self.refusals.append(refusal)
         if self._log:
@@ -162,7 +162,7 @@ class Gate:
 
 
 def _check_age(seconds: int) -> None:
-    """The emulator remembers for longer than Firestore, which reads "within the past one hour"."""
+    """Check the age of a read time: unlike the emulator, Firestore only reads "within the past one hour"."""
     age = datetime.now(UTC).timestamp() - seconds
     if age > HOUR + 1:
         raise TooLarge("The requested snapshot version is too old.")

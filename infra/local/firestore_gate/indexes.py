@@ -1,9 +1,10 @@
-"""`infra/firestore.indexes.json` -> which indexes Firestore keeps, those that it makes by itself included.
+"""`infra/firestore.indexes.json` -> the indexes that Firestore has, including the automatic ones.
 
-https://firebase.google.com/docs/firestore/query-data/index-overview says what is automatic: for each field and each
-field of a map an ascending and a descending index, for a list a third one of what it contains, all of them with
-collection scope only. An override replaces that for a field and for what lies below it; `*` stands for every field of
-a collection group. The form of the file: https://firebase.google.com/docs/reference/firestore/indexes.
+https://firebase.google.com/docs/firestore/query-data/index-overview documents the automatic indexes. Each field, and
+each field in a map, has an ascending and a descending index; a list also has an index of its elements. All automatic
+indexes have collection scope only. An override replaces them for a field and for the fields below it; `*` means every
+field of a collection group. The form of the file is documented at
+https://firebase.google.com/docs/reference/firestore/indexes.
 """
 
 from __future__ import annotations
@@ -28,15 +29,16 @@ _AUTOMATIC: Final = frozenset({(COLLECTION, ASCENDING), (COLLECTION, DESCENDING)
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """One index; `automatic` is one that the file does not name.
+    """One index; an automatic index is not in the file.
 
     Attributes:
-        group: The name of the collections that it is over.
+        group: The name of its collections.
         scope: COLLECTION or COLLECTION_GROUP.
-        fields: Each with its mode, without the document's name.
-        name: The direction of the document's name, by which entries of equal values are sorted.
-        composite: Whether it is one of the file's `indexes`; else of one field, by itself or by an override.
-        automatic: Whether Firestore keeps it by itself.
+        fields: Its fields with their modes, without the document's name.
+        name: The direction in which entries with equal values are sorted by the document's name.
+        composite: Whether it is one of the file's `indexes`. If not, it is an index of one field, automatic or from an
+            override.
+        automatic: Whether Firestore creates it automatically.
     """
 
     group: str
@@ -48,7 +50,7 @@ class Index:
 
 
 class Indexes:
-    """What the file defines.
+    """The indexes that the file defines.
 
     Args:
         definition: The file's content.
@@ -65,15 +67,15 @@ class Indexes:
 
     @classmethod
     def deployed(cls) -> Indexes:
-        """Those that a deployment makes."""
+        """Return the indexes that a deployment creates."""
         return cls(json.loads(DEPLOYED.read_text()))
 
     def of(self, group: str, scope: str) -> Iterator[Index]:
-        """The composite indexes of collections of a name."""
+        """Return the composite indexes of the collections with this name."""
         return (index for index in self.composite if (index.group, index.scope) == (group, scope))
 
     def single(self, group: str, field: str) -> tuple[Index, ...]:
-        """All indexes of one field alone."""
+        """Return all indexes of only this field."""
         overridden = self._override(group, field)
         return tuple(
             Index(group, scope, ((field, mode),), _direction(mode), composite=False, automatic=overridden is None)
@@ -81,11 +83,11 @@ class Indexes:
         )
 
     def overridden(self) -> tuple[Index, ...]:
-        """The indexes that overrides name."""
+        """Return the indexes that overrides define."""
         return tuple(index for group, field in sorted(self._overrides) for index in self.single(group, field))
 
     def _override(self, group: str, field: str) -> frozenset[tuple[str, str]] | None:
-        """What the file says about a field, a map around it, or all fields; None if it says nothing."""
+        """Return the file's override for a field, for a map around it, or for all fields; None if there is none."""
         path = field
         while path:
             if (group, path) in self._overrides:
@@ -105,5 +107,5 @@ def _mode(field: Mapping[str, Any]) -> str:
 
 
 def _direction(mode: str) -> str:
-    """In which direction equal entries are sorted by name: as the last field is, unless the index says otherwise."""
+    """Return the direction in which equal entries are sorted by name: by default, that of the last field."""
     return DESCENDING if mode == DESCENDING else ASCENDING

@@ -1,10 +1,11 @@
-"""One commit -> documents, index entries and bytes, as Firestore counts them; or what it calls too large.
+"""One commit -> documents, index entries and bytes, as Firestore counts them; or why it is too large.
 
-Sizes: https://firebase.google.com/docs/firestore/storage-size. Limits: https://firebase.google.com/docs/firestore/quotas
-and the comments of the messages: https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1.
-That documents count with their index entries towards what one commit takes is known from its answer "Transaction too
-big" alone (firebase-tools issues 1036, 1185, 3992); the figure is published nowhere. We hold both together against
-the 10 MiB that a request may have, without the entries that a commit takes away.
+Sizes: https://firebase.google.com/docs/firestore/storage-size. Limits:
+https://firebase.google.com/docs/firestore/quotas and the comments of the messages:
+https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1. Documents and their index entries count
+together towards the limit of a commit. This is known only from the answer "Transaction too big" (firebase-tools issues
+1036, 1185, 3992); Google publishes no figure. We compare the sum of both with 10 MiB, the limit of a request, and do
+not count the entries that a commit removes.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ Message = Any  # protobuf makes its classes at run time
 
 MOST_BYTES: Final = 10 * 1024 * 1024
 MOST_DOCUMENT_BYTES: Final = 1024 * 1024 - 4
-"""As the comments of the message `Document` say; the page of limits says 1 MiB."""
+"""The limit from the comments of the message `Document`; the page of limits says 1 MiB."""
 
 MOST_TEXT_BYTES: Final = 1024 * 1024 - 89
 MOST_ENTRIES: Final = 40_000
@@ -38,7 +39,7 @@ _FIELD_PATH: Final = re.compile(rf"{_SEGMENT}(?:\.{_SEGMENT})*", re.DOTALL)
 
 
 class TooLarge(Exception):
-    """Firestore refuses a commit for good: `words` is what it says."""
+    """Firestore always refuses this commit; `words` is its message."""
 
     def __init__(self, words: str) -> None:
         super().__init__(words)
@@ -47,15 +48,15 @@ class TooLarge(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """How large a commit is.
+    """The size of a commit.
 
     Attributes:
-        writes: Documents that are written or deleted.
-        request_bytes: The message on the wire.
-        document_bytes: What the written documents are stored as.
-        entries: Index entries of the written documents.
-        entry_bytes: What those are stored as.
-        most_entries: Of one document.
+        writes: The number of documents that are written or deleted.
+        request_bytes: The size of the sent message.
+        document_bytes: The stored size of the written documents.
+        entries: The number of index entries of the written documents.
+        entry_bytes: The stored size of these index entries.
+        most_entries: The largest number of index entries of one document.
     """
 
     writes: int
@@ -67,20 +68,20 @@ class Measure:
 
     @property
     def counted_bytes(self) -> int:
-        """The size that is compared with the limit of a commit."""
+        """Return the size that is compared with the limit of a commit."""
         return self.document_bytes + self.entry_bytes
 
 
 def measured(request: Message, indexes: Indexes, *, most_bytes: int = MOST_BYTES) -> Measure:
-    """How large a CommitRequest is.
+    """Return the size of a CommitRequest.
 
     Args:
         request: The request.
-        indexes: Those that there are.
-        most_bytes: How much documents and index entries may be together.
+        indexes: The existing indexes.
+        most_bytes: The maximum size of documents and index entries together.
 
     Raises:
-        TooLarge: Firestore takes no such commit.
+        TooLarge: Firestore would refuse the commit.
     """
     request_bytes = request.ByteSize()
     if request_bytes > MOST_BYTES:
@@ -124,7 +125,7 @@ def measured(request: Message, indexes: Indexes, *, most_bytes: int = MOST_BYTES
 
 
 def entries_of(path: str, fields: Mapping[str, Message], times: list[str], indexes: Indexes) -> Iterator[int]:
-    """The size of each index entry of a document."""
+    """Return the size of each index entry of a document."""
     parts = path.split("/")
     group, named = parts[-2], name_size(path)
     parent = name_size("/".join(parts[:-2])) if parts[:-2] else 0
@@ -143,12 +144,12 @@ def entries_of(path: str, fields: Mapping[str, Message], times: list[str], index
 
 
 def name_size(path: str) -> int:
-    """The size of a document's name, by its path below `documents`."""
+    """Return the size of a document's name; `path` begins after `documents`."""
     return sum(len(part.encode()) + 1 for part in path.split("/")) + 16
 
 
 def value_size(value: Message) -> int:
-    """The size of a stored value."""
+    """Return the size of a stored value."""
     match value.WhichOneof("value_type"):
         case "string_value":
             return len(value.string_value.encode()) + 1
@@ -173,7 +174,7 @@ def _map_size(fields: Mapping[str, Message]) -> int:
 
 
 def _flat(fields: Mapping[str, Message], above: str = "") -> Iterator[tuple[str, Message]]:
-    """Every field by its path, those of maps too; the map itself is one as well."""
+    """Return every field by its path, including maps and the fields in maps."""
     for name in fields:
         value = fields[name]
         yield above + name, value
@@ -182,7 +183,7 @@ def _flat(fields: Mapping[str, Message], above: str = "") -> Iterator[tuple[str,
 
 
 def _values(mode: str, value: Message) -> Iterator[int]:
-    """The size of each value that an index of a mode holds of a field."""
+    """Return the size of each value of a field that an index of this mode contains."""
     is_list = value.WhichOneof("value_type") == "array_value"
     if mode != CONTAINS:
         yield min(value_size(value), MOST_VALUE_BYTES)
@@ -192,7 +193,7 @@ def _values(mode: str, value: Message) -> Iterator[int]:
 
 
 def _combinations(index: Index, fields: Mapping[str, Message], times: list[str]) -> Iterator[int]:
-    """The sizes of a composite index's entries: one, or one for each element of its list; none without a field."""
+    """Return the sizes of a composite index's entries: one, or one per list element; none if a field is missing."""
     fixed, elements = 0, [0]
     for name, mode in index.fields:
         if name in times:
@@ -227,17 +228,17 @@ def check_moment(holder: Message, field: str) -> None:
     """Refuse a time that is finer than Firestore's; an unset time is ignored.
 
     Raises:
-        TooLarge: It has nanoseconds.
+        TooLarge: The time has nanoseconds.
     """
     if holder.HasField(field) and getattr(holder, field).nanos % 1000:
         raise TooLarge(f"Invalid value at '{field}': a timestamp must be microsecond aligned.")
 
 
 def check_field_path(path: str) -> None:
-    """Refuse what names no field: the names of fields, with dots between, each simple or between backquotes.
+    """Refuse a text that is not a field path: field names joined by dots, each of them simple or in backquotes.
 
     Raises:
-        TooLarge: It is none, or too long.
+        TooLarge: It is not a field path, or it is too long.
     """
     if not _FIELD_PATH.fullmatch(path):
         raise TooLarge("Invalid value at 'field_path': it is not a field path.")
@@ -249,7 +250,7 @@ def check_name(name: str) -> None:
     """Refuse a name that no document can have.
 
     Raises:
-        TooLarge: Too long, or with an id that is empty, a dot or reserved.
+        TooLarge: The name is too long, or one of its ids is empty, a dot or reserved.
     """
     path = _path(name)
     if len(path.encode()) > MOST_NAME_BYTES:

@@ -1,19 +1,22 @@
-"""One query -> the indexes that serve it, or the one that is missing, in the form of the file.
+"""One query -> the indexes that serve it, or the missing index in the form of the file.
 
-Only what Firestore documents counts as served (https://firebase.google.com/docs/firestore/query-data/index-overview):
+A query only counts as served if Firestore documents this
+(https://firebase.google.com/docs/firestore/query-data/index-overview):
 
-- equality and `in` stand before the sorted fields, in any order and either mode; what a list contains needs the mode
-  CONTAINS; sorted fields come in the query's order and direction, and the document's name in the direction of the
-  last of them unless the index says otherwise. No index is read backwards: that is documented nowhere.
-- an index holds only documents that have all of its fields, so one with further fields serves nothing.
-- several indexes are merged only for equality filters, with one `orderBy` at most that all of them end with ("Use
-  index merging"). Never for a range, nor for what a list contains: that is documented for Datastore mode alone
+- Equality fields and `in` fields come before the sorted fields, in any order and in either mode. An array-contains
+  field needs the mode CONTAINS. Sorted fields have the query's order and direction. The document's name has the
+  direction of the last sorted field, unless the index says otherwise. No index is read backwards: Google does not
+  document this.
+- An index contains only documents that have all of its fields. So an index with further fields does not serve a query.
+- Several indexes are merged only for equality filters and at most one `orderBy`, with which all of them end ("Use
+  index merging"). They are never merged for a range or for array-contains: this is documented only for Datastore mode
   (https://cloud.google.com/datastore/docs/concepts/optimize-indexes).
-- fields with a range or an inequality come first among the sorted ones
+- Fields with a range or an inequality come first among the sorted fields
   (https://firebase.google.com/docs/firestore/query-data/order-limit-data).
-- a whole collection, or collection group, by name upwards needs no index.
+- A whole collection or collection group, sorted by ascending name, needs no index.
 
-What this planner does not know (OR, vectors, sums) it refuses, so that the author of such a query teaches it.
+This planner refuses features that it does not support (OR, vectors, sums). The author of such a query must add support
+for them.
 """
 
 from __future__ import annotations
@@ -43,10 +46,10 @@ _AND: Final = types.StructuredQuery.CompositeFilter.Operator.AND
 
 
 class NotServed(Exception):
-    """Firestore would not answer a query.
+    """Firestore would refuse a query.
 
     Args:
-        words: What it says.
+        words: Firestore's message.
         missing: The index that would serve it, in the form of the file; None if no index would.
     """
 
@@ -62,9 +65,9 @@ class Shape:
 
     Attributes:
         group: The name of the collection.
-        scope: Whether one collection is asked, or all of the name.
-        equal: Fields that are held against one value, or several.
-        contains: Lists that are to contain a value.
+        scope: Whether the query reads one collection, or all collections with this name.
+        equal: Fields that are compared with one value or several.
+        contains: Lists that must contain a value.
         ranges: Fields with a range or an inequality.
         order: Fields to sort by, each with its direction, without the document's name.
         name: The direction of the document's name.
@@ -80,13 +83,14 @@ class Shape:
 
 
 def shape_of(query: Message) -> Shape:
-    """What a StructuredQuery asks for.
+    """Return the shape of a StructuredQuery.
 
     Raises:
-        NotServed: Something that this planner does not know, or that Firestore refuses without looking for an index.
+        NotServed: The query has a feature that this planner does not support, or Firestore refuses it before it looks
+            for an index.
     """
     if len(query.from_) != 1 or query.HasField("find_nearest"):
-        raise NotServed("The gate knows only queries of one collection or collection group.")
+        raise NotServed("The gate supports only queries of one collection or collection group.")
     check_query(query)
     equal: set[str] = set()
     ranges: set[str] = set()
@@ -109,7 +113,9 @@ def shape_of(query: Message) -> Shape:
     name = next((direction for field, direction in order if field == NAME), last)
     names = [field for field, _ in order]
     if NAME in names[:-1]:
-        raise NotServed("The document's name is the last to sort by: nothing sorts documents of the same name.")
+        raise NotServed(
+            "No field may follow the document's name in the sort order: no two documents have the same name."
+        )
     sorted_by = tuple(one for one in order if one[0] != NAME)
     first = {field for field, _ in sorted_by[: len(ranges - {NAME})]}
     if (ranges - {NAME}) != first and ranges - {NAME}:
@@ -129,7 +135,7 @@ def shape_of(query: Message) -> Shape:
 
 
 def check_query(query: Message) -> None:
-    """What Firestore refuses of a StructuredQuery before it looks for an index.
+    """Check a StructuredQuery against the rules that Firestore applies before it looks for an index.
 
     https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1#structuredquery
 
@@ -162,22 +168,22 @@ def _check_field(path: str) -> None:
 
 
 def _conditions(where: Message) -> Iterable[Message]:
-    """The conditions that all hold."""
+    """Return the conditions that must all be met."""
     match where.WhichOneof("filter_type"):
         case None:
             return ()
         case "composite_filter" if where.composite_filter.op == _AND and not where.composite_filter.filters:
-            return (type(where)(),)  # one without any, for `check_query` to refuse
+            return (type(where)(),)  # it is empty, and `check_query` refuses it
         case "composite_filter" if where.composite_filter.op == _AND:
             return chain.from_iterable(map(_conditions, where.composite_filter.filters))
         case "composite_filter":
-            raise NotServed("The gate knows no OR: teach it what Firestore needs for one.")
+            raise NotServed("The gate does not support OR: add what Firestore needs for it.")
         case _:
             return (where,)
 
 
 def serving(shape: Shape, indexes: Indexes) -> tuple[Index, ...]:
-    """The indexes that Firestore answers a query from; none for what needs none.
+    """Return the indexes from which Firestore answers a query; empty if it needs none.
 
     Raises:
         NotServed: An index is missing.
@@ -204,13 +210,13 @@ def _candidates(shape: Shape, indexes: Indexes) -> list[Index]:
 
 
 def _ends_with_order(index: Index, shape: Shape) -> bool:
-    """Whether entries of the same prefix are sorted as the query wants them."""
+    """Return whether entries with the same prefix are sorted in the query's order."""
     length = len(shape.order)
     return index.name == shape.name and index.fields[len(index.fields) - length :] == shape.order
 
 
 def _holds(index: Index, shape: Shape) -> tuple[frozenset[str], frozenset[str]]:
-    """The fields before the sorted ones: those of one value, and those that contain one."""
+    """Return two sets of an index's fields before the sorted ones: those for equality, and those for array-contains."""
     prefix: Sequence[tuple[str, str]] = index.fields[: len(index.fields) - len(shape.order)]
     return (
         frozenset(field for field, mode in prefix if mode != CONTAINS),
@@ -219,7 +225,7 @@ def _holds(index: Index, shape: Shape) -> tuple[frozenset[str], frozenset[str]]:
 
 
 def _merged(shape: Shape, candidates: Iterable[Index]) -> tuple[Index, ...]:
-    """Indexes that together hold every equality filter and end alike; none if that is not documented to work."""
+    """Return indexes that together cover every equality filter and end alike; none if Google does not document this."""
     if shape.contains or shape.ranges or len(shape.order) > 1 or not shape.equal:
         return ()
     used: list[Index] = []
@@ -234,7 +240,7 @@ def _merged(shape: Shape, candidates: Iterable[Index]) -> tuple[Index, ...]:
 
 
 def _missing(shape: Shape) -> dict[str, Any]:
-    """The index that serves a query by itself, in the form of the file."""
+    """Return the index that alone serves a query, in the form of the file."""
     fields = [
         *({"fieldPath": name, "order": ASCENDING} for name in sorted(shape.equal - {NAME})),
         *({"fieldPath": name, "arrayConfig": CONTAINS} for name in shape.contains),

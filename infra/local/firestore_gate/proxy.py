@@ -1,7 +1,7 @@
-"""The gate on the wire: passes every call on to the emulator, except what Firestore would refuse.
+"""The gate as a proxy: it passes every call on to the emulator, except calls that Firestore would refuse.
 
-A process that is pointed at it by FIRESTORE_EMULATOR_HOST needs no change: the function served by functions-framework
-as little as a test.
+A process that has its address in FIRESTORE_EMULATOR_HOST needs no change: neither a test nor a function served by
+functions-framework.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ _SERVICE: Final = "/google.firestore.v1.Firestore/"
 _OPTIONS: Final = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 _UNKNOWN: Final = frozenset({"BatchWrite", "Write", "Listen", "ExecutePipeline", "CreateDocument", "UpdateDocument"})
 _AT_ONCE: Final = 128
-"""Calls that may wait for the emulator at the same time."""
+"""The maximum number of calls that wait for the emulator at the same time."""
 
 
 class GatedFirestore(grpc.GenericRpcHandler):
-    """Passes calls on as they are.
+    """Passes calls on unchanged.
 
     Args:
         emulator: `host:port`.
-        gate: What calls are held against.
+        gate: The gate that checks the calls.
     """
 
     def __init__(self, emulator: str, gate: Gate) -> None:
@@ -36,7 +36,7 @@ class GatedFirestore(grpc.GenericRpcHandler):
         self._gate = gate
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes]:
-        """Passes on any method: on the wire one answer is a stream of one."""
+        """Pass on any method: in gRPC, a single answer is sent like a stream of one answer."""
         method = str(handler_call_details.method)
         name = method.removeprefix(_SERVICE)
         as_they_are: Any = self._channel.unary_stream(method)
@@ -69,16 +69,18 @@ class GatedFirestore(grpc.GenericRpcHandler):
         elif name == "Commit":
             self._gate.commit(types.CommitRequest.pb().FromString(request))
         elif name in _UNKNOWN:
-            raise self._gate.refused(UNIMPLEMENTED, f"The gate does not know {name}.", "teach it what Firestore takes")
+            raise self._gate.refused(
+                UNIMPLEMENTED, f"The gate does not support {name}.", "add the rules of Firestore for it"
+            )
 
 
 @contextlib.contextmanager
 def gated(emulator: str, gate: Gate) -> Iterator[str]:
-    """Gives the value for FIRESTORE_EMULATOR_HOST of an emulator behind the gate.
+    """Give the value of FIRESTORE_EMULATOR_HOST for an emulator behind the gate.
 
     Args:
         emulator: `host:port`.
-        gate: What calls are held against.
+        gate: The gate that checks the calls.
     """
     server = grpc.server(ThreadPoolExecutor(_AT_ONCE), options=_OPTIONS)
     server.add_generic_rpc_handlers((GatedFirestore(emulator, gate),))

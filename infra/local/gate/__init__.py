@@ -1,5 +1,6 @@
-"""The gate that every HTTP stand-in answers through: it holds calls, and the stand-in's own answers, to Google's rules.
+"""The gate of every HTTP stand-in: it checks calls, and the stand-in's own answers, against Google's rules.
 
-`calls` is what the parts speak of, `json_values` and `field_masks` check values, `discovery` knows Google's discovery
-documents, `endpoints` what has none, and `middleware` is what a server puts in front of its application.
+`calls` defines the common types. `json_values` and `field_masks` check values. `discovery` has the rules from Google's
+discovery documents, and `endpoints` the rules for services without such a document. `middleware` is the part that a
+server puts in front of its application.
 """

@@ -17,7 +17,7 @@ FORM = "application/x-www-form-urlencoded"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call. The path is percent-encoded as it came; header names are lower case."""
+    """One call. The path is percent-encoded, as it arrived; header names are in lower case."""
 
     verb: str
     path: str
@@ -27,21 +27,21 @@ class Call:
 
     @property
     def content_type(self) -> str:
-        """The media type of the body, without its parameters."""
+        """Return the media type of the body, without its parameters."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     def parameters(self) -> list[tuple[str, str]]:
-        """The query's parameters in their order, empty ones too."""
+        """Return the query's parameters in their order, including empty ones."""
         return parse_qsl(self.query, keep_blank_values=True)
 
     def form(self) -> list[tuple[str, str]]:
-        """The body's parameters, likewise."""
+        """Return the body's parameters in their order, including empty ones."""
         return parse_qsl(self.body.decode(errors="replace"), keep_blank_values=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One rule that is broken: the parameter or field, and a sentence that names it and quotes the rule."""
+    """A broken rule: the parameter or field, and a sentence that names it and quotes the rule."""
 
     field: str
     sentence: str
@@ -57,35 +57,35 @@ class Answer:
 
 
 class Rule(ABC):
-    """What a service says about one of its calls."""
+    """A service's rule for one of its calls."""
 
     @abstractmethod
     def broken_by(self, call: Call) -> Sequence[Violation]:
-        """What is wrong with a call."""
+        """Return what is wrong with a call."""
 
     @abstractmethod
     def refusal(self, violations: Sequence[Violation]) -> Answer:
-        """How the service refuses such a call."""
+        """Return the service's answer to a call with these violations."""
 
     @abstractmethod
     def checked(self, call: Call, answer: Answer) -> tuple[Answer, Sequence[Violation]]:
-        """The stand-in's answer as the service would send it, and what the service would not say."""
+        """Return the stand-in's answer in the service's form, and all parts that the service would never send."""
 
     @abstractmethod
     def blames(self, answer: Answer) -> str | None:
-        """The words with which the stand-in itself calls the request malformed; None if it does not."""
+        """Return the stand-in's own message if it calls the request malformed; None if it does not."""
 
 
 class Rules(Protocol):
-    """What a service says about its calls."""
+    """A service's rules for its calls."""
 
     def find(self, verb: str, path: str) -> Rule | None:
-        """The rule for a call; None if the service does not have this call."""
+        """Return the rule for a call; None if the service does not have this call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A call that broke a rule, or an answer of the stand-in that did."""
+    """A call, or an answer of the stand-in, that broke a rule."""
 
     call: str
     words: str
@@ -97,30 +97,30 @@ class Refusal:
 
 
 class CallsRefused(AssertionError):
-    """A stand-in was called in a way that Google refuses, and nobody said that this was expected."""
+    """A stand-in was called in a way that Google refuses, and no test expected this."""
 
 
 class Refusals:
-    """Every refusal until a test takes it; for any thread."""
+    """All refusals that no test has taken yet. Any thread may use it."""
 
     def __init__(self) -> None:
         self._refusals: list[Refusal] = []
         self._lock = threading.Lock()
 
     def add(self, refusal: Refusal) -> None:
-        """Record one, and log it."""
+        """Record a refusal, and log it."""
         log.warning("%s", refusal)
         with self._lock:
             self._refusals.append(refusal)
 
     def take(self) -> list[Refusal]:
-        """All so far, in their order. Who takes them has expected them: they fail nothing any more."""
+        """Return all refusals so far, in order. The caller expected them, so they no longer cause a failure."""
         with self._lock:
             taken, self._refusals = self._refusals, []
         return taken
 
     def check(self, where: str) -> None:
-        """Raise CallsRefused if there are any that nobody took."""
+        """Raise CallsRefused if there are refusals that nobody took."""
         if taken := self.take():
             lines = "\n".join(f"  {refusal}" for refusal in dict.fromkeys(taken))
             raise CallsRefused(

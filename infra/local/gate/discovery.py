@@ -1,11 +1,11 @@
 """Google's discovery documents as rules: https://developers.google.com/discovery/v1/reference/apis.
 
-They come with google-api-python-client, so that what a call is held to is what the client was built from. Refusals
-have the shape of https://google.aip.dev/193, with the older list of errors next to it.
+The documents come from google-api-python-client, so calls are checked against the same documents from which the client
+was built. Refusals have the form of https://google.aip.dev/193, and also the older list of errors.
 
-Stricter than Google, or not known of it: a field that Google sets may not be sent (Google passes over it,
-https://google.aip.dev/203#output-only), a parameter that is not repeated may not come twice, and Calendar refuses
-unknown fields of a body as newer APIs do.
+Some rules are stricter than Google's, or Google's behaviour is unknown. A request must not contain a field that Google
+sets (Google ignores it, https://google.aip.dev/203#output-only). A parameter that is not repeated must not come twice.
+Calendar refuses unknown fields in a body, like newer APIs.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ JSON = "application/json"
 
 _PLACE = re.compile(r"\{\+?(?P<name>[\w.$-]+)\}")
 _EITHER = {"requestMask.includeField": "personFields"}
-"""Two names of one requirement, of which the first is the older: both are described as required, and one will do."""
+"""Two names for one required parameter, the older one first. Both are documented as required; one of them is enough."""
 
 
 def refusal(violations: Sequence[Violation], *, status: int = 400, name: str = "INVALID_ARGUMENT") -> Answer:
-    """The answer that names every broken rule."""
+    """Return the answer that names every broken rule."""
     words = "\n".join(violation.sentence for violation in violations)
     described = [{"field": violation.field, "description": violation.sentence} for violation in violations]
     details = [{"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": described}]
@@ -49,7 +49,7 @@ def refusal(violations: Sequence[Violation], *, status: int = 400, name: str = "
 
 @cache
 def discovered(name: str) -> Document:
-    """The discovery document of this name, such as `people.v1`; FileNotFoundError if the client has none."""
+    """Return the discovery document of this name, such as `people.v1`; FileNotFoundError if the client has none."""
     return Document(json.loads((DOCUMENTS / f"{name}.json").read_text()))
 
 
@@ -62,7 +62,7 @@ class Document:
 
     def __init__(self, content: Mapping[str, Any]) -> None:
         methods = [Method(content, method) for method in _methods(content)]
-        # `events/import` before `events/{eventId}`.
+        # `events/import` comes before `events/{eventId}`.
         self._methods = sorted(methods, key=lambda method: method.fixed, reverse=True)
 
     def find(self, verb: str, path: str) -> Method | None:
@@ -81,12 +81,12 @@ class Method(Rule):
 
     Args:
         document: The whole document.
-        method: What it says about the method.
+        method: The method's part of the document.
 
     Attributes:
-        id: As the document calls it, such as `people.people.get`.
+        id: Its id in the document, such as `people.people.get`.
         verb: Its HTTP method.
-        fixed: How many characters of its path are given.
+        fixed: The number of literal characters in its path.
     """
 
     def __init__(self, document: Mapping[str, Any], method: Mapping[str, Any]) -> None:
@@ -100,17 +100,17 @@ class Method(Rule):
         self._standard: Mapping[str, Schema] = document["parameters"]
         self._own: Mapping[str, Schema] = method.get("parameters", {})
         self._shape = re.compile(_shape(base + flat, "[^/]+"))
-        # A reserved expansion such as {+name} may hold slashes: RFC 6570, section 3.2.3.
+        # A reserved expansion such as {+name} may contain slashes: RFC 6570, section 3.2.3.
         self._values = re.compile(_shape(base + path, "(.+)"))
         self._names = [match["name"] for match in _PLACE.finditer(path)]
 
     def has(self, path: str) -> bool:
-        """Whether this is the path of a call of this method."""
+        """Return whether this is the path of a call of this method."""
         return self._shape.fullmatch(path) is not None
 
     @cached_property
     def _required(self) -> frozenset[str]:
-        """The parameters of the query that every call needs; newer APIs say so in the description alone."""
+        """Return the query parameters that every call needs; newer APIs say this only in the description."""
         return frozenset(
             name
             for name, schema in self._own.items()
@@ -210,14 +210,14 @@ class Method(Rule):
 
 
 def _shape(template: str, place: str) -> str:
-    """A template of a path as a regular expression."""
+    """Return a path template as a regular expression."""
     return "".join(
         place if part.startswith("{") else re.escape(part) for part in re.split(r"(\{\+?[\w.$-]+\})", template)
     )
 
 
 def _of_error(answer: Answer) -> Iterator[Violation]:
-    """What is wrong with an error: https://google.aip.dev/193."""
+    """Return what is wrong with an error: https://google.aip.dev/193."""
     try:
         error = json.loads(answer.body)["error"]
         if error["code"] == answer.status and isinstance(error["message"], str):

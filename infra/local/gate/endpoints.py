@@ -1,12 +1,12 @@
-"""What has no discovery document: the token endpoint, the consent screen and the metadata server, as documented.
+"""Rules for services without a discovery document: the token endpoint, the consent screen, the metadata server.
 
 https://developers.google.com/identity/protocols/oauth2/web-server
 https://developers.google.com/identity/protocols/oauth2/native-app
 https://developers.google.com/identity/protocols/oauth2/service-account#authorizingrequests
 https://cloud.google.com/compute/docs/metadata/querying-metadata
 
-Stricter than Google: RFC 6749 has a server ignore parameters that it does not know. Here they are refused, since code
-that sends one expects it to do something.
+One rule is stricter than Google's: according to RFC 6749, a server ignores unknown parameters. Here they are refused,
+because code that sends a parameter expects an effect.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ AUDIENCE = "https://oauth2.googleapis.com/token"
 HOUR = 3600
 
 _CODES = {"unsupported grant_type": "unsupported_grant_type", "JWT": "invalid_grant", "JWT scope": "invalid_scope"}
-"""Google's code for what is wrong: https://developers.google.com/identity/protocols/oauth2/service-account#error-codes"""
+"""Google's error code: https://developers.google.com/identity/protocols/oauth2/service-account#error-codes"""
 
 _MALFORMED = frozenset({"invalid_request", "unsupported_grant_type"})
-"""Codes of RFC 6749 that blame the request; the others say something about a grant, a client or a scope."""
+"""Codes of RFC 6749 for an error in the request; the other codes are about a grant, a client or a scope."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter: whether every call has it, and what it may be."""
+    """One parameter: whether every call needs it, and its allowed values."""
 
     required: bool = False
     one_of: tuple[str, ...] = ()
     pattern: str | None = None
 
     def broken_by(self, name: str, text: str) -> Iterator[Violation]:
-        """What is wrong with a value."""
+        """Return what is wrong with a value."""
         if self.one_of and text not in self.one_of:
             yield Violation(name, f"Invalid value at '{name}' (one of {', '.join(self.one_of)}), \"{text}\"")
         if self.pattern and not re.fullmatch(self.pattern, text):
@@ -58,10 +58,10 @@ class Endpoint(Rule):
     Attributes:
         verb: Its HTTP method.
         path: Its path.
-        parameters: Of the query, or of the form that is posted.
-        headers: Headers that every call has, lower case, with their values.
-        answers: The fields that a good answer in JSON may have; None if it is not JSON, or may have any.
-        shape: How errors look.
+        parameters: The parameters of the query, or of the posted form.
+        headers: Headers that every call needs, in lower case, with their values.
+        answers: The fields that a successful JSON answer may have; None if it is not JSON, or may have any field.
+        shape: The form of errors.
     """
 
     verb: str
@@ -148,7 +148,7 @@ _MORE_CLAIMS: Mapping[str, type] = {"sub": str}
 
 @dataclass(frozen=True, slots=True)
 class TokenEndpoint(Endpoint):
-    """The token endpoint, whose parameters depend on `grant_type`."""
+    """The token endpoint; its parameters depend on `grant_type`."""
 
     def broken_by(self, call: Call) -> Sequence[Violation]:
         """See `Rule`."""
@@ -167,7 +167,7 @@ class TokenEndpoint(Endpoint):
 
 
 def _of_assertion(assertion: str) -> Iterator[Violation]:
-    """What is wrong with a service account's assertion, apart from its signature."""
+    """Return what is wrong with a service account's assertion; the signature is not checked here."""
     try:
         header, claims = (json.loads(_decoded(part)) for part in assertion.split(".")[:2])
     except ValueError:
@@ -204,7 +204,7 @@ def _decoded(part: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Addresses of one server."""
+    """The addresses of one server."""
 
     endpoints: tuple[Endpoint, ...]
 
@@ -262,7 +262,7 @@ _METADATA = {"metadata-flavor": "Google"}
 
 
 def _account(account: str) -> tuple[Endpoint, ...]:
-    """What the metadata server answers about an account, which is named `default` or by its address."""
+    """Return the metadata server's addresses for an account, which is named `default` or by its address."""
     path = f"/computeMetadata/v1/instance/service-accounts/{account}"
     return (
         Endpoint("GET", f"{path}/", {"recursive": Parameter(one_of=("true", "false"))}, _METADATA),
@@ -281,7 +281,7 @@ def _account(account: str) -> tuple[Endpoint, ...]:
 
 
 def metadata(email: str) -> Endpoints:
-    """The metadata server of a machine whose service account has this address."""
+    """Return the rules of the metadata server of a machine whose service account has this address."""
     return Endpoints(
         (
             Endpoint("GET", "/", headers=_METADATA),
@@ -294,4 +294,4 @@ def metadata(email: str) -> Endpoints:
 
 
 CERTIFICATES = Endpoints((Endpoint("GET", "/oauth2/v1/certs"),))
-"""Where Google shows what its ID tokens are signed with; it takes no parameters."""
+"""The address where Google publishes the certificates of its ID tokens; it accepts no parameters."""

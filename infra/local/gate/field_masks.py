@@ -1,6 +1,6 @@
-"""The parameter `fields`: read, held to the schema of the answer, and applied to the answer.
+"""The parameter `fields`: it is read, checked against the schema of the answer, and applied to the answer.
 
-The grammar is that of https://developers.google.com/workspace/calendar/api/guides/performance#partial-response:
+Its grammar is documented at https://developers.google.com/workspace/calendar/api/guides/performance#partial-response:
 `a,b/c,d(e,f)` with `*` for every field.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 from infra.local.gate.calls import Violation
 
 Mask = dict[str, "Mask"]
-"""The chosen fields by name; one without anything inside is chosen whole."""
+"""The selected fields by name; a field with an empty mask is selected completely."""
 
 _TOKEN = re.compile(r"[\w.$@-]+|[*(),/]")
 
@@ -23,7 +23,7 @@ class UnreadableMask(ValueError):
 
 
 def read(text: str) -> Mask:
-    """The mask that a text means."""
+    """Return the mask of a text."""
     tokens = _TOKEN.findall(text)
     if not text or "".join(tokens) != text:
         raise UnreadableMask(text)
@@ -60,7 +60,7 @@ def _item(tokens: list[str], mask: Mask) -> None:
 def broken_by(
     mask: Mask, schema: Mapping[str, Any] | None, schemas: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[Violation]:
-    """The chosen fields that the answer does not have."""
+    """Return the selected fields that the answer does not have."""
     schema = _resolved(schema, schemas)
     for name, inner in mask.items():
         if schema.get("type") in {"any", None} or name == "*":
@@ -81,7 +81,7 @@ def _resolved(schema: Mapping[str, Any] | None, schemas: Mapping[str, Mapping[st
 
 
 def chosen(value: Any, mask: Mask) -> Any:  # noqa: ANN401 - JSON
-    """What a mask leaves of an answer."""
+    """Return the part of an answer that a mask selects."""
     if not mask or "*" in mask:
         return value
     if isinstance(value, list):

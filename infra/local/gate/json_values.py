@@ -1,6 +1,6 @@
-"""Values held to the types of a discovery document: parameters, which are text, and JSON.
+"""Checks of values against the types of a discovery document: parameters (text) and JSON.
 
-The types and formats are those of https://developers.google.com/discovery/v1/type-format.
+The types and formats are documented at https://developers.google.com/discovery/v1/type-format.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _VALID_VALUES = re.compile(r"Valid values are: \* (?P<values>\w+(?: \* \w+)*)")
 
 
 def of_parameter(name: str, text: str, schema: Schema) -> Iterator[Violation]:
-    """What is wrong with one value of a parameter."""
+    """Return what is wrong with one value of a parameter."""
     kind = schema.get("type")
     if kind == "boolean" and text not in {"true", "false"}:
         yield _invalid(name, "TYPE_BOOL, true or false", text)
@@ -115,12 +115,13 @@ _FORMATS: Mapping[str, Callable[[str], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class JsonCheck:
-    """Holds JSON to schemas.
+    """Checks JSON against schemas.
 
     Attributes:
         schemas: The document's, by name.
-        method: The id of the method, as the schemas' annotations name it.
-        sent: Whether it is a request's body: it may hold null and must hold what is required, nothing read-only.
+        method: The id of the method, which the schemas' annotations use.
+        sent: Whether it is the body of a request. Such a body may contain null. It must contain all required fields and
+            no read-only fields.
     """
 
     schemas: Mapping[str, Schema]
@@ -134,11 +135,11 @@ class JsonCheck:
         return found
 
     def _check(self, value: object, schema: Schema, where: str, found: list[Violation]) -> None:
-        # Into one list, and not from generator to generator: an answer about 200 people has thousands of values.
+        # Results go into one list and not through generators: an answer about 200 people has thousands of values.
         if "$ref" in schema:
             schema = self.schemas[schema["$ref"]]
         if value is None and self.sent:
-            return  # in JSON of protocol buffers and in a patch: not set
+            return  # null means "not set" in JSON of protocol buffers and in a patch
         kind = schema.get("type")
         if kind == "object":
             self._check_object(value, schema, where, found)
@@ -187,14 +188,14 @@ class JsonCheck:
 
 
 def _lenient(schema: Schema, siblings: Mapping[str, Any]) -> Schema:
-    """A schema; a time with a zone next to it may lack its offset, where the document says so."""
+    """Return the schema. Where the document allows it, a time with a zone next to it may lack its offset."""
     if siblings.get("timeZone") and _MAY_LACK_OFFSET in schema.get("description", ""):
         return {name: value for name, value in schema.items() if name != "format"}
     return schema
 
 
 def _of_scalar(where: str, value: object, kind: str, schema: Schema) -> Iterable[Violation]:
-    """What is wrong with a value of a simple type; most are plain texts, about which there is nothing to check."""
+    """Return what is wrong with a value of a simple type; most are plain texts, which need no check."""
     if kind == "string" and isinstance(value, str) and not _SAYS_MORE & schema.keys():
         return ()
     return _violations_of_scalar(where, value, kind, schema)

@@ -1,4 +1,4 @@
-"""The gate itself: ASGI middleware that lets through what the rules allow, and checks what comes back."""
+"""The gate itself: ASGI middleware that passes on calls that follow the rules, and checks the answers."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from infra.local.gate.calls import FORM, Answer, Call, Refusal, Refusals, Rule, 
 from infra.local.gate.discovery import refusal
 
 PLANNED = "x-planned-fault"
-"""A header of the stand-ins' answers: this one is wrong on purpose. It never leaves the gate."""
+"""A header that marks an answer of a stand-in as wrong on purpose. The gate removes it."""
 
 _OVERRIDE = "x-http-method-override"
 
 
 class Gate:
-    """In front of a stand-in's application.
+    """The gate in front of a stand-in's application.
 
     Args:
-        application: What answers calls that break no rule.
-        rules: Of all services that are served.
-        refusals: Where refused calls and wrong answers are recorded.
+        application: The application that answers calls that break no rule.
+        rules: The rules of all served services.
+        refusals: The record of refused calls and wrong answers.
     """
 
     def __init__(self, application: ASGIApp, rules: Sequence[Rules], refusals: Refusals) -> None:
@@ -37,7 +37,7 @@ class Gate:
             return
         arrived = await _call(scope, receive)
         if arrived is None:
-            return  # the caller is gone
+            return  # the caller has disconnected
         call, violations = _meant(arrived)
         rule = next((found for rules in self._rules if (found := rules.find(call.verb, call.path))), None)
         if rule is None:
@@ -112,7 +112,7 @@ async def _call(scope: Scope, receive: Receive) -> Call | None:
 
 
 def _meant(call: Call) -> tuple[Call, list[Violation]]:
-    """The call that is meant: what is too long for an address is posted, with its method in a header."""
+    """Return the intended call: a query that is too long for an address is posted, with its method in a header."""
     verb = call.headers.get(_OVERRIDE)
     if verb is None:
         return call, []
@@ -124,7 +124,7 @@ def _meant(call: Call) -> tuple[Call, list[Violation]]:
     if call.content_type != FORM:
         violations.append(Violation("content-type", f'Invalid content type "{call.content_type}": it is {FORM}.'))
     if call.query:
-        violations.append(Violation("query", "What is posted in place of a query comes without one."))
+        violations.append(Violation("query", "A call that posts its query must not have a query in its address too."))
     dropped = {_OVERRIDE, "content-type", "content-length"}
     headers = {name: value for name, value in call.headers.items() if name not in dropped}
     return Call("GET", call.path, call.body.decode(errors="replace"), headers, b""), violations

@@ -1,4 +1,4 @@
-"""A class as the LMS plans it and as people find it in their calendars."""
+"""A class: how the LMS plans it, and how people see it in their calendars."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def guests(event):
 
 
 class ClassInCalendar:
-    """Plans a class and looks at what came of it; `first` is when it begins if nothing else is said."""
+    """Plans a class and reads the result; `first` is its default start."""
 
     def __init__(self, api, app, calendar, clock, *, first):
         self.api, self.app, self.calendar, self.clock, self.first = api, app, calendar, clock, first
@@ -74,7 +74,7 @@ class ClassInCalendar:
         return self.calendar.calendars.shown(owner)
 
     async def agrees(self):
-        """Whether the calendar shows every class meeting that takes place as it is, and no other; and says so."""
+        """Return whether the calendar shows exactly the planned class meetings, and the application reports this."""
         sessions = [one for one in await self.sessions() if one["state"] != "cancelled"]
         planned = [
             (
@@ -91,6 +91,6 @@ class ClassInCalendar:
         return all(one["calendar"]["state"] == "active" for one in await self.sessions())
 
     async def due(self, after):
-        """Let so much time pass, and the scheduled job run."""
+        """Let this much time pass, and run the scheduled job."""
         self.clock.turn(after)
         await job(self.app, "sync-due")

@@ -1,4 +1,4 @@
-"""The application with a calendar next to it, on a clock that tests turn."""
+"""The application with a calendar, on a clock that tests move forward."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def calendar(school):
 
 @pytest.fixture
 def pauses():
-    """How long the application has waited, in seconds, without anybody having waited."""
+    """Record how long the application would have waited, in seconds; the tests do not wait."""
     return []
 
 
 @pytest.fixture
 def start(instance, calendar, clock, pauses):
-    """Starts an instance of the application."""
+    """Return a function that starts an instance of the application."""
 
     async def pause(seconds):
         pauses.append(seconds)

@@ -1,4 +1,4 @@
-"""Somebody who is erased is no guest of any class any more."""
+"""An erased person is no longer a guest of any class."""
 
 from __future__ import annotations
 

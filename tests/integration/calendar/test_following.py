@@ -1,4 +1,4 @@
-"""What the LMS changes, Calendar shows: at once, or as soon as it can."""
+"""Calendar shows the changes of the LMS: immediately, or as soon as possible."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ async def single(lesson):
 
 @pytest.fixture
 async def series(lesson):
-    """Six weeks from the 5th of October, the clock going back before the fourth."""
+    """Return six weekly classes from 5 October; summer time ends before the fourth."""
     return await lesson.made(recurrence="FREQ=WEEKLY;COUNT=6")
 
 
-async def test_a_class_that_is_moved_lengthened_and_renamed_is_so_in_calendar(lesson, single):
+async def test_calendar_shows_that_a_class_is_moved_lengthened_and_renamed(lesson, single):
     session = await lesson.change(
         single, start_time=(lesson.first + HOUR).isoformat(), duration_minutes=90, subject="Physics"
     )
@@ -69,7 +69,7 @@ async def test_a_changed_roster_changes_the_guests_and_keeps_what_others_answere
     assert {one["email"]: one["responseStatus"] for one in event["attendees"]} == {BOB: "accepted", CY: "needsAction"}
 
 
-async def test_nobody_is_written_to_about_a_class_that_is_over(lesson, single, clock):
+async def test_guests_get_no_mail_about_a_class_that_is_over(lesson, single, clock):
     clock.turn(timedelta(days=8))
     await lesson.roster(single, BOB, CY)
 
@@ -86,7 +86,7 @@ async def test_another_teacher_becomes_a_guest_of_the_event_in_the_first_one_s_c
     assert {call.acting_as for call in lesson.calendar.calls} == {MRS_TEACHER}
 
 
-async def test_what_calendar_does_not_show_changes_nothing_there(lesson, single):
+async def test_a_change_that_calendar_does_not_show_changes_nothing_there(lesson, single):
     before = len(lesson.calendar.calls)
     await lesson.api.put(f"/api/sessions/{single}/policy", json={"late_after_minutes": 10, "by": "office"})
     await lesson.change(single, subject="Mathematics")
@@ -98,7 +98,7 @@ async def test_one_class_of_a_series_is_moved_and_the_others_stay(lesson, series
     await lesson.change(series["sessions"][2]["session_id"], start_time=at(series, 2, HOUR))
 
     assert await lesson.agrees()
-    assert lesson.calendar.calls.by_method()["events.patch"] == 2  # the invitations, and this
+    assert lesson.calendar.calls.by_method()["events.patch"] == 2  # the change that invites, and this one
 
 
 async def test_a_class_of_a_series_and_all_later_ones_are_moved_by_the_clock_on_the_wall(lesson, series):
@@ -124,7 +124,8 @@ async def test_a_series_is_cancelled_in_part_and_then_whole(lesson, series):
     await lesson.cancel(ids[0], scope="following")
     assert lesson.shown() == []
     assert await lesson.agrees()
-    # Of the two that go together the second may be another version once the first is gone: it is looked at again.
+    # Two events are deleted together. The second may have a new version after the first is deleted, so it is read
+    # again.
     assert lesson.calendar.calls.by_method()["events.delete"] == 1 + 3 + 1
 
 
@@ -148,7 +149,7 @@ async def test_a_part_of_a_series_is_renamed_and_gets_other_students(lesson, ser
     assert await lesson.agrees()
 
 
-async def test_a_series_whose_guest_calendar_shows_by_another_address_is_followed_all_the_same(lesson, monkeypatch):
+async def test_a_series_is_followed_even_if_calendar_shows_a_guest_by_another_address(lesson, monkeypatch):
     served = lesson.calendar.calendars.patch
 
     def by_main_address(owner, event_id, body, *more):
@@ -167,7 +168,7 @@ async def test_a_series_whose_guest_calendar_shows_by_another_address_is_followe
     assert {frozenset(guests(event)) for event in lesson.shown()} == {frozenset({ADA, "main@school.example"})}
 
 
-async def test_while_calendar_refuses_the_class_is_moved_all_the_same_and_the_job_makes_it_right(lesson, single):
+async def test_while_calendar_refuses_the_class_is_still_moved_and_the_job_updates_calendar_later(lesson, single):
     lesson.calendar.fail(DOWN)
     session = await lesson.change(single, start_time=(lesson.first + HOUR).isoformat())
     assert datetime.fromisoformat(session["scheduled_start"]) == lesson.first + HOUR
@@ -179,7 +180,7 @@ async def test_while_calendar_refuses_the_class_is_moved_all_the_same_and_the_jo
     assert (await lesson.session(single))["calendar"]["state"] == "failed"
 
     lesson.calendar.fail()
-    await lesson.due(timedelta(minutes=3))  # not due yet: pauses grow
+    await lesson.due(timedelta(minutes=3))  # not due yet: the pauses get longer
     assert times(lesson.shown())[0][0] == lesson.first
     await lesson.due(timedelta(minutes=1))
     assert await lesson.agrees()
@@ -194,7 +195,7 @@ async def test_while_calendar_does_not_answer_a_change_is_pending(lesson, single
     assert session["calendar"]["hint"] == Unavailable.default_hint
 
 
-async def test_what_calendar_will_never_take_is_reported_and_not_tried_again_by_itself(lesson, single, app):
+async def test_a_change_that_calendar_always_refuses_is_reported_and_not_tried_again_automatically(lesson, single, app):
     lesson.calendar.fail(RestFault("events.patch", 400, "invalid"))
     session = await lesson.change(single, subject="Physics")
     calls = len(lesson.calendar.calls)
@@ -204,7 +205,7 @@ async def test_what_calendar_will_never_take_is_reported_and_not_tried_again_by_
     assert len(lesson.calendar.calls) == calls
 
     lesson.calendar.fail()
-    await job(app, "follow-calendar", session_id=single)  # by hand, as a replay does
+    await job(app, "follow-calendar", session_id=single)  # started by hand, like a replay
     assert await lesson.agrees()
 
 
@@ -235,8 +236,8 @@ async def test_jobs_that_come_twice_late_or_for_nothing_end_in_the_same(lesson, 
     assert await lesson.agrees()
 
 
-async def test_of_two_instances_the_one_that_knows_less_writes_nothing(lesson, series, start):
-    """One has read the store, and is about to write, when the other one moves the class again."""
+async def test_an_instance_with_older_data_writes_nothing(lesson, series, start):
+    """One instance has read the store and is about to write when the other instance moves the class again."""
     session_id = series["sessions"][2]["session_id"]
     lesson.calendar.fail(DOWN)
     await lesson.change(session_id, start_time=at(series, 2, HOUR))
@@ -289,7 +290,7 @@ async def test_a_change_that_is_stored_while_calendar_is_compared_is_not_taken_f
     assert await lesson.agrees()
 
 
-async def test_an_event_that_people_deleted_is_left_so(lesson, single, calendar):
+async def test_an_event_that_people_deleted_stays_deleted(lesson, single, calendar):
     (event,) = lesson.shown()
     calendar.calendars.delete(MRS_TEACHER, event["id"], {})
     session = await lesson.change(single, subject="Physics")
@@ -299,7 +300,7 @@ async def test_an_event_that_people_deleted_is_left_so(lesson, single, calendar)
     assert (await lesson.cancel(single))["state"] == "cancelled"
 
 
-async def test_a_single_class_of_a_series_that_people_deleted_is_left_so(lesson, series, calendar):
+async def test_a_single_class_of_a_series_that_people_deleted_stays_deleted(lesson, series, calendar):
     ids = [one["session_id"] for one in series["sessions"]]
     calendar.calendars.delete(MRS_TEACHER, lesson.shown()[1]["id"], {})
     await lesson.change(ids[0], scope="following", start_time=at(series, 0, HOUR))
@@ -309,7 +310,7 @@ async def test_a_single_class_of_a_series_that_people_deleted_is_left_so(lesson,
     assert len(lesson.shown()) == 5
 
 
-async def test_an_event_that_calendar_remembers_no_more_is_gone(lesson, single, calendar):
+async def test_an_event_that_calendar_no_longer_has_is_gone(lesson, single, calendar):
     calendar.fail(RestFault("events.get", 410, "deleted"))
 
     assert (await lesson.change(single, subject="Physics"))["calendar"]["state"] == "gone"

@@ -41,7 +41,7 @@ async def test_it_is_shown_as_it_is_asked_for_now(lesson):
     assert guests(lesson.shown()[0]) == {CY}
 
 
-async def test_a_class_that_was_in_no_calendar_can_be_scheduled_again_with_one_and_the_other_way_round(lesson):
+async def test_a_class_can_be_scheduled_again_with_or_without_calendar(lesson):
     made = await lesson.made(external_id="lesson-1", calendar=False)
     await lesson.cancel(made["session_id"])
     assert (await again(lesson))["calendar"]["state"] == "active"
@@ -52,7 +52,7 @@ async def test_a_class_that_was_in_no_calendar_can_be_scheduled_again_with_one_a
     assert lesson.shown() == []
 
 
-async def test_while_the_old_event_is_still_to_be_deleted_it_stands_for_the_class_again(lesson, calendar):
+async def test_an_old_event_that_is_not_deleted_yet_is_used_for_the_class_again(lesson, calendar):
     made = await lesson.made(external_id="lesson-1")
     calendar.fail(RestFault("events.delete", 503))
     assert (await lesson.cancel(made["session_id"]))["calendar"]["state"] == "pending"
@@ -63,8 +63,8 @@ async def test_while_the_old_event_is_still_to_be_deleted_it_stands_for_the_clas
     assert await lesson.agrees()
 
 
-async def test_an_instance_that_has_not_heard_of_it_does_not_delete_the_event(lesson, calendar, start):
-    """One is about to delete the event when the class is scheduled again, and the event changed, by the other."""
+async def test_an_instance_with_older_data_does_not_delete_the_event(lesson, calendar, start):
+    """One instance is about to delete the event when the other schedules the class again and changes the event."""
     made = await lesson.made(external_id="lesson-1")
     calendar.fail(RestFault("events.delete", 503))
     await lesson.cancel(made["session_id"])

@@ -1,4 +1,4 @@
-"""A class is scheduled together with its event: all of it, or nothing."""
+"""A class is scheduled together with its event: both are made, or neither."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NO_MEET = json.dumps(
         }
     }
 )
-"""What Calendar is reported to answer where a calendar may have no Meet links."""
+"""The answer that Calendar is reported to give if a calendar may have no Meet links."""
 
 
 async def test_a_class_is_an_event_with_its_students_invited_and_its_link_leads_to_the_class_s_room(lesson, school):
@@ -74,7 +74,7 @@ async def test_an_existing_link_is_the_location_of_the_event(lesson, school):
 async def test_a_weekly_class_across_the_end_of_summer_time_is_scheduled_once_and_each_call_is_in_its_own_week(
     lesson, school, app, clock
 ):
-    """Ten Mondays from the 5th of October 2026; the clock goes back on the 25th."""
+    """There are ten Mondays from 5 October 2026; summer time ends on 25 October."""
     first = datetime(2026, 10, 5, 9, tzinfo=BERLIN)
     made = await lesson.made(start_time=first.isoformat(), recurrence="FREQ=WEEKLY;COUNT=10")
     starts = [datetime.fromisoformat(one["start_time"]) for one in made["sessions"]]
@@ -109,7 +109,7 @@ async def test_occurrences_are_read_to_the_last_page(lesson):
 
 
 @pytest.mark.parametrize(("status", "reason"), [(400, "invalid"), (410, "updatedMinTooLongAgo")])
-async def test_occurrences_are_read_from_the_first_page_again_when_a_page_token_is_good_no_more(
+async def test_occurrences_are_read_from_the_first_page_again_when_a_page_token_is_no_longer_valid(
     *, lesson, status, reason
 ):
     lesson.calendar.page_size = 3
@@ -119,7 +119,7 @@ async def test_occurrences_are_read_from_the_first_page_again_when_a_page_token_
     assert await lesson.agrees()
 
 
-async def test_calendar_that_takes_none_of_its_page_tokens_does_not_answer_now(lesson):
+async def test_calendar_that_refuses_its_own_page_tokens_counts_as_unavailable(lesson):
     lesson.calendar.page_size = 3
     lesson.calendar.fail(RestFault("events.instances", 400, "invalid", following=True))
     answer = await lesson.ask(recurrence="FREQ=DAILY;COUNT=10")
@@ -127,7 +127,7 @@ async def test_calendar_that_takes_none_of_its_page_tokens_does_not_answer_now(l
     assert (answer.status_code, slug(answer)) == (503, "calendar-unavailable")
 
 
-async def test_calendar_that_gives_the_same_page_token_again_and_again_does_not_answer_now(lesson):
+async def test_calendar_that_repeats_the_same_page_token_counts_as_unavailable(lesson):
     lesson.calendar.fail(RestFault("events.instances", content='{"items": [], "nextPageToken": "again"}'))
     answer = await lesson.ask(recurrence="FREQ=DAILY;COUNT=10")
 
@@ -205,7 +205,7 @@ async def test_a_link_that_cannot_be_made_leaves_nothing_behind_and_the_request_
     assert await lesson.agrees()
 
 
-async def test_however_often_it_failed_the_same_request_can_be_sent_again(lesson):
+async def test_the_same_request_can_be_sent_again_after_any_number_of_failures(lesson):
     lesson.calendar.calendars.links_fail = True
     failed = [(await lesson.ask(external_id="lms-1")).status_code for _ in range(10)]
 
@@ -324,7 +324,7 @@ async def test_no_address_is_logged(lesson, caplog):
     assert "@school.example" not in json.dumps([record.__dict__ for record in caplog.records], default=str)
 
 
-async def test_a_class_of_which_the_store_s_answer_was_lost_keeps_its_event(lesson, app):
+async def test_a_class_keeps_its_event_if_the_answer_of_the_store_was_lost(lesson, app):
     class LosesAnswers:
         def __getattr__(self, name):
             return getattr(app.deps.store, name)

@@ -1,4 +1,7 @@
-"""Several instances schedule the same class at once: the one answered 201 keeps the event, and no event is left."""
+"""Several instances schedule the same class at once: the class that is answered 201 keeps its event.
+
+No other event stays.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from tests.api import client, slug
 
 
 class Stops:
-    """Passes everything on; the first answer of one method that is something is held back until `goes_on` is set."""
+    """Passes every call on, but holds back the first non-empty answer of one method until `goes_on` is set."""
 
     def __init__(self, inner, method):
         self._inner, self._method = inner, method
@@ -32,7 +35,7 @@ class Stops:
 
 
 class StopsWithin:
-    """A store of which one unit of work stops, before it looks for what `name` has, until `goes_on` is set."""
+    """A store in which one unit of work stops before its call of `name`, until `goes_on` is set."""
 
     def __init__(self, inner):
         self._inner, self.name = inner, None
@@ -49,7 +52,7 @@ class StopsWithin:
 
 
 class StopsWork:
-    """Passes everything on to a unit of work, but stops as its store says."""
+    """Passes every call on to a unit of work, but stops where its store says."""
 
     def __init__(self, inner, store):
         self._inner, self._store = inner, store
@@ -67,7 +70,7 @@ class StopsWork:
 
 @pytest.fixture
 def stopping(start):
-    """An instance that stops right after it has its room, with its event not stored yet; or where else is said."""
+    """Return an instance that stops at a call: by default, right after it has its room, before it stores its event."""
 
     def stopping(part="spaces", method="find"):
         app = start()
@@ -79,7 +82,7 @@ def stopping(start):
 
 @pytest.fixture
 def asked():
-    """Sends a request to an instance, and goes on meanwhile."""
+    """Return a function that sends a request to an instance without waiting for the answer."""
 
     def asked(app, body, **headers):
         async def ask():
@@ -105,7 +108,7 @@ async def test_a_class_is_not_stored_with_an_event_that_another_attempt_took_bac
     storing, waiting = asked(first, body, **headers), asked(other, body, **headers)
     await asyncio.gather(at_first.stands.wait(), at_other.stands.wait())
 
-    waiting.cancel()  # its time is over: it takes the event back that both have found
+    waiting.cancel()  # its time is over: it deletes the event that both have found
     await asyncio.wait([waiting])
     at_first.goes_on.set()
     answer = await storing
@@ -118,7 +121,7 @@ async def test_a_class_is_not_stored_with_an_event_that_another_attempt_took_bac
 
 
 @SAME
-async def test_a_class_that_is_stored_keeps_its_event_whatever_becomes_of_other_attempts(
+async def test_a_stored_class_keeps_its_event_in_every_outcome_of_other_attempts(
     lesson, stopping, asked, changes, headers
 ):
     body = lesson.body(**changes)
@@ -128,7 +131,7 @@ async def test_a_class_that_is_stored_keeps_its_event_whatever_becomes_of_other_
     failing, at_room = stopping()
     failing = dataclasses.replace(other, deps=dataclasses.replace(other.deps, spaces=failing.deps.spaces))
     waiting = asked(failing, body, **headers)
-    # The other one joins the event, stops at its room, and is ended; it has seen that no class has the event …
+    # The other attempt finds the event, stops at its room, and is ended. It has seen that no class has the event …
     await at_other.stands.wait()
     at_other.goes_on.set()
     await at_room.stands.wait()
@@ -136,7 +139,7 @@ async def test_a_class_that_is_stored_keeps_its_event_whatever_becomes_of_other_
     at_other.goes_on.clear()
     waiting.cancel()
     await at_other.stands.wait()
-    # … and before it deletes it, the class is stored.
+    # … and the class is stored before the attempt deletes the event.
     at_first.goes_on.set()
     answer = await storing
     at_other.goes_on.set()
@@ -156,7 +159,7 @@ async def test_a_series_whose_event_another_attempt_took_back_is_not_taken_for_o
     waiting = asked(other, body)
     await at_other.stands.wait()
 
-    waiting.cancel()  # its time is over: it takes the event back that both have
+    waiting.cancel()  # its time is over: it deletes the event that both have
     await asyncio.wait([waiting])
     at_first.goes_on.set()
     answer = await storing
@@ -216,7 +219,7 @@ async def test_an_attempt_that_finds_the_class_stored_while_it_decides_does_not_
     await within.stands.wait()  # it has seen that no class is stored …
     at_first.goes_on.set()
     answer = await storing
-    within.goes_on.set()  # … and goes on once it is
+    within.goes_on.set()  # … and it continues after the class is stored
     again = await waiting
 
     assert (answer.status_code, again.status_code) == (201, 200)

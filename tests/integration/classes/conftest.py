@@ -1,12 +1,11 @@
-"""The application with all of Google's stand-ins around it."""
+"""The application with all stand-ins of Google's services."""
 
 from __future__ import annotations
-
-from datetime import UTC, datetime
 
 import httpx
 import pytest
 
+from functions import wiring
 from functions.adapters.store.databases.sqlite import SqliteDatabase
 from functions.entrypoints.api.function import guarded
 from infra.local.google_apis import GoogleApis
@@ -16,10 +15,22 @@ from tests.classroom import PUPILS, TEACHER
 
 
 @pytest.fixture
-def school():
-    """A school with a teacher and pupils; in the place of the empty one."""
-    school = School(lambda: datetime.now(UTC))
-    school.enrol(Account(TEACHER, "teacher@school.example", display_name="The Teacher"), *PUPILS)
+def clock():
+    """Return the clock of Google and of the application: this machine's clock, unless a module has its own."""
+    return wiring.utc_now
+
+
+@pytest.fixture
+def enrolled():
+    """Return the pupils who have an account."""
+    return PUPILS
+
+
+@pytest.fixture
+def school(clock, enrolled):
+    """Return a school with a teacher and pupils, instead of the empty one."""
+    school = School(clock)
+    school.enrol(Account(TEACHER, "teacher@school.example", display_name="The Teacher"), *enrolled)
     return school
 
 
@@ -31,7 +42,7 @@ def google(school):
 
 @pytest.fixture
 def home():
-    """The Google Cloud project in which the application lives, and its topics with it."""
+    """Return the Google Cloud project of the application and its topics."""
     return "local"
 
 
@@ -44,7 +55,7 @@ async def workspace_events(school, home):
 
 @pytest.fixture
 def firestore(firestore_address, project, monkeypatch):
-    """Settings that name the emulator."""
+    """Return settings that name the emulator."""
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_address)  # the client's own variable
     return {
         "attendance_store": "firestore",
@@ -55,13 +66,14 @@ def firestore(firestore_address, project, monkeypatch):
 
 @pytest.fixture
 def store_settings():
-    """Where the application stores: in the embedded store, unless a module says `firestore`."""
+    """Return the settings of the store: the embedded store, unless a module uses `firestore`."""
     return {}
 
 
 @pytest.fixture
-def app(instance, google, workspace_events, store_settings):
+def app(instance, google, workspace_events, store_settings, clock):
     return instance(
+        clock=clock,
         **store_settings,
         people_api_endpoint=google.endpoint,
         directory_api_endpoint=google.endpoint,

@@ -1,4 +1,7 @@
-"""Two hundred accounts are renamed over a weekend: every mark is held against who was really there, by account."""
+"""Two hundred accounts are renamed over a weekend.
+
+Every mark is checked against the accounts that were really there.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,10 @@ THURSDAY = datetime(2026, 11, 5, 8, tzinfo=UTC)
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 CLASSES, PUPILS_EACH = 5, 40
 BEFORE, AFTER = (0, 1), (4, 5, 8)
-"""Days since Thursday: two before the weekend, and three of the week after it."""
+"""Days since Thursday: two before the weekend, and three in the week after it."""
 
 LATER = 6 * HOUR
-"""How long after the first class of its day a call begins whose class is entered afterwards."""
+"""The time from the first class of a day to a call whose class is only entered afterwards."""
 
 
 @pytest.fixture
@@ -48,7 +51,7 @@ def app(instance, google, workspace_events, clock):
 
 @dataclass
 class Pupil:
-    """One pupil, whatever the account is called."""
+    """One pupil, with any name of the account."""
 
     number: int
     group: int
@@ -72,8 +75,11 @@ def enrol(school, everybody):
 
 
 def rename(everybody):
-    """All get new addresses. Of five old ones three stay aliases, and two are given on: to the next pupil of the same
-    class, and to one of another class."""
+    """Give all pupils new addresses.
+
+    Of every five old addresses, three remain as aliases. The other two go to other pupils: to the next pupil of the
+    same class, and to a pupil of another class.
+    """
     given = {}
     for pupil in everybody:
         pupil.emails = (f"p{pupil.number}@new.example",)
@@ -92,7 +98,7 @@ def rename(everybody):
 
 
 async def scheduled(api, members, *, start, roster, day, code=None):
-    """A class as the LMS schedules it, or enters it after its call in a room that is there; with its pupils' marks."""
+    """Schedule a class, or enter it after its call in an existing room; return it with its pupils' expected marks."""
     body = {
         "teacher_email": "teacher@old.example",
         "student_emails": [roster(pupil) for pupil in members],
@@ -111,7 +117,7 @@ async def scheduled(api, members, *, start, roster, day, code=None):
 
 
 async def called(app, school, clock, made, pupils, *, start, record):
-    """A call in the room of a class, told by its event."""
+    """Hold a call in the room of a class and deliver its event."""
     times = (Visit(start, start + HOUR),)
     people = [Attendee(f"p{p.number}", "signed_in", f"P {p.number}", p.user, times) for p in pupils]
     people.append(Attendee("t", "signed_in", "T", TEACHER, times))
@@ -122,17 +128,19 @@ async def called(app, school, clock, made, pupils, *, start, record):
 
 
 def asked_for(pupil, rostered, *, in_the_end):
-    """By which addresses a pupil's history is asked for: every seventh's in the end, fewer before, as each one costs.
+    """Return the addresses for which a pupil's history is requested.
 
-    Addresses are kept or given on by fives, so every kind is among them.
+    At the end, this is every seventh pupil; before that, fewer pupils, because each request takes time.
+
+    Addresses are kept or given on in groups of five, so every seventh pupil covers every kind.
     """
-    if not in_the_end:  # nobody can know an address that no answer and no roster has named yet
+    if not in_the_end:  # an address that no answer and no roster has named yet cannot be known
         return [rostered] if pupil.number % 21 == 0 else []
     return pupil.emails if pupil.number % 7 == 0 else []
 
 
 async def wrong_ones(api, meetings, everybody, *, in_the_end=False):
-    """Every mark that differs from the truth, in documents, registers and histories."""
+    """Return every mark that differs from the truth, in documents, registers and histories."""
     wrong: list[Any] = []
     for session_id, roster in meetings.items():
         found = {p["email"]: p for p in (await sheet(api, session_id))["attendance"] if p["role"] == "student"}
@@ -159,7 +167,7 @@ async def wrong_ones(api, meetings, everybody, *, in_the_end=False):
     return wrong
 
 
-@pytest.mark.timeout(900)  # two hundred pupils, and the histories of many
+@pytest.mark.timeout(900)  # there are two hundred pupils and many histories
 async def test_no_mark_is_wrong_in_the_week_after_a_school_changed_its_domain(app, api, school, clock, google):
     everybody = pupils()
     enrol(school, everybody)
@@ -167,7 +175,7 @@ async def test_no_mark_is_wrong_in_the_week_after_a_school_changed_its_domain(ap
     classes = {group: [pupil for pupil in everybody if pupil.group == group] for group in range(CLASSES)}
 
     async def hold(day, roster, *, visitors=None):
-        """The classes of a day."""
+        """Hold the classes of a day."""
         for group, members in classes.items():
             start = THURSDAY + day * DAY + group * 10 * MINUTE
             made, named = await scheduled(api, members, start=start, roster=roster, day=day)
@@ -177,14 +185,14 @@ async def test_no_mark_is_wrong_in_the_week_after_a_school_changed_its_domain(ap
             await called(app, school, clock, made, there, start=start, record=f"rec-{day}-{group}")
 
     async def call(day, group):
-        """A call that nobody has scheduled yet."""
+        """Hold a call that nobody has scheduled yet."""
         there = [pupil for pupil in classes[group] if pupil.comes_on(day)]
         start, record = THURSDAY + day * DAY + LATER, f"rec-{day}-{group}-later"
         await called(app, school, clock, rooms[group], there, start=start, record=record)
         return rooms[group]["meeting_code"]
 
     async def enter(day, group, code, roster):
-        """The class of such a call."""
+        """Enter the class of such a call."""
         start = THURSDAY + day * DAY + LATER
         made, named = await scheduled(api, classes[group], start=start, roster=roster, day=day, code=code)
         meetings[made["session_id"]] = named
@@ -199,7 +207,7 @@ async def test_no_mark_is_wrong_in_the_week_after_a_school_changed_its_domain(ap
 
     given = rename(everybody)
     enrol(school, everybody)
-    # Some rosters name pupils by an address that was another one's until the weekend, and some by their old aliases.
+    # Some rosters name pupils by an address that another pupil had until the weekend, and some by their old aliases.
     by_alias = {owner.number: old for old, owner in given.items()}
 
     def by_the_last(pupil):

@@ -1,4 +1,4 @@
-"""Classes in the course of a day and of a year: what is known of them at each moment, and never more."""
+"""Classes over a day and over a year: at each moment, results use only what is known at that moment."""
 
 from __future__ import annotations
 
@@ -6,56 +6,29 @@ import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import grpc
-import httpx
 import pytest
 
-from functions.entrypoints.api.function import guarded
 from functions.ports.messages import Job
 from functions.services.operations.run_job import run_job
 from infra.local.clock import TurnableClock
 from infra.local.faults import Fault
 from infra.local.google_apis import RestFault
-from infra.local.school import Account, Attendee, Conference, School, Visit
+from infra.local.school import Account, Attendee, Conference, Visit
 from tests.classroom import PUPILS, TEACHER, everything, job, marks, sheet
 
 BY = {"by": "Mrs Head"}
 ADA, BOB = PUPILS[:2]
-"""The pupils of the class, by their addresses `punctual` and `late`."""
+"""The pupils of the class, with the addresses `punctual` and `late`."""
 
 
 def at(hour, minute=0, *, days=0):
-    """A time of the 23rd of November 2026, or so many days later."""
+    """Return a time on 23 November 2026, or this many days later."""
     return datetime(2026, 11, 23, hour, minute, tzinfo=UTC) + timedelta(days=days)
 
 
 @pytest.fixture
 def clock():
     return TurnableClock(at(6))
-
-
-@pytest.fixture
-def school(clock):
-    school = School(clock)
-    school.enrol(Account(TEACHER, "teacher@school.example", display_name="The Teacher"), *PUPILS)
-    return school
-
-
-@pytest.fixture
-def app(instance, google, workspace_events, clock):
-    return instance(
-        clock=clock,
-        people_api_endpoint=google.endpoint,
-        directory_api_endpoint=google.endpoint,
-        workspace_events_api_endpoint=workspace_events.endpoint,
-        api_callers="*=admin",
-        settle_seconds=600,
-    )
-
-
-@pytest.fixture
-async def api(app):
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(guarded(app)), base_url="http://api") as client:
-        yield client
 
 
 def there(account, *times, key=None):
@@ -97,7 +70,7 @@ async def state(api, made):
 
 
 async def test_a_call_that_goes_on_after_the_class_is_not_final_and_is_read_again(api, app, school, clock):
-    """No event comes. A guest left early, a pupil joined later and stays to the end of the call."""
+    """There is no event. A guest left early; a pupil joined later and stays to the end of the call."""
     made = await scheduled(api, at(9))
     leaves = Attendee("guest", "anonymous", "Somebody", None, (Visit(at(9), at(9, 10)),))
     pupils = there(ADA, (at(9), at(12))), there(BOB, (at(9, 12), at(12)))
@@ -138,7 +111,7 @@ async def test_a_call_that_was_read_long_before_the_class_still_counts_for_it(ap
 
 
 async def test_a_list_from_before_the_end_moves_no_end_that_was_read_since(api, app, school, clock):
-    """Another instance reads the conference for good between this one's list and its commit."""
+    """Another instance reads the final data of the conference between this instance's list and its commit."""
     made = await scheduled(api, at(9))
     times = (at(9), at(9, 50))
     late = dataclasses.replace(held(made, *times, the_teacher(times)), settles=at(10, 1))
@@ -165,7 +138,7 @@ async def test_a_list_from_before_the_end_moves_no_end_that_was_read_since(api, 
     assert [span.time.end for span in room.spans] == [at(9, 50)]
 
 
-async def test_while_nobody_can_say_who_was_there_a_class_is_not_called_not_held(api, app, school, clock, google):
+async def test_a_class_is_not_called_not_held_while_its_participants_are_unknown(api, app, school, clock, google):
     made = await scheduled(api, at(9), teacher_email="teacher@school.example", co_teacher_emails=[ADA.email])
     school.hold(held(made, at(9), at(10), there(ADA, (at(9), at(10)))))
     google.fail(RestFault("people.batchGet", 503), RestFault("users.get", 503))
@@ -265,8 +238,8 @@ async def test_a_class_that_was_moved_to_end_later_needs_another_list(api, app, 
     assert await marks(api, made["session_id"]) == {"punctual": "present", "late": "absent"}
 
 
-async def test_a_call_made_again_that_is_not_final_makes_nobody_a_part(api, app, school, clock):
-    """Both pupils are in the second call. Of Bob Meet knows nothing yet, nor when a guest in it has left."""
+async def test_a_second_call_that_is_not_final_gives_no_partial_mark(api, app, school, clock):
+    """Both pupils are in the second call. Meet does not know about Bob yet, nor when a guest in the call left."""
     made = await scheduled(api, at(9))
     first = [there(one, (at(9), at(9, 20))) for one in (ADA, BOB)]
     school.hold(held(made, at(9), at(9, 20), the_teacher((at(9), at(9, 20))), *first))
@@ -307,7 +280,7 @@ async def test_a_class_of_three_minutes_is_held(api, app, school, clock):
     assert await marks(api, made["session_id"]) == {"punctual": "present", "late": "absent"}
 
 
-async def test_what_a_class_was_stays_when_its_room_has_forgotten_it(api, app, school, clock, database):
+async def test_a_class_keeps_its_result_when_its_room_no_longer_has_it(api, app, school, clock, database):
     made = await scheduled(api, at(9))
     school.hold(held(made, at(9), at(10), the_teacher((at(9), at(10))), there(ADA, (at(9), at(10)))))
     await run_due(app, clock, at(10), at(10, 10))

@@ -1,4 +1,4 @@
-"""What people decide about a class outlives every sync, and can be taken back."""
+"""People's decisions about a class survive every sync, and can be undone."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def students(api, made):
 
 @pytest.fixture
 async def held_class(api, app, school):
-    """A class that was held, with its marks."""
+    """Return a past class with its marks."""
     made = await scheduled(api)
     conference = the_class(made["space"], made["meeting_code"])
     school.hold(conference)
@@ -265,7 +265,7 @@ async def test_a_mark_follows_a_student_whose_address_is_corrected(api, app, sch
 
     roster = [{"email": "dana@school.example"}, {"email": "new@school.example", "student_id": "2"}]
     roster += [{"email": "third@school.example"}]
-    for _ in range(2):  # the answer is the same when the call is made again
+    for _ in range(2):  # a second call gets the same answer
         answer = await api.put(f"{url}/roster", json={"students": roster, **BY})
         assert answer.status_code == 200, answer.text
         (lost,) = answer.json()["unapplied_corrections"]
@@ -382,7 +382,9 @@ async def test_the_same_external_id_gives_the_same_class_and_another_request_wit
     assert first.json()["session_id"] == again.json()["session_id"]
 
 
-async def test_a_cancelled_class_has_no_attendance_and_its_conference_is_nobodys(api, app, database, held_class):
+async def test_a_cancelled_class_has_no_attendance_and_its_conference_belongs_to_no_class(
+    api, app, database, held_class
+):
     assert (await api.delete(f"/api/schedule/class/{held_class}")).is_success
     await job(app, "sync-due")
 
@@ -420,7 +422,7 @@ async def test_a_sections_roster_is_replaced_without_the_other_sections(api, dat
     }
 
 
-async def test_a_cancelled_class_lets_go_of_a_record_that_was_attached_to_it(api, app, school, database):
+async def test_a_cancelled_class_no_longer_has_its_attached_record(api, app, school, database):
     made = await scheduled(api)
     elsewhere = held("spaces/elsewhere", "xyz-mnop-abc", teacher((0, 60)), pupil(0, (0, 60)), record="substitute")
     school.hold(elsewhere)

@@ -1,4 +1,4 @@
-"""An account turns out to have an address of an erased person: it is the person's, or nothing of it is touched."""
+"""An account gets an address of an erased person: either it is this person's account, or it is not changed."""
 
 from __future__ import annotations
 
@@ -10,18 +10,10 @@ import pytest
 from functions.adapters.store.databases.database import Query
 from infra.local.clock import TurnableClock
 from infra.local.google_apis import RestFault
-from infra.local.school import Account, School
+from infra.local.school import Account
 from tests.api import slug
-from tests.classroom import NOW, TEACHER, job, scheduled, sheet
-from tests.integration.classes.test_erasing_leaves_others import (
-    a_class,
-    dumped,
-    erased,
-    marks_of,
-    naming,
-    signed_in,
-    student,
-)
+from tests.classroom import NOW, job, scheduled, sheet
+from tests.erasing import a_class, dumped, erased, marks_of, naming, signed_in, student
 
 ADA, NINE, FAMILY = "ada@school.example", "nine@school.example", "family@home.example"
 
@@ -32,26 +24,12 @@ def clock():
 
 
 @pytest.fixture
-def school(clock):
-    school = School(clock)
-    school.enrol(Account(TEACHER, "teacher@school.example", display_name="The Teacher"))
-    return school
-
-
-@pytest.fixture
-def app(instance, google, workspace_events, clock):
-    return instance(
-        clock=clock,
-        people_api_endpoint=google.endpoint,
-        directory_api_endpoint=google.endpoint,
-        workspace_events_api_endpoint=workspace_events.endpoint,
-        api_callers="*=admin",
-        settle_seconds=600,
-    )
+def enrolled():
+    return ()
 
 
 async def settled(app, clock):
-    """What a clock would do in the next hour."""
+    """Run the scheduled jobs of the next hour."""
     for _ in range(3):
         clock.turn(timedelta(minutes=20))
         await job(app, "sync-due")
@@ -59,10 +37,10 @@ async def settled(app, clock):
 
 @pytest.mark.parametrize("who", ["S-1", ADA])
 @pytest.mark.parametrize("with_id", [True, False])
-async def test_who_is_renamed_to_an_erased_address_keeps_all_that_was_stored(  # noqa: PLR0917 - fixtures
+async def test_an_account_that_is_renamed_to_an_erased_address_keeps_everything(  # noqa: PLR0917 - fixtures
     app, api, school, database, clock, who, with_id
 ):
-    """The erased student never joined, so that nobody knows which account was theirs."""
+    """The erased student never joined, so it is unknown which account was theirs."""
     school.enrol(Account("users/71", NINE, display_name="Nina"))
     nine = student("S-9" if with_id else None, NINE)
     before = await a_class(app, api, school, [nine], signed_in("n", "users/71"), record="before")
@@ -106,10 +84,10 @@ async def test_a_sibling_whose_account_gets_the_erased_family_address_keeps_ever
     assert (await marks_of(api, after))["S-2"] == "present"
 
 
-async def test_an_account_of_which_nothing_else_is_known_is_erased_with_what_it_left_as_a_guest(  # noqa: PLR0917 - fixtures
+async def test_an_account_without_other_names_is_erased_with_its_attendance_as_a_guest(  # noqa: PLR0917 - fixtures
     app, api, school, database, clock, google
 ):
-    """Google could not be asked when she came, so nothing tied the account to her when she was erased."""
+    """Google was unavailable when she came, so nothing connected the account with her when she was erased."""
     school.enrol(Account("users/70", ADA, display_name="Ada Lovelace"))
     google.fail(RestFault("people.batchGet", 503), RestFault("users.get", 503))
     entry = student(None, ADA)
@@ -125,8 +103,8 @@ async def test_an_account_of_which_nothing_else_is_known_is_erased_with_what_it_
 
 
 @pytest.mark.parametrize("known_by", ["student_id", "user"])
-async def test_who_is_known_and_gets_an_erased_address_on_the_roster_stays_on_it(app, api, school, known_by):
-    """Nothing but the address was known of the erased student."""
+async def test_a_known_student_who_gets_an_erased_address_stays_on_the_roster(app, api, school, known_by):
+    """Only the address of the erased student was known."""
     school.enrol(Account("users/71", NINE, display_name="Nina"))
     nine = student("S-9" if known_by == "student_id" else None, NINE)
     before = await a_class(app, api, school, [nine], signed_in("n", "users/71"), record="before")
@@ -141,7 +119,7 @@ async def test_who_is_known_and_gets_an_erased_address_on_the_roster_stays_on_it
     assert (await sheet(api, before))["session"]["counts"]["erased"] == 0
 
 
-async def test_who_is_only_planned_and_gets_an_erased_address_keeps_the_place(app, api, school):
+async def test_a_planned_student_who_gets_an_erased_address_stays_on_the_roster(app, api, school):
     await a_class(app, api, school, [student(None, ADA)], record="missed")
     later = (NOW + timedelta(days=2)).isoformat()
     made = await scheduled(api, student_emails=None, students=[student("S-9", NINE)], start_time=later)
@@ -156,7 +134,7 @@ async def test_who_is_only_planned_and_gets_an_erased_address_keeps_the_place(ap
 
 
 async def test_a_student_of_whom_nothing_is_stored_is_left_out_by_the_erased_address(app, api, school, database):
-    """It may be the erased student, whom the LMS names with an id by now."""
+    """It may be the erased student, for whom the LMS now uses an id."""
     missed = await a_class(app, api, school, [student(None, ADA)], record="missed")
     await erased(api, ADA)
 

@@ -1,4 +1,4 @@
-"""Erasing one person takes nothing from anybody else: nothing that deletes may guess."""
+"""Erasing one person deletes nothing of other people: code that deletes must not guess."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from starlette.exceptions import HTTPException
 
 from functions.adapters.store.attendance_store import DocumentAttendanceStore
 from functions.adapters.store.databases.database import Query, Write
-from functions.adapters.store.databases.sqlite import SqliteDatabase
 from functions.adapters.store.documents.people import person_to_document
 from functions.adapters.store.erasing.erasures import DocumentErasures
 from functions.adapters.store.erasing.names import ErasedNames
@@ -27,71 +26,14 @@ from functions.ports.messages import Job
 from functions.services.operations.erase_student import GRACE
 from functions.services.operations.run_job import run_job
 from infra.local.clock import TurnableClock
-from infra.local.school import Account, Attendee, School, Space
+from infra.local.school import Account, Space
 from tests.api import client, slug
-from tests.classroom import NOW, START, TEACHER, event, guest, held, job, scheduled, sheet, teacher, visits
-
-ALL_CLASS = (0, 60)
-GROUPS = ("sessions", "attendance", "corrections", "sheet", "conferences", "snapshot", "registers", "people", "spaces")
-
-
-def signed_in(key, user, *times, name=None):
-    return Attendee(key, "signed_in", name or key.title(), user, visits(*times or [ALL_CLASS]))
-
-
-def student(student_id=None, email=None, **more):
-    return {k: v for k, v in {"student_id": student_id, "email": email, **more}.items() if v}
-
-
-async def a_class(app, api, school, students, *people, record, start=0, **changes):
-    """A class that was held: its id. Each one has a room of its own."""
-    made = await scheduled(
-        api,
-        student_emails=None,
-        students=[*students, student("S-0", "bystander@school.example")],
-        start_time=(START + timedelta(minutes=start)).isoformat(),
-        subject=record,
-        class_id=record,
-        **changes,
-    )
-    space = (await api.get(f"/api/sessions/{made['session_id']}")).json()["space"]
-    people = [_later(person, start) for person in (teacher(ALL_CLASS), *people)]
-    call = held(space, made["meeting_code"], *people, record=record, start=start, end=start + 60)
-    school.hold(call)
-    await event(app, call)
-    await job(app, "sync-session", session_id=made["session_id"])
-    return made["session_id"]
-
-
-def _later(person, minutes):
-    shift = timedelta(minutes=minutes)
-    times = tuple(replace(visit, start=visit.start + shift, end=visit.end + shift) for visit in person.visits)
-    return replace(person, visits=times)
-
-
-async def dumped(database, *, but=()):
-    """Every document of a class and of accounts, as text; without those of some class meetings."""
-    found = {}
-    for group in GROUPS:
-        for document in (await database.find(Query(group, group=True))).documents:
-            of = f"{document.path} {document.fields.get('class_id')}" if group == "registers" else document.path
-            if not any(name in of for name in but):
-                found[document.path] = json.dumps(document.fields, default=str, sort_keys=True)
-    return found
-
-
-def naming(documents, *names):
-    return sorted({path for path, text in documents.items() for name in names if name.casefold() in text.casefold()})
-
-
-async def erased(api, name, **query):
-    answer = await api.delete(f"/api/students/{name}", params=query)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
+from tests.classroom import NOW, START, event, guest, held, job, scheduled, sheet
+from tests.erasing import ALL_CLASS, WatchedSqlite, a_class, dumped, erased, marks_of, naming, signed_in, student
 
 
 async def refused(api, database, name, expected):
-    """Refused for a reason, with a hint; no text of it names anybody, and nothing was written."""
+    """Assert that an erasure is refused with this reason and a hint. Its texts name nobody, and nothing was written."""
     before = await dumped(database)
     for query in ({}, {"dry_run": 1}):
         answer = await api.delete(f"/api/students/{name}", params=query)
@@ -108,11 +50,6 @@ async def _audit_of_before(database):
     return [document for document in found if document.fields["what"] != "student.erased"]
 
 
-async def marks_of(api, session_id):
-    people = (await sheet(api, session_id))["attendance"]
-    return {p["student_id"] or p["email"]: p["mark"] for p in people if p["role"] == "student"}
-
-
 # --- Siblings with one family address ---
 
 FAMILY = "family@home.example"
@@ -124,27 +61,23 @@ def clock():
 
 
 @pytest.fixture
-def school(clock):
-    school = School(clock)
-    school.enrol(Account(TEACHER, "teacher@school.example", display_name="The Teacher"))
-    return school
+def enrolled():
+    return ()
 
 
 @pytest.fixture
-def app(instance, google, workspace_events, clock):
-    return instance(
-        clock=clock,
-        people_api_endpoint=google.endpoint,
-        directory_api_endpoint=google.endpoint,
-        workspace_events_api_endpoint=workspace_events.endpoint,
-        api_callers="*=admin",
-        settle_seconds=600,
-    )
+def database(tmp_path):
+    return WatchedSqlite(tmp_path / "attendance.db")
+
+
+@pytest.fixture
+def store_settings(database):
+    return {"documents": database}
 
 
 @pytest.fixture
 async def siblings(app, api, school):
-    """Two siblings, each in a class of their own, who both join with the family's account."""
+    """Hold classes of two siblings: each is in a different class, and both join with the family's account."""
     school.enrol(Account("users/50", FAMILY, display_name="The Family"))
     first = await a_class(app, api, school, [student("S-1", FAMILY)], signed_in("fam", "users/50"), record="first")
     second = await a_class(app, api, school, [student("S-2", FAMILY)], signed_in("fam", "users/50"), record="second")
@@ -187,7 +120,7 @@ async def test_siblings_are_erased_one_after_the_other(api, database, siblings):
 
 
 async def test_a_sibling_who_is_only_planned_keeps_the_place(api, database):
-    """Only rosters of classes to come name the siblings: no attendance tells of them."""
+    """Only rosters of future classes name the siblings; they have no attendance."""
     later = (NOW + timedelta(days=2)).isoformat()
     for student_id in ("S-1", "S-2"):
         await scheduled(
@@ -206,7 +139,7 @@ async def test_a_sibling_who_is_only_planned_keeps_the_place(api, database):
 
 
 async def _lend(app, api, school, *, remember):
-    """Tom's account is in Sue's class once, and people say that it was Sue."""
+    """Put Tom's account in Sue's class once; people say that it was Sue."""
     school.enrol(Account("users/60", "tom@school.example", display_name="Tom"))
     own = await a_class(
         app, api, school, [student("T-1", "tom@school.example")], signed_in("tom", "users/60"), record="own"
@@ -224,7 +157,7 @@ async def _lend(app, api, school, *, remember):
 
 
 @pytest.mark.parametrize("remember", [False, None])
-async def test_who_lent_an_account_keeps_it(app, api, school, database, remember):
+async def test_a_person_who_lent_an_account_keeps_it(app, api, school, database, remember):
     own, lent = await _lend(app, api, school, remember=remember)
     before = await dumped(database, but=[lent, "lent", "people/60"])
 
@@ -241,7 +174,7 @@ async def test_who_lent_an_account_keeps_it(app, api, school, database, remember
     assert [p["role"] for p in others] == ["guest"]
 
 
-async def test_the_lent_account_tells_not_who_is_meant(app, api, school, database):
+async def test_a_lent_account_does_not_identify_a_person(app, api, school, database):
     await _lend(app, api, school, remember=None)
 
     for name in ("users/60", "tom@school.example"):
@@ -249,7 +182,7 @@ async def test_the_lent_account_tells_not_who_is_meant(app, api, school, databas
 
 
 async def test_another_student_who_used_the_persons_account_keeps_the_time(app, api, school, database):
-    """Sue was in a class with Tom's account. Without it nothing would show that she was there."""
+    """Sue was in a class with Tom's account. Without this account, nothing would show that she was there."""
     _, lent = await _lend(app, api, school, remember=False)
 
     for name in ("T-1", "tom@school.example", "users/60"):
@@ -284,7 +217,7 @@ async def test_the_next_owner_of_an_address_is_stored_and_marked(app, api, schoo
 
 
 async def test_the_next_owner_is_stored_although_the_erased_student_never_came(app, api, school):
-    """Whose the account is, nobody saw: the LMS says it, by another student_id."""
+    """Nothing shows whose account it is, except another student_id from the LMS."""
     await a_class(app, api, school, [student("S-1", "ada@school.example")], record="missed")
     await erased(api, "S-1")
     school.enrol(Account("users/71", "ada@school.example", display_name="Ada After"))
@@ -319,7 +252,7 @@ async def test_somebody_who_teaches_by_an_erased_students_address_is_stored(app,
 async def test_an_erased_student_who_teaches_with_others_by_now_is_stored_and_the_students_are_marked(
     app, api, school, database
 ):
-    """Without the only teacher who came, the class would not count as held, and nobody would have a mark."""
+    """Without the only teacher who came, the class would count as not held, and nobody would have a mark."""
     school.enrol(
         Account("users/70", "ada@school.example", display_name="Ada"),
         Account("users/73", "bob@school.example", display_name="Bob"),
@@ -418,7 +351,7 @@ async def test_a_teacher_whose_address_is_on_a_childs_roster_stays(app, api, sch
     assert naming(await dumped(database), "S-1") == []
 
 
-async def test_a_teacher_whom_a_planned_class_names_by_an_address_of_before_stays(app, api, school, database, clock):
+async def test_a_teacher_whom_a_planned_class_names_by_an_earlier_address_stays(app, api, school, database, clock):
     school.enrol(Account("users/80", "parent@school.example", display_name="The Parent"))
     later = (NOW + timedelta(days=20)).isoformat()
     await scheduled(api, student_emails=[], co_teacher_emails=["parent@school.example"], start_time=later)
@@ -534,8 +467,8 @@ async def test_a_class_too_large_for_one_commit_does_not_end_the_erasure(app, ap
 # --- Class meetings whose conferences are gone ---
 
 
-async def test_who_was_in_a_call_that_is_not_kept_any_more_stays_as_marked(app, api, school, database):
-    """Each document expires by itself, so a conference may be gone before the class meeting."""
+async def test_people_in_a_call_that_has_expired_keep_their_marks(app, api, school, database):
+    """Each document expires separately, so a conference may be deleted before its class meeting."""
     school.enrol(
         Account("users/70", "ada@school.example", display_name="Ada Lovelace"),
         Account("users/73", "bob@school.example", display_name="Bob"),
@@ -562,22 +495,15 @@ async def test_who_was_in_a_call_that_is_not_kept_any_more_stays_as_marked(app, 
 # --- How much is read ---
 
 
-async def test_the_rosters_of_planned_classes_are_read_once_to_find_who_is_meant(
-    app, api, school, database, monkeypatch
-):
+async def test_the_rosters_of_planned_classes_are_read_once_to_find_who_is_meant(app, api, school, database):
     school.enrol(Account("users/70", "ada@school.example", ("al@school.example",), display_name="Ada Lovelace"))
     later = (NOW + timedelta(days=2)).isoformat()
     await a_class(app, api, school, [student("S-1", "ada@school.example")], signed_in("a", "users/70"), record="maths")
     await scheduled(api, student_emails=None, students=[student(None, "al@school.example")], start_time=later)
-    find, scans = SqliteDatabase.find, []
-
-    async def noting(store, query):
-        scans.extend(where.value for where in query.where if (query.collection, where.field) == ("sessions", "state"))
-        return await find(store, query)
-
-    monkeypatch.setattr(SqliteDatabase, "find", noting)
+    database.queries.clear()
     await erased(api, "S-1")
 
+    scans = [w.value for q in database.queries if q.collection == "sessions" for w in q.where if w.field == "state"]
     assert sorted(scans) == ["cancelled", "scheduled"]
     assert naming(await dumped(database), "al@school.example", "ada@school.example") == []
 
@@ -586,7 +512,7 @@ async def test_the_rosters_of_planned_classes_are_read_once_to_find_who_is_meant
 
 
 async def test_a_parked_message_that_was_cut_loses_its_content(app, api, school, database):
-    """It can never be processed, and where it was cut half a name may stand."""
+    """It can never be processed, and it may end with half a name."""
     await a_class(app, api, school, [student("S-1", "ada@school.example")], record="maths")
     parked = {"schema_version": 1, "expire_at": None, "encoding": "text", "reason": "r", "hint": "h", "parked_at": NOW}
     parked |= {"replayed_at": None}
@@ -606,26 +532,20 @@ async def test_a_parked_message_that_was_cut_loses_its_content(app, api, school,
 # --- The first commit, and the key ---
 
 
-async def test_the_first_commit_keeps_the_names_and_who_asked_and_changes_nothing_else(
-    app, api, school, database, monkeypatch
-):
-    """Killed right after it, nothing about the person is stored again, and the same call ends what was begun."""
+async def test_the_first_commit_keeps_the_names_and_who_asked_and_changes_nothing_else(app, api, school, database):
+    """The process is killed right after it.
+
+    Then nothing about the person is stored again, and the same call completes the erasure.
+    """
     school.enrol(Account("users/70", "ada@school.example", display_name="Ada Lovelace"))
     session_id = await a_class(
         app, api, school, [student("S-1", "ada@school.example")], signed_in("ada", "users/70"), record="maths"
     )
     before = await dumped(database)
-    commit, commits = SqliteDatabase.commit, []
 
-    async def once(store, writes, **about):
-        if commits:
-            raise StoreUnavailable("Killed.")
-        commits.append(writes)
-        return await commit(store, writes, **about)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(SqliteDatabase, "commit", once)
-        assert (await api.delete("/api/students/S-1")).status_code == 503
+    database.commits_left = 1
+    assert (await api.delete("/api/students/S-1")).status_code == 503
+    database.commits_left = None
 
     assert await dumped(database) == before
     assert len((await database.find(Query("erased"))).documents) == 3
@@ -641,26 +561,18 @@ async def test_the_first_commit_keeps_the_names_and_who_asked_and_changes_nothin
 
 
 async def test_a_guest_who_was_assigned_goes_although_the_class_is_marked_again_before_the_erasure_carries_on(
-    app, api, school, database, monkeypatch
+    app, api, school, database
 ):
-    """Marking leaves out the assignment of somebody who is erased, and that was all that told whose guest it was."""
+    """Marking leaves out the assignment of an erased person, and only this assignment said who the guest was."""
     session_id = await a_class(
         app, api, school, [student("S-1", "ada@school.example")], guest("Borrowed tablet", (0, 30)), record="maths"
     )
     guest_id = next(p["attendee_id"] for p in (await sheet(api, session_id))["attendance"] if p["role"] == "guest")
     body = {"student_id": "S-1", "by": "Head"}
     assert (await api.post(f"/api/sessions/{session_id}/attendance/{guest_id}/assign", json=body)).status_code == 200
-    commit, commits = SqliteDatabase.commit, []
-
-    async def once(store, writes, **about):
-        if commits:
-            raise StoreUnavailable("Killed.")
-        commits.append(writes)
-        return await commit(store, writes, **about)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(SqliteDatabase, "commit", once)
-        assert (await api.delete("/api/students/S-1")).status_code == 503
+    database.commits_left = 1
+    assert (await api.delete("/api/students/S-1")).status_code == 503
+    database.commits_left = None
 
     await job(app, "remark-session", session_id=session_id)
     await erased(api, "S-1")
@@ -710,7 +622,7 @@ async def test_without_the_key_nobody_is_erased(app, api, school, database, key)
 
 
 class HandedOut:
-    """Jobs, and nobody who does them."""
+    """Jobs that nobody processes."""
 
     def __init__(self):
         self.jobs = []
@@ -719,19 +631,12 @@ class HandedOut:
         self.jobs += jobs
 
 
-async def test_an_erasure_goes_on_although_class_meetings_cannot_be_asked_for(app, api, school, database, monkeypatch):
-    """One clock hands out both, and what fails for one of them must not stop the other."""
+async def test_an_erasure_goes_on_although_class_meetings_cannot_be_asked_for(app, api, school, database):
+    """One scheduled job starts both, and a failure of one must not stop the other."""
     await a_class(app, api, school, [student("S-1", "ada@school.example")], record="maths")
     await erased(api, "S-1")
     assert (await database.find(Query("erasures"))).documents
-    find = SqliteDatabase.find
-
-    async def failing(store, query):
-        if any(where.field == "due_at" for where in query.where):
-            raise StoreUnavailable("Down.")
-        return await find(store, query)
-
-    monkeypatch.setattr(SqliteDatabase, "find", failing)
+    database.refuses = lambda query: any(where.field == "due_at" for where in query.where)
     app.deps.clock.turn(GRACE)
     handed_out = HandedOut()
     with pytest.raises(StoreUnavailable):
@@ -740,7 +645,7 @@ async def test_an_erasure_goes_on_although_class_meetings_cannot_be_asked_for(ap
     assert [job.name for job in handed_out.jobs] == ["erase-student"]
 
 
-async def test_an_id_of_the_lms_that_looks_like_an_account_is_told_from_it(app, api, school, database):
+async def test_an_id_of_the_lms_that_looks_like_an_account_is_distinguished_from_it(app, api, school, database):
     """`500` may be an id of the LMS or the number of an account; `users/500` may be an account or an id of the LMS."""
     school.enrol(
         Account("users/500", "ada@school.example", display_name="Ada"),
@@ -771,8 +676,8 @@ async def test_an_id_of_the_lms_that_looks_like_an_account_is_told_from_it(app, 
     assert naming(await dumped(database), "bob@school.example", "users/501") == []
 
 
-async def test_what_has_more_names_than_a_person_has_is_refused(app, api, school, database):
-    """A device that was remembered as a student's again and again, say."""
+async def test_an_erasure_with_too_many_names_for_one_person_is_refused(app, api, school, database):
+    """An example is a device that was remembered as a student's many times."""
     await a_class(app, api, school, [student("S-1", "ada@school.example")], record="maths")
     for number in range(MOST_NAMES + 1):
         remembered = Remembered("S-1", None, "Head", NOW)

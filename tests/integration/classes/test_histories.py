@@ -1,4 +1,4 @@
-"""A history is one person's: an address that was given on shows the class meetings of the person who has it now."""
+"""A history belongs to one person: a reused address shows the class meetings of its present owner."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def app(instance, google, workspace_events, clock):
 
 @pytest.fixture
 def hold(app, api, school, clock):
-    """Holds the class of a day with some accounts in it; gives its id once nothing is left to be done for it."""
+    """Hold the class of a day with some accounts; return its id when its processing is complete."""
 
     async def hold(day, students, *users):
         start = MONDAY + day * DAY
@@ -80,7 +80,7 @@ def history(api):
 
 
 def give_on(school):
-    """Dana marries, and Sam, who is new at the school and was never in a call, gets the address that was hers."""
+    """Rename Dana, who marries, and give her old address to Sam, who is new at the school and was never in a call."""
     school.enrol(Account(DANA, "dana@married.example"), Account(SAM, "dana@school.example"))
 
 
@@ -104,7 +104,7 @@ async def test_an_address_that_nobody_has_got_since_still_shows_the_history_of_i
 
 
 async def test_an_id_of_the_new_owner_shows_nothing_of_who_had_the_address_before(school, hold, history):
-    """One of the new owner's class meetings lies before the change, and was entered after it."""
+    """One of the new owner's class meetings took place before the change, and was entered after it."""
     came = await hold(1, ["dana@school.example"], DANA)
     give_on(school)
     both = await hold(2, ["dana@married.example", {"email": "dana@school.example", "student_id": "1002"}], DANA)

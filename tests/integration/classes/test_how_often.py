@@ -1,4 +1,4 @@
-"""How often the jobs that run on a schedule do what they do: as the growing distances say, and not once more."""
+"""How often scheduled jobs do their work: exactly as often as the growing pauses allow."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 DENIED, INTERNAL = grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.INTERNAL
 EVERY = {"sync-due": timedelta(minutes=5), "reconcile": timedelta(minutes=30), "renew-subscriptions": 6 * HOUR}
 REDELIVERED = [10, 20, 40, 80, 160, 320]
-"""Seconds between the deliveries of a message that is given back, then 600: as the trigger's subscription is set."""
+"""Seconds between deliveries of a message that was not acknowledged, then 600, as in the trigger's subscription."""
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def settings(google, workspace_events):
 
 
 class Topic:
-    """The jobs' topic with its subscription: what is given back comes again, at growing distances."""
+    """The jobs' topic and its subscription: messages that are not acknowledged come again, after growing pauses."""
 
     def __init__(self, clock):
         self._clock = clock
@@ -64,7 +64,7 @@ class Topic:
         self._waiting.extend((self._clock(), 0, job) for job in jobs)
 
     async def deliver(self, deps):
-        """Deliver what has come due, until nothing is due."""
+        """Deliver due messages until nothing is due."""
         for _ in range(10_000):
             due = [entry for entry in self._waiting if entry[0] <= self._clock()]
             if not due:
@@ -85,7 +85,7 @@ class Topic:
 
 
 class Schedule:
-    """The deployed schedule over some days, by a clock that is turned from one moment to the next."""
+    """The deployed schedule over some days, with a clock that moves from one moment to the next."""
 
     def __init__(self, app, clock):
         self.topic = Topic(clock)
@@ -114,7 +114,7 @@ def schedule(instance, settings, clock):
 
 @pytest.fixture
 async def lesson(instance, settings, clock, school):
-    """A class of an hour that was held, with everybody there, and that is not read yet."""
+    """Return a past class of one hour, with everybody there, that is not read yet."""
     app = instance(clock=clock, **settings)
     await enrol("teacher@school.example", caller=ADMIN, deps=app.deps)
     body = {
@@ -136,7 +136,7 @@ async def lesson(instance, settings, clock, school):
 
 
 class Failing:
-    """Meet, of which some methods fail."""
+    """Meet, with some failing methods."""
 
     def __init__(self, conferences, **errors):
         self._conferences = conferences
@@ -154,7 +154,7 @@ class Failing:
 
 
 class Silent:
-    """Directory and People, which do not answer."""
+    """The Directory and People APIs, which do not answer."""
 
     async def look_up(self, users, **_):
         return LookUp({}, frozenset(), frozenset(users))
@@ -164,7 +164,7 @@ REFUSED, UNAVAILABLE = AccessDenied("Refused."), Unavailable("Does not answer.")
 
 
 def tries_of_backoff(length):
-    """How often something that always fails is tried by the growing distances, from its first failure on."""
+    """Return how often the growing pauses allow a try of something that always fails, from its first failure on."""
     tries, at = 1, timedelta(0)
     while (at := at + wait_after(tries)) < length:
         tries += 1
@@ -172,7 +172,7 @@ def tries_of_backoff(length):
 
 
 def tries(schedule):
-    """When the class was tried; a message that comes again after a later try does not count."""
+    """Return when the class was tried; a repeated message after a later try does not count."""
     return [moment for moment, job in schedule.topic.done if job.name in {"sync-session", "sync-conference"}]
 
 
@@ -192,7 +192,7 @@ def tries(schedule):
 async def test_a_class_that_cannot_be_decided_is_tried_by_all_jobs_together_as_often_as_the_backoff_says(
     schedule, days, what
 ):
-    """The deployed schedule. Before, `reconcile` alone tried it 48 times a day."""
+    """It runs the deployed schedule. Before, `reconcile` alone tried it 48 times a day."""
     if identities := what.get("identities"):
         schedule.deps = dataclasses.replace(schedule.deps, identities=identities)
     else:
@@ -201,7 +201,7 @@ async def test_a_class_that_cannot_be_decided_is_tried_by_all_jobs_together_as_o
 
     done, wanted = tries(schedule), tries_of_backoff(days * DAY)
     assert wanted == {12: 55, 5: 27}[days]
-    # The look at the class's end, and one more when Meet's data has settled, are not due to failures.
+    # Two tries have nothing to do with failures: the one at the class's end, and the one when Meet's data is final.
     assert wanted - 4 <= len(done) <= wanted + 4
     for day in range(2, days):
         assert sum(day * DAY <= moment - START < (day + 1) * DAY for moment in done) <= 5

@@ -1,4 +1,4 @@
-"""The queries of docs/lms.md, run as they are written, on documents that the system made."""
+"""The queries of docs/lms.md, run as written, on documents that the system stored."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def store_settings(firestore):
 
 @pytest.fixture
 def queries(firestore_address, project, monkeypatch):
-    """What the page's file defines; each function is called in a thread, as its client blocks."""
+    """Return the functions in the page's file; each is called in a thread, because its client blocks."""
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_address)
     [code] = [
         block for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL) if "# queries.py" in block
@@ -44,7 +44,7 @@ def queries(firestore_address, project, monkeypatch):
 
 @pytest.fixture
 async def made(app, api, school):
-    """Two meetings of one class, the second without three of its pupils."""
+    """Hold two meetings of one class; three pupils miss the second."""
     students = [{"email": account.email, "student_id": f"S{n}"} for n, account in enumerate(PUPILS)]
     first = await scheduled(api, student_emails=None, students=students)
     school.hold(the_class(first["space"], first["meeting_code"]))

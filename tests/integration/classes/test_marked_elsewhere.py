@@ -1,4 +1,7 @@
-"""A decision about one class meeting is for others too: they are marked again, whatever fails after it was stored."""
+"""A decision about one class meeting also affects others.
+
+They are marked again, even if something fails after it was stored.
+"""
 
 import dataclasses
 import json
@@ -16,7 +19,7 @@ GRANDMA = Attendee("g", "signed_in", "Oma", "users/77", visits((0, 60)))
 
 
 class Broken:
-    """Jobs that Pub/Sub does not take."""
+    """Jobs that Pub/Sub does not accept."""
 
     async def publish(self, jobs):
         if jobs:
@@ -25,7 +28,7 @@ class Broken:
 
 @pytest.fixture
 async def two_classes(api, app, school):
-    """Two class meetings with the same account in both, which is on no roster."""
+    """Hold two class meetings with the same account, which is on no roster."""
     made = []
     for number, class_id in enumerate(("8a", "9c")):
         one = await scheduled(api, class_id=class_id)
@@ -37,7 +40,7 @@ async def two_classes(api, app, school):
 
 @pytest.fixture
 async def without_jobs(app):
-    """The API of an instance that cannot hand out jobs."""
+    """Return the API of an instance that cannot start jobs."""
     cut_off = dataclasses.replace(app, deps=dataclasses.replace(app.deps, jobs=Broken()))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(guarded(cut_off)), base_url="http://api") as client:
         yield client

@@ -1,4 +1,4 @@
-"""A class from its scheduling to its marks: the API, the events, the jobs, and the simulated Google behind them."""
+"""A class from its scheduling to its marks: with the API, the events, the jobs, and a simulated Google."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What events did not bring is found, and subscriptions stay alive, as time goes by."""
+"""Conferences without an event are found, and subscriptions stay alive over time."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ async def organizer(app, user=TEACHER):
 
 
 async def hear(app, workspace_events):
-    """Deliver what Google has to say of subscriptions, as far as it has come due."""
+    """Deliver Google's due lifecycle events of subscriptions."""
     for message in workspace_events.due_events():
         body = {"message": {"attributes": message.attributes, "data": base64.b64encode(message.data).decode()}}
         await events.process(unwrap(body), app)
@@ -128,7 +128,9 @@ async def test_the_scheduled_job_renews_from_half_of_its_life_on_without_any_rem
 
 
 @pytest.mark.usefixtures("teacher")
-async def test_one_that_ended_is_made_again_and_what_was_missed_is_read(app, clock, school, workspace_events):
+async def test_a_subscription_that_ended_is_made_again_and_missed_conferences_are_read(
+    app, clock, school, workspace_events
+):
     clock.turn(8 * DAY)
     school.hold(call("missed", clock() - 2 * HOUR))
     await hear(app, workspace_events)
@@ -150,7 +152,7 @@ async def test_a_suspension_is_reported_with_its_fix_and_ends_once_that_is_done(
     clock.turn(6 * HOUR)
     with pytest.raises(NeedsOperator):
         await job(app, "renew-subscriptions", organizer=TEACHER)
-    assert (await organizer(app)).error == marked.error  # since when it fails stays
+    assert (await organizer(app)).error == marked.error  # the start of the failure stays
 
     school.hold(call("meanwhile", clock() - HOUR))
     workspace_events.mend(TEACHER)
@@ -161,7 +163,9 @@ async def test_a_suspension_is_reported_with_its_fix_and_ends_once_that_is_done(
 
 
 @pytest.mark.usefixtures("teacher")
-async def test_one_that_was_suspended_until_shortly_before_its_end_is_renewed_as_well(app, clock, workspace_events):
+async def test_a_subscription_that_was_suspended_until_shortly_before_its_end_is_also_renewed(
+    app, clock, workspace_events
+):
     workspace_events.suspend(TEACHER, "OTHER")
     clock.turn(6 * DAY)
     workspace_events.mend(TEACHER)
@@ -170,9 +174,7 @@ async def test_one_that_was_suspended_until_shortly_before_its_end_is_renewed_as
     assert (await organizer(app)).subscription.expire_time == clock() + 7 * DAY
 
 
-async def test_a_service_that_does_not_answer_is_asked_again_and_the_state_of_before_stands(
-    app, teacher, workspace_events
-):
+async def test_an_unavailable_service_is_called_again_and_the_earlier_state_is_kept(app, teacher, workspace_events):
     workspace_events.faults.set(Fault("GetSubscription", status=UNAVAILABLE))
     with pytest.raises(Retryable):
         await job(app, "renew-subscriptions", organizer=TEACHER)
@@ -209,7 +211,7 @@ async def reports_to_us(workspace_events):
 
 @pytest.mark.parametrize("planted", [[OLD], [FEW], [OLD, FEW, OLD]], ids=["topic", "types", "several"])
 @pytest.mark.parametrize("slow", [0, 1], ids=["at-once", "operations-take-time"])
-async def test_a_subscription_of_before_that_reports_elsewhere_is_replaced_when_its_teacher_is_enrolled(
+async def test_an_older_subscription_that_reports_elsewhere_is_replaced_at_enrolment(
     app, workspace_events, planted, slow
 ):
     for about in planted:
@@ -223,7 +225,7 @@ async def test_a_subscription_of_before_that_reports_elsewhere_is_replaced_when_
 
 @pytest.mark.usefixtures("teacher")
 @pytest.mark.parametrize("by", ["renew-subscriptions", "lifecycle"])
-async def test_one_that_somebody_made_report_elsewhere_is_replaced_by_the_next_look_and_what_was_missed_is_read(
+async def test_a_subscription_changed_to_report_elsewhere_is_replaced_and_missed_data_is_read(
     app, clock, school, workspace_events, by
 ):
     [before] = workspace_events.subscriptions
@@ -240,9 +242,7 @@ async def test_one_that_somebody_made_report_elsewhere_is_replaced_by_the_next_l
 
 
 @pytest.mark.usefixtures("teacher")
-async def test_one_that_reports_elsewhere_is_shown_until_it_is_replaced_and_is_never_green(
-    app, clock, workspace_events
-):
+async def test_a_subscription_that_reports_elsewhere_is_a_problem_until_it_is_replaced(app, clock, workspace_events):
     [before] = workspace_events.subscriptions
     before.notification_endpoint.pubsub_topic = OLD["topic"]
     workspace_events.faults.set(Fault("DeleteSubscription", status=UNAVAILABLE))
@@ -259,7 +259,7 @@ async def test_one_that_reports_elsewhere_is_shown_until_it_is_replaced_and_is_n
 
 
 @pytest.mark.usefixtures("teacher")
-async def test_a_replacement_that_fails_half_way_is_made_good_by_the_next_look(app, workspace_events):
+async def test_a_replacement_that_fails_halfway_is_completed_by_the_next_check(app, workspace_events):
     [before] = workspace_events.subscriptions
     before.notification_endpoint.pubsub_topic = OLD["topic"]
     workspace_events.faults.set(Fault("CreateSubscription", status=UNAVAILABLE))
@@ -309,7 +309,7 @@ async def test_the_mark_stays_where_it_was_when_a_list_fails(app, clock, school,
 async def test_rooms_of_a_teacher_that_nobody_tracks_are_looked_into_as_that_teacher(
     app, api, clock, school, *, meet, workspace_events
 ):
-    """The subscription is refused; the class takes place, and afterwards there is another call in its room."""
+    """The subscription is refused; the class takes place, and there is another call in its room afterwards."""
     workspace_events.faults.set(Fault("CreateSubscription", status=DENIED))
     body = {
         "teacher_email": COLLEAGUE.email,
@@ -338,14 +338,14 @@ async def test_rooms_of_a_teacher_that_nobody_tracks_are_looked_into_as_that_tea
 
 
 async def a_lesson(api, *, teacher_email):
-    """A class in the second hour of the day."""
+    """Schedule a class in the second hour of the day."""
     return await scheduled(
         api, teacher_email=teacher_email, student_emails=[PUPILS[0].email], start_time=(START + HOUR).isoformat()
     )
 
 
 async def fails_for_an_hour(app, clock, meet):
-    """From the end of that class on, Meet takes nobody's credentials."""
+    """From the end of that class on, Meet refuses all credentials."""
     meet.faults.set(Fault("ListConferenceRecords", status=UNAUTHENTICATED))
     for minutes in (120, 122, 126, 134, 150, 182):
         clock.turn_to(START + timedelta(minutes=minutes))
@@ -375,7 +375,7 @@ async def test_a_class_that_failed_need_not_wait_once_meet_answers_for_its_teach
 async def test_a_class_that_failed_and_names_its_teacher_by_an_alias_need_not_wait_either(
     app, api, clock, school, meet
 ):
-    """Nobody came, so no record leads to the class: only its teacher does."""
+    """Nobody came, so no record leads to the class; only its teacher does."""
     school.enrol(Account(TEACHER, "teacher@school.example", aliases=("ms.t@school.example",)))
     made = await a_lesson(api, teacher_email="ms.t@school.example")
     await fails_for_an_hour(app, clock, meet)
@@ -389,7 +389,7 @@ async def test_a_class_that_failed_and_names_its_teacher_by_an_alias_need_not_wa
 
 
 class Broken:
-    """Jobs that Pub/Sub does not take."""
+    """Jobs that Pub/Sub does not accept."""
 
     async def publish(self, _):
         raise JobsUnavailable("The jobs' topic does not take messages.")
@@ -422,7 +422,7 @@ async def test_an_end_that_meet_told_late_is_found_a_day_behind_the_mark(app, cl
 
 
 class Passing:
-    """Meet, where something happens between the list and what follows."""
+    """Meet, with something that happens between the list and the next calls."""
 
     def __init__(self, conferences, happens):
         self._conferences = conferences
@@ -484,7 +484,7 @@ async def test_a_teacher_whose_credentials_are_dead_can_be_removed(app, workspac
     assert await organizer(app) is None
 
 
-async def test_rooms_of_a_teacher_who_was_removed_are_looked_into_all_the_same(app, api, clock, school, teacher):
+async def test_rooms_of_a_removed_teacher_are_still_checked(app, api, clock, school, teacher):
     body = {
         "teacher_email": teacher.email,
         "student_emails": [PUPILS[0].email],
@@ -510,7 +510,7 @@ async def test_a_subscription_that_is_made_while_its_teacher_is_removed_is_ended
     clock.turn(8 * DAY)
 
     class LetGo:
-        """Subscriptions, with somebody else letting the teacher go meanwhile."""
+        """Subscriptions; somebody else stops tracking the teacher at the same time."""
 
         def __getattr__(self, name):
             return getattr(app.deps.subscriptions, name)
@@ -547,7 +547,7 @@ async def test_a_survey_that_fails_keeps_nothing_from_being_handed_out(app, scho
     school.hold(call("lesson", START - 2 * HOUR))
 
     class Blind:
-        """Views that the store does not answer."""
+        """Views without an answer from the store."""
 
         async def troubles(self, **_):
             raise StoreUnavailable("The store does not answer.")
@@ -560,7 +560,7 @@ async def test_a_survey_that_fails_keeps_nothing_from_being_handed_out(app, scho
 
 
 class Handed:
-    """Jobs that are only written down, with how many pauses there were before each batch."""
+    """Jobs that are only recorded, with the number of pauses before each batch."""
 
     def __init__(self, pauses):
         self.batches = []
@@ -663,7 +663,7 @@ async def test_a_shift_ends_in_time_also_when_handing_out_takes_long_and_goes_on
 async def test_a_month_of_a_hundred_teachers_loses_no_event_and_a_week_without_jobs_no_conference(
     instance, google, workspace_events, clock, school
 ):
-    """The job comes once a day, a quarter as often as deployed. Reminders are not heard at all."""
+    """The job runs once a day, a quarter as often as deployed. Reminders are never delivered."""
     teachers = [Account(f"users/{n}", f"teacher{n}@school.example", display_name="T") for n in range(1000, 1100)]
     school.enrol(*teachers)
 
@@ -689,7 +689,7 @@ async def test_a_month_of_a_hundred_teachers_loses_no_event_and_a_week_without_j
         assert everybody_is_told()
         await job(app, "renew-subscriptions")
     held = []
-    for number in range(16):  # nobody looks for eight days
+    for number in range(16):  # no job runs for eight days
         clock.turn(DAY / 2)
         teacher = teachers[number * 6]
         held.append(f"week-{number}")

@@ -53,7 +53,7 @@ def home(project):
 
 @pytest.fixture
 def apps(instance, google, workspace_events, firestore):
-    """Two instances of the application."""
+    """Start two instances of the application."""
     return [
         instance(
             people_api_endpoint=google.endpoint,
@@ -75,7 +75,7 @@ def app(apps):
 
 @pytest.fixture
 async def apis(apps):
-    """A caller of each."""
+    """Return an API client for each instance."""
     clients = [httpx.AsyncClient(transport=httpx.ASGITransport(guarded(app)), base_url="http://api") for app in apps]
     yield clients
     for client in clients:
@@ -88,7 +88,7 @@ def api(apis):
 
 
 class Interrupted:
-    """Something that lets somebody else act at a certain point, once."""
+    """Lets something else happen at a certain point, once."""
 
     def __init__(self, inner, meanwhile):
         self._inner = inner
@@ -125,7 +125,7 @@ class InterruptedLookUp(Interrupted):
 
 
 class Watched:
-    """A unit of work that tells whether a class meeting is about to be written."""
+    """A unit of work that reports when a class meeting is about to be written."""
 
     def __init__(self, work):
         self._work = work
@@ -144,7 +144,7 @@ class InterruptedCommit(Interrupted):
         async def interrupted(work):
             watched = Watched(work)
             value = await decide(watched)
-            # A look alone has nothing to lose.
+            # A unit of work that only reads has nothing to lose.
             if watched.writes:
                 await self._interrupt()
             return value
@@ -153,7 +153,7 @@ class InterruptedCommit(Interrupted):
 
 
 class InterruptedReads(Interrupted):
-    """A database in which somebody else acts right after a document of a collection was read."""
+    """A database in which something else happens right after a document of a collection was read."""
 
     def __init__(self, inner, meanwhile, collection):
         super().__init__(inner, meanwhile)
@@ -175,7 +175,7 @@ class InterruptedReads(Interrupted):
 
 
 def after_reading(collection):
-    """Each document is read once and kept until the commit: what others do from then on must still count."""
+    """Each document is read once and used until the commit: changes by others after the read must still count."""
 
     def changes(deps, act):
         reads = InterruptedReads(deps.store._database, act, collection)
@@ -196,11 +196,11 @@ POINTS = {
 
 
 WHO = {"after the accounts were asked for": lambda deps, act: {"identities": InterruptedLookUp(deps.identities, act)}}
-"""A point that a sync passes only if somebody was not looked up since the class."""
+"""A point that a sync only passes if a person was not looked up after the class."""
 
 
 def interrupted(app, point, meanwhile):
-    """The outside world of an application in which something else happens at a point of the work."""
+    """Return an application in which something else happens at one point of the work."""
     return dataclasses.replace(app.deps, **{**POINTS, **WHO}[point](app.deps, meanwhile))
 
 
@@ -233,7 +233,7 @@ async def unscheduled(database):
 
 
 async def settled(app, database):
-    """Every document, which marking everything again leaves as it is."""
+    """Return every document, after a check that marking everything again does not change them."""
     before = await everything(database)
     for fields in await sessions(database):
         await job(app, "remark-session", session_id=fields["session_id"])
@@ -242,7 +242,7 @@ async def settled(app, database):
 
 
 async def a_room(api):
-    """A room of the teacher's, known by a class long ago."""
+    """Return a room of the teacher that is known from a class long ago."""
     made = await scheduled(api, start_time=at(-30_000).isoformat())
     return made["space"], made["meeting_code"]
 
@@ -305,7 +305,7 @@ async def test_a_class_entered_while_its_conference_is_recorded_gets_the_marks(a
     deps = interrupted(apps[1], point, enter)
     await sync_conference(request(conference), deps=deps)
     await sync_conference(request(conference), deps=deps)
-    if not made:  # nothing is listed before there is a class
+    if not made:  # nothing is listed before a class exists
         await enter()
     await job(apps[1], "sync-due")
 
@@ -486,7 +486,7 @@ async def test_many_marks_set_one_by_one_during_syncs_are_all_kept(apis, apps, d
 
 @anywhere
 @pytest.mark.parametrize("change", ["cancelled", "moved away", "moved nearer"])
-async def test_a_neighbour_that_changes_during_a_sync_leaves_what_stands_when_it_changed_before(
+async def test_a_neighbours_change_during_a_sync_gives_the_same_result_as_a_change_before_it(
     apis, apps, database, school, *, point, change
 ):
     made = await scheduled(apis[0], duration_minutes=30)
@@ -518,7 +518,7 @@ async def test_a_neighbour_that_changes_during_a_sync_leaves_what_stands_when_it
 
 
 @anywhere
-async def test_a_class_moved_during_its_own_sync_is_not_called_not_held_for_want_of_looking(
+async def test_a_class_moved_during_its_own_sync_is_not_called_not_held_without_a_new_check(
     apis, apps, database, school, point
 ):
     made = await scheduled(apis[0], start_time=at(-600).isoformat())
@@ -553,7 +553,7 @@ async def test_a_class_cancelled_during_its_own_sync_stays_cancelled(apis, apps,
 
     deps = interrupted(apps[1], point, cancel)
     await sync_session(made["session_id"], source=SyncSource.RECONCILE, deps=deps)
-    await event(apps[0], conference)  # of a class cancelled early enough, nobody looks for conferences
+    await event(apps[0], conference)  # if a class was cancelled early enough, its conferences are not searched
 
     answer = await sheet(apis[0], made["session_id"])
     assert (answer["session"]["state"], answer["attendance"]) == ("cancelled", [])

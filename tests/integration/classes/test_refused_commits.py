@@ -1,4 +1,4 @@
-"""What Firestore refuses for good is stored as what it is, and is not read again and again."""
+"""A commit that Firestore always refuses is stored as failed, and its data is not read repeatedly."""
 
 import dataclasses
 from datetime import UTC, datetime, timedelta
@@ -8,12 +8,11 @@ import pytest
 
 from functions.domain.conferences.model import SyncState
 from infra.local.clock import TurnableClock
-from infra.local.school import Account, School
-from tests.classroom import MARKS, PUPILS, TEACHER, event, held, job, marks, pupil, scheduled, sheet, teacher, the_class
+from tests.classroom import MARKS, event, held, job, marks, pupil, scheduled, sheet, teacher, the_class
 
 HOUR = timedelta(hours=1)
 FEW = 17_000
-"""More bytes than what says that a class meeting failed, fewer than the class meeting with its attendance."""
+"""More bytes than the document of a failed class meeting, but fewer than the class meeting with its attendance."""
 
 
 @pytest.fixture
@@ -22,27 +21,8 @@ def clock():
 
 
 @pytest.fixture
-def school(clock):
-    school = School(clock)
-    school.enrol(Account(TEACHER, "teacher@school.example", display_name="The Teacher"), *PUPILS)
-    return school
-
-
-@pytest.fixture
-def app(instance, google, workspace_events, clock):
-    return instance(
-        clock=clock,
-        people_api_endpoint=google.endpoint,
-        directory_api_endpoint=google.endpoint,
-        workspace_events_api_endpoint=workspace_events.endpoint,
-        api_callers="*=admin",
-        room_device_names="Room *",
-    )
-
-
-@pytest.fixture
 def little(firestore_gate):
-    """A Firestore that takes little at once; gives a way to let it take as much as it does."""
+    """Limit Firestore to small commits; return a function that removes the limit."""
     most = firestore_gate.most_bytes
     firestore_gate.most_bytes = FEW
 
@@ -55,7 +35,7 @@ def little(firestore_gate):
 
 @pytest.fixture
 async def lesson(api, school):
-    """A class meeting that was held: its id, and its conference."""
+    """Return the id and the conference of a past class meeting."""
     made = await scheduled(api)
     conference = the_class(made["space"], made["meeting_code"])
     school.hold(conference)
@@ -64,7 +44,7 @@ async def lesson(api, school):
 
 @pytest.fixture
 def a_day(app, clock):
-    """What Cloud Scheduler does in a day."""
+    """Run the jobs that Cloud Scheduler starts in a day."""
 
     async def a_day():
         for minutes in range(0, 24 * 60, 5):
@@ -77,7 +57,7 @@ def a_day(app, clock):
 
 
 def reads(meet):
-    """How often the participants of a conference were asked for."""
+    """Return how often the participants of a conference were requested."""
     return meet.calls.by_method()["ListParticipants"]
 
 
@@ -186,7 +166,7 @@ async def test_a_meeting_that_nobody_scheduled_is_stored_the_next_time_too(api, 
 async def test_nobody_is_absent_because_a_class_could_not_be_stored(api, app, lesson, clock, firestore_gate):
     await event(app, lesson[1])
     firestore_gate.most_bytes *= 100
-    clock.turn(timedelta(minutes=30))  # too early to read it again, and Meet lists the room's records once more
+    clock.turn(timedelta(minutes=30))  # it is too early to read it again, but Meet lists the room's records once more
     for name in ("sync-session", "remark-session"):
         await job(app, name, session_id=lesson[0])
 
@@ -204,7 +184,9 @@ async def test_a_person_who_asks_is_told_why_and_may_ask_at_once(api, lesson, me
     assert (await session_of(api, lesson[0]))["sync"]["state"] == "failed"
 
 
-async def test_attendance_of_before_stands_when_more_of_the_class_is_refused(api, app, school, lesson, firestore_gate):
+async def test_earlier_attendance_is_kept_when_more_data_of_the_class_is_refused(
+    api, app, school, lesson, firestore_gate
+):
     session_id, first = lesson
     await event(app, first)
     before = (await sheet(api, session_id))["attendance"]
@@ -228,7 +210,7 @@ async def test_a_class_that_cannot_be_marked_again_is_failed_and_keeps_its_marks
     session_id, conference = lesson
     await event(app, conference)
     before = (await sheet(api, session_id))["attendance"]
-    firestore_gate.most_bytes = FEW // 2  # marking it again writes less than marking it first
+    firestore_gate.most_bytes = FEW // 2  # a second marking writes less than the first
     rules = dataclasses.replace(app.deps.rules, room_names=())
     other = dataclasses.replace(app, deps=dataclasses.replace(app.deps, rules=rules))
     await job(other, "remark-session", session_id=session_id)

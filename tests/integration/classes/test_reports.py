@@ -1,4 +1,4 @@
-"""Attendance from Google's reports next to what Meet shows: the official client, the real application."""
+"""Attendance from Google's reports compared with Meet's data, with the official client and the real application."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def school():
 
 @pytest.fixture
 def reporting(instance, google, workspace_events):
-    """Makes instances that may read reports."""
+    """Return a function that makes instances that may read reports."""
     google.reports.admins = frozenset({ADMIN})
 
     def start(**settings):
@@ -98,7 +98,7 @@ def the_report(conference):
 
 
 def times(people):
-    """Everybody's sessions, by address or name."""
+    """Return all people's sessions, by address or name."""
     return {
         person["email"] or person["display_name"]: [
             (datetime.fromisoformat(one["start_time"]), datetime.fromisoformat(one["end_time"]))
@@ -158,7 +158,7 @@ async def test_nobody_is_absent_and_no_class_not_held_by_reports_alone(app, api,
 @pytest.mark.parametrize(
     "order", [*itertools.permutations(["meet", "reports"]), ("reports", "meet", "reports"), ("meet", "reports", "meet")]
 )
-async def test_meets_word_counts_whatever_comes_first_and_however_often(reporting, school, tmp_path, order):
+async def test_meets_data_counts_in_any_order_and_with_any_repetition(reporting, school, tmp_path, order):
     conference = the_class("spaces/room", CODE)
     school.hold(conference)
     left = []
@@ -184,7 +184,7 @@ async def test_meets_word_counts_whatever_comes_first_and_however_often(reportin
 
 
 def _by_content(documents):
-    """Documents without the ids that each store makes for itself."""
+    """Return documents without the ids that each store generates."""
     hidden = {"session_id", "attendee_id", "first_pulled_at"}
 
     def bare(value):
@@ -269,7 +269,7 @@ async def test_rows_that_come_late_are_found_later_and_nothing_becomes_less(api,
     google.reports.lag = timedelta(days=1)
     nothing = await reported(api, session_id)
     to_the_end = datetime.now(UTC) - at(60) + timedelta(minutes=5)
-    google.reports.lag = to_the_end  # the rows of those who stayed are still missing
+    google.reports.lag = to_the_end  # the rows of people who stayed are still missing
     assert (await reported(api, session_id)).status_code == 200
     early = await marks(api, session_id)
     google.reports.lag = timedelta(0)
@@ -344,7 +344,7 @@ async def test_every_page_is_read_or_nothing_is_changed(api, school, google, dat
     assert {call.acting_as for call in google.calls if call.method == "activities.list"} == {ADMIN}
 
 
-async def test_reports_are_read_from_the_first_page_again_when_a_page_token_is_good_no_more(api, school, google):
+async def test_reports_are_read_from_the_first_page_again_when_a_page_token_is_no_longer_valid(api, school, google):
     school.hold(the_class("spaces/room", CODE))
     session_id = await a_class(api)
     google.reports.page_size = 3

@@ -1,4 +1,4 @@
-"""A class that was cancelled, and is posted again by the LMS's own id: it takes place again."""
+"""A class that was cancelled and is posted again with the LMS's own id takes place again."""
 
 from datetime import datetime, timedelta
 
@@ -285,7 +285,7 @@ SAME = [
 
 
 @pytest.mark.parametrize("change", SAME, ids=[f"spelling {number}" for number in range(len(SAME))])
-async def test_the_same_class_said_in_another_way_is_the_same_request(api, change):
+async def test_the_same_class_written_in_another_way_is_the_same_request(api, change):
     made = await post(api, status=201)
     sent = {name: value for name, value in {**BODY, **change}.items() if value is not None or name in change}
     again = await api.post("/api/schedule/class", json=sent)
@@ -363,7 +363,7 @@ async def test_corrections_follow_their_students_when_it_is_posted_again_with_an
         document.fields["email"] for document in await database.children(f"sessions/{made['session_id']}/corrections")
     }
 
-    # That the two addresses are one account's is known once the account was in the class.
+    # When the account was in the class, it is known that both addresses belong to it.
     lost = {"third@schol.example"} | (set() if held_before else {"dana.d@school.example"})
     assert {one["email"] for one in answer["unapplied_corrections"]} == lost
     assert {one["session_id"] for one in answer["unapplied_corrections"]} == {made["session_id"]}

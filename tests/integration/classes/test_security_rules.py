@@ -1,7 +1,7 @@
-"""What a page may read of Firestore: infra/firestore.rules on the emulator, on documents that the system made.
+"""What a page may read in Firestore: infra/firestore.rules on the emulator, with documents that the system stored.
 
-The emulator takes tokens without a signature and does not check `aud`, `iss` and `exp`: Firebase does, and nothing here
-says anything about them. https://firebase.google.com/docs/emulator-suite/connect_firestore
+The emulator accepts tokens without a signature and does not check `aud`, `iss` and `exp`. Firebase does. These tests
+say nothing about them. https://firebase.google.com/docs/emulator-suite/connect_firestore
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PUNCTUAL, LATE = "punctual@school.example", "late@school.example"
 
 
 def token(**claims):
-    """A token as the emulator takes it."""
+    """Return a token that the emulator accepts."""
     parts = ({"alg": "none", "typ": "JWT"}, {"sub": "u1", "user_id": "u1", **claims})
     return ".".join([*(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts), ""])
 
@@ -50,6 +50,8 @@ WHO = {
     "somebody whose id is null": token(student_id=None),
     "somebody whose id is a list": token(student_id=["S1"]),
     "somebody whose id says True": token(student_id=True),
+    "somebody whose id is a number": token(student_id=1),
+    "somebody with a very long id": token(student_id="S1" * 400),
     "somebody who says to be verified in words": token(email=PUNCTUAL, email_verified="true"),
     "a stranger": signed_in("punctual@school.example.evil.example"),
     "a stranger with an id of another LMS": signed_in("x@elsewhere.example", student_id="S9"),
@@ -58,7 +60,7 @@ WHO = {
 
 
 class Page:
-    """A page with the Firebase SDK: its reads, as the SDK sends them."""
+    """A page with the Firebase SDK; it reads like the SDK."""
 
     def __init__(self, address, project):
         self._root = f"http://{address}/v1/projects/{project}/databases/(default)/documents"
@@ -73,12 +75,12 @@ class Page:
         return self._client.get(f"{self._emulator}:ruleCoverage").json()
 
     def get(self, path, who):
-        """The fields of a document; None if it is denied."""
+        """Return the fields of a document; None if it is denied."""
         answer = self._client.get(f"{self._root}/{path}", headers=_as(who))
         return _unless_denied(answer) and answer.json().get("fields")
 
     def find(self, collection, who, *, parent="", group=False, where=()):
-        """The names of the documents that a query finds; None if it is denied."""
+        """Return the names of the documents that a query finds; None if it is denied."""
         filters = [
             {"fieldFilter": {"field": {"fieldPath": field}, "op": op, "value": _value(value)}}
             for field, op, value in where
@@ -97,7 +99,7 @@ class Page:
         )
 
     def write(self, path, who, method):
-        """Whether a change was allowed."""
+        """Return whether a change was allowed."""
         body = None if method == "DELETE" else {"fields": {"mark": {"stringValue": "present"}}}
         return _unless_denied(self._client.request(method, f"{self._root}/{path}", json=body, headers=_as(who)))
 
@@ -132,7 +134,7 @@ def home(project):
 
 @pytest.fixture
 async def made(app, api, school):
-    """Two classes: one with students that the LMS has ids for, one by address alone; each by its own teacher."""
+    """Hold two classes with different teachers: in one, students have ids of the LMS; in the other, only addresses."""
     first = await scheduled(
         api,
         student_emails=None,
@@ -150,7 +152,7 @@ async def made(app, api, school):
 
 @pytest.fixture
 async def ids(api, made):
-    """By class and address, or display name, the id of each attendance document."""
+    """Return the id of each attendance document, by class and address or display name."""
     found = {}
     for number, session_id in enumerate(made, start=1):
         sheet = (await api.get(f"/api/sessions/{session_id}/attendance")).json()
@@ -176,11 +178,11 @@ MAY = {
     "the teacher": {"own", "own by id", "another's", "the guest's", "the teacher's", "the session"},
     "a co-teacher": {"own by id", "the guest's", "the teacher's"},
 }
-"""Who may read which single document, and nobody else any."""
+"""Who may read which document; nobody else may read any."""
 
 
 def documents(made, ids):
-    """Documents by what they are to the student."""
+    """Return documents by their relation to the student."""
     first, second = made
     return {
         "own by id": f"sessions/{first}/attendance/{ids[1, PUNCTUAL]}",
@@ -193,13 +195,13 @@ def documents(made, ids):
 
 
 def readable(page, made, ids):
-    """For each person, the documents that they can read."""
+    """Return the documents that each person can read."""
     where = documents(made, ids)
     return {who: {what for what, path in where.items() if page.get(path, who)} for who in WHO}
 
 
 def expected():
-    """The same as the table says; a student whose address the roster has is found by it in both classes."""
+    """Return the same from the table. A student whose address is on the roster can be found by it in both classes."""
     allowed = {who: set(MAY.get(who, ())) for who in WHO}
     for who in ("the student", "the student in capitals"):
         allowed[who].add("own by id")
@@ -301,7 +303,7 @@ CONDITIONS = re.compile(
 
 
 def mutants():
-    """The rules with one condition that is always true, and with one that is always false."""
+    """Return the rules with each condition replaced once by true and once by false."""
     for found in CONDITIONS.finditer(RULES):
         for value in ("true", "false"):
             yield (
@@ -310,7 +312,7 @@ def mutants():
             )
 
 
-async def test_without_any_one_condition_the_table_is_another(page, made, ids):
+async def test_without_any_one_condition_the_table_is_different(page, made, ids):
     assert len(list(mutants())) == 16
     queries = [(who, where) for who, where, _ in QUERIES]
 
@@ -343,7 +345,7 @@ async def test_every_condition_was_seen_true_and_false(page, made, ids):
 
     for report in page.coverage()["report"]:
         walk(report)
-    # Not what is compared, such as a claim that somebody gave the value True.
+    # Leave out compared values, such as a claim that somebody set to True.
     conditions = {text: values for text, values in seen.items() if not re.fullmatch(r"[\w.]+", text)}
     booleans = {text: values for text, values in conditions.items() if values & {"true", "false"}}
     assert len(booleans) >= 6

@@ -1,4 +1,4 @@
-"""How often an event waits for the store: round trips that come one after the other, and whether Meet is asked then."""
+"""How often an event waits for the store: consecutive round trips, and whether Meet is called during them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from tests.classroom import at, event, scheduled, the_class
 
 MOST, DAY = 6, 24 * 60
 TURNS = 20
-"""How often the loop turns for a round trip at least, so that those that are begun together overlap."""
+"""The minimum number of steps of the event loop for a round trip, so that round trips that begin together overlap."""
 
 
 class Watched(SqliteDatabase):
-    """Notes when each round trip begins and ends, in steps of a counter and not of a clock."""
+    """Records when each round trip begins and ends, in steps of a counter instead of a clock."""
 
     def __init__(self, path):
         super().__init__(path)
@@ -51,7 +51,7 @@ class Watched(SqliteDatabase):
         return await self._trip(f"commit {[write.path for write in writes][:9]}", super().commit(writes, **about))
 
     def in_sequence(self):
-        """The longest chain of round trips of which each began after the one before had ended."""
+        """Return the longest chain of round trips in which each began after the previous one ended."""
         chain, end = [], 0
         for ended, began, what in sorted(self.trips):
             if began > end:
@@ -61,7 +61,7 @@ class Watched(SqliteDatabase):
 
 
 class Listener:
-    """Hears of changes."""
+    """Receives changes."""
 
     async def publish(self, changes):
         pass
@@ -94,7 +94,7 @@ def with_store(app, store):
 
 
 def moved(conference, record, minutes):
-    """The same conference at another time, as another record."""
+    """Return the same conference at another time, with another record."""
     by = timedelta(minutes=minutes)
     people = tuple(
         dataclasses.replace(one, visits=tuple(Visit(v.start + by, v.end + by) for v in one.visits))
@@ -110,7 +110,7 @@ def moved(conference, record, minutes):
 
 
 async def hold(parts, record, start):
-    """The round trips, one after the other, of the ended event of a new class."""
+    """Return the consecutive round trips for the ended event of a new class."""
     api, app, school, watched = parts
     made = await scheduled(api, start_time=at(start).isoformat())
     conference = moved(the_class(made["space"], made["meeting_code"]), record, start)

@@ -1,4 +1,4 @@
-"""Accounts are renamed, get aliases and other people's addresses: each mark goes to the person who was there."""
+"""Accounts are renamed, and get aliases and other people's addresses: each mark goes to the person who was there."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ async def test_a_student_whose_id_comes_or_goes_is_one_row(app, api, school, wit
 async def test_a_class_that_is_entered_after_a_renaming_takes_nobody_for_absent_by_an_older_answer(
     app, api, school, google
 ):
-    """Its call was read before: the old address was Dana's then, and the class means Sam by it."""
+    """Its call was read earlier, when the old address was Dana's. The class uses this address for Sam."""
     school.enrol(Account("users/77", "dana@school.example"), Account("users/78", "sam@school.example"))
     first = await scheduled(api, student_emails=["dana@school.example"], duration_minutes=20)
     room = (await api.get(f"/api/sessions/{first['session_id']}")).json()["space"]
@@ -223,7 +223,7 @@ async def test_a_class_that_is_entered_after_a_renaming_takes_nobody_for_absent_
 
 
 async def entered_afterwards(app, api, school, *, before, after, people, body):
-    """A call that was read when its accounts were called otherwise, and of which a class is made only after that."""
+    """Hold and read a call, rename accounts, and only then make a class from the call."""
     school.enrol(*before)
     first = await scheduled(api, duration_minutes=20)
     room = (await api.get(f"/api/sessions/{first['session_id']}")).json()["space"]
@@ -243,7 +243,7 @@ async def entered_afterwards(app, api, school, *, before, after, people, body):
 
 
 async def test_a_class_that_is_entered_after_a_renaming_knows_a_student_by_the_new_address(app, api, school):
-    """The old address is Sam's by then, who was never in a call."""
+    """By then, Sam has the old address. Sam was never in a call."""
     found = await entered_afterwards(
         app,
         api,

@@ -1,4 +1,4 @@
-"""How often an event opens the store: a whole sync reads each document once, and commits what it found once."""
+"""How often an event opens the store: a whole sync reads each document once and makes one commit."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class CountedReads(SqliteDatabase):
 
 
 class CountedUnits:
-    """A store that counts the readers and the units of work that it gives."""
+    """A store that counts its readers and its units of work."""
 
     def __init__(self, inner):
         self._inner = inner
@@ -91,7 +91,7 @@ def app(instance, google, workspace_events, store, clock):
 
 @pytest.fixture
 async def lesson(api, school):
-    """A class that is scheduled, and its conference, which Meet knows as over."""
+    """Return a scheduled class and its conference, which Meet shows as ended."""
     made = await scheduled(api)
     conference = the_class(made["space"], made["meeting_code"])
     school.hold(conference)
@@ -100,7 +100,7 @@ async def lesson(api, school):
 
 @pytest.fixture
 def opened(app, store, counted):
-    """Process an event; gives the units of work that it opened, and the documents that it read twice."""
+    """Process an event; return the units of work that it opened, and the documents that it read twice."""
 
     async def process(conference):
         store.units.clear()

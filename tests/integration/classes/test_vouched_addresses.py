@@ -1,4 +1,4 @@
-"""Whose account it is in a class: only addresses that Google vouches for decide, and strangers hold nothing up."""
+"""Whose account is in a class: only addresses that Google guarantees decide, and strangers delay nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def there(account, name="Somebody"):
 
 
 async def the_class_with(api, app, school, *accounts):
-    """A class that the teacher and these accounts come to, and none of the pupils by their own accounts."""
+    """Hold a class with the teacher and these accounts; no pupil comes with their own account."""
     made = await scheduled(api)
     conference = held(made["space"], made["meeting_code"], teacher((0, 60)), *map(there, accounts))
     school.hold(conference)
@@ -68,7 +68,10 @@ async def test_what_the_teacher_has_noted_for_somebody_decides_no_mark_and_names
 async def test_a_private_account_with_an_address_of_the_school_is_nobody_of_the_school(
     api, instance, google, workspace_events, school
 ):
-    """A private account that was once made with a school's address keeps it, verified, next to the school's account."""
+    """A private account that was once made with a school's address keeps this address as verified.
+
+    The school's account has the address too.
+    """
     app = instance(
         people_api_endpoint=google.endpoint,
         directory_api_endpoint=google.endpoint,
@@ -100,7 +103,7 @@ async def test_a_stranger_that_the_directory_does_not_show_holds_no_class_up(api
 
 
 async def test_a_stranger_is_left_open_while_the_directory_refuses_the_teacher(api, app, school, google, caplog):
-    """What it says of one account is then no answer about that account."""
+    """A refusal of the Directory then says nothing about the account."""
     google.fail(RestFault("users.get", 403, "forbidden"))
 
     _, people = await the_class_with(api, app, school, STRANGER)

@@ -1,4 +1,4 @@
-"""How many documents the jobs that run on a schedule read: it depends on what has come due, not on what is stored."""
+"""How many documents scheduled jobs read: this depends on what is due, not on what is stored."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NO_TIME = timedelta(0)
 
 
 class Counting(SqliteDatabase):
-    """Counts reads as Firestore bills them: a document, a missing one, and a query that finds nothing are one each.
+    """Counts reads as Firestore bills them: one for a document, a missing document, or a query that finds nothing.
 
     https://firebase.google.com/docs/firestore/pricing#operations
     """
@@ -50,13 +50,13 @@ class Counting(SqliteDatabase):
 
     async def find(self, query):
         found = await super().find(query)
-        # Firestore is asked for one more than wanted, which tells whether there are more.
+        # The query requests one more document than needed, to find out whether there are more.
         self.reads += max(len(found.documents) + (found.next_after is not None), 1)
         return found
 
 
 class Handed:
-    """Jobs that are only written down."""
+    """Jobs that are only recorded."""
 
     def __init__(self):
         self.jobs = []
@@ -109,7 +109,7 @@ def teachers(count):
 
 
 def single_class(number, start, *, owner="users/2000"):
-    """The room of one class of an hour, as it is after all looks into it until now."""
+    """Return the room of one class of one hour, in its state after all checks of it until now."""
     slot = Slot(f"s{number}", Interval(start, start + HOUR), HALF_AN_HOUR, HALF_AN_HOUR)
     room = Room(f"spaces/r{number}", Organizer(owner), (slot,))
     for moment in looks(room, until=NOW - HALF_AN_HOUR):
@@ -118,7 +118,7 @@ def single_class(number, start, *, owner="users/2000"):
 
 
 def looks(room, *, until):
-    """When a job that comes every half hour looks into a room."""
+    """Return the times at which a half-hourly job checks a room."""
     moments = []
     while room.reconcile_at and room.reconcile_at <= until:
         moment = room.reconcile_at + (NOW - room.reconcile_at) % HALF_AN_HOUR
@@ -130,7 +130,7 @@ def looks(room, *, until):
 
 
 async def year(database, *, classes, tracked=0):
-    """A year of single classes, evenly, half of them to come; each has a room of its own."""
+    """Store a year of single classes, evenly spread, half of them in the future; each has its own room."""
     step = 366 * DAY / classes
     rooms = [single_class(n, NOW - 183 * DAY + n * step) for n in range(classes)]
     writes = [Write(room.space, room_to_document(room)) for room in rooms]
@@ -172,7 +172,8 @@ async def test_reconcile_reads_each_teacher_once_and_of_the_rooms_only_those_tha
 
     due = [job for job in handed.jobs if "space" in job.data]
     assert reads == 20 + max(len(due), 1)
-    # Of ten classes a day those of today are due, and of each day before the few whose day is over just now.
+    # With ten classes a day, today's classes are due. So are the few classes of each earlier day whose daily check is
+    # due now.
     assert len(due) <= classes / 366 * 5
 
 

@@ -1,4 +1,4 @@
-"""Google's stand-ins that take tokens and nothing else, and the application that fetches them."""
+"""Google's stand-ins that only accept tokens, and the application that fetches these tokens."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ALL_SCOPES = [scope for capability in Capability for scope in capability.scopes]
 
 @pytest.fixture
 def school():
-    """A school with two teachers and pupils; in the place of the empty one."""
+    """Return a school with two teachers and pupils, instead of the empty one."""
     school = School(lambda: datetime.now(UTC))
     school.enrol(
         Account(TEACHER, "teacher@school.example", display_name="The Teacher"),
@@ -68,7 +68,7 @@ def workspace_events(school, oauth):
 
 @pytest.fixture
 def stand_ins(oauth, google, workspace_events):
-    """Where Google is, for every caller."""
+    """Return the addresses of Google's stand-ins, for every caller."""
     return {
         "oauth_token_endpoint": oauth.endpoint,
         "people_api_endpoint": google.endpoint,
@@ -82,7 +82,7 @@ def stand_ins(oauth, google, workspace_events):
 
 @pytest.fixture
 def delegated(instance, stand_ins, oauth):
-    """An application that acts for teachers by domain-wide delegation."""
+    """Return an application that acts for teachers by domain-wide delegation."""
 
     def start(**changes):
         return instance(
@@ -107,13 +107,13 @@ def secrets():
 
 @pytest.fixture
 def client(oauth):
-    """The OAuth client that teachers consent to."""
+    """Return the OAuth client that teachers consent to."""
     return oauth.new_client()["installed"]
 
 
 @pytest.fixture
 def consented(oauth, client, school):
-    """What is kept once a teacher has consented."""
+    """Return a teacher's stored consent."""
 
     def consent(email, scopes=ALL_SCOPES):
         granted = oauth.consent(email, scopes, client["client_id"])
@@ -131,7 +131,7 @@ def consented(oauth, client, school):
 
 @pytest.fixture
 def consenting(instance, stand_ins, secrets):
-    """An application that acts for teachers by their own consent."""
+    """Return an application that acts for teachers by their own consent."""
 
     def start(**changes):
         return instance(
@@ -143,7 +143,7 @@ def consenting(instance, stand_ins, secrets):
 
 @pytest.fixture
 def keep(consenting, consented):
-    """Have a teacher consent, and be known, as `setup_oauth` does it."""
+    """Return a function that stores a teacher's consent and the teacher, like `setup_oauth`."""
 
     async def keep(email, scopes=ALL_SCOPES, **changes):
         app, consent = consenting(**changes), consented(email, scopes)
@@ -156,7 +156,7 @@ def keep(consenting, consented):
 
 @pytest.fixture
 async def calling():
-    """Calls an application as somebody."""
+    """Return a function that calls an application as a person."""
     clients = []
 
     def call(app, caller=OPERATOR):

@@ -1,4 +1,4 @@
-"""Google's own hosts on this machine, for a process that knows no other: behind a proxy, with a certificate of ours."""
+"""Google's own host names on this machine: behind a proxy, with our own certificate."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ TOKENS = "oauth2.googleapis.com"
 
 @dataclass(frozen=True)
 class GooglesHosts:
-    """What leads a process here, as environment variables."""
+    """The environment variables that make a process use these hosts."""
 
     env: dict[str, str]
 
 
 @contextmanager
 def googles_hosts(folder: Path, *, status: int, answer: dict[str, object]) -> Iterator[GooglesHosts]:
-    """Serve Google's token endpoint, which has one answer, and all its gRPC hosts, which know no method.
+    """Serve Google's token endpoint, which has one answer, and all its gRPC hosts, which have no methods.
 
     Args:
-        folder: Where the certificate is written.
+        folder: The folder for the certificate.
         status: The HTTP status of the token endpoint.
-        answer: What it says.
+        answer: The body of its answer.
     """
     certificate, key = _certificate(folder)
     with ExitStack() as running:
@@ -82,7 +82,7 @@ def _certificate(folder: Path) -> tuple[Path, Path]:
 
 
 class _TokenEndpoint(HttpStandIn):
-    """The token endpoint, which has one answer to every request that is well formed."""
+    """The token endpoint, which gives one answer to every well-formed request."""
 
     def __init__(self, certificate: Path, key: Path, status: int, answer: dict[str, object]) -> None:
         self.tls = (certificate, key)
@@ -122,7 +122,7 @@ def _services(certificate: Path, key: Path) -> Iterator[int]:
 
 @contextmanager
 def _proxy(ports: dict[str, int], *, otherwise: int) -> Iterator[int]:
-    """A proxy for HTTPS that leads every host to a port of this machine."""
+    """Serve an HTTPS proxy that connects every host to a port of this machine."""
 
     class Leads(BaseHTTPRequestHandler):
         def do_CONNECT(self) -> None:

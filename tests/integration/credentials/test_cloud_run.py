@@ -1,7 +1,6 @@
-"""A function as it gets its tokens on Cloud Run: from the metadata server, by a signature, to the token endpoint.
+"""How a function gets its tokens on Cloud Run: metadata server, then signature, then token endpoint.
 
-Nothing of it is ours but the function: google-auth finds the metadata server by itself, and reaches Google by Google's
-own names.
+Only the function is our code: google-auth itself finds the metadata server and calls Google by Google's own host names.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ TEACHER = "teacher@school.example"
 
 @pytest.fixture
 def metadata(oauth):
-    """The metadata server of the function's machine; with its token, and no other, may be signed."""
+    """Serve the metadata server of the function's machine; only its token may be used to sign."""
     with MetadataServer(SERVICE_ACCOUNT, IdTokenIssuer(), project="school-attendance").in_thread() as server:
         oauth.signers.add(server.access_token)
         yield server
@@ -32,7 +31,7 @@ def metadata(oauth):
 
 @pytest.fixture
 def network(*, oauth, meet, google, workspace_events, issuer, tmp_path):
-    """Google's own names of its hosts: a function that fetches tokens like this takes no others."""
+    """Serve Google's own host names: a function that fetches tokens in this way accepts no others."""
     hosts = {
         "oauth2.googleapis.com": oauth.endpoint,
         "iamcredentials.googleapis.com": oauth.endpoint,
@@ -51,7 +50,7 @@ def network(*, oauth, meet, google, workspace_events, issuer, tmp_path):
 
 @pytest.fixture
 def served(metadata, network, tmp_path):
-    """The function `api` with delegation, on a machine of Google's."""
+    """Serve the function `api` with delegation, as on a machine of Google's."""
     with network.in_thread() as variables:
         env = {
             **variables,
@@ -64,7 +63,8 @@ def served(metadata, network, tmp_path):
             "API_CALLERS": CALLERS,
             "API_AUDIENCE": AUDIENCE,
             "ATTENDANCE_STORE": f"sqlite:///{tmp_path / 'attendance.db'}",
-            # httplib2, by which the REST APIs are called, knows no proxy: it is led straight to the same TLS.
+            # httplib2, which calls the REST APIs, does not support the proxy: it is connected directly to the same TLS
+            # server.
             "PEOPLE_API_ENDPOINT": network.tls["people.googleapis.com"],
             "DIRECTORY_API_ENDPOINT": network.tls["admin.googleapis.com"],
         }
@@ -73,7 +73,7 @@ def served(metadata, network, tmp_path):
 
 
 def scheduled(served, teacher=TEACHER):
-    """Ask for a class in a new room, which is made as the teacher."""
+    """Schedule a class in a new room, which is made as the teacher."""
     body = {
         "teacher_email": teacher,
         "student_emails": [],

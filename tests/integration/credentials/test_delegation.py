@@ -1,4 +1,4 @@
-"""Domain-wide delegation without a key, through google-auth itself: the right teacher, every refusal by its name."""
+"""Domain-wide delegation without a key, through google-auth: the right teacher, and a name for every refusal."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def pulled(api, session_id):
 
 
 def subjects(oauth):
-    """The accounts that the service account may act for, and for which scopes."""
+    """Return the accounts that the service account acted for, and the scopes."""
     return {(claims["sub"], claims["scope"]) for claims in oauth.grants.assertions}
 
 
@@ -89,7 +89,7 @@ async def test_two_teachers_at_once_are_each_called_for_as_themselves(delegated,
     school.hold(second)
     oauth.grants.assertions.clear()
     meet.calls.clear()
-    again = delegated()  # another instance, with no token yet
+    again = delegated()  # another instance, without a token
 
     await asyncio.gather(event(again, first), event(again, second))
 
@@ -146,7 +146,7 @@ async def test_a_scope_that_is_not_granted_costs_its_capability_and_nothing_else
     assert CLIENT_ID in refused.json()["hint"]
     assert "Manage domain-wide delegation" in refused.json()["hint"]
     assert synced.status_code == 200
-    # The Directory still says who people are.
+    # The Directory still identifies people.
     assert await marks(api, made["session_id"]) == MARKS
 
 
@@ -212,7 +212,7 @@ async def test_every_refusal_says_what_fixes_it(*, delegated, calling, school, o
     before = await sheet(calling(delegated()), made["session_id"])
     oauth.fail(fault)
 
-    api = calling(delegated())  # another instance, with no token yet
+    api = calling(delegated())  # another instance, without a token
     answer = await pulled(api, made["session_id"])
 
     assert (answer.status_code, slug(answer)) == problem
@@ -294,13 +294,13 @@ async def test_a_renamed_teacher_stays_one_teacher_in_all_that_follows(delegated
     await know(Identity("users/1", renamed, (TEACHER,), None, IdentitySource.DIRECTORY), deps=app.deps)
     oauth.grants.assertions.clear()
     meet.calls.clear()
-    app = delegated()  # without tokens of before
+    app = delegated()  # without earlier tokens
 
     await event(app, conference)
     for name in ("reconcile", "renew-subscriptions"):
         await job(app, name, organizer="users/1")
     await job(app, "sync-session", session_id=made["session_id"])
-    lms = calling(app, LMS)  # which may schedule for those alone who are enrolled
+    lms = calling(app, LMS)  # it may schedule only for enrolled teachers
     later = await scheduled(
         lms, teacher_email=renamed, class_id="8c", start_time=(datetime.now(UTC) + timedelta(days=1)).isoformat()
     )
@@ -314,7 +314,7 @@ async def test_a_renamed_teacher_stays_one_teacher_in_all_that_follows(delegated
 
 
 async def test_a_teacher_whose_address_a_colleague_has_now_is_asked_for_by_account(delegated, calling, school, meet):
-    """No event told whose room it is, and the colleague is not shown its calls: all would seem not to be held."""
+    """No event said whose room it is, and the colleague cannot see its calls: all classes would seem not held."""
     app = delegated()
     made = await scheduled(calling(app))
     school.hold(the_class(made["space"], made["meeting_code"]))
@@ -323,7 +323,7 @@ async def test_a_teacher_whose_address_a_colleague_has_now_is_asked_for_by_accou
     for user, email, aliases in (("users/1", renamed, ()), ("users/2", TEACHER, (COLLEAGUE,))):
         await know(Identity(user, email, aliases, None, IdentitySource.DIRECTORY), deps=app.deps)
     meet.calls.clear()
-    app = delegated()  # without tokens of before
+    app = delegated()  # without earlier tokens
 
     await job(app, "sync-session", session_id=made["session_id"])
 
@@ -331,7 +331,7 @@ async def test_a_teacher_whose_address_a_colleague_has_now_is_asked_for_by_accou
     assert await marks(calling(app), made["session_id"]) == MARKS
 
 
-async def test_who_is_enrolled_by_an_alias_is_asked_for_by_the_primary_address(delegated, calling, school, oauth):
+async def test_a_teacher_enrolled_by_an_alias_is_called_for_by_the_primary_address(delegated, calling, school, oauth):
     alias = "class-of-teacher@school.example"
     school.enrol(Account("users/1", TEACHER, aliases=(alias,)))
 
@@ -342,7 +342,7 @@ async def test_who_is_enrolled_by_an_alias_is_asked_for_by_the_primary_address(d
 
 
 async def test_the_primary_address_is_known_also_after_people_told_another_one(delegated, calling, school, oauth):
-    """Once a week accounts are looked up again, and People is asked first."""
+    """Once a week accounts are looked up again, first in the People API."""
     alias = "class-of-teacher@school.example"
     school.enrol(Account("users/1", TEACHER, aliases=(alias,)))
     await calling(delegated()).post("/api/organizers", json={"email": alias})
@@ -362,7 +362,7 @@ async def test_the_primary_address_is_known_also_after_people_told_another_one(d
 
 
 async def test_a_teacher_who_may_not_be_impersonated_is_refused_before_any_call(delegated, calling, oauth, meet):
-    api = calling(delegated(), LMS)  # the LMS may not enrol anybody of the domain; an administrator may
+    api = calling(delegated(), LMS)  # the LMS may not enrol people of the domain; an administrator may
 
     answer = await api.post(
         "/api/schedule/class",
@@ -442,10 +442,10 @@ async def test_a_token_that_is_taken_back_is_fetched_again_or_refused_by_its_nam
     app = delegated()
     made = await scheduled(calling(app))
     school.hold(the_class(made["space"], made["meeting_code"]))
-    oauth.revoke(TEACHER)  # every token that was given so far is dead
+    oauth.revoke(TEACHER)  # every token so far is invalid
 
     answer = await pulled(calling(app), made["session_id"])
 
-    # Fetched a moment ago and dead already: Google would give another such one, so a person has to look.
+    # The token was just fetched and is already invalid. Google would give another such token, so a person must look.
     assert (answer.status_code, slug(answer)) == (502, "insufficient-permissions")
     assert (await pulled(calling(delegated()), made["session_id"])).status_code == 200

@@ -1,4 +1,4 @@
-"""Teachers who consented themselves, through google-auth: the main job, and what becomes of a consent that dies."""
+"""Teachers' own consents, through google-auth: the main job, and what happens when a consent ends."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def pulled(api, made):
 
 @pytest.fixture
 async def made(consenting, calling, keep, school):
-    """A class of a teacher who has consented, held in the teacher's room."""
+    """Hold a class of a teacher who has consented, in the teacher's room."""
     await keep(TEACHER)
     made = await scheduled(calling(consenting()))
     school.hold(the_class(made["space"], made["meeting_code"]))

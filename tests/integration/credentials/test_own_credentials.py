@@ -1,4 +1,4 @@
-"""The process's own Google credentials: where there are none, or none any more, a person is told what to do."""
+"""The process's own Google credentials: if they are missing or have ended, a person is told what to do."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.integration.credentials.googles_hosts import googles_hosts
 
 @pytest.fixture
 def status(tmp_path):
-    """Runs `make status` as on a machine of its own, with delegation and the real Google."""
+    """Return a function that runs `make status` like on a separate machine, with delegation and the real Google."""
 
     def run(**more):
         return subprocess.run(
@@ -59,7 +59,7 @@ def test_a_command_without_credentials_says_how_to_get_them(status):
 
 @pytest.fixture
 def logged_in(tmp_path):
-    """Writes what `gcloud auth application-default login` leaves behind."""
+    """Return a function that writes the file of `gcloud auth application-default login`."""
 
     def log_in(credentials):
         folder = tmp_path / ".config" / "gcloud"
@@ -119,7 +119,7 @@ def test_credentials_that_have_ended_are_reported_at_once_and_not_as_a_store_tha
         (400, "invalid_grant", OwnCredentialsMissing),
     ],
 )
-async def test_what_may_pass_is_told_from_credentials_that_can_sign_nothing_any_more(
+async def test_temporary_failures_are_distinguished_from_credentials_that_can_no_longer_sign(
     *, status, code, error, tmp_path, monkeypatch
 ):
     mine = tmp_path / "mine.json"
@@ -161,7 +161,7 @@ def test_a_call_is_answered_with_what_to_do_while_the_function_has_no_credential
 
 
 def nowhere(folder):
-    """The environment of a function that finds no Google credentials."""
+    """Return the environment of a function that finds no Google credentials."""
     return {
         "HOME": str(folder),
         "NO_GCE_CHECK": "true",

@@ -1,4 +1,4 @@
-"""What the guide lists under troubleshooting: each line provoked, and what it says to do."""
+"""The guide's section on troubleshooting: each problem is provoked, and the system says what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Access tokens: fetched once for all who ask at once, kept until they end, no refusal asked for again and again."""
+"""Access tokens: simultaneous callers share one fetch, tokens are kept until they end, refusals are not repeated."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -15,11 +15,11 @@ HOUR = timedelta(hours=1)
 
 
 class NotAccepted(Exception):
-    """What a call raises when its token is not accepted."""
+    """The error of a call whose token is not accepted."""
 
 
 class Issuer:
-    """Gives tokens that are numbered; `answers` are errors that come first."""
+    """Issues numbered tokens; `answers` are errors that come first."""
 
     def __init__(self, *answers):
         self.now = START
@@ -37,7 +37,7 @@ class Issuer:
             raise TeacherNotAllowed("This system may not act for this teacher.")
 
     async def fetch(self):
-        await asyncio.sleep(0)  # whoever else asks gets a turn
+        await asyncio.sleep(0)  # other callers get a turn
         self.given += 1
         self.now += self.takes
         if self.answers:
@@ -103,7 +103,7 @@ async def test_a_token_that_still_holds_is_used_while_no_new_one_can_be_fetched(
 
 @pytest.mark.parametrize("kind", [CredentialsUnavailable, ConsentsUnavailable])
 async def test_a_token_that_still_holds_is_used_also_after_waiting_long_for_a_new_one(kind):
-    """As where the token endpoint, or what keeps the consent, hangs until the limit of each attempt is over."""
+    """This happens if the token endpoint, or the store of the consent, hangs until the time limit of each attempt."""
     issuer = Issuer()
     await issuer.bearer()
     issuer.now, issuer.takes = START + HOUR - timedelta(minutes=3), timedelta(seconds=12)
@@ -113,7 +113,7 @@ async def test_a_token_that_still_holds_is_used_also_after_waiting_long_for_a_ne
     assert issuer.given == 2
 
 
-async def test_a_refusal_that_was_long_in_coming_answers_everybody_who_waited():
+async def test_a_late_refusal_answers_everybody_who_waited():
     issuer = Issuer(*[ConsentRevoked("It is over.")] * 3)
     issuer.takes = timedelta(seconds=12)
 
@@ -163,7 +163,7 @@ async def test_whether_somebody_may_be_acted_for_is_asked_once_a_minute_for_all_
     assert issuer.asked == 1
 
 
-async def test_anybody_who_gives_up_waiting_keeps_nobody_else_from_the_token():
+async def test_a_caller_who_stops_waiting_does_not_keep_others_from_the_token():
     issuer = Issuer()
     waiting = [asyncio.create_task(issuer.bearer()) for _ in range(3)]
     await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Erased people are taken out of documents that are cut into parts, and the parts still fit together."""
+"""Erased people are removed from documents that are split into parts, and the parts still fit together."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_register_of_several_documents_gets_the_hash_of_what_is_left(place):
     ("theirs", "is_erased"),
     [
         (row("S-1", "other@s.example"), True),
-        (row(None, "ADA@s.example"), True),  # nothing says that it is somebody else
+        (row(None, "ADA@s.example"), True),  # nothing shows that it is another person
         (row("S-2", "ada@s.example", "users/17"), False),
         (row("S-2", "ada@s.example"), False),
         (row(None, "b@s.example", "users/17"), True),
@@ -70,7 +70,7 @@ def test_a_row_goes_by_the_strongest_name_that_it_has(theirs, is_erased):
 
 
 def people(first, number):
-    """Participants with so long names that a document holds a few."""
+    """Return participants with names so long that one document contains only a few of them."""
     return tuple(
         Participant(f"conferenceRecords/1/participants/{n}", SignedInUser(f"users/{n}", "x" * 200), at(0), at(60), ())
         for n in range(first, first + number)

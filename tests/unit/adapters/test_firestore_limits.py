@@ -1,4 +1,4 @@
-"""What a commit costs is estimated as the gate before Firestore measures it, and refused before it is sent."""
+"""A commit's size is estimated as the gate measures it, and a commit that is too large is refused before it is sent."""
 
 from typing import Any
 

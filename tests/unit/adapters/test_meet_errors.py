@@ -1,4 +1,4 @@
-"""Each refusal of Google's by its name, with what to do."""
+"""Each of Google's refusals has a name and says what to do."""
 
 import pytest
 from google.api_core import exceptions as gexc

@@ -16,7 +16,7 @@ from infra.local.virtual_time import run
 
 
 class Clock:
-    """Seconds that pass only when told, or when somebody sleeps."""
+    """Seconds that pass only when a test says so, or when a task sleeps."""
 
     def __init__(self):
         self.now = 1000.0
@@ -36,7 +36,7 @@ def assert_never_more_than(limit, times):
 
 
 async def calls_of(pacing, clock, **how_many):
-    """Everybody's calls at once; the times at which they go out, by organizer."""
+    """Make the calls of all organizers at once; return the times of the calls, by organizer."""
     times = {organizer: [] for organizer in how_many}
 
     async def call(organizer):

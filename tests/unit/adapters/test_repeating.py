@@ -1,4 +1,4 @@
-"""What counts as trouble of a service, and what is an answer."""
+"""What counts as a failure of a service, and what counts as an answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of the Meet audit log, read: nothing is guessed, and nothing that comes breaks it."""
+"""Reading rows of the Meet audit log: nothing is guessed, and no input causes an error."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_a_row_that_lacks_what_is_needed_is_left_out_and_counted(missing):
 
 
 @pytest.mark.parametrize("seconds", ["", "-1", "x", "1.5", "9" * 30, None, True, -1, 10**9])
-def test_a_duration_that_cannot_be_is_none(seconds):
+def test_an_impossible_duration_is_unknown(seconds):
     activity = row(LEFT, 0, CALL)
     [duration] = [p for p in activity["events"][0]["parameters"] if p["name"] == "duration_seconds"]
     duration["intValue"] = seconds
@@ -95,7 +95,7 @@ def test_a_duration_that_cannot_be_is_none(seconds):
 
 
 @pytest.mark.parametrize("time", ["", "yesterday", "2026-11-23T10:00:00", "0001-01-01T00:00:00Z", 5, None])
-def test_a_time_that_cannot_be_is_none(time):
+def test_an_impossible_time_is_unknown(time):
     activity = row(LEFT, 600, CALL)
     activity["id"]["time"] = time
 
@@ -119,12 +119,12 @@ def test_other_events_are_not_rows():
 
 
 @given(st.lists(JSON | st.fixed_dictionaries({"id": JSON, "actor": JSON, "events": JSON}), max_size=4))
-def test_whatever_comes_is_read_without_an_error(activities):
+def test_any_input_is_read_without_an_error(activities):
     assert endpoints_of(activities).endpoints == ()
 
 
 @given(st.dictionaries(st.sampled_from([*CALL, "duration_seconds"]), JSON, max_size=8), JSON, JSON)
-def test_whatever_parameters_hold_it_is_left_out_or_becomes_a_call(values, time, actor):
+def test_rows_with_any_parameters_are_left_out_or_become_a_call(values, time, actor):
     activity = row(LEFT, 600, CALL)
     parameters = {one["name"]: one for one in activity["events"][0]["parameters"]}
     for name, value in values.items():

@@ -1,4 +1,4 @@
-"""Which account an address means, over time: whatever was asked in which order."""
+"""Which account an address means over time, for any order of the look-ups."""
 
 from datetime import timedelta
 
@@ -31,7 +31,7 @@ def asked_at(step):
 
 
 def ended_at(step):
-    """When a class ended after which the accounts were asked at a step."""
+    """Return when the class of a step ended; the accounts are looked up after it."""
     return asked_at(step) - HOUR / 60
 
 
@@ -40,7 +40,10 @@ def identity(user, *emails):
 
 
 def told(people, step, **answers):
-    """The accounts after Google was asked at a step: `u1=("primary", "alias")`; an empty answer knows nobody."""
+    """Return the accounts after a look-up at a step: `u1=("primary", "alias")`.
+
+    An empty answer means an unknown account.
+    """
     found = {f"users/{name[1:]}": emails for name, emails in answers.items()}
     before = {**{user: Person(user) for user in found}, **people}
     identities = {user: identity(user, *emails) if emails else None for user, emails in found.items()}
@@ -49,7 +52,7 @@ def told(people, step, **answers):
 
 @st.composite
 def histories(draw):
-    """At each step, which account has each of the shared addresses, and which accounts are asked."""
+    """Draw for each step which account has each shared address, and which accounts are looked up."""
     steps = []
     for _ in range(draw(st.integers(1, 6))):
         having = {email: draw(st.sampled_from([*USERS, None])) for email in SHARED}
@@ -258,7 +261,7 @@ def test_a_match_that_rests_on_an_answer_from_after_the_class_never_turns_around
     for step, (having, asked) in enumerate(history):
         proven = {email: user for email, user in having.items() if user in asked}
         for later in range(step + 1, len(history) + 1):
-            # Alone on the roster, so that nothing tells that the roster is younger than the change.
+            # The address is alone on the roster, so that nothing shows that the roster is newer than the change.
             for email, user in proven.items():
                 found = owners([email], known_after(history[:later]), ended_at(step))
                 assert found == {email: user}

@@ -1,4 +1,4 @@
-"""Random timetables, calls and rosters, marked twice: by the code, and naively by the written rules."""
+"""Random timetables, calls and rosters are marked twice: by the code, and in a simple way by the written rules."""
 
 import dataclasses
 import os
@@ -49,7 +49,7 @@ from tests.examples import examples
 from tests.naive import Lesson, World, results
 
 EXAMPLES = int(os.environ.get("NAIVE_EXAMPLES") or examples(1000))
-"""Some 15 ms of computing each on a free machine. People who change the rules set thousands."""
+"""Each example takes about 15 ms on an idle machine. Whoever changes the rules should set thousands."""
 
 TICKS = st.sampled_from([0.0] * 8 + [TICK, -TICK, SECOND, -SECOND, 0.5, 3 * TICK])
 TEACHER_EMAIL, CO_TEACHER_EMAIL = "teacher@school.example", "co@school.example"
@@ -96,7 +96,10 @@ def moments(draw, low=-60, high=260):
 
 @st.composite
 def calls(draw, number, *, plain):
-    """A call with some people in it, read well or not; a plain one is read for good, and at about nine."""
+    """Draw a call with some people, with a complete read or not.
+
+    A plain call has a final read and begins about nine.
+    """
     name = f"call{number}"
     record = f"conferenceRecords/{name}"
     states = [SyncState.COMPLETE] * (1 if plain else 9) + [SyncState.PROVISIONAL, SyncState.FAILED] * (not plain)
@@ -209,7 +212,7 @@ def worlds(draw):
         listed.append(("conferenceRecords/named-only", at(first), at(first + 10)))
     people = dict(PEOPLE)
     if draw(st.booleans()):
-        # One is renamed, and the address given to somebody else.
+        # One account is renamed, and its address is given to another person.
         other = draw(st.sampled_from(["users/21", "users/13"]))
         named = {"users/11": "s1.new@school.example", other: "s1@school.example"}
         answers = {user: Identity(user, email, (), None, IdentitySource.DIRECTORY) for user, email in named.items()}
@@ -229,7 +232,7 @@ def worlds(draw):
 
 
 def computed(world: Any) -> Any:
-    """What the code makes of it, in the shape of the naive results."""
+    """Return the code's results, in the form of the simple computation."""
     room = Room("spaces/room")
     for lesson in world.lessons:
         slot = Slot(
@@ -327,7 +330,7 @@ def essence(made):
     }
 
 
-@pytest.mark.timeout(900)  # making a disagreement small takes Hypothesis up to 300 seconds, and reports it only then
+@pytest.mark.timeout(900)  # Hypothesis needs up to 300 seconds to shrink a failing example, and reports it only then
 @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(worlds())
 def test_the_code_and_a_naive_reading_of_the_rules_agree(world):

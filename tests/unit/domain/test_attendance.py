@@ -1,4 +1,4 @@
-"""From what Meet said to everybody's attendance."""
+"""From Meet's data to everybody's attendance."""
 
 import dataclasses
 import hashlib

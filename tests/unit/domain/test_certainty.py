@@ -1,4 +1,4 @@
-"""How certain it is what happened: was the class held, where does it stand, when is it looked at again."""
+"""How certain the facts are: whether a class was held, its state, and when it is checked again."""
 
 import dataclasses
 from datetime import timedelta
@@ -75,7 +75,7 @@ def test_a_class_is_held(who, state):
     ("minutes", "there", "state"),
     [(0, 0, ENDED), (20, 20, ENDED), (20, 20 - TICK, NOT_HELD), (60, 60, ENDED), (60, 60 - TICK, NOT_HELD)],
 )
-def test_how_long_is_the_schools_rule(minutes, there, state):
+def test_the_minimum_length_is_the_schools_rule(minutes, there, state):
     session = lesson(policy={"min_held_minutes": minutes})
 
     assert sheet_of(session, call((TEACHING, (0, there)))).session.state is state
@@ -102,7 +102,7 @@ def test_a_class_is_called_not_held_only_after_a_list_that_began_when_all_had_se
 
 
 @pytest.mark.parametrize("state", [SyncState.PROVISIONAL, SyncState.FAILED])
-def test_that_it_was_not_held_takes_every_call_read_for_good(state):
+def test_not_held_needs_a_final_read_of_every_call(state):
     short = call((TEACHING, (0, 1)), end=1)
     second = call(start=30, end=31, name="two", state=state)
 
@@ -112,7 +112,7 @@ def test_that_it_was_not_held_takes_every_call_read_for_good(state):
     assert sheet_of(lesson(), short, missing=["conferenceRecords/two"]).session.state is ENDED
 
 
-def test_that_it_was_not_held_is_never_final():
+def test_not_held_is_never_final():
     assert sheet_of(lesson()).session.state is NOT_HELD
     assert sheet_of(lesson(), call((TEACHING, ALL))).session.state is ENDED
 
@@ -176,7 +176,7 @@ IS_OVER = call((TEACHING, (0, 20)), end=20)
         ),
     ],
 )
-def test_it_stands(conferences, when, state):
+def test_the_state_of_a_class(conferences, when, state):
     assert sheet_of(lesson(listed=when["listed"]), *conferences, now=when["now"]).session.state is state
 
 
@@ -221,7 +221,7 @@ def test_the_reading_of_a_class_is_as_far_as_that_of_its_calls(conferences, list
 
 
 def attempted(session, *attempts):
-    """The class after attempts: (minute, listed?, certain?)."""
+    """Return the class after attempts: (minute, listed?, certain?)."""
     for minute, listed, certain in attempts:
         error = None if listed else dataclasses.replace(REFUSAL, at=at(minute))
         session = after_attempt(session, began_at=at(minute), listed=listed, error=error, certain=certain)
@@ -295,7 +295,7 @@ def test_a_class_that_is_moved_is_due_at_its_new_end():
     assert due_at(moved, settle=SETTLE) == at(180)
 
 
-def test_the_time_at_which_it_is_due_stands_with_the_class():
+def test_the_time_at_which_it_is_due_is_stored_with_the_class():
     conference = call(participant(TEACHING, ALL))
 
     assert sheet_of(lesson(listed=60), conference, now=61).session.progress.due_at == at(70)

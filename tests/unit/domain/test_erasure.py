@@ -1,4 +1,4 @@
-"""Who is dropped, and from what: the one place that decides it."""
+"""Who is removed, and from which documents: one module decides this."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ ADA = [
 ]
 ERASED = Erased(KEY, {name.fingerprint(KEY): "token" for name in ADA}, {"token": frozenset(NameKind)})
 BY_ADDRESS = Erased(KEY, {ADA[1].fingerprint(KEY): "token"}, {"token": frozenset({NameKind.EMAIL})})
-"""When nothing but an address was ever known of her."""
+"""The erased person if only an address was ever known."""
 BY = Decision("head@school.example", None, datetime(2026, 11, 27, tzinfo=UTC))
 
 
@@ -94,7 +94,7 @@ def test_what_a_reading_left_behind_that_was_broken_off_is_dropped_too():
     assert [p.user.user for p, _ in ERASED.conference(conference).interruption.participants] == ["users/2"]
 
 
-def test_a_conference_keeps_whom_it_counted_once_nobody_is_named_any_more():
+def test_erasing_a_conference_again_keeps_the_count_of_erased_people():
     once = ERASED.conference(with_people(participant(SignedInUser("users/17", "Ada"))))
 
     assert ERASED.conference(once) is once
@@ -205,7 +205,7 @@ def test_somebody_elses_account_that_was_lent_stays_and_is_not_remembered_as_the
     assert ERASED.remembered(Remembered("2", "adal@gmail.com", *decided)) == Remembered("2", "adal@gmail.com", *decided)
 
 
-def test_a_call_and_a_room_of_the_person_are_nobodys():
+def test_a_call_and_a_room_of_the_person_lose_their_owner():
     conference = replace(call(), organizer=Organizer("users/17", "ada.l@gmail.com"))
     others = replace(call(), organizer=Organizer("users/2", "b@school.example"))
     unscheduled = replace(lesson(), plan=Plan(teachers=("adal@gmail.com", "b@school.example")))
@@ -224,7 +224,7 @@ def test_what_is_to_be_marked_again_loses_the_person_and_goes_if_nobody_is_left(
     assert ERASED.remark(Remark("1", (RosterEntry(student_id="4711"),))) is None
 
 
-def test_without_anybody_who_is_erased_everything_is_the_very_same():
+def test_without_erased_people_nothing_changes():
     conference, session = call(), lesson()
 
     assert NOBODY.conference(conference) is conference
@@ -263,7 +263,7 @@ def test_a_message_about_others_names_nobody(message):
     "text", ["x" * 500_000, "@" * 100_000, "a@" * 50_000, "a" * 64 + "@", "users/" * 100_000, "@example", "a@ b"]
 )
 def test_a_long_message_is_searched_in_proportion_to_its_length(text):
-    """Each of them took minutes, where every character was tried as the beginning of an address."""
+    """Each of these texts took minutes when every character was tried as the beginning of an address."""
     assert names_in(text) <= {Name(NameKind.EMAIL, "a@a")}
 
 

@@ -1,4 +1,4 @@
-"""Workspace events, told apart by their attributes."""
+"""Workspace events are distinguished by their attributes."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Half-open intervals: what the union of somebody's time is."""
+"""Half-open intervals: the union of a person's time."""
 
 import itertools
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What a student gets for a class, and why: a class from nine to ten, of which times are in minutes after nine."""
+"""A student's mark for a class, and its reason. The class is from nine to ten; times are in minutes after nine."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -38,13 +38,13 @@ COMES_LATE, GOES_EARLY = "comes late", "goes early"
 
 
 def ada_with(teacher, visits, *, policy=None, until=90, since=-30):
-    """Ada's attendance in a class that Bob attends from beginning to end."""
+    """Return Ada's attendance in a class that Bob attends from beginning to end."""
     conference = call((TEACHING, *teacher), (BOB, (0, 60)), (ADA, *visits), start=since, end=until)
     return of(sheet_of(lesson(roster=expected(ADA, BOB), policy=policy), conference), ADA)
 
 
 def sentences(rows):
-    """A table whose first column is the row's name."""
+    """Return the rows of a table as parameters of a test; the first column is the name of the row."""
     return [pytest.param(*row[1:], id=row[0]) for row in rows]
 
 
@@ -93,7 +93,7 @@ def sentences(rows):
         ]
     ),
 )  # fmt: skip
-def test_by_the_usual_rules_who_is(teacher, visits, mark, flags):
+def test_marks_by_the_default_rules(teacher, visits, mark, flags):
     ada = ada_with(teacher, visits)
 
     assert ada.verdict.status == ada.mark == mark
@@ -123,7 +123,7 @@ def test_by_the_usual_rules_who_is(teacher, visits, mark, flags):
         ]
     ),
 )
-def test_by_other_rules(policy, teacher, visits, mark):
+def test_marks_by_other_rules(policy, teacher, visits, mark):
     assert ada_with(teacher, visits, policy=policy).verdict.status == mark
 
 
@@ -236,7 +236,7 @@ def test_a_class_whose_teacher_lost_the_connection_is_measured_by_its_planned_ti
 
 BY_THE_END = {"listed": 60, "now": 60}
 ALL_OF_THEM = [(ADA, (0, 60)), (BOB, (0, 20)), (CAT,)]
-"""Who would be present, a part, and absent."""
+"""The visits of students who would be present, partial and absent."""
 
 
 def marks_of(*conferences, listed, now, missing=(), unread_from=None, **about):
@@ -369,11 +369,11 @@ def test_a_call_made_again_that_could_not_be_read_lets_only_good_marks_stand():
     failed = {"missing": ["conferenceRecords/two"], "unread_from": 25, "listed": 60, "now": 61}
 
     assert marks_of(dropped, **failed) == [PRESENT, LATE, UNKNOWN]
-    # Who was not there for long enough, or came late, may have been in the call between.
+    # A student who was there too briefly, or came late, may have been in the call between.
     assert marks_of(dropped, again, **failed) == [UNKNOWN, UNKNOWN, UNKNOWN]
 
 
-def test_what_is_unknown_is_neither_late_nor_early():
+def test_an_unknown_mark_is_neither_late_nor_early():
     session = lesson(roster=expected(ADA), listed=None)
     ada = of(sheet_of(session, teaching((ADA, (10, None)), end=None, state=SyncState.PROVISIONAL)), ADA)
 
@@ -381,7 +381,7 @@ def test_what_is_unknown_is_neither_late_nor_early():
 
 
 def test_while_it_is_not_certain_that_the_class_was_held_nobody_is_absent():
-    conference = call((ADA, (0, 60)))  # alone, and Meet's data may still change
+    conference = call((ADA, (0, 60)))  # she is alone, and Meet's data may still change
 
     assert marks_of(conference, listed=60, now=61) == [PRESENT, UNKNOWN, UNKNOWN]
     assert marks_of(conference, listed=70 - TICK, now=71) == [PRESENT, UNKNOWN, UNKNOWN]
@@ -392,7 +392,7 @@ def test_while_it_is_not_certain_that_the_class_was_held_nobody_is_absent():
 
 
 @pytest.mark.parametrize("mark", [one for one in Mark if one is not Mark.UNKNOWN])
-def test_a_persons_own_mark_stands_before_the_rules(mark):
+def test_a_mark_set_by_a_person_has_priority_over_the_rules(mark):
     told = [override(mark, email=EMAILS["users/2"])]
     found = sheet_of(lesson(roster=expected(ADA, BOB)), teaching((ADA, (10, 60)), (BOB, (0, 60))), corrections=told)
     ada = of(found, ADA)

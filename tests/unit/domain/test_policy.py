@@ -1,4 +1,4 @@
-"""The rules that a school or a class may set."""
+"""The rules that a school or a class can set."""
 
 from datetime import timedelta
 
@@ -44,7 +44,7 @@ def test_a_class_changes_what_it_names_and_keeps_the_rest():
     ],
     ids=str,
 )
-def test_it_may_be(wanted):
+def test_a_policy_may_have_these_values(wanted):
     ((name, value),) = wanted.items()
 
     assert getattr(Policy().changed(wanted), name) == value
@@ -69,7 +69,7 @@ def test_it_may_be(wanted):
     ],
     ids=str,
 )
-def test_it_may_not_be(wanted, reason):
+def test_a_policy_may_not_have_these_values(wanted, reason):
     with pytest.raises(InvalidRequest) as refused:
         Policy().changed(wanted)
 
@@ -77,7 +77,7 @@ def test_it_may_not_be(wanted, reason):
     assert [(error.field, error.reason) for error in refused.value.errors] == [(f"policy.{name}", reason)]
 
 
-def test_everything_that_cannot_be_is_named_at_once():
+def test_all_wrong_values_are_named_at_once():
     with pytest.raises(InvalidRequest) as refused:
         Policy().changed({"min_share": 2, "marks": True, "colour": "red"})
 

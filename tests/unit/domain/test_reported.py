@@ -1,4 +1,4 @@
-"""Calls as reports show them: the same in any order, twice, and in any parts."""
+"""Calls from reports: the result does not depend on order, repetition or parts."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def endpoint(user=PEOPLE[0], *, key="e1", left=30.0, minutes=10.0, conference_id
 
 @st.composite
 def rows(draw, endpoints="e"):
-    """Rows of a few calls; anyone who leaves twice leaves with another endpoint."""
+    """Draw rows of a few calls; a person who leaves twice has a different endpoint each time."""
     found = []
     for number in range(draw(st.integers(1, 12))):
         user = draw(st.sampled_from(PEOPLE))
@@ -102,7 +102,7 @@ def test_one_person_with_several_endpoints_is_one_participant_and_unknown_ones_a
     assert [p.user.user for p in call.participants if len(p.sessions) == 2] == ["users/2"]
 
 
-def test_an_account_on_which_rows_disagree_is_none():
+def test_an_account_on_which_rows_disagree_is_unknown():
     other = dataclasses.replace(PEOPLE[0], user="users/3")
     [call] = conferences_of([endpoint(), endpoint(other, key="e2")])
 
@@ -152,7 +152,7 @@ def test_meet_wins_where_both_show_one_call_beyond_the_seconds_that_reports_lose
     assert superseded(Span(MEET, during(0, 60)), Span(REPORT, time)) == [expected]
 
 
-def test_what_meet_only_listed_wins_nothing_and_is_stood_in_for():
+def test_a_call_that_meet_only_listed_is_replaced_by_reports():
     listed = room(Span(MEET, during(0, 60), read=False), Span(REPORT, during(0, 60)))
 
     assert [listed.superseding(span) for span in listed.reported_spans()] == [None]

@@ -1,4 +1,4 @@
-"""A second read asks only about those who may have changed, and gives what a full read gives."""
+"""A second read only requests people who may have changed, and gives the same result as a full read."""
 
 import dataclasses
 from datetime import timedelta
@@ -35,7 +35,7 @@ ADA, BOB = student(2), student(3)
 
 
 def listed(person):
-    """As the list of participants shows them."""
+    """Return participants as their list shows them."""
     return dataclasses.replace(person, sessions=())
 
 
@@ -82,7 +82,7 @@ def test_a_list_of_sessions_that_was_behind_the_list_of_participants_is_asked_fo
 
 
 def test_somebody_who_left_just_before_a_read_of_a_call_that_went_on_is_asked_for_again():
-    """A second device may have come and gone within the first one's time, and not have been listed yet."""
+    """A second device may have joined and left during the first one's time, and may not be listed yet."""
     left = participant(ADA, (0, 29))
 
     assert is_asked_for(left, left, pulled=30, ended=None)
@@ -100,7 +100,7 @@ def test_a_full_read_knows_nothing():
 # --- Every sequence of growing truths ---
 
 END = 15
-"""Minutes that the call lasts: short, so that sessions often lie within each other."""
+"""The length of the call in minutes: it is short, so that sessions often contain each other."""
 STARTS = st.integers(0, END - 1)
 LENGTHS = st.integers(1, 12)
 LATE = st.sampled_from([0, 0, 0, 10])
@@ -110,14 +110,17 @@ READS = st.lists(st.tuples(st.integers(1, 30), st.booleans()), min_size=2, max_s
 
 
 def truth(people, now):
-    """What Meet shows at a minute: a session up to four minutes after its start, its end up to twenty after it."""
+    """Return what Meet shows at a minute.
+
+    A session appears up to four minutes after its start, its end up to twenty minutes after it.
+    """
     shown = []
     for number, sessions in enumerate(people):
         name = f"{RECORD}/participants/p{number}"
         visible = []
         for index, (start, length, late, unlisted) in enumerate(sessions):
             end = min(start + length, END)
-            # Everything that began is listed once the call is over.
+            # When the call is over, everything that began is listed.
             if now >= start + unlisted or now >= END:
                 ended = at(end) if now >= end + late else None
                 visible.append(ParticipantSession(f"{name}/participantSessions/{index}", at(start), ended))
@@ -138,7 +141,7 @@ def truth(people, now):
 
 
 def read_again(stored, full, now, *, gives_up_after=None):
-    """A second read that asks for as little as it may; and the participants that it asked for."""
+    """Make a second read that requests as little as possible; return it with the requested participants."""
     known, asked = known_of(stored), []
     ended_at = full.record.end_time if known.interrupted else known.ended_at
     people = []
@@ -156,7 +159,7 @@ def read_again(stored, full, now, *, gives_up_after=None):
 @settings(max_examples=examples(500))
 @given(PEOPLE, READS)
 def test_reading_again_what_may_have_changed_gives_what_a_full_read_gives(people, reads):
-    """However the truth grows, and also where reads break off after somebody and the next ones go on."""
+    """This is true for any growth of the data, and also if a read stops halfway and the next read continues."""
     stored = None
     for now, broken_off in sorted(reads):
         full = truth(people, now)
@@ -249,7 +252,7 @@ def test_a_read_that_succeeds_ends_all_waiting():
 
 
 def test_a_read_that_began_before_the_call_was_over_is_not_final():
-    """A participant who joined after their page was read, and left before the record was, is missing."""
+    """A participant is missing if they joined after their page was read and left before the record was read."""
     stored = after_reading(
         None,
         reading(participant(ADA, (0, 59)), pulled=59.9),

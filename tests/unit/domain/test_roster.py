@@ -1,4 +1,4 @@
-"""Who is expected, and which student a decision concerns."""
+"""Who is expected, and which student a decision is about."""
 
 import pytest
 
@@ -38,7 +38,7 @@ def test_students_who_can_be_told_apart_are_a_roster():
     ],
     ids=["by student id", "by e-mail", "siblings with one e-mail", "by account"],
 )
-def test_nobody_stands_there_twice(twin, reason):
+def test_nobody_is_on_a_roster_twice(twin, reason):
     assert problems_with(ADA, BOB, twin) == [("students.2", reason)]
 
 

@@ -1,4 +1,4 @@
-"""A roster is replaced, and what people corrected before stays with its students."""
+"""A roster is replaced, and earlier corrections stay with their students."""
 
 import dataclasses
 
@@ -94,7 +94,7 @@ def test_a_mark_of_a_student_that_nothing_recognises_is_reported_and_kept():
     found = after([told], [TYPO, BOB], [RIGHT, BOB])
 
     assert (found.dropped, found.put, found.unapplied) == ((), (), (told,))
-    assert after([told], [RIGHT, BOB], [RIGHT, BOB]).unapplied == (told,)  # asked again, the answer is the same
+    assert after([told], [RIGHT, BOB], [RIGHT, BOB]).unapplied == (told,)  # a second call gets the same answer
     assert after([told], [RIGHT], [TYPO]).unapplied == ()
 
 

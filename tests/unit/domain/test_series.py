@@ -1,4 +1,4 @@
-"""A series keeps the clock's time, on nights too on which an hour comes twice or not at all."""
+"""A series keeps its local time, also when a clock change repeats or skips an hour."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
@@ -38,6 +38,13 @@ def test_a_time_that_a_night_skips_is_that_much_later():
     before = datetime(2027, 3, 27, 1, 30, tzinfo=UTC)
 
     assert starts(before, "FREQ=DAILY;COUNT=2")[1].astimezone(BERLIN) == datetime(2027, 3, 28, 3, 30, tzinfo=BERLIN)
+
+
+@pytest.mark.parametrize("end", ["COUNT=2", "UNTIL=20261028", "UNTIL=20261028T080000Z"])
+def test_a_part_of_a_second_is_kept_as_in_a_time_that_a_program_writes(end):
+    start = datetime(2026, 10, 21, 7, 0, 0, 123_456, tzinfo=UTC)
+
+    assert starts(start, f"FREQ=WEEKLY;{end}") == (start, start + timedelta(days=7, hours=1))
 
 
 @pytest.mark.parametrize("until", ["20261025T023000", "20261025", "20261025T013000Z"])

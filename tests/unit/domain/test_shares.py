@@ -1,4 +1,4 @@
-"""Who attended too small a share of a month, and what share they can still reach."""
+"""Who attended too small a share of a month, and which share they can still reach."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -19,7 +19,7 @@ NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
 def month_of(*marks, student_id="4711", email="ada@school.example", user=None, more=None):
-    """A row of a register: one class meeting for each mark, and those that are named."""
+    """Return a row of a register: one class meeting for each mark, and further meetings in `more`."""
     given = {**{f"held-{number}": mark for number, mark in enumerate(marks)}, **(more or {})}
     attended, missed = (sum(mark in kind for mark in given.values()) for kind in (ATTENDED, MISSED))
     return MonthOfStudent(
@@ -83,7 +83,7 @@ def test_the_lowest_share_comes_first():
     assert risks(month_of(PRESENT, ABSENT), month_of(ABSENT), month_of(PRESENT)) == [(0.0, 0.0), (0.5, 0.5)]
 
 
-def test_who_has_no_share_yet_is_not_at_risk():
+def test_a_student_without_a_share_is_not_at_risk():
     assert risks(month_of(), month_of(EXCUSED), month_of(UNKNOWN), month_of(None), sessions=[planned()], below=1) == []
 
 

@@ -1,4 +1,4 @@
-"""What is to be done about a subscription, and what an operator does about a suspended one."""
+"""The next step for a subscription, and what an operator does about a suspended one."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -58,7 +58,7 @@ def test_a_suspended_one_is_reactivated_before_anything_else_until_it_ends(left,
     ("state", "action"),
     [(SubscriptionState.ACTIVE, Action.KEEP), (SubscriptionState.SUSPENDED, Action.REACTIVATE)],
 )
-def test_one_that_tells_no_end_has_none_to_be_renewed_before(state, action):
+def test_a_subscription_without_an_end_need_not_be_renewed(state, action):
     assert next_action(Subscription("subscriptions/s", state), now=NOW) is action
 
 
@@ -95,5 +95,5 @@ def test_every_reason_of_a_suspension_names_its_own_step(reason, step):
 
 
 @pytest.mark.parametrize("reason", [None, "", "MOON_IN_THE_WRONG_HOUSE"])
-def test_a_reason_that_nobody_knows_is_like_one_that_google_does_not_tell(reason):
+def test_an_unknown_reason_is_handled_like_a_missing_one(reason):
     assert suspension_hint(reason) == suspension_hint("OTHER")

@@ -1,4 +1,4 @@
-"""How far the reading of a conference is."""
+"""The progress of reading a conference."""
 
 import dataclasses
 import itertools
@@ -75,7 +75,7 @@ def test_without_end_and_event_the_settling_time_counts_from_the_first_read():
 
 
 def test_a_call_in_which_somebody_still_is_goes_on_until_meet_must_have_ended_it():
-    """It began at nine; without this, a lesson that overruns would be final while it goes on."""
+    """It began at nine. Without this rule, a lesson that overruns would be final while it continues."""
     day = 24 * 60
     states = [
         read(None, reading(OPEN, end=None, pulled=30), ended_event=None).sync.state,

@@ -1,4 +1,4 @@
-"""Which class owns which time of its room, and which calls belong to it; times are minutes after nine."""
+"""The time that each class owns in its room, and the calls that belong to it. Times are in minutes after nine."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -33,7 +33,7 @@ def slot(session_id, start, end, *, before=30, after=30):
 
 
 def room(*slots, calls=()):
-    """A room with classes in it, and with calls: (name, start, end)."""
+    """Return a room with classes, and with calls: (name, start, end)."""
     found = Room("spaces/room")
     for one in slots:
         found = found.with_slot(one)
@@ -116,7 +116,7 @@ def test_a_call_belongs_to_the_class(start, end, belongs):
         pytest.param(60 - TICK, 120, ("maths", "art"), id="a call from a microsecond before the bell"),
     ],
 )
-def test_of_two_classes_back_to_back(start, end, owners):
+def test_a_call_around_two_classes_back_to_back(start, end, owners):
     assert room(MATHS, slot("art", 60, 120)).sessions_of(during(start, end)) == owners
 
 
@@ -175,7 +175,7 @@ def test_a_room_forgets_what_was_long_ago():
     whole = room(MATHS, PHYSICS, calls=[("call", 0, 60), ("old", -5000, -4000)])
 
     assert whole.since(later - timedelta(seconds=1)).slots == whole.slots
-    assert whole.since(later).slots == whole.slots  # the last one before stays
+    assert whole.since(later).slots == whole.slots  # the last earlier one stays
     assert whole.since(later + timedelta(minutes=70)).slots == whole.slots[1:]
     assert [span.conference_record for span in whole.since(later).spans] == ["call"]
 

@@ -1,4 +1,4 @@
-"""Complete data, of which a part is taken away that Meet may not tell yet: no student fares worse by what is left."""
+"""Unfinished data: if a part that Meet may not show yet is missing, no student gets a worse mark."""
 
 import dataclasses
 from datetime import timedelta
@@ -49,7 +49,7 @@ def moments(draw, low, high):
 
 @st.composite
 def calls(draw, number, start, end):
-    """A call that was read for good, some while after it ended."""
+    """Draw a call with a final read, some time after its end."""
     record = f"conferenceRecords/call{number}"
     people = []
     for index, user in enumerate(WHO):
@@ -66,7 +66,7 @@ def calls(draw, number, start, end):
 
 @st.composite
 def classes(draw):
-    """One or two classes in a room, and its calls, one after the other; all that there is to know of them."""
+    """Draw one or two classes in a room and its consecutive calls, with complete data."""
     lessons, conferences, begins = [], [], 0
     for number in range(draw(st.sampled_from([1, 1, 2]))):
         ends = begins + draw(st.sampled_from([60, 45]))
@@ -96,7 +96,10 @@ def classes(draw):
 
 @st.composite
 def unfinished(draw, conference):
-    """A call as Meet may show it before it has settled: people or ends are missing, what it does show is right."""
+    """Draw a call as Meet may show it before its data is final.
+
+    People or ends are missing, but everything shown is right.
+    """
     said = conference.snapshot
     people = []
     for one in said.participants:
@@ -123,7 +126,7 @@ def unfinished(draw, conference):
 
 @st.composite
 def views(draw, world):
-    """The same classes as they may be known at some moment: records not read, read in part, not even listed."""
+    """Draw the same classes as they may be known at some moment: records are unread, partly read, or not listed."""
     conferences, listed, all_listed = [], [], True
     for conference in world.conferences:
         record = conference.snapshot.record
@@ -151,7 +154,7 @@ def views(draw, world):
     )
 
 
-@pytest.mark.timeout(900)  # making a counterexample small takes Hypothesis up to 300 seconds, and reports it only then
+@pytest.mark.timeout(900)  # Hypothesis needs up to 300 seconds to shrink a failing example, and reports it only then
 @settings(max_examples=examples(200), suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_no_student_fares_worse_by_a_part_of_the_data_than_by_all_of_it(data):
@@ -170,14 +173,14 @@ def test_no_student_fares_worse_by_a_part_of_the_data_than_by_all_of_it(data):
             if found["status"] in FAVOUR:
                 event(f"{found['status']} by a part")
                 right = whole["attendees"][attendee]["status"]
-                # Without a list of all calls, only absent and partial wait for it.
+                # Without a list of all calls, only absent and partial marks wait for it.
                 if found["status"] in {"absent", "partial"} or (found["status"] != "present" and known <= listed):
                     assert FAVOUR[found["status"]] >= FAVOUR[right], (attendee, found, right)
 
 
 @st.composite
 def messages(draw, conference):
-    """What asking for a call gave, again and again while it went on and after: answers, refusals, an event."""
+    """Draw the results of repeated requests for a call, during and after it: answers, refusals, an event."""
     end = minutes_at(conference.snapshot.record.end_time)
     times = sorted(draw(st.sets(st.sampled_from([end - 5, end, end + 1, end + 5, end + 12, end + 30]), min_size=1)))
     found = []
@@ -194,7 +197,7 @@ def messages(draw, conference):
 
 
 def told(conference, found):
-    """The conference as stored once some answers have come, in this order."""
+    """Return the stored conference after some answers, in this order."""
     stored = None
     for outcome, event_at in found:
         about = {
@@ -222,7 +225,7 @@ def marks_by(world, conferences):
     }
 
 
-@pytest.mark.timeout(900)  # making a counterexample small takes Hypothesis up to 300 seconds, and reports it only then
+@pytest.mark.timeout(900)  # Hypothesis needs up to 300 seconds to shrink a failing example, and reports it only then
 @settings(max_examples=examples(100), suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_marks_do_not_depend_on_the_order_in_which_answers_and_calls_come(data):

@@ -1,4 +1,4 @@
-"""Which person a participant is: by account and by what people said, never by name."""
+"""Which person a participant is: the account and people's decisions decide, never the name."""
 
 import dataclasses
 
@@ -51,7 +51,7 @@ def own_id(key, session_id="maths"):
 
 
 def who_was(*people, roster=(ADAS, BOBS), known_people=EVERYBODY, told=(), rooms=(), **about):
-    """The attendance of a class with its teacher and these participants, all of them there all the time."""
+    """Return the attendance of a class with its teacher and these participants, who are all there the whole time."""
     there = [one if isinstance(one, tuple) else (one, ALL_CLASS) for one in people]
     return sheet_of(
         lesson(roster=roster, **about),
@@ -227,7 +227,7 @@ def test_guests_of_one_name_are_never_mixed():
 
 
 def test_signed_in_people_without_an_account_from_meet_are_people_of_their_own():
-    """`SignedinUser.user` is only said to be output: nothing promises that it is set."""
+    """Google only documents `SignedinUser.user` as output: nothing guarantees that it is set."""
     nameless = SignedInUser("", "Ada Lovelace")
     found = sheet_of(lesson(), call(*(participant(nameless, ALL_CLASS, name=name) for name in "xy")))
 
@@ -286,7 +286,7 @@ def test_an_organizer_whose_account_cannot_be_looked_up_is_known_by_the_address_
     assert of(found, TEACHING).role is Role.TEACHER
 
 
-def test_an_organizer_is_the_same_person_in_somebody_elses_call():
+def test_an_organizer_is_the_same_person_in_another_persons_call():
     hers, other = Organizer(TEACHER, EMAILS[TEACHER]), Organizer("users/9", EMAILS["users/9"])
     own = call((TEACHING, (0, 30)), (ADA, (0, 30)), end=30, organizer=hers)
     elsewhere = call((TEACHING, (30, 60)), (ADA, (30, 60)), start=30, name="else", organizer=other)
@@ -313,7 +313,7 @@ DEVICE = SignedInUser("users/80", "Room 12")
         pytest.param(AnonymousUser("Room 12"), None, ("Room *",), Kind.ANONYMOUS, id="not signed in"),
     ],
 )
-def test_a_device_in_a_room_is_told_by_its_account_and_name(guest, person, patterns, kind):
+def test_a_room_device_is_recognised_by_its_account_and_name(guest, person, patterns, kind):
     people = EVERYBODY | ({"users/80": person} if person else {})
     found = who_was(guest, known_people=people, rooms=patterns)
     (device,) = [one for one in found.attendance if one.display_name == "Room 12"]
@@ -325,7 +325,7 @@ def test_a_device_in_a_room_is_told_by_its_account_and_name(guest, person, patte
 @pytest.mark.parametrize(
     "guest", [DEVICE, AnonymousUser("Ada Lovelace"), PHONE], ids=lambda guest: type(guest).__name__
 )
-def test_whatever_people_call_a_device_in_a_room_is_one(guest):
+def test_a_guest_that_people_call_a_room_device_is_one(guest):
     key = guest.user if isinstance(guest, SignedInUser) else participant(guest, ALL_CLASS).name
     found = who_was(guest, told=[room_device(own_id(key))])
     (device,) = [one for one in found.attendance if one.attendee_id == own_id(key)]
@@ -401,7 +401,7 @@ def test_a_guest_with_a_known_address_has_it():
         ("", "", None),
         ("...", "...", None),
         ("李雷", "李雷", "same"),
-        ("राम", "रोमी", None),  # vowel signs are letters: Hindi,
+        ("राम", "रोमी", None),  # vowel signs are letters, in Hindi,
         ("रामा", "रोमी", None),
         ("रोमा", "रोमी", "similar"),
         ("राम", "राम", "same"),
@@ -410,7 +410,7 @@ def test_a_guest_with_a_known_address_has_it():
         ("ราม", "ริม", None),  # Thai,
         ("שָׂרָה", "שְׂרֶה", None),  # Hebrew with points,
         ("عَلِي", "عُلَا", None),  # Arabic with points,
-        ("かな", "がな", None),  # and the two dots that make another syllable in Japanese
+        ("かな", "がな", None),  # and the two dots that change a syllable in Japanese
         ("ज़", "ज", None),
         ("\u095b\u093e\u092b\u093c\u0930", "\u091c\u093c\u093e\u095e\u0930", "same"),  # a nukta in both forms
         ("がなこ", "か\u3099なこ", "same"),
@@ -436,7 +436,7 @@ def test_a_guest_with_a_known_address_has_it():
         ("Maria", "Mario Rossi", None),
     ],
 )
-def test_names_are_like_each_other(student, guest, match):
+def test_similar_names_are_recognised(student, guest, match):
     assert NameIndex([("id", student)]).like(guest) == ([("id", match)] if match else [])
 
 
@@ -456,7 +456,10 @@ def test_the_same_names_are_offered_first_and_never_more_than_five():
 
 
 def in_reports(*people, roster=(ADAS, BOBS), known_people=EVERYBODY, beside=()):
-    """The attendance of a class of which reports tell these, and Meet, of another call, those beside them."""
+    """Return the attendance of a class.
+
+    Reports show these people, and Meet shows the people `beside` in another call.
+    """
     named = [participant(user, ALL_CLASS, name=f"p{n}", record=REPORT) for n, user in enumerate(people)]
     return sheet_of(
         lesson(roster=roster),

@@ -1,4 +1,4 @@
-"""Who calls: by a token that Cloud Run checked before us, or that is checked here."""
+"""Who calls the API: Cloud Run has checked the token, or it is checked here."""
 
 import base64
 import json
@@ -27,7 +27,7 @@ async def caller(*headers, roles=ROLES, tokens=None):
 
 
 def behind_cloud_run(email="ops@school.example", **claims):
-    """A token as Cloud Run passes it on."""
+    """Return a token as Cloud Run passes it on."""
     return f"{token(email, **claims).rpartition('.')[0]}.SIGNATURE_REMOVED_BY_GOOGLE"
 
 
@@ -37,7 +37,7 @@ def encoded(part):
 
 
 def written(payload, header=None, signature="x"):
-    """A token that nobody signed."""
+    """Return a token without a signature."""
     return f"{encoded(header or {'alg': 'RS256', 'kid': ISSUER.key_id})}.{encoded(payload)}.{signature}"
 
 
@@ -57,7 +57,7 @@ def claims(**changes):
 
 @pytest.fixture
 def clock():
-    """Seconds that only grow when a test says so."""
+    """Return a clock whose seconds only grow when a test says so."""
     now = [1000.0]
 
     def read():
@@ -69,7 +69,7 @@ def clock():
 
 @pytest.fixture
 def fresh():
-    """An issuer whose requests are counted from nothing."""
+    """Return an issuer whose count of requests starts at zero."""
     with IdTokenIssuer("key-of-today").in_thread() as issuer:
         yield issuer
 
@@ -301,13 +301,13 @@ async def test_while_certificates_cannot_be_fetched_callers_are_asked_to_come_ag
 
 
 @pytest.mark.parametrize("shown", [{}, {"keys": []}, {"key-of-today": 1}])
-async def test_an_answer_without_certificates_lets_nobody_in(fresh, shown):
+async def test_an_answer_without_certificates_gives_no_access(fresh, shown):
     fresh.shown = shown
     with pytest.raises(CertificatesUnavailable):
         await CheckedHere(fresh.endpoint, audience=AUDIENCE).email(fresh.token(AUDIENCE, email="ops@school.example"))
 
 
-async def test_a_certificate_that_is_none_lets_nobody_in(fresh):
+async def test_an_invalid_certificate_gives_no_access(fresh):
     fresh.shown = {fresh.key_id: "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"}
     with pytest.raises(TokenRefused):
         await CheckedHere(fresh.endpoint, audience=AUDIENCE).email(fresh.token(AUDIENCE, email="ops@school.example"))

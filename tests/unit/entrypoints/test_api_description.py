@@ -1,4 +1,4 @@
-"""`/openapi.json`, for the author of an LMS who has nothing else."""
+"""`/openapi.json`, for the author of an LMS who has no other documentation."""
 
 import json
 import re
@@ -43,7 +43,7 @@ def test_every_parameter_says_what_it_means(api):
     assert silent == []
 
 
-def test_nothing_is_explained_that_is_not_there(api):
+def test_no_explanation_is_about_a_missing_field(api):
     said = json.dumps(api)
 
     assert [name for name, meaning in MEANINGS.items() if json.dumps(meaning) not in said] == []

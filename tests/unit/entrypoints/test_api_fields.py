@@ -32,7 +32,7 @@ def read(kind, value):
         (fields.Minutes, 1440, 1440),
     ],
 )
-def test_what_is_meant_is_read(kind, sent, read_as):
+def test_valid_values_are_read(kind, sent, read_as):
     assert read(kind, sent) == (sent if read_as is None else read_as)
 
 
@@ -79,7 +79,7 @@ def test_what_is_meant_is_read(kind, sent, read_as):
         (fields.Month, "November"),
     ],
 )
-def test_anything_else_is_refused(kind, sent):
+def test_all_other_values_are_refused(kind, sent):
     with pytest.raises(ValidationError):
         read(kind, sent)
 

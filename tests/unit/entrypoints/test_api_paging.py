@@ -39,7 +39,7 @@ def test_a_list_in_the_order_of_changes_goes_on_where_the_page_ended():
 
 
 def test_a_token_of_one_order_is_refused_in_a_list_of_the_other():
-    """A forger can make the digest: the place itself must be one that the list's order has."""
+    """Anybody can compute the digest, so the place itself must be possible in the list's order."""
     by_start = Page((), read_at=NOW, next_after=(START, "abc", "sessions/abc"))
     by_change = Page((), read_at=NOW, next_after=(START, "sessions/abc"))
 
@@ -104,7 +104,10 @@ def test_a_forged_token_is_refused(token):
     [("", ""), ("s1", ""), ("", "sessions/s1"), ("s1", "sessions"), ("s1", "sessions/"), ("__x__", "sessions/__x__")],
 )
 def test_a_token_with_a_place_that_no_document_has_is_refused_also_with_its_digest(document_id, path):
-    """How a digest is made is no secret, and Firestore takes no such place: the answer would be an error of ours."""
+    """The method of the digest is not secret, and Firestore refuses such a place.
+
+    The answer would be an internal error.
+    """
 
     def move(content):
         content[3:] = [document_id, path]

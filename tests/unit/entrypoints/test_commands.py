@@ -1,4 +1,4 @@
-"""What commands say when they cannot do what they were asked for."""
+"""The messages of commands that fail."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def said(error, capsys):
     return capsys.readouterr().err
 
 
-def test_nobody_is_told_that_a_command_tries_again_by_itself(capsys):
+def test_no_command_claims_to_try_again_by_itself(capsys):
     told = said(StoreUnavailable("Firestore does not answer."), capsys)
 
     assert told.startswith("Firestore does not answer.\nRun the command again")

@@ -1,4 +1,4 @@
-"""Files that a spreadsheet opens: text stays text."""
+"""CSV files for spreadsheets: text stays text."""
 
 import csv
 import io
@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from functions.entrypoints.api.tables.cells import text_cell
 from functions.entrypoints.api.tables.file import csv_file
 
-# What a spreadsheet takes for the beginning of a formula, also in its full width.
+# Characters that begin a formula in a spreadsheet, also in their full-width forms.
 TRIGGERS = ["=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠", "﹢", "﹣", "−"]  # noqa: RUF001 - on purpose
 
 
 @pytest.mark.parametrize("trigger", TRIGGERS)
 @pytest.mark.parametrize("before", ["", " ", "\u00a0", "\u3000", "\u200b", "\ufeff", "\u202e", '"', "'", "\n"])
-def test_a_formula_becomes_text_whatever_stands_before_it(before, trigger):
+def test_a_formula_becomes_text_after_any_prefix(before, trigger):
     assert text_cell(f"{before}{trigger}1+1").startswith("'")
 
 
@@ -32,7 +32,7 @@ def test_ordinary_text_stays_as_it_is(text):
     assert text_cell(text) == text
 
 
-def test_nothing_is_an_empty_cell():
+def test_a_missing_value_is_an_empty_cell():
     assert text_cell(None) == ""
 
 

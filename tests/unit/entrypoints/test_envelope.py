@@ -1,4 +1,4 @@
-"""What a trigger posts, unwrapped; and what is kept of it when it cannot be."""
+"""Unwrapping the body that a trigger posts, and what is stored if this fails."""
 
 import base64
 import dataclasses
@@ -94,7 +94,7 @@ def test_a_message_of_which_only_a_part_was_kept_is_not_taken_for_whole():
 
 
 @pytest.mark.parametrize(("encoding", "message"), [("json", "{"), ("base64", "ä"), ("json", "[" * 100_000)])
-def test_a_document_that_somebody_spoiled_is_unreadable(encoding, message):
+def test_a_damaged_document_is_unreadable(encoding, message):
     spoiled = ParkedEvent(key="k", message=message, encoding=encoding, reason="r", hint="h")
 
     with pytest.raises(UnreadableMessage):

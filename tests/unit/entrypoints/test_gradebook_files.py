@@ -1,4 +1,4 @@
-"""Files that a gradebook imports: Moodle's attendance plugin takes every row, and gives it to the right student."""
+"""Files for gradebooks: Moodle's attendance plugin accepts every row and gives it to the right student."""
 
 from datetime import UTC, datetime
 
@@ -101,7 +101,7 @@ def test_the_file_of_one_session_has_neither_remarks_nor_scan_times():
     assert one_session([person(email="ada@school.example")], ACRONYMS, by="email")[0] == ["email", "status"]
 
 
-def test_who_has_no_mark_that_is_decided_has_no_row():
+def test_a_student_without_a_decided_mark_has_no_row():
     people = [
         person(mark="unknown"),
         person(mark=None, session_state="not_held"),
@@ -121,7 +121,7 @@ def test_a_mark_that_a_person_gave_in_a_class_that_was_not_held_has_a_row():
     assert one_session(people, ACRONYMS, by="student_id")[1:] == [["007", "P"]]
 
 
-def test_an_empty_class_is_a_head_alone():
+def test_an_empty_class_is_only_a_header():
     assert one_session([], ACRONYMS, by="student_id") == [["idnumber", "status"]]
     assert several(register(days=())) == [["sessiondate", "idnumber", "status", "remarks"]]
     assert grades_of_register(register(days=()), by="student_id") == [["student_id", "share"]]

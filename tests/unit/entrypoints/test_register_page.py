@@ -1,4 +1,4 @@
-"""What the page and the file of a register say."""
+"""The content of a register's page and file."""
 
 from datetime import UTC, datetime
 
@@ -33,7 +33,7 @@ MONTH = register(
 
 
 def test_each_class_meeting_is_a_column_by_its_local_day_and_time():
-    """The clocks are put back on the 25th: eight o'clock UTC is ten before and nine after."""
+    """The clocks are put back on the 25th: 08:00 UTC is ten o'clock before this change and nine o'clock after it."""
     page = register_page(MONTH, time_zone="UTC")
 
     assert [(one.weekday, one.day, one.time) for one in page.meetings] == [
@@ -54,7 +54,7 @@ def test_no_mark_and_not_expected_are_different_fields():
     assert (first.totals, first.share, second.share) == ((1, 0, 0, 0, 1, 0, 0), "50 %", "")
 
 
-def test_a_register_of_nothing_is_a_page_of_nothing():
+def test_an_empty_register_is_an_empty_page():
     page = register_page(register(), time_zone="Europe/Berlin")
 
     assert (page.meetings, page.students, page.zone) == ((), (), "Europe/Berlin")
@@ -84,7 +84,7 @@ def test_a_share_is_shown_in_percent():
     assert [share_in_percent(share) for share in (None, 0, 1, 0.933)] == ["", "0 %", "100 %", "93.3 %"]
 
 
-def test_in_labels_and_titles_a_text_written_from_right_to_left_turns_nothing_but_itself():
+def test_in_labels_and_titles_a_right_to_left_text_reverses_only_itself():
     turned = register(meeting("a", 23, subject="حصة 101"), meeting("b", 26, subject="Maths\u2069\u202e"))
     page = register_page(turned.model_copy(update={"class_id": "صف 7"}), time_zone="UTC")
 

@@ -1,4 +1,4 @@
-"""What the page of a class meeting says, in every state that one can be in."""
+"""The content of a class meeting's page, in every possible state."""
 
 import dataclasses
 
@@ -30,7 +30,7 @@ from tests.report_page import report_page as page
 
 CLASS = expected(ADA, BOB)
 TURNED = "\u2069\u202e"
-"""Ends whatever isolates a text in a line, and turns around what follows."""
+"""Characters that end the isolation of a text in a line, and reverse the following text."""
 
 
 def titles(report):
@@ -66,7 +66,7 @@ def test_a_class_that_was_held_says_when_who_and_how_it_came_to_each_mark():
     assert bob.reason == "Joined 20 min after the class began at 09:00; the limit is 5 min."
 
 
-def test_the_planned_and_the_teachers_time_stand_on_the_axis_that_shows_everybody():
+def test_the_planned_time_and_the_teachers_time_are_on_the_common_axis():
     sheet = sheet_of(lesson(roster=CLASS), call((TEACHING, (6, 54)), (ADA, (-15, 54)), start=-15, end=54))
     timeline = page(sheet).timeline
 
@@ -220,7 +220,7 @@ def test_what_is_known_from_reports_alone_is_not_said_to_be_read_again_by_itself
     assert "by itself" not in notice.text
 
 
-def test_of_a_class_that_goes_on_nothing_has_an_end():
+def test_a_running_class_shows_no_ends():
     sheet = sheet_of(
         lesson(roster=CLASS, listed=None),
         call((TEACHING, (0, None)), (ADA, (1, None)), end=None, state=SyncState.PROVISIONAL, pulled=20),
@@ -288,7 +288,7 @@ def test_guests_come_with_the_students_they_may_be_and_students_with_the_guests_
     assert merged.after == ", assigned by teacher@school.example on 23 November 2026, 09:00:00."
 
 
-def test_rooms_stand_apart_from_guests():
+def test_room_devices_are_listed_apart_from_guests():
     held = call((TEACHING, (0, 60)), (student(77, "Room 2.14"), (0, None)), (guest("x"), (0, 60)))
     report = page(
         sheet_of(lesson(roster=CLASS), held, people={"users/77": nobody("users/77")}, room_names=("Room *",)),
@@ -322,7 +322,7 @@ def planned(**changes):
     return dataclasses.replace(session, plan=dataclasses.replace(session.plan, **changes))
 
 
-def test_in_a_title_a_subject_written_from_right_to_left_turns_nothing_but_itself():
+def test_in_a_title_a_right_to_left_subject_reverses_only_itself():
     report = page(sheet_of(planned(subject="حصة 101", class_id="7b"), call((TEACHING, (0, 60)))))
 
     assert report.title == "\u2068حصة 101\u2069 7b, 23 November 2026"
@@ -344,7 +344,7 @@ def texts(value):
     return [text for one in values for text in texts(one)]
 
 
-def test_no_text_that_was_typed_anywhere_turns_around_what_follows_it():
+def test_no_typed_text_reverses_the_text_after_it():
     class_id, subject = f"7b{TURNED}", f"Maths{TURNED}"
     held = call((TEACHING, (0, 60)), (ADA, (0, 60)), (guest("Bobby"), (0, 60)))
     who = of(sheet_of(planned(), held), "Bobby").attendee_id
@@ -365,7 +365,7 @@ def test_no_text_that_was_typed_anywhere_turns_around_what_follows_it():
     assert any(text.startswith(", assigned by office") for text in shown)
 
 
-def test_in_a_sentence_the_name_of_the_person_who_decided_turns_nothing_but_itself():
+def test_in_a_sentence_the_name_of_the_person_who_decided_reverses_only_itself():
     held = call((TEACHING, (0, 60)), (ADA, (0, 60)), (guest("Bobby"), (0, 60)))
     who = of(sheet_of(lesson(roster=CLASS), held), "Bobby").attendee_id
     assigned = dataclasses.replace(assignment(who, email=EMAILS["users/3"]), decision=Decision("مكتب 2", None, at(0)))
@@ -376,14 +376,14 @@ def test_in_a_sentence_the_name_of_the_person_who_decided_turns_nothing_but_itse
 
 
 @pytest.mark.parametrize("unseen", ["\u200b\u2060", "\u3164", "\u2800 \ufe0f", "\u034f", "\u200e"])
-def test_nobody_is_unseen_by_a_name_without_anything_to_see(unseen):
+def test_a_person_with_an_invisible_name_is_still_visible(unseen):
     report = page(sheet_of(lesson(roster=CLASS), call((TEACHING, (0, 60)), (guest(unseen), (0, 60)))))
 
     assert set(rows(report)["guests"]) == {"Name that shows nothing"}
 
 
 def test_where_clocks_change_meanwhile_every_time_says_which_clock_it_means():
-    """In New York clocks are put back on 1 November at two in the morning, which is 06:00 UTC."""
+    """In New York, clocks are put back on 1 November at two in the morning, which is 06:00 UTC."""
     days = 22 * 1440
     start, end = 5 * 60 + 30 - days - 9 * 60, 6 * 60 + 30 - days - 9 * 60
     held = call((TEACHING, (start, end)), start=start, end=end, pulled=end + 20)

@@ -1,4 +1,4 @@
-"""Bars stand where the times say."""
+"""Bars are drawn at the right times."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -109,7 +109,7 @@ def test_an_axis_needs_a_moment_and_has_a_length():
 
 
 def test_on_the_night_of_the_clocks_each_time_says_which_clock_it_means():
-    """The hour from two to three comes twice: bars stand apart, and their times can be told apart."""
+    """The hour from two to three comes twice: the bars are separate, and their times can be distinguished."""
     before, after = datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
     clock = Clock.of("Europe/Berlin", date(2026, 10, 25), [before, after])
     axis = Axis(before, after)

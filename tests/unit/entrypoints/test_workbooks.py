@@ -1,4 +1,4 @@
-"""Workbooks as a reader of XLSX sees them: text stays text, numbers are numbers, marks have their colours."""
+"""Workbooks in an XLSX reader: text stays text, numbers are numbers, marks have their colours."""
 
 import io
 import re
@@ -23,7 +23,7 @@ CSS = Path(pages.__file__).parent / "templates/base.css"
 
 
 def opened(sheet):
-    """The sheet as another program reads it."""
+    """Return the sheet as another program reads it."""
     [table] = load_workbook(io.BytesIO(workbook(sheet))).worksheets
     return table
 
@@ -197,5 +197,5 @@ def test_any_text_is_a_workbook_that_can_be_read(texts):
     table = opened(Sheet("Register", [["a"], *([text] for text in texts)], frozenset()))
 
     for row in table.iter_rows(min_row=2):
-        assert row[0].data_type in {"s", "n"}  # n: an empty one
+        assert row[0].data_type in {"s", "n"}  # n: an empty cell
         assert isinstance(row[0].value, str | None)

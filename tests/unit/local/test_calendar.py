@@ -1,4 +1,4 @@
-"""The stand-in for Calendar against Google's own description of the API."""
+"""The stand-in for Calendar, compared with Google's own description of the API."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def calendars():
 
 
 def unknown(value, schema, path=""):
-    """The fields of an answer that its schema does not have."""
+    """Return the fields of an answer that its schema does not have."""
     schema = DOCUMENT["schemas"][schema["$ref"]] if "$ref" in schema else schema
     if isinstance(value, list):
         return [name for one in value for name in unknown(one, schema["items"], path)]

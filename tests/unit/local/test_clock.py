@@ -1,4 +1,4 @@
-"""A clock that is turned by hand."""
+"""A clock that only moves when it is turned."""
 
 import threading
 from datetime import UTC, datetime, timedelta, timezone

@@ -1,4 +1,4 @@
-"""The stand-in of Google's control plane refuses what Google refuses, in Google's words."""
+"""The stand-in for Google's control plane refuses what Google refuses, with Google's words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`infra/debian-packages.sh`, on a machine whose package tools are made up."""
+"""`infra/debian-packages.sh`, on a machine with simulated package tools."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOBODY = 65534
 
 @pytest.fixture
 def machine(tmp_path):
-    """Runs the script where these programs stand for Debian's; whoever runs it may be root or not."""
+    """Return a function that runs the script with these programs in place of Debian's, as root or not."""
 
     def run(*, root=True, **programs):
         for name, text in programs.items():
@@ -35,7 +35,7 @@ def machine(tmp_path):
             cwd="/",
         )
 
-    with tempfile.TemporaryDirectory() as made:  # pytest's own is closed to all but its owner
+    with tempfile.TemporaryDirectory() as made:  # pytest's own folder is closed to everybody except its owner
         folder = Path(made)
         folder.chmod(0o755)
         yield run

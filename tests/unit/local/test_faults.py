@@ -1,4 +1,4 @@
-"""The fault plan, first by itself and then as the official client meets it."""
+"""The fault plan, first alone and then with the official client."""
 
 import asyncio
 from contextlib import asynccontextmanager

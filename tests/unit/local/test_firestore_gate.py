@@ -1,4 +1,4 @@
-"""What the gate before the emulator and the embedded store lets pass: what Firestore documents, and nothing else."""
+"""The gate in front of the emulator and the embedded store only accepts what Firestore documents."""
 
 import contextlib
 import json
@@ -55,7 +55,7 @@ def query(*conditions, order=(), group=False):
 
 
 def several(name, op, number):
-    """A condition with so many values."""
+    """Return a condition with this many values."""
     values = {"arrayValue": {"values": [{"integerValue": value} for value in range(number)]}}
     return {"fieldFilter": {"field": {"fieldPath": name}, "op": op, "value": values}}
 
@@ -66,7 +66,7 @@ def changed(asked, **changes):
 
 
 def missing(asked, known=None):
-    """The index that the gate misses; None if it lets the query pass."""
+    """Return the index that the gate reports as missing; None if it accepts the query."""
     gate = Gate(known or indexes())
     with contextlib.suppress(Refused):
         gate.query(asked)

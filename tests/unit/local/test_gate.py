@@ -1,4 +1,4 @@
-"""The gate in front of every HTTP stand-in: what Google would refuse is refused, named, and fails the test."""
+"""The gate of every HTTP stand-in refuses what Google would refuse, names the rule, and makes the test fail."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ TIME = {"dateTime": "2026-03-02T09:00:00+01:00"}
 
 
 def sentences(verb, path, query="", body=None, content_type="application/json"):
-    """What is wrong with a call, by Google's documents."""
+    """Return what is wrong with a call according to Google's documents."""
     content = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
     headers = {"content-type": content_type} if content else {}
     apis = [*APIS, discovered("iamcredentials.v1")]
@@ -237,7 +237,7 @@ def apis(school):
 
 @pytest.fixture
 def ask(apis):
-    """Calls the stand-in; gives the status and the answer."""
+    """Return a function that calls the stand-in and returns the status and the answer."""
     with httpx.Client(
         base_url=apis.endpoint, trust_env=False, headers={"x-acting-as": "teacher@school.example"}
     ) as http:
@@ -323,7 +323,7 @@ def test_more_people_at_once_than_google_takes_are_refused_and_recorded(ask, api
 
 
 class _Answers(HttpStandIn):
-    """A service that answers whatever it was given."""
+    """A service with given answers."""
 
     def __init__(self, answer, status=200):
         self.answer, self.status = answer, status
@@ -360,7 +360,7 @@ def test_a_stand_in_that_answers_what_google_does_not_have_fails(status, answer,
 
 
 def test_a_stand_in_that_breaks_down_fails():
-    broken = _Answers({1})  # no JSON can be made of it
+    broken = _Answers({1})  # it cannot be written as JSON
 
     with pytest.raises(CallsRefused, match="the stand-in answered wrongly: TypeError"):
         called(broken, f"{ADA}?personFields=names", expected=500)
@@ -371,7 +371,7 @@ def test_serving_fails_at_the_end_if_a_call_was_refused(school):
         called(GoogleApis(school), f"{BATCH}?resourceNames=people/2", expected=400)
 
 
-def test_a_failure_of_their_own_comes_with_what_was_refused(school):
+def test_another_failure_is_reported_together_with_the_refusals(school):
     with pytest.raises(AssertionError, match="200 == 400") as caught:
         called(GoogleApis(school), f"{BATCH}?{NAMES}&pageSize=3", expected=200)
 
@@ -538,7 +538,7 @@ def test_the_metadata_server_takes_what_is_documented(query, headers, status):
 
 
 def _stand_ins():
-    """Every HTTP stand-in that there is."""
+    """Return every HTTP stand-in."""
     for module in pkgutil.walk_packages(infra.local.__path__, "infra.local."):
         importlib.import_module(module.name)
     found, asked = [], [HttpStandIn]
@@ -549,7 +549,7 @@ def _stand_ins():
 
 
 def test_no_stand_in_is_served_around_the_gate():
-    """Serving is the base class's alone, and nothing else of ours that stands in for Google opens a port for HTTP."""
+    """Only the base class serves, and no other code of ours that replaces Google opens an HTTP port."""
     stand_ins = _stand_ins()
     root = Path(infra.local.__path__[0]).parents[1]
     sources = [*root.glob("infra/**/*.py"), *root.glob("tests/**/*.py"), *root.glob("bench/**/*.py")]
@@ -560,9 +560,9 @@ def test_no_stand_in_is_served_around_the_gate():
     assert not [one for one in stand_ins if {"in_thread", "_served", "refusals"} & vars(one).keys()]
     assert serving - {"tests/unit/local/test_gate.py"} == {
         "infra/local/serving.py",
-        "infra/local/lms_page.py",  # the files of docs/lms, which are ours
-        "infra/local/run.py",  # the controls of the local stack, which are ours
-        "tests/integration/credentials/googles_hosts.py",  # a proxy, which passes bytes on
+        "infra/local/lms_page.py",  # our own files in docs/lms
+        "infra/local/run.py",  # our own controls of the local stack
+        "tests/integration/credentials/googles_hosts.py",  # a proxy that only passes bytes on
     }
 
 

@@ -1,4 +1,4 @@
-"""The stand-ins of People and the Directory: what they show of an account, and to which callers."""
+"""The stand-ins of the People and Directory APIs: what they show about an account, and to which callers."""
 
 from __future__ import annotations
 

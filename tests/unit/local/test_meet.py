@@ -1,4 +1,4 @@
-"""The simulator as the official clients see it, over a loopback channel."""
+"""The simulated Meet with the official clients, over a loopback channel."""
 
 import asyncio
 import contextlib
@@ -458,7 +458,7 @@ ROUTED = ("x-goog-request-params", f"parent={LESSON.name}")
 
 
 async def bare(simulator, *metadata, seconds=10.0, **request):
-    """A call past the client, which would put right what is wrong."""
+    """Make a call without the client, because the client would correct the error."""
     async with grpc.aio.insecure_channel(simulator.address) as channel:
         message = meet_v2.ListParticipantsRequest.pb()(**{"parent": LESSON.name, **request})
         call = channel.unary_unary(
@@ -491,7 +491,7 @@ async def test_a_call_that_is_not_made_as_google_asks_is_refused_and_recorded(me
     assert words in str(recorded[0])
 
 
-async def test_a_refusal_that_nobody_expected_fails_the_program_that_serves():
+async def test_an_unexpected_refusal_makes_the_serving_program_fail():
     async def ask():
         async with records_of(meet(LESSON)) as records:
             with contextlib.suppress(exceptions.InvalidArgument):
@@ -501,7 +501,7 @@ async def test_a_refusal_that_nobody_expected_fails_the_program_that_serves():
         await ask()
 
 
-async def test_a_planned_refusal_fails_nobody():
+async def test_a_planned_refusal_causes_no_failure():
     simulator = meet(LESSON)
     simulator.faults.set(Fault("ListParticipants", grpc.StatusCode.INVALID_ARGUMENT))
     async with records_of(simulator) as records:
@@ -537,7 +537,7 @@ async def test_a_record_may_appear_late():
 
 
 class Tokens:
-    """Tokens that are called by their scopes, all of the organizer's."""
+    """Tokens of the organizer; each token is named by its scopes."""
 
     def who(self, access_token):
         return "users/1", frozenset(f"https://www.googleapis.com/auth/{name}" for name in access_token.split("+"))

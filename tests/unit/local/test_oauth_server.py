@@ -1,4 +1,4 @@
-"""The stand-in of Google's authorization server: it refuses what Google refuses, in Google's words."""
+"""The stand-in for Google's authorization server refuses what Google refuses, with Google's words."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def http(server):
 
 @pytest.fixture
 def token(http):
-    """Asks the token endpoint; gives the status and the answer."""
+    """Return a function that calls the token endpoint and returns the status and the answer."""
 
     def ask(**form):
         answer = http.post("/token", data=form)
@@ -68,7 +68,7 @@ def token(http):
 
 @pytest.fixture
 def code(http, client):
-    """Consents on the page; gives what the token endpoint wants to see."""
+    """Return a function that consents on the page and returns the parameters for the token endpoint."""
 
     def given(ticked=(READ, PROFILE), **changes):
         asked = {
@@ -108,7 +108,7 @@ def code(http, client):
 
 @pytest.fixture
 def refresh(token, client):
-    """Asks for a token with a refresh token."""
+    """Return a function that requests a token with a refresh token."""
 
     def ask(refresh_token, **more):
         known = {name: client[name] for name in ("client_id", "client_secret")}
@@ -119,7 +119,7 @@ def refresh(token, client):
 
 @pytest.fixture
 def assertion(http):
-    """What the service account signs."""
+    """Return a function that makes a signed assertion of the service account."""
 
     def signed(**changes):
         issued = int(NOW.timestamp())
@@ -183,7 +183,7 @@ def test_a_refresh_token_gives_what_was_granted_or_less(server, refresh, client)
     assert refresh(granted.refresh_token, scope=PROFILE)[1]["error"] == "invalid_scope"
 
 
-def test_a_consent_dies_by_revocation_by_testing_and_by_a_hundred_more(server, refresh, client, clock):
+def test_a_consent_ends_by_revocation_after_testing_and_after_a_hundred_further_ones(server, refresh, client, clock):
     dead = (400, {"error": "invalid_grant", "error_description": "Token has been expired or revoked."})
     revoked = server.consent(TEACHER.email, [READ], client["client_id"])
     server.revoke(TEACHER.email)
@@ -256,7 +256,7 @@ def test_a_forged_signature_and_a_suspended_account_are_refused(server, token, a
         ({"code_challenge_method": "plain"}, "invalid_request"),
     ],
 )
-def test_a_page_that_nobody_should_be_led_to_is_not_shown(server, http, client, changes, code):
+def test_a_consent_page_with_a_wrong_link_is_not_shown(server, http, client, changes, code):
     asked = {
         "client_id": client["client_id"],
         "redirect_uri": "http://127.0.0.1:9/",

@@ -1,4 +1,4 @@
-"""The limits of Pub/Sub that its emulator does not know."""
+"""Limits of Pub/Sub that its emulator does not enforce."""
 
 import pytest
 from google.protobuf import duration_pb2

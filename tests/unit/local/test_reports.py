@@ -1,4 +1,4 @@
-"""The stand-in for the Reports API, held to Google's own description of it."""
+"""The stand-in for the Reports API, compared with Google's own description of the API."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def values(page, name):
 
 
 def fits(value, schema):
-    """Whether JSON has no field that its schema does not have, and each of its type."""
+    """Return whether JSON only has fields of its schema, with the right types."""
     if "$ref" in schema:
         return fits(value, DISCOVERY["schemas"][schema["$ref"]])
     match schema["type"]:
@@ -98,7 +98,7 @@ def test_pages_tell_everything_once_and_belong_to_one_question(reports, conferen
         ask(reports, pageToken=pages[0]["nextPageToken"], eventName="other")
 
 
-def test_filters_hold_and_those_that_are_not_known_are_passed_over(reports, conference):
+def test_known_filters_apply_and_unknown_ones_are_ignored(reports, conference):
     code = conference.meeting_code.replace("-", "").upper()
 
     assert ask(reports, filters=f"meeting_code=={code}")["items"]

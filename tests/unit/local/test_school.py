@@ -43,7 +43,7 @@ def test_a_conference_exists_from_its_start_until_thirty_days_after_its_end(now,
     assert exists is bool(school.conferences())
 
 
-def test_one_that_never_ends_is_kept():
+def test_a_conference_that_never_ends_is_kept():
     school = School(lambda: at(0) + timedelta(days=400))
     school.hold(replace(LESSON, end=None))
 

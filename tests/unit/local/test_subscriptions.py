@@ -1,4 +1,4 @@
-"""The simulated Workspace Events API as the official client sees it, by a clock that the test turns."""
+"""The simulated Workspace Events API with the official client, on a clock that the test turns."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -45,7 +45,7 @@ def google(clock, quotas):
 
 @pytest.fixture
 def violations(google):
-    """What malformed requests are refused for; who asks for this expects some."""
+    """Return the reasons of refused malformed requests; a test that uses this fixture expects some."""
     yield google.violations
     assert google.violations
     google.violations.clear()
@@ -55,7 +55,7 @@ QUOTAS = pytest.mark.parametrize("quotas", [True], ids=["quotas"])
 
 
 class User:
-    """What one user does through the official client."""
+    """The calls of one user through the official client."""
 
     def __init__(self, client, user="users/1"):
         self._client = client
@@ -119,7 +119,7 @@ def teacher(client):
 
 
 def told(google):
-    """Kind, time and the rest of each event that is due."""
+    """Return kind, time and other content of each due event."""
     return [
         (
             message.attributes["ce-type"].removeprefix("google.workspace.events.subscription.v1."),
@@ -203,7 +203,7 @@ def test_a_short_life_has_no_reminder_from_before_it(google, teacher, clock):
     assert kinds(google) == [("expirationReminder", HOUR), ("expired", 2 * HOUR)]
 
 
-def test_an_end_may_be_asked_for(teacher):
+def test_a_caller_may_request_an_end(teacher):
     name = teacher.create().name
 
     assert teacher.update(name, "ttl", ttl=timedelta(days=1)).expire_time == NINE + timedelta(days=1)
@@ -328,7 +328,7 @@ def test_a_page_belongs_to_the_filter_that_it_was_asked_for_with(google, teacher
 
 
 @pytest.mark.usefixtures("violations")
-def test_what_has_no_form_of_a_name_is_refused(teacher):
+def test_a_malformed_name_is_refused(teacher):
     for change in (teacher.get, teacher.renew, teacher.reactivate, teacher.delete):
         with pytest.raises(exceptions.InvalidArgument, match=r"subscriptions/{subscription}"):
             change("meet-users-1")
@@ -339,7 +339,7 @@ def test_only_the_user_of_the_target_may_subscribe_to_it(client):
         User(client, "users/1").create(target_resource="//cloudidentity.googleapis.com/users/2")
 
 
-def test_an_etag_of_before_a_change_deletes_nothing(client, teacher):
+def test_an_etag_from_before_a_change_deletes_nothing(client, teacher):
     made = teacher.create()
     teacher.renew(made.name)
     request = events.DeleteSubscriptionRequest(name=made.name, etag=made.etag)
@@ -385,7 +385,7 @@ def test_nobody_else_may_change_it(google, client, teacher):
     assert google.is_active("users/1")
 
 
-def test_a_suspended_one_tells_so_and_delivers_nothing(google, teacher):
+def test_a_suspended_subscription_reports_this_and_delivers_nothing(google, teacher):
     name = teacher.create().name
     google.suspend("users/1", "USER_SCOPE_REVOKED")
     shown = teacher.get(name)
@@ -409,12 +409,12 @@ def test_it_is_reactivated_once_the_cause_is_fixed_and_keeps_its_end(google, tea
     assert google.is_active("users/1")
 
 
-def test_one_that_is_not_suspended_cannot_be_reactivated(teacher):
+def test_an_active_subscription_cannot_be_reactivated(teacher):
     with pytest.raises(exceptions.FailedPrecondition):
         teacher.reactivate(teacher.create().name)
 
 
-def test_a_new_one_is_not_a_way_around_the_cause(google, teacher):
+def test_a_new_subscription_does_not_avoid_the_cause_of_a_suspension(google, teacher):
     teacher.create()
     google.suspend("users/1", "RESOURCE_DELETED")
     google.expire("users/1")
@@ -465,7 +465,7 @@ def test_only_what_there_is_can_be_suspended_and_only_for_reasons_of_googles(goo
     assert google.is_active("users/1")
 
 
-def test_one_that_is_ended_tells_so_and_reminds_of_nothing(google, teacher, clock):
+def test_an_ended_subscription_reports_this_and_sends_no_reminder(google, teacher, clock):
     name = teacher.create().name
     clock.turn(HOUR)
     google.expire("users/1")
@@ -476,7 +476,7 @@ def test_one_that_is_ended_tells_so_and_reminds_of_nothing(google, teacher, cloc
     assert kinds(google) == []
 
 
-def test_one_that_is_deleted_tells_nothing_more(google, teacher, clock):
+def test_a_deleted_subscription_reports_nothing_more(google, teacher, clock):
     teacher.delete(teacher.create().name)
     clock.turn(WEEK)
 

@@ -1,4 +1,4 @@
-"""The main job as a whole: an event comes in, and attendance is stored."""
+"""The whole main job: an event arrives, and attendance is stored."""
 
 import pytest
 
@@ -18,13 +18,13 @@ def the_call(*visits, end=60):
 
 
 async def event(school, *, minute=61):
-    """An event that the conference has ended."""
+    """Process an event that the conference has ended."""
     school.clock.minutes = minute
     return await sync_conference(Request(RECORD, Organizer(TEACHER), at(60), SyncSource.EVENT), deps=school.deps)
 
 
 async def due(school, *, minute=75):
-    """The class meeting is due once Meet's data has settled."""
+    """Process the class meeting when it is due, after Meet's data is final."""
     school.clock.minutes = minute
     return await sync_session("maths", source=SyncSource.RECONCILE, deps=school.deps)
 

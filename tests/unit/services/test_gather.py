@@ -1,4 +1,4 @@
-"""What Meet is asked for a conference or a class meeting, and what is kept of its answers."""
+"""The calls to Meet for a conference or a class meeting, and the stored part of the answers."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def the_call(*, start=0, end=60, name=RECORD):
 
 
 async def gather(school, record=RECORD, *, source=SyncSource.EVENT):
-    """As for an event that came in now."""
+    """Gather data as for an event that arrives now."""
     deps, reader = school.deps, school.store.reader()
     request = Request(record, Organizer(TEACHER), deps.clock(), source)
     stored, organizer = await stored_conference(request, reader, deps)

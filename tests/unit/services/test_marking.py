@@ -1,4 +1,4 @@
-"""Class meetings marked from what is stored: nobody is asked for anything."""
+"""Class meetings are marked from stored documents, without calls to Google."""
 
 import dataclasses
 
@@ -39,7 +39,7 @@ def work(school):
 
 
 async def marked(school, work, *conferences, attempt=LISTED, changed=None):
-    """The class meeting once these conferences are stored, and Meet's list of the room is known."""
+    """Return the class meeting after these conferences are stored and Meet's list of the room is known."""
     now = school.deps.clock()
     for conference in conferences:
         await place(work, conference, now=now)

@@ -1,4 +1,4 @@
-"""What one commit stores of what Meet said: conferences, rooms, and which class meetings are to be marked."""
+"""What one commit stores from Meet's data: conferences, rooms, and the class meetings to mark."""
 
 import dataclasses
 
@@ -38,7 +38,7 @@ def said(*people, start=0, end=60, name=RECORD, pulled=61):
 
 
 def by_event(*readings, organizer=OWNER, sessions=None):
-    """What was gathered for an event about the first conference."""
+    """Return the gathered data for an event about the first conference."""
     record = readings[0].snapshot.record.name
     return Gathered(
         SyncSource.EVENT,
@@ -55,7 +55,7 @@ def listed(*records, at_minute=75):
 
 
 def of_the_class(school, *readings, look):
-    """What was gathered for the class meeting itself."""
+    """Return the gathered data for the class meeting itself."""
     return Gathered(
         SyncSource.RECONCILE,
         OWNER,

@@ -1,4 +1,4 @@
-"""What scheduling a class says about its teacher, whose conferences Google is to report."""
+"""What scheduling a class reports about the tracking of its teacher."""
 
 import pytest
 

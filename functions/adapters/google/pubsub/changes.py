@@ -67,7 +67,7 @@ class PubsubChanges:
 
 
 def _message(change: AttendanceChange) -> PubsubMessage:
-    updated_at = change.updated_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    updated_at = change.updated_at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     return PubsubMessage(
         attributes={
             "session_id": change.session_id,

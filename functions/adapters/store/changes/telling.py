@@ -1,4 +1,4 @@
-"""Which changes a commit publishes: one for each class meeting in which it changes somebody's mark or time. Pure."""
+"""Which changes a commit publishes: one for each class meeting whose marks, times or state it changes. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from functions.adapters.store.changes.sheet import StoredSheet, on_people
-from functions.adapters.store.databases.database import Write
+from functions.adapters.store.databases.database import Write, field_value
+from functions.adapters.store.documents.common import Fields
+from functions.adapters.store.paths import session_path
 
 _TOLD: Final = (
     *("mark", "status", "is_late", "is_left_early"),
@@ -16,22 +18,32 @@ _TOLD: Final = (
 )
 """Fields of an attendance document whose changes are published: marks, times, and how certain they are."""
 
+_TOLD_OF_A_CLASS: Final = ("session_start", "scheduled_start", "scheduled_end", "state", "sync.state")
+"""Fields of a class meeting whose changes are published. Attendance has them too, but there is none if a class is moved
+or cancelled before its first sync, or if nobody was expected and nobody came."""
+
 
 def told_of(session_id: str, writes: Sequence[Write], stored: StoredSheet) -> Mapping[str, str | None] | None:
-    """The change to publish for a class meeting's writes; None if they change no mark and no time.
+    """The change to publish for a class meeting's writes; None if they change no mark, no time and no state.
 
-    For a removed class meeting it has the last known values.
+    A new class meeting is published only if it has attendance. For a removed one the last known values are published.
     """
-    if not any(_matters(write, stored) for _, write in on_people(session_id, writes)):
+    before = stored.session.fields if stored.session else None
+    of_class = [write.fields for write in writes if write.path == session_path(session_id)]
+    changed = before is not None and any(_differ(before, after) for after in of_class)
+    if not changed and not any(_matters(write, stored) for _, write in on_people(session_id, writes)):
         return None
-    document: Mapping[str, Any] | None = next((w.fields for w in writes if w.path == f"sessions/{session_id}"), None)
-    session = document or (stored.session.fields if stored.session else {})
+    session: Mapping[str, Any] = next((after for after in of_class if after), before or {})
     return {
         "session_id": session_id,
         "class_id": session["class_id"],
         "state": session["state"],
         "sync_state": session["sync"]["state"] if session["sync"] else None,
     }
+
+
+def _differ(before: Fields, after: Fields | None) -> bool:
+    return after is None or any(field_value(before, name) != field_value(after, name) for name in _TOLD_OF_A_CLASS)
 
 
 def _matters(write: Write, stored: StoredSheet) -> bool:

@@ -1,8 +1,8 @@
-# ruff: noqa: INP001 - Python looks for a module of this name by itself
-"""Puts the gate before the embedded store of every Python process that has this folder in PYTHONPATH.
+# ruff: noqa: INP001 - Python itself looks for a module of this name
+"""Puts the gate in front of the embedded store in every Python process that has this folder in PYTHONPATH.
 
-Python imports a module of this name when it starts: https://docs.python.org/3/library/site.html. Nothing is loaded
-before the store is used for the first time. What is refused is appended to the file that FIRESTORE_GATE_LOG names.
+Python imports a module of this name when it starts: https://docs.python.org/3/library/site.html. The gate is only
+loaded when the store is used for the first time. Refusals are appended to the file in FIRESTORE_GATE_LOG.
 """
 
 import os
