@@ -33,7 +33,11 @@ def main() -> None:
     runs = [
         (f"{number:,} of {SMALL}", [(number, SMALL)], wanted),
         ("the same, some of 250 and 500", mixed, wanted),
-        ("without sharing", [(number, SMALL)], dataclasses.replace(wanted, shared=0)),
+        (
+            "a fixed part for each, 80 messages",
+            [(number, SMALL)],
+            dataclasses.replace(wanted, shared=0, concurrency=80),
+        ),
     ]
     with ProcessPoolExecutor(arguments.at_once) as processes:
         waiting = [processes.submit(_run, name, sizes, deployed, arguments.seed) for name, sizes, deployed in runs]

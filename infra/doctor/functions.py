@@ -87,7 +87,8 @@ def _differences(deployment: Deployment, wanted: WantedFunction, deployed: Json)
         "build account": build.get("serviceAccount") == account,
         "memory": str(config.get("availableMemory", "")).rstrip("i") == names.one("MEMORY").rstrip("i"),
         "CPU": float(config.get("availableCpu", 0)) == float(names.one("CPU")),
-        "concurrency": config.get("maxInstanceRequestConcurrency") == int(names.one("CONCURRENCY")),
+        "concurrency": config.get("maxInstanceRequestConcurrency")
+        == int(names.one("CONCURRENCY" if wanted.topic else "API_CONCURRENCY")),
         "timeout": config.get("timeoutSeconds") == wanted.timeout,
         "cap on instances": bool(config.get("maxInstanceCount")),
         "account": config.get("serviceAccountEmail") == deployment.address(names.one("ACCOUNT")),
