@@ -57,13 +57,13 @@ class Outcome:
 
     @property
     def times_dictated(self) -> float:
-        """How many times what the quota alone dictates the last class took."""
-        return self.last / self.dictated
+        """How many times what the quota alone dictates the last class took; 0 if it dictates nothing."""
+        return self.last / self.dictated if self.dictated else 0.0
 
     @property
     def small_times_dictated(self) -> float:
         """The same for the median small class."""
-        return self.median_small / self.dictated_for_small
+        return self.median_small / self.dictated_for_small if self.dictated_for_small else 0.0
 
 
 def simulated(name: str, classes: Sequence[Ended], deployed: Deployed, *, seed: int) -> Outcome:

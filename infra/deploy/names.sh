@@ -42,7 +42,7 @@ API_TIMEOUT=300
 # do claims from what the others do not use: all claims together are a little less than Meet's quota, because an
 # instance that needs little does not ask first.
 MOST_INSTANCES=5      # of each function; fewer if the region's quota is smaller
-MEET_SHARED_READS=5700
+MEET_SHARED_READS=5800
 MEET_READS=6000       # a minute, https://developers.google.com/workspace/meet/api/guides/limits
 
 # -- settings of a trigger's subscription ---------------------------------------------------------------------------

@@ -31,6 +31,7 @@ calls before any of them could end.
 """
 
 CallT = TypeVar("CallT")
+KeyT = TypeVar("KeyT", float, tuple[float, bool])
 
 
 @dataclass(eq=False, slots=True)
@@ -63,6 +64,11 @@ class QueuedTask(Generic[CallT]):
         return self.since + max(self.asked, self.expected) * SECONDS_PER_CALL
 
     @property
+    def place(self) -> tuple[float, bool]:
+        """Its place in the order: of two that are due at the same time, one that has begun comes first."""
+        return self.due, not self.made
+
+    @property
     def reserved(self) -> int:
         """How many calls it will probably ask for, as soon as those under way are answered."""
         return max(self.expected - self.asked, 0) if self.under_way else 0
@@ -72,7 +78,7 @@ class FairQueue(Generic[CallT]):
     """Tasks with calls that wait, first the one that is due first."""
 
     def __init__(self) -> None:
-        self._order: list[tuple[float, int, QueuedTask[CallT]]] = []
+        self._order: list[tuple[tuple[float, bool], int, QueuedTask[CallT]]] = []
         self._resting: list[tuple[float, int, QueuedTask[CallT]]] = []
         self._inside: set[QueuedTask[CallT]] = set()
         self._ends: list[tuple[float, int, QueuedTask[CallT]]] = []
@@ -86,20 +92,20 @@ class FairQueue(Generic[CallT]):
             self._push(self._ends, task.until, task)
         if task not in self._inside:
             self._inside.add(task)
-            self._push(self._order, task.due, task)
+            self._push(self._order, task.place, task)
 
     def first(self, now: float) -> QueuedTask[CallT] | None:
         """The task whose call is next; None if all that wait are set aside."""
         while self._resting and self._resting[0][0] <= now:
             _, _, task = heapq.heappop(self._resting)
-            self._push(self._order, task.due, task)
+            self._push(self._order, task.place, task)
         while self._order:
-            due, _, task = self._order[0]
+            (due, _), _, task = self._order[0]
             if task.calls and due >= task.due:
                 return task
             heapq.heappop(self._order)
             if task.calls:
-                self._push(self._order, task.due, task)  # it has asked for more since
+                self._push(self._order, task.place, task)  # it has asked for more since
             else:
                 self._inside.discard(task)
         return None
@@ -113,7 +119,7 @@ class FairQueue(Generic[CallT]):
         """Consider all tasks again that were set aside."""
         resting, self._resting = self._resting, []
         for _, _, task in resting:
-            self._push(self._order, task.due, task)
+            self._push(self._order, task.place, task)
 
     def next_return(self) -> float | None:
         """When the first task that was set aside is considered again."""
@@ -134,6 +140,6 @@ class FairQueue(Generic[CallT]):
         """All tasks with calls that wait."""
         return [task for task in self._inside if task.calls]
 
-    def _push(self, heap: list[tuple[float, int, QueuedTask[CallT]]], key: float, task: QueuedTask[CallT]) -> None:
+    def _push(self, heap: list[tuple[KeyT, int, QueuedTask[CallT]]], key: KeyT, task: QueuedTask[CallT]) -> None:
         self._number += 1
         heapq.heappush(heap, (key, self._number, task))

@@ -152,6 +152,34 @@ def test_without_a_message_the_wait_has_no_end():
     assert run(main()) == 19 * WINDOW
 
 
+def test_a_class_begins_only_if_the_quota_of_this_minute_is_enough_to_end_those_that_have_begun():
+    """Each asks for eight calls more when its first two are answered."""
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        pacing, ends = paced(overall=25), []
+
+        async def one(task):
+            await pacing.turn(task)
+            try:
+                await asyncio.sleep(0.05)
+            finally:
+                pacing.ended(task)
+
+        async def read():
+            task = pacing.task("ada", expected=10)
+            await asyncio.gather(one(task), one(task))
+            await asyncio.gather(*(one(task) for _ in range(8)))
+            ends.append(loop.time())
+
+        await asyncio.gather(*(read() for _ in range(10)))
+        return ends
+
+    ends = run(main())
+    # In the first minute 25 calls: two classes end, and half of the third is read.
+    assert [sum(end < (minute + 1) * WINDOW for end in ends) for minute in range(4)] == [2, 5, 7, 10]
+
+
 class Meet:
     """Refuses everything until a moment; then it accepts everything."""
 

@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 CLAIM_AGAIN = 5.0
 """After how many seconds an instance claims its share of the common quota again, as long as calls wait."""
 
+AFTER_ANSWER = 0.02
+"""For how many seconds after an answer the quota stays reserved that the task may ask for now."""
+
 BEGIN_AGAIN = 1.0
 """After how many seconds it is seen again whether a task may begin for which the quota of this minute was too small."""
 
@@ -113,12 +116,18 @@ class Pacing:
 
     def ended(self, task: Work) -> None:
         """Record that a call has ended, with any result."""
+        if self._overall.limit:
+            # Its answer may let the task ask for the calls that are reserved for it: give it the time to do so.
+            asyncio.get_running_loop().call_later(AFTER_ANSWER, self._release, task)
+        else:
+            self._release(task)
+
+    def _release(self, task: Work) -> None:
         self._reserved -= task.reserved
         task.under_way -= 1
         self._reserved += task.reserved
         if self._withheld:
-            # After its next steps: the answer may let the task ask for the calls that were reserved for it.
-            asyncio.get_running_loop().call_soon(self._dispatch)
+            self._dispatch()
 
     def refused(self, task: Work, *, everybody: bool) -> None:
         """Record that the service refused a call because a quota is exhausted.
