@@ -142,6 +142,18 @@ def test_a_message_waits_no_longer_than_leaves_time_to_store_what_was_read():
     assert run(main()) == 20
 
 
+def test_a_message_without_time_to_wait_makes_the_calls_that_need_not_wait():
+    async def main():
+        pacing = paced(overall=2)
+        with Patience(clock=asyncio.get_running_loop().time).started(within=0.5):
+            await pacing.turn("ada")
+            await pacing.turn("ada")
+            with pytest.raises(RateLimited):
+                await pacing.turn("ada")
+
+    run(main())
+
+
 def test_without_a_message_the_wait_has_no_end():
     async def main():
         pacing = paced(overall=1)

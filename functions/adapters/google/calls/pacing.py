@@ -167,7 +167,6 @@ class Pacing:
         now = self._clock()
         if self._claiming and now >= self._granted_until:
             self._overall.limit = self._own  # an instance may be stopped for a while between two messages
-        self._refuse(self._queue.overdue(now))
         again = None
         self._withheld = False
         while task := self._queue.first(now):
@@ -198,6 +197,7 @@ class Pacing:
                 self._queue.set_first_aside(until=ready)
         else:
             again = self._queue.next_return()
+        self._refuse(self._queue.overdue(now))
         if again is not None:
             end = self._queue.next_end()
             self._come_back(again if end is None else min(again, max(end, now)), now)
