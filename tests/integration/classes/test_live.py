@@ -381,4 +381,3 @@ async def test_a_class_of_thirty_costs_what_the_documentation_says(  # noqa: PLR
     assert asked == {"GetConferenceRecord": 2, "ListParticipants": 31}
     assert counted.writes == 60 + 30  # each event, and each account that was not known before
     assert 2_000 < counted.reads < 2_500
-    assert await app.deps.store.live_with(call.name) == []
