@@ -89,8 +89,8 @@ class MeetSimulator(GrpcStandIn):
 
     Every call takes at least `delay`. With `page_size_cap`, pages are smaller than requested: "the service might return
     fewer". With `empty_pages`, every second page is empty, and this does not end a list. `faults`, `delay` and `calls`
-    may be used from any thread while it runs. With `quotas`, it refuses more calls than they
-    allow.
+    may be used from any thread while it runs. With `quotas`, it refuses more calls than
+    they allow.
 
     A request that Google would refuse is refused, with a message that names the field and the rule. It is recorded in
     `refusals`.

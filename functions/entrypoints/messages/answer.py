@@ -65,7 +65,7 @@ def _age(event: CloudEvent, app: App) -> float:
     """How many seconds ago a message was published: its CloudEvent says it, the same at every delivery."""
     try:
         return (app.deps.clock() - datetime.fromisoformat(str(event.get("time")))).total_seconds()
-    except (ValueError, TypeError):  # no time, or one without an offset
+    except (ValueError, TypeError, OverflowError):  # no time, one without an offset, or one that is none
         return 0.0
 
 
