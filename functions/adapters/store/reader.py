@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from functions.adapters.store.databases.database import MOST_IN_ANY, Database, Document, Query, Where
+from functions.adapters.store.databases.loaded import Loaded
 from functions.adapters.store.documents.attendance import correction_from_document, correction_id
 from functions.adapters.store.documents.common import check_schema
 from functions.adapters.store.documents.conference import conference_from_document
@@ -18,7 +19,6 @@ from functions.adapters.store.documents.live import live_from_document
 from functions.adapters.store.documents.people import organizer_from_document, person_from_document
 from functions.adapters.store.documents.session import session_from_document
 from functions.adapters.store.documents.timetable import room_from_document
-from functions.adapters.store.loaded import Loaded
 from functions.adapters.store.paths import (
     answered_path,
     conference_path,

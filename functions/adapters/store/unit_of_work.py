@@ -12,11 +12,11 @@ from functions.adapters.store.changes.commit import Commit, Wanted
 from functions.adapters.store.changes.register import registers_to_come
 from functions.adapters.store.changes.unpublished import Unpublished
 from functions.adapters.store.databases.database import ABSENT, Database, Write
+from functions.adapters.store.databases.loaded import Loaded
 from functions.adapters.store.documents.attendance import correction_id
 from functions.adapters.store.erasing.names import ErasedNames
 from functions.adapters.store.erasing.settling import Settling
 from functions.adapters.store.erasing.writes import without_erased
-from functions.adapters.store.loaded import Loaded
 from functions.adapters.store.paths import register_path, session_path
 from functions.adapters.store.reader import DocumentReader
 from functions.domain.classes.roster import Correction

@@ -26,6 +26,7 @@ from functions.adapters.store.changes.sheet import (
 )
 from functions.adapters.store.changes.telling import told_of
 from functions.adapters.store.databases.database import ABSENT, Write
+from functions.adapters.store.databases.loaded import Loaded
 from functions.adapters.store.documents.attendance import correction_from_document, correction_id
 from functions.adapters.store.documents.common import SCHEMA_VERSION, Fields
 from functions.adapters.store.documents.live import live_to_document
@@ -34,7 +35,6 @@ from functions.adapters.store.documents.register import register_keys
 from functions.adapters.store.documents.remark import remark_path, remark_to_document
 from functions.adapters.store.documents.session import session_from_document
 from functions.adapters.store.documents.timetable import room_to_document
-from functions.adapters.store.loaded import Loaded
 from functions.adapters.store.paths import (
     answered_path,
     attendance_path,
