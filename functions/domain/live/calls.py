@@ -31,8 +31,9 @@ from functions.domain.conferences.model import (
 )
 
 LAG = timedelta(seconds=30)
-"""How long a list may lack somebody who has joined. Google does not publish a time; an older join that the list does
-not show is over."""
+"""How long a list may lack somebody who has joined, or show somebody who has left. Google does not publish a time.
+
+About older events the list is right: a join that it does not show is over, and somebody whom it shows came back."""
 
 MOST_DEVICES = 4_000
 """How many participant sessions of a call are remembered, so that a document stays small. Further ones are left to the
@@ -154,7 +155,11 @@ class LiveCall:
             for name, device in devices.items()
             if device.left_at is None or device.left_at > listed.began_at - FORGOTTEN
         }
-        known = {participant_of(name) for name, device in devices.items() if device.is_there}
+        known = {
+            participant_of(name)
+            for name, device in devices.items()
+            if device.is_there or (device.left_at and device.left_at > listed.began_at - LAG)
+        }
         before = {participant_of(name) for name in self.devices}
         for name, participant in there.items():
             if name not in known:

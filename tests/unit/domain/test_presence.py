@@ -105,6 +105,17 @@ def test_somebody_who_joined_a_moment_ago_may_be_missing_in_a_list(call):
     assert there(call.with_list(listed(331))) == []
 
 
+def test_somebody_who_left_a_moment_ago_may_still_be_in_a_list(call):
+    call = call.with_notes([joined("ada", 1), left("ada", 299)])
+    assert there(call.with_list(listed(300, "ada"))) == []
+    assert there(call.with_list(listed(331, "ada"))) == ["ada"]
+
+
+def test_a_list_that_began_before_somebody_left_does_not_bring_them_back(call):
+    call = call.with_notes([joined("ada", 1), left("ada", 301)])
+    assert there(call.with_list(listed(300, "ada"))) == []
+
+
 def test_a_joined_event_that_comes_after_the_list_is_not_a_second_device(call):
     call = call.with_list(listed(300, "ada")).with_notes([joined("ada", 1)])
     assert there(call.with_notes([left("ada", 400)])) == []
