@@ -44,24 +44,53 @@ class Calls:
         return _remember(self._known, conference_record, going)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Note:
+    """What an event says, its call, and what its sender waits for."""
+
+    note: Sighting
+    found: Going
+    done: asyncio.Future[None]
+
+    def succeed(self) -> None:
+        """Tell the sender that it is stored."""
+        if not self.done.done():
+            self.done.set_result(None)
+
+    def fail(self, error: Exception) -> None:
+        """Tell the sender why it is not stored, or must come again."""
+        if not self.done.done():
+            self.done.set_exception(error)
+
+
 @dataclass(slots=True)
 class Unstored:
     """The events of one class that are not stored yet.
 
     Attributes:
-        notes: What they say, with the call of each, and what its sender waits for.
+        notes: What they say.
         pause: How long after `stored_at` the next ones may be stored.
         stored_at: When the last ones were stored.
     """
 
-    notes: list[tuple[Sighting, Going, asyncio.Future[None]]] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
     pause: timedelta = timedelta(0)
     stored_at: datetime | None = None
 
-    def take(self) -> list[tuple[Sighting, Going, asyncio.Future[None]]]:
+    def take(self) -> list[Note]:
         """All events that wait."""
         taken, self.notes = self.notes, []
         return taken
+
+    def put_back(self, taken: list[Note]) -> None:
+        """Events that were taken wait again, if their senders do."""
+        self.notes = [note for note in taken if not note.done.done()] + self.notes
+
+    def leave(self, note: Note) -> None:
+        """The sender of an event no longer waits."""
+        self.notes = [other for other in self.notes if other is not note]
+        if not note.done.cancel() and not note.done.cancelled():
+            note.done.exception()  # nobody else will ask for it
 
 
 @dataclass(slots=True)

@@ -75,16 +75,22 @@ async def look(session_id: str, *, deps: Deps) -> RoomNow:
 async def _looked_up(session: ClassSession, reader: Reader, deps: Deps, *, live: LiveClass | None = None) -> RoomNow:
     calls = () if live and live.calls else await _calls_in(session, reader, deps)
     updated = await update(session.session_id, calls=calls, looked_at=deps.clock(), deps=deps)
+    if updated.refusal:
+        raise updated.refusal
     return updated.room or await _nobody_yet(session, reader, deps)
 
 
 async def check_live(session_id: str, *, deps: Deps) -> None:
     """Compare who is in a room with Meet, and forget the room once nobody is there and nobody looks.
 
+    If Meet cannot answer now, the next due time tries it again, so that jobs do not pile up.
+
     Raises:
-        Retryable: Meet or the store could not answer now.
+        Retryable: The store could not answer now.
     """
-    await update(session_id, deps=deps)
+    updated = await update(session_id, deps=deps)
+    if updated.refusal:
+        log.warning("live.not_corrected", extra={"session_id": session_id, "reason": updated.refusal.reason})
 
 
 async def check_all_live(*, deps: Deps) -> int:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from functions.domain.classes.sessions import ClassSession
 from functions.domain.conferences.model import Conference, Participant, SignedInUser
-from functions.domain.errors import NeedsOperator, Permanent, Retryable
+from functions.domain.errors import MEET_UNAVAILABLE, NeedsOperator, Permanent, Retryable, Unavailable
 from functions.domain.live.calls import LiveCall, LiveClass, RollCall, Sighting
 from functions.domain.live.room import RoomNow, room_now
 from functions.domain.marking.evidence import Evidence
@@ -28,6 +28,10 @@ FRESH = timedelta(seconds=5)
 """How new an answer of Meet must be to say that a call goes on of which nothing is stored."""
 
 
+LIST_TIME = 10.0
+"""Seconds that one update waits for Meet's lists. Until then nothing is stored, and later events of the class wait."""
+
+
 @dataclass(frozen=True, slots=True)
 class Updated:
     """The result of an update.
@@ -36,11 +40,13 @@ class Updated:
         room: Who is in the room; None if the class meeting does not take place or no call is known to go on.
         unknown: Participants who joined and whom Meet does not list yet.
         devices: How many participant sessions are remembered.
+        refusal: Why Meet did not say who is there, if it was asked and could not answer now.
     """
 
     room: RoomNow | None
     unknown: frozenset[str] = frozenset()
     devices: int = 0
+    refusal: Retryable | None = None
 
 
 async def update(
@@ -53,7 +59,8 @@ async def update(
 ) -> Updated:
     """Store what events say, ask Meet where they do not say enough, and store the result.
 
-    Idempotent, and safe against itself in other processes.
+    If Meet does not say who is there, what events say is stored all the same. Idempotent, and safe against itself in
+    other processes.
 
     Args:
         session_id: The class meeting.
@@ -63,7 +70,7 @@ async def update(
         deps: The outside world.
 
     Raises:
-        Retryable: Meet or the store could not answer now. What events said is stored, unless the store failed.
+        Retryable: The store could not answer now, or Meet did not say whether a call goes on.
     """
     reader = deps.store.reader()
     await reader.load(sessions=[session_id])
@@ -76,7 +83,7 @@ async def update(
         if found.call and record not in known.calls and await _goes_on(found, found.call, deps)
     ]
     live = _with(known, going, notes, looked_at)
-    listed, over, later = await _listed(live, deps)
+    listed, over, refusal = await _listed(live, deps)
     session = await reader.session(session_id)
     if session:
         await _identify(session, live, listed, reader, deps)
@@ -100,9 +107,7 @@ async def update(
         return Updated(room, unknown, sum(len(call.devices) for call in after.calls.values()))
 
     updated, _ = await deps.store.transact(decide, known=reader)
-    if later:
-        raise later
-    return updated
+    return replace(updated, refusal=refusal)
 
 
 async def end(session_id: str, conference_record: str, *, deps: Deps) -> None:
@@ -169,7 +174,11 @@ async def _listed(live: LiveClass, deps: Deps) -> tuple[Mapping[str, RollCall], 
             over.append(call.conference_record)
 
     now = deps.clock()
-    await asyncio.gather(*(ask(call) for call in live.calls.values() if live.needs_list(call, now)))
+    try:
+        async with asyncio.timeout(LIST_TIME):
+            await asyncio.gather(*(ask(call) for call in live.calls.values() if live.needs_list(call, now)))
+    except TimeoutError:
+        later.append(Unavailable("Meet did not say in time who is in a call.", reason=MEET_UNAVAILABLE))
     return listed, over, later[0] if later else None
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import grpc
 import pytest
 
+from functions.adapters.patience import Patience
 from functions.adapters.store.databases.sqlite import SqliteDatabase
 from functions.domain.errors import Retryable
 from functions.entrypoints.messages.envelope import Message
@@ -15,6 +16,7 @@ from functions.entrypoints.messages.events import process
 from infra.local.clock import TurnableClock
 from infra.local.faults import Fault
 from infra.local.school import Account, Attendee, Conference, Visit
+from tests.builders import until
 from tests.classroom import PUPILS, TEACHER, job
 
 ADA, BOB = PUPILS[:2]
@@ -304,6 +306,53 @@ async def test_what_events_said_is_stored_although_meet_fails(room, call, clock,
     await room.hears(message(call, ADA, 1, at(20), left=True))
 
     assert (await room.names())[0] == ["The Teacher", "Late"]
+
+
+@pytest.fixture
+def impatient():
+    """What is done in this context gives up at once on a service that fails."""
+    with Patience(0).started():
+        yield
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_only_events_about_people_who_are_not_known_come_again_while_meet_fails(room, call, clock, meet):
+    clock.turn_to(at(12))
+    await room.hears(message(call, ADA, 1, at(1)))
+    clock.turn_to(at(40))
+    meet.faults.set(Fault("ListParticipants", grpc.StatusCode.UNAVAILABLE))
+    await room.hears(message(call, BOB, 1, at(40), left=True))  # a list is due, and Bob is known
+    with pytest.raises(Retryable):
+        await room.hears(message(call, PUPILS[2], 1, at(40)))
+
+    meet.faults.clear()
+    assert (await room.names())[0] == ["The Teacher", "Punctual"]
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_check_that_meet_does_not_answer_is_left_to_the_next_one(room, app, call, clock, meet):
+    clock.turn_to(at(12))
+    await room.hears(message(call, ADA, 1, at(1)))
+    clock.turn_to(at(40))
+    meet.faults.set(Fault("ListParticipants", grpc.StatusCode.UNAVAILABLE))
+    await job(app, "check-live", session_id=room.session_id)
+
+    assert await app.deps.store.live_to_check(at(45)) == [room.session_id]
+
+
+async def test_an_event_whose_message_is_given_up_does_not_take_others_with_it(room, app, going, clock, meet):
+    call = going(*(there(pupil, (10, 60)) for pupil in PUPILS[:3]))
+    clock.turn_to(at(12))
+    meet.faults.set(Fault("ListParticipants", drop=True, times=2))
+    before = meet.calls.by_method()["ListParticipants"]
+    events = [asyncio.create_task(process(message(call, pupil, 1, at(10)), app)) for pupil in PUPILS[:3]]
+    await until(lambda: meet.calls.by_method()["ListParticipants"] == before + 1)
+    events[0].cancel()  # the others have waited for it, and are now stored together
+    await until(lambda: meet.calls.by_method()["ListParticipants"] == before + 2)
+    events[1].cancel()
+    await events[2]
+
+    assert len((await room.names())[0]) == 3
 
 
 async def test_many_events_at_once_are_stored_together(room, app, going, clock, meet):
