@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from functions.domain.errors import Retryable
 from functions.domain.live.calls import LiveCall, Sighting
 
 T = TypeVar("T")
@@ -20,12 +21,17 @@ MOST = 2_000
 class Going:
     """A call that goes on, and the class meetings whose time it is.
 
-    `call` is None if the call is over, or if Meet does not show it.
+    Attributes:
+        found_at: When Meet said so.
+        call: None if the call is over, or if Meet does not show it.
+        session_ids: The class meetings whose time it is.
+        until: When the time of another class meeting begins, or the time of one of these ends.
     """
 
     found_at: datetime
     call: LiveCall | None = None
     session_ids: tuple[str, ...] = ()
+    until: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -33,15 +39,27 @@ class Calls:
     """The latest answers about calls."""
 
     _known: OrderedDict[str, Going] = field(default_factory=OrderedDict)
+    _failures: OrderedDict[str, tuple[datetime, Retryable]] = field(default_factory=OrderedDict)
 
     def known(self, conference_record: str, *, now: datetime, kept: timedelta) -> Going | None:
         """The answer about a call, if it is new enough."""
         found = self._known.get(conference_record)
-        return found if found and now < found.found_at + kept else None
+        if found is None or now >= found.found_at + kept or (found.until and now >= found.until):
+            return None
+        return found
 
     def remember(self, conference_record: str, going: Going) -> Going:
         """Remember an answer, in place of an earlier one."""
         return _remember(self._known, conference_record, going)
+
+    def failed(self, conference_record: str, error: Retryable, *, now: datetime) -> None:
+        """Remember that a question about a call failed."""
+        _remember(self._failures, conference_record, (now, error))
+
+    def failure(self, conference_record: str, *, now: datetime, kept: timedelta) -> Retryable | None:
+        """Why a question about a call failed a moment ago; None if none did."""
+        failed = self._failures.get(conference_record)
+        return failed[1] if failed and now < failed[0] + kept else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

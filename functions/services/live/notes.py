@@ -42,7 +42,7 @@ async def note_presence(event: ParticipantJoined | ParticipantLeft, *, deps: Dep
     record = event.participant_session.partition("/participants/")[0]
     moment = origin.occurred_at or deps.clock()
     note = Sighting(event.participant_session, moment, left=isinstance(event, ParticipantLeft))
-    found = await going(record, origin.organizer, origin.subscription, deps=deps)
+    found = await going(record, origin, deps=deps)
     await asyncio.gather(*(_store(session_id, note, found, deps) for session_id in found.session_ids))
     return bool(found.session_ids)
 

@@ -19,7 +19,7 @@ from functions.domain.live.room import RoomNow, room_now
 from functions.domain.marking.evidence import Evidence
 from functions.ports.store import Reader, Work
 from functions.services.deps import Deps
-from functions.services.live.calls import goes_on
+from functions.services.live.calls import goes_on, over
 from functions.services.live.known import Going
 from functions.services.sync.identities import resolve_identities
 from functions.services.sync.marking import who_may_be_meant
@@ -83,7 +83,7 @@ async def update(
         if found.call and record not in known.calls and await _goes_on(found, found.call, deps)
     ]
     live = _with(known, going, notes, looked_at)
-    listed, over, refusal = await _listed(live, deps)
+    listed, gone, refusal = await _listed(live, deps)
     session = await reader.session(session_id)
     if session:
         await _identify(session, live, listed, reader, deps)
@@ -95,7 +95,7 @@ async def update(
         for record, answer in listed.items():
             if call := after.calls.get(record):
                 after = after.with_call(call.with_list(answer))
-        for record in over:
+        for record in gone:
             after = after.without_call(record)
         if planned is None or planned.plan.cancelled or _is_done_with(after, deps.clock()):
             if before:
@@ -136,7 +136,10 @@ async def _goes_on(found: Going, call: LiveCall, deps: Deps) -> bool:
 
     Meet is asked unless it has just said so, because an event may come after the end of its conference.
     """
-    return deps.clock() < found.found_at + FRESH or await goes_on(call, deps=deps)
+    if deps.clock() < found.found_at + FRESH or await goes_on(call, deps=deps):
+        return True
+    over(call.conference_record, deps=deps)  # so that further late events ask nothing
+    return False
 
 
 def _is_done_with(live: LiveClass, now: datetime) -> bool:
@@ -158,7 +161,7 @@ def _with(
 async def _listed(live: LiveClass, deps: Deps) -> tuple[Mapping[str, RollCall], Sequence[str], Retryable | None]:
     """Meet's lists of those who are there, the calls that are over, and the first error that may pass by itself."""
     listed: dict[str, RollCall] = {}
-    over: list[str] = []
+    gone: list[str] = []
     later: list[Retryable] = []
 
     async def ask(call: LiveCall) -> None:
@@ -167,11 +170,11 @@ async def _listed(live: LiveClass, deps: Deps) -> tuple[Mapping[str, RollCall], 
             if answer.participants or await goes_on(call, deps=deps):
                 listed[call.conference_record] = answer
             else:
-                over.append(call.conference_record)
+                gone.append(call.conference_record)
         except Retryable as error:
             later.append(error)
         except (NeedsOperator, Permanent):
-            over.append(call.conference_record)
+            gone.append(call.conference_record)
 
     now = deps.clock()
     try:
@@ -179,7 +182,7 @@ async def _listed(live: LiveClass, deps: Deps) -> tuple[Mapping[str, RollCall], 
             await asyncio.gather(*(ask(call) for call in live.calls.values() if live.needs_list(call, now)))
     except TimeoutError:
         later.append(Unavailable("Meet did not say in time who is in a call.", reason=MEET_UNAVAILABLE))
-    return listed, over, later[0] if later else None
+    return listed, gone, later[0] if later else None
 
 
 async def _identify(

@@ -355,6 +355,45 @@ async def test_an_event_whose_message_is_given_up_does_not_take_others_with_it(r
     assert len((await room.names())[0]) == 3
 
 
+async def test_an_event_that_comes_before_meet_shows_its_conference_comes_again(room, going, clock, meet):
+    call = going(there(ADA, (0, 60)))
+    clock.turn_to(at(0, 1))
+    meet.faults.set(Fault("GetConferenceRecord", grpc.StatusCode.NOT_FOUND))
+    with pytest.raises(Retryable, match="does not show"):
+        await room.hears(message(call, ADA, 1, at(0)))
+    meet.faults.clear()
+    clock.turn_to(at(0, 12))
+    await room.hears(message(call, ADA, 1, at(0)))
+
+    assert (await room.names())[0] == ["Punctual"]
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_events_that_wait_for_the_same_answer_ask_once_if_meet_fails(app, going, clock, meet):
+    call = going(*(there(pupil, (0, 60)) for pupil in PUPILS))
+    clock.turn_to(at(1))
+    before = meet.calls.by_method()["GetConferenceRecord"]
+    meet.faults.set(Fault("GetConferenceRecord", grpc.StatusCode.UNAVAILABLE))
+    events = [process(message(call, pupil, 1, at(0)), app) for pupil in PUPILS]
+    answers = await asyncio.gather(*events, return_exceptions=True)
+
+    assert all(isinstance(answer, Retryable) for answer in answers)
+    assert meet.calls.by_method()["GetConferenceRecord"] == before + 1
+
+
+async def test_late_events_after_the_end_ask_once(app, instance, going, clock, meet):
+    call = going(*(there(pupil, (0, 60)) for pupil in PUPILS))
+    other = instance(clock=clock, meet_full_reads=True)
+    clock.turn_to(at(58))
+    await process(message(call, ADA, 1, at(0)), other)
+    clock.turn_to(at(61))
+    await process(ended(call), app)
+    before = meet.calls.by_method()["GetConferenceRecord"]
+    for pupil in PUPILS:
+        await process(message(call, pupil, 1, at(60), left=True), other)
+    assert meet.calls.by_method()["GetConferenceRecord"] == before + 1
+
+
 async def test_many_events_at_once_are_stored_together(room, app, going, clock, meet):
     people = [there(account, (1, 60)) for account in PUPILS]
     call = going(there(THE_TEACHER, (0, 60)), *people)
