@@ -95,6 +95,7 @@ class LiveCall:
         conference_record: `conferenceRecords/{id}`.
         organizer: The person whose account asks Meet.
         started_at: When it began.
+        space: The room, `spaces/{space}`.
         users: Who the participants are, by resource name, as far as lists showed them.
         devices: By the participant session's resource name. A device that only a list showed has the participant's
             name instead.
@@ -104,6 +105,7 @@ class LiveCall:
     conference_record: str
     organizer: Organizer
     started_at: datetime
+    space: str
     users: Mapping[str, User] = field(default_factory=dict)
     devices: Mapping[str, Device] = field(default_factory=dict)
     listed_at: datetime | None = None
@@ -259,12 +261,13 @@ class LiveClass:
             return True
         return now >= call.listed_at + (CORRECTED if self.is_watched(now) else CORRECTED_ALONE)
 
-    def check_at(self, now: datetime) -> datetime:
-        """When this must be compared with Meet again, or removed."""
+    def check_at(self, now: datetime, *, until: datetime | None = None) -> datetime:
+        """When this is compared with Meet again, or removed; at the latest when the class's time ends: `until`."""
         if not self.calls:
             return self.looked_at + WATCHED if self.looked_at else now
         pause = CORRECTED if self.is_watched(now) else CORRECTED_ALONE
-        return min((call.listed_at or now) for call in self.calls.values()) + pause
+        check_at = min((call.listed_at or now) for call in self.calls.values()) + pause
+        return min(check_at, until) if until and now < until else check_at
 
     def with_call(self, call: LiveCall) -> LiveClass:
         """The class with a call, in place of an earlier state of it."""

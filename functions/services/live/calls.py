@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from functions.domain.classes.sessions import ClassSession
 from functions.domain.classes.timetable import Room, Span
 from functions.domain.conferences.events import Origin
 from functions.domain.conferences.model import SyncSource
@@ -18,7 +20,8 @@ from functions.domain.errors import (
     Retryable,
 )
 from functions.domain.intervals import Interval
-from functions.domain.live.calls import LiveCall
+from functions.domain.live.calls import LiveCall, LiveClass
+from functions.ports.store import Reader
 from functions.services.deps import Deps
 from functions.services.live.known import Going
 from functions.services.sync.meet.gathered import Request
@@ -95,7 +98,7 @@ async def _find(conference_record: str, origin: Origin, *, now: datetime, deps: 
         return Going(now)
     if record.end_time:
         return Going(now)
-    call = LiveCall(conference_record, organizer, record.start_time)
+    call = LiveCall(conference_record, organizer, record.start_time, record.space)
     if conference and conference.attached_to:
         return Going(now, call, conference.attached_to)
     room = await reader.room(record.space)
@@ -106,6 +109,25 @@ def _next_border(room: Room, *, now: datetime) -> datetime | None:
     """When the next time of a class meeting begins or ends in a room."""
     borders = (border for owned in room.owned_times().values() for border in (owned.start, owned.end))
     return min((border for border in borders if border > now), default=None)
+
+
+async def moved_on(session: ClassSession, live: LiveClass, reader: Reader, *, now: datetime) -> Sequence[Going]:
+    """The calls that are not, or no longer, this class meeting's, with the class meetings whose they are now.
+
+    Another class's time may have begun in the room, this one may have been moved, or a person has assigned the call.
+    """
+    found = []
+    for call in live.calls.values():
+        conference = await reader.conference(call.conference_record)
+        if conference and conference.attached_to:
+            session_ids: tuple[str, ...] = conference.attached_to
+        elif session.plan.scheduled is None:
+            continue
+        else:
+            session_ids = classes_now(await reader.room(call.space), call, now=now)
+        if session.session_id not in session_ids:
+            found.append(Going(call.started_at, call, session_ids))
+    return found
 
 
 def classes_now(room: Room, call: LiveCall, *, now: datetime) -> tuple[str, ...]:

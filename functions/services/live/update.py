@@ -7,7 +7,7 @@ roster, corrections and ids (`functions.domain.live.room`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -54,6 +54,7 @@ async def update(
     notes: Sequence[Sighting] = (),
     *,
     calls: Iterable[Going] = (),
+    moved_on: Collection[str] = (),
     looked_at: datetime | None = None,
     deps: Deps,
 ) -> Updated:
@@ -66,6 +67,7 @@ async def update(
         session_id: The class meeting.
         notes: What events say.
         calls: Their calls, and others that go on.
+        moved_on: Calls that are no longer the class meeting's.
         looked_at: The time now, if somebody asks who is there.
         deps: The outside world.
 
@@ -76,6 +78,8 @@ async def update(
     await reader.load(sessions=[session_id])
     stored = await reader.live(session_id)
     known = stored[0] if stored else LiveClass(session_id)
+    for record in moved_on:
+        known = known.without_call(record)
     new = {found.call.conference_record: found for found in calls if found.call}
     going = [
         found.call
@@ -95,9 +99,10 @@ async def update(
         for record, answer in listed.items():
             if call := after.calls.get(record):
                 after = after.with_call(call.with_list(answer))
-        for record in gone:
+        for record in (*gone, *moved_on):
             after = after.without_call(record)
-        if planned is None or planned.plan.cancelled or _is_done_with(after, deps.clock()):
+        is_done = not after.calls and (bool(moved_on) or not after.is_watched(deps.clock()))
+        if planned is None or planned.plan.cancelled or is_done:
             if before:
                 work.drop_live(session_id)
             return Updated(None)
@@ -140,10 +145,6 @@ async def _goes_on(found: Going, call: LiveCall, deps: Deps) -> bool:
         return True
     over(call.conference_record, deps=deps)  # so that further late events ask nothing
     return False
-
-
-def _is_done_with(live: LiveClass, now: datetime) -> bool:
-    return not live.calls and not live.is_watched(now)
 
 
 def _with(

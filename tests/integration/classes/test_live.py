@@ -122,6 +122,10 @@ class Room:
         self.session_id = session_id
         self._api = api
 
+    def of(self, session_id):
+        """What is shown of another class meeting."""
+        return Room(self.app, self._api, session_id)
+
     async def hears(self, *messages):
         for message in messages:
             await process(message, self.app)
@@ -246,6 +250,84 @@ async def test_a_call_that_dropped_and_began_again_goes_on(room, going, clock):
     await room.hears(message(first, ADA, 1, at(20), left=True))
 
     assert await room.names() == (["Late"], [ADA.email])
+
+
+@pytest.fixture
+def scheduled(api, made):
+    """Schedule another class in the same room, an hour later."""
+
+    async def scheduled(**changed):
+        body = {
+            "teacher_email": "teacher@school.example",
+            "students": [{"email": ADA.email}],
+            "subject": "Physics",
+            "start_time": at(60).isoformat(),
+            "duration_minutes": 60,
+            "meeting_code": made["meeting_code"],
+            **changed,
+        }
+        answer = await api.post("/api/schedule/class", json=body)
+        assert answer.status_code == 201, answer.text
+        return answer.json()["session_id"]
+
+    return scheduled
+
+
+async def test_a_call_that_goes_on_is_the_next_class_s_when_its_time_begins(room, app, going, clock, scheduled):
+    following = room.of(await scheduled())
+    call = going(there(THE_TEACHER, (0, 120)), there(ADA, (1, 120)), end=120)
+    clock.turn_to(at(50))
+    await room.hears(message(call, ADA, 1, at(1)))
+    assert (await room.names())[0] == ["The Teacher", "Punctual"]
+
+    clock.turn_to(at(61))
+    await job(app, "sync-due")
+    assert await app.deps.store.live_with(call.name) == [following.session_id]
+    assert await room.names() == ([], [])
+    assert await following.names() == (["The Teacher", "Punctual"], [])
+
+
+async def test_events_after_the_beginning_of_the_next_class_are_stored_with_it(room, app, going, clock, scheduled):
+    following = await scheduled()
+    call = going(there(THE_TEACHER, (0, 120)), there(ADA, (58, 120)), there(BOB, (61, 120)), end=120)
+    clock.turn_to(at(58))
+    await room.hears(message(call, ADA, 1, at(58)))
+    clock.turn_to(at(61))
+    await room.hears(message(call, BOB, 1, at(61)))
+
+    assert following in await app.deps.store.live_with(call.name)
+
+
+async def test_a_class_that_is_moved_during_its_call_shows_nobody(room, api, call, clock):
+    clock.turn_to(at(10))
+    await room.hears(message(call, ADA, 1, at(1)))
+    moved = {"start_time": at(24 * 60).isoformat()}
+    answer = await api.patch(f"/api/schedule/class/{room.session_id}", json=moved)
+    assert answer.status_code == 200, answer.text
+
+    assert await room.names() == ([], sorted([ADA.email, BOB.email]))
+    assert await room.is_empty(call)
+
+
+async def test_a_call_that_is_assigned_to_another_class_is_shown_there(room, api, call, clock, scheduled):
+    other = room.of(await scheduled())
+    clock.turn_to(at(10))
+    await room.hears(message(call, ADA, 1, at(1)))
+    body = {"conference_record": call.name, "by": "office"}
+    answer = await api.post(f"/api/sessions/{other.session_id}/conference-records", json=body)
+    assert answer.status_code == 200, answer.text
+
+    assert (await room.names())[0] == []
+    assert (await other.names())[0] == ["The Teacher", "Punctual", "Late"]
+
+
+async def test_a_class_that_is_cancelled_during_its_call_expects_nobody(room, api, call, clock):
+    clock.turn_to(at(10))
+    await room.hears(message(call, ADA, 1, at(1)))
+    await api.delete(f"/api/schedule/class/{room.session_id}")
+
+    assert await room.names() == ([], [])
+    assert await room.is_empty(call)
 
 
 @pytest.mark.usefixtures("call")

@@ -39,7 +39,7 @@ def listed(seconds, *people, first=0):
 
 @pytest.fixture
 def call():
-    return LiveCall(CALL, Organizer("users/1"), START)
+    return LiveCall(CALL, Organizer("users/1"), START, "spaces/room")
 
 
 def there(call):
@@ -79,7 +79,7 @@ def test_the_order_of_events_changes_nothing(call, order):
     st.randoms(use_true_random=False),
 )
 def test_events_that_come_twice_and_in_any_order_lead_to_the_same(notes, random):
-    call = LiveCall(CALL, Organizer("users/1"), START)
+    call = LiveCall(CALL, Organizer("users/1"), START, "spaces/room")
     again = [*notes, *notes]
     random.shuffle(again)
     assert call.with_notes(again) == call.with_notes(notes)
