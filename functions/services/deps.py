@@ -12,7 +12,7 @@ from functions.ports.erasures import Erasures
 from functions.ports.google import Calendar, Conferences, Identities, Reports, Spaces, Subscriptions
 from functions.ports.messages import DeadLetters, Jobs
 from functions.ports.store import AttendanceStore
-from functions.services.live.known import Calls, Waiting
+from functions.services.live.known import Calls, Looks, Waiting
 from functions.services.sync.seen.collect import CollectedEvents
 from functions.services.turns import Turns
 
@@ -52,6 +52,7 @@ class Deps:
         pause: Waits for the given number of seconds: use cases wait only through this.
         calls: What this instance knows about calls that go on.
         waiting: Events of this instance about who is in the room, which are not stored yet.
+        looks: When this instance asked Meet for somebody who looks at a room.
         seen: What joined and left events said; None if Meet is always asked for everybody's sessions.
     """
 
@@ -71,4 +72,5 @@ class Deps:
     erasures: Erasures | None = None
     calls: Calls = field(default_factory=Calls)
     waiting: Waiting = field(default_factory=Waiting)
+    looks: Looks = field(default_factory=Looks)
     seen: CollectedEvents | None = None

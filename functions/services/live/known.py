@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from functions.domain.errors import Retryable
+from functions.domain.errors import AttendanceError, Retryable
 from functions.domain.live.calls import LiveCall, Sighting
 
 T = TypeVar("T")
@@ -120,6 +120,21 @@ class Waiting:
     def of(self, session_id: str) -> Unstored:
         """Those of a class meeting."""
         return _remember(self._pending, session_id, self._pending.get(session_id) or Unstored())
+
+
+@dataclass(slots=True)
+class Looks:
+    """When this instance last asked Meet for somebody who looks at a class meeting, and the error, if any."""
+
+    _asked: OrderedDict[str, tuple[datetime, AttendanceError | None]] = field(default_factory=OrderedDict)
+
+    def last(self, session_id: str) -> tuple[datetime, AttendanceError | None] | None:
+        """The last time; None if there is none that is remembered."""
+        return self._asked.get(session_id)
+
+    def remember(self, session_id: str, error: AttendanceError | None, *, now: datetime) -> None:
+        """Remember that Meet was asked now."""
+        _remember(self._asked, session_id, (now, error))
 
 
 def _remember(known: OrderedDict[str, T], key: str, value: T) -> T:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from functions.domain.classes.sessions import ClassSession, SessionState
 from functions.domain.conferences.model import Conference, Organizer
 from functions.domain.conferences.syncing import LONGEST_CALL
-from functions.domain.errors import OrganizerUnknown, Retryable
+from functions.domain.errors import AttendanceError, OrganizerUnknown, Retryable
 from functions.domain.intervals import Interval
 from functions.domain.live.calls import LiveCall, LiveClass
 from functions.domain.live.room import RoomNow, room_now
@@ -19,7 +19,7 @@ from functions.hints import ORGANIZER_UNKNOWN
 from functions.ports.messages import Job
 from functions.ports.store import Reader
 from functions.services.deps import Deps
-from functions.services.live.calls import classes_now, moved_on
+from functions.services.live.calls import FAILURE_KEPT, classes_now, moved_on
 from functions.services.live.known import Going
 from functions.services.live.update import update
 from functions.services.stored import account_with, required_session
@@ -44,7 +44,7 @@ async def look(session_id: str, *, deps: Deps) -> RoomNow:
     While somebody looks at least every 15 minutes, Meet is asked every few minutes who has not left, so that what
     events missed is corrected. If no event came, Meet is asked at most once a minute whether a call has begun. Before
     the class everybody is missing; after it nobody is expected any more. If Meet does not answer soon, what is known is
-    returned.
+    returned. However many look, one instance asks Meet once a minute for all of them, also if Meet refuses.
 
     Raises:
         SessionNotFound: No class meeting has this id.
@@ -63,13 +63,41 @@ async def look(session_id: str, *, deps: Deps) -> RoomNow:
         return await _nobody_yet(session, reader, deps)
     if stored and (live := stored[0]).looked_at and now < live.looked_at + ASKED_AGAIN:
         return stored[1]
+    async with deps.turns.of(f"look/{session_id}"):  # everybody who looks at the same moment gets one answer
+        asked_at, error = deps.looks.last(session_id) or (None, None)
+        kept = FAILURE_KEPT if isinstance(error, Retryable) else ASKED_AGAIN
+        if asked_at and deps.clock() < asked_at + kept:
+            return await _as_known(session, error, is_over=is_over, deps=deps)
+        try:
+            shown = await _asked(session, stored, reader, is_over=is_over, deps=deps)
+        except AttendanceError as failure:
+            deps.looks.remember(session_id, failure, now=deps.clock())
+            raise
+        deps.looks.remember(session_id, None, now=deps.clock())
+        return shown
+
+
+async def _as_known(session: ClassSession, error: AttendanceError | None, *, is_over: bool, deps: Deps) -> RoomNow:
+    """What is stored, because Meet was asked a moment ago."""
+    reader = deps.store.reader()
+    if stored := await reader.live(session.session_id):
+        return stored[1]
+    if error:
+        raise error
+    return await _empty(session, reader, is_over=is_over, deps=deps)
+
+
+async def _asked(
+    session: ClassSession, stored: tuple[LiveClass, RoomNow] | None, reader: Reader, *, is_over: bool, deps: Deps
+) -> RoomNow:
+    """Ask Meet; if something is stored, it is shown if Meet does not answer soon."""
     if stored is None:
         return await _looked_up(session, reader, deps, is_over=is_over)
     try:
         async with asyncio.timeout(PATIENCE):
             return await _looked_up(session, reader, deps, is_over=is_over, live=stored[0])
     except (TimeoutError, Retryable):
-        log.warning("live.not_corrected", extra={"session_id": session_id})
+        log.warning("live.not_corrected", extra={"session_id": session.session_id})
         return stored[1]
 
 
@@ -80,9 +108,14 @@ async def _looked_up(
     elsewhere = await _handed_over(session, live, reader, deps) if live else ()
     updated = await update(session.session_id, calls=calls, moved_on=elsewhere, looked_at=deps.clock(), deps=deps)
     if updated.refusal:
-        raise updated.refusal
-    if updated.room:
-        return updated.room
+        if live is None or updated.room is None:
+            raise updated.refusal
+        log.warning("live.not_corrected", extra={"session_id": session.session_id, "reason": updated.refusal.reason})
+    return updated.room or await _empty(session, reader, is_over=is_over, deps=deps)
+
+
+async def _empty(session: ClassSession, reader: Reader, *, is_over: bool, deps: Deps) -> RoomNow:
+    """A room in which no call goes on; after the class nobody is expected in it."""
     return RoomNow(deps.clock()) if is_over else await _nobody_yet(session, reader, deps)
 
 

@@ -41,6 +41,7 @@ def app(instance, google, workspace_events, clock):
     return instance(
         clock=clock,
         pause=pause,
+        patience=lambda: Patience(0),
         people_api_endpoint=google.endpoint,
         directory_api_endpoint=google.endpoint,
         workspace_events_api_endpoint=workspace_events.endpoint,
@@ -338,6 +339,54 @@ async def test_without_events_looking_asks_meet_at_most_once_a_minute(room, cloc
     for _ in range(5):
         await room.live()
     assert len(meet.calls) == asked
+
+
+@pytest.mark.usefixtures("call")
+async def test_many_who_look_at_the_same_moment_ask_meet_once(room, clock, meet):
+    clock.turn_to(at(12))
+    before = meet.calls.by_method()
+    await asyncio.gather(*(room.live() for _ in range(10)))
+    assert meet.calls.by_method() - before == {"ListConferenceRecords": 1, "ListParticipants": 1}
+
+    clock.turn_to(at(17))
+    before = meet.calls.by_method()
+    await asyncio.gather(*(room.live() for _ in range(10)))
+    assert meet.calls.by_method() - before == {"ListParticipants": 1}
+
+
+@pytest.mark.parametrize("status", [grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.INVALID_ARGUMENT])
+async def test_looking_again_asks_nothing_for_a_minute_if_meet_refuses(room, api, clock, meet, status):
+    clock.turn_to(at(12))
+    meet.faults.set(Fault("ListConferenceRecords", status))
+    before = meet.calls.by_method()
+    answers = [await api.get(f"/api/sessions/{room.session_id}/live") for _ in range(3)]
+    assert len({answer.text for answer in answers}) == 1
+    assert answers[0].is_error
+    assert meet.calls.by_method() - before == {"ListConferenceRecords": 1}
+
+    meet.faults.clear()
+    clock.turn_to(at(13))
+    assert await room.names() == ([], sorted([ADA.email, BOB.email]))
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_while_meet_fails_looking_shows_what_events_said_and_asks_once_a_minute(room, call, clock, meet):
+    clock.turn_to(at(12))
+    await room.hears(message(call, ADA, 1, at(1)))
+    clock.turn_to(at(40))
+    meet.faults.set(Fault("ListParticipants", grpc.StatusCode.UNAVAILABLE))
+    await room.hears(message(call, ADA, 1, at(40), left=True))
+    before = meet.calls.by_method()["ListParticipants"]
+    for _ in range(3):
+        assert (await room.names())[0] == ["The Teacher", "Late"]
+    assert meet.calls.by_method()["ListParticipants"] == before + 1
+
+
+async def test_after_the_class_nobody_is_expected_although_somebody_looked_just_before(room, clock):
+    clock.turn_to(at(175))  # people may still come back until three hours after the beginning
+    assert await room.names() == ([], sorted([ADA.email, BOB.email]))
+    clock.turn_to(at(181))
+    assert await room.names() == ([], [])
 
 
 async def test_long_before_the_class_everybody_is_missing_and_meet_is_not_asked(room, meet):
