@@ -13,7 +13,7 @@ from functions import logs
 from functions.domain.conferences import events
 from functions.domain.conferences.model import SyncError, SyncSource, SyncState
 from functions.domain.conferences.syncing import may_appear
-from functions.domain.errors import ConferenceRecordGone, NeedsOperator, NotFound, NotSettled
+from functions.domain.errors import AttendanceError, ConferenceRecordGone, NeedsOperator, NotFound, NotSettled
 from functions.entrypoints.messages.answer import TIME, answer
 from functions.entrypoints.messages.envelope import Message
 from functions.entrypoints.messages.log_lines import report, report_kept
@@ -70,21 +70,28 @@ async def _record(event: events.ConferenceEnded, app: App) -> SyncError | None:
         subscription=event.origin.subscription,
     )
     # At the same time, so that nobody is shown in the room any more while the conference is read.
-    emptied = asyncio.ensure_future(note_end(event.conference_record, deps=app.deps))
-    try:
-        try:
-            recorded = await sync_conference(request, deps=app.deps)
-        finally:
-            await emptied
-    except ConferenceRecordGone:
-        if not may_appear(event.origin.occurred_at, now=app.deps.clock()):
-            raise
+    recorded, emptied = await asyncio.gather(
+        sync_conference(request, deps=app.deps), _empty_room(event.conference_record, app), return_exceptions=True
+    )
+    if isinstance(recorded, ConferenceRecordGone) and may_appear(event.origin.occurred_at, now=app.deps.clock()):
         log.info("event.early")
         raise NotSettled("Meet does not show the conference record yet.") from None
+    if isinstance(recorded, BaseException):
+        raise recorded
+    if emptied:
+        raise emptied
     report(recorded, seconds=monotonic() - began)
     if recorded.conference.sync.state is SyncState.PROVISIONAL:
         raise NotSettled("Meet may still change the conference.")
     return recorded.refusal
+
+
+async def _empty_room(conference_record: str, app: App) -> None:
+    """Show nobody in the call any more. If that fails, `check-live` does it later."""
+    try:
+        await note_end(conference_record, deps=app.deps)
+    except AttendanceError as error:
+        log.warning("live.not_emptied", extra={"reason": error.reason})
 
 
 async def _look_after(event: events.SubscriptionChanged, app: App) -> SyncError | None:

@@ -146,7 +146,7 @@ async def check_live(session_id: str, *, deps: Deps) -> None:
 
 async def check_all_live(*, deps: Deps) -> int:
     """Hand out a `check-live` for each room for which it is time; returns how many."""
-    session_ids = await deps.store.live_to_check(deps.clock()) if deps.rules.live_presence else ()
+    session_ids = await deps.store.live_to_check(deps.clock())
     await deps.jobs.publish([Job(JOB, {"session_id": session_id}) for session_id in session_ids])
     return len(session_ids)
 

@@ -50,11 +50,11 @@ async def note_presence(event: ParticipantJoined | ParticipantLeft, *, deps: Dep
 async def note_end(conference_record: str, *, deps: Deps) -> None:
     """Show nobody in a call that has ended.
 
+    This is done also if live presence is switched off: it may have been on before, and somebody may look.
+
     Raises:
         StoreUnavailable: The store does not answer.
     """
-    if not deps.rules.live_presence:
-        return
     over(conference_record, deps=deps)
     for session_id in await deps.store.live_with(conference_record):
         await end(session_id, conference_record, deps=deps)

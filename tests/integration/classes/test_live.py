@@ -10,7 +10,8 @@ import pytest
 
 from functions.adapters.patience import Patience
 from functions.adapters.store.databases.sqlite import SqliteDatabase
-from functions.domain.errors import Retryable
+from functions.domain.conferences.model import SyncState
+from functions.domain.errors import Retryable, StoreConflict
 from functions.entrypoints.messages.envelope import Message
 from functions.entrypoints.messages.events import process
 from infra.local.clock import TurnableClock
@@ -544,6 +545,43 @@ async def test_live_presence_can_be_switched_off(instance, call, clock):
     await process(message(call, ADA, 1, at(1)), quiet)
 
     assert await quiet.deps.store.live_with(call.name) == []
+
+
+async def test_rooms_are_emptied_also_after_live_presence_was_switched_off(instance, call, clock):
+    before = instance(clock=clock, meet_full_reads=True)
+    clock.turn_to(at(5))
+    await process(message(call, ADA, 1, at(1)), before)
+    quiet = instance(clock=clock, live_presence=False)
+    clock.turn_to(at(30))
+    assert await quiet.deps.store.live_to_check(at(30)) != []
+    await job(quiet, "sync-due")
+    assert await quiet.deps.store.live_to_check(at(30)) == []
+
+    clock.turn_to(at(61))
+    await process(ended(call), quiet)
+    assert await quiet.deps.store.live_with(call.name) == []
+
+
+class Stubborn(SqliteDatabase):
+    """Does not change what is stored about rooms."""
+
+    async def commit(self, writes, **about):
+        if any(write.path.startswith("live/") for write in writes):
+            raise StoreConflict("Other requests kept changing the same documents.")
+        return await super().commit(writes, **about)
+
+
+async def test_a_room_that_cannot_be_emptied_does_not_fail_the_record_of_the_class(
+    room, instance, call, clock, tmp_path
+):
+    clock.turn_to(at(5))
+    await room.hears(message(call, ADA, 1, at(1)))
+    clock.turn_to(at(80))
+    stubborn = instance(clock=clock, documents=Stubborn(tmp_path / "attendance.db"), meet_full_reads=True)
+    await process(ended(call), stubborn)
+
+    conference = await stubborn.deps.store.reader().conference(call.name)
+    assert conference.sync.state is SyncState.COMPLETE
 
 
 class Counting(SqliteDatabase):
