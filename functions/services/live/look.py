@@ -10,7 +10,7 @@ from datetime import timedelta
 from functions.domain.classes.sessions import ClassSession, SessionState
 from functions.domain.conferences.model import Conference, Organizer
 from functions.domain.conferences.syncing import LONGEST_CALL
-from functions.domain.errors import AttendanceError, OrganizerUnknown, Retryable
+from functions.domain.errors import AttendanceError, DocumentsRefused, OrganizerUnknown, Retryable
 from functions.domain.intervals import Interval
 from functions.domain.live.calls import LiveCall, LiveClass
 from functions.domain.live.room import RoomNow, room_now
@@ -139,7 +139,11 @@ async def check_live(session_id: str, *, deps: Deps) -> None:
     reader = deps.store.reader()
     session, stored = await reader.session(session_id), await reader.live(session_id)
     elsewhere = await _handed_over(session, stored[0], reader, deps) if session and stored else ()
-    updated = await update(session_id, moved_on=elsewhere, deps=deps)
+    try:
+        updated = await update(session_id, moved_on=elsewhere, deps=deps)
+    except DocumentsRefused as refused:
+        log.warning("live.refused", extra={"session_id": session_id, "detail": refused.message})
+        return
     if updated.refusal:
         log.warning("live.not_corrected", extra={"session_id": session_id, "reason": updated.refusal.reason})
 

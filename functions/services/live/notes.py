@@ -7,10 +7,11 @@ second. An event is acknowledged only after it is stored.
 from __future__ import annotations
 
 import asyncio
+import logging
 from datetime import timedelta
 
 from functions.domain.conferences.events import ParticipantJoined, ParticipantLeft
-from functions.domain.errors import NotSettled
+from functions.domain.errors import DocumentsRefused, NotSettled
 from functions.domain.live.calls import Sighting
 from functions.services.deps import Deps
 from functions.services.live.calls import going, over
@@ -25,6 +26,8 @@ https://firebase.google.com/docs/firestore/best-practices#updates_to_a_single_do
 
 PAGE = 250
 """With so many more devices a list has another page, and the pause is longer, so that Meet is not asked more often."""
+
+log = logging.getLogger(__name__)
 
 
 async def note_presence(event: ParticipantJoined | ParticipantLeft, *, deps: Deps) -> bool:
@@ -90,6 +93,12 @@ async def _store_all(session_id: str, pending: Unstored, deps: Deps) -> None:
     taken = pending.take()
     try:
         updated = await update(session_id, [one.note for one in taken], calls=[one.found for one in taken], deps=deps)
+    except DocumentsRefused as refused:
+        # It would be refused each time. The attendance does not need it, so nobody has to look at parked messages.
+        log.warning("live.refused", extra={"session_id": session_id, "detail": refused.message})
+        for one in taken:
+            one.succeed()
+        return
     except Exception as error:  # noqa: BLE001 - raised again where each sender waits
         for one in taken:
             one.fail(error)

@@ -11,7 +11,7 @@ import pytest
 from functions.adapters.patience import Patience
 from functions.adapters.store.databases.sqlite import SqliteDatabase
 from functions.domain.conferences.model import SyncState
-from functions.domain.errors import Retryable, StoreConflict
+from functions.domain.errors import AttendanceError, DocumentsRefused, Retryable, StoreConflict
 from functions.entrypoints.messages.envelope import Message
 from functions.entrypoints.messages.events import process
 from infra.local.clock import TurnableClock
@@ -565,10 +565,22 @@ async def test_rooms_are_emptied_also_after_live_presence_was_switched_off(insta
 class Stubborn(SqliteDatabase):
     """Does not change what is stored about rooms."""
 
+    error: AttendanceError = StoreConflict("Other requests kept changing the same documents.")
+
     async def commit(self, writes, **about):
         if any(write.path.startswith("live/") for write in writes):
-            raise StoreConflict("Other requests kept changing the same documents.")
+            raise self.error
         return await super().commit(writes, **about)
+
+
+async def test_events_of_a_room_that_is_too_large_to_store_are_not_parked(instance, call, clock, tmp_path):
+    full = Stubborn(tmp_path / "attendance.db")
+    full.error = DocumentsRefused("The document is too large.")
+    app = instance(clock=clock, documents=full, meet_full_reads=True)
+    clock.turn_to(at(5))
+    await process(message(call, ADA, 1, at(1)), app)
+
+    assert await app.deps.store.live_with(call.name) == []
 
 
 async def test_a_room_that_cannot_be_emptied_does_not_fail_the_record_of_the_class(
