@@ -67,7 +67,10 @@ async def look(session_id: str, *, deps: Deps) -> RoomNow:
         asked_at, error = deps.looks.last(session_id) or (None, None)
         kept = FAILURE_KEPT if isinstance(error, Retryable) else ASKED_AGAIN
         if asked_at and deps.clock() < asked_at + kept:
-            return await _as_known(session, error, is_over=is_over, deps=deps)
+            if again := await deps.store.reader().live(session_id):
+                return again[1]
+            if error:
+                raise error
         try:
             shown = await _asked(session, stored, reader, is_over=is_over, deps=deps)
         except AttendanceError as failure:
@@ -75,16 +78,6 @@ async def look(session_id: str, *, deps: Deps) -> RoomNow:
             raise
         deps.looks.remember(session_id, None, now=deps.clock())
         return shown
-
-
-async def _as_known(session: ClassSession, error: AttendanceError | None, *, is_over: bool, deps: Deps) -> RoomNow:
-    """What is stored, because Meet was asked a moment ago."""
-    reader = deps.store.reader()
-    if stored := await reader.live(session.session_id):
-        return stored[1]
-    if error:
-        raise error
-    return await _empty(session, reader, is_over=is_over, deps=deps)
 
 
 async def _asked(
