@@ -210,6 +210,10 @@ async def _shown(session: ClassSession, live: LiveClass, work: Work, deps: Deps)
     people = await who_may_be_meant(work, session, everybody, deps.rules)
     for conference in everybody:
         kept = await work.not_erased(conference, people)
+        if conference.organizer.known and not kept.organizer.known:
+            # Meet can be asked only as the organizer, and nothing may be stored that names an erased person.
+            live = live.without_call(conference.conference_record)
+            continue
         conferences.append(kept)
         gone = {p.name for p in _participants(conference)} - {p.name for p in _participants(kept)}
         call = live.calls[conference.conference_record]

@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from functions.domain.classes.sessions import TrackedOrganizer
+from functions.entrypoints.messages.envelope import Message
+from functions.entrypoints.messages.events import process
 from functions.services.operations.backfill import backfill
 from functions.services.operations.erase_student import GRACE
 from infra.local.clock import TurnableClock
@@ -411,6 +413,24 @@ async def test_who_is_in_a_room_is_shown_without_an_erased_person(api, school, d
     assert len(shown["participants"]) == 2
     assert traces(documents(), *TRACES) == []
     assert not any(trace in str(shown).casefold() for trace in TRACES)
+
+
+async def test_the_room_of_an_erased_person_s_own_call_does_not_name_them(api, app, school, documents):
+    made = await scheduled(
+        api, student_emails=None, students=ROSTER, start_time=(NOW - timedelta(minutes=10)).isoformat(), subject="Now"
+    )
+    people = [teacher((110, None)), lena((112, None)), pupil(0, (112, None))]
+    school.hold(held_call(made["space"], made["meeting_code"], *people, record="now", start=110, end=None))
+    await erased(api, STUDENT_ID)
+    session = f"conferenceRecords/now/participants/{pupil(0, (112, None)).id}/participantSessions/1"
+    about = {
+        "ce-type": "google.workspace.meet.participant.v2.joined",
+        "ce-subject": f"//cloudidentity.googleapis.com/{LENA.user}",
+        "ce-time": NOW.isoformat(),
+    }
+    await process(Message(about, {"participantSession": {"name": session}}), app)
+
+    assert traces(documents(), *TRACES) == []
 
 
 @pytest.mark.parametrize("afterwards", [False, True])
