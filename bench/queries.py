@@ -37,7 +37,7 @@ from functions.adapters.store.databases.database import Database, Document, Quer
 from functions.adapters.store.databases.sqlite import SqliteDatabase
 from functions.adapters.store.documents.register import register_id
 from functions.adapters.store.documents.session import session_to_document
-from functions.adapters.store.documents.sheet_copy import copy_of
+from functions.adapters.store.sheet_copy import copy_of
 from functions.adapters.store.views import DocumentViews
 from functions.domain.classes.sessions import AttendanceSheet, ClassSession, Plan, SessionState
 from functions.domain.conferences.model import Space

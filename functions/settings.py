@@ -177,6 +177,7 @@ class Settings(BaseSettings):
     settle_seconds: Annotated[int, Field(ge=0, le=86_400)] = 600
     school_time_zone: str = "UTC"
     default_policy: Annotated[Policy, NoDecode, BeforeValidator(_policy)] = Policy()
+    live_presence: bool = True
     room_device_names: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = ()
     erasure_key: Annotated[SecretStr, Field(min_length=32)] | None = None
     retention_days: Annotated[int, Field(ge=1, le=36_500)] | None = None

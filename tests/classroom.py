@@ -50,7 +50,7 @@ def guest(name="Someone", *times, key="guest"):
 
 
 def held(space, code, *people, record="rec-1", start=0, end=60):
-    return Conference(record, space, code, TEACHER, at(start), at(end), tuple(people))
+    return Conference(record, space, code, TEACHER, at(start), None if end is None else at(end), tuple(people))
 
 
 def the_class(space, code):

@@ -90,8 +90,8 @@ export function drawStudent(place, people, { language, whose }) {
   );
 }
 
-/** A class meeting as it fills: who has no mark yet, who has which, who else is there. */
-export function drawClass(place, meeting, people, missing, { language }) {
+/** A class meeting as it fills: who is in the room now, who has no mark yet, who has which, who else was there. */
+export function drawClass(place, meeting, people, missing, room, { language }) {
   const clock = new Clock(language, meeting.time_zone);
   const students = people.filter((person) => person.role === "student");
   const marked = students.filter((person) => person.mark && person.mark !== "unknown").sort(byMarkAndName);
@@ -108,6 +108,7 @@ export function drawClass(place, meeting, people, missing, { language }) {
         " · ", element("span", { class: "chip" }, STATES[meeting.state] ?? meeting.state)),
       note(meeting),
     ),
+    ...now(room, clock),
     tally(students),
     group(hasMarks(meeting) ? "No mark yet" : "On the roster", "Everybody on the roster has a mark.", missing.map(({ pupil, person }) =>
       row([typed(nameOf(person ?? pupil))], null, person ? why(person, clock) : "Not seen yet."))),
@@ -115,6 +116,18 @@ export function drawClass(place, meeting, people, missing, { language }) {
     guests.length === 0 ? "" : group("Guests", "", guests.map((person) =>
       row([typed(nameOf(person))], null, person.kind === "phone" ? "By telephone." : "Not on the roster."))),
   );
+}
+
+/** Who is in the room now and which students are not, while a call goes on. */
+function now(room, clock) {
+  if (!room.participants?.length) return [];
+  const at = (timestamp) => clock.time.format(timestamp.toDate());
+  return [
+    group(`In the room at ${at(room.as_of)}`, "", room.participants.map((person) =>
+      row([typed(nameOf(person))], null, `Since ${at(person.joined_at)}.`))),
+    group("Not in the room", "Everybody on the roster is in the room.", room.missing.map((person) =>
+      row([typed(nameOf(person))], null, person.left_at ? `Left at ${at(person.left_at)}.` : "Not here yet."))),
+  ];
 }
 
 /** What a person is called on the page. */

@@ -26,6 +26,11 @@ export function session(db, sessionId) {
   return doc(db, "sessions", sessionId);
 }
 
+/** Who is in the rooms of the teacher's own class meetings now: a document for each room in which a call goes on. */
+export function rooms(db, email) {
+  return query(collection(db, "live"), where("teacher_emails", "array-contains", lower(email)));
+}
+
 /** Reads once. Without a connection it fails, and does not answer from what the page remembers. */
 export async function read(asked) {
   return (await getDocsFromServer(asked)).docs.map((found) => found.data());

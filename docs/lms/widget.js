@@ -1,5 +1,5 @@
 import { drawClass, drawProblem, drawStudent, drawWaiting, element, MARKS, nameOf, Clock } from "./draw.js";
-import { ofSession, ofStudent, ofTeacher, session, watch, withoutMark } from "./queries.js";
+import { ofSession, ofStudent, ofTeacher, rooms, session, watch, withoutMark } from "./queries.js";
 import { identity, noStudent, noTeacher, reason } from "./reasons.js";
 
 const STUDENT = "My attendance";
@@ -76,16 +76,18 @@ export function showTeacher(place, { db, claims }, config, { day, sessionId } = 
     shown = choice.value;
     let meeting = null;
     let people = null;
+    let room = null;
     let before = null;
     ofMeeting.start(showMeeting, shown);
     const draw = () => {
-      if (meeting === null || people === null) return;
+      if (meeting === null || people === null || room === null) return;
       const missing = withoutMark(meeting, people).map((pupil) => ({ pupil, person: people.find((person) => isThe(pupil, person)) }));
-      drawClass(page.content, meeting, people, missing, config);
+      drawClass(page.content, meeting, people, missing, room, config);
       before = announce(page.news, people, before);
     };
     ofMeeting.to(session(db, shown), (found) => { meeting = found; draw(); });
     ofMeeting.to(ofSession(db, shown, claims.email), (found) => { people = found; draw(); });
+    ofMeeting.to(rooms(db, claims.email), (found) => { room = found.find((one) => one.session_id === shown) ?? {}; draw(); });
   }
 
   days.addEventListener("change", () => { shown = null; showDay(); });

@@ -24,6 +24,7 @@ class Step(StrEnum):
     PARKED_EVENTS = "parked_events"
     AUDIT = "audit"
     REMARKS = "remarks"
+    LIVE = "live"
     SETTLE_SESSIONS = "settle_sessions"
     """From here on the names are no longer known. What was stored meanwhile is searched by fingerprints."""
     SETTLE_CONFERENCES = "settle_conferences"
@@ -34,6 +35,7 @@ class Step(StrEnum):
     SETTLE_PARKED_EVENTS = "settle_parked_events"
     SETTLE_AUDIT = "settle_audit"
     SETTLE_REMARKS = "settle_remarks"
+    SETTLE_LIVE = "settle_live"
     DONE = "done"
 
     @property

@@ -20,6 +20,7 @@ from functions.domain.conferences.model import (
 from functions.domain.conferences.reported import Endpoint
 from functions.domain.conferences.rereading import NOTHING_KNOWN, Known
 from functions.domain.conferences.seen import NOTHING_SEEN, SeenSessions
+from functions.domain.live.calls import RollCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,15 @@ class Conferences(Protocol):
             Retryable: Meet could not answer now.
             NeedsOperator: Meet will not answer until a person fixes the cause.
             Permanent: Meet can never answer.
+        """
+
+    async def record(self, conference_record: str, *, organizer: Organizer) -> ConferenceRecord:
+        """One conference record, without participants; raises the same errors as `read`."""
+
+    async def present(self, conference_record: str, *, organizer: Organizer) -> RollCall:
+        """The participants who have not left a conference yet, without their sessions, to the last page.
+
+        Raises the same errors as `read`.
         """
 
     async def list(

@@ -19,6 +19,8 @@ from functions.domain.classes.sessions import (
 )
 from functions.domain.classes.timetable import Room
 from functions.domain.conferences.model import Conference, Space
+from functions.domain.live.calls import LiveClass
+from functions.domain.live.room import RoomNow
 from functions.ports.messages import Parked, ParkedEvent
 
 T = TypeVar("T")
@@ -74,6 +76,9 @@ class Reader(Protocol):
     async def organizer(self, user: str) -> TrackedOrganizer | None:
         """A teacher who is tracked."""
 
+    async def live(self, session_id: str) -> tuple[LiveClass, RoomNow] | None:
+        """Who is in a class meeting's room now, and what this was computed from; None if no call is known to go on."""
+
     async def answered(self, key: str) -> Answered | None:
         """A request that was answered before and is still remembered; or the result for an event, by its id."""
 
@@ -115,6 +120,12 @@ class Work(Reader, Protocol):
     def drop_correction(self, session_id: str, correction: Correction) -> None:
         """The class meeting's sheet must be put too."""
 
+    def put_live(self, session: ClassSession, live: LiveClass, room: RoomNow) -> None:
+        """Who is in a class meeting's room now."""
+
+    def drop_live(self, session_id: str) -> None:
+        """Nobody is in a class meeting's room any more, and nobody asks."""
+
     def put_person(self, person: Person) -> None:
         """Written if it differs."""
 
@@ -134,6 +145,14 @@ class Work(Reader, Protocol):
         """A class meeting as it may be put: without those of its roster who are erased.
 
         Whatever else a unit of work reads or puts is without them by itself.
+        """
+
+    async def not_erased(self, conference: Conference, people: Mapping[str, Person]) -> Conference:
+        """A conference that is not put, as it may be shown: without participants who are or may be erased.
+
+        Args:
+            conference: What Meet said.
+            people: What is known about the accounts in it.
         """
 
     def also_erase(self, attendees: Mapping[str, str]) -> None:
@@ -195,6 +214,12 @@ class AttendanceStore(Protocol):
 
     async def sessions_with(self, conference_record: str) -> Sequence[str]:
         """Ids of the class meetings that a conference record is known to belong to."""
+
+    async def live_with(self, conference_record: str) -> Sequence[str]:
+        """Ids of the class meetings in whose room a call is known to go on."""
+
+    async def live_to_check(self, now: datetime) -> Sequence[str]:
+        """Ids of the class meetings for which it is time to ask Meet who is in the room, the longest due first."""
 
     async def sessions_of_class(self, class_id: str, *, since: datetime) -> Sequence[str]:
         """Ids of a class's meetings that begin at a moment or later, in order of time."""

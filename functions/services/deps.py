@@ -12,6 +12,7 @@ from functions.ports.erasures import Erasures
 from functions.ports.google import Calendar, Conferences, Identities, Reports, Spaces, Subscriptions
 from functions.ports.messages import DeadLetters, Jobs
 from functions.ports.store import AttendanceStore
+from functions.services.live.known import Calls, Waiting
 from functions.services.sync.seen.collect import CollectedEvents
 from functions.services.turns import Turns
 
@@ -29,6 +30,7 @@ class Rules:
         allowed_teachers: Addresses of teachers whose classes any caller may schedule.
         anyone: Whether every teacher is allowed: only if no real accounts are used.
         identities_in_use: Whether accounts are looked up.
+        live_presence: Whether events keep up to date who is in the room of a class.
     """
 
     settle: timedelta
@@ -39,6 +41,7 @@ class Rules:
     allowed_teachers: frozenset[str] = frozenset()
     anyone: bool = False
     identities_in_use: bool = False
+    live_presence: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,8 @@ class Deps:
 
     Attributes:
         pause: Waits for the given number of seconds: use cases wait only through this.
+        calls: What this instance knows about calls that go on.
+        waiting: Events of this instance about who is in the room, which are not stored yet.
         seen: What joined and left events said; None if Meet is always asked for everybody's sessions.
     """
 
@@ -64,4 +69,6 @@ class Deps:
     turns: Turns
     reports: Reports | None = None
     erasures: Erasures | None = None
+    calls: Calls = field(default_factory=Calls)
+    waiting: Waiting = field(default_factory=Waiting)
     seen: CollectedEvents | None = None

@@ -198,6 +198,7 @@ def _rules(configured: Settings) -> Rules:
         room_names=configured.room_device_names,
         allowed_domains=frozenset(configured.allowed_domains),
         allowed_teachers=frozenset(configured.allowed_teachers),
+        live_presence=configured.live_presence,
         identities_in_use=configured.people_in_use and configured.directory_in_use,
         # Without credentials nobody is impersonated.
         anyone=configured.auth_mode is AuthMode.ANONYMOUS

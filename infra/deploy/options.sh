@@ -7,7 +7,7 @@ OPTIONS=(
   BACKUPS MAX_INSTANCES DRY_RUN
 )
 # More settings from docs/settings.md that the user may give.
-SETTINGS=(ALLOWED_TEACHERS DEFAULT_POLICY LOG_LEVEL REPORTS_ADMIN ROOM_DEVICE_NAMES SETTLE_SECONDS)
+SETTINGS=(ALLOWED_TEACHERS DEFAULT_POLICY LIVE_PRESENCE LOG_LEVEL REPORTS_ADMIN ROOM_DEVICE_NAMES SETTLE_SECONDS)
 OPTIONS_OF_DESTROY=(PROJECT REGION FIRESTORE_DATABASE DELETE_DATA DRY_RUN)
 
 read_options() { # NAME=value...
@@ -60,6 +60,7 @@ check_options() {
   expect ALLOWED_TEACHERS "none|$EMAIL(,$EMAIL)*" \
     "e-mail addresses with commas and no spaces between them, such as grace@school.example,alan@school.example"
   expect REPORTS_ADMIN "none|$EMAIL|users/[0-9]{1,30}" "the e-mail of an administrator such as admin@school.example"
+  expect LIVE_PRESENCE 'none|0|1' "0 to switch it off, or 1"
   expect LOG_LEVEL 'none|DEBUG|INFO|WARNING|ERROR' "DEBUG, INFO, WARNING or ERROR"
   expect SETTLE_SECONDS 'none|0|[1-9][0-9]{0,3}|[1-7][0-9]{4}|8[0-5][0-9]{3}|86[0-3][0-9]{2}|86400' \
     "a number of seconds such as 600 and at most 86400"

@@ -100,7 +100,7 @@ def _published(message: Message) -> str:
 
 
 def http_client() -> httpx.AsyncClient:
-    """Return a client that waits as long as a function may take, and passes on all messages at the same time.
+    """Return a client that waits as long as a function may take, and sends messages without waiting for other answers.
 
     A function acknowledges a joined or left event only after a moment, together with others.
     """

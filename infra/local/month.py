@@ -18,6 +18,8 @@ import httpx
 from functions import wiring
 from functions.domain.conferences.model import Organizer, SyncSource
 from functions.entrypoints.api.function import guarded
+from functions.entrypoints.messages.envelope import Message as Envelope
+from functions.entrypoints.messages.events import process
 from functions.services.sync.conference import sync_conference
 from functions.services.sync.meet.gathered import Request
 from functions.settings import Settings
@@ -136,6 +138,29 @@ class Month:
             self._clock.turn_to(settled)
         asked = Request(held.name, Organizer(user=_TEACHER.user), end, SyncSource.EVENT)
         await sync_conference(asked, deps=self._app.deps)
+
+    def begin(self, room: Mapping[str, Any], day: date, people: Sequence[Attendee], *, hour: int = 9) -> Conference:
+        """Begin a call that goes on for the length of the class; nobody is told yet."""
+        moved = [_moved(one, at(day, 0, hour=hour) - at(FIRST_DAY, 0)) for one in people]
+        code = str(room["meeting_code"])
+        begun, end = at(day, 0, hour=hour), at(day, LENGTH, hour=hour)
+        held = Conference(f"{code}-{day}", room["space"], code, _TEACHER.user, begun, end, tuple(moved))
+        self._school.hold(held)
+        return held
+
+    async def comes_and_goes(self, held: Conference, attendee: str, minute: float, *, left: bool = False) -> None:
+        """Let time pass until somebody joins or leaves, and let the event of it come."""
+        moment = held.start + timedelta(minutes=minute)
+        self._clock.turn_to(max(self._clock(), moment))
+        one = held.attendees_by_id[attendee]
+        session = next(name for name, visit in one.sessions if (visit.end if left else visit.start) == moment)
+        name = f"{held.name}/participants/{attendee}/participantSessions/{session}"
+        attributes = {
+            "ce-type": f"google.workspace.meet.participant.v2.{'left' if left else 'joined'}",
+            "ce-subject": f"//cloudidentity.googleapis.com/{held.organizer}",
+            "ce-time": moment.isoformat(),
+        }
+        await process(Envelope(attributes, {"participantSession": {"name": name}}), self._app)
 
     async def call(self, method: str, path: str, **body: object) -> Mapping[str, Any]:
         """Call the API as the LMS does."""

@@ -47,6 +47,8 @@ STORE = {
     "sessions_to_follow": lambda store: store.sessions_to_follow(NINE),
     "sessions_of_event": lambda store: store.sessions_of_event("event"),
     "sessions_with": lambda store: store.sessions_with("conferenceRecords/1"),
+    "live_with": lambda store: store.live_with("conferenceRecords/1"),
+    "live_to_check": lambda store: store.live_to_check(NINE),
     "sessions_of_class": lambda store: store.sessions_of_class("7b", since=NINE),
     "sessions_of_series": lambda store: store.sessions_of_series("series"),
     "sessions_of_external_id": lambda store: store.sessions_of_external_id("lesson"),
@@ -182,6 +184,7 @@ LMS = {
             }
         },
     },
+    "docs/lms.md: who is in a teacher's rooms now, in a page": {"from": [{"collectionId": "live"}], "where": MINE},
     "docs/lms.md: a teacher's class meetings, in a page": {
         "from": [{"collectionId": "sessions"}],
         "where": MINE,

@@ -38,6 +38,7 @@ pytestmark = pytest.mark.timeout(600)  # gcloud starts about twenty times
         ({"ALLOWED_TEACHERS": "grace alan"}, "ALLOWED_TEACHERS must be e-mail addresses with commas and no spaces"),
         ({"REPORTS_ADMIN": "nobody"}, "REPORTS_ADMIN must be the e-mail of an administrator"),
         ({"LOG_LEVEL": "loud"}, "LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR, not 'loud'."),
+        ({"LIVE_PRESENCE": "maybe"}, "LIVE_PRESENCE must be 0 to switch it off, or 1"),
         ({"SETTLE_SECONDS": "soon"}, "SETTLE_SECONDS must be a number of seconds such as 600"),
         ({"TIME_ZONE": "posix/Europe/Berlin"}, "TIME_ZONE must be an IANA name"),
         ({"FIRESTORE_LOCATION": "nam99"}, "FIRESTORE_LOCATION must be eur3, nam5, nam7, or a region such as"),

@@ -225,6 +225,33 @@ async def test_a_teacher_sees_marks_appear_while_the_page_is_open_and_who_has_no
     assert await page.evaluate("performance.getEntriesByType('navigation').length") == 1
 
 
+async def test_a_teacher_sees_people_come_and_go_while_the_page_is_open(look, school):
+    pupils, day = school.others, date(2026, 12, 1)  # later than all other classes here, because time only goes on
+    made = await school.month.schedule("Biology", "8b", pupils, day)
+    ada, ben = signed_in(pupils[0], (1, 45)), signed_in(pupils[1], (2, 20))
+    held = school.month.begin(made, day, [the_teacher((0, 45)), ada, ben])
+    page = await look(TEACHER, of_teacher(day))
+    assert await page.get_by_role("heading", name=re.compile("In the room")).count() == 0
+
+    await school.month.comes_and_goes(held, ada.id, 1)
+    missing = page.get_by_role("list", name="Not in the room", exact=True)
+    await expect(missing.get_by_role("listitem")).to_have_count(2, timeout=PATIENCE)
+    assert await rows(page, "Not in the room") == [[BEN, "", "Not here yet."], [CARLA, "", "Not here yet."]]
+    assert await rows(page, "In the room at 09:01") == [
+        ["Petra Lindner", "", "Since 09:00."],
+        [ADA, "", "Since 09:01."],
+    ]
+
+    await school.month.comes_and_goes(held, ben.id, 2)
+    await expect(missing.get_by_role("listitem")).to_have_count(1, timeout=PATIENCE)
+    assert [name for name, _, _ in await rows(page, "In the room at 09:02")] == ["Petra Lindner", ADA, BEN]
+
+    await school.month.comes_and_goes(held, ben.id, 20, left=True)
+    await expect(missing.get_by_role("listitem")).to_have_count(2, timeout=PATIENCE)
+    assert (await rows(page, "Not in the room"))[0] == [BEN, "", "Left at 09:20."]
+    assert await page.evaluate("performance.getEntriesByType('navigation').length") == 1
+
+
 async def test_a_teacher_chooses_a_day_and_a_class_with_the_keyboard_alone(look, school):
     day = date(2026, 11, 11)  # the same day and month, because the field may begin with either
     for hour, subject in ((9, "Geography"), (11, "Chemistry")):

@@ -162,6 +162,16 @@ class DocumentAttendanceStore:
         """See the port."""
         return await self._session_ids(Where("conference_records", "contains", conference_record))
 
+    async def live_with(self, conference_record: str) -> Sequence[str]:
+        """See the port."""
+        query = Query("live", where=(Where("conference_records", "contains", conference_record),))
+        return [document.fields["session_id"] for document in (await self._database.find(query)).documents]
+
+    async def live_to_check(self, now: datetime) -> Sequence[str]:
+        """See the port."""
+        due = Query("live", where=(Where("check_at", "<=", now),), order=("check_at",), limit=MAX_DUE)
+        return [document.fields["session_id"] for document in (await self._database.find(due)).documents]
+
     async def sessions_of_class(self, class_id: str, *, since: datetime) -> Sequence[str]:
         """See the port."""
         where = (Where("class_ids", "contains", class_id), Where("session_start", ">=", since))

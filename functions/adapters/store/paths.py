@@ -59,3 +59,8 @@ def register_path(key: str) -> str:
 def answered_path(key: str) -> str:
     """The document of a request that was answered."""
     return f"idempotency/{key}"
+
+
+def live_path(session_id: str) -> str:
+    """The document about who is in a class meeting's room now."""
+    return f"live/{session_id}"

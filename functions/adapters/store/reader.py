@@ -14,6 +14,7 @@ from functions.adapters.store.databases.database import MOST_IN_ANY, Database, D
 from functions.adapters.store.documents.attendance import correction_from_document, correction_id
 from functions.adapters.store.documents.common import check_schema
 from functions.adapters.store.documents.conference import conference_from_document
+from functions.adapters.store.documents.live import live_from_document
 from functions.adapters.store.documents.people import organizer_from_document, person_from_document
 from functions.adapters.store.documents.session import session_from_document
 from functions.adapters.store.documents.timetable import room_from_document
@@ -22,6 +23,7 @@ from functions.adapters.store.paths import (
     answered_path,
     conference_path,
     corrections_path,
+    live_path,
     organizer_path,
     person_path,
     room_path,
@@ -32,6 +34,8 @@ from functions.domain.classes.sessions import Answered, ClassSession, Person, Tr
 from functions.domain.classes.timetable import Room
 from functions.domain.conferences.model import Conference
 from functions.domain.errors import StoreConflict
+from functions.domain.live.calls import LiveClass
+from functions.domain.live.room import RoomNow
 from functions.ports.clock import Clock
 
 READ_AGAIN = 5
@@ -137,6 +141,11 @@ class DocumentReader:
         """See the port."""
         document = await self._stored.get(organizer_path(user))
         return organizer_from_document(document.fields) if document else None
+
+    async def live(self, session_id: str) -> tuple[LiveClass, RoomNow] | None:
+        """See the port."""
+        document = await self._stored.get(live_path(session_id))
+        return live_from_document(document.fields) if document else None
 
     async def answered(self, key: str) -> Answered | None:
         """See the port."""

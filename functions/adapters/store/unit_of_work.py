@@ -33,6 +33,9 @@ from functions.domain.classes.timetable import Room
 from functions.domain.conferences.model import Conference
 from functions.domain.erasure import Erased
 from functions.domain.errors import StoreConflict
+from functions.domain.live.calls import LiveClass
+from functions.domain.live.room import RoomNow
+from functions.domain.marking.who import account_of
 from functions.ports.clock import Clock
 from functions.ports.messages import AttendanceChange
 from functions.ports.store import SheetChange
@@ -91,6 +94,16 @@ class DocumentWork(DocumentReader):
         if not self._attendees:
             return erased
         return replace(erased, key=self._names.key or b"", attendees=self._attendees)
+
+    async def not_erased(self, conference: Conference, people: Mapping[str, Person]) -> Conference:
+        """See the port."""
+        erased = await self.erased()
+        in_question = {user for user, person in people.items() if erased.in_question(person)}
+        kept = erased.conference(conference)
+        if not in_question or kept.snapshot is None:
+            return kept
+        participants = tuple(p for p in kept.snapshot.participants if account_of(p.user) not in in_question)
+        return replace(kept, snapshot=replace(kept.snapshot, participants=participants))
 
     def also_erase(self, attendees: Mapping[str, str]) -> None:
         """See the port."""
@@ -202,6 +215,14 @@ class DocumentWork(DocumentReader):
     def drop_organizer(self, user: str) -> None:
         """See the port."""
         self._wanted.organizers[user] = None
+
+    def put_live(self, session: ClassSession, live: LiveClass, room: RoomNow) -> None:
+        """See the port."""
+        self._wanted.live[session.session_id] = (session, live, room)
+
+    def drop_live(self, session_id: str) -> None:
+        """See the port."""
+        self._wanted.live[session_id] = None
 
     def put_answered(self, answered: Answered) -> None:
         """See the port."""

@@ -16,8 +16,8 @@ from functions.adapters.store.databases.sqlite_queries import fits
 from functions.adapters.store.documents.common import Fields, check_schema
 from functions.adapters.store.documents.register import register_id, student_from_document
 from functions.adapters.store.documents.session import session_from_document
-from functions.adapters.store.documents.sheet_copy import people_from
 from functions.adapters.store.paths import CHECK_PATH
+from functions.adapters.store.sheet_copy import people_from
 from functions.adapters.store.students import find_student
 from functions.domain.classes.sessions import CalendarState, ClassSession
 from functions.domain.conferences.model import SyncState

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from time import monotonic
@@ -16,6 +17,7 @@ from functions.domain.errors import ConferenceRecordGone, NeedsOperator, NotFoun
 from functions.entrypoints.messages.answer import TIME, answer
 from functions.entrypoints.messages.envelope import Message
 from functions.entrypoints.messages.log_lines import report, report_kept
+from functions.services.live.notes import note_end, note_presence
 from functions.services.sync.conference import sync_conference
 from functions.services.sync.meet.gathered import Request
 from functions.services.sync.seen.note import note_seen
@@ -46,11 +48,11 @@ async def process(message: Message, app: App) -> SyncError | None:
         match event:
             case events.ConferenceEnded():
                 return await _record(event, app)
+            case events.ParticipantJoined() | events.ParticipantLeft():
+                await asyncio.gather(note_seen(event, deps=app.deps), note_presence(event, deps=app.deps))
+                log.info("event.noted")
             case events.SubscriptionChanged():
                 return await _look_after(event, app)
-            case events.ParticipantJoined() | events.ParticipantLeft():
-                await note_seen(event, deps=app.deps)
-                log.info("event.noted")
             case events.Unknown():
                 log.warning("event.unknown")
             case _:
@@ -67,8 +69,13 @@ async def _record(event: events.ConferenceEnded, app: App) -> SyncError | None:
         source=SyncSource.EVENT,
         subscription=event.origin.subscription,
     )
+    # At the same time, so that nobody is shown in the room any more while the conference is read.
+    emptied = asyncio.ensure_future(note_end(event.conference_record, deps=app.deps))
     try:
-        recorded = await sync_conference(request, deps=app.deps)
+        try:
+            recorded = await sync_conference(request, deps=app.deps)
+        finally:
+            await emptied
     except ConferenceRecordGone:
         if not may_appear(event.origin.occurred_at, now=app.deps.clock()):
             raise

@@ -12,6 +12,7 @@ from functions.domain.errors import UnreadableMessage
 from functions.ports.messages import Job
 from functions.services.classes.follow_calendar import follow
 from functions.services.deps import Deps
+from functions.services.live.look import check_all_live, check_live
 from functions.services.operations import erase_student, reconcile
 from functions.services.operations.fan_out import moment_in
 from functions.services.operations.parking import DEAD_LETTERS_JOB, park_dead_letters
@@ -45,8 +46,8 @@ async def run_job(job: Job, *, deps: Deps) -> Outcome:
             return await _sync_conference(job.data, deps)
         case "sync-session":
             return await reconcile.sync_unless_tried(_session_id(job.data), since=_handed_out_at(job.data), deps=deps)
-        case "remark-session" | "follow-calendar":
-            do = remark_session if job.name == "remark-session" else follow
+        case "remark-session" | "follow-calendar" | "check-live":
+            do = {"remark-session": remark_session, "follow-calendar": follow, "check-live": check_live}[job.name]
             await do(_session_id(job.data), deps=deps)
             return None
         case "sync-due" | "park-dead-letters":
@@ -84,7 +85,7 @@ async def _sync_conference(data: Mapping[str, object], deps: Deps) -> Recorded |
 async def _sync_due(*, deps: Deps) -> int:
     """Hand out a job for everything whose time has come; erasures also where class meetings cannot be asked for."""
     try:
-        due = await reconcile.sync_due(deps=deps)
+        due = await reconcile.sync_due(deps=deps) + await check_all_live(deps=deps)
     finally:
         erasing = await erase_student.carry_on_all(deps=deps)
     return due + erasing

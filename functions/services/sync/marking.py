@@ -119,7 +119,7 @@ async def compute(
     if attempt:
         session = _tried(session, attempt, conferences, missing=missing, rules=rules)
     people, corrections = await asyncio.gather(
-        _who_may_be_meant(reader, session, conferences, rules), reader.corrections(session_id)
+        who_may_be_meant(reader, session, conferences, rules), reader.corrections(session_id)
     )
     evidence = Evidence(
         conferences=conferences,
@@ -145,7 +145,7 @@ async def _of_its_own(reader: Reader, session_id: str) -> Conference | None:
 async def expected_in(reader: Reader, session: ClassSession, *, rules: Rules, now: datetime) -> tuple[RosterEntry, ...]:
     """The students of a class meeting, as in its sheet."""
     conferences = await conferences_of(reader, session, now=now)
-    return students_of(session, conferences, await _who_may_be_meant(reader, session, conferences, rules))
+    return students_of(session, conferences, await who_may_be_meant(reader, session, conferences, rules))
 
 
 async def conferences_of(reader: Reader, session: ClassSession, *, now: datetime) -> list[Conference]:
@@ -173,7 +173,7 @@ async def _named(work: Work, session: ClassSession, *, now: datetime) -> ClassSe
     return dataclasses.replace(session, plan=plan)
 
 
-async def _who_may_be_meant(
+async def who_may_be_meant(
     reader: Reader, session: ClassSession, conferences: Iterable[Conference], rules: Rules
 ) -> Mapping[str, Person]:
     """What is known about the accounts that were there, and about those that have an address of the class."""

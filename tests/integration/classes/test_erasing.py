@@ -394,6 +394,25 @@ async def test_only_an_administrator_erases(starting):
     assert (answer.status_code, slug(answer)) == (403, "not-permitted")
 
 
+async def test_who_is_in_a_room_is_shown_without_an_erased_person(api, school, documents):
+    made = await scheduled(
+        api, student_emails=None, students=ROSTER, start_time=(NOW - timedelta(minutes=10)).isoformat(), subject="Now"
+    )
+    people = [teacher((110, None)), lena((112, None)), pupil(0, (112, None))]
+    school.hold(held_call(made["space"], made["meeting_code"], *people, record="now", start=110, end=None))
+    path = f"/api/sessions/{made['session_id']}/live"
+    assert len((await api.get(path)).json()["participants"]) == 3
+    assert traces(documents(), *TRACES)
+
+    assert (await erased(api, STUDENT_ID))["erased"]["live"] == 1
+    assert traces(documents(), *TRACES) == []
+    shown = (await api.get(path)).json()
+
+    assert len(shown["participants"]) == 2
+    assert traces(documents(), *TRACES) == []
+    assert not any(trace in str(shown).casefold() for trace in TRACES)
+
+
 @pytest.mark.parametrize("afterwards", [False, True])
 @pytest.mark.usefixtures("lived")
 async def test_an_erasure_that_is_interrupted_anywhere_can_be_completed(api, documents, watched, afterwards):

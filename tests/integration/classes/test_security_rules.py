@@ -9,13 +9,14 @@ from __future__ import annotations
 import base64
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.classroom import TEACHER, guest, held, job, pupil, scheduled, teacher
+from tests.classroom import NOW, TEACHER, guest, held, job, pupil, scheduled, teacher
 
 ROOT = Path(__file__).parents[3]
 RULES = (ROOT / "infra/firestore.rules").read_text()
@@ -151,6 +152,24 @@ async def made(app, api, school):
 
 
 @pytest.fixture
+async def going(api, school):
+    """A class that goes on now, whose room somebody has asked about."""
+    start = NOW - timedelta(minutes=10)
+    made = await scheduled(
+        api,
+        student_emails=[PUNCTUAL],
+        class_id="9c",
+        start_time=start.isoformat(),
+        co_teacher_emails=["co@school.example"],
+    )
+    people = [teacher((110, None)), pupil(0, (112, None))]
+    school.hold(held(made["space"], made["meeting_code"], *people, record="rec-3", start=110, end=180))
+    answer = await api.get(f"/api/sessions/{made['session_id']}/live")
+    assert len(answer.json()["participants"]) == 2, answer.text
+    return made["session_id"]
+
+
+@pytest.fixture
 async def ids(api, made):
     """Return the id of each attendance document, by class and address or display name."""
     found = {}
@@ -175,13 +194,13 @@ MAY = {
     "the student by the LMS's id": {"own by id"},
     "another student": {"another's"},
     "another student by the LMS's id": set(),
-    "the teacher": {"own", "own by id", "another's", "the guest's", "the teacher's", "the session"},
-    "a co-teacher": {"own by id", "the guest's", "the teacher's"},
+    "the teacher": {"own", "own by id", "another's", "the guest's", "the teacher's", "the session", "the room"},
+    "a co-teacher": {"own by id", "the guest's", "the teacher's", "the room"},
 }
 """Who may read which document; nobody else may read any."""
 
 
-def documents(made, ids):
+def documents(made, ids, going):
     """Return documents by their relation to the student."""
     first, second = made
     return {
@@ -191,12 +210,13 @@ def documents(made, ids):
         "the guest's": f"sessions/{first}/attendance/{ids[1, 'Someone']}",
         "the teacher's": f"sessions/{first}/attendance/{ids[1, 'teacher@school.example']}",
         "the session": f"sessions/{second}",
+        "the room": f"live/{going}",
     }
 
 
-def readable(page, made, ids):
+def readable(page, made, ids, going):
     """Return the documents that each person can read."""
-    where = documents(made, ids)
+    where = documents(made, ids, going)
     return {who: {what for what, path in where.items() if page.get(path, who)} for who in WHO}
 
 
@@ -208,8 +228,8 @@ def expected():
     return allowed
 
 
-async def test_each_person_reads_their_own_documents_and_no_others(page, made, ids):
-    assert readable(page, made, ids) == expected()
+async def test_each_person_reads_their_own_documents_and_no_others(page, made, ids, going):
+    assert readable(page, made, ids, going) == expected()
 
 
 async def test_a_class_is_read_by_its_teachers_alone(page, made):
@@ -248,6 +268,13 @@ async def test_a_query_over_all_classes_gives_what_is_ones_own_and_is_refused_if
         assert page.find("attendance", who, group=True, where=where) == wanted, (who, where)
 
 
+async def test_a_teacher_listens_to_the_rooms_of_own_classes(page, going):
+    for who, email in (("the teacher", "teacher@school.example"), ("a co-teacher", "co@school.example")):
+        assert page.find("live", who, where=[("teacher_emails", "ARRAY_CONTAINS", email)]) == [going]
+    assert page.find("live", "the teacher") is None
+    assert page.find("live", "the student", where=[("teacher_emails", "ARRAY_CONTAINS", "co@school.example")]) is None
+
+
 async def test_a_teacher_lists_own_classes_and_the_attendance_of_one(page, made, ids):
     mine = [("teacher_emails", "ARRAY_CONTAINS", "teacher@school.example")]
     assert page.find("sessions", "the teacher", where=mine) == sorted(made)
@@ -259,7 +286,7 @@ async def test_a_teacher_lists_own_classes_and_the_attendance_of_one(page, made,
 
 
 CLOSED_COLLECTIONS = (
-    *("conferences", "organizers", "people", "registers", "spaces", "audit", "live"),
+    *("conferences", "organizers", "people", "registers", "spaces", "audit"),
     *("parked_events", "idempotency", "erased", "erasures", "remarks", "anything"),
 )
 
@@ -288,9 +315,9 @@ async def test_nobody_writes(page, made, ids):
     assert allowed == []
 
 
-async def test_without_browsers_everything_is_closed(page, made, ids):
+async def test_without_browsers_everything_is_closed(page, made, ids, going):
     page.has_rules(CLOSED)
-    assert {who: found for who, found in readable(page, made, ids).items() if found} == {}
+    assert {who: found for who, found in readable(page, made, ids, going).items() if found} == {}
 
 
 # --- The rules' own tests: each condition matters, and each was seen true and false. ---
@@ -312,13 +339,13 @@ def mutants():
             )
 
 
-async def test_without_any_one_condition_the_table_is_different(page, made, ids):
-    assert len(list(mutants())) == 16
+async def test_without_any_one_condition_the_table_is_different(page, made, ids, going):
+    assert len(list(mutants())) == 18
     queries = [(who, where) for who, where, _ in QUERIES]
 
     def seen():
         found = [page.find("attendance", who, group=True, where=where) for who, where in queries]
-        return readable(page, made, ids), found
+        return readable(page, made, ids, going), found
 
     right = seen()
     survivors = []
@@ -329,8 +356,8 @@ async def test_without_any_one_condition_the_table_is_different(page, made, ids)
     assert survivors == []
 
 
-async def test_every_condition_was_seen_true_and_false(page, made, ids):
-    readable(page, made, ids)
+async def test_every_condition_was_seen_true_and_false(page, made, ids, going):
+    readable(page, made, ids, going)
     for who in WHO:
         page.find("attendance", who, group=True, where=[("student_id", "EQUAL", "S1")])
     seen = {}

@@ -35,6 +35,7 @@ from functions.domain.conferences.model import (
 from functions.domain.conferences.rereading import NOTHING_KNOWN, Known
 from functions.domain.conferences.seen import SeenSessions
 from functions.domain.errors import AccessDenied, RequestRefused, TokenNotAccepted, Unavailable
+from functions.domain.live.calls import RollCall
 from functions.ports.clock import Clock
 from functions.ports.google import Listing, no_events
 
@@ -46,6 +47,10 @@ PAGE_SIZE = 250
 
 RECORDS_PAGE_SIZE = 100
 """The maximum page size of conferenceRecords.list; pages may be smaller."""
+
+STILL_THERE = "latest_end_time IS NULL"
+"""The filter of participants.list for those who have not left.
+https://developers.google.com/workspace/meet/api/reference/rest/v2/conferenceRecords.participants/list"""
 
 SPACE_ATTEMPTS = 7
 """How often the room of a conference is requested at most: it must not delay the attendance for long."""
@@ -133,6 +138,18 @@ class MeetConferences:
         people = await self._participants(conference_record, call, at_hand, ended_at=record.end_time)
         return Snapshot(record, await self._space(record.space, call), people)
 
+    async def record(self, conference_record: str, *, organizer: Organizer) -> ConferenceRecord:
+        """See the port."""
+        return await self._record(conference_record, self._as(organizer))
+
+    async def present(self, conference_record: str, *, organizer: Organizer) -> RollCall:
+        """See the port."""
+        began_at = self._clock()
+        call = self._as(organizer)
+        listed = self._listed(conference_record, call, STILL_THERE)
+        people = {message.name: _participant(message) async for message in listed}
+        return RollCall(began_at, tuple(people[name] for name in sorted(people)))
+
     async def list(
         self, *, space: str | None, since: datetime, until: datetime | None, organizer: Organizer
     ) -> Listing:
@@ -205,11 +222,14 @@ class MeetConferences:
         people |= {name: reading.result() for name, reading in readings.items()}
         return tuple(people[name] for name in sorted(people))
 
-    async def _listed(self, parent: str, call: ReadingCalls) -> AsyncIterator[Message]:
-        """The participants, page by page. The client's own pager would not respect our rate limit."""
+    async def _listed(self, parent: str, call: ReadingCalls, wanted: str = "") -> AsyncIterator[Message]:
+        """The participants, or those that a filter wants, page by page.
+
+        The client's own pager would not respect our rate limit.
+        """
         token = ""
         while True:
-            request = _ParticipantsRequest(parent=parent, page_size=PAGE_SIZE, page_token=token)
+            request = _ParticipantsRequest(parent=parent, filter=wanted, page_size=PAGE_SIZE, page_token=token)
             page = await call(self._participant_pages, request, if_refused=_if_refused(token))
             for participant in page.participants:
                 yield participant

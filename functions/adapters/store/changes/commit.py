@@ -28,11 +28,11 @@ from functions.adapters.store.changes.telling import told_of
 from functions.adapters.store.databases.database import ABSENT, Write
 from functions.adapters.store.documents.attendance import correction_from_document, correction_id
 from functions.adapters.store.documents.common import SCHEMA_VERSION, Fields
+from functions.adapters.store.documents.live import live_to_document
 from functions.adapters.store.documents.people import organizer_to_document, person_to_document
 from functions.adapters.store.documents.register import register_keys
 from functions.adapters.store.documents.remark import remark_path, remark_to_document
 from functions.adapters.store.documents.session import session_from_document
-from functions.adapters.store.documents.sheet_copy import people_from
 from functions.adapters.store.documents.timetable import room_to_document
 from functions.adapters.store.loaded import Loaded
 from functions.adapters.store.paths import (
@@ -41,12 +41,14 @@ from functions.adapters.store.paths import (
     conference_path,
     copy_path,
     corrections_path,
+    live_path,
     organizer_path,
     person_path,
     register_path,
     room_path,
     session_path,
 )
+from functions.adapters.store.sheet_copy import people_from
 from functions.domain.classes.roster import Correction
 from functions.domain.classes.sessions import (
     Answered,
@@ -60,6 +62,8 @@ from functions.domain.classes.sessions import (
 from functions.domain.classes.timetable import Room
 from functions.domain.conferences.model import Conference
 from functions.domain.erasure import NOBODY, Erased
+from functions.domain.live.calls import LiveClass
+from functions.domain.live.room import RoomNow
 from functions.ports.store import SheetChange
 
 
@@ -79,6 +83,7 @@ class Wanted:
         organizers: By account; None deletes.
         answered: Requests that were answered.
         remarks: Class meetings elsewhere that must be marked again.
+        live: Who is in the rooms of class meetings, by id; None deletes.
         notes: The entry about who changed what.
     """
 
@@ -92,6 +97,7 @@ class Wanted:
     organizers: dict[str, TrackedOrganizer | None] = field(default_factory=dict)
     answered: list[Answered] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
+    live: dict[str, tuple[ClassSession, LiveClass, RoomNow] | None] = field(default_factory=dict)
     notes: list[AuditEntry] = field(default_factory=list)
 
 
@@ -160,6 +166,8 @@ class Commit:
             writes += self._replaced(person_path(person.user), known)
         for user, organizer in self._wanted.organizers.items():
             writes += self._replaced(organizer_path(user), organizer_to_document(organizer) if organizer else None)
+        for session_id, live in self._wanted.live.items():
+            writes += self._replaced(live_path(session_id), live_to_document(*live) if live else None)
         writes += self._remembered_writes()
         for remark in self._wanted.remarks:
             document = remark_to_document(remark, now=self._now, retention=self._retention)
@@ -181,6 +189,7 @@ class Commit:
                 *map(room_path, self._wanted.rooms),
                 *map(person_path, self._wanted.people),
                 *map(organizer_path, self._wanted.organizers),
+                *map(live_path, self._wanted.live),
             ]
         )
         spilled = [

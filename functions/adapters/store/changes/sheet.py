@@ -17,8 +17,8 @@ from functions.adapters.store.databases.database import ABSENT, COMMIT_TIME, Doc
 from functions.adapters.store.documents.attendance import attendance_to_document, correction_to_document
 from functions.adapters.store.documents.common import Fields
 from functions.adapters.store.documents.session import session_to_document
-from functions.adapters.store.documents.sheet_copy import copy_of
 from functions.adapters.store.paths import attendance_path, copy_path, corrections_path, session_path
+from functions.adapters.store.sheet_copy import copy_of
 from functions.domain.classes.roster import Correction
 from functions.domain.classes.sessions import AttendanceSheet, ClassSession
 from functions.ports.store import SheetChange

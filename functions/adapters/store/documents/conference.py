@@ -141,7 +141,7 @@ def participant_to_document(participant: Participant) -> Fields:
     """One element of a conference's `participants`."""
     return {
         "name": participant.name,
-        **_user_to_document(participant.user),
+        **user_to_document(participant.user),
         "earliest_start_time": participant.earliest_start_time,
         "latest_end_time": participant.latest_end_time,
         "sessions": [
@@ -155,14 +155,15 @@ def participant_from_document(fields: Mapping[str, Any]) -> Participant:
     """What `participant_to_document` wrote."""
     return Participant(
         name=fields["name"],
-        user=_user_from_document(fields),
+        user=user_from_document(fields),
         earliest_start_time=fields["earliest_start_time"],
         latest_end_time=fields["latest_end_time"],
         sessions=tuple(ParticipantSession(**session) for session in fields["sessions"]),
     )
 
 
-def _user_to_document(user: User) -> Fields:
+def user_to_document(user: User) -> Fields:
+    """The fields that say who a participant is."""
     return {
         "kind": kind_of(user).value,
         "user": user.user if isinstance(user, SignedInUser | EmailUser) else None,
@@ -171,7 +172,8 @@ def _user_to_document(user: User) -> Fields:
     }
 
 
-def _user_from_document(fields: Mapping[str, Any]) -> User:
+def user_from_document(fields: Mapping[str, Any]) -> User:
+    """Read what `user_to_document` wrote."""
     match Kind(fields["kind"]):
         case Kind.SIGNED_IN if email := fields.get("email"):
             return EmailUser(email, fields["user"], fields["display_name"])

@@ -37,6 +37,7 @@ from functions.adapters.store.erasing.surgery import (
     names_erased,
     register_without,
     session_without,
+    shows_erased,
 )
 from functions.adapters.store.paths import (
     attendance_path,
@@ -208,6 +209,7 @@ class DocumentErasures:
             Step.PARKED_EVENTS: ("parked_events", LARGE, self._parked),
             Step.AUDIT: ("audit", SMALL, self._audit),
             Step.REMARKS: ("remarks", SMALL, self._remark),
+            Step.LIVE: ("live", LARGE, self._live),
         }[step]
         documents, after = await self._page(collection, erasure.after, size)
         changed, sessions = 0, []
@@ -321,6 +323,10 @@ class DocumentErasures:
         accounts = [roster_entry_to_document(account) for account in left.accounts] if left else []
         fields = {**document.fields, "accounts": accounts} if left else None
         return [Write(document.path, fields, expecting=document)]
+
+    async def _live(self, document: Document, erased: Erased) -> list[Write]:
+        """All of it is removed: the next event of the class makes it again, without the person."""
+        return [Write(document.path, None)] if shows_erased(document, erased) else []
 
     async def _parts(self, conference: Document) -> list[Document]:
         """The documents with the rest of a conference."""

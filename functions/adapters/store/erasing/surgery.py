@@ -12,11 +12,13 @@ from functions.adapters.store.databases.database import COMMIT_TIME, Document, W
 from functions.adapters.store.documents.attendance import correction_from_document, correction_to_document
 from functions.adapters.store.documents.common import Fields, check_schema
 from functions.adapters.store.documents.conference import participant_from_document
+from functions.adapters.store.documents.live import live_from_document
 from functions.adapters.store.documents.session import roster_entry_to_document, session_from_document
 from functions.adapters.store.parts import digest
 from functions.domain.classes.sessions import Role
-from functions.domain.conferences.model import Kind, Organizer
+from functions.domain.conferences.model import Kind, Organizer, Participant, User
 from functions.domain.erasure import Erased
+from functions.domain.live.room import Absentee, Occupant
 from functions.domain.marking.addresses import searchable
 
 
@@ -176,3 +178,21 @@ def _is_their_attendance(document: Document, erased: Erased) -> bool:
     return fields["attendee_id"] in erased.attendees or bool(
         erased.somebody(student_id=fields.get("student_id"), user=user, emails=emails)
     )
+
+
+def shows_erased(live: Document, erased: Erased) -> bool:
+    """Whether a document about who is in a room names somebody who is erased."""
+    state, room = live_from_document(live.fields)
+    people: list[Occupant | Absentee] = [*room.participants, *room.missing]
+    return any(
+        person.attendee_id in erased.attendees or erased.somebody(student_id=person.student_id, emails=[person.email])
+        for person in people
+    ) or any(
+        erased.organizer(call.organizer)
+        or any(erased.participant(_unnamed(name, user)) for name, user in call.users.items())
+        for call in state.calls.values()
+    )
+
+
+def _unnamed(name: str, user: User) -> Participant:
+    return Participant(name, user, None, None, ())

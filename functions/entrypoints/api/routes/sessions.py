@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -27,13 +28,14 @@ from functions.entrypoints.api.routes.common import (
 )
 from functions.entrypoints.api.schemas.answers import SessionAnswer, SessionAttendance, SessionList
 from functions.entrypoints.api.schemas.requests import FormatQuery, NoQuery, SessionsQuery, SyncQuery
-from functions.entrypoints.api.schemas.results import Synced
+from functions.entrypoints.api.schemas.results import Live, Synced
 from functions.entrypoints.api.tables.attendance import attendance_head, attendance_rows
 from functions.entrypoints.api.tables.formats import Rows, file_of
 from functions.entrypoints.api.tables.gradebooks.answers import gradebook_of_session
 from functions.entrypoints.api.tables.workbook import MEDIA_TYPE as XLSX
 from functions.entrypoints.api.tables.workbook import attendance_sheet
 from functions.ports.views import SessionFilter
+from functions.services.live.look import look
 from functions.services.sync.from_reports import sync_session_from_reports
 from functions.services.sync.session import sync_session
 
@@ -86,6 +88,23 @@ async def session(
         return not_modified(tag(found))
     response.headers["ETag"] = tag(found)
     return found
+
+
+@router.get(
+    "/api/sessions/{session_id}/live",
+    operation_id="get_session_live",
+    response_model=Live,
+    responses=can_end_in(404),
+)
+async def session_live(session_id: SessionId, app: TheApp, _: Annotated[NoQuery, Query()]) -> Mapping[str, Any]:
+    """Who is in a class meeting's room now, and which of its students are not."""
+    room = await look(session_id, deps=app.deps)
+    return {
+        "session_id": session_id,
+        "as_of": room.as_of,
+        "participants": [asdict(person) for person in room.participants],
+        "missing": [asdict(student) for student in room.missing],
+    }
 
 
 @router.get(

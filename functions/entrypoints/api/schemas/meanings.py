@@ -190,6 +190,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "ErasedAnswer.registers": "The number of registers.",
     "ErasedAnswer.parked_events": "The number of parked messages.",
     "ErasedAnswer.audit": "The number of audit entries.",
+    "ErasedAnswer.live": "The number of documents about who is in a room now.",
     "ErasedAnswer.remarks": "The number of notes about class meetings that must be marked again.",
     "ErasureAnswer.erased": "How many documents were changed or deleted, or would be in a dry run.",
     "dry_run": "True only reports what would be erased.",
@@ -233,6 +234,14 @@ MEANINGS: Final[Mapping[str, str]] = {
     "Synced.participants": "Everybody who joined, longest presence first.",
     "Synced.status": _SUCCESS,
     "Synced.updated": "The number of changed documents about people who joined.",
+    "Live.as_of": "When this was last brought up to date; what happened later is not in it.",
+    "Live.missing": "Students of the roster who are not in the room, by name; empty after the class.",
+    "Live.participants": "Everybody in the room, by when they joined.",
+    "LivePerson.attendee_id": "The id of the person's attendance in this class meeting.",
+    "LivePerson.joined_at": "The beginning of the present stay, by the event or by Meet.",
+    "LivePerson.kind": "How the person is there: with an account, as a guest, by phone, or a device in a room.",
+    "MissingStudent.attendee_id": "The id of the student's attendance in this class meeting.",
+    "MissingStudent.left_at": "When the student left; null for a student who has not come yet.",
     "SyncedParticipant.sessions": "Presences, oldest first.",
 }
 

@@ -53,6 +53,7 @@ class ErasedAnswer(Answer):
     parked_events: int = 0
     audit: int = 0
     remarks: int = 0
+    live: int = 0
 
 
 class ErasureAnswer(Answer):

@@ -10,6 +10,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from functions.domain.classes.roster import Mark, Override
 from functions.domain.classes.sessions import Role, SessionState, Tracking
+from functions.domain.conferences.model import Kind
 from functions.entrypoints.api.schemas.answers import Answer, AttendanceAnswer, CalendarAnswer, SessionAnswer
 from functions.services.corrections.follow_students import Unapplied
 
@@ -58,6 +59,37 @@ class Synced(Answer):
     created: int
     participants: list[SyncedParticipant]
     notice: str | None = Field(None, description="A remark about the source; null without a remark.")
+
+
+class LivePerson(Answer):
+    """Somebody who is in the room."""
+
+    attendee_id: str
+    display_name: str
+    email: str | None = None
+    student_id: str | None = None
+    role: Role
+    kind: Kind
+    joined_at: datetime
+
+
+class MissingStudent(Answer):
+    """A student of the roster who is not in the room."""
+
+    attendee_id: str
+    display_name: str
+    email: str | None = None
+    student_id: str | None = None
+    left_at: datetime | None = None
+
+
+class Live(Answer):
+    """Who is in a class meeting's room now."""
+
+    session_id: str
+    as_of: datetime
+    participants: list[LivePerson]
+    missing: list[MissingStudent]
 
 
 class Overridden(Answer):

@@ -1,0 +1,1 @@
+"""Live presence: who is in a class's room while the class goes on."""

@@ -1,0 +1,140 @@
+"""Show who is in the room of a class meeting, and keep it right for as long as somebody looks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+
+from functions.domain.classes.sessions import ClassSession, SessionState
+from functions.domain.conferences.model import Conference, Organizer
+from functions.domain.conferences.syncing import LONGEST_CALL
+from functions.domain.errors import OrganizerUnknown, Retryable
+from functions.domain.intervals import Interval
+from functions.domain.live.calls import LiveCall, LiveClass
+from functions.domain.live.room import RoomNow, room_now
+from functions.domain.marking.evidence import Evidence
+from functions.hints import ORGANIZER_UNKNOWN
+from functions.ports.messages import Job
+from functions.ports.store import Reader
+from functions.services.deps import Deps
+from functions.services.live.calls import classes_now
+from functions.services.live.known import Going
+from functions.services.live.update import update
+from functions.services.stored import account_with, required_session
+from functions.services.sync.marking import who_may_be_meant
+
+JOB = "check-live"
+
+ASKED_AGAIN = timedelta(minutes=1)
+"""For how long looking again asks Meet nothing."""
+
+PATIENCE = 5.0
+"""Seconds that somebody who looks waits for a correction by Meet; then what is stored is shown, with its time."""
+
+log = logging.getLogger(__name__)
+
+_OVER = (SessionState.ENDED, SessionState.NOT_HELD, SessionState.CANCELLED)
+
+
+async def look(session_id: str, *, deps: Deps) -> RoomNow:
+    """Who is in the room of a class meeting, and which students are not.
+
+    While somebody looks at least every 15 minutes, Meet is asked every few minutes who has not left, so that what
+    events missed is corrected. If no event came, Meet is asked at most once a minute whether a call has begun. Before
+    the class everybody is missing; after it nobody is expected any more. If Meet does not answer soon, what is known is
+    returned.
+
+    Raises:
+        SessionNotFound: No class meeting has this id.
+        Retryable: Meet or the store could not answer now.
+        NeedsOperator: Meet does not show the room's calls until a person fixes the cause.
+    """
+    reader = deps.store.reader()
+    session = await required_session(reader, session_id)
+    now = deps.clock()
+    stored = await reader.live(session_id)
+    time = await _time_of(session, reader)
+    if stored is None and (session.state in _OVER or time is None or now >= time.end):
+        return RoomNow(now)
+    if stored is None and time and now < time.start:
+        return await _nobody_yet(session, reader, deps)
+    if stored and (live := stored[0]).looked_at and now < live.looked_at + ASKED_AGAIN:
+        return stored[1]
+    if stored is None:
+        return await _looked_up(session, reader, deps)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await _looked_up(session, reader, deps, live=stored[0])
+    except (TimeoutError, Retryable):
+        log.warning("live.not_corrected", extra={"session_id": session_id})
+        return stored[1]
+
+
+async def _looked_up(session: ClassSession, reader: Reader, deps: Deps, *, live: LiveClass | None = None) -> RoomNow:
+    calls = () if live and live.calls else await _calls_in(session, reader, deps)
+    updated = await update(session.session_id, calls=calls, looked_at=deps.clock(), deps=deps)
+    return updated.room or await _nobody_yet(session, reader, deps)
+
+
+async def check_live(session_id: str, *, deps: Deps) -> None:
+    """Compare who is in a room with Meet, and forget the room once nobody is there and nobody looks.
+
+    Raises:
+        Retryable: Meet or the store could not answer now.
+    """
+    await update(session_id, deps=deps)
+
+
+async def check_all_live(*, deps: Deps) -> int:
+    """Hand out a `check-live` for each room for which it is time; returns how many."""
+    session_ids = await deps.store.live_to_check(deps.clock()) if deps.rules.live_presence else ()
+    await deps.jobs.publish([Job(JOB, {"session_id": session_id}) for session_id in session_ids])
+    return len(session_ids)
+
+
+async def _time_of(session: ClassSession, reader: Reader) -> Interval | None:
+    """The time in which a call in the room would be the class meeting's; None if it has no such time."""
+    if session.plan.scheduled is None:
+        return session.owned and Interval(session.owned.start, session.owned.start + LONGEST_CALL)
+    return (await reader.room(session.space.name)).owned(session.session_id)
+
+
+async def _calls_in(session: ClassSession, reader: Reader, deps: Deps) -> Sequence[Going]:
+    """The calls that go on in the room of a class meeting, by Meet's list."""
+    now = deps.clock()
+    if session.plan.scheduled is None:
+        conference = await reader.conference(f"conferenceRecords/{session.session_id}")
+        return [going] if conference and (going := _own_call(conference)) else ()
+    room = await reader.room(session.space.name)
+    organizer = room.owner
+    if organizer.user is None and (email := organizer.email or next(iter(session.plan.teachers), None)):
+        organizer = await account_with(email, deps.store)
+    if not organizer.known:
+        raise OrganizerUnknown("We do not know who organized this class's calls.", hint=ORGANIZER_UNKNOWN)
+    listing = await deps.conferences.list(
+        space=session.space.name, since=now - LONGEST_CALL, until=None, organizer=organizer
+    )
+    calls = [LiveCall(r.name, organizer, r.start_time) for r in listing.records if r.end_time is None]
+    return [
+        Going(listing.began_at, call, (session.session_id,))
+        for call in calls
+        if session.session_id in classes_now(room, call, now=now)
+    ]
+
+
+def _own_call(conference: Conference) -> Going | None:
+    """The call that an unscheduled class meeting is; Meet is asked whether it still goes on."""
+    snapshot = conference.snapshot
+    if snapshot is None or snapshot.record.end_time:
+        return None
+    organizer = Organizer(conference.organizer.user, conference.organizer.email)
+    call = LiveCall(conference.conference_record, organizer, snapshot.record.start_time)
+    return Going(snapshot.record.start_time - LONGEST_CALL, call, conference.session_ids)
+
+
+async def _nobody_yet(session: ClassSession, reader: Reader, deps: Deps) -> RoomNow:
+    people = await who_may_be_meant(reader, session, [], deps.rules)
+    evidence = Evidence(conferences=[], people=people, now=deps.clock(), settle=deps.rules.settle)
+    return room_now(session, evidence)

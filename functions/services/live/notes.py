@@ -1,0 +1,105 @@
+"""Joined and left events: what they say is stored about a second later.
+
+Events of one class that arrive together are stored together, so each instance changes a class's document at most once a
+second. An event is acknowledged only after it is stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from functions.domain.conferences.events import ParticipantJoined, ParticipantLeft
+from functions.domain.errors import NotSettled
+from functions.domain.live.calls import Sighting
+from functions.services.deps import Deps
+from functions.services.live.calls import going, over
+from functions.services.live.known import Going, Unstored
+from functions.services.live.update import end, update
+
+PAUSE = timedelta(seconds=1)
+"""How long after one change of a class's document the next one follows at the earliest.
+
+https://firebase.google.com/docs/firestore/best-practices#updates_to_a_single_document recommends one change a second.
+"""
+
+PAGE = 250
+"""With so many more devices a list has another page, and the pause is longer, so that Meet is not asked more often."""
+
+
+async def note_presence(event: ParticipantJoined | ParticipantLeft, *, deps: Deps) -> bool:
+    """Store what an event says about who is in a class's room. It may come twice, late, and in any order.
+
+    Returns:
+        Whether the conference is the call of a class that goes on.
+
+    Raises:
+        Retryable: Meet or the store could not answer now; the event must be delivered again.
+    """
+    if not deps.rules.live_presence:
+        return False
+    origin = event.origin
+    record = event.participant_session.partition("/participants/")[0]
+    moment = origin.occurred_at or deps.clock()
+    note = Sighting(event.participant_session, moment, left=isinstance(event, ParticipantLeft))
+    found = await going(record, origin.organizer, origin.subscription, deps=deps)
+    await asyncio.gather(*(_store(session_id, note, found, deps) for session_id in found.session_ids))
+    return bool(found.session_ids)
+
+
+async def note_end(conference_record: str, *, deps: Deps) -> None:
+    """Show nobody in a call that has ended.
+
+    Raises:
+        StoreUnavailable: The store does not answer.
+    """
+    if not deps.rules.live_presence:
+        return
+    over(conference_record, deps=deps)
+    for session_id in await deps.store.live_with(conference_record):
+        await end(session_id, conference_record, deps=deps)
+
+
+async def _store(session_id: str, note: Sighting, found: Going, deps: Deps) -> None:
+    """Store a note, together with all others of the class that wait at that moment."""
+    pending = deps.waiting.of(session_id)
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    pending.notes.append((note, found, done))
+    async with deps.turns.of(f"live/{session_id}"):
+        if not done.done():
+            await _pause(pending, deps)
+            await _store_all(session_id, pending, deps)
+    await done
+
+
+async def _pause(pending: Unstored, deps: Deps) -> None:
+    if pending.stored_at:
+        left = pending.stored_at + pending.pause - deps.clock()
+        if left > timedelta(0):
+            await deps.pause(min(left, pending.pause).total_seconds())
+
+
+async def _store_all(session_id: str, pending: Unstored, deps: Deps) -> None:
+    """Store all notes that wait; each sender gets the result for its own note."""
+    taken = pending.take()
+    unknown: frozenset[str] = frozenset()
+    error: BaseException | None = asyncio.CancelledError()
+    try:
+        updated = await update(
+            session_id, [note for note, _, _ in taken], calls=[found for _, found, _ in taken], deps=deps
+        )
+        unknown, error = updated.unknown, None
+        pending.pause = PAUSE * (1 + updated.devices // PAGE)
+        pending.stored_at = deps.clock()
+    except Exception as raised:  # noqa: BLE001 - raised again where each sender waits
+        error = raised
+    finally:
+        for note, _, done in taken:
+            if done.done():  # its sender no longer waits
+                continue
+            if error:
+                done.set_exception(error)
+            elif note.participant in unknown:
+                done.set_exception(NotSettled("Meet does not list somebody who has joined yet."))
+            else:
+                done.set_result(None)

@@ -1,0 +1,379 @@
+"""Who is in a class's room while the class goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import grpc
+import pytest
+
+from functions.adapters.store.databases.sqlite import SqliteDatabase
+from functions.domain.errors import Retryable
+from functions.entrypoints.messages.envelope import Message
+from functions.entrypoints.messages.events import process
+from infra.local.clock import TurnableClock
+from infra.local.faults import Fault
+from infra.local.school import Account, Attendee, Conference, Visit
+from tests.classroom import PUPILS, TEACHER, job
+
+ADA, BOB = PUPILS[:2]
+TYPES = "google.workspace.meet."
+
+
+def at(minute, second=0):
+    """A time of a class that begins at nine."""
+    return datetime(2026, 11, 23, 9, tzinfo=UTC) + timedelta(minutes=minute, seconds=second)
+
+
+@pytest.fixture
+def clock():
+    return TurnableClock(at(-180))
+
+
+@pytest.fixture
+def app(instance, google, workspace_events, clock):
+    async def pause(seconds):
+        clock.turn(timedelta(seconds=seconds))
+
+    return instance(
+        clock=clock,
+        pause=pause,
+        people_api_endpoint=google.endpoint,
+        directory_api_endpoint=google.endpoint,
+        workspace_events_api_endpoint=workspace_events.endpoint,
+        api_callers="*=admin",
+    )
+
+
+def there(account, *times):
+    """A pupil with a participant session for each pair of minutes."""
+    visits = tuple(Visit(at(start), None if end is None else at(end)) for start, end in times)
+    return Attendee(account.user.rpartition("/")[2], "signed_in", account.display_name, account.user, visits)
+
+
+THE_TEACHER = Account(TEACHER, "teacher@school.example", display_name="The Teacher")
+
+
+@pytest.fixture
+async def made(api):
+    body = {
+        "teacher_email": "teacher@school.example",
+        "students": [{"email": ADA.email, "student_id": "S-1"}, {"email": BOB.email}],
+        "subject": "Mathematics",
+        "class_id": "7b",
+        "start_time": at(0).isoformat(),
+        "duration_minutes": 60,
+    }
+    answer = await api.post("/api/schedule/class", json=body)
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+@pytest.fixture
+def going(school, made):
+    """A call in the class's room: the teacher stays, Ada comes for a while and comes back, Bob comes late."""
+
+    def going(*people, record="rec", end=60):
+        call = Conference(record, made["space"], made["meeting_code"], TEACHER, at(0), at(end), people)
+        school.hold(call)
+        return call
+
+    return going
+
+
+@pytest.fixture
+def call(going):
+    return going(there(THE_TEACHER, (0, 60)), there(ADA, (1, 20), (30, 60)), there(BOB, (10, 60)))
+
+
+def message(call, account, number, moment, *, left=False, **attributes):
+    name = f"{call.name}/participants/{account.user.rpartition('/')[2]}/participantSessions/{number}"
+    return Message(
+        {
+            "ce-type": f"{TYPES}participant.v2.{'left' if left else 'joined'}",
+            "ce-subject": f"//cloudidentity.googleapis.com/{TEACHER}",
+            "ce-time": moment.isoformat(),
+            **attributes,
+        },
+        {"participantSession": {"name": name}},
+    )
+
+
+def ended(call):
+    return Message(
+        {
+            "ce-type": f"{TYPES}conference.v2.ended",
+            "ce-subject": f"//cloudidentity.googleapis.com/{TEACHER}",
+            "ce-time": call.end.isoformat(),
+        },
+        {"conferenceRecord": {"name": call.name}},
+    )
+
+
+class Room:
+    """The class's room: events about it, and what is shown of it."""
+
+    def __init__(self, app, api, session_id):
+        self.app = app
+        self.session_id = session_id
+        self._api = api
+
+    async def hears(self, *messages):
+        for message in messages:
+            await process(message, self.app)
+
+    async def live(self):
+        answer = await self._api.get(f"/api/sessions/{self.session_id}/live")
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def names(self):
+        """Who is there by display name, and who is missing by address."""
+        shown = await self.live()
+        return [one["display_name"] for one in shown["participants"]], [one["email"] for one in shown["missing"]]
+
+    async def is_empty(self, call):
+        return await self.app.deps.store.live_with(call.name) == []
+
+
+@pytest.fixture
+def room(app, api, made):
+    return Room(app, api, made["session_id"])
+
+
+async def test_an_event_shows_who_is_there_and_who_is_not(room, made, call, clock):
+    clock.turn_to(at(1, 1))
+    await room.hears(message(call, ADA, 1, at(1)))
+
+    shown = await room.live()
+    assert shown["session_id"] == made["session_id"]
+    assert shown["as_of"] == "2026-11-23T09:01:01Z"
+    assert [(one["display_name"], one["email"], one["student_id"], one["role"]) for one in shown["participants"]] == [
+        ("The Teacher", "teacher@school.example", None, "teacher"),
+        ("Punctual", ADA.email, "S-1", "student"),
+    ]
+    assert shown["participants"][1]["joined_at"] == "2026-11-23T09:01:00Z"
+    assert [(one["email"], one["left_at"]) for one in shown["missing"]] == [(BOB.email, None)]
+
+
+async def test_everybody_has_the_id_of_their_attendance(room, api, call, clock):
+    clock.turn_to(at(12))
+    await room.hears(message(call, BOB, 1, at(10)))
+    shown = await room.live()
+    clock.turn_to(at(75))
+    await job(room.app, "sync-session", session_id=room.session_id)
+
+    sheet = (await api.get(f"/api/sessions/{room.session_id}/attendance")).json()["attendance"]
+    assert {one["attendee_id"] for one in shown["participants"]} <= {person["attendee_id"] for person in sheet}
+
+
+async def test_people_come_and_go_and_come_back(room, call, clock):
+    clock.turn_to(at(10))
+    await room.hears(message(call, ADA, 1, at(1)))
+    await room.hears(message(call, BOB, 1, at(10)))
+    clock.turn_to(at(20))
+    await room.hears(message(call, ADA, 1, at(20), left=True))
+    assert await room.names() == (["The Teacher", "Late"], [ADA.email])
+    assert (await room.live())["missing"][0]["left_at"] == "2026-11-23T09:20:00Z"
+
+    clock.turn_to(at(30))
+    await room.hears(message(call, ADA, 2, at(30)))
+    assert await room.names() == (["The Teacher", "Late", "Punctual"], [])
+
+
+async def test_events_that_come_twice_and_late_change_nothing(room, call, clock):
+    clock.turn_to(at(21))
+    await room.hears(message(call, ADA, 1, at(20), left=True))
+    for _ in range(3):
+        await room.hears(message(call, ADA, 1, at(1)))
+        await room.hears(message(call, ADA, 1, at(20), left=True))
+
+    assert await room.names() == (["The Teacher", "Late"], [ADA.email])
+
+
+async def test_a_left_event_that_was_lost_is_corrected_while_somebody_looks(room, app, call, clock):
+    clock.turn_to(at(10))
+    await room.hears(message(call, ADA, 1, at(1)))
+    assert (await room.names())[0] == ["The Teacher", "Punctual", "Late"]
+
+    clock.turn_to(at(25))
+    await job(app, "sync-due")
+    assert await room.names() == (["The Teacher", "Late"], [ADA.email])
+
+
+async def test_the_end_of_the_conference_clears_it(room, call, clock):
+    clock.turn_to(at(10))
+    await room.hears(message(call, ADA, 1, at(1)))
+    clock.turn_to(at(61))
+    await room.hears(ended(call))
+    await room.hears(message(call, BOB, 1, at(10)))  # late
+
+    assert await room.names() == ([], [])
+    assert await room.is_empty(call)
+
+
+async def test_an_end_that_was_lost_is_found(room, app, call, clock):
+    clock.turn_to(at(10))
+    await room.hears(message(call, ADA, 1, at(1)))
+    clock.turn_to(at(81))
+    await job(app, "sync-due")
+
+    assert await room.is_empty(call)
+
+
+async def test_a_late_event_on_another_instance_does_not_bring_a_call_back(room, instance, call, clock):
+    other = instance(clock=clock)
+    clock.turn_to(at(58))
+    await process(message(call, ADA, 1, at(1)), other)
+    clock.turn_to(at(61))
+    await room.hears(ended(call))
+    await process(message(call, BOB, 1, at(10)), other)
+
+    assert await room.is_empty(call)
+
+
+async def test_a_call_that_dropped_and_began_again_goes_on(room, going, clock):
+    first = going(there(ADA, (1, 20)), end=20)
+    second = going(there(BOB, (25, 60)), record="rec-2")
+    clock.turn_to(at(5))
+    await room.hears(message(first, ADA, 1, at(1)))
+    clock.turn_to(at(26))
+    await room.hears(message(second, BOB, 1, at(25)))
+    await room.hears(message(first, ADA, 1, at(20), left=True))
+
+    assert await room.names() == (["Late"], [ADA.email])
+
+
+@pytest.mark.usefixtures("call")
+async def test_without_events_looking_asks_meet_at_most_once_a_minute(room, clock, meet):
+    clock.turn_to(at(12))
+    assert await room.names() == (["The Teacher", "Punctual", "Late"], [])
+    asked = len(meet.calls)
+    for _ in range(5):
+        await room.live()
+    assert len(meet.calls) == asked
+
+
+async def test_long_before_the_class_everybody_is_missing_and_meet_is_not_asked(room, meet):
+    asked = len(meet.calls)
+    assert await room.names() == ([], sorted([ADA.email, BOB.email]))
+    assert len(meet.calls) == asked
+
+
+async def test_a_class_meeting_that_does_not_exist_is_not_found(api):
+    assert (await api.get("/api/sessions/none/live")).status_code == 404
+
+
+@pytest.mark.usefixtures("call")
+async def test_a_cancelled_class_expects_nobody(room, api, made, clock):
+    assert (await api.delete(f"/api/schedule/class/{made['session_id']}")).status_code in {200, 204}
+    clock.turn_to(at(12))
+    assert await room.names() == ([], [])
+
+
+@pytest.mark.parametrize("junk", ["rec-unknown", "x" * 200])
+async def test_events_of_conferences_that_nobody_tracks_store_nothing(room, call, clock, junk, meet):
+    clock.turn_to(at(12))
+    name = f"conferenceRecords/{junk}/participants/p/participantSessions/1"
+    event = message(call, ADA, 1, at(1))
+    for _ in range(10):
+        await room.hears(Message(event.attributes, {"participantSession": {"name": name}}))
+
+    assert await room.app.deps.store.live_with(f"conferenceRecords/{junk}") == []
+    assert len([call_ for call_ in meet.calls if junk in call_.resource]) <= 1
+
+
+async def test_a_participant_whom_meet_does_not_list_is_not_shown_and_the_event_comes_again(room, call, clock):
+    clock.turn_to(at(5))
+    nobody = Account("users/404", "nobody@school.example")
+    with pytest.raises(Retryable, match="does not list"):
+        await room.hears(message(call, nobody, 1, at(5)))
+    clock.turn_to(at(6))
+    await room.hears(message(call, nobody, 1, at(5)))
+
+    assert (await room.names())[0] == ["The Teacher", "Punctual"]
+
+
+async def test_what_events_said_is_stored_although_meet_fails(room, call, clock, meet):
+    clock.turn_to(at(12))
+    await room.hears(message(call, ADA, 1, at(1)))
+    clock.turn_to(at(21))
+    meet.faults.set(Fault("ListParticipants", grpc.StatusCode.UNAVAILABLE))
+    await room.hears(message(call, ADA, 1, at(20), left=True))
+
+    assert (await room.names())[0] == ["The Teacher", "Late"]
+
+
+async def test_many_events_at_once_are_stored_together(room, app, going, clock, meet):
+    people = [there(account, (1, 60)) for account in PUPILS]
+    call = going(there(THE_TEACHER, (0, 60)), *people)
+    clock.turn_to(at(2))
+    before = len(meet.calls)
+    events = [message(call, account, 1, at(1)) for account in PUPILS]
+    await asyncio.gather(*(process(event, app) for event in events))
+
+    assert len((await room.live())["participants"]) == len(PUPILS) + 1
+    lists = [request for request in meet.calls[before:] if request.method == "ListParticipants"]
+    assert len(lists) <= 2
+
+
+async def test_live_presence_can_be_switched_off(instance, call, clock):
+    quiet = instance(clock=clock, live_presence=False)
+    clock.turn_to(at(5))
+    await process(message(call, ADA, 1, at(1)), quiet)
+
+    assert await quiet.deps.store.live_with(call.name) == []
+
+
+class Counting(SqliteDatabase):
+    """Counts documents that are read and written."""
+
+    reads = writes = 0
+
+    async def get(self, path, **about):
+        self.reads += 1
+        return await super().get(path, **about)
+
+    async def get_many(self, paths):
+        self.reads += len(paths)
+        return await super().get_many(paths)
+
+    async def find(self, query):
+        found = await super().find(query)
+        self.reads += max(len(found.documents), 1)
+        return found
+
+    async def commit(self, writes, **about):
+        self.writes += len(writes)
+        return await super().commit(writes, **about)
+
+
+async def test_a_class_of_thirty_costs_what_the_documentation_says(  # noqa: PLR0917 - fixtures
+    school, api, instance, google, clock, meet, tmp_path
+):
+    """Everybody comes and goes at a time of their own; docs/cost.md has the figures."""
+    pupils = [Account(f"users/{n}", f"p{n}@school.example", display_name=f"P {n}") for n in range(100, 130)]
+    school.enrol(*pupils)
+    body = {"teacher_email": "teacher@school.example", "subject": "Physics", "duration_minutes": 60}
+    body |= {"start_time": at(0).isoformat(), "students": [{"email": pupil.email} for pupil in pupils]}
+    made = (await api.post("/api/schedule/class", json=body)).json()
+    times = [(number / 10, 50 + number / 10) for number in range(30)]
+    people = [there(pupil, time) for pupil, time in zip(pupils, times, strict=True)]
+    call = Conference("rec", made["space"], made["meeting_code"], TEACHER, at(0), at(60), tuple(people))
+    school.hold(call)
+    counted = Counting(tmp_path / "attendance.db")
+    app = instance(
+        clock=clock, documents=counted, people_api_endpoint=google.endpoint, directory_api_endpoint=google.endpoint
+    )
+    before = meet.calls.by_method()
+    for left in (False, True):
+        for pupil, time in zip(pupils, times, strict=True):
+            clock.turn_to(at(time[left]))
+            await process(message(call, pupil, 1, at(time[left]), left=left), app)
+
+    asked = meet.calls.by_method() - before
+    assert asked == {"GetConferenceRecord": 2, "ListParticipants": 31}
+    assert counted.writes == 60 + 30  # each event, and each account that was not known before
+    assert 2_000 < counted.reads < 2_500
+    assert await app.deps.store.live_with(call.name) == []
