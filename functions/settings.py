@@ -174,6 +174,7 @@ class Settings(BaseSettings):
     meet_reads_per_minute: Annotated[int, Field(ge=0, le=1_000_000)] = 600
     meet_project_reads_per_minute: Annotated[int, Field(ge=0, le=1_000_000)] = 6000
     meet_full_reads: bool = False
+    meet_shared_reads_per_minute: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     settle_seconds: Annotated[int, Field(ge=0, le=86_400)] = 600
     school_time_zone: str = "UTC"
     default_policy: Annotated[Policy, NoDecode, BeforeValidator(_policy)] = Policy()

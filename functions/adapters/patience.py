@@ -19,6 +19,9 @@ from contextvars import ContextVar
 PATIENCE = 45.0
 """After this many seconds of trouble nothing is retried: the rest of the minute is for storing what was read."""
 
+FOR_STORING = 60.0
+"""How many of the seconds that a message has are left for storing: it waits for our own rate limit in the others."""
+
 LAST = 5.0
 """How many seconds a call has at least, so that what was read can be stored after patience has run out."""
 
@@ -48,6 +51,10 @@ class Patience:
         self._queueing = 0
         self._queueing_since = 0.0
         self._queued = 0.0
+        self._within = float("inf")
+        self._began = clock()
+        self.age = 0.0
+        """How many seconds ago the message was published when it was delivered."""
 
     def now(self) -> float:
         """The seconds so far, without the time during which a call waited for the rate limit."""
@@ -64,9 +71,20 @@ class Patience:
         """How long a call may take now if it may usually take `seconds`."""
         return min(seconds, max(self.left, LAST))
 
+    @property
+    def left_to_queue(self) -> float:
+        """How many seconds this message may still wait for a rate limit."""
+        return max(self._began + self._within - FOR_STORING - self._clock(), 0.0)
+
     @contextmanager
-    def started(self) -> Iterator[None]:
-        """Make this the patience of everything that is done in this context."""
+    def started(self, *, within: float = float("inf"), age: float = 0.0) -> Iterator[None]:
+        """Make this the patience of everything that is done in this context.
+
+        Args:
+            within: How many seconds the message has for everything.
+            age: How many seconds ago it was published: who waits longest for a rate limit comes first.
+        """
+        self._within, self._began, self.age = within, self._clock(), max(age, 0.0)
         token = _CURRENT.set(self)
         try:
             yield

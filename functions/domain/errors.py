@@ -183,6 +183,12 @@ class OutOfTime(Retryable):
     reason = "out-of-time"
 
 
+class RateLimited(Retryable):
+    """A message would wait longer for a quota than it may; what was done so far is kept, and it continues there."""
+
+    reason = "rate-limited"
+
+
 class CredentialsRefused(NeedsOperator):
     """Google refuses a token for calls as the teacher."""
 
@@ -436,7 +442,7 @@ class DomainNotAllowed(Refused):
     )
 
 
-_PASSING = frozenset(kind.reason for kind in (StoreConflict, DocumentTooNew, NotSettled, OutOfTime))
+_PASSING = frozenset(kind.reason for kind in (StoreConflict, DocumentTooNew, NotSettled, OutOfTime, RateLimited))
 
 
 def passes(reason: str) -> bool:

@@ -39,6 +39,7 @@ from functions.adapters.store.databases.firestore import FirestoreDatabase
 from functions.adapters.store.databases.sqlite import SqliteDatabase
 from functions.adapters.store.erasing.erasures import DocumentErasures
 from functions.adapters.store.seen.events import DocumentSeenEvents
+from functions.adapters.store.shared_quota import DocumentSharedQuota
 from functions.adapters.store.views import DocumentViews
 from functions.domain.classes.sessions import CallerRole
 from functions.ports.clock import Clock
@@ -129,8 +130,13 @@ def _built(
     records = meet_v2.ConferenceRecordsServiceAsyncClient(
         transport=ConferenceRecordsServiceGrpcAsyncIOTransport(channel=meet)
     )
+    total = configured.meet_shared_reads_per_minute
     calls = MeetCalls(
-        Pacing(per_organizer=configured.meet_reads_per_minute, overall=configured.meet_project_reads_per_minute)
+        Pacing(
+            per_organizer=configured.meet_reads_per_minute,
+            overall=configured.meet_project_reads_per_minute,
+            shared=DocumentSharedQuota(documents, total=total, clock=clock) if total else None,
+        )
     )
     identities = _identities(configured, credentials) if rules.identities_in_use else None
     calendar = None

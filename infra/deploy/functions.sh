@@ -16,9 +16,11 @@ source_digest() {
 
 # Prints how a function should be, in the words of the API, so that it can be compared with the deployed one.
 wanted_function() { # ENTRY-POINT TIMEOUT TOPIC|''
+  local concurrency=$CONCURRENCY
+  [[ -n $3 ]] || concurrency=$API_CONCURRENCY
   jq --null-input --sort-keys \
     --arg entry "$1" --argjson timeout "$2" --arg topic "${3:+projects/$PROJECT/topics/$3}" \
-    --arg runtime "$RUNTIME" --arg memory "$MEMORY" --argjson cpu "$CPU" --argjson concurrency "$CONCURRENCY" \
+    --arg runtime "$RUNTIME" --arg memory "$MEMORY" --argjson cpu "$CPU" --argjson concurrency "$concurrency" \
     --argjson most "$MAX_INSTANCES" --arg account "$(address "$ACCOUNT")" \
     --arg build "projects/$PROJECT/serviceAccounts/$(address "$BUILD_ACCOUNT")" \
     --arg secret "$ERASURE_SECRET" --slurpfile environment "$WORK/environment" '
@@ -96,7 +98,7 @@ deploy_function() { # WHAT NAME WANTED DIGEST TOPIC-OF-A-NEW-ONE
     --runtime="$RUNTIME" --entry-point="$(jq --raw-output .entry <<<"$3")"
     --build-service-account="projects/$PROJECT/serviceAccounts/$(address "$BUILD_ACCOUNT")"
     --run-service-account="$(address "$ACCOUNT")"
-    --memory="$MEMORY" --cpu="$CPU" --concurrency="$CONCURRENCY" --max-instances="$MAX_INSTANCES"
+    --memory="$MEMORY" --cpu="$CPU" --concurrency="$(jq .concurrency <<<"$3")" --max-instances="$MAX_INSTANCES"
     --timeout="$(jq --raw-output .timeout <<<"$3")s" --env-vars-file="$WORK/environment.yaml"
     --set-secrets="ERASURE_KEY=$ERASURE_SECRET:1"
     --update-labels="meet-attendance-digest=$4,meet-attendance-backups=$BACKUPS,meet-attendance-browser=$BROWSER")

@@ -33,12 +33,16 @@ FUNCTIONS=("$EVENTS_FUNCTION" "$JOBS_FUNCTION" "$API_FUNCTION")
 RUNTIME=python313
 MEMORY=512Mi
 CPU=1                 # with less than 1, Google allows only one request at a time
-CONCURRENCY=80        # as in the measurement above
+CONCURRENCY=1000      # messages: most of them only wait for Meet's quota; the maximum of Cloud Run
+API_CONCURRENCY=80    # requests, as in the measurement above
 EVENT_TIMEOUT=540     # seconds; the maximum for an event
 API_TIMEOUT=300
 # Caps: 3 functions x 5 instances = 15 CPU, below the 20 that new projects often have in a region.
-# Meet: 6,000 reads a minute for the project / 15 instances = 400 for each; 3 x 5 x 400 = 6,000.
+# Meet: 6,000 reads a minute for the project / 15 instances = 400 for each; 3 x 5 x 400 = 6,000. An instance with more to
+# do claims from what the others do not use: all claims together are a little less than Meet's quota, because an
+# instance that needs little does not ask first.
 MOST_INSTANCES=5      # of each function; fewer if the region's quota is smaller
+MEET_SHARED_READS=5800
 MEET_READS=6000       # a minute, https://developers.google.com/workspace/meet/api/guides/limits
 
 # -- settings of a trigger's subscription ---------------------------------------------------------------------------

@@ -87,7 +87,8 @@ def _differences(deployment: Deployment, wanted: WantedFunction, deployed: Json)
         "build account": build.get("serviceAccount") == account,
         "memory": str(config.get("availableMemory", "")).rstrip("i") == names.one("MEMORY").rstrip("i"),
         "CPU": float(config.get("availableCpu", 0)) == float(names.one("CPU")),
-        "concurrency": config.get("maxInstanceRequestConcurrency") == int(names.one("CONCURRENCY")),
+        "concurrency": config.get("maxInstanceRequestConcurrency")
+        == int(names.one("CONCURRENCY" if wanted.topic else "API_CONCURRENCY")),
         "timeout": config.get("timeoutSeconds") == wanted.timeout,
         "cap on instances": bool(config.get("maxInstanceCount")),
         "account": config.get("serviceAccountEmail") == deployment.address(names.one("ACCOUNT")),
@@ -132,6 +133,10 @@ async def _reads(deployment: Deployment, report: Report) -> None:
             report.wrong("MEET_PROJECT_READS_PER_MINUTE sets no ceiling", deployment.deploy)
             return
         total += int(each) * int(config.get("maxInstanceCount", 0))
+        shared = config.get("environmentVariables", {}).get("MEET_SHARED_READS_PER_MINUTE", "0")
+        if not shared.isdigit() or int(shared) > most:
+            report.wrong(f"MEET_SHARED_READS_PER_MINUTE is {shared}, and Meet allows {most}", deployment.deploy)
+            return
     if total > most:
         report.wrong(f"up to {total} reads a minute, and Meet allows {most}", deployment.deploy)
     else:

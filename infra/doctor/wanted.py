@@ -19,7 +19,18 @@ ROOT = Path(__file__).parents[2]
 _NAMES = (
     *("APIS", "ACCOUNT", "TRIGGER_ACCOUNT", "BUILD_ACCOUNT", "EVENTS_TOPIC", "JOBS_TOPIC", "CHANGES_TOPIC"),
     *("DEAD_LETTERS", "TOPICS", "MEET_PUBLISHER", "EVENTS_FUNCTION", "JOBS_FUNCTION", "API_FUNCTION", "FUNCTIONS"),
-    *("RUNTIME", "MEMORY", "CPU", "CONCURRENCY", "MEET_READS", "ATTEMPTS", "SHORTEST_PAUSE", "LONGEST_PAUSE"),
+    *(
+        "RUNTIME",
+        "MEMORY",
+        "CPU",
+        "CONCURRENCY",
+        "API_CONCURRENCY",
+        "MOST_INSTANCES",
+        "ATTEMPTS",
+        "SHORTEST_PAUSE",
+        "LONGEST_PAUSE",
+    ),
+    *("MEET_READS", "MEET_SHARED_READS"),
     *(
         "ACK_DEADLINE",
         "KEPT_FOR",

@@ -37,6 +37,7 @@ from infra.local.faults import Fault, Faults, Refusal, Request
 from infra.local.gate.calls import Refusal as Recorded
 from infra.local.grpc_gate import Rule, applied, broken_by, masked
 from infra.local.meet_answers import Asked, Malformed, Meet, Message, listing
+from infra.local.quotas import Quotas
 from infra.local.school import School
 from infra.local.serving import GrpcStandIn
 
@@ -88,7 +89,8 @@ class MeetSimulator(GrpcStandIn):
 
     Every call takes at least `delay`. With `page_size_cap`, pages are smaller than requested: "the service might return
     fewer". With `empty_pages`, every second page is empty, and this does not end a list. `faults`, `delay` and `calls`
-    may be used from any thread while it runs.
+    may be used from any thread while it runs. With `quotas`, it refuses more calls than they
+    allow.
 
     A request that Google would refuse is refused, with a message that names the field and the rule. It is recorded in
     `refusals`.
@@ -104,8 +106,10 @@ class MeetSimulator(GrpcStandIn):
         empty_pages: bool = False,
         check_access: bool = True,
         tokens: Tokens | None = None,
+        quotas: Quotas | None = None,
     ) -> None:
         self.school = school
+        self.quotas = quotas
         self._tokens = tokens
         self.delay = delay
         self.faults = faults if faults is not None else Faults()
@@ -161,6 +165,8 @@ class MeetSimulator(GrpcStandIn):
                 _check(broken_by(RULES[method], request, metadata, deadline=remaining))
                 scopes = scopes_of(metadata, self._tokens)
                 made_alone = scopes is not None and not scopes & {READ_ALL}
+                if self.quotas:
+                    self.quotas.take(method, call.acting_as or "")
                 message = await self._answer(call, request, answer, made_alone=made_alone, mask=masked(metadata))
             except Malformed as malformed:
                 call.status = malformed.status

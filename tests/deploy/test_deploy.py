@@ -53,6 +53,7 @@ def test_the_functions_get_the_settings_that_were_asked_for(first):
         "LOG_EXECUTION_ID": "true",
         "API_CALLERS": "lms@school-lms.iam.gserviceaccount.com=lms,ada@school.example=admin",
         "MEET_PROJECT_READS_PER_MINUTE": "400",
+        "MEET_SHARED_READS_PER_MINUTE": "5800",
         "SCHOOL_TIME_ZONE": "Europe/Berlin",
         "ALLOWED_DOMAINS": "school.example",
         "RETENTION_DAYS": "365",

@@ -13,7 +13,9 @@ from cloudevents.http import CloudEvent
 from starlette.exceptions import HTTPException
 
 from functions.adapters.patience import LAST, Patience
+from functions.domain.conferences.model import SyncSource
 from functions.entrypoints.messages import events, jobs
+from functions.services.sync.session import sync_session
 from infra.local.clock import TurnableClock
 from infra.local.faults import Fault
 from infra.local.meet import MeetSimulator
@@ -237,6 +239,33 @@ async def test_a_meet_that_fails_at_random_is_read_at_once(failing, clock, schoo
     assert done
     assert took < MINUTE
     assert len(meet.calls) <= 2.5 * 304
+
+
+async def test_half_of_all_calls_refused_changes_nothing_about_eighty_classes_at_once(failing, clock, school):
+    """Each with a teacher of its own: same documents, no failed sync, and at most 2.5 times the calls."""
+    classes = [dataclasses.replace(held(30, f"c{number:02}"), organizer=f"users/{number}") for number in range(80)]
+    for conference in classes:
+        school.hold(conference)
+    clock.turn_to(START + LENGTH + DAY)
+    methods = ("GetConferenceRecord", "GetSpace", "ListParticipants", "ListParticipantSessions")
+    app, meet = await failing(
+        *(Fault(method, STATUS.RESOURCE_EXHAUSTED, share=0.5, at_most_in_a_row=6) for method in methods)
+    )
+
+    async def all_read():
+        events_of = (conference_ended(each.name, organizer=each.organizer, at=each.end) for each in classes)
+        answers = await asyncio.gather(*(delivered(app, clock, event) for event in events_of))
+        stored = [await conference_of(app, each) for each in classes]
+        return answers, [conference.snapshot for conference in stored], {c.sync.state for c in stored}
+
+    answers, snapshots, states = await all_read()
+    assert ({done for done, _ in answers}, states) == ({True}, {"complete"})
+    assert max(took for _, took in answers) < MINUTE
+    assert len(meet.calls) <= 2.5 * 80 * 33
+    meet.faults.clear()
+    for conference in classes:
+        await sync_session(conference.id, deps=app.deps, source=SyncSource.MANUAL, full=True)
+    assert [(await conference_of(app, each)).snapshot for each in classes] == snapshots
 
 
 async def test_a_meet_that_never_answers_costs_a_message_less_than_a_minute(failing, clock, school):

@@ -313,7 +313,7 @@ class Interruption:
 
     Attributes:
         began_at: When the last of them began.
-        failures: How many there were.
+        failures: In how many of them Meet failed; not those for which only the quota was used up.
         again_at: The system does not read the conference again before this time.
         participants: Participants who were read completely, each with the time at which that read began.
     """

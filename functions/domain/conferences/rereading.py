@@ -52,7 +52,7 @@ class Known:
     Attributes:
         participants: Participants by name, each with the time at which the read of their sessions began.
         ended_at: When the conference ended, as far as was known then.
-        interrupted: Whether the last read did not finish, so that the next one begins carefully.
+        interrupted: Whether Meet failed in the last read, so that the next one begins carefully.
         sessions_source: Where the sessions are known from.
     """
 
@@ -130,10 +130,11 @@ def known_of(stored: Conference | None) -> Known:
         known = {participant.name: (participant, stored.sync.pulled_at) for participant in snapshot.participants}
     if interruption:
         known |= {participant.name: (participant, read_at) for participant, read_at in interruption.participants}
+    failed = interruption is not None and interruption.failures > 0
     return Known(
         known,
         snapshot.record.end_time if snapshot else None,
-        interrupted=interruption is not None,
+        interrupted=failed,
         sessions_source=stored.sync.sessions_source,
     )
 
@@ -152,6 +153,7 @@ def after_interruption(
     organizer: Organizer,
     ended_event_at: datetime | None,
     source: SyncSource,
+    failed: bool = True,
 ) -> Conference | None:
     """The conference after an unfinished read; None if there is nothing to remember.
 
@@ -165,6 +167,7 @@ def after_interruption(
         organizer: The person whose account read it.
         ended_event_at: When an event said that the conference ended, if one did.
         source: What started the read.
+        failed: Whether Meet failed. If not, because its quota was used up, the next read need not wait.
     """
     before = stored.interruption if stored else None
     if stored and (
@@ -173,8 +176,8 @@ def after_interruption(
         or (before and before.began_at >= began_at)
     ):
         return None
-    failures = before.failures + 1 if before else 1
-    doubled: int = 1 << min(failures - 1, 20)
+    failures = (before.failures if before else 0) + (1 if failed else 0)
+    doubled: int = 1 << min(max(failures - 1, 0), 20)
     known = {
         participant.name: (participant, read_at) for participant, read_at in (before.participants if before else ())
     }
@@ -182,7 +185,7 @@ def after_interruption(
     interruption = Interruption(
         began_at=began_at,
         failures=failures,
-        again_at=began_at + min(FIRST_WAIT * doubled, LONGEST_WAIT),
+        again_at=began_at + min(FIRST_WAIT * doubled, LONGEST_WAIT) if failed else began_at,
         participants=tuple(known[name] for name in sorted(known)),
     )
     if stored:

@@ -60,7 +60,7 @@ class Edge:
         answer = _Answer(send, without_body=head)
         with logs.context(traceparent=_traceparent(Headers(scope=scope))):
             try:
-                with self._patience().started():
+                with self._patience().started(within=self._within):
                     async with asyncio.timeout(self._within):
                         await self._app(inner, receive, answer.send)
             except TimeoutError:

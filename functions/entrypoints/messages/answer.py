@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 
 from cloudevents.http import CloudEvent
 from starlette.exceptions import HTTPException
@@ -51,13 +52,21 @@ async def answer(event: CloudEvent, build_app: Callable[[], App], process: Proce
     with logs.context(traceparent=event.get("traceparent"), message_id=event.get("id")):
         try:
             app = build_app()
-            with app.patience().started():
+            with app.patience().started(within=within, age=_age(event, app)):
                 async with asyncio.timeout(within):
                     await _process(body, app, process)
         except TimeoutError:
             raise _again(OutOfTime(f"The work was not done within {within:.0f} seconds.")) from None
         except (Retryable, WrongSetting, OwnCredentialsMissing) as error:
             raise _again(error) from None
+
+
+def _age(event: CloudEvent, app: App) -> float:
+    """How many seconds ago a message was published: its CloudEvent says it, the same at every delivery."""
+    try:
+        return (app.deps.clock() - datetime.fromisoformat(str(event.get("time")))).total_seconds()
+    except (ValueError, TypeError):  # no time, or one without an offset
+        return 0.0
 
 
 async def _process(body: object, app: App, process: Process) -> None:

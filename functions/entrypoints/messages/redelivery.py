@@ -32,7 +32,7 @@ async def redeliver(parked: Parked, app: App) -> SyncError | None:
     else:
         raise UnreadableMessage("The message's attributes name neither a job (job) nor an event (ce-type).")
     try:
-        with app.patience().started():
+        with app.patience().started(within=TIME):
             async with asyncio.timeout(TIME):
                 return await process(message, app)
     except TimeoutError:

@@ -6,6 +6,8 @@ reason are distinguished by the words that Google's services use.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from google.api_core import exceptions as gexc
 
 
@@ -22,3 +24,14 @@ def lacks_scope(error: gexc.GoogleAPICallError) -> bool:
         error.reason == "ACCESS_TOKEN_SCOPE_INSUFFICIENT"
         or "insufficient authentication scopes" in str(error.message or "").lower()
     )
+
+
+def exhausts_project(error: gexc.TooManyRequests) -> bool:
+    """Whether the quota of the whole project is exhausted, and not that of one account, as far as the error says it.
+
+    Google's servers say: Quota exceeded for quota metric 'Read requests' and limit 'Read requests per minute per user'
+    of service …; the limit is also in `quota_limit` of google.rpc.ErrorInfo, written in one word.
+    """
+    details: Mapping[str, str] = error.metadata or {}
+    limit = f"{error.message or ''} {details.get('quota_limit', '')}".lower().replace(" ", "")
+    return "perminute" in limit and "peruser" not in limit

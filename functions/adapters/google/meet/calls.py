@@ -13,8 +13,8 @@ from typing import TypeVar
 
 from google.api_core import exceptions as gexc
 
-from functions.adapters.google.calls.grpc import is_disabled, lacks_scope
-from functions.adapters.google.calls.pacing import Pacing
+from functions.adapters.google.calls.grpc import exhausts_project, is_disabled, lacks_scope
+from functions.adapters.google.calls.pacing import Pacing, Work
 from functions.adapters.google.calls.repeating import Method, repeated
 from functions.adapters.google.calls.services import MEET
 from functions.adapters.google.credentials.capabilities import Credentials, Metadata, accepted
@@ -71,16 +71,26 @@ class MeetCalls:
         self._places = asyncio.Semaphore(max_at_once)
         self._attempts = attempts
 
-    def as_organizer(self, organizer: str, credentials: Credentials, *, carefully: bool = False) -> ReadingCalls:
+    def as_organizer(
+        self, organizer: str, credentials: Credentials, *, carefully: bool = False, expected: int = 1
+    ) -> ReadingCalls:
         """Calls for one reading, made as one person and counted together.
 
         Args:
             organizer: Whose limit counts.
             credentials: Whose account the calls use.
             carefully: Whether Meet failed before, so that only few calls are made until the first have succeeded.
+            expected: How many calls it will probably be.
         """
         places = asyncio.Semaphore(FEW_AT_ONCE) if carefully else self._places
-        return ReadingCalls(organizer, credentials, self._pacing, places, attempts=self._attempts, carefully=carefully)
+        return ReadingCalls(
+            self._pacing.task(organizer, expected=expected),
+            credentials,
+            self._pacing,
+            places,
+            attempts=self._attempts,
+            carefully=carefully,
+        )
 
 
 class ReadingCalls:
@@ -88,7 +98,7 @@ class ReadingCalls:
 
     def __init__(
         self,
-        organizer: str,
+        task: Work,
         credentials: Credentials,
         pacing: Pacing,
         places: asyncio.Semaphore,
@@ -99,9 +109,9 @@ class ReadingCalls:
         self.count = 0
         self._stamina = WEARY if carefully else STAMINA
         self._free = 0 if carefully else 1
-        self._organizer = organizer
         self._credentials = credentials
         self._pacing = pacing
+        self._task = task
         self._places = places
         self._attempts = attempts
 
@@ -126,6 +136,7 @@ class ReadingCalls:
             if_refused: The error to raise when Meet calls the request invalid.
 
         Raises:
+            RateLimited: The message would wait for Meet's quota for longer than it may.
             AttendanceError: Meet refused; the class is one of `functions.domain.errors`.
         """
         failed = False
@@ -146,9 +157,17 @@ class ReadingCalls:
             return answer
 
         async def attempt() -> ResponseT:
-            await self._pacing.turn(self._organizer)
-            async with self._places:
-                return await accepted(self._credentials, once, unless=gexc.Unauthorized)
+            await self._pacing.turn(self._task)
+            try:
+                async with self._places:
+                    answer = await accepted(self._credentials, once, unless=gexc.Unauthorized)
+            except gexc.TooManyRequests as error:
+                self._pacing.refused(self._task, everybody=exhausts_project(error))
+                raise
+            finally:
+                self._pacing.ended(self._task)
+            self._pacing.accepted(self._task)
+            return answer
 
         try:
             return await repeated(

@@ -36,6 +36,7 @@ from functions.domain.conferences.rereading import NOTHING_KNOWN, Known
 from functions.domain.conferences.seen import SeenSessions
 from functions.domain.errors import AccessDenied, RequestRefused, TokenNotAccepted, Unavailable
 from functions.domain.live.calls import RollCall
+from functions.domain.quota.queue import USUAL_CALLS
 from functions.ports.clock import Clock
 from functions.ports.google import Listing, no_events
 
@@ -102,7 +103,9 @@ class MeetConferences:
     ) -> Reading:
         """See the port."""
         pulled_at = self._clock()
-        call = self._as(organizer, carefully=known.interrupted)
+        # A second read asks for little more than the record, its room and a page.
+        expected = 3 if known.participants else USUAL_CALLS
+        call = self._as(organizer, carefully=known.interrupted, expected=expected)
         try:
             async with asyncio.TaskGroup() as tasks:
                 # Nobody waits for the events until the first page of participants has come.
@@ -174,9 +177,10 @@ class MeetConferences:
                 break
         return Listing(began_at, tuple(sorted(records.values(), key=lambda record: (record.start_time, record.name))))
 
-    def _as(self, organizer: Organizer, *, carefully: bool = False) -> ReadingCalls:
+    def _as(self, organizer: Organizer, *, carefully: bool = False, expected: int = 1) -> ReadingCalls:
         credentials = self._credentials.of(organizer, Capability.MEETINGS)
-        return self._calls.as_organizer(organizer.user or organizer.email or "", credentials, carefully=carefully)
+        account = organizer.user or organizer.email or ""
+        return self._calls.as_organizer(account, credentials, carefully=carefully, expected=expected)
 
     async def _record_and_space(self, conference_record: str, call: ReadingCalls) -> tuple[ConferenceRecord, Space]:
         record = await self._record(conference_record, call)

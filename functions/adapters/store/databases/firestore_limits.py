@@ -52,6 +52,7 @@ EXEMPT: Final = frozenset(
         "parked_events",
         "parts",
         "people",
+        "quota",
         "registers",
         "remarks",
         "seen",

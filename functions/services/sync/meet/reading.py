@@ -28,6 +28,7 @@ from functions.domain.errors import (
     NotShown,
     OrganizerUnknown,
     Permanent,
+    RateLimited,
     Retryable,
     Unavailable,
 )
@@ -152,9 +153,10 @@ async def read_conference(
         return await deps.conferences.read(
             record, organizer=request.organizer, known=known, keep=read.append, events=events
         )
-    except Retryable:
-        if not gathered.strict:
-            await _keep(read, began, request, reader, deps)
+    except Retryable as error:
+        waits = isinstance(error, RateLimited)
+        if not gathered.strict and (read or not waits):
+            await _keep(read, began, request, reader, deps, failed=not waits)
         raise
     except NeedsOperator as error:
         if isinstance(error, NotShown) and is_missing(stored, ended_event_at=request.ended_event_at, now=began):
@@ -164,8 +166,13 @@ async def read_conference(
         return SyncError.of(error, at=began)
 
 
-async def _keep(read: Iterable[Participant], began: datetime, request: Request, reader: Reader, deps: Deps) -> None:
-    """Store what was read of a conference that could not be read completely, and when it is read again."""
+async def _keep(
+    read: Iterable[Participant], began: datetime, request: Request, reader: Reader, deps: Deps, *, failed: bool
+) -> None:
+    """Store what was read of a conference that could not be read completely, and when it is read again.
+
+    If Meet did not fail, because only the quota was used up, it may be read again at once.
+    """
 
     async def decide(work: Work) -> None:
         interrupted = after_interruption(
@@ -176,6 +183,7 @@ async def _keep(read: Iterable[Participant], began: datetime, request: Request, 
             organizer=request.organizer,
             ended_event_at=request.ended_event_at,
             source=request.source,
+            failed=failed,
         )
         if interrupted:
             work.put_conference(interrupted)
