@@ -31,8 +31,9 @@ from functions.domain.conferences.model import (
 )
 
 LAG = timedelta(seconds=30)
-"""How long a list may lack somebody who has joined. Google does not publish a time; an older join that the list does
-not show is over."""
+"""How long a list may lack somebody who has joined, or show somebody who has left. Google does not publish a time.
+
+About older events the list is right: a join that it does not show is over, and somebody whom it shows came back."""
 
 MOST_DEVICES = 4_000
 """How many participant sessions of a call are remembered, so that a document stays small. Further ones are left to the
@@ -94,6 +95,7 @@ class LiveCall:
         conference_record: `conferenceRecords/{id}`.
         organizer: The person whose account asks Meet.
         started_at: When it began.
+        space: The room, `spaces/{space}`.
         users: Who the participants are, by resource name, as far as lists showed them.
         devices: By the participant session's resource name. A device that only a list showed has the participant's
             name instead.
@@ -103,6 +105,7 @@ class LiveCall:
     conference_record: str
     organizer: Organizer
     started_at: datetime
+    space: str
     users: Mapping[str, User] = field(default_factory=dict)
     devices: Mapping[str, Device] = field(default_factory=dict)
     listed_at: datetime | None = None
@@ -154,7 +157,11 @@ class LiveCall:
             for name, device in devices.items()
             if device.left_at is None or device.left_at > listed.began_at - FORGOTTEN
         }
-        known = {participant_of(name) for name, device in devices.items() if device.is_there}
+        known = {
+            participant_of(name)
+            for name, device in devices.items()
+            if device.is_there or (device.left_at and device.left_at > listed.began_at - LAG)
+        }
         before = {participant_of(name) for name in self.devices}
         for name, participant in there.items():
             if name not in known:
@@ -254,12 +261,13 @@ class LiveClass:
             return True
         return now >= call.listed_at + (CORRECTED if self.is_watched(now) else CORRECTED_ALONE)
 
-    def check_at(self, now: datetime) -> datetime:
-        """When this must be compared with Meet again, or removed."""
+    def check_at(self, now: datetime, *, until: datetime | None = None) -> datetime:
+        """When this is compared with Meet again, or removed; at the latest when the class's time ends: `until`."""
         if not self.calls:
             return self.looked_at + WATCHED if self.looked_at else now
         pause = CORRECTED if self.is_watched(now) else CORRECTED_ALONE
-        return min((call.listed_at or now) for call in self.calls.values()) + pause
+        check_at = min((call.listed_at or now) for call in self.calls.values()) + pause
+        return min(check_at, until) if until and now < until else check_at
 
     def with_call(self, call: LiveCall) -> LiveClass:
         """The class with a call, in place of an earlier state of it."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from functions.domain.errors import Retryable
 from functions.domain.live.calls import LiveCall, Sighting
 
 T = TypeVar("T")
@@ -20,12 +21,17 @@ MOST = 2_000
 class Going:
     """A call that goes on, and the class meetings whose time it is.
 
-    `call` is None if the call is over, or if Meet does not show it.
+    Attributes:
+        found_at: When Meet said so.
+        call: None if the call is over, or if Meet does not show it.
+        session_ids: The class meetings whose time it is.
+        until: When the time of another class meeting begins, or the time of one of these ends.
     """
 
     found_at: datetime
     call: LiveCall | None = None
     session_ids: tuple[str, ...] = ()
+    until: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -33,15 +39,46 @@ class Calls:
     """The latest answers about calls."""
 
     _known: OrderedDict[str, Going] = field(default_factory=OrderedDict)
+    _failures: OrderedDict[str, tuple[datetime, Retryable]] = field(default_factory=OrderedDict)
 
     def known(self, conference_record: str, *, now: datetime, kept: timedelta) -> Going | None:
         """The answer about a call, if it is new enough."""
         found = self._known.get(conference_record)
-        return found if found and now < found.found_at + kept else None
+        if found is None or now >= found.found_at + kept or (found.until and now >= found.until):
+            return None
+        return found
 
     def remember(self, conference_record: str, going: Going) -> Going:
         """Remember an answer, in place of an earlier one."""
         return _remember(self._known, conference_record, going)
+
+    def failed(self, conference_record: str, error: Retryable, *, now: datetime) -> None:
+        """Remember that a question about a call failed."""
+        _remember(self._failures, conference_record, (now, error))
+
+    def failure(self, conference_record: str, *, now: datetime, kept: timedelta) -> Retryable | None:
+        """Why a question about a call failed a moment ago; None if none did."""
+        failed = self._failures.get(conference_record)
+        return failed[1] if failed and now < failed[0] + kept else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Note:
+    """What an event says, its call, and what its sender waits for."""
+
+    note: Sighting
+    found: Going
+    done: asyncio.Future[None]
+
+    def succeed(self) -> None:
+        """Tell the sender that it is stored."""
+        if not self.done.done():
+            self.done.set_result(None)
+
+    def fail(self, error: Exception) -> None:
+        """Tell the sender why it is not stored, or must come again."""
+        if not self.done.done():
+            self.done.set_exception(error)
 
 
 @dataclass(slots=True)
@@ -49,19 +86,29 @@ class Unstored:
     """The events of one class that are not stored yet.
 
     Attributes:
-        notes: What they say, with the call of each, and what its sender waits for.
+        notes: What they say.
         pause: How long after `stored_at` the next ones may be stored.
         stored_at: When the last ones were stored.
     """
 
-    notes: list[tuple[Sighting, Going, asyncio.Future[None]]] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
     pause: timedelta = timedelta(0)
     stored_at: datetime | None = None
 
-    def take(self) -> list[tuple[Sighting, Going, asyncio.Future[None]]]:
+    def take(self) -> list[Note]:
         """All events that wait."""
         taken, self.notes = self.notes, []
         return taken
+
+    def put_back(self, taken: list[Note]) -> None:
+        """Events that were taken wait again, if their senders do."""
+        self.notes = [note for note in taken if not note.done.done()] + self.notes
+
+    def leave(self, note: Note) -> None:
+        """The sender of an event no longer waits."""
+        self.notes = [other for other in self.notes if other is not note]
+        if not note.done.cancel() and not note.done.cancelled():
+            note.done.exception()  # nobody else will ask for it
 
 
 @dataclass(slots=True)

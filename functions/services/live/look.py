@@ -19,7 +19,7 @@ from functions.hints import ORGANIZER_UNKNOWN
 from functions.ports.messages import Job
 from functions.ports.store import Reader
 from functions.services.deps import Deps
-from functions.services.live.calls import classes_now
+from functions.services.live.calls import classes_now, moved_on
 from functions.services.live.known import Going
 from functions.services.live.update import update
 from functions.services.stored import account_with, required_session
@@ -56,35 +56,59 @@ async def look(session_id: str, *, deps: Deps) -> RoomNow:
     now = deps.clock()
     stored = await reader.live(session_id)
     time = await _time_of(session, reader)
-    if stored is None and (session.state in _OVER or time is None or now >= time.end):
+    is_over = session.state in _OVER or time is None or now >= time.end
+    if is_over and not (stored and stored[0].calls):
         return RoomNow(now)
     if stored is None and time and now < time.start:
         return await _nobody_yet(session, reader, deps)
     if stored and (live := stored[0]).looked_at and now < live.looked_at + ASKED_AGAIN:
         return stored[1]
     if stored is None:
-        return await _looked_up(session, reader, deps)
+        return await _looked_up(session, reader, deps, is_over=is_over)
     try:
         async with asyncio.timeout(PATIENCE):
-            return await _looked_up(session, reader, deps, live=stored[0])
+            return await _looked_up(session, reader, deps, is_over=is_over, live=stored[0])
     except (TimeoutError, Retryable):
         log.warning("live.not_corrected", extra={"session_id": session_id})
         return stored[1]
 
 
-async def _looked_up(session: ClassSession, reader: Reader, deps: Deps, *, live: LiveClass | None = None) -> RoomNow:
+async def _looked_up(
+    session: ClassSession, reader: Reader, deps: Deps, *, is_over: bool, live: LiveClass | None = None
+) -> RoomNow:
     calls = () if live and live.calls else await _calls_in(session, reader, deps)
-    updated = await update(session.session_id, calls=calls, looked_at=deps.clock(), deps=deps)
-    return updated.room or await _nobody_yet(session, reader, deps)
+    elsewhere = await _handed_over(session, live, reader, deps) if live else ()
+    updated = await update(session.session_id, calls=calls, moved_on=elsewhere, looked_at=deps.clock(), deps=deps)
+    if updated.refusal:
+        raise updated.refusal
+    if updated.room:
+        return updated.room
+    return RoomNow(deps.clock()) if is_over else await _nobody_yet(session, reader, deps)
+
+
+async def _handed_over(session: ClassSession, live: LiveClass, reader: Reader, deps: Deps) -> Sequence[str]:
+    """The calls that are no longer this class meeting's. They are now shown where they belong."""
+    found = await moved_on(session, live, reader, now=deps.clock())
+    for going in found:
+        for session_id in going.session_ids:
+            await update(session_id, calls=[going], deps=deps)
+    return [going.call.conference_record for going in found if going.call]
 
 
 async def check_live(session_id: str, *, deps: Deps) -> None:
     """Compare who is in a room with Meet, and forget the room once nobody is there and nobody looks.
 
+    If Meet cannot answer now, the next due time tries it again, so that jobs do not pile up.
+
     Raises:
-        Retryable: Meet or the store could not answer now.
+        Retryable: The store could not answer now.
     """
-    await update(session_id, deps=deps)
+    reader = deps.store.reader()
+    session, stored = await reader.session(session_id), await reader.live(session_id)
+    elsewhere = await _handed_over(session, stored[0], reader, deps) if session and stored else ()
+    updated = await update(session_id, moved_on=elsewhere, deps=deps)
+    if updated.refusal:
+        log.warning("live.not_corrected", extra={"session_id": session_id, "reason": updated.refusal.reason})
 
 
 async def check_all_live(*, deps: Deps) -> int:
@@ -116,7 +140,7 @@ async def _calls_in(session: ClassSession, reader: Reader, deps: Deps) -> Sequen
     listing = await deps.conferences.list(
         space=session.space.name, since=now - LONGEST_CALL, until=None, organizer=organizer
     )
-    calls = [LiveCall(r.name, organizer, r.start_time) for r in listing.records if r.end_time is None]
+    calls = [LiveCall(r.name, organizer, r.start_time, r.space) for r in listing.records if r.end_time is None]
     return [
         Going(listing.began_at, call, (session.session_id,))
         for call in calls
@@ -130,7 +154,7 @@ def _own_call(conference: Conference) -> Going | None:
     if snapshot is None or snapshot.record.end_time:
         return None
     organizer = Organizer(conference.organizer.user, conference.organizer.email)
-    call = LiveCall(conference.conference_record, organizer, snapshot.record.start_time)
+    call = LiveCall(conference.conference_record, organizer, snapshot.record.start_time, snapshot.record.space)
     return Going(snapshot.record.start_time - LONGEST_CALL, call, conference.session_ids)
 
 

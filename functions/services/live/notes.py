@@ -14,7 +14,7 @@ from functions.domain.errors import NotSettled
 from functions.domain.live.calls import Sighting
 from functions.services.deps import Deps
 from functions.services.live.calls import going, over
-from functions.services.live.known import Going, Unstored
+from functions.services.live.known import Going, Note, Unstored
 from functions.services.live.update import end, update
 
 PAUSE = timedelta(seconds=1)
@@ -42,7 +42,7 @@ async def note_presence(event: ParticipantJoined | ParticipantLeft, *, deps: Dep
     record = event.participant_session.partition("/participants/")[0]
     moment = origin.occurred_at or deps.clock()
     note = Sighting(event.participant_session, moment, left=isinstance(event, ParticipantLeft))
-    found = await going(record, origin.organizer, origin.subscription, deps=deps)
+    found = await going(record, origin, deps=deps)
     await asyncio.gather(*(_store(session_id, note, found, deps) for session_id in found.session_ids))
     return bool(found.session_ids)
 
@@ -63,13 +63,16 @@ async def note_end(conference_record: str, *, deps: Deps) -> None:
 async def _store(session_id: str, note: Sighting, found: Going, deps: Deps) -> None:
     """Store a note, together with all others of the class that wait at that moment."""
     pending = deps.waiting.of(session_id)
-    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    pending.notes.append((note, found, done))
-    async with deps.turns.of(f"live/{session_id}"):
-        if not done.done():
-            await _pause(pending, deps)
-            await _store_all(session_id, pending, deps)
-    await done
+    unstored = Note(note, found, asyncio.get_running_loop().create_future())
+    pending.notes.append(unstored)
+    try:
+        async with deps.turns.of(f"live/{session_id}"):
+            if not unstored.done.done():
+                await _pause(pending, deps)
+                await _store_all(session_id, pending, deps)
+        await unstored.done
+    finally:
+        pending.leave(unstored)
 
 
 async def _pause(pending: Unstored, deps: Deps) -> None:
@@ -80,26 +83,24 @@ async def _pause(pending: Unstored, deps: Deps) -> None:
 
 
 async def _store_all(session_id: str, pending: Unstored, deps: Deps) -> None:
-    """Store all notes that wait; each sender gets the result for its own note."""
+    """Store all notes that wait; each sender gets the result for its own note.
+
+    If the one that stores them is given up, the others are left to the next one that waits.
+    """
     taken = pending.take()
-    unknown: frozenset[str] = frozenset()
-    error: BaseException | None = asyncio.CancelledError()
     try:
-        updated = await update(
-            session_id, [note for note, _, _ in taken], calls=[found for _, found, _ in taken], deps=deps
-        )
-        unknown, error = updated.unknown, None
-        pending.pause = PAUSE * (1 + updated.devices // PAGE)
-        pending.stored_at = deps.clock()
-    except Exception as raised:  # noqa: BLE001 - raised again where each sender waits
-        error = raised
-    finally:
-        for note, _, done in taken:
-            if done.done():  # its sender no longer waits
-                continue
-            if error:
-                done.set_exception(error)
-            elif note.participant in unknown:
-                done.set_exception(NotSettled("Meet does not list somebody who has joined yet."))
-            else:
-                done.set_result(None)
+        updated = await update(session_id, [one.note for one in taken], calls=[one.found for one in taken], deps=deps)
+    except Exception as error:  # noqa: BLE001 - raised again where each sender waits
+        for one in taken:
+            one.fail(error)
+        return
+    except BaseException:
+        pending.put_back(taken)
+        raise
+    pending.pause = PAUSE * (1 + updated.devices // PAGE)
+    pending.stored_at = deps.clock()
+    for one in taken:
+        if one.note.participant in updated.unknown:
+            one.fail(updated.refusal or NotSettled("Meet does not list somebody who has joined yet."))
+        else:
+            one.succeed()

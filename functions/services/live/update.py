@@ -7,25 +7,29 @@ roster, corrections and ids (`functions.domain.live.room`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from functions.domain.classes.sessions import ClassSession
 from functions.domain.conferences.model import Conference, Participant, SignedInUser
-from functions.domain.errors import NeedsOperator, Permanent, Retryable
+from functions.domain.errors import MEET_UNAVAILABLE, NeedsOperator, Permanent, Retryable, Unavailable
 from functions.domain.live.calls import LiveCall, LiveClass, RollCall, Sighting
 from functions.domain.live.room import RoomNow, room_now
 from functions.domain.marking.evidence import Evidence
 from functions.ports.store import Reader, Work
 from functions.services.deps import Deps
-from functions.services.live.calls import goes_on
+from functions.services.live.calls import goes_on, over
 from functions.services.live.known import Going
 from functions.services.sync.identities import resolve_identities
 from functions.services.sync.marking import who_may_be_meant
 
 FRESH = timedelta(seconds=5)
 """How new an answer of Meet must be to say that a call goes on of which nothing is stored."""
+
+
+LIST_TIME = 10.0
+"""Seconds that one update waits for Meet's lists. Until then nothing is stored, and later events of the class wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +40,13 @@ class Updated:
         room: Who is in the room; None if the class meeting does not take place or no call is known to go on.
         unknown: Participants who joined and whom Meet does not list yet.
         devices: How many participant sessions are remembered.
+        refusal: Why Meet did not say who is there, if it was asked and could not answer now.
     """
 
     room: RoomNow | None
     unknown: frozenset[str] = frozenset()
     devices: int = 0
+    refusal: Retryable | None = None
 
 
 async def update(
@@ -48,27 +54,32 @@ async def update(
     notes: Sequence[Sighting] = (),
     *,
     calls: Iterable[Going] = (),
+    moved_on: Collection[str] = (),
     looked_at: datetime | None = None,
     deps: Deps,
 ) -> Updated:
     """Store what events say, ask Meet where they do not say enough, and store the result.
 
-    Idempotent, and safe against itself in other processes.
+    If Meet does not say who is there, what events say is stored all the same. Idempotent, and safe against itself in
+    other processes.
 
     Args:
         session_id: The class meeting.
         notes: What events say.
         calls: Their calls, and others that go on.
+        moved_on: Calls that are no longer the class meeting's.
         looked_at: The time now, if somebody asks who is there.
         deps: The outside world.
 
     Raises:
-        Retryable: Meet or the store could not answer now. What events said is stored, unless the store failed.
+        Retryable: The store could not answer now, or Meet did not say whether a call goes on.
     """
     reader = deps.store.reader()
     await reader.load(sessions=[session_id])
     stored = await reader.live(session_id)
     known = stored[0] if stored else LiveClass(session_id)
+    for record in moved_on:
+        known = known.without_call(record)
     new = {found.call.conference_record: found for found in calls if found.call}
     going = [
         found.call
@@ -76,7 +87,7 @@ async def update(
         if found.call and record not in known.calls and await _goes_on(found, found.call, deps)
     ]
     live = _with(known, going, notes, looked_at)
-    listed, over, later = await _listed(live, deps)
+    listed, gone, refusal = await _listed(live, deps)
     session = await reader.session(session_id)
     if session:
         await _identify(session, live, listed, reader, deps)
@@ -88,9 +99,10 @@ async def update(
         for record, answer in listed.items():
             if call := after.calls.get(record):
                 after = after.with_call(call.with_list(answer))
-        for record in over:
+        for record in (*gone, *moved_on):
             after = after.without_call(record)
-        if planned is None or planned.plan.cancelled or _is_done_with(after, deps.clock()):
+        is_done = not after.calls and (bool(moved_on) or not after.is_watched(deps.clock()))
+        if planned is None or planned.plan.cancelled or is_done:
             if before:
                 work.drop_live(session_id)
             return Updated(None)
@@ -100,9 +112,7 @@ async def update(
         return Updated(room, unknown, sum(len(call.devices) for call in after.calls.values()))
 
     updated, _ = await deps.store.transact(decide, known=reader)
-    if later:
-        raise later
-    return updated
+    return replace(updated, refusal=refusal)
 
 
 async def end(session_id: str, conference_record: str, *, deps: Deps) -> None:
@@ -131,11 +141,10 @@ async def _goes_on(found: Going, call: LiveCall, deps: Deps) -> bool:
 
     Meet is asked unless it has just said so, because an event may come after the end of its conference.
     """
-    return deps.clock() < found.found_at + FRESH or await goes_on(call, deps=deps)
-
-
-def _is_done_with(live: LiveClass, now: datetime) -> bool:
-    return not live.calls and not live.is_watched(now)
+    if deps.clock() < found.found_at + FRESH or await goes_on(call, deps=deps):
+        return True
+    over(call.conference_record, deps=deps)  # so that further late events ask nothing
+    return False
 
 
 def _with(
@@ -153,7 +162,7 @@ def _with(
 async def _listed(live: LiveClass, deps: Deps) -> tuple[Mapping[str, RollCall], Sequence[str], Retryable | None]:
     """Meet's lists of those who are there, the calls that are over, and the first error that may pass by itself."""
     listed: dict[str, RollCall] = {}
-    over: list[str] = []
+    gone: list[str] = []
     later: list[Retryable] = []
 
     async def ask(call: LiveCall) -> None:
@@ -162,15 +171,19 @@ async def _listed(live: LiveClass, deps: Deps) -> tuple[Mapping[str, RollCall], 
             if answer.participants or await goes_on(call, deps=deps):
                 listed[call.conference_record] = answer
             else:
-                over.append(call.conference_record)
+                gone.append(call.conference_record)
         except Retryable as error:
             later.append(error)
         except (NeedsOperator, Permanent):
-            over.append(call.conference_record)
+            gone.append(call.conference_record)
 
     now = deps.clock()
-    await asyncio.gather(*(ask(call) for call in live.calls.values() if live.needs_list(call, now)))
-    return listed, over, later[0] if later else None
+    try:
+        async with asyncio.timeout(LIST_TIME):
+            await asyncio.gather(*(ask(call) for call in live.calls.values() if live.needs_list(call, now)))
+    except TimeoutError:
+        later.append(Unavailable("Meet did not say in time who is in a call.", reason=MEET_UNAVAILABLE))
+    return listed, gone, later[0] if later else None
 
 
 async def _identify(

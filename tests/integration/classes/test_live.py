@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import grpc
 import pytest
 
+from functions.adapters.patience import Patience
 from functions.adapters.store.databases.sqlite import SqliteDatabase
 from functions.domain.errors import Retryable
 from functions.entrypoints.messages.envelope import Message
@@ -15,6 +16,7 @@ from functions.entrypoints.messages.events import process
 from infra.local.clock import TurnableClock
 from infra.local.faults import Fault
 from infra.local.school import Account, Attendee, Conference, Visit
+from tests.builders import until
 from tests.classroom import PUPILS, TEACHER, job
 
 ADA, BOB = PUPILS[:2]
@@ -119,6 +121,10 @@ class Room:
         self.app = app
         self.session_id = session_id
         self._api = api
+
+    def of(self, session_id):
+        """What is shown of another class meeting."""
+        return Room(self.app, self._api, session_id)
 
     async def hears(self, *messages):
         for message in messages:
@@ -246,6 +252,84 @@ async def test_a_call_that_dropped_and_began_again_goes_on(room, going, clock):
     assert await room.names() == (["Late"], [ADA.email])
 
 
+@pytest.fixture
+def scheduled(api, made):
+    """Schedule another class in the same room, an hour later."""
+
+    async def scheduled(**changed):
+        body = {
+            "teacher_email": "teacher@school.example",
+            "students": [{"email": ADA.email}],
+            "subject": "Physics",
+            "start_time": at(60).isoformat(),
+            "duration_minutes": 60,
+            "meeting_code": made["meeting_code"],
+            **changed,
+        }
+        answer = await api.post("/api/schedule/class", json=body)
+        assert answer.status_code == 201, answer.text
+        return answer.json()["session_id"]
+
+    return scheduled
+
+
+async def test_a_call_that_goes_on_is_the_next_class_s_when_its_time_begins(room, app, going, clock, scheduled):
+    following = room.of(await scheduled())
+    call = going(there(THE_TEACHER, (0, 120)), there(ADA, (1, 120)), end=120)
+    clock.turn_to(at(50))
+    await room.hears(message(call, ADA, 1, at(1)))
+    assert (await room.names())[0] == ["The Teacher", "Punctual"]
+
+    clock.turn_to(at(61))
+    await job(app, "sync-due")
+    assert await app.deps.store.live_with(call.name) == [following.session_id]
+    assert await room.names() == ([], [])
+    assert await following.names() == (["The Teacher", "Punctual"], [])
+
+
+async def test_events_after_the_beginning_of_the_next_class_are_stored_with_it(room, app, going, clock, scheduled):
+    following = await scheduled()
+    call = going(there(THE_TEACHER, (0, 120)), there(ADA, (58, 120)), there(BOB, (61, 120)), end=120)
+    clock.turn_to(at(58))
+    await room.hears(message(call, ADA, 1, at(58)))
+    clock.turn_to(at(61))
+    await room.hears(message(call, BOB, 1, at(61)))
+
+    assert following in await app.deps.store.live_with(call.name)
+
+
+async def test_a_class_that_is_moved_during_its_call_shows_nobody(room, api, call, clock):
+    clock.turn_to(at(10))
+    await room.hears(message(call, ADA, 1, at(1)))
+    moved = {"start_time": at(24 * 60).isoformat()}
+    answer = await api.patch(f"/api/schedule/class/{room.session_id}", json=moved)
+    assert answer.status_code == 200, answer.text
+
+    assert await room.names() == ([], sorted([ADA.email, BOB.email]))
+    assert await room.is_empty(call)
+
+
+async def test_a_call_that_is_assigned_to_another_class_is_shown_there(room, api, call, clock, scheduled):
+    other = room.of(await scheduled())
+    clock.turn_to(at(10))
+    await room.hears(message(call, ADA, 1, at(1)))
+    body = {"conference_record": call.name, "by": "office"}
+    answer = await api.post(f"/api/sessions/{other.session_id}/conference-records", json=body)
+    assert answer.status_code == 200, answer.text
+
+    assert (await room.names())[0] == []
+    assert (await other.names())[0] == ["The Teacher", "Punctual", "Late"]
+
+
+async def test_a_class_that_is_cancelled_during_its_call_expects_nobody(room, api, call, clock):
+    clock.turn_to(at(10))
+    await room.hears(message(call, ADA, 1, at(1)))
+    await api.delete(f"/api/schedule/class/{room.session_id}")
+
+    assert await room.names() == ([], [])
+    assert await room.is_empty(call)
+
+
 @pytest.mark.usefixtures("call")
 async def test_without_events_looking_asks_meet_at_most_once_a_minute(room, clock, meet):
     clock.turn_to(at(12))
@@ -304,6 +388,92 @@ async def test_what_events_said_is_stored_although_meet_fails(room, call, clock,
     await room.hears(message(call, ADA, 1, at(20), left=True))
 
     assert (await room.names())[0] == ["The Teacher", "Late"]
+
+
+@pytest.fixture
+def impatient():
+    """What is done in this context gives up at once on a service that fails."""
+    with Patience(0).started():
+        yield
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_only_events_about_people_who_are_not_known_come_again_while_meet_fails(room, call, clock, meet):
+    clock.turn_to(at(12))
+    await room.hears(message(call, ADA, 1, at(1)))
+    clock.turn_to(at(40))
+    meet.faults.set(Fault("ListParticipants", grpc.StatusCode.UNAVAILABLE))
+    await room.hears(message(call, BOB, 1, at(40), left=True))  # a list is due, and Bob is known
+    with pytest.raises(Retryable):
+        await room.hears(message(call, PUPILS[2], 1, at(40)))
+
+    meet.faults.clear()
+    assert (await room.names())[0] == ["The Teacher", "Punctual"]
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_check_that_meet_does_not_answer_is_left_to_the_next_one(room, app, call, clock, meet):
+    clock.turn_to(at(12))
+    await room.hears(message(call, ADA, 1, at(1)))
+    clock.turn_to(at(40))
+    meet.faults.set(Fault("ListParticipants", grpc.StatusCode.UNAVAILABLE))
+    await job(app, "check-live", session_id=room.session_id)
+
+    assert await app.deps.store.live_to_check(at(45)) == [room.session_id]
+
+
+async def test_an_event_whose_message_is_given_up_does_not_take_others_with_it(room, app, going, clock, meet):
+    call = going(*(there(pupil, (10, 60)) for pupil in PUPILS[:3]))
+    clock.turn_to(at(12))
+    meet.faults.set(Fault("ListParticipants", drop=True, times=2))
+    before = meet.calls.by_method()["ListParticipants"]
+    events = [asyncio.create_task(process(message(call, pupil, 1, at(10)), app)) for pupil in PUPILS[:3]]
+    await until(lambda: meet.calls.by_method()["ListParticipants"] == before + 1)
+    events[0].cancel()  # the others have waited for it, and are now stored together
+    await until(lambda: meet.calls.by_method()["ListParticipants"] == before + 2)
+    events[1].cancel()
+    await events[2]
+
+    assert len((await room.names())[0]) == 3
+
+
+async def test_an_event_that_comes_before_meet_shows_its_conference_comes_again(room, going, clock, meet):
+    call = going(there(ADA, (0, 60)))
+    clock.turn_to(at(0, 1))
+    meet.faults.set(Fault("GetConferenceRecord", grpc.StatusCode.NOT_FOUND))
+    with pytest.raises(Retryable, match="does not show"):
+        await room.hears(message(call, ADA, 1, at(0)))
+    meet.faults.clear()
+    clock.turn_to(at(0, 12))
+    await room.hears(message(call, ADA, 1, at(0)))
+
+    assert (await room.names())[0] == ["Punctual"]
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_events_that_wait_for_the_same_answer_ask_once_if_meet_fails(app, going, clock, meet):
+    call = going(*(there(pupil, (0, 60)) for pupil in PUPILS))
+    clock.turn_to(at(1))
+    before = meet.calls.by_method()["GetConferenceRecord"]
+    meet.faults.set(Fault("GetConferenceRecord", grpc.StatusCode.UNAVAILABLE))
+    events = [process(message(call, pupil, 1, at(0)), app) for pupil in PUPILS]
+    answers = await asyncio.gather(*events, return_exceptions=True)
+
+    assert all(isinstance(answer, Retryable) for answer in answers)
+    assert meet.calls.by_method()["GetConferenceRecord"] == before + 1
+
+
+async def test_late_events_after_the_end_ask_once(app, instance, going, clock, meet):
+    call = going(*(there(pupil, (0, 60)) for pupil in PUPILS))
+    other = instance(clock=clock, meet_full_reads=True)
+    clock.turn_to(at(58))
+    await process(message(call, ADA, 1, at(0)), other)
+    clock.turn_to(at(61))
+    await process(ended(call), app)
+    before = meet.calls.by_method()["GetConferenceRecord"]
+    for pupil in PUPILS:
+        await process(message(call, pupil, 1, at(60), left=True), other)
+    assert meet.calls.by_method()["GetConferenceRecord"] == before + 1
 
 
 async def test_many_events_at_once_are_stored_together(room, app, going, clock, meet):

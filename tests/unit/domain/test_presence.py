@@ -39,7 +39,7 @@ def listed(seconds, *people, first=0):
 
 @pytest.fixture
 def call():
-    return LiveCall(CALL, Organizer("users/1"), START)
+    return LiveCall(CALL, Organizer("users/1"), START, "spaces/room")
 
 
 def there(call):
@@ -79,7 +79,7 @@ def test_the_order_of_events_changes_nothing(call, order):
     st.randoms(use_true_random=False),
 )
 def test_events_that_come_twice_and_in_any_order_lead_to_the_same(notes, random):
-    call = LiveCall(CALL, Organizer("users/1"), START)
+    call = LiveCall(CALL, Organizer("users/1"), START, "spaces/room")
     again = [*notes, *notes]
     random.shuffle(again)
     assert call.with_notes(again) == call.with_notes(notes)
@@ -103,6 +103,17 @@ def test_somebody_who_joined_a_moment_ago_may_be_missing_in_a_list(call):
     call = call.with_notes([joined("ada", 299)]).with_list(listed(300))
     assert there(call) == ["ada"]
     assert there(call.with_list(listed(331))) == []
+
+
+def test_somebody_who_left_a_moment_ago_may_still_be_in_a_list(call):
+    call = call.with_notes([joined("ada", 1), left("ada", 299)])
+    assert there(call.with_list(listed(300, "ada"))) == []
+    assert there(call.with_list(listed(331, "ada"))) == ["ada"]
+
+
+def test_a_list_that_began_before_somebody_left_does_not_bring_them_back(call):
+    call = call.with_notes([joined("ada", 1), left("ada", 301)])
+    assert there(call.with_list(listed(300, "ada"))) == []
 
 
 def test_a_joined_event_that_comes_after_the_list_is_not_a_second_device(call):

@@ -29,7 +29,7 @@ def live_to_document(session: ClassSession, live: LiveClass, room: RoomNow) -> F
         "subject": session.plan.subject,
         "teacher_emails": searchable(session.plan.teachers),
         "as_of": room.as_of,
-        "check_at": live.check_at(room.as_of),
+        "check_at": live.check_at(room.as_of, until=session.owned.end if session.owned else None),
         "looked_at": live.looked_at,
         "asked_at": live.asked_at,
         "conference_records": sorted(live.calls),
@@ -65,6 +65,7 @@ def _call_to_document(call: LiveCall) -> Fields:
         "conference_record": call.conference_record,
         "organizer": {"user": call.organizer.user, "email": call.organizer.email},
         "started_at": call.started_at,
+        "space": call.space,
         "listed_at": call.listed_at,
         "users": [
             {"participant": _short(name, call), **user_to_document(user)} for name, user in sorted(call.users.items())
@@ -82,6 +83,7 @@ def _call_from_document(fields: Mapping[str, Any]) -> LiveCall:
         conference_record=record,
         organizer=Organizer(**fields["organizer"]),
         started_at=fields["started_at"],
+        space=fields["space"],
         users={_long(user["participant"], record): user_from_document(user) for user in fields["users"]},
         devices={
             _long(device["name"], record): Device(device["joined_at"], device["left_at"])
