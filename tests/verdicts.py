@@ -194,7 +194,7 @@ def _goes_on(data):
     It continues after a teacher, or after a room that was due at a time.
     """
     after = data.get("after", "")
-    if not isinstance(after, str):
+    if not isinstance(after, str) or not after.isascii():  # no account or room is written otherwise
         return False
     due_at, parted, space = after.partition(" ")
     return not parted or data["job"] != "reconcile" or (_is_time(due_at) and space.startswith("spaces/"))

@@ -21,7 +21,7 @@ Message = Any  # protobuf makes its classes at run time, so the type checker doe
 Row = TypeVar("Row")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_ID = "[A-Za-z0-9_-]+"
+_ID = "[^/]+"  # the names that the discovery document allows: `^conferenceRecords/[^/]+$`
 _RECORD_NAME = re.compile(f"(?P<record>conferenceRecords/{_ID})")
 _PARTICIPANT_NAME = re.compile(f"{_RECORD_NAME.pattern}/participants/(?P<participant>{_ID})")
 _SESSION_NAME = re.compile(f"{_PARTICIPANT_NAME.pattern}/participantSessions/{_ID}")

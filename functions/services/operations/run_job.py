@@ -94,7 +94,7 @@ async def _sync_due(*, deps: Deps) -> int:
 async def _about_everybody(job: Job, deps: Deps) -> int:
     """Hand out the job for each teacher, or continue with this."""
     after = job.data.get("after", "")
-    if not isinstance(after, str):
+    if not isinstance(after, str) or not after.isascii():
         raise UnreadableMessage("The job's data lacks the place to continue from ({after: …}).")
     if job.name == "renew-subscriptions":
         return await keep_subscriptions.keep_all(after=after, deps=deps)
