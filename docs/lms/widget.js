@@ -87,7 +87,7 @@ export function showTeacher(place, { db, claims }, config, { day, sessionId } = 
     };
     ofMeeting.to(session(db, shown), (found) => { meeting = found; draw(); });
     ofMeeting.to(ofSession(db, shown, claims.email), (found) => { people = found; draw(); });
-    ofMeeting.to(rooms(db, claims.email), (found) => { room = found.find((one) => one.session_id === shown) ?? {}; draw(); });
+    ofMeeting.to(rooms(db, claims.email), (found) => { room = found.find((one) => one.session_id === shown) ?? {}; draw(); }, { extra: true });
   }
 
   days.addEventListener("change", () => { shown = null; showDay(); });
@@ -114,15 +114,17 @@ class Listening {
     this.page.connection.textContent = "";
   }
 
-  to(asked, show) {
+  /** Listen. What is `extra` may be missing or refused, and the rest is shown without it. */
+  to(asked, show, { extra = false } = {}) {
     const { page } = this;
     this.ends.push(watch(asked, (found, { connected }) => {
       clearTimeout(this.waiting);
       if (connected) page.connection.textContent = "";
       else this.waiting = setTimeout(() => { page.connection.textContent = OFFLINE; }, PATIENCE);
-      if (connected || (Array.isArray(found) ? found.length > 0 : found)) show(found);
+      if (connected || extra || (Array.isArray(found) ? found.length > 0 : found)) show(found);
       else drawProblem(page.content, reason({ code: "unavailable" }), this.again);
     }, (error) => {
+      if (extra) return show([]);
       const { again } = this;
       this.stop();
       drawProblem(page.content, reason(error, this.claims), again);
