@@ -235,13 +235,11 @@ class LiveClass:
         session_id: The class meeting.
         calls: By conference record.
         looked_at: When somebody last asked who is there; None if nobody has.
-        asked_at: When Meet was last asked which calls go on in the room; None if never.
     """
 
     session_id: str
     calls: Mapping[str, LiveCall] = field(default_factory=dict)
     looked_at: datetime | None = None
-    asked_at: datetime | None = None
 
     @property
     def is_empty(self) -> bool:

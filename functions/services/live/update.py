@@ -156,7 +156,7 @@ def _with(
             live = live.with_call(call)
     for call in live.calls.values():
         live = live.with_call(call.with_notes(notes))
-    return replace(live, looked_at=looked_at, asked_at=looked_at) if looked_at else live
+    return replace(live, looked_at=looked_at) if looked_at else live
 
 
 async def _listed(live: LiveClass, deps: Deps) -> tuple[Mapping[str, RollCall], Sequence[str], Retryable | None]:

@@ -9,6 +9,7 @@ import grpc
 import pytest
 
 from functions.adapters.patience import Patience
+from functions.adapters.store.databases.database import Write
 from functions.adapters.store.databases.sqlite import SqliteDatabase
 from functions.domain.conferences.model import SyncState
 from functions.domain.errors import AttendanceError, DocumentsRefused, Retryable, StoreConflict
@@ -16,7 +17,7 @@ from functions.entrypoints.messages.envelope import Message
 from functions.entrypoints.messages.events import process
 from infra.local.clock import TurnableClock
 from infra.local.faults import Fault
-from infra.local.school import Account, Attendee, Conference, Visit
+from infra.local.school import Account, Attendee, Conference, Space, Visit
 from tests.builders import until
 from tests.classroom import PUPILS, TEACHER, job
 
@@ -594,6 +595,36 @@ async def test_a_room_that_cannot_be_emptied_does_not_fail_the_record_of_the_cla
 
     conference = await stubborn.deps.store.reader().conference(call.name)
     assert conference.sync.state is SyncState.COMPLETE
+
+
+async def test_the_room_of_a_class_that_no_longer_exists_is_removed(room, app, call, clock, tmp_path):
+    clock.turn_to(at(5))
+    await room.hears(message(call, ADA, 1, at(1)))
+    await SqliteDatabase(tmp_path / "attendance.db").commit([Write(f"sessions/{room.session_id}", None)])
+    clock.turn_to(at(30))
+    await job(app, "sync-due")
+
+    assert await room.is_empty(call)
+
+
+async def test_a_call_that_is_no_scheduled_class_is_shown_to_who_looks(room, app, school, clock):
+    school.open(Space("spaces/spontaneous", "spo-ntan-eou", TEACHER))
+    people = (there(THE_TEACHER, (0, 60)), there(ADA, (1, 60)))
+    call = Conference("spontaneous", "spaces/spontaneous", "spo-ntan-eou", TEACHER, at(0), at(60), people)
+    school.hold(call)
+    clock.turn_to(at(5))
+    await room.hears(message(call, ADA, 1, at(1)))
+    assert await room.is_empty(call)
+    await job(app, "sync-conference", conference_record=call.name, organizer=TEACHER)
+
+    spontaneous = room.of("spontaneous")
+    assert await spontaneous.names() == (["The Teacher", "Punctual"], [])
+    clock.turn_to(at(26))
+    await job(app, "sync-due")
+    assert (await spontaneous.names())[0] == ["The Teacher", "Punctual"]
+    clock.turn_to(at(61))
+    await room.hears(ended(call))
+    assert await room.is_empty(call)
 
 
 class Counting(SqliteDatabase):

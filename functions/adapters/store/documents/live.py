@@ -31,7 +31,6 @@ def live_to_document(session: ClassSession, live: LiveClass, room: RoomNow) -> F
         "as_of": room.as_of,
         "check_at": live.check_at(room.as_of, until=session.owned.end if session.owned else None),
         "looked_at": live.looked_at,
-        "asked_at": live.asked_at,
         "conference_records": sorted(live.calls),
         "participants": [_present(person) for person in room.participants],
         "missing": [asdict(student) for student in room.missing],
@@ -46,7 +45,6 @@ def live_from_document(fields: Mapping[str, Any]) -> tuple[LiveClass, RoomNow]:
         session_id=fields["session_id"],
         calls={call["conference_record"]: _call_from_document(call) for call in fields["calls"]},
         looked_at=fields["looked_at"],
-        asked_at=fields["asked_at"],
     )
     participants = tuple(_present_from_document(person) for person in fields["participants"])
     return live, RoomNow(fields["as_of"], participants, tuple(Absentee(**student) for student in fields["missing"]))
