@@ -297,7 +297,8 @@ async def test_every_unreadable_message_is_parked_with_one_log_line_and_acknowle
 async def test_events_that_ask_for_nothing_are_acknowledged_and_store_nothing(serve, database, project):
     record = "conferenceRecords/abc"
     session = f"{record}/participants/p/participantSessions/s"
-    about: Any = {"organizer": "users/1", "at": NOW}
+    # So long ago that Meet would show the conference if it existed: newer ones come again.
+    about: Any = {"organizer": "users/1", "at": NOW - timedelta(hours=1)}
     messages = [
         meet_event("conference.v2.started", {"conferenceRecord": {"name": record}}, **about),
         meet_event("participant.v2.joined", {"participantSession": {"name": session}}, **about),

@@ -63,7 +63,7 @@ class Calls:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Note:
+class UnstoredEvent:
     """What an event says, its call, and what its sender waits for."""
 
     note: Sighting
@@ -91,20 +91,20 @@ class Unstored:
         stored_at: When the last ones were stored.
     """
 
-    notes: list[Note] = field(default_factory=list)
+    notes: list[UnstoredEvent] = field(default_factory=list)
     pause: timedelta = timedelta(0)
     stored_at: datetime | None = None
 
-    def take(self) -> list[Note]:
+    def take(self) -> list[UnstoredEvent]:
         """All events that wait."""
         taken, self.notes = self.notes, []
         return taken
 
-    def put_back(self, taken: list[Note]) -> None:
+    def put_back(self, taken: list[UnstoredEvent]) -> None:
         """Events that were taken wait again, if their senders do."""
         self.notes = [note for note in taken if not note.done.done()] + self.notes
 
-    def leave(self, note: Note) -> None:
+    def leave(self, note: UnstoredEvent) -> None:
         """The sender of an event no longer waits."""
         self.notes = [other for other in self.notes if other is not note]
         if not note.done.cancel() and not note.done.cancelled():

@@ -15,7 +15,7 @@ from functions.domain.errors import DocumentsRefused, NotSettled
 from functions.domain.live.calls import Sighting
 from functions.services.deps import Deps
 from functions.services.live.calls import going, over
-from functions.services.live.known import Going, Note, Unstored
+from functions.services.live.known import Going, UnstoredEvent, Unstored
 from functions.services.live.update import end, update
 
 PAUSE = timedelta(seconds=1)
@@ -66,7 +66,7 @@ async def note_end(conference_record: str, *, deps: Deps) -> None:
 async def _store(session_id: str, note: Sighting, found: Going, deps: Deps) -> None:
     """Store a note, together with all others of the class that wait at that moment."""
     pending = deps.waiting.of(session_id)
-    unstored = Note(note, found, asyncio.get_running_loop().create_future())
+    unstored = UnstoredEvent(note, found, asyncio.get_running_loop().create_future())
     pending.notes.append(unstored)
     try:
         async with deps.turns.of(f"live/{session_id}"):
