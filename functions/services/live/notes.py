@@ -15,7 +15,7 @@ from functions.domain.errors import DocumentsRefused, NotSettled
 from functions.domain.live.calls import Sighting
 from functions.services.deps import Deps
 from functions.services.live.calls import going, over
-from functions.services.live.known import Going, UnstoredEvent, Unstored
+from functions.services.live.known import Going, Unstored, UnstoredEvent
 from functions.services.live.update import end, update
 
 PAUSE = timedelta(seconds=1)
