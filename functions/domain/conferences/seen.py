@@ -1,9 +1,9 @@
-"""What joined and left events said about a conference, and for whom this replaces a call to Meet.
+"""What joined and left events said about a conference, and which calls to Meet this replaces.
 
 A call to Meet returns the sessions of one participant. The list of participants already has everybody's first start and
 last end, so the sessions of a person who had exactly one are known from the list. Only the list does not say how many
 they had. Events do: each names a participant session. An event has no times of its own except `ce-time`, so every time
-that is stored comes from Meet's list, and events only decide for whom the call is made.
+that is stored comes from Meet's list, and events only decide which people the call is made for.
 
 Events may be lost, come twice, late or in any order, and their times may be wrong. What they said is a set, so order
 and repetition make no difference. In doubt, Meet is asked.

@@ -33,7 +33,7 @@ from functions.domain.conferences.model import (
 LAG = timedelta(seconds=30)
 """How long a list may lack somebody who has joined, or show somebody who has left. Google does not publish a time.
 
-About older events the list is right: a join that it does not show is over, and somebody whom it shows came back."""
+About older events the list is right: a join that it does not show is over, and somebody that it shows came back."""
 
 MOST_DEVICES = 4_000
 """How many participant sessions of a call are remembered, so that a document stays small. Further ones are left to the
@@ -117,7 +117,7 @@ class LiveCall:
 
     @property
     def unknown(self) -> frozenset[str]:
-        """The participants who are in the call and whom no list has shown yet."""
+        """The participants who are in the call and that no list has shown yet."""
         return self.there - self.users.keys()
 
     def with_note(self, note: Sighting) -> LiveCall:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from functions.domain.classes.sessions import ClassSession, SessionState
-from functions.domain.conferences.model import Conference, Organizer
+from functions.domain.conferences.model import Conference
 from functions.domain.conferences.syncing import LONGEST_CALL
 from functions.domain.errors import AttendanceError, DocumentsRefused, OrganizerUnknown, Retryable
 from functions.domain.intervals import Interval
@@ -22,7 +22,7 @@ from functions.services.deps import Deps
 from functions.services.live.calls import FAILURE_KEPT, classes_now, moved_on
 from functions.services.live.known import Going
 from functions.services.live.update import update
-from functions.services.stored import account_with, required_session
+from functions.services.stored import owner_of, required_session
 from functions.services.sync.marking import who_may_be_meant
 
 JOB = "check-live"
@@ -162,9 +162,7 @@ async def _calls_in(session: ClassSession, reader: Reader, deps: Deps) -> Sequen
         conference = await reader.conference(f"conferenceRecords/{session.session_id}")
         return [going] if conference and (going := _own_call(conference)) else ()
     room = await reader.room(session.space.name)
-    organizer = room.owner
-    if organizer.user is None and (email := organizer.email or next(iter(session.plan.teachers), None)):
-        organizer = await account_with(email, deps.store)
+    organizer = await owner_of(room, session, deps.store)
     if not organizer.known:
         raise OrganizerUnknown("We do not know who organized this class's calls.", hint=ORGANIZER_UNKNOWN)
     listing = await deps.conferences.list(
@@ -183,8 +181,9 @@ def _own_call(conference: Conference) -> Going | None:
     snapshot = conference.snapshot
     if snapshot is None or snapshot.record.end_time:
         return None
-    organizer = Organizer(conference.organizer.user, conference.organizer.email)
-    call = LiveCall(conference.conference_record, organizer, snapshot.record.start_time, snapshot.record.space)
+    call = LiveCall(
+        conference.conference_record, conference.organizer, snapshot.record.start_time, snapshot.record.space
+    )
     return Going(snapshot.record.start_time - LONGEST_CALL, call, conference.session_ids)
 
 

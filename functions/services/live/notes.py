@@ -11,6 +11,7 @@ import logging
 from datetime import timedelta
 
 from functions.domain.conferences.events import ParticipantJoined, ParticipantLeft
+from functions.domain.conferences.seen import record_of
 from functions.domain.errors import DocumentsRefused, NotSettled
 from functions.domain.live.calls import Sighting
 from functions.services.deps import Deps
@@ -30,24 +31,21 @@ PAGE = 250
 log = logging.getLogger(__name__)
 
 
-async def note_presence(event: ParticipantJoined | ParticipantLeft, *, deps: Deps) -> bool:
+async def note_presence(event: ParticipantJoined | ParticipantLeft, *, deps: Deps) -> None:
     """Store what an event says about who is in a class's room. It may come twice, late, and in any order.
 
-    Returns:
-        Whether the conference is the call of a class that goes on.
+    An event about a call that is no class's, or that is over, changes nothing.
 
     Raises:
         Retryable: Meet or the store could not answer now; the event must be delivered again.
     """
     if not deps.rules.live_presence:
-        return False
+        return
     origin = event.origin
-    record = event.participant_session.partition("/participants/")[0]
     moment = origin.occurred_at or deps.clock()
     note = Sighting(event.participant_session, moment, left=isinstance(event, ParticipantLeft))
-    found = await going(record, origin, deps=deps)
+    found = await going(record_of(event.participant_session), origin, deps=deps)
     await asyncio.gather(*(_store(session_id, note, found, deps) for session_id in found.session_ids))
-    return bool(found.session_ids)
 
 
 async def note_end(conference_record: str, *, deps: Deps) -> None:

@@ -27,7 +27,6 @@ from functions.services.sync.marking import who_may_be_meant
 FRESH = timedelta(seconds=5)
 """How new an answer of Meet must be to say that a call goes on of which nothing is stored."""
 
-
 LIST_TIME = 10.0
 """Seconds that one update waits for Meet's lists. Until then nothing is stored, and later events of the class wait."""
 
@@ -38,7 +37,7 @@ class Updated:
 
     Attributes:
         room: Who is in the room; None if the class meeting does not take place or no call is known to go on.
-        unknown: Participants who joined and whom Meet does not list yet.
+        unknown: Participants who joined and that Meet does not list yet.
         devices: How many participant sessions are remembered.
         refusal: Why Meet did not say who is there, if it was asked and could not answer now.
     """

@@ -20,6 +20,7 @@ from infra.local.faults import Fault
 from infra.local.school import Account, Attendee, Conference, Space, Visit
 from tests.builders import until
 from tests.classroom import PUPILS, TEACHER, job
+from tests.counting import Counting
 
 ADA, BOB = PUPILS[:2]
 TYPES = "google.workspace.meet."
@@ -625,29 +626,6 @@ async def test_a_call_that_is_no_scheduled_class_is_shown_to_who_looks(room, app
     clock.turn_to(at(61))
     await room.hears(ended(call))
     assert await room.is_empty(call)
-
-
-class Counting(SqliteDatabase):
-    """Counts documents that are read and written."""
-
-    reads = writes = 0
-
-    async def get(self, path, **about):
-        self.reads += 1
-        return await super().get(path, **about)
-
-    async def get_many(self, paths):
-        self.reads += len(paths)
-        return await super().get_many(paths)
-
-    async def find(self, query):
-        found = await super().find(query)
-        self.reads += max(len(found.documents), 1)
-        return found
-
-    async def commit(self, writes, **about):
-        self.writes += len(writes)
-        return await super().commit(writes, **about)
 
 
 async def test_a_class_of_thirty_costs_what_the_documentation_says(  # noqa: PLR0917 - fixtures

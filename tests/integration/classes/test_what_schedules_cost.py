@@ -10,7 +10,6 @@ import pytest
 
 from functions.adapters.store.attendance_store import DocumentAttendanceStore
 from functions.adapters.store.databases.database import Write
-from functions.adapters.store.databases.sqlite import SqliteDatabase
 from functions.adapters.store.documents.people import organizer_to_document
 from functions.adapters.store.documents.timetable import room_to_document
 from functions.adapters.store.views import DocumentViews
@@ -25,34 +24,12 @@ from functions.services.teachers.organizers import enrol
 from infra.local.clock import TurnableClock
 from infra.local.school import School
 from tests.builders import lesson
+from tests.counting import Counting
 from tests.integration.classes.test_nothing_lost import ADMIN, COLLEAGUE
 
 NOW = datetime(2026, 3, 2, 6, tzinfo=UTC)
 HOUR, DAY, HALF_AN_HOUR = timedelta(hours=1), timedelta(days=1), timedelta(minutes=30)
 NO_TIME = timedelta(0)
-
-
-class Counting(SqliteDatabase):
-    """Counts reads as Firestore bills them: one for a document, a missing document, or a query that finds nothing.
-
-    https://firebase.google.com/docs/firestore/pricing#operations
-    """
-
-    reads = 0
-
-    async def get(self, path, **about):
-        self.reads += 1
-        return await super().get(path, **about)
-
-    async def get_many(self, paths):
-        self.reads += len(paths)
-        return await super().get_many(paths)
-
-    async def find(self, query):
-        found = await super().find(query)
-        # The query requests one more document than needed, to find out whether there are more.
-        self.reads += max(len(found.documents) + (found.next_after is not None), 1)
-        return found
 
 
 class Handed:

@@ -19,7 +19,7 @@ from functions.hints import ORGANIZER_UNKNOWN
 from functions.ports.google import Listing
 from functions.ports.store import Reader
 from functions.services.deps import Deps
-from functions.services.stored import account_with
+from functions.services.stored import owner_of
 from functions.services.sync.meet.gathered import Gathered, Look, Request, reach_of, with_listing
 from functions.services.sync.meet.reading import read_all, read_conference, stored_conference
 from functions.services.sync.seen.load import Events
@@ -129,10 +129,7 @@ async def look_around(session: ClassSession, gathered: Gathered, reader: Reader,
     space, scheduled = session.space.name, session.plan.takes_place
     room = await reader.room(space)
     attached = [record.conference_record for record in session.plan.attached]
-    # Meet lists records only to the owner of their space.
-    organizer = room.owner
-    if organizer.user is None and (email := organizer.email or next(iter(session.plan.teachers), None)):
-        organizer = await account_with(email, deps.store)
+    organizer = await owner_of(room, session, deps.store)
     if scheduled is None:
         return organizer
     if space not in gathered.looks:

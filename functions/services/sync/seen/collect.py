@@ -62,7 +62,7 @@ class CollectedEvents:
         try:
             await self.events.add(conference_record, batch.seen)
         except DocumentsRefused as refused:
-            # Whoever's events are missing is asked for.
+            # Meet is asked for people if their events are missing.
             log.warning("events.refused", extra={"reason": refused.reason, "detail": refused.message})
         except AttendanceError as error:
             return error

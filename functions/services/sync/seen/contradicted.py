@@ -1,7 +1,7 @@
 """Read a conference again if an event names a participant session that was not read.
 
-Events may come after the conference was read. If one names a session that the stored conference lacks, somebody of whom
-one session was known had another one, or Meet listed a session late. Then Meet is asked once more: for that person, as
+Events may come after the conference was read. If one names a session that the stored conference lacks, a person had one
+more session than was known, or Meet listed a session late. Then Meet is asked once more: for that person, as
 for everybody whose data may have changed. What Meet does not confirm then is remembered by a hash of all names, so the
 same events cause nothing more.
 """
@@ -45,8 +45,8 @@ async def is_contradicted(conference_record: str, *, deps: Deps) -> bool:
 async def look_back(gathered: Gathered, *, deps: Deps) -> None:
     """Look, after conferences were stored, for events that came while Meet was asked.
 
-    Whoever stores an event looks for the conference afterwards, and whoever stores a conference looks for events
-    afterwards. So one of the two sees the other. What was read is stored, so an error here is only logged.
+    After an event is stored, the system looks for its conference. After a conference is stored, it looks for events. So
+    one of the two looks always finds the other. What was read is stored, so an error here is only logged.
     """
     for record, outcome in gathered.outcomes.items():
         if deps.seen is None or not isinstance(outcome, Reading) or outcome.sessions_source is SessionsSource.MEET:
