@@ -7,8 +7,8 @@ roster names. The account that has an address at a time: `functions.domain.marki
 from __future__ import annotations
 
 import fnmatch
+import re
 import unicodedata
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -107,7 +107,7 @@ class Who:
     _teaching: frozenset[str] = field(init=False, repr=False)
     _students: tuple[RosterEntry, ...] = field(init=False, repr=False)
     _by_email: Mapping[str, RosterEntry] = field(init=False, repr=False)
-    _contested: frozenset[str] = field(init=False, repr=False)
+    _known_by: Mapping[str, Sequence[str]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Find each address's account once, for all participants."""
@@ -116,14 +116,16 @@ class Who:
         found = owners(named, self.people, self.ended_at, named_at=self.named_at, named_before=self.named_before)
         teachers = mailboxes(self.teachers)
         teaching = frozenset(found[box] for box in teachers if box in found)
-        having = Counter(box for p in self.people.values() for box in mailboxes(k.email for k in p.addresses))
-        contested = frozenset(box for box, accounts in having.items() if accounts > 1)
+        known_by: dict[str, list[str]] = {}
+        for user, person in self.people.items():
+            for box in mailboxes(known.email for known in person.addresses):
+                known_by.setdefault(box, []).append(user)
         hidden = {
             "_named_boxes": mailboxes(named),
             "_owners": found,
             "_teachers": teachers,
             "_teaching": teaching,
-            "_contested": contested,
+            "_known_by": known_by,
         }
         for name, value in hidden.items():
             object.__setattr__(self, name, value)
@@ -146,15 +148,14 @@ class Who:
         This is the case if the roster names an account, or if the address belonged to another account at another time.
         Otherwise the address is enough, even if somebody was in another class before.
         """
-        contested = entry.email and mailbox(entry.email) in self._contested
-        return self.account_of_entry(entry) if contested else entry.user
+        is_contested = entry.email and len(self._known_by.get(mailbox(entry.email), ())) > 1
+        return self.account_of_entry(entry) if is_contested else entry.user
 
     def not_meant_by(self, entry: RosterEntry) -> tuple[str, ...]:
         """Other people's accounts that had a student's address, while its present owner is not known."""
         if entry.email is None or self.account_of_entry(entry):
             return ()
-        box = mailbox(entry.email)
-        return tuple(sorted(u for u, p in self.people.items() if box in mailboxes(k.email for k in p.addresses)))
+        return tuple(sorted(self._known_by.get(mailbox(entry.email), ())))
 
     def emails_of(self, user: str | None) -> tuple[str, ...]:
         """The addresses of an account that count in this class meeting, without those that mean somebody else."""
@@ -405,6 +406,8 @@ def _words(name: str) -> tuple[str, ...]:
     Accents are removed only in Latin, Greek and Cyrillic. In other scripts a mark counts as a letter: a vowel in
     Devanagari or Thai, another consonant in Japanese. https://www.unicode.org/reports/tr44/#General_Category_Values
     """
+    if name.isascii():
+        return tuple(sorted(_ASCII_WORD.findall(name.lower())))
     letters, marks_count = [], False
     for character in unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold()):
         category = unicodedata.category(character)
@@ -420,6 +423,7 @@ def _words(name: str) -> tuple[str, ...]:
     return tuple(sorted(unicodedata.normalize("NFC", "".join(letters)).split()))
 
 
+_ASCII_WORD = re.compile("[0-9a-z]+")
 _ACCENTED = ("LATIN ", "GREEK ", "CYRILLIC ")
 
 
