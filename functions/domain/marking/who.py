@@ -188,7 +188,7 @@ class Who:
         kind, own_key = kind_of(seen.participant.user), self.own_key_of(seen)
         user = self._account_of(seen.participant.user)
         person = self.people.get(user) if user else None
-        emails = self.emails_of(user)
+        emails = own_emails = self.emails_of(user)
         told: tuple[str, ...] = ()
         if user and user in self.organizers and not emails:
             emails = told = (self.organizers[user],)
@@ -211,7 +211,7 @@ class Who:
             entry = self._named(student_id=person.student.student_id, email=person.student.email)
             if entry:
                 return self._assigned(seen, own_key, kind, entry, person.student)
-        if entry := self._with_account(user, told):
+        if entry := self._with_account(user, told, own_emails):
             certain = bool(user and entry.user == user) or mailbox(entry.email or "") in mailboxes(told)
             return Match(
                 seen,
@@ -265,7 +265,7 @@ class Who:
         meant = by_email if by_email and by_email.may_be(student_id=student_id, email=email) else None
         return next(by_id, None) or meant
 
-    def _with_account(self, user: str | None, told: Sequence[str]) -> RosterEntry | None:
+    def _with_account(self, user: str | None, told: Sequence[str], own_emails: Sequence[str]) -> RosterEntry | None:
         """The student with one of a participant's addresses.
 
         Addresses that were known longest come first, then the primary one.
@@ -274,7 +274,7 @@ class Who:
             if entry := self._by_email.get(mailbox(email)):
                 return entry
         person = self.people.get(user) if user else None
-        rank = {email: number for number, email in enumerate(self.emails_of(user))}
+        rank = {email: number for number, email in enumerate(own_emails)}
         known = [address for address in (person.addresses if person else ()) if address.email in rank]
         for address in sorted(known, key=lambda address: (address.since, rank[address.email])):
             box = mailbox(address.email)
