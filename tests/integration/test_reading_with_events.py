@@ -422,9 +422,7 @@ async def test_left_events_of_a_call_that_was_ended_for_everybody_are_waited_for
     assert meet.calls.by_method()["ListParticipantSessions"] == (0 if has_waited else 30)
 
 
-async def test_left_events_that_do_not_come_are_waited_for_three_seconds(
-    instance, school, meet, record, stored
-):
+async def test_left_events_that_do_not_come_are_waited_for_three_seconds(instance, school, meet, record, stored):
     conference, waits = held(30), []
 
     async def pause(wanted):

@@ -50,7 +50,7 @@ def is_asked_for(person, seen):
     return needs_call(listed(person), seen.by_participant().get(person.name, {}))
 
 
-def test_whoever_joined_once_has_the_session_that_meet_would_give():
+def test_a_person_who_joined_once_has_the_session_that_meet_would_return():
     person = participant(ADA, (0, 60))
 
     seen = events_of(person).by_participant()[person.name]
@@ -67,11 +67,11 @@ def test_whoever_joined_once_has_the_session_that_meet_would_give():
         participant(ADA),
     ],
 )
-def test_whoever_had_another_number_of_sessions_or_is_still_there_is_asked_for(person):
+def test_meet_is_asked_for_a_person_with_several_sessions_or_without_an_end(person):
     assert is_asked_for(person, events_of(person))
 
 
-def test_whoever_lacks_an_event_is_asked_for():
+def test_meet_is_asked_for_a_person_who_lacks_an_event():
     person = participant(ADA, (0, 60))
     (session,) = person.sessions
 
@@ -168,7 +168,7 @@ def test_left_events_are_worth_waiting_for_if_more_than_a_few_are_missing(missin
     assert is_worth_waiting(seen) is worth_it
 
 
-def test_nobody_waits_for_left_events_of_people_for_whom_meet_is_asked_anyway():
+def test_left_events_are_not_waited_for_if_meet_is_asked_for_these_people_anyway():
     seen = NOTHING_SEEN
     for number in range(10):
         for session in (1, 2):
