@@ -54,6 +54,22 @@ async def test_what_events_said_is_stored_although_meet_fails(room, call, clock,
     assert (await room.names())[0] == ["The Teacher", "Late"]
 
 
+async def test_a_room_that_meet_no_longer_shows_is_an_error_and_not_an_empty_room(room, api, call, clock, meet):
+    clock.turn_to(at(12))
+    await room.hears(message(call, ADA, 1, at(1)))
+    assert (await room.names())[0] == ["The Teacher", "Punctual", "Late"]
+    clock.turn_to(at(25))
+    meet.faults.set(Fault("ListParticipants", grpc.StatusCode.UNAUTHENTICATED))
+    before = meet.calls.by_method()
+    answers = [await api.get(f"/api/sessions/{room.session_id}/live") for _ in range(3)]
+
+    assert {(answer.status_code, answer.json()["title"]) for answer in answers} == {(502, "Insufficient permissions")}
+    assert meet.calls.by_method() - before == {"ListParticipants": 1}
+    meet.faults.clear()
+    clock.turn_to(at(27))
+    assert (await room.names())[0] == ["The Teacher", "Late"]
+
+
 @pytest.mark.usefixtures("impatient")
 async def test_only_events_about_people_who_are_not_known_come_again_while_meet_fails(room, call, clock, meet):
     clock.turn_to(at(12))
