@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -67,6 +68,8 @@ async def resync(api, app, session_id, times=10):
 
 class ChangedAfterRead(SqliteDatabase):
     """Something else happens, once, right after the corrections of a class meeting were read."""
+
+    meanwhile: Callable[[], Awaitable[None]] | None = None
 
     async def children(self, collection, **about):
         found = await super().children(collection, **about)
