@@ -60,7 +60,7 @@ class Reader(Protocol):
             sessions: Class meetings, by id.
             rooms: By resource name.
             people: By account.
-            to_mark: Ids of class meetings that will be marked: everything else is read that this needs.
+            to_mark: Ids of class meetings that will be marked: their corrections are read, and who is erased.
         """
 
     async def conference(self, conference_record: str) -> Conference | None:
@@ -94,7 +94,11 @@ class Reader(Protocol):
         """A request that was answered before and is still remembered; or the result for an event, by its id."""
 
     def forget(self, *, conferences: Iterable[str] = (), people: Iterable[str] | None = ()) -> None:
-        """Forget these, so that they are read again when needed; None for people means everybody."""
+        """Forget these, so that they are read again when needed.
+
+        None for people means everybody, after Google was asked who they are. Who is erased is forgotten too, because
+        it may have turned out that an account is an erased person's.
+        """
 
 
 class Work(Reader, Protocol):
