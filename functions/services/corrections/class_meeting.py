@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from functions.domain.classes.roster import Decision, RosterEntry, checked_roster
-from functions.domain.classes.sessions import AttachedRecord, Caller, ClassSession
+from functions.domain.classes.sessions import AttachedRecord, ClassSession
 from functions.domain.classes.timetable import Slot
 from functions.domain.conferences.model import Organizer, Reading, SyncSource
 from functions.domain.conferences.syncing import after_reading
 from functions.domain.errors import InvalidRequest, NotFound, SessionNotFound
 from functions.ports.store import Work
 from functions.services.classes.follow_calendar import follow_now
-from functions.services.corrections.decisions import DecisionEffect, carry_out
+from functions.services.corrections.decisions import DecidedBy, DecisionEffect, carry_out
 from functions.services.corrections.follow_students import Unapplied, follow_students
 from functions.services.deps import Deps
 from functions.services.stored import required_session
@@ -27,9 +27,7 @@ async def attach_record(
     *,
     conference_record: str | None,
     from_session_id: str | None,
-    by: str,
-    caller: Caller,
-    if_match: str | None,
+    who: DecidedBy,
     deps: Deps,
 ) -> str:
     """Attach a whole conference record of any room to a class meeting, such as one of a substitute's room.
@@ -77,15 +75,11 @@ async def attach_record(
             result=(record,),
         )
 
-    (result,) = await carry_out(
-        session_id, change, what="record.attached", by=by, caller=caller, if_match=if_match, deps=deps
-    )
+    (result,) = await carry_out(session_id, change, what="record.attached", who=who, deps=deps)
     return result
 
 
-async def detach_record(
-    session_id: str, conference_record_id: str, *, by: str, caller: Caller, if_match: str | None, deps: Deps
-) -> None:
+async def detach_record(session_id: str, conference_record_id: str, *, who: DecidedBy, deps: Deps) -> None:
     """Detach a conference record from a class meeting: its time decides again where it belongs.
 
     Raises:
@@ -108,16 +102,14 @@ async def detach_record(
             dataclasses.replace(session, plan=plan), references={"conference_record": record}, touched=touched
         )
 
-    await carry_out(session_id, change, what="record.detached", by=by, caller=caller, if_match=if_match, deps=deps)
+    await carry_out(session_id, change, what="record.detached", who=who, deps=deps)
 
 
 async def set_roster(
     session_id: str,
     students: tuple[RosterEntry, ...],
     *,
-    by: str,
-    caller: Caller,
-    if_match: str | None,
+    who: DecidedBy,
     deps: Deps,
 ) -> tuple[Unapplied, ...]:
     """Replace the roster of a class meeting.
@@ -137,7 +129,7 @@ async def set_roster(
         changed, unapplied = await with_roster(work, session, checked, deps=deps)
         return changed
 
-    await carry_out(session_id, change, what="roster.set", by=by, caller=caller, if_match=if_match, deps=deps)
+    await carry_out(session_id, change, what="roster.set", who=who, deps=deps)
     await follow_now([session_id], deps=deps)
     return unapplied
 
@@ -147,8 +139,7 @@ async def set_class_roster(
     students: tuple[RosterEntry, ...],
     *,
     since: datetime | None,
-    by: str,
-    caller: Caller,
+    who: DecidedBy,
     deps: Deps,
 ) -> tuple[tuple[str, ...], tuple[Unapplied, ...]]:
     """Replace the roster of all meetings of a class that begin at or after a moment (default: now).
@@ -179,15 +170,13 @@ async def set_class_roster(
         return changed
 
     for session_id in session_ids:
-        await carry_out(session_id, change, what="roster.set", by=by, caller=caller, if_match=None, deps=deps)
+        await carry_out(session_id, change, what="roster.set", who=who, deps=deps)
     # All at once, so that the guests of a series get only one e-mail.
     await follow_now(session_ids, deps=deps)
     return tuple(session_ids), tuple(one for session_id in session_ids for one in unapplied.get(session_id, ()))
 
 
-async def set_policy(
-    session_id: str, policy: Mapping[str, object], *, by: str, caller: Caller, if_match: str | None, deps: Deps
-) -> None:
+async def set_policy(session_id: str, policy: Mapping[str, object], *, who: DecidedBy, deps: Deps) -> None:
     """Replace a class meeting's rules with the school's rules and the given changes.
 
     Raises:
@@ -208,7 +197,7 @@ async def set_policy(
             touched = await rearrange(work, room.with_slot(slot), now=deps.clock())
         return DecisionEffect(changed, references={}, touched=touched)
 
-    await carry_out(session_id, change, what="policy.set", by=by, caller=caller, if_match=if_match, deps=deps)
+    await carry_out(session_id, change, what="policy.set", who=who, deps=deps)
 
 
 async def _reading(session_id: str, record: str, from_session_id: str | None, deps: Deps) -> Reading | None:

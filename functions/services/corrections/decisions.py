@@ -25,6 +25,21 @@ Change = Callable[[Work, ClassSession, Decision], Awaitable["DecisionEffect"]]
 
 
 @dataclass(frozen=True, slots=True)
+class DecidedBy:
+    """Who decides something about a class meeting.
+
+    Attributes:
+        by: The person, as the LMS names them.
+        caller: The account that calls.
+        if_match: The class meeting's ETag as they saw it; None decides whatever has changed since.
+    """
+
+    by: str
+    caller: Caller
+    if_match: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DecisionEffect:
     """What a decision changes.
 
@@ -43,33 +58,24 @@ class DecisionEffect:
     accounts: tuple[RosterEntry, ...] = ()
 
 
-async def carry_out(
-    session_id: str,
-    change: Change,
-    *,
-    what: str,
-    by: str,
-    caller: Caller,
-    if_match: str | None,
-    deps: Deps,
-) -> tuple[str, ...]:
+async def carry_out(session_id: str, change: Change, *, what: str, who: DecidedBy, deps: Deps) -> tuple[str, ...]:
     """Apply a decision about a class meeting, with its marks and its audit entry in one commit.
 
     The same commit stores what must still be marked elsewhere, so that this cannot be lost after the commit.
     """
     entry_id = uuid.uuid4().hex
-    decision = Decision(by, caller.email, deps.clock())
+    decision = Decision(who.by, who.caller.email, deps.clock())
 
     async def decide(work: Work) -> DecisionEffect:
         session = await required_session(work, session_id)
-        require_match(if_match, await work.updated_at(session_id))
+        require_match(who.if_match, await work.updated_at(session_id))
         changed = await change(work, session, decision)
         if changed.references is not None:
             now = deps.clock()
             planned = to_follow(session, changed.session, now=now)
             await mark(work, changed.touched, rules=deps.rules, now=now, changed={session_id: planned})
             references = {"session_id": session_id, **changed.references}
-            work.note(AuditEntry(entry_id, by, caller.email, what, references))
+            work.note(AuditEntry(entry_id, who.by, who.caller.email, what, references))
         if changed.accounts:
             work.put_remark(Remark(entry_id, changed.accounts, session_id=session_id))
         return changed

@@ -6,11 +6,11 @@ import dataclasses
 from typing import TypeVar
 
 from functions.domain.classes.roster import Assignment, Decision, Remembered, RoomDevice, RosterEntry
-from functions.domain.classes.sessions import Attendance, AttendanceSheet, Caller, ClassSession, Person, Role
+from functions.domain.classes.sessions import Attendance, AttendanceSheet, ClassSession, Person, Role
 from functions.domain.errors import AlreadyOnRoster, AttendeeNotFound, InvalidRequest, NotFound, SessionNotFound
 from functions.domain.marking.people import attendee_id as attendee_id_of
 from functions.ports.store import Reader, Work
-from functions.services.corrections.decisions import DecisionEffect, carry_out, students_by_id
+from functions.services.corrections.decisions import DecidedBy, DecisionEffect, carry_out, students_by_id
 from functions.services.deps import Deps
 from functions.services.sync.marking import accounts, compute
 
@@ -24,9 +24,7 @@ async def assign(
     email: str | None,
     student_id: str | None,
     remember: bool | None,
-    by: str,
-    caller: Caller,
-    if_match: str | None,
+    who: DecidedBy,
     deps: Deps,
 ) -> str:
     """Assign a guest to a student: from then on they are one person, with the union of their times.
@@ -38,9 +36,7 @@ async def assign(
         student_id: the LMS's id of the student.
         remember: Whether the guest's account is this student in other class meetings too; by default for
             everybody who was signed in.
-        by: Who decides, as the LMS says.
-        caller: Who calls.
-        if_match: The class meeting's entity tag as it was seen.
+        who: Who decides.
         deps: The outside world.
 
     Returns:
@@ -95,23 +91,17 @@ async def assign(
             accounts=_remembered_of(before, assignment),
         )
 
-    (result,) = await carry_out(
-        session_id, change, what="guest.assigned", by=by, caller=caller, if_match=if_match, deps=deps
-    )
+    (result,) = await carry_out(session_id, change, what="guest.assigned", who=who, deps=deps)
     return result
 
 
-async def unassign(
-    session_id: str, attendee_id: str, *, by: str, caller: Caller, if_match: str | None, deps: Deps
-) -> None:
+async def unassign(session_id: str, attendee_id: str, *, who: DecidedBy, deps: Deps) -> None:
     """Undo the assignment of a guest to a student, or its mark as a room device.
 
     Args:
         session_id: The class meeting.
         attendee_id: The guest's id, as `merged` has it; the student's id will do if only one guest is merged.
-        by: Who decides, as the LMS says.
-        caller: Who calls.
-        if_match: The class meeting's entity tag as it was seen.
+        who: Who decides.
         deps: The outside world.
 
     Raises:
@@ -136,12 +126,10 @@ async def unassign(
             raise NotFound("This person was neither assigned to a student nor marked as a room device.")
         return DecisionEffect(session, references={"attendee_id": guest_id}, accounts=forgotten)
 
-    await carry_out(session_id, change, what="guest.unassigned", by=by, caller=caller, if_match=if_match, deps=deps)
+    await carry_out(session_id, change, what="guest.unassigned", who=who, deps=deps)
 
 
-async def mark_as_room(
-    session_id: str, attendee_id: str, *, by: str, caller: Caller, if_match: str | None, deps: Deps
-) -> None:
+async def mark_as_room(session_id: str, attendee_id: str, *, who: DecidedBy, deps: Deps) -> None:
     """Mark a guest as a room device, which does not count as a person.
 
     Raises:
@@ -162,7 +150,7 @@ async def mark_as_room(
         work.put_correction(session_id, RoomDevice(attendee_id, decision))
         return DecisionEffect(session, references={"attendee_id": attendee_id}, accounts=forgotten)
 
-    await carry_out(session_id, change, what="room.marked", by=by, caller=caller, if_match=if_match, deps=deps)
+    await carry_out(session_id, change, what="room.marked", who=who, deps=deps)
 
 
 def _remembered_of(*assignments: Assignment | None) -> tuple[RosterEntry, ...]:

@@ -112,13 +112,7 @@ async def students_at_risk(class_id: ClassId, query: Annotated[AtRiskQuery, Quer
         "class_id": class_id,
         "month": month,
         "students": [
-            {
-                "student_id": risk.student.student_id,
-                "email": risk.student.email,
-                "display_name": risk.student.display_name,
-                "share": risk.share,
-                "best_possible_share": risk.best_possible,
-            }
+            {**dataclasses.asdict(risk.student), "share": risk.share, "best_possible_share": risk.best_possible}
             for risk in sorted(found, key=lambda risk: (risk.share, _by_name(dataclasses.asdict(risk.student))))
         ],
     }

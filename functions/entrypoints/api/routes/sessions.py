@@ -98,13 +98,7 @@ async def session(
 )
 async def session_live(session_id: SessionId, app: TheApp, _: Annotated[NoQuery, Query()]) -> Mapping[str, Any]:
     """Who is in a class meeting's room now, and which of its students are not."""
-    room = await look(session_id, deps=app.deps)
-    return {
-        "session_id": session_id,
-        "as_of": room.as_of,
-        "participants": [asdict(person) for person in room.participants],
-        "missing": [asdict(student) for student in room.missing],
-    }
+    return {"session_id": session_id, **asdict(await look(session_id, deps=app.deps))}
 
 
 @router.get(
