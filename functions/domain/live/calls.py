@@ -241,11 +241,6 @@ class LiveClass:
     calls: Mapping[str, LiveCall] = field(default_factory=dict)
     looked_at: datetime | None = None
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether no call goes on and nobody has asked who is there."""
-        return not self.calls and self.looked_at is None
-
     def is_watched(self, now: datetime) -> bool:
         """Whether somebody asked who is there a short time ago."""
         return self.looked_at is not None and now < self.looked_at + WATCHED

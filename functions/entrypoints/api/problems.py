@@ -14,19 +14,17 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 
 from functions.domain.errors import (
-    AlreadyOnRoster,
     AttendanceError,
     AttendeeNotFound,
     ConferenceRecordGone,
     DomainNotAllowed,
     ErasureNotSetUp,
-    ExternalIdInUse,
     FieldError,
+    InConflict,
     InvalidRequest,
     NeedsOperator,
     NoConferenceRecord,
     NotFound,
-    OverlappingClass,
     Permanent,
     PreconditionFailed,
     ReadTooOld,
@@ -164,7 +162,7 @@ def _status(error: AttendanceError) -> tuple[int, str]:  # noqa: PLR0911 - one l
             return 412, error.reason
         case ReadTooOld():
             return 410, error.reason
-        case OverlappingClass() | ExternalIdInUse() | AlreadyOnRoster() | Refused():
+        case Refused():
             return 409, error.reason
         case Retryable():
             return 503, error.reason
@@ -178,7 +176,7 @@ def _more(error: AttendanceError) -> Mapping[str, Any]:
     match error:
         case InvalidRequest() | AttendeeNotFound() if error.errors:
             return {"errors": [{"field": one.field, "reason": one.reason} for one in error.errors[:MAX_ERRORS]]}
-        case OverlappingClass() | ExternalIdInUse():
+        case InConflict():
             return {"session_id": error.session_id}
         case _:
             return {"cause": error.cause} if error.cause else {}

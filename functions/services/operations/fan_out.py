@@ -7,7 +7,7 @@ reads no more names than it can hand out: the next message reads the rest.
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -52,14 +52,12 @@ def moment_in(text: object) -> datetime | None:
         return None
 
 
-async def fan_out(
-    source: Source, *, again: Callable[[Mapping[str, object]], Job], after: str, pace: Pace, deps: Deps
-) -> int:
+async def fan_out(source: Source, *, job: str, after: str, pace: Pace, deps: Deps) -> int:
     """Hand out one job for each item, in order. If this runs twice, every job is handed out twice, which does no harm.
 
     Args:
         source: All of them.
-        again: Makes the job that continues with the rest, from its data.
+        job: The job that continues with the rest.
         after: The place where an earlier call stopped; empty for the first call.
         pace: How fast.
         deps: The outside world.
@@ -86,5 +84,5 @@ async def fan_out(
         await deps.jobs.publish([item.job for item in batch])
         done += len(batch)
     if done < len(left):
-        await deps.jobs.publish([again({"after": left[done - 1].place if done else after})])
+        await deps.jobs.publish([Job(job, {"after": left[done - 1].place if done else after})])
     return done

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from functions.domain.classes.sessions import ClassSession, Person, TrackedOrganizer
+from functions.domain.classes.sessions import ClassSession, TrackedOrganizer
 from functions.domain.classes.timetable import RETENTION, Room
 from functions.domain.conferences.model import Conference, ConferenceRecord, Organizer, SyncSource, is_reported
 from functions.domain.conferences.rereading import is_deferred
@@ -136,10 +136,7 @@ async def reconcile_all(*, after: str = "", deps: Deps) -> int:
             last = rooms[-1]
         return items
 
-    def again(data: Mapping[str, object]) -> Job:
-        return Job(JOB, data)
-
-    return await fan_out(everybody, again=again, after=after, pace=PACE, deps=deps)
+    return await fan_out(everybody, job=JOB, after=after, pace=PACE, deps=deps)
 
 
 async def reconcile(organizer: str, *, deps: Deps) -> int:
@@ -182,11 +179,7 @@ async def reconcile(organizer: str, *, deps: Deps) -> int:
 
 async def _failing_sessions(tracked: TrackedOrganizer, *, since: datetime, deps: Deps) -> list[str]:
     """The teacher's failing class meetings, by every address of the account: a class may name any of them."""
-
-    async def load(work: Work) -> Person | None:
-        return (await work.people([tracked.user])).get(tracked.user)
-
-    person, _ = await deps.store.transact(load)
+    person = (await deps.store.reader().people([tracked.user])).get(tracked.user)
     emails = {tracked.email, *(current_of(person) if person else ())}
     found = await asyncio.gather(*(deps.store.failing_sessions(email, since=since) for email in sorted(emails)))
     return sorted({session_id for part in found for session_id in part})
@@ -206,14 +199,16 @@ async def reconcile_room(space: str, *, deps: Deps) -> int:
             As in `reconcile`.
     """
     now = deps.clock()
-    room = await _room(space, deps)
+    room = await deps.store.reader().room(space)
+    if not room.slots:
+        raise _no_class()
     if room.owner.known and await _is_tracked(room.owner, deps):
         await _note_look(space, at=now, is_tracked=True, deps=deps)
         return 0
     sessions = await _recent_classes(room, now=now, deps=deps)
     if not sessions:
         await _note_look(space, at=now, deps=deps)
-        raise NotFound("This room had no class in the 30 days that Meet remembers.")
+        raise _no_class()
     organizer = room.owner if room.owner.known else _teacher(sessions)
     if not room.owner.known and await _is_tracked(organizer, deps):
         await _note_look(space, at=now, is_tracked=True, deps=deps)
@@ -255,11 +250,8 @@ async def _note_look(
     await deps.store.transact(decide)
 
 
-async def _room(space: str, deps: Deps) -> Room:
-    room = await deps.store.reader().room(space)
-    if not room.slots:
-        raise NotFound("This room had no class in the 30 days that Meet remembers.")
-    return room
+def _no_class() -> NotFound:
+    return NotFound("This room had no class in the 30 days that Meet remembers.")
 
 
 async def _recent_classes(room: Room, *, now: datetime, deps: Deps) -> list[ClassSession]:

@@ -13,13 +13,13 @@ from zoneinfo import ZoneInfo
 import click
 
 from functions.domain.classes.sessions import TrackedOrganizer
+from functions.domain.conferences.reported import REACH
 from functions.domain.errors import NotFound
 from functions.entrypoints.commands.operate import parameters
 from functions.entrypoints.commands.operate.app import Failures, fail, moment, run, words
 from functions.entrypoints.commands.operate.reports import read_reports
 from functions.services.operations.backfill import Failed, Listed, Read, Step, reach
 from functions.services.operations.backfill import backfill as read_missing
-from functions.services.operations.backfill_reports import reports_reach
 from functions.services.teachers.tracked import tracked_organizer
 from functions.settings import Settings
 from functions.wiring import App
@@ -54,7 +54,7 @@ def backfill(since: parameters.Since, names: Sequence[str], source: str, *, dry_
         failures: Failures = []
         organizers = await _organizers(names, failures, app)
         if source == "reports":
-            reached = reports_reach(wanted, now=now)
+            reached = reach(wanted, now=now, kept=REACH)
             await read_reports(organizers, reached=reached, failures=failures, deps=app.deps, dry_run=dry_run)
             return failures
         reached = reach(wanted, now=now)
