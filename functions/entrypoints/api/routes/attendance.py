@@ -23,10 +23,10 @@ from functions.entrypoints.api.schemas.requests import (
     RegisterQuery,
     StudentQuery,
 )
-from functions.entrypoints.api.tables.formats import file_of
+from functions.entrypoints.api.tables.attendance import whole_list
+from functions.entrypoints.api.tables.file import file_of
 from functions.entrypoints.api.tables.gradebooks.answers import gradebook_of_register
 from functions.entrypoints.api.tables.register import register_rows
-from functions.entrypoints.api.tables.whole_list import whole_list
 from functions.entrypoints.api.tables.workbook import MEDIA_TYPE as XLSX
 from functions.entrypoints.api.tables.workbook import attendance_sheet, register_sheet
 from functions.ports.views import AttendanceFilter

@@ -30,7 +30,7 @@ from functions.entrypoints.api.schemas.answers import SessionAnswer, SessionAtte
 from functions.entrypoints.api.schemas.requests import FormatQuery, NoQuery, SessionsQuery, SyncQuery
 from functions.entrypoints.api.schemas.results import Live, Synced
 from functions.entrypoints.api.tables.attendance import attendance_head, attendance_rows
-from functions.entrypoints.api.tables.formats import Rows, file_of
+from functions.entrypoints.api.tables.file import Rows, file_of
 from functions.entrypoints.api.tables.gradebooks.answers import gradebook_of_session
 from functions.entrypoints.api.tables.workbook import MEDIA_TYPE as XLSX
 from functions.entrypoints.api.tables.workbook import attendance_sheet
