@@ -61,10 +61,6 @@ class NoToken(Refused):
     default_hint = "Send the header Authorization: Bearer TOKEN, with an ID token from Google (docs/lms.md)."
 
 
-class NoRole(NotPermitted):
-    """The account of the token is not in API_CALLERS."""
-
-
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Problem details, to be answered; the title is the slug in words."""
