@@ -16,6 +16,7 @@ from functions.domain.classes.sessions import AuditEntry, Caller, ClassSession, 
 from functions.domain.etag import require_match
 from functions.domain.marking.people import attendee_id as attendee_id_of
 from functions.ports.store import Reader, Work
+from functions.services.corrections.follow_students import Unapplied
 from functions.services.deps import Deps
 from functions.services.stored import required_session
 from functions.services.sync.mark_elsewhere import mark_elsewhere
@@ -47,7 +48,8 @@ class DecisionEffect:
         session: The class meeting as it is planned now.
         touched: Further class meetings to be marked.
         references: Ids for the audit; None if nothing was changed.
-        result: The answer to the caller.
+        result: The ids of the people whom the decision is about.
+        unapplied: Corrections that do not apply to any student who is expected from now on.
         accounts: Accounts that are remembered as another student's from now on, with their old and new students.
     """
 
@@ -55,10 +57,11 @@ class DecisionEffect:
     references: Mapping[str, str] | None = None
     touched: frozenset[str] = frozenset()
     result: tuple[str, ...] = ()
+    unapplied: tuple[Unapplied, ...] = ()
     accounts: tuple[RosterEntry, ...] = ()
 
 
-async def carry_out(session_id: str, change: Change, *, what: str, who: DecidedBy, deps: Deps) -> tuple[str, ...]:
+async def carry_out(session_id: str, change: Change, *, what: str, who: DecidedBy, deps: Deps) -> DecisionEffect:
     """Apply a decision about a class meeting, with its marks and its audit entry in one commit.
 
     The same commit stores what must still be marked elsewhere, so that this cannot be lost after the commit.
@@ -86,7 +89,7 @@ async def carry_out(session_id: str, change: Change, *, what: str, who: DecidedB
         changed, _ = await deps.store.transact(decide)
     if changed.accounts:
         await mark_elsewhere(Remark(entry_id, changed.accounts, session_id=session_id), deps=deps)
-    return changed.result
+    return changed
 
 
 async def students_by_id(reader: Reader, session: ClassSession, *, deps: Deps) -> dict[str, RosterEntry]:

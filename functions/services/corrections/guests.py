@@ -50,13 +50,10 @@ async def assign(
 
     async def change(work: Work, session: ClassSession, decision: Decision) -> DecisionEffect:
         guest = await _guest(work, session, attendee_id, deps)
-        named = RosterEntry(email, student_id)
         students = (await students_by_id(work, session, deps=deps)).values()
         entry = next((e for e in students if e.is_named_by(student_id=student_id, email=email)), None)
         if entry is None:
-            raise InvalidRequest.of(
-                "student_id" if named.student_id else "email", "is not on this class meeting's roster"
-            )
+            raise InvalidRequest.of("student_id" if student_id else "email", "is not on this class meeting's roster")
         result = (attendee_id_of(session_id, entry.key),)
         corrections = await work.corrections(session_id)
         before = next((c for c in corrections if isinstance(c, Assignment) and c.attendee_id == attendee_id), None)
@@ -91,8 +88,8 @@ async def assign(
             accounts=_remembered_of(before, assignment),
         )
 
-    (result,) = await carry_out(session_id, change, what="guest.assigned", who=who, deps=deps)
-    return result
+    assigned = await carry_out(session_id, change, what="guest.assigned", who=who, deps=deps)
+    return assigned.result[0]
 
 
 async def unassign(session_id: str, attendee_id: str, *, who: DecidedBy, deps: Deps) -> None:

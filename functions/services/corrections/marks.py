@@ -14,7 +14,7 @@ from functions.domain.marking.people import attendee_id as attendee_id_of
 from functions.ports.store import Work
 from functions.services.corrections.decisions import DecidedBy, DecisionEffect, carry_out, students_by_id
 from functions.services.deps import Deps
-from functions.services.sync.marking import mark
+from functions.services.sync.marking import compute
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ async def set_overrides(
         ids = tuple(attendee_id_of(session_id, entry.key) for entry in targets)
         return DecisionEffect(session, references={"overrides": str(len(ids))} if done else None, result=ids)
 
-    return await carry_out(session_id, change, what="override.set", who=who, deps=deps)
+    return (await carry_out(session_id, change, what="override.set", who=who, deps=deps)).result
 
 
 async def remove_override(session_id: str, attendee_id: str, *, who: DecidedBy, deps: Deps) -> None:
@@ -130,8 +130,7 @@ async def _require_known(
     """Refuse ids that nobody in the class meeting has, neither as a student nor as somebody who came."""
     named = {number: o.attendee_id for number, o in enumerate(overrides) if o.attendee_id}
     if not set(named.values()) <= students.keys():
-        sheets = await mark(work, [session.session_id], rules=deps.rules, now=deps.clock())
-        sheet = sheets.get(session.session_id)
+        sheet = await compute(work, session.session_id, rules=deps.rules, now=deps.clock())
         known = {*students, *(person.attendee_id for person in (sheet.attendance if sheet else ()))}
         unknown = [number for number, attendee_id in named.items() if attendee_id not in known]
         if unknown:
