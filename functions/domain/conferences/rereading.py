@@ -32,7 +32,6 @@ from functions.domain.conferences.model import (
     Participant,
     ParticipantSession,
     SessionsSource,
-    Sync,
     SyncSource,
     SyncState,
 )
@@ -188,21 +187,7 @@ def after_interruption(
         again_at=began_at + min(FIRST_WAIT * doubled, LONGEST_WAIT) if failed else began_at,
         participants=tuple(known[name] for name in sorted(known)),
     )
-    if stored:
-        return replace(stored, interruption=interruption)
-    return Conference(
-        conference_record=conference_record,
-        organizer=organizer,
-        snapshot=None,
-        session_ids=(),
-        sync=Sync(
-            state=SyncState.PROVISIONAL,
-            source=source,
-            pulled_at=None,
-            first_pulled_at=None,
-            ended_event_at=ended_event_at,
-            attempts=0,
-            meet_calls=0,
-        ),
-        interruption=interruption,
+    conference = stored or Conference.unread(
+        conference_record, organizer=organizer, source=source, ended_event_at=ended_event_at
     )
+    return replace(conference, interruption=interruption)
