@@ -88,7 +88,7 @@ async def backfill(
         listing = await deps.conferences.list(
             space=None, since=since, until=None, organizer=Organizer(organizer.user, organizer.email)
         )
-        wanted = await unfinished([record.name for record in listing.records], deps, at_once=True)
+        wanted = await unfinished([record.name for record in listing.records], deps)
     except AttendanceError as error:
         tell(Failed(organizer.user, error))
         return

@@ -362,11 +362,10 @@ def is_left_alone(conference: Conference, *, now: datetime) -> bool:
     return is_deferred(conference, now=now) or waits_after_refusal(conference, now=now)
 
 
-async def unfinished(records: Sequence[str], deps: Deps, *, at_once: bool = False) -> tuple[str, ...]:
+async def unfinished(records: Sequence[str], deps: Deps) -> tuple[str, ...]:
     """The conference records that are not stored, or about which another read may show more, in their order.
 
-    Those that wait, because Meet kept failing or the store refused them, are left out, unless a person wants them
-    `at_once`.
+    Also those that wait for their next read, because Meet kept failing or the store refused them.
     """
     wanted: list[str] = []
     for start in range(0, len(records), LOADED_AT_ONCE):
@@ -374,10 +373,5 @@ async def unfinished(records: Sequence[str], deps: Deps, *, at_once: bool = Fals
         reader = deps.store.reader()
         await reader.load(conferences=names)
         stored = {name: await reader.conference(name) for name in names if not is_reported(name)}
-        now = deps.clock()
-        wanted += [
-            name
-            for name, conference in stored.items()
-            if conference is None or (is_unfinished(conference) and (at_once or not is_left_alone(conference, now=now)))
-        ]
+        wanted += [name for name, found in stored.items() if found is None or is_unfinished(found)]
     return tuple(wanted)
