@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from functions.domain.classes.sessions import (
 from functions.domain.classes.timetable import Room
 from functions.domain.conferences.model import (
     Conference,
+    ConferenceRecord,
     Identity,
     Organizer,
     Participant,
@@ -215,6 +217,9 @@ class MeetInMemory:
         read_records: The conference records that were requested, in order, including refused ones.
         asked_for: The participants whose sessions were requested.
         listed: The spaces whose records were listed.
+        shown_first: Conference records as they are when participants are requested, if they differ from the end.
+        waits_for_list: Whether participants are returned only after a list was requested.
+        failing_lists: How many lists fail before the first succeeds.
     """
 
     def __init__(self, clock: ClockInMemory) -> None:
@@ -224,6 +229,10 @@ class MeetInMemory:
         self.read_records: list[str] = []
         self.asked_for: list[str] = []
         self.listed: list[str | None] = []
+        self.shown_first: dict[str, ConferenceRecord] = {}
+        self.waits_for_list = False
+        self.failing_lists = 0
+        self._list_was_requested = asyncio.Event()
 
     async def read(
         self,
@@ -233,6 +242,7 @@ class MeetInMemory:
         known: Known = NOTHING_KNOWN,
         keep: Callable[[Participant], None] = lambda _: None,
         events: Callable[[], Awaitable[SeenSessions]] = no_events,
+        on_record: Callable[[ConferenceRecord], None] = lambda _: None,
     ) -> Reading:
         seen = (await events()).by_participant()
         assert organizer.known
@@ -240,6 +250,9 @@ class MeetInMemory:
         if conference_record not in self.calls:
             raise ConferenceRecordGone("Meet does not have it.")
         call, began_at = self.calls[conference_record], self._clock()
+        on_record(self.shown_first.get(conference_record, call.record))
+        if self.waits_for_list:
+            await self._list_was_requested.wait()
         error, refused_after = self.refuses.get(conference_record, (None, 0))
         asked = 0
         for participant in call.participants:
@@ -262,6 +275,10 @@ class MeetInMemory:
     ) -> Listing:
         assert organizer.known
         self.listed.append(space)
+        self._list_was_requested.set()
+        if self.failing_lists:
+            self.failing_lists -= 1
+            raise Unavailable("Meet does not answer.")
         if space in self.refuses:
             raise self.refuses[space][0]
         records = (call.record for call in self.calls.values() if space in {None, call.record.space})

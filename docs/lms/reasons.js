@@ -1,4 +1,4 @@
-// What went wrong, in words for the person in front of the page and for whoever helps them.
+// What went wrong, in words for the person in front of the page and for the people who help them.
 
 /** Why somebody with these claims can see nothing as a student; null if they can see their own. */
 export function noStudent(claims) {

@@ -101,7 +101,7 @@ class Listening {
     Object.assign(this, { page, claims, ends: [], subject: null });
   }
 
-  /** Forget what was listened to. `again` starts anew after an error. */
+  /** Forget what was listened to. `again` starts listening again after an error. */
   start(again, subject = null) {
     this.stop();
     Object.assign(this, { again, subject });

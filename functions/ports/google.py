@@ -47,6 +47,7 @@ class Conferences(Protocol):
         known: Known = NOTHING_KNOWN,
         keep: Callable[[Participant], None] = lambda _: None,
         events: Callable[[], Awaitable[SeenSessions]] = no_events,
+        on_record: Callable[[ConferenceRecord], None] = lambda _: None,
     ) -> Reading:
         """Read one conference completely: every participant with every session.
 
@@ -60,6 +61,7 @@ class Conferences(Protocol):
                 cannot be read.
             events: Returns what joined and left events said, at the same time as Meet is asked: if they show that a
                 participant had one session, Meet is not asked for it.
+            on_record: Called with the conference record as soon as Meet returns it, while participants are read.
 
         Raises:
             Retryable: Meet could not answer now.

@@ -49,8 +49,19 @@ class Reader(Protocol):
         sessions: Iterable[str] = (),
         rooms: Iterable[str] = (),
         people: Iterable[str] = (),
+        to_mark: Iterable[str] = (),
     ) -> None:
-        """Read all of these at once, as they are at one moment; what was read before is not read again."""
+        """Read all of these at once; what was read before is not read again.
+
+        The conferences, class meetings, rooms and people are as they are at one moment.
+
+        Args:
+            conferences: By resource name.
+            sessions: Class meetings, by id.
+            rooms: By resource name.
+            people: By account.
+            to_mark: Ids of class meetings that will be marked: everything else is read that this needs.
+        """
 
     async def conference(self, conference_record: str) -> Conference | None:
         """A conference with all its participants."""

@@ -148,7 +148,7 @@ class Lives:
         events.Subscription.pb(life.subscription).suspension_reason = number
         self._tell(life, "suspended", self._clock(), suspension_reason=reason)
 
-    def mend(self, user: str) -> None:
+    def fix(self, user: str) -> None:
         """Remove the cause; a suspended subscription stays suspended until it is reactivated."""
         self.alive()
         self._causes.pop(user, None)

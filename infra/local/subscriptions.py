@@ -147,10 +147,10 @@ class WorkspaceEventsSimulator(GrpcStandIn):
         with self._lock:
             self._lives.suspend(user, reason, is_told=is_told)
 
-    def mend(self, user: str) -> None:
+    def fix(self, user: str) -> None:
         """Fix the cause of this user's suspension; the subscription stays suspended until it is reactivated."""
         with self._lock:
-            self._lives.mend(user)
+            self._lives.fix(user)
 
     def expire(self, user: str) -> None:
         """End this user's subscription now, and report it; LookupError without one."""

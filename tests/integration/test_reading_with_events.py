@@ -18,6 +18,7 @@ from functions.entrypoints.messages.envelope import Message
 from functions.ports.messages import Job
 from functions.services.operations.run_job import run_job
 from functions.services.operations.survey import survey
+from functions.services.sync.seen import collect
 from infra.local.clock import TurnableClock
 from infra.local.school import Attendee, Conference, Visit
 from infra.local.workspace_events import meet_event, presence_events
@@ -382,6 +383,63 @@ async def test_once_a_day_what_events_said_is_compared_with_full_reads(  # noqa:
     assert await reconciled(comparing, handed) == []
     clock.turn(timedelta(days=1))
     assert await reconciled(comparing, handed) == []  # all of them were read in full
+
+
+def left_with(messages, conference):
+    """The left events of people who stayed to the end, and all other events."""
+    late = [m for m in messages if m.attributes["ce-type"].endswith("left") and at_end(m, conference)]
+    return [message for message in messages if message not in late], late
+
+
+def at_end(message, conference):
+    return datetime.fromisoformat(message.attributes["ce-time"]) == conference.end
+
+
+@pytest.mark.parametrize("seconds", [2, 3600])
+async def test_left_events_of_a_call_that_was_ended_for_everybody_are_waited_for(
+    instance, school, meet, record, seconds
+):
+    """They are on the way when the event of the end comes; an hour later nothing is on the way any more."""
+    conference, waits = held(30), []
+
+    async def pause(wanted):
+        if wanted == collect.PAUSE:
+            waits.append(wanted)
+            if len(waits) == 2:
+                await deliver(app, *late)
+
+    app = instance(clock=TurnableClock(conference.end + seconds * SECOND), pause=pause)
+    in_time, late = left_with(presence_events(conference), conference)
+    school.hold(conference)
+    await deliver(app, *in_time)
+    meet.calls.clear()
+
+    await record(app, conference)
+
+    has_waited = seconds == 2
+    assert len(late) == 30
+    assert len(waits) == (2 if has_waited else 0)
+    assert meet.calls.by_method()["ListParticipantSessions"] == (0 if has_waited else 30)
+
+
+async def test_left_events_that_do_not_come_are_waited_for_three_seconds(instance, school, meet, record, stored):
+    conference, waits = held(30), []
+
+    async def pause(wanted):
+        waits.append(wanted)
+
+    app = instance(clock=TurnableClock(conference.end + SECOND), pause=pause)
+    in_time, _ = left_with(presence_events(conference), conference)
+    school.hold(conference)
+    await deliver(app, *in_time)
+    waits.clear()
+
+    await record(app, conference)
+
+    assert waits == [1, 1, 1]
+    assert meet.calls.by_method()["ListParticipantSessions"] == 30
+    read, _, _ = await stored(app, conference)
+    assert read.sync.sessions_source is SessionsSource.MEET
 
 
 async def test_no_more_than_twenty_conferences_of_the_last_day_are_compared(comparing, handed, school, record):

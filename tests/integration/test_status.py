@@ -44,7 +44,7 @@ TROUBLES: dict[str, Any] = {
         "replayed_at": None,
     },
 }
-MENDS = {
+FIXES = {
     "users/1": "make enroll TEACHER=…",
     "conferenceRecords/c1": "Enable the Meet API.",
     "conferenceRecords/c2": "make backfill",
@@ -85,7 +85,7 @@ def seeded(tmp_path):
     return seeded
 
 
-def mend_of(trouble, printed):
+def fix_of(trouble, printed):
     """Return the line below the line that names a problem."""
     lines = printed.splitlines()
     (number,) = [n for n, line in enumerate(lines) if line.startswith(f"  {trouble}: ")]
@@ -99,8 +99,8 @@ async def test_each_trouble_is_named_with_its_fix(typed, seeded):
     assert result.exit_code == 0
     assert "Teachers: 1 tracked, 0 with an active subscription." in result.output
     assert f"Last sync: {NOW - HOUR:%Y-%m-%d %H:%M} UTC." in result.output
-    for trouble, mend in MENDS.items():
-        assert mend in mend_of(trouble, result.output)
+    for trouble, fix in FIXES.items():
+        assert fix in fix_of(trouble, result.output)
     assert result.output.endswith("A person must act: see above.\n")
 
 
@@ -151,7 +151,7 @@ async def test_it_looks_into_firestore_too(typed, firestore_client, firestore_ad
     deployed = {"FIRESTORE_EMULATOR_HOST": firestore_address, "GOOGLE_CLOUD_PROJECT": project}
     result = await typed(ATTENDANCE_STORE="firestore", **deployed)
 
-    assert all(mend in mend_of(trouble, result.output) for trouble, mend in MENDS.items())
+    assert all(fix in fix_of(trouble, result.output) for trouble, fix in FIXES.items())
 
 
 async def test_a_wrong_setting_is_named_in_a_sentence(typed):

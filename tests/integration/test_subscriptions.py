@@ -751,5 +751,5 @@ async def test_a_suspended_subscription_is_reactivated_once_its_cause_is_fixed()
             await subscriptions.reactivate(made.name, organizer=TEACHER)
         assert caught.value.hint == suspension_hint("ENDPOINT_PERMISSION_DENIED")
 
-        google.mend(TEACHER.user)
+        google.fix(TEACHER.user)
         assert await subscriptions.reactivate(made.name, organizer=TEACHER) == made

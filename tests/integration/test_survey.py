@@ -120,7 +120,7 @@ async def test_where_nothing_was_ever_done_nobody_is_needed(surveyed):
 
 
 @pytest.mark.parametrize(
-    ("subscription", "reason", "mend", "active"),
+    ("subscription", "reason", "fix", "active"),
     [
         ({"state": None, "name": None, "expire_time": None}, "subscription-missing", "make enroll TEACHER=…", 0),
         ({"state": "pending", "name": None, "expire_time": None}, "subscription-pending", "make enroll TEACHER=…", 0),
@@ -131,14 +131,12 @@ async def test_where_nothing_was_ever_done_nobody_is_needed(surveyed):
         ({"error": ERROR}, "meet-api-disabled", "Enable the Meet API.", 1),
     ],
 )
-async def test_a_subscription_that_tells_nothing_is_a_trouble_with_its_fix(
-    surveyed, subscription, reason, mend, active
-):
+async def test_a_subscription_that_tells_nothing_is_a_trouble_with_its_fix(surveyed, subscription, reason, fix, active):
     found = await surveyed({**organizer(1, **subscription), **organizer(2)})
     (trouble,) = found.organizers_without_subscription.first
 
     assert (trouble.id, trouble.reason) == ("users/1", reason)
-    assert mend in trouble.hint
+    assert fix in trouble.hint
     assert trouble.since is not None
     assert (found.organizers, found.active_organizers) == (2, 1 + active)
     assert found.needs_a_person

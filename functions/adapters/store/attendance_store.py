@@ -89,13 +89,13 @@ class DocumentAttendanceStore:
 
     def reader(self) -> Reader:
         """See the port."""
-        return DocumentReader(self._database, clock=self._clock)
+        return DocumentReader(self._database, clock=self._clock, names=self.erased)
 
     async def transact(
         self, decide: Callable[[Work], Awaitable[T]], *, known: Reader | None = None
     ) -> tuple[T, Mapping[str, SheetChange]]:
         """See the port."""
-        before = known.documents if isinstance(known, DocumentReader) else None
+        before = known if isinstance(known, DocumentReader) else None
         for attempt in range(COMMIT_ATTEMPTS):
             work = DocumentWork(
                 self._database, clock=self._clock, retention=self._retention, before=before, names=self.erased

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
+from functions.adapters.store.changes.register import registers_to_come
 from functions.adapters.store.databases.database import MOST_IN_ANY, Database, Document, Query, Where
 from functions.adapters.store.databases.loaded import Loaded
 from functions.adapters.store.documents.attendance import correction_from_document, correction_id
@@ -19,6 +20,7 @@ from functions.adapters.store.documents.live import live_from_document
 from functions.adapters.store.documents.people import organizer_from_document, person_from_document
 from functions.adapters.store.documents.session import session_from_document
 from functions.adapters.store.documents.timetable import room_from_document
+from functions.adapters.store.erasing.names import ErasedNames
 from functions.adapters.store.paths import (
     answered_path,
     conference_path,
@@ -26,6 +28,7 @@ from functions.adapters.store.paths import (
     live_path,
     organizer_path,
     person_path,
+    register_path,
     room_path,
     session_path,
 )
@@ -33,6 +36,7 @@ from functions.domain.classes.roster import Correction
 from functions.domain.classes.sessions import Answered, ClassSession, Person, TrackedOrganizer
 from functions.domain.classes.timetable import Room
 from functions.domain.conferences.model import Conference
+from functions.domain.erasure import Erased
 from functions.domain.errors import StoreConflict
 from functions.domain.live.calls import LiveClass
 from functions.domain.live.room import RoomNow
@@ -50,12 +54,17 @@ class DocumentReader:
     Args:
         database: Where the documents are stored.
         clock: The current time, for expiry times.
-        before: Documents that were read earlier.
+        names: Everybody who is erased.
+        before: A reader whose data is used.
     """
 
-    def __init__(self, database: Database, *, clock: Clock, before: Loaded | None = None) -> None:
+    def __init__(
+        self, database: Database, *, clock: Clock, names: ErasedNames, before: DocumentReader | None = None
+    ) -> None:
         self._database = database
-        self._stored = before.continued() if before else Loaded(database)
+        self._stored = before.documents.continued() if before else Loaded(database)
+        self._erased = before.erased_people if before else None
+        self._names = names
         self._clock = clock
         self._known_by: dict[str, set[str]] = {}
 
@@ -64,6 +73,11 @@ class DocumentReader:
         """The documents that were read so far."""
         return self._stored
 
+    @property
+    def erased_people(self) -> asyncio.Task[Erased] | None:
+        """Everybody who is erased, if this was asked for."""
+        return self._erased
+
     async def load(
         self,
         *,
@@ -71,16 +85,24 @@ class DocumentReader:
         sessions: Iterable[str] = (),
         rooms: Iterable[str] = (),
         people: Iterable[str] = (),
+        to_mark: Iterable[str] = (),
     ) -> None:
         """See the port."""
-        await self._stored.load(
-            [
-                *map(conference_path, conferences),
-                *map(session_path, sessions),
-                *map(room_path, rooms),
-                *map(person_path, people),
-            ]
+        to_mark = tuple(to_mark)
+        known = [session_id for session_id in to_mark if self._stored.is_known(session_path(session_id))]
+        await asyncio.gather(
+            self._stored.load(
+                [
+                    *map(conference_path, conferences),
+                    *map(session_path, [*sessions, *to_mark]),
+                    *map(room_path, rooms),
+                    *map(person_path, people),
+                ]
+            ),
+            *(self._load_for_marking(session_id) for session_id in known),
+            *([self._ask_for_erased()] if to_mark else []),
         )
+        await asyncio.gather(*(self._load_for_marking(session_id) for session_id in to_mark))
 
     async def conference(self, conference_record: str) -> Conference | None:
         """See the port."""
@@ -166,6 +188,18 @@ class DocumentReader:
             self._stored.forget_all(_PEOPLE)
         else:
             self._stored.forget({person_path(user) for user in people})
+
+    async def _load_for_marking(self, session_id: str) -> None:
+        """Read what people decided about a class meeting, and the registers that will contain it."""
+        session = await self._stored.get(session_path(session_id))
+        registers = map(register_path, registers_to_come(session)) if session else ()
+        await asyncio.gather(self._corrections(session_id), self._stored.load(registers))
+
+    def _ask_for_erased(self) -> asyncio.Task[Erased]:
+        """Everybody who is erased; asked for once."""
+        if self._erased is None:
+            self._erased = asyncio.ensure_future(self._names.load())
+        return self._erased
 
     async def _conference(self, conference_record: str) -> Conference | None:
         """A conference as stored; raises StoreConflict if it changed while its parts were read."""

@@ -9,15 +9,12 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from functions.adapters.store.changes.commit import Commit, Wanted
-from functions.adapters.store.changes.register import registers_to_come
 from functions.adapters.store.changes.unpublished import Unpublished
 from functions.adapters.store.databases.database import ABSENT, Database, Write
-from functions.adapters.store.databases.loaded import Loaded
 from functions.adapters.store.documents.attendance import correction_id
 from functions.adapters.store.erasing.names import ErasedNames
 from functions.adapters.store.erasing.settling import Settling
 from functions.adapters.store.erasing.writes import without_erased
-from functions.adapters.store.paths import register_path, session_path
 from functions.adapters.store.reader import DocumentReader
 from functions.domain.classes.roster import Correction
 from functions.domain.classes.sessions import (
@@ -63,9 +60,9 @@ class DocumentWork(DocumentReader):
         database: Where the documents are stored.
         clock: The current time, for expiry times.
         retention: How long personal data is kept after the class; None keeps it.
-        before: Documents that were read earlier. Of these, the documents that the work requests or replaces must still
-            be the same when it is committed.
-        names: Everybody who is erased; None if nobody can be.
+        names: Everybody who is erased.
+        before: A reader whose data is used. Of its documents, those that the work requests or replaces must still be
+            the same when it is committed.
     """
 
     def __init__(
@@ -74,23 +71,19 @@ class DocumentWork(DocumentReader):
         *,
         clock: Clock,
         retention: timedelta | None,
-        before: Loaded | None = None,
-        names: ErasedNames | None = None,
+        names: ErasedNames,
+        before: DocumentReader | None = None,
     ) -> None:
-        super().__init__(database, clock=clock, before=before)
+        super().__init__(database, clock=clock, names=names, before=before)
         self._retention = retention
         self._wanted = Wanted()
-        self._names = names or ErasedNames(database, None, clock=clock)
-        self._erased: asyncio.Task[Erased] | None = None
         self._attendees: Mapping[str, str] = {}
 
     # --- Who is erased ---
 
     async def erased(self) -> Erased:
         """Everybody who is erased; asked for once."""
-        if self._erased is None:
-            self._erased = asyncio.ensure_future(self._names.load())
-        erased = await self._erased
+        erased = await self._ask_for_erased()
         if not self._attendees:
             return erased
         return replace(erased, key=self._names.key or b"", attendees=self._attendees)
@@ -124,10 +117,12 @@ class DocumentWork(DocumentReader):
         sessions: Iterable[str] = (),
         rooms: Iterable[str] = (),
         people: Iterable[str] = (),
+        to_mark: Iterable[str] = (),
     ) -> None:
         """See the port; who is erased is asked for at the same time."""
         await asyncio.gather(
-            super().load(conferences=conferences, sessions=sessions, rooms=rooms, people=people), self.erased()
+            super().load(conferences=conferences, sessions=sessions, rooms=rooms, people=people, to_mark=to_mark),
+            self.erased(),
         )
 
     # --- What is stored, or will be ---
@@ -150,12 +145,9 @@ class DocumentWork(DocumentReader):
     async def corrections(self, session_id: str) -> tuple[Correction, ...]:
         """See the port."""
         changes = self._wanted.corrections.setdefault(session_id, {})
-        session = await self._stored.get(session_path(session_id))
         # The registers will certainly be written, so they are read now and nothing has to wait for them later.
-        registers = map(register_path, registers_to_come(session)) if session else ()
-        stored, _, erased = await asyncio.gather(
-            self._corrections(session_id), self._stored.load(registers), self.erased()
-        )
+        _, erased = await asyncio.gather(self._load_for_marking(session_id), self.erased())
+        stored = await self._corrections(session_id)
         return tuple(kept for c in {**stored, **changes}.values() if c and (kept := erased.correction(c)))
 
     async def room(self, space: str) -> Room:

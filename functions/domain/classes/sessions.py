@@ -63,6 +63,7 @@ class Person:
         student: The student that people assigned this account to.
         known_by: Every address that it has or had.
         outdated: Whether the newest answer is known to be wrong, because another account has one of its addresses.
+        addresses: Every address that it has or had; if no history is stored, those of the newest answer.
     """
 
     user: str
@@ -72,14 +73,15 @@ class Person:
     student: Remembered | None = None
     known_by: tuple[KnownAddress, ...] = ()
     outdated: bool = False
+    addresses: tuple[KnownAddress, ...] = field(init=False, repr=False, compare=False)
 
-    @property
-    def addresses(self) -> tuple[KnownAddress, ...]:
-        """Every address that it has or had; if no history is stored, those of the newest answer."""
-        if self.known_by or self.identity is None:
-            return self.known_by
-        since = self.resolved_at or EARLIEST
-        return tuple(KnownAddress(email, since) for email in (self.identity.email, *self.identity.aliases))
+    def __post_init__(self) -> None:
+        """Find the addresses once: each is compared with many others."""
+        addresses = self.known_by
+        if not addresses and self.identity:
+            since = self.resolved_at or EARLIEST
+            addresses = tuple(KnownAddress(email, since) for email in (self.identity.email, *self.identity.aliases))
+        object.__setattr__(self, "addresses", addresses)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,12 @@ from functions.domain.intervals import Interval, union
 AGREES = timedelta(seconds=60)
 """By how much the time of an event may differ from the time that Meet lists."""
 
+FEW_CALLS = 5
+"""Left events are not waited for if they would save no more calls than these."""
+
+JUST_ENDED = timedelta(seconds=10)
+"""Left events are waited for if the conference ended no longer ago than this."""
+
 _SESSION = re.compile(
     r"(?P<participant>(?P<record>conferenceRecords/[^/]+)/participants/[^/]+)/participantSessions/[^/]+"
 )
@@ -148,6 +154,15 @@ def _times(person: Participant) -> tuple[Sequence[Interval], frozenset[datetime]
     """When somebody was there, in any number of sessions, and since when a session is open."""
     closed = (Interval(one.start_time, one.end_time) for one in person.sessions if one.end_time)
     return union(closed), frozenset(one.start_time for one in person.sessions if one.end_time is None)
+
+
+def is_worth_waiting(seen: SeenSessions) -> bool:
+    """Whether left events that are still on the way would save more than a few calls."""
+    missing = 0
+    for sessions in seen.by_participant().values():
+        (session, *further) = sessions.values()
+        missing += not further and not session.left
+    return missing > FEW_CALLS
 
 
 def digest(names: Iterable[str]) -> str | None:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functions.domain.classes.sessions import Attendance, ClassSession, Role
 from functions.domain.conferences.model import Conference, Kind
 from functions.domain.intervals import Interval
-from functions.domain.marking.evidence import Evidence
+from functions.domain.marking.evidence import Evidence, who_is_who
 from functions.domain.marking.people import attendance_of, people_of, presences_of
 
 _INSTANT = timedelta(microseconds=1)
@@ -63,11 +63,12 @@ def room_now(session: ClassSession, evidence: Evidence) -> RoomNow:
         evidence: What is known; its conferences are the calls that go on.
     """
     calls = [conference for conference in evidence.conferences if conference.snapshot]
-    people = people_of(session, calls, evidence)
+    who = who_is_who(session, evidence)
+    people = people_of(session, calls, who)
     whole = _whole_time(calls, evidence.now)
     times = {call.conference_record: (whole, whole) for call in calls}
     presences = {key: presences_of(matches, times) for key, matches in people.items()}
-    found = attendance_of(session, people, presences, None, evidence)
+    found = attendance_of(session, people, presences, who=who, hearing=None, corrections=evidence.corrections)
     present = [shown for person in found if (shown := _present(person))]
     here = {shown.attendee_id for shown in present}
     return RoomNow(

@@ -108,6 +108,8 @@ def addresses_at(person: Person, moment: datetime | None) -> tuple[str, ...]:
     Present addresses come first, the primary one before its aliases; then lost addresses, the one lost last first.
     """
     counting = [known for known in person.addresses if known.counts_at(moment)]
+    if len(counting) == 1:
+        return (counting[0].email,)  # nearly everybody: a large class need not sort
     lost = sorted((k for k in counting if k.until), key=lambda k: (k.until or EARLIEST, k.email), reverse=True)
     return tuple(
         dict.fromkeys([*_in_order(person, (k for k in counting if k.current)), *(known.email for known in lost)])

@@ -22,7 +22,7 @@ from functions.domain.marking.certainty import (
     taught_time,
     was_searched,
 )
-from functions.domain.marking.evidence import Evidence, conference_time
+from functions.domain.marking.evidence import Evidence, conference_time, who_is_who
 from functions.domain.marking.marks import Hearing
 from functions.domain.marking.people import attendance_of, people_of, presences_of, time_in
 from functions.domain.marking.unfinished import (
@@ -90,7 +90,8 @@ def sheet(session: ClassSession, evidence: Evidence) -> AttendanceSheet:
         )
         return AttendanceSheet(after_marking(bare, now=evidence.now, settle=evidence.settle))
     read = [conference for conference in evidence.conferences if conference.snapshot]
-    people = people_of(session, read, evidence)
+    who = who_is_who(session, evidence)
+    people = people_of(session, read, who)
     times = {
         conference.conference_record: (whole, belonging)
         for conference in read
@@ -103,7 +104,7 @@ def sheet(session: ClassSession, evidence: Evidence) -> AttendanceSheet:
     held_for = held_time(plan.scheduled, teaching, being)
     taught = taught_time(plan.scheduled, owned, teaching)
     everybody_known = not evidence.identities_in_use or not somebody_is_unknown(session, people, presences, evidence)
-    teachers_known = everybody_known or teachers_are_found(session, people, evidence)
+    teachers_known = everybody_known or teachers_are_found(people, who)
     state = session_state(
         session,
         evidence.conferences,
@@ -142,7 +143,7 @@ def sheet(session: ClassSession, evidence: Evidence) -> AttendanceSheet:
             teachers_known=teachers_known,
             reported=frozenset(conference.conference_record for conference in read if conference.reported),
         )
-    attendance = attendance_of(done, people, presences, hearing, evidence)
+    attendance = attendance_of(done, people, presences, who=who, hearing=hearing, corrections=evidence.corrections)
     done = after_marking(
         done,
         now=evidence.now,

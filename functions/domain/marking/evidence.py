@@ -14,9 +14,7 @@ from functions.domain.classes.sessions import (
 from functions.domain.conferences.model import Conference
 from functions.domain.conferences.syncing import end_of, is_over
 from functions.domain.intervals import Interval
-from functions.domain.marking.who import (
-    Who,
-)
+from functions.domain.marking.who import Who, accounts_by_email, corrections_by_kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +67,21 @@ def people_left_at(session: ClassSession, conferences: Iterable[Conference]) -> 
 
 
 def who_is_who(session: ClassSession, evidence: Evidence) -> Who:
-    """What shows who is who in a class meeting, except people's assignments."""
+    """What shows who is who in a class meeting."""
+    assignments, rooms = corrections_by_kind(evidence.corrections)
+    read = [conference for conference in evidence.conferences if conference.snapshot]
+    organizers = {c.organizer.user: c.organizer.email for c in read if c.organizer.user and c.organizer.email}
+    by_address = any(conference.reported for conference in read)
     return Who(
         teachers=frozenset(session.plan.teachers),
         organizer_teaches=session.plan.scheduled is None,
         roster=session.plan.roster,
         people=evidence.people,
+        assignments=assignments,
+        rooms=rooms,
         room_names=evidence.room_names,
+        organizers=organizers,
+        accounts=accounts_by_email(evidence.people) if by_address else {},
         ended_at=people_left_at(session, evidence.conferences),
         named_at=session.plan.named_at,
         named_before=dict(session.plan.named_before),

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from functions.domain.classes.roster import Assignment, Override, RosterEntry
+from functions.domain.classes.roster import Assignment, Correction, Override, RosterEntry
 from functions.domain.classes.sessions import (
     Attendance,
     ClassSession,
@@ -23,7 +23,7 @@ from functions.domain.classes.sessions import (
 )
 from functions.domain.conferences.model import Conference, EmailUser, Kind, Participant, ParticipantSession
 from functions.domain.intervals import Interval, covered
-from functions.domain.marking.evidence import Evidence, attached_records, conference_time, who_is_who
+from functions.domain.marking.evidence import attached_records, conference_time
 from functions.domain.marking.marks import Hearing, verdict
 from functions.domain.marking.who import (
     Match,
@@ -31,8 +31,6 @@ from functions.domain.marking.who import (
     Seen,
     Who,
     account_of,
-    accounts_by_email,
-    corrections_by_kind,
 )
 
 
@@ -50,14 +48,8 @@ def attendee_id(session_id: str, key: str) -> str:
 People = dict[str, list[Match]]
 
 
-def people_of(session: ClassSession, conferences: Sequence[Conference], evidence: Evidence) -> People:
+def people_of(session: ClassSession, conferences: Iterable[Conference], who: Who) -> People:
     """The participants of each person, by the person's key, in order of time."""
-    assignments, rooms = corrections_by_kind(evidence.corrections)
-    who = who_is_who(session, evidence)
-    organizers = {c.organizer.user: c.organizer.email for c in conferences if c.organizer.user and c.organizer.email}
-    who = replace(who, assignments=assignments, rooms=rooms, organizers=organizers)
-    if any(conference.reported for conference in conferences):
-        who = replace(who, accounts=accounts_by_email(evidence.people))
     seen = (
         Seen(participant, conference.organizer, conference.snapshot.record.start_time)
         for conference in conferences
@@ -120,12 +112,13 @@ def attendance_of(
     session: ClassSession,
     people: People,
     presences: Mapping[str, tuple[Presence, ...]],
+    *,
+    who: Who,
     hearing: Hearing | None,
-    evidence: Evidence,
+    corrections: Iterable[Correction],
 ) -> list[Attendance]:
     """Everybody who was there, and every student who was expected."""
-    overrides = [c for c in evidence.corrections if isinstance(c, Override)]
-    who = who_is_who(session, evidence)
+    overrides = [correction for correction in corrections if isinstance(correction, Override)]
     expected = {entry.key: entry for entry in who.students()}
     found = []
     for key in dict.fromkeys([*expected, *people]):
@@ -133,8 +126,8 @@ def attendance_of(
         if not there and entry is None:
             continue
         one = _one(session, key, entry, people.get(key, []) if there else [], presences=there, hearing=hearing, who=who)
-        if entry:
-            one = replace(one, override=next((o for o in overrides if o.concerns(entry, one.attendee_id)), None))
+        if entry and (override := next((o for o in overrides if o.concerns(entry, one.attendee_id)), None)):
+            one = replace(one, override=override)
         found.append(one)
     return _with_suggestions(found)
 
@@ -210,8 +203,10 @@ def _merged(session: ClassSession, assigned: Iterable[Match]) -> tuple[Merged, .
     return tuple(merged[own_id] for own_id in sorted(merged))
 
 
-def _with_suggestions(people: Sequence[Attendance]) -> list[Attendance]:
+def _with_suggestions(people: list[Attendance]) -> list[Attendance]:
     """Guests with the students who have similar names."""
+    if not any(_may_be_a_student(one) for one in people):
+        return people
     names = NameIndex(
         (one.attendee_id, name)
         for one in people
@@ -220,7 +215,11 @@ def _with_suggestions(people: Sequence[Attendance]) -> list[Attendance]:
     )
     return [
         replace(one, suggestions=tuple(Suggestion(student, match) for student, match in names.like(one.display_name)))
-        if one.role is Role.GUEST and one.kind is not Kind.ROOM
+        if _may_be_a_student(one)
         else one
         for one in people
     ]
+
+
+def _may_be_a_student(one: Attendance) -> bool:
+    return one.role is Role.GUEST and one.kind is not Kind.ROOM

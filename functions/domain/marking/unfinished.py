@@ -17,13 +17,10 @@ from functions.domain.marking.addresses import answered_since
 from functions.domain.marking.certainty import (
     was_searched,
 )
-from functions.domain.marking.evidence import Evidence, attached_records, conference_time, people_left_at, who_is_who
+from functions.domain.marking.evidence import Evidence, attached_records, conference_time, people_left_at
 from functions.domain.marking.marks import Pending
 from functions.domain.marking.people import People
-from functions.domain.marking.who import (
-    Match,
-    account_of,
-)
+from functions.domain.marking.who import Match, Who, account_of
 
 
 def pending_records(
@@ -131,7 +128,7 @@ def is_answered(match: Match, session: ClassSession, evidence: Evidence, *, to_b
     return answered_since(evidence.people.get(user), left_at)
 
 
-def teachers_are_found(session: ClassSession, people: People, evidence: Evidence) -> bool:
+def teachers_are_found(people: People, who: Who) -> bool:
     """Whether each teacher of the class was in the call, so that nobody else in it can be a teacher."""
     there = [m.seen.participant.user for matches in people.values() for m in matches if m.role is Role.TEACHER]
-    return who_is_who(session, evidence).teachers_found(account_of(user) for user in there)
+    return who.teachers_found(account_of(user) for user in there)

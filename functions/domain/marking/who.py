@@ -7,8 +7,8 @@ roster names. The account that has an address at a time: `functions.domain.marki
 from __future__ import annotations
 
 import fnmatch
+import re
 import unicodedata
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -107,7 +107,7 @@ class Who:
     _teaching: frozenset[str] = field(init=False, repr=False)
     _students: tuple[RosterEntry, ...] = field(init=False, repr=False)
     _by_email: Mapping[str, RosterEntry] = field(init=False, repr=False)
-    _contested: frozenset[str] = field(init=False, repr=False)
+    _known_by: Mapping[str, Sequence[str]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Find each address's account once, for all participants."""
@@ -116,14 +116,16 @@ class Who:
         found = owners(named, self.people, self.ended_at, named_at=self.named_at, named_before=self.named_before)
         teachers = mailboxes(self.teachers)
         teaching = frozenset(found[box] for box in teachers if box in found)
-        having = Counter(box for p in self.people.values() for box in mailboxes(k.email for k in p.addresses))
-        contested = frozenset(box for box, accounts in having.items() if accounts > 1)
+        known_by: dict[str, list[str]] = {}
+        for user, person in self.people.items():
+            for box in mailboxes(known.email for known in person.addresses):
+                known_by.setdefault(box, []).append(user)
         hidden = {
             "_named_boxes": mailboxes(named),
             "_owners": found,
             "_teachers": teachers,
             "_teaching": teaching,
-            "_contested": contested,
+            "_known_by": known_by,
         }
         for name, value in hidden.items():
             object.__setattr__(self, name, value)
@@ -146,15 +148,14 @@ class Who:
         This is the case if the roster names an account, or if the address belonged to another account at another time.
         Otherwise the address is enough, even if somebody was in another class before.
         """
-        contested = entry.email and mailbox(entry.email) in self._contested
-        return self.account_of_entry(entry) if contested else entry.user
+        is_contested = entry.email and len(self._known_by.get(mailbox(entry.email), ())) > 1
+        return self.account_of_entry(entry) if is_contested else entry.user
 
     def not_meant_by(self, entry: RosterEntry) -> tuple[str, ...]:
         """Other people's accounts that had a student's address, while its present owner is not known."""
         if entry.email is None or self.account_of_entry(entry):
             return ()
-        box = mailbox(entry.email)
-        return tuple(sorted(u for u, p in self.people.items() if box in mailboxes(k.email for k in p.addresses)))
+        return tuple(sorted(self._known_by.get(mailbox(entry.email), ())))
 
     def emails_of(self, user: str | None) -> tuple[str, ...]:
         """The addresses of an account that count in this class meeting, without those that mean somebody else."""
@@ -187,7 +188,7 @@ class Who:
         kind, own_key = kind_of(seen.participant.user), self.own_key_of(seen)
         user = self._account_of(seen.participant.user)
         person = self.people.get(user) if user else None
-        emails = self.emails_of(user)
+        emails = own_emails = self.emails_of(user)
         told: tuple[str, ...] = ()
         if user and user in self.organizers and not emails:
             emails = told = (self.organizers[user],)
@@ -210,7 +211,7 @@ class Who:
             entry = self._named(student_id=person.student.student_id, email=person.student.email)
             if entry:
                 return self._assigned(seen, own_key, kind, entry, person.student)
-        if entry := self._with_account(user, told):
+        if entry := self._with_account(user, told, own_emails):
             certain = bool(user and entry.user == user) or mailbox(entry.email or "") in mailboxes(told)
             return Match(
                 seen,
@@ -264,7 +265,7 @@ class Who:
         meant = by_email if by_email and by_email.may_be(student_id=student_id, email=email) else None
         return next(by_id, None) or meant
 
-    def _with_account(self, user: str | None, told: Sequence[str]) -> RosterEntry | None:
+    def _with_account(self, user: str | None, told: Sequence[str], own_emails: Sequence[str]) -> RosterEntry | None:
         """The student with one of a participant's addresses.
 
         Addresses that were known longest come first, then the primary one.
@@ -273,7 +274,7 @@ class Who:
             if entry := self._by_email.get(mailbox(email)):
                 return entry
         person = self.people.get(user) if user else None
-        rank = {email: number for number, email in enumerate(self.emails_of(user))}
+        rank = {email: number for number, email in enumerate(own_emails)}
         known = [address for address in (person.addresses if person else ()) if address.email in rank]
         for address in sorted(known, key=lambda address: (address.since, rank[address.email])):
             box = mailbox(address.email)
@@ -405,6 +406,8 @@ def _words(name: str) -> tuple[str, ...]:
     Accents are removed only in Latin, Greek and Cyrillic. In other scripts a mark counts as a letter: a vowel in
     Devanagari or Thai, another consonant in Japanese. https://www.unicode.org/reports/tr44/#General_Category_Values
     """
+    if name.isascii():
+        return tuple(sorted(_ASCII_WORD.findall(name.lower())))
     letters, marks_count = [], False
     for character in unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold()):
         category = unicodedata.category(character)
@@ -420,6 +423,7 @@ def _words(name: str) -> tuple[str, ...]:
     return tuple(sorted(unicodedata.normalize("NFC", "".join(letters)).split()))
 
 
+_ASCII_WORD = re.compile("[0-9a-z]+")
 _ACCENTED = ("LATIN ", "GREEK ", "CYRILLIC ")
 
 

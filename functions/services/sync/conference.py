@@ -48,7 +48,10 @@ async def sync_conference(request: Request, *, deps: Deps) -> Recorded:
     """
     asked_at = deps.clock()
     record = request.conference_record
-    async with deps.turns.of(record), loading_events(record, deps) as events:
+    async with (
+        deps.turns.of(record),
+        loading_events(record, deps, ended_event_at=request.ended_event_at) as events,
+    ):
         reader = deps.store.reader()
         stored, organizer = await stored_conference(request, reader, deps)
         if stored and (waiting := _waiting(stored, request.source, now=asked_at)):

@@ -42,7 +42,7 @@ UNKNOWN_KEPT = timedelta(minutes=15)
 
 
 async def identify(gathered: Gathered, reader: Reader, deps: Deps) -> bool:
-    """Find out who the accounts in the read or stored conferences belong to.
+    """Find out who the accounts in the read or stored conferences belong to; load what marking needs besides.
 
     It comes after all requests to Meet. People are the only data of a sheet that no commit guards, so they are read as
     late as possible.
@@ -53,6 +53,7 @@ async def identify(gathered: Gathered, reader: Reader, deps: Deps) -> bool:
     users = people_in(gathered)
     if gathered.organizer.user:
         users.add(gathered.organizer.user)
+    await reader.load(people=users, to_mark=gathered.session_ids)
     plans = [session.plan for session in gathered.sessions.values() if session.plan.scheduled]
     emails = {email for plan in plans for email in (*plan.teachers, *(e.email for e in plan.roster)) if email}
     return await resolve_identities(

@@ -267,7 +267,7 @@ async def _subscriptions(day: Day, *, seconds: float) -> None:
     day.injected["subscriptions that ended"] += 1
     await _tell(day)
     await asyncio.sleep(seconds * 0.3)
-    day.google.events.mend(suspended)
+    day.google.events.fix(suspended)
     await day.job("renew-subscriptions")
     await _tell(day)
 

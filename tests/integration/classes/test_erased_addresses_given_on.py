@@ -133,7 +133,7 @@ async def test_a_planned_student_who_gets_an_erased_address_stays_on_the_roster(
     assert [(entry["student_id"], entry["email"]) for entry in session["roster"]] == [("S-9", ADA)]
 
 
-async def test_a_student_of_whom_nothing_is_stored_is_left_out_by_the_erased_address(app, api, school, database):
+async def test_a_student_without_stored_data_is_left_out_by_the_erased_address(app, api, school, database):
     """It may be the erased student, for whom the LMS now uses an id."""
     missed = await a_class(app, api, school, [student(None, ADA)], record="missed")
     await erased(api, ADA)

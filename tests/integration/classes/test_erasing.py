@@ -280,7 +280,7 @@ async def test_what_is_read_later_leaves_out_who_was_erased(api, starting, schoo
 
 
 async def test_events_that_come_later_bring_nobody_back(api, app, school, lived, documents):
-    """Events hold the number of a participant, until they expire; whoever was erased stays out of all that is read."""
+    """Events hold the number of a participant until they expire; erased people stay out of everything that is read."""
     await erased(api, STUDENT_ID)
     call = school.conference("conferenceRecords/rec-1")
 

@@ -351,7 +351,7 @@ async def test_a_teacher_whose_address_is_on_a_childs_roster_stays(app, api, sch
     assert naming(await dumped(database), "S-1") == []
 
 
-async def test_a_teacher_whom_a_planned_class_names_by_an_earlier_address_stays(app, api, school, database, clock):
+async def test_a_teacher_stays_if_a_planned_class_names_an_earlier_address_of_theirs(app, api, school, database, clock):
     school.enrol(Account("users/80", "parent@school.example", display_name="The Parent"))
     later = (NOW + timedelta(days=20)).isoformat()
     await scheduled(api, student_emails=[], co_teacher_emails=["parent@school.example"], start_time=later)

@@ -421,7 +421,7 @@ async def test_events_of_conferences_that_nobody_tracks_store_nothing(room, call
     assert len([call_ for call_ in meet.calls if junk in call_.resource]) <= 1
 
 
-async def test_a_participant_whom_meet_does_not_list_is_not_shown_and_the_event_comes_again(room, call, clock):
+async def test_a_participant_who_is_not_in_meets_list_is_not_shown_and_the_event_comes_again(room, call, clock):
     clock.turn_to(at(5))
     nobody = Account("users/404", "nobody@school.example")
     with pytest.raises(Retryable, match="does not list"):

@@ -155,10 +155,10 @@ async def test_a_suspension_is_reported_with_its_fix_and_ends_once_that_is_done(
     assert (await organizer(app)).error == marked.error  # the start of the failure stays
 
     school.hold(call("meanwhile", clock() - HOUR))
-    workspace_events.mend(TEACHER)
+    workspace_events.fix(TEACHER)
     await job(app, "renew-subscriptions", organizer=TEACHER)
-    mended = await organizer(app)
-    assert (mended.subscription.state, mended.error) == (SubscriptionState.ACTIVE, None)
+    fixed = await organizer(app)
+    assert (fixed.subscription.state, fixed.error) == (SubscriptionState.ACTIVE, None)
     assert await stored(app, "meanwhile") == ["meanwhile"]
 
 
@@ -168,7 +168,7 @@ async def test_a_subscription_that_was_suspended_until_shortly_before_its_end_is
 ):
     workspace_events.suspend(TEACHER, "OTHER")
     clock.turn(6 * DAY)
-    workspace_events.mend(TEACHER)
+    workspace_events.fix(TEACHER)
     await job(app, "renew-subscriptions", organizer=TEACHER)
 
     assert (await organizer(app)).subscription.expire_time == clock() + 7 * DAY
@@ -470,7 +470,7 @@ async def test_enrolling_again_fixes_a_suspended_subscription_and_hides_none(app
     assert (await organizer(app)).subscription.state is SubscriptionState.SUSPENDED
     assert (await organizer(app)).error is not None
 
-    workspace_events.mend(TEACHER)
+    workspace_events.fix(TEACHER)
     enrolled = await enrol(teacher.email, caller=ADMIN, deps=app.deps)
     assert not enrolled.created
     assert (enrolled.organizer.subscription.state, enrolled.organizer.error) == (SubscriptionState.ACTIVE, None)

@@ -141,7 +141,7 @@ def test_a_late_joined_event_does_not_bring_back_somebody_who_left(call):
     assert there(call.with_notes([joined("ada", 1)])) == []
 
 
-def test_participants_whom_no_list_has_shown_are_unknown(call):
+def test_participants_who_were_in_no_list_are_unknown(call):
     call = call.with_notes([joined("ada", 1), joined("bob", 1)]).with_list(listed(2, "bob"))
     assert [name.rpartition("/")[2] for name in call.unknown] == ["ada"]
 

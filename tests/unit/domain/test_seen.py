@@ -15,6 +15,7 @@ from functions.domain.conferences.seen import (
     SeenSession,
     SeenSessions,
     digest,
+    is_worth_waiting,
     joined,
     left,
     needs_call,
@@ -49,7 +50,7 @@ def is_asked_for(person, seen):
     return needs_call(listed(person), seen.by_participant().get(person.name, {}))
 
 
-def test_whoever_joined_once_has_the_session_that_meet_would_give():
+def test_a_person_who_joined_once_has_the_session_that_meet_would_return():
     person = participant(ADA, (0, 60))
 
     seen = events_of(person).by_participant()[person.name]
@@ -66,11 +67,11 @@ def test_whoever_joined_once_has_the_session_that_meet_would_give():
         participant(ADA),
     ],
 )
-def test_whoever_had_another_number_of_sessions_or_is_still_there_is_asked_for(person):
+def test_meet_is_asked_for_a_person_with_several_sessions_or_without_an_end(person):
     assert is_asked_for(person, events_of(person))
 
 
-def test_whoever_lacks_an_event_is_asked_for():
+def test_meet_is_asked_for_a_person_who_lacks_an_event():
     person = participant(ADA, (0, 60))
     (session,) = person.sessions
 
@@ -155,6 +156,25 @@ def test_further_events_never_make_a_session_out_of_doubt_about_another_one(seen
     person = participant(ADA, (0, 60), name="a")
     if len(seen.by_participant().get(person.name, {})) > 1:
         assert is_asked_for(person, seen.merged(further))
+
+
+@pytest.mark.parametrize(("missing", "worth_it"), [(5, False), (6, True)])
+def test_left_events_are_worth_waiting_for_if_more_than_a_few_are_missing(missing, worth_it):
+    seen = NOTHING_SEEN
+    for number in range(10):
+        name = f"{RECORD}/participants/p{number}/participantSessions/1"
+        seen = seen.merged(joined(name, at(0))).merged(NOTHING_SEEN if number < missing else left(name, at(60)))
+
+    assert is_worth_waiting(seen) is worth_it
+
+
+def test_left_events_are_not_waited_for_if_meet_is_asked_for_these_people_anyway():
+    seen = NOTHING_SEEN
+    for number in range(10):
+        for session in (1, 2):
+            seen = seen.merged(joined(f"{RECORD}/participants/p{number}/participantSessions/{session}", at(session)))
+
+    assert not is_worth_waiting(seen)
 
 
 def test_a_digest_shows_other_names_and_nothing_else():

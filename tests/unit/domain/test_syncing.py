@@ -161,9 +161,9 @@ def test_an_end_is_kept_when_two_reads_failed_before_any_succeeded():
 
 
 def test_a_success_fixes_a_failure():
-    mended = read(fail(None, 61), reading(ADA, pulled=62))
+    fixed = read(fail(None, 61), reading(ADA, pulled=62))
 
-    assert (mended.sync.state, mended.sync.error, mended.sync.attempts) == (SyncState.COMPLETE, None, 2)
+    assert (fixed.sync.state, fixed.sync.error, fixed.sync.attempts) == (SyncState.COMPLETE, None, 2)
 
 
 def test_a_read_that_began_before_a_failure_tells_what_it_saw_and_that_it_failed_since():

@@ -402,10 +402,10 @@ def test_it_is_reactivated_once_the_cause_is_fixed_and_keeps_its_end(google, tea
     with pytest.raises(exceptions.FailedPrecondition):
         teacher.reactivate(made.name)
 
-    google.mend("users/1")
+    google.fix("users/1")
     assert not google.is_active("users/1")
-    mended = teacher.reactivate(made.name)
-    assert (mended.state, mended.expire_time) == (events.Subscription.State.ACTIVE, made.expire_time)
+    fixed = teacher.reactivate(made.name)
+    assert (fixed.state, fixed.expire_time) == (events.Subscription.State.ACTIVE, made.expire_time)
     assert google.is_active("users/1")
 
 
@@ -421,7 +421,7 @@ def test_a_new_subscription_does_not_avoid_the_cause_of_a_suspension(google, tea
     with pytest.raises(exceptions.PermissionDenied):
         teacher.create()
 
-    google.mend("users/1")
+    google.fix("users/1")
     assert teacher.create().name
     assert google.is_active("users/1")
 
@@ -437,7 +437,7 @@ def test_a_broken_endpoint_may_get_not_even_lifecycle_events(google, teacher, cl
     teacher.create()
     google.suspend("users/1", "ENDPOINT_PERMISSION_DENIED", is_told=False)
     clock.turn(WEEK - 6 * HOUR)
-    google.mend("users/1")
+    google.fix("users/1")
     clock.turn(6 * HOUR)
 
     assert kinds(google) == [("expirationReminder", WEEK - HOUR), ("expired", WEEK)]
@@ -520,7 +520,7 @@ def test_all_kinds_of_writes_count_and_reads_count_apart(google, teacher):
     for _ in range(98):
         teacher.delete("subscriptions/none")
     google.suspend("users/1", "OTHER")
-    google.mend("users/1")
+    google.fix("users/1")
     teacher.reactivate(name)
     for write in (teacher.create, lambda: teacher.delete(name), lambda: teacher.reactivate(name)):
         with pytest.raises(exceptions.ResourceExhausted):

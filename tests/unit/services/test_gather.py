@@ -1,14 +1,18 @@
 """The calls to Meet for a conference or a class meeting, and the stored part of the answers."""
 
+import asyncio
+from dataclasses import replace
+
 import pytest
 
+from functions.domain.classes.timetable import Slot
 from functions.domain.conferences.model import Organizer, Reading, SyncError, SyncSource
 from functions.domain.errors import AccessDenied, ConferenceRecordGone, Unavailable
-from functions.ports.google import no_events
+from functions.ports.google import Listing, no_events
 from functions.services.sync.meet.gather import gather_conference, gather_session
 from functions.services.sync.meet.gathered import Request
 from functions.services.sync.meet.reading import stored_conference
-from tests.builders import ADA, BOB, RECORD, TEACHER, TEACHING, at, call, during, snapshot
+from tests.builders import ADA, BOB, RECORD, TEACHER, TEACHING, at, call, during, lesson, snapshot
 from tests.builders import participant as somebody
 
 SECOND_CALL = "conferenceRecords/second"
@@ -47,6 +51,44 @@ async def test_a_conference_is_read_whole_and_the_other_calls_of_its_room_are_li
     assert {name: outcome.snapshot for name, outcome in gathered.outcomes.items()} == school.meet.calls
     assert school.meet.listed == ["spaces/room"]
     assert gathered.session_ids == ("maths",)
+
+
+async def test_the_calls_of_the_room_are_listed_while_meet_is_still_asked_for_participants(school):
+    school.meet.calls = {RECORD: the_call()}
+    school.meet.waits_for_list = True
+
+    async with asyncio.timeout(10):
+        gathered = await gather(school)
+
+    assert school.meet.listed == ["spaces/room"], "once"
+    assert [record.name for record in gathered.looks["spaces/room"].listing.records] == [RECORD]
+
+
+async def test_a_room_is_listed_again_if_its_calls_could_not_be_listed_early(school):
+    school.meet.calls = {RECORD: the_call()}
+    school.meet.failing_lists = 1
+    school.meet.waits_for_list = True
+
+    gathered = await gather(school)
+
+    assert school.meet.listed == ["spaces/room", "spaces/room"]
+    assert isinstance(gathered.looks["spaces/room"].listing, Listing)
+
+
+async def test_a_room_is_listed_again_if_the_conference_turns_out_to_belong_to_further_classes(school):
+    rooms, next_one = school.store.documents.rooms, lesson(session_id="physics", start=60, end=120, listed=None)
+    slot = Slot("physics", next_one.plan.scheduled, next_one.plan.policy.open_before, next_one.plan.policy.open_after)
+    rooms["spaces/room"] = replace(rooms["spaces/room"], slots=(*rooms["spaces/room"].slots, slot))
+    school.store.documents.sessions["physics"] = next_one
+    school.meet.calls = {RECORD: the_call(end=110)}
+    school.meet.shown_first = {RECORD: the_call(end=40).record}
+    school.meet.waits_for_list = True
+    school.clock.minutes = 115
+
+    gathered = await gather(school)
+
+    assert set(gathered.session_ids) == {"maths", "physics"}
+    assert gathered.looks["spaces/room"].reach == during(-26 * 60, 240)
 
 
 async def test_a_conference_that_no_class_was_scheduled_for_is_read_alone(school):

@@ -100,6 +100,7 @@ class MeetConferences:
         known: Known = NOTHING_KNOWN,
         keep: Callable[[Participant], None] = lambda _: None,
         events: Callable[[], Awaitable[SeenSessions]] = no_events,
+        on_record: Callable[[ConferenceRecord], None] = lambda _: None,
     ) -> Reading:
         """See the port."""
         pulled_at = self._clock()
@@ -112,7 +113,7 @@ class MeetConferences:
                 seen = tasks.create_task(awaited(events))
                 at_hand = AtHand(known, seen, keep)
                 reading = self._carefully if known.interrupted else self._at_once
-                snapshot = tasks.create_task(reading(conference_record, call, at_hand))
+                snapshot = tasks.create_task(reading(conference_record, call, at_hand, on_record))
         except ExceptionGroup as group:
             raise _first(group) from None
         return Reading(
@@ -123,16 +124,28 @@ class MeetConferences:
             seen=seen.result().names,
         )
 
-    async def _at_once(self, conference_record: str, call: ReadingCalls, at_hand: AtHand) -> Snapshot:
+    async def _at_once(
+        self,
+        conference_record: str,
+        call: ReadingCalls,
+        at_hand: AtHand,
+        on_record: Callable[[ConferenceRecord], None],
+    ) -> Snapshot:
         async with asyncio.TaskGroup() as tasks:
-            about = tasks.create_task(self._record_and_space(conference_record, call))
+            about = tasks.create_task(self._record_and_space(conference_record, call, on_record))
             people = tasks.create_task(
                 self._participants(conference_record, call, at_hand, ended_at=at_hand.known.ended_at)
             )
         record, space = about.result()
         return Snapshot(record, space, people.result())
 
-    async def _carefully(self, conference_record: str, call: ReadingCalls, at_hand: AtHand) -> Snapshot:
+    async def _carefully(
+        self,
+        conference_record: str,
+        call: ReadingCalls,
+        at_hand: AtHand,
+        _: Callable[[ConferenceRecord], None],
+    ) -> Snapshot:
         """Read one thing after the other, because Meet failed before and may fail again.
 
         What may be missing comes last.
@@ -182,8 +195,11 @@ class MeetConferences:
         account = organizer.user or organizer.email or ""
         return self._calls.as_organizer(account, credentials, carefully=carefully, expected=expected)
 
-    async def _record_and_space(self, conference_record: str, call: ReadingCalls) -> tuple[ConferenceRecord, Space]:
+    async def _record_and_space(
+        self, conference_record: str, call: ReadingCalls, on_record: Callable[[ConferenceRecord], None]
+    ) -> tuple[ConferenceRecord, Space]:
         record = await self._record(conference_record, call)
+        on_record(record)
         return record, await self._space(record.space, call)
 
     async def _record(self, conference_record: str, call: ReadingCalls) -> ConferenceRecord:

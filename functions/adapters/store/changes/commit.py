@@ -141,7 +141,8 @@ class Commit:
             corrections = self._corrections(session_id, stored)
             on_sheet = sheet_writes(sheet, corrections, stored=stored, retention=self._retention)
             changes[session_id] = sheet_change(session_id, on_sheet, stored)
-            marks |= marks_changed(session_id, on_sheet, stored)
+            if self._wanted.notes:
+                marks |= marks_changed(session_id, on_sheet, stored)
             self._tell(session_id, on_sheet, stored)
             writes += on_sheet
             if on_sheet:

@@ -60,6 +60,10 @@ class Loaded:
             self._children.setdefault(collection, {document.path: document for document in found})
         return self._children[collection]
 
+    def is_known(self, path: str) -> bool:
+        """Whether it was read, even if it did not exist."""
+        return path in self._documents
+
     def known(self, path: str) -> Document | None:
         """A document that was read; None if it did not exist or was not read."""
         return self._documents.get(path)

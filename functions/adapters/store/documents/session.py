@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from dataclasses import fields as fields_of
 from datetime import timedelta
 from typing import Any
 
@@ -34,6 +35,8 @@ from functions.domain.classes.sessions import (
 from functions.domain.conferences.model import Space, SyncError
 from functions.domain.intervals import Interval
 from functions.domain.marking.addresses import as_given, searchable
+
+_ROSTER_FIELDS = tuple(field.name for field in fields_of(RosterEntry))
 
 
 def session_to_document(sheet: AttendanceSheet, *, retention: timedelta | None) -> Fields:
@@ -161,7 +164,7 @@ def _entry_from_document(fields: Mapping[str, Any]) -> CalendarEntry:
 
 def roster_entry_to_document(entry: RosterEntry) -> Fields:
     """One element of `roster`, without unknown fields."""
-    return {name: value for name, value in asdict(entry).items() if value is not None}
+    return {name: value for name in _ROSTER_FIELDS if (value := getattr(entry, name)) is not None}
 
 
 def _interval_to_document(name: str, interval: Interval | None) -> Fields:

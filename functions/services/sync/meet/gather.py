@@ -12,14 +12,14 @@ from datetime import datetime
 from functions.domain.classes.sessions import ClassSession
 from functions.domain.conferences.model import Conference, Organizer, SyncError, SyncSource, is_reported
 from functions.domain.conferences.syncing import is_unfinished, needs_reading, waits_after_refusal
-from functions.domain.errors import NeedsOperator, OrganizerUnknown, Permanent, Retryable
+from functions.domain.errors import NeedsOperator, Permanent, Retryable
 from functions.domain.marking.certainty import was_listed_since
 from functions.domain.marking.evidence import conference_time
-from functions.hints import ORGANIZER_UNKNOWN
 from functions.ports.google import Listing
 from functions.ports.store import Reader
 from functions.services.deps import Deps
 from functions.services.stored import owner_of
+from functions.services.sync.meet.ahead import list_calls, looking_ahead, sessions_around
 from functions.services.sync.meet.gathered import Gathered, Look, Request, reach_of, with_listing
 from functions.services.sync.meet.reading import read_all, read_conference, stored_conference
 from functions.services.sync.seen.load import Events
@@ -52,30 +52,29 @@ async def gather_conference(
     """
     record = request.conference_record
     gathered = Gathered(request.source, organizer, deps.clock(), request, stored=[stored] if stored else [])
-    if needs_reading(stored, asked_at=asked_at, ended_event_at=request.ended_event_at):
-        gathered.outcomes[record] = await read_conference(
-            replace(request, organizer=organizer), stored, gathered, reader, events=events, deps=deps
-        )
-    was_read = bool(gathered.outcomes)
-    conference = gathered.decided(record, stored, settle=deps.rules.settle) if was_read else stored
-    if conference:
-        gathered.sessions = await _sessions_around(conference, reader)
-        for session in gathered.sessions.values():
-            if was_read or not was_listed_since(session, conference):
-                await look_around(session, gathered, reader, deps)
+    async with looking_ahead(stored.attached_to if stored else (), reader, deps) as ahead:
+        if needs_reading(stored, asked_at=asked_at, ended_event_at=request.ended_event_at):
+            asked = replace(request, organizer=organizer)
+            gathered.outcomes[record] = await read_conference(
+                asked, stored, gathered, reader, events=events, deps=deps, on_record=ahead.begin
+            )
+        was_read = bool(gathered.outcomes)
+        conference = gathered.decided(record, stored, settle=deps.rules.settle) if was_read else stored
+        if conference:
+            gathered.sessions = await _sessions_of(conference, reader)
+            gathered.looks |= await ahead.looks(gathered.sessions.values())
+    for session in gathered.sessions.values():
+        if conference and (was_read or not was_listed_since(session, conference)):
+            await look_around(session, gathered, reader, deps)
     return gathered
 
 
-async def _sessions_around(conference: Conference, reader: Reader) -> dict[str, ClassSession]:
+async def _sessions_of(conference: Conference, reader: Reader) -> dict[str, ClassSession]:
     """The scheduled class meetings that a conference belongs to."""
     time = conference_time(conference)
     if conference.snapshot is None or time is None:
         return {}
-    room = await reader.room(conference.snapshot.space.name)
-    session_ids = conference.attached_to or room.sessions_of(time)
-    await reader.load(sessions=session_ids)
-    sessions = {session_id: await reader.session(session_id) for session_id in session_ids}
-    return {name: session for name, session in sessions.items() if session and session.plan.takes_place}
+    return await sessions_around(conference.snapshot.space.name, time, conference.attached_to, reader)
 
 
 async def gather_session(
@@ -137,12 +136,7 @@ async def look_around(session: ClassSession, gathered: Gathered, reader: Reader,
         began_at, reach = deps.clock(), reach_of(here)
         listing: Listing | SyncError
         try:
-            if not organizer.known:
-                raise OrganizerUnknown(
-                    "The teacher of the class meeting is not known, so the calls in its room cannot be listed.",
-                    hint=ORGANIZER_UNKNOWN,
-                )
-            listing = await deps.conferences.list(space=space, since=reach.start, until=reach.end, organizer=organizer)
+            listing = await list_calls(space, reach, organizer, deps)
         except (NeedsOperator, Retryable, Permanent) as error:
             if gathered.strict:
                 raise

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 
 from functions.domain.conferences.model import (
     Conference,
+    ConferenceRecord,
     Organizer,
     Participant,
     Reading,
@@ -116,7 +117,14 @@ async def read_all(
 
 
 async def read_conference(
-    request: Request, stored: Conference | None, gathered: Gathered, reader: Reader, *, events: Events, deps: Deps
+    request: Request,
+    stored: Conference | None,
+    gathered: Gathered,
+    reader: Reader,
+    *,
+    events: Events,
+    deps: Deps,
+    on_record: Callable[[ConferenceRecord], None] = lambda _: None,
 ) -> Reading | SyncError:
     """What Meet says, or why a person must act before Meet answers.
 
@@ -127,6 +135,7 @@ async def read_conference(
         reader: What is stored.
         events: What events said about it.
         deps: The outside world.
+        on_record: Called with the conference record as soon as Meet returns it.
 
     Raises:
         Retryable: Meet could not answer now. What it did answer is stored, so that the next read needs fewer calls.
@@ -144,14 +153,16 @@ async def read_conference(
         if not request.organizer.known:
             raise OrganizerUnknown("We do not know who organized this conference.", hint=ORGANIZER_UNKNOWN)
         if gathered.full or request.full:
-            whole = await deps.conferences.read(record, organizer=request.organizer, keep=read.append)
+            whole = await deps.conferences.read(
+                record, organizer=request.organizer, keep=read.append, on_record=on_record
+            )
             # It answers all events so far: none of them is a reason to read again.
             return replace(whole, seen=(await events()).names)
         known = known_of(stored)
         if deps.seen is None and known.sessions_source is SessionsSource.EVENTS:
             known = NOTHING_KNOWN
         return await deps.conferences.read(
-            record, organizer=request.organizer, known=known, keep=read.append, events=events
+            record, organizer=request.organizer, known=known, keep=read.append, events=events, on_record=on_record
         )
     except Retryable as error:
         waits = isinstance(error, RateLimited)

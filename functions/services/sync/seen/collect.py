@@ -7,12 +7,18 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextvars import Context
 
-from functions.domain.conferences.seen import NOTHING_SEEN, SeenSessions
+from functions.domain.conferences.seen import NOTHING_SEEN, SeenSessions, is_worth_waiting
 from functions.domain.errors import AttendanceError, DocumentsRefused
 from functions.ports.seen import SeenEvents
 
 TOGETHER = 1.5
 """Seconds for which events of one conference are collected. Their messages are acknowledged after that."""
+
+WAITS, PAUSE = 3, 1.0
+"""How often, and for how many seconds each, the left events of a call are waited for that somebody ended for everybody.
+
+They come at the same moment as the event of the end, and are stored `TOGETHER` later.
+"""
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +39,16 @@ class CollectedEvents:
     async def of(self, conference_record: str) -> SeenSessions:
         """Everything that is stored about a conference; raises StoreUnavailable."""
         return await self.events.of(conference_record)
+
+    async def of_ended(self, conference_record: str) -> SeenSessions:
+        """The same for a conference that ended a moment ago; waits for left events if many are missing."""
+        seen = await self.of(conference_record)
+        for _ in range(WAITS):
+            if not is_worth_waiting(seen):
+                break
+            await self._pause(PAUSE)
+            seen = await self.of(conference_record)
+        return seen
 
     async def add(self, conference_record: str, seen: SeenSessions) -> bool:
         """Store what an event said, together with others that come within a moment.
