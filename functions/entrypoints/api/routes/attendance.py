@@ -78,22 +78,21 @@ async def register(
         "students": sorted(found.get("students", {}).values(), key=_by_name),
         "sessions": sorted(found.get("sessions", ()), key=lambda one: (one["session_start"], one["session_id"])),
     }
-    time_zone = app.deps.rules.time_zone
+    if query.format == "json":
+        return whole
+    shown, time_zone = Register.model_validate(whole), app.deps.rules.time_zone
     match query.format:
         case "html":
             # Imported here, so that only requests for a page wait for the import.
             from functions.entrypoints.api.pages.register import register_page  # noqa: PLC0415
             from functions.entrypoints.api.pages.rendering import register_html  # noqa: PLC0415
 
-            return register_html(register_page(Register.model_validate(whole), time_zone=time_zone))
+            return register_html(register_page(shown, time_zone=time_zone))
         case "csv" | "xlsx":
-            rows = register_rows(Register.model_validate(whole), time_zone=time_zone)
+            rows = register_rows(shown, time_zone=time_zone)
             return await file_of(rows, query, sheet=register_sheet, name=f"register-{query.month}")
         case "moodle" | "grades":
-            shown = Register.model_validate(whole)
             return await gradebook_of_register(shown, query, views=app.views, time_zone=time_zone)
-        case "json":
-            return whole
 
 
 @router.get(
