@@ -29,8 +29,6 @@ from functions.domain.errors import DocumentsRefused
 LONGEST_CALL = timedelta(hours=24)
 """Meet ends every call after a day: https://support.google.com/meet/answer/7317473."""
 
-_FIRST_WAIT, _LONGEST_WAIT = timedelta(hours=1), timedelta(days=1)
-
 CLOCK_SKEW = timedelta(minutes=5)
 """By how much the clock of an event's sender may be ahead of ours."""
 
@@ -205,8 +203,7 @@ def wait_after_refusal(attempts: int) -> timedelta:
     Reading it again costs a call for each participant, and helps only with a new version of this system or after a
     class was split.
     """
-    doubled: int = 1 << min(max(attempts, 1) - 1, 10)
-    return min(_FIRST_WAIT * doubled, _LONGEST_WAIT)
+    return wait_after(attempts, first=timedelta(hours=1), longest=timedelta(days=1))
 
 
 def waits_after_refusal(conference: Conference | None, *, now: datetime) -> bool:
