@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from functions.ports.messages import Job
 from functions.services.deps import Deps
@@ -41,15 +41,6 @@ class Item:
 
 Source = Callable[[str, int], Awaitable[Sequence[Item]]]
 """Returns the items after a place, in order, at most the given number. The empty place comes before all others."""
-
-
-def moment_in(text: object) -> datetime | None:
-    """The time in a job's data, in UTC; None if it is not a time or has no offset."""
-    try:
-        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
-        return moment.astimezone(UTC) if moment and moment.tzinfo else None
-    except (ValueError, OverflowError):
-        return None
 
 
 async def fan_out(source: Source, *, job: str, after: str, pace: Pace, deps: Deps) -> int:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from functions.domain.classes.sessions import ClassSession, TrackedOrganizer
 from functions.domain.classes.timetable import RETENTION, Room
+from functions.domain.conferences.events import moment_in
 from functions.domain.conferences.model import Conference, ConferenceRecord, Organizer, SyncSource, is_reported
 from functions.domain.conferences.rereading import is_deferred
 from functions.domain.conferences.syncing import LONGEST_CALL, is_unfinished, read_again_at, waits_after_refusal
@@ -25,7 +26,7 @@ from functions.ports.messages import Job
 from functions.ports.store import DueRoom, Reader, Work
 from functions.services.classes.follow_calendar import JOB as FOLLOW
 from functions.services.deps import Deps
-from functions.services.operations.fan_out import Item, Pace, fan_out, moment_in
+from functions.services.operations.fan_out import Item, Pace, fan_out
 from functions.services.sync.mark_elsewhere import mark_all_elsewhere
 from functions.services.sync.session import SessionSynced, sync_session
 from functions.services.teachers.tracked import tracked_organizer

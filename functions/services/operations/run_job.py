@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 
-from functions.domain.conferences.events import STORABLE_ID, conference_record_in
+from functions.domain.conferences.events import STORABLE_ID, conference_record_in, moment_in
 from functions.domain.conferences.model import Organizer, SyncSource
 from functions.domain.errors import UnreadableMessage
 from functions.ports.messages import Job
@@ -14,7 +14,6 @@ from functions.services.classes.follow_calendar import follow
 from functions.services.deps import Deps
 from functions.services.live.look import check_all_live, check_live
 from functions.services.operations import erase_student, reconcile
-from functions.services.operations.fan_out import moment_in
 from functions.services.operations.parking import DEAD_LETTERS_JOB, park_dead_letters
 from functions.services.sync.conference import Recorded, sync_conference
 from functions.services.sync.meet.gathered import Request
