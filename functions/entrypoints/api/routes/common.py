@@ -184,7 +184,7 @@ def span_of(query: PagedQuery, app: App) -> dict[str, Any]:
 
 
 def moment_in(field: str, when: datetime | date | None, app: App) -> datetime | None:
-    """A query parameter as a moment; raises InvalidRequest if it is out of range."""
+    """A field of a request as a moment; raises InvalidRequest if it is out of range."""
     try:
         return moment_of(when, time_zone=app.deps.rules.time_zone)
     except OverflowError:

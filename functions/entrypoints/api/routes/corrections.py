@@ -22,10 +22,10 @@ from functions.entrypoints.api.routes.common import (
     TheCaller,
     can_end_in,
     found_session,
+    moment_in,
     tag,
 )
 from functions.entrypoints.api.schemas.answers import AttendanceAnswer, SessionAnswer
-from functions.entrypoints.api.schemas.fields import moment_of
 from functions.entrypoints.api.schemas.requests import (
     AssignRequest,
     ByQuery,
@@ -195,10 +195,7 @@ async def class_roster(
 
     Corrections follow their students.
     """
-    try:
-        since = moment_of(body.since, time_zone=app.deps.rules.time_zone)
-    except OverflowError:
-        raise InvalidRequest.of("from", "is out of range") from None
+    since = moment_in("from", body.since, app)
     changed, unapplied = await set_class_roster(
         class_id, roster_of(body.students), since=since, who=DecidedBy(body.by, caller), deps=app.deps
     )
