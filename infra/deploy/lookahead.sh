@@ -43,7 +43,7 @@ read_ahead() {
 
 check_project() {
   exists project || bad_input "The project '$PROJECT' does not exist, or you may not see it ($(refusal project)).\
- See what there is: gcloud projects list"
+ List your projects: gcloud projects list"
   [[ $(state project '.state // "ACTIVE"') == ACTIVE ]] ||
     bad_input "The project '$PROJECT' was shut down ($(state project .state)). To keep it, restore it and link its\
  billing account again: gcloud projects undelete $PROJECT"

@@ -163,13 +163,13 @@ def as_text(outcomes: Sequence[Outcome], options: Options) -> str:
             if one.command:
                 lines.append(f"{indent}> {one.command}")
     well = sum(one.state is State.OK for one in outcomes)
-    lines += [f"{well} of {len(outcomes)} checks are well." + _end(outcomes)]
+    lines += [f"{well} of {len(outcomes)} checks passed." + _end(outcomes)]
     return without_people("\n".join(lines))
 
 
 def _end(outcomes: Sequence[Outcome]) -> str:
     if exit_code(outcomes):
-        return " Begin with the first that is not: it may explain others. FIX=1 runs the commands after a yes."
+        return " Begin with the first that failed: it may explain others. FIX=1 runs the commands after a yes."
     return " Nothing is wrong." if any(one.state is State.WARNING for one in outcomes) else ""
 
 

@@ -38,7 +38,7 @@ async def _you(deployment: Deployment, report: Report) -> None:
     if missing:
         shown = ", ".join(missing[:6]) + (f" and {len(missing) - 6} more" if len(missing) > 6 else "")  # noqa: PLR2004
         report.warning(
-            f"you lack {shown}, so that not everything can be looked at or deployed; an owner grants it",
+            f"you lack {shown}, so not everything can be checked or deployed; an owner can grant it",
             f"gcloud projects add-iam-policy-binding {deployment.project} --member=user:YOUR_ADDRESS "
             "--role=roles/owner --condition=None",
         )
@@ -60,7 +60,7 @@ async def _billing(deployment: Deployment, report: Report) -> None:
     billing = await deployment.google.read(f"{BILLING}/projects/{deployment.project}/billingInfo", unpaid=True)
     if not (billing or {}).get("billingEnabled"):
         report.wrong(
-            "no billing account pays for the project, so that Google runs nothing in it",
+            "the project has no billing account, so Google runs nothing in it",
             f"gcloud billing projects link {deployment.project} --billing-account=BILLING_ACCOUNT",
         )
 
@@ -101,7 +101,7 @@ async def _region(deployment: Deployment, report: Report) -> None:
         )
     elif elsewhere:
         report.wrong(
-            f"it is deployed in {elsewhere[0]} too, and so everything is done twice",
+            f"it is also deployed in {elsewhere[0]}, so everything is done twice",
             f"make destroy PROJECT={deployment.project} REGION={elsewhere[0]}",
         )
 
@@ -160,7 +160,7 @@ async def preflight(deployment: Deployment) -> None:
         found = None
     if found is None:
         raise BadInput(
-            f"The project '{project}' does not exist, or you may not see it. See what there is: gcloud projects list"
+            f"The project '{project}' does not exist, or you may not see it. List your projects: gcloud projects list"
         )
     try:
         places = await google.all(f"{FUNCTIONS}/projects/{project}/locations", "locations")

@@ -29,11 +29,11 @@ async def _dead_letters(deployment: Deployment, report: Report) -> None:
     url = f"{PUBSUB}/projects/{deployment.project}/subscriptions/{name}"
     subscription = await deployment.google.read(url)
     if subscription is None:
-        report.wrong(f"the subscription {name} is missing: what fails for good is lost", deployment.deploy)
+        report.wrong(f"the subscription {name} is missing: messages that fail permanently are lost", deployment.deploy)
         return
     if (subscription.get("topic") or "").rpartition("/")[2] != name:
         report.wrong(
-            f"the subscription {name} does not belong to the topic {name}: it must be deleted and made again",
+            f"the subscription {name} does not belong to the topic {name}: delete it and create it again",
             deployment.deploy_without(subscriptions=[name]),
         )
     if subscription.get("expirationPolicy", {}).get("ttl") or subscription.get(

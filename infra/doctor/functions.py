@@ -39,12 +39,12 @@ async def _function(deployment: Deployment, report: Report, wanted: WantedFuncti
     trigger = deployed.get("eventTrigger", {}).get("trigger")
     if state == "FAILED" and not trigger and not deployed.get("serviceConfig", {}).get("uri"):
         said = " ".join(message.get("message", "") for message in deployed.get("stateMessages", []))
-        report.wrong(f"a failed deployment left a shell of it: {said[:300]}", deployment.deploy)
+        report.wrong(f"a failed deployment left an incomplete function: {said[:300]}", deployment.deploy)
         return
     if wanted.topic and not trigger:
-        report.wrong("it has no trigger, so that nothing reaches it", deployment.deploy_without([wanted.name]))
+        report.wrong("it has no trigger, so no messages reach it", deployment.deploy_without([wanted.name]))
     elif wanted.topic and deployed["eventTrigger"].get("pubsubTopic", "").rpartition("/")[2] != wanted.topic:
-        report.wrong(f"its trigger is of another topic than {wanted.topic}", deployment.deploy_without([wanted.name]))
+        report.wrong(f"its trigger uses another topic than {wanted.topic}", deployment.deploy_without([wanted.name]))
     await _is_ready(deployment, report, wanted, deployed)
     differences = _differences(deployment, wanted, deployed)
     if differences:
@@ -118,7 +118,7 @@ async def _same(deployment: Deployment, report: Report) -> None:
         {name for one in settings for name in {*one, *settings[0]} if one.get(name) != settings[0].get(name)}
     )
     if differing:
-        report.wrong(f"the functions do not agree in: {', '.join(differing)}", deployment.deploy)
+        report.wrong(f"the functions have different values for: {', '.join(differing)}", deployment.deploy)
 
 
 @check("functions", "reads of Meet", needs=EVERY)
@@ -232,7 +232,9 @@ async def _images(deployment: Deployment, report: Report) -> None:
     keeps = any(one.get("action") == "KEEP" and one.get("mostRecentVersions", {}).get("keepCount") for one in policies)
     deletes = any(one.get("action") == "DELETE" for one in policies)
     if not (keeps and deletes) or repository.get("cleanupPolicyDryRun"):
-        report.warning("images of old versions in gcf-artifacts are never deleted, and cost", deployment.deploy)
+        report.warning(
+            "images of old versions in gcf-artifacts are never deleted, and storing them costs money", deployment.deploy
+        )
 
 
 @check("functions", "nothing waits", needs=[*EVERY, "subscriptions of the triggers", "who may call"])
@@ -259,7 +261,7 @@ async def _backlog(deployment: Deployment, report: Report) -> None:
     letters = await _latest(deployment, "num_undelivered_messages", names.one("DEAD_LETTERS"))
     if letters and await _latest(deployment, "oldest_unacked_message_age", names.one("DEAD_LETTERS")) > 2 * 3600:
         report.wrong(
-            f"{letters} dead letters wait for longer than two hours: reconcile does not take them",
+            f"{letters} dead letters wait for longer than two hours: reconcile does not process them",
             f"gcloud scheduler jobs run attendance-reconcile --location={deployment.region} "
             f"--project={deployment.project}",
         )

@@ -62,7 +62,7 @@ async def _machine(deployment: Deployment, report: Report) -> None:
         return
     if file.read_bytes() != written(deployment.project, await deployment.settings()).encode():
         report.warning(
-            "make status, enroll, backfill and replay would run here with other settings than are deployed",
+            "here, make status, enroll, backfill and replay would use other settings than the deployment",
             f"make settings {deployment.options}",
         )
     key = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
@@ -72,7 +72,7 @@ async def _machine(deployment: Deployment, report: Report) -> None:
             "gcloud auth application-default login",
         )
     elif not _own_credentials().exists():
-        report.warning("they have no credentials of yours here", "gcloud auth application-default login")
+        report.warning("they have no credentials here", "gcloud auth application-default login")
 
 
 def _own_credentials() -> Path:

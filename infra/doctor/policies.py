@@ -9,7 +9,7 @@ from infra.doctor.deployment import ORG_POLICY, PUBSUB, Deployment, Json
 MEMBERS = "policy of members"
 PLACES = "policy of places"
 
-_COST = "classes are read by the timetable and by reconcile, not a moment after they end"
+_COST = "classes are read at their scheduled end and by reconcile, not right after they end"
 
 
 @check("policies", MEMBERS, needs=[PROJECT])

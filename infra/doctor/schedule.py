@@ -32,7 +32,7 @@ async def _are_there(deployment: Deployment, report: Report) -> None:
         target = job.get("pubsubTarget", {})
         as_wanted = (job.get("schedule"), job.get("timeZone"), target.get("topicName")) == (when, "Etc/UTC", topic)
         if not as_wanted or target.get("attributes", {}).get("job") != what:
-            report.wrong(f"{name} does something else than it should", deployment.deploy)
+            report.wrong(f"{name} is not configured as it should be", deployment.deploy)
 
 
 @check(AREA, "last runs", needs=[PROJECT, REGION, "jobs", "Google's agents"])
@@ -50,7 +50,7 @@ async def _last_runs(deployment: Deployment, report: Report) -> None:
         if code:
             report.wrong(f"{name} failed ({job['status'].get('message') or f'code {code}'})", run)
         elif last and now - last > _PATIENCE:
-            report.wrong(f"{name} ran {ago(last, now)} for the last time", run)
+            report.wrong(f"{name} last ran {ago(last, now)}", run)
         if last and (shortest is None or last > shortest):
             shortest = last
     report.fact(f"the last one {ago(shortest, now)}" if shortest else "none has run yet")
@@ -75,7 +75,7 @@ async def _surveys(deployment: Deployment, report: Report) -> None:
     )
     if not entries:
         report.wrong(
-            "reconcile has not come to its end for two hours",
+            "reconcile has not finished for two hours",
             f"gcloud functions logs read {name} --gen2 --region={deployment.region} --project={deployment.project} "
             "--min-log-level=error --limit=20",
         )

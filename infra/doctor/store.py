@@ -93,7 +93,7 @@ async def _overrides(deployment: Deployment, report: Report) -> None:
         if found is None or _single(found) != _single(one["indexes"]):
             differing.append(f"{one['collectionGroup']}.{one['fieldPath']}")
     if differing:
-        report.wrong(f"indexed otherwise than infra/firestore.indexes.json says: {_some(differing)}", deployment.deploy)
+        report.wrong(f"indexes differ from infra/firestore.indexes.json: {_some(differing)}", deployment.deploy)
 
 
 def _single(indexes: list[Json]) -> list[str]:
@@ -113,7 +113,7 @@ async def _expiry(deployment: Deployment, report: Report) -> None:
     }
     missing = [group for group in deployment.wanted.many("EXPIRING") if group not in found]
     if missing:
-        report.wrong(f"documents are not deleted when expire_at has come: {_some(missing)}", deployment.deploy)
+        report.wrong(f"documents are not deleted after expire_at: {_some(missing)}", deployment.deploy)
 
 
 @check("store", "rules", needs=[PROJECT, REGION, DATABASE])
@@ -126,7 +126,7 @@ async def _rules(deployment: Deployment, report: Report) -> None:
     for_browsers = (await deployment.labels()).get("meet-attendance-browser") == "yes"
     wanted = "infra/firestore.rules" if for_browsers else "infra/firestore.closed.rules"
     if contents != [deployment.wanted.rules(wanted)]:
-        report.wrong(f"what browsers may read is not what {wanted} says", deployment.deploy)
+        report.wrong(f"what browsers may read differs from what {wanted} says", deployment.deploy)
 
 
 @check("store", "Firebase", needs=[PROJECT, REGION])

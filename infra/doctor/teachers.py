@@ -138,7 +138,7 @@ async def _last_event(deployment: Deployment, report: Report) -> None:
     if came:
         report.fact(ago(came, now))
     elif recorded is None:
-        report.fact("none yet, and no class either")
+        report.fact("no events yet, and no classes")
     if recorded and (came is None or recorded - came > _SUSPICIOUS):
         report.warning(
             f"classes are read ({ago(recorded, now)}), but "
@@ -159,7 +159,7 @@ async def _last_marked(deployment: Deployment, report: Report) -> None:
     report.fact(ago(marked, now) if marked else "none yet")
     if failed and (marked is None or failed > marked):
         report.wrong(
-            f"the last event was of a class that could not be read ({ago(failed, now)})",
+            f"the last event was about a class that could not be read ({ago(failed, now)})",
             f"make status PROJECT={deployment.project}",
             because="delegation",
         )

@@ -121,7 +121,7 @@ def test_the_command_is_run_after_a_yes_and_what_it_was_about_is_well(living, ty
     assert words in re.sub(r"\s+", " ", before), name
     assert f"Run: {command}" in before
     assert done.returncode == 0, done.stdout + done.stderr
-    assert after.rstrip().endswith("checks are well."), done.stdout + done.stderr
+    assert after.rstrip().endswith("checks passed."), done.stdout + done.stderr
     assert "WRONG" not in after
     assert "warning" not in after
 
@@ -168,7 +168,7 @@ def test_settings_on_this_machine_that_are_not_those_deployed_are_named(living, 
     terminal = typed(living)
     terminal(sys.executable, "-m", "infra.doctor.settings", *HERE)
     (tmp_path / "gcloud/application_default_credentials.json").write_text("{}")
-    assert doctor(terminal, *HERE).stdout.rstrip().endswith("checks are well.")
+    assert doctor(terminal, *HERE).stdout.rstrip().endswith("checks passed.")
     for name in ("events", "jobs", "api"):
         deployed_settings(living, f"meet-attendance-{name}")["SCHOOL_TIME_ZONE"] = "Asia/Tokyo"
     done = doctor(terminal, *HERE)
@@ -197,7 +197,7 @@ def test_settings_that_cannot_be_written_are_said_in_one_line(living, typed):
 def test_own_credentials_that_are_missing_or_a_key_are_named(living, typed):
     terminal = typed(living)
     terminal(sys.executable, "-m", "infra.doctor.settings", *HERE)
-    assert "they have no credentials of yours here" in doctor(terminal, *HERE).stdout
+    assert "they have no credentials here" in doctor(terminal, *HERE).stdout
     assert "GOOGLE_APPLICATION_CREDENTIALS is set" in doctor(
         terminal, *HERE, GOOGLE_APPLICATION_CREDENTIALS="/home/ada/key.json"
     ).stdout  # fmt: skip

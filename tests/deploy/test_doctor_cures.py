@@ -214,7 +214,7 @@ def test_the_doctor_of_another_region_names_the_one_that_looks_at_the_deployment
     terminal = typed(living)
     command = looked_at(terminal, "PROJECT=my-school", "REGION=europe-west3")["region"]["command"]
     assert may_be("make doctor PROJECT=… REGION=…", command)
-    assert "checks are well." in run_as_printed(terminal, command)
+    assert "checks passed." in run_as_printed(terminal, command)
 
 
 def test_looking_again_is_the_command_where_google_was_silent(living, typed):
@@ -224,7 +224,7 @@ def test_looking_again_is_the_command_where_google_was_silent(living, typed):
     (command,) = (one["command"] for one in json.loads(done.stdout)["checks"] if one["name"] == "database")
     assert may_be("make doctor …", command)
     living.silent.clear()
-    assert "checks are well." in run_as_printed(terminal, command)
+    assert "checks passed." in run_as_printed(terminal, command)
 
 
 def test_settings_that_are_not_those_deployed_are_those_after_the_command(living, typed, tmp_path):

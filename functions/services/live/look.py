@@ -100,6 +100,8 @@ async def _looked_up(
     calls = () if live and live.calls else await _calls_in(session, reader, deps)
     elsewhere = await _handed_over(session, live, reader, deps) if live else ()
     updated = await update(session.session_id, calls=calls, moved_on=elsewhere, looked_at=deps.clock(), deps=deps)
+    if updated.hidden and updated.room is None:
+        raise updated.hidden
     if updated.refusal:
         if live is None or updated.room is None:
             raise updated.refusal

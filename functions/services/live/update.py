@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from functions.domain.classes.sessions import ClassSession
 from functions.domain.conferences.model import Conference, Participant, SignedInUser
-from functions.domain.errors import MEET_UNAVAILABLE, NeedsOperator, Permanent, Retryable, Unavailable
+from functions.domain.errors import MEET_UNAVAILABLE, NeedsOperator, NotShown, Permanent, Retryable, Unavailable
 from functions.domain.live.calls import LiveCall, LiveClass, RollCall, Sighting
 from functions.domain.live.room import RoomNow, room_now
 from functions.domain.marking.evidence import Evidence
@@ -40,12 +40,14 @@ class Updated:
         unknown: Participants who joined and that Meet does not list yet.
         devices: How many participant sessions are remembered.
         refusal: Why Meet did not say who is there, if it was asked and could not answer now.
+        hidden: Why Meet no longer says who is there, until a person fixes the cause; the call is then forgotten.
     """
 
     room: RoomNow | None
     unknown: frozenset[str] = frozenset()
     devices: int = 0
     refusal: Retryable | None = None
+    hidden: NeedsOperator | None = None
 
 
 async def update(
@@ -86,7 +88,7 @@ async def update(
         if found.call and record not in known.calls and await _goes_on(found, found.call, deps)
     ]
     live = _with(known, going, notes, looked_at)
-    listed, gone, refusal = await _listed(live, deps)
+    listed, gone, refusal, hidden = await _listed(live, deps)
     session = await reader.session(session_id)
     if session:
         await _identify(session, live, listed, reader, deps)
@@ -100,7 +102,8 @@ async def update(
                 after = after.with_call(call.with_list(answer))
         for record in (*gone, *moved_on):
             after = after.without_call(record)
-        is_done = not after.calls and (bool(moved_on) or not after.is_watched(deps.clock()))
+        nothing_to_show = hidden is not None or not after.is_watched(deps.clock())
+        is_done = not after.calls and (bool(moved_on) or nothing_to_show)
         if planned is None or planned.plan.cancelled or is_done:
             if before:
                 work.drop_live(session_id)
@@ -111,7 +114,7 @@ async def update(
         return Updated(room, unknown, sum(len(call.devices) for call in after.calls.values()))
 
     updated, _ = await deps.store.transact(decide, known=reader)
-    return replace(updated, refusal=refusal)
+    return replace(updated, refusal=refusal, hidden=hidden)
 
 
 async def end(session_id: str, conference_record: str, *, deps: Deps) -> None:
@@ -158,11 +161,17 @@ def _with(
     return replace(live, looked_at=looked_at) if looked_at else live
 
 
-async def _listed(live: LiveClass, deps: Deps) -> tuple[Mapping[str, RollCall], Sequence[str], Retryable | None]:
-    """Meet's lists of those who are there, the calls that are over, and the first error that may pass by itself."""
+async def _listed(
+    live: LiveClass, deps: Deps
+) -> tuple[Mapping[str, RollCall], Sequence[str], Retryable | None, NeedsOperator | None]:
+    """Meet's lists of those who are there, and the calls that are over or no longer shown.
+
+    Also the first error that may pass by itself, and the first one that a person must fix.
+    """
     listed: dict[str, RollCall] = {}
     gone: list[str] = []
     later: list[Retryable] = []
+    hidden: list[NeedsOperator] = []
 
     async def ask(call: LiveCall) -> None:
         try:
@@ -173,8 +182,11 @@ async def _listed(live: LiveClass, deps: Deps) -> tuple[Mapping[str, RollCall], 
                 gone.append(call.conference_record)
         except Retryable as error:
             later.append(error)
-        except (NeedsOperator, Permanent):
+        except (NeedsOperator, Permanent) as error:
             gone.append(call.conference_record)
+            # Meet answers in the same way for a conference that it no longer has.
+            if isinstance(error, NeedsOperator) and not isinstance(error, NotShown):
+                hidden.append(error)
 
     now = deps.clock()
     try:
@@ -182,7 +194,7 @@ async def _listed(live: LiveClass, deps: Deps) -> tuple[Mapping[str, RollCall], 
             await asyncio.gather(*(ask(call) for call in live.calls.values() if live.needs_list(call, now)))
     except TimeoutError:
         later.append(Unavailable("Meet did not say in time who is in a call.", reason=MEET_UNAVAILABLE))
-    return listed, gone, later[0] if later else None
+    return listed, gone, next(iter(later), None), next(iter(hidden), None)
 
 
 async def _identify(
