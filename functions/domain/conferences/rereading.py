@@ -33,6 +33,7 @@ from functions.domain.conferences.model import (
     Participant,
     ParticipantSession,
     SessionsSource,
+    Space,
     SyncSource,
     SyncState,
 )
@@ -47,19 +48,21 @@ FIRST_WAIT = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What earlier reads of a conference showed about its participants.
+    """What earlier reads of a conference showed.
 
     Attributes:
         participants: Participants by name, each with the time at which the read of their sessions began.
         ended_at: When the conference ended, as far as was known then.
         interrupted: Whether Meet failed in the last read, so that the next one begins carefully.
         sessions_source: Where the sessions are known from.
+        space: Its room with its meeting code, which stays that of the conference; None if the code is not known.
     """
 
     participants: Mapping[str, tuple[Participant, datetime]] = field(default_factory=dict)
     ended_at: datetime | None = None
     interrupted: bool = False
     sessions_source: SessionsSource = SessionsSource.MEET
+    space: Space | None = None
 
     def sessions_of(self, listed: Participant, *, ended_at: datetime | None) -> tuple[ParticipantSession, ...] | None:
         """The known sessions of a participant, if reading them again cannot change them; otherwise None.
@@ -136,6 +139,7 @@ def known_of(stored: Conference | None) -> Known:
         snapshot.record.end_time if snapshot else None,
         interrupted=failed,
         sessions_source=stored.sync.sessions_source,
+        space=snapshot.space if snapshot and snapshot.space.meeting_code else None,
     )
 
 

@@ -104,8 +104,8 @@ class MeetConferences:
     ) -> Reading:
         """See the port."""
         pulled_at = self._clock()
-        # A second read asks for little more than the record, its room and a page.
-        expected = 3 if known.participants else USUAL_CALLS
+        # A second read asks for little more than the record and a page.
+        expected = 2 if known.participants else USUAL_CALLS
         call = self._as(organizer, carefully=known.interrupted, expected=expected)
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -132,7 +132,7 @@ class MeetConferences:
         on_record: Callable[[ConferenceRecord], None],
     ) -> Snapshot:
         async with asyncio.TaskGroup() as tasks:
-            about = tasks.create_task(self._record_and_space(conference_record, call, on_record))
+            about = tasks.create_task(self._record_and_space(conference_record, call, at_hand.known.space, on_record))
             people = tasks.create_task(
                 self._participants(conference_record, call, at_hand, ended_at=at_hand.known.ended_at)
             )
@@ -152,7 +152,7 @@ class MeetConferences:
         """
         record = await self._record(conference_record, call)
         people = await self._participants(conference_record, call, at_hand, ended_at=record.end_time)
-        return Snapshot(record, await self._space(record.space, call), people)
+        return Snapshot(record, await self._space(record.space, call, at_hand.known.space), people)
 
     async def record(self, conference_record: str, *, organizer: Organizer) -> ConferenceRecord:
         """See the port."""
@@ -196,18 +196,24 @@ class MeetConferences:
         return self._calls.as_organizer(account, credentials, carefully=carefully, expected=expected)
 
     async def _record_and_space(
-        self, conference_record: str, call: ReadingCalls, on_record: Callable[[ConferenceRecord], None]
+        self,
+        conference_record: str,
+        call: ReadingCalls,
+        known: Space | None,
+        on_record: Callable[[ConferenceRecord], None],
     ) -> tuple[ConferenceRecord, Space]:
         record = await self._record(conference_record, call)
         on_record(record)
-        return record, await self._space(record.space, call)
+        return record, await self._space(record.space, call, known)
 
     async def _record(self, conference_record: str, call: ReadingCalls) -> ConferenceRecord:
         request = meet_v2.GetConferenceRecordRequest(name=conference_record)
         return _conference_record(await call(self._records.get_conference_record, request))
 
-    async def _space(self, name: str, call: ReadingCalls) -> Space:
+    async def _space(self, name: str, call: ReadingCalls, known: Space | None) -> Space:
         """The room of a conference. Its code is not essential: attendance does not depend on it."""
+        if known and known.name == name:
+            return known
         try:
             request = meet_v2.GetSpaceRequest(name=name)
             answer = await call(self._spaces.get_space, request, attempts=SPACE_ATTEMPTS, if_missing=MEET.refused)
