@@ -349,8 +349,16 @@ class InvalidRequest(Refused):
         return cls(f"{field} {reason}.", errors=(FieldError(field, reason),), hint=hint)
 
 
-class OverlappingClass(Refused):
-    """Another class has the room at that time; `session_id` is that class."""
+class InConflict(Refused):
+    """Another class is in the way; `session_id` is that class."""
+
+    def __init__(self, message: str, *, session_id: str) -> None:
+        super().__init__(message)
+        self.session_id = session_id
+
+
+class OverlappingClass(InConflict):
+    """Another class has the room at that time."""
 
     reason = "overlapping-class"
     default_hint = (
@@ -358,23 +366,15 @@ class OverlappingClass(Refused):
         "each roster entry its own class_id."
     )
 
-    def __init__(self, message: str, *, session_id: str) -> None:
-        super().__init__(message)
-        self.session_id = session_id
 
-
-class ExternalIdInUse(Refused):
-    """The external id belongs to a class that was scheduled with another request; `session_id` is that class."""
+class ExternalIdInUse(InConflict):
+    """The external id belongs to a class that was scheduled with another request."""
 
     reason = "external-id-in-use"
     default_hint = (
         "Change the class that has this external_id (PATCH /api/schedule/class/{session_id}), or use another "
         "external_id."
     )
-
-    def __init__(self, message: str, *, session_id: str) -> None:
-        super().__init__(message)
-        self.session_id = session_id
 
 
 class AlreadyOnRoster(Refused):
@@ -433,13 +433,10 @@ class TokenRefused(Refused):
 
 
 class DomainNotAllowed(Refused):
-    """This system may not act for this teacher."""
+    """This system may not act for this teacher, and a caller asks for it."""
 
-    reason = "domain-not-allowed"
-    default_hint = (
-        "Ask an administrator to enrol the teacher (POST /api/organizers), or to add the teacher to ALLOWED_TEACHERS "
-        "or the domain to ALLOWED_DOMAINS."
-    )
+    reason = TeacherNotAllowed.reason
+    default_hint = TeacherNotAllowed.default_hint
 
 
 _PASSING = frozenset(kind.reason for kind in (StoreConflict, DocumentTooNew, NotSettled, OutOfTime, RateLimited))

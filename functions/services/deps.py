@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 
 from functions.domain.classes.policy import Policy
+from functions.domain.errors import AttendanceError
+from functions.domain.recent import Recent
 from functions.ports.clock import Clock
 from functions.ports.erasures import Erasures
 from functions.ports.google import Calendar, Conferences, Identities, Reports, Spaces, Subscriptions
 from functions.ports.messages import DeadLetters, Jobs
 from functions.ports.store import AttendanceStore
-from functions.services.live.known import Calls, Looks, Waiting
+from functions.services.live.known import MOST, Calls, Unstored
 from functions.services.sync.seen.collect import CollectedEvents
 from functions.services.turns import Turns
 
@@ -51,8 +54,8 @@ class Deps:
     Attributes:
         pause: Waits for the given number of seconds: use cases wait only through this.
         calls: What this instance knows about calls that go on.
-        waiting: Events of this instance about who is in the room, which are not stored yet.
-        looks: When this instance asked Meet for somebody who looks at a room.
+        waiting: Events of this instance about who is in the room, which are not stored yet, by class meeting.
+        looks: When this instance last asked Meet for somebody who looks at a class meeting, and the error, if any.
         seen: What joined and left events said; None if Meet is always asked for everybody's sessions.
     """
 
@@ -71,6 +74,6 @@ class Deps:
     reports: Reports | None = None
     erasures: Erasures | None = None
     calls: Calls = field(default_factory=Calls)
-    waiting: Waiting = field(default_factory=Waiting)
-    looks: Looks = field(default_factory=Looks)
+    waiting: Recent[Unstored] = field(default_factory=partial(Recent, MOST))
+    looks: Recent[tuple[datetime, AttendanceError | None]] = field(default_factory=partial(Recent, MOST))
     seen: CollectedEvents | None = None

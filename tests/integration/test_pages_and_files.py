@@ -13,7 +13,7 @@ import pytest
 from functions.adapters.store.databases.database import Write
 from functions.adapters.store.databases.sqlite import SqliteDatabase
 from functions.domain.errors import InvalidRequest
-from functions.entrypoints.api.tables.whole_list import whole_list
+from functions.entrypoints.api.tables.attendance import whole_list
 from functions.ports.views import AttendanceFilter
 from infra.local.school import Attendee, Conference, Space, Visit
 from tests.api import CALLERS, LMS, client, fields, slug

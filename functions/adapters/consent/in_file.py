@@ -11,8 +11,8 @@ import errno
 import fcntl
 import json
 import os
-import secrets
 import stat
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -21,7 +21,6 @@ from functions.adapters.consent.errors import ConsentsUnavailable, ConsentUnread
 from functions.domain.conferences.model import Organizer
 from functions.domain.marking.addresses import mailbox
 
-OWNER_ONLY = 0o600
 MOST_BYTES = 1 << 20
 
 
@@ -81,18 +80,18 @@ class FileConsents:
         kept = [each for each in self._read() if each.user != consent.user]
         stored = [to_json(each) for each in [*kept, consent]]
         content = json.dumps(stored if len(stored) > 1 else stored[0], indent=2).encode() + b"\n"
-        draft = self._path.with_name(f".{self._path.name}.{secrets.token_hex(8)}")
         try:
-            opened = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, OWNER_ONLY)
+            # Only its owner may read a file that `tempfile` makes.
+            opened, draft = tempfile.mkstemp(prefix=f".{self._path.name}.", dir=self._path.parent)
             try:
                 with os.fdopen(opened, "wb") as file:
                     file.write(content)
                     file.flush()
                     os.fsync(file.fileno())
-                draft.replace(self._path)
+                Path(draft).replace(self._path)
             except BaseException:
                 with contextlib.suppress(OSError):
-                    draft.unlink()
+                    Path(draft).unlink()
                 raise
         except OSError as error:
             raise ConsentsUnavailable(

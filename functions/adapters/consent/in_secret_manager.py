@@ -103,15 +103,13 @@ class SecretConsents:
             return None
         try:
             stored = await self._newest(name)
-        except gexc.Forbidden as error:
-            if _HIDDEN.search(str(error.message or "")):
+        except gexc.GoogleAPICallError as error:
+            if isinstance(error, gexc.Forbidden) and _HIDDEN.search(str(error.message or "")):
                 raise ConsentMissing(
                     "The teacher has not consented yet, or this process may not read the consent.",
                     hint="If the teacher has consented: a new consent can be read after some minutes. "
                     f"{self._how_to_let_read(name)}",
                 ) from None
-            raise self._named(error, to_do=self._how_to_let_read(name)) from None
-        except gexc.GoogleAPICallError as error:
             raise self._named(error, to_do=self._how_to_let_read(name)) from None
         if stored is None:
             return None

@@ -33,37 +33,32 @@ class Loopback:
     """Listens on the port while its context is entered.
 
     Args:
-        port: The port to listen on; 0 for any free port.
+        port: The port to listen on; 0 for any free port, which `port` then is.
     """
 
     def __init__(self, port: int = 0) -> None:
-        self._port = port
+        self.port = port
         self._state: str | None = None
         self._server: asyncio.Server | None = None
         self._answer: asyncio.Future[Mapping[str, str]] | None = None
 
     @property
-    def port(self) -> int:
-        """The port that it listens on."""
-        return self._port
-
-    @property
     def redirect_uri(self) -> str:
         """The address to which the browser should be sent."""
-        return f"http://{HOST}:{self._port}/"
+        return f"http://{HOST}:{self.port}/"
 
     async def __aenter__(self) -> Self:
         self._answer = asyncio.get_running_loop().create_future()
         try:
-            self._server = await asyncio.start_server(self._serve, HOST, self._port, limit=_MOST_BYTES)
+            self._server = await asyncio.start_server(self._serve, HOST, self.port, limit=_MOST_BYTES)
         except OSError as error:
             taken = error.errno == errno.EADDRINUSE
             raise ConsentNotGiven(
-                f"Port {self._port} cannot be used"
+                f"Port {self.port} cannot be used"
                 f"{': another program uses it' if taken else f' ({type(error).__name__})'}. Nothing was stored.",
                 hint="Choose another port with --port, or leave --port out to use any free port.",
             ) from None
-        self._port = self._server.sockets[0].getsockname()[1]
+        self.port = self._server.sockets[0].getsockname()[1]
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -116,11 +116,12 @@ async def find_student(name: str, database: Database, *, at: datetime | None) ->
         own |= {one.user for one in people.values() for fields in documents if _is_named(one, fields)}
         person = next((one for account_, one in sorted(people.items()) if account_ in own), None)
         users = frozenset({user} if _is_id(user) else ()) | (own & people.keys())
-        return await _complete(name, frozenset({name}), users, boxes, person, people, database, at=read_at)
+        return await _complete(StudentKeys(frozenset({name}), users, boxes, name, person, people, read_at), database)
     person = _person(account) if account else None
     boxes = mailboxes(known.email for known in person.addresses) if person else frozenset()
     people = await _known_by(boxes, database, at=read_at)
-    return await _complete(None, frozenset({name}), frozenset({user}), boxes, person, people, database, at=read_at)
+    found = StudentKeys(frozenset({name}), frozenset({user}), boxes, None, person, people, read_at)
+    return await _complete(found, database)
 
 
 async def _find_by_email(email: str, database: Database, *, at: datetime | None) -> StudentKeys:
@@ -134,7 +135,8 @@ async def _find_by_email(email: str, database: Database, *, at: datetime | None)
     boxes = mailboxes(known.email for known in person.addresses) if person else frozenset({box})
     if boxes != {box}:
         people |= await _known_by(boxes - {box}, database, at=found.read_at)
-    return await _complete(None, frozenset({email}), users, boxes, person, people, database, at=found.read_at)
+    known = StudentKeys(frozenset({email}), users, boxes, None, person, people, found.read_at)
+    return await _complete(known, database)
 
 
 async def _was_given_on(box: str, person: Person, database: Database, *, at: datetime) -> bool:
@@ -157,30 +159,21 @@ async def _was_given_on(box: str, person: Person, database: Database, *, at: dat
     return False
 
 
-async def _complete(  # noqa: PLR0917 - what is known so far
-    only: str | None,
-    ids: frozenset[str],
-    users: frozenset[str],
-    boxes: frozenset[str],
-    person: Person | None,
-    people: Mapping[str, Person],
-    database: Database,
-    *,
-    at: datetime,
-) -> StudentKeys:
-    """The student with all ids that class meetings have together with the account or one of the addresses."""
-    others = {user: one for user, one in people.items() if user not in users}
-    student = StudentKeys(ids, users, boxes, only, person, others, at)
-    if only:
-        if person:
-            return StudentKeys(
-                ids, users, boxes | mailboxes(k.email for k in person.addresses), only, person, others, at
-            )
-        return student
+async def _complete(found: StudentKeys, database: Database) -> StudentKeys:
+    """The student with all ids that class meetings have together with the account or one of the addresses.
+
+    Args:
+        found: What is known so far; `others` may still contain the student's own accounts.
+        database: Where the documents are stored.
+    """
+    student = replace(found, others={user: one for user, one in found.others.items() if user not in found.users})
+    if student.only:
+        addresses = student.person.addresses if student.person else ()
+        return replace(student, boxes=student.boxes | mailboxes(known.email for known in addresses))
     named = [where for where in student.names() if where.field != "student_id"]
-    documents, _ = await _sample(named, database, at=at)
+    documents, _ = await _sample(named, database, at=student.read_at)
     further = {fields["student_id"] for fields in documents if fields.get("student_id") and student.has(fields)}
-    return StudentKeys(ids | further, users, boxes, only, person, others, at)
+    return replace(student, ids=student.ids | further)
 
 
 async def _sample(names: Sequence[Where], database: Database, *, at: datetime | None) -> tuple[list[Fields], datetime]:

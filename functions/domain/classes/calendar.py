@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from functions.domain.backoff import wait_after
 from functions.domain.classes.sessions import CalendarEntry, CalendarState, ClassSession, Plan
 from functions.domain.errors import AttendanceError, InvalidRequest, Permanent, Retryable
 from functions.domain.intervals import Interval
@@ -22,9 +23,6 @@ MOST_GUESTS = 200
 
 https://developers.google.com/workspace/calendar/api/v3/reference/events#attendees.responseStatus
 """
-
-FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=2), timedelta(hours=6)
-"""The first pause after a failure; each further pause is twice as long as the one before."""
 
 GIVEN_UP_AFTER = timedelta(days=30)
 """How long after the end of a class its event is no longer updated."""
@@ -187,7 +185,7 @@ def to_follow(before: ClassSession, after: ClassSession, *, now: datetime) -> Cl
     if entry is None or details_of(before) == details:
         return after
     require_few(details.guests if details else frozenset())
-    waiting = dataclasses.replace(entry, state=CalendarState.PENDING, hint=None, failures=0, due_at=now + FIRST_PAUSE)
+    waiting = dataclasses.replace(entry, state=CalendarState.PENDING, hint=None, failures=0, due_at=now + wait_after(1))
     return with_entry(after, waiting)
 
 
@@ -207,14 +205,13 @@ def not_shown(session: ClassSession, error: AttendanceError, *, now: datetime) -
     entry, scheduled = session.plan.calendar, session.plan.scheduled
     if entry is None or scheduled is None:
         return session
-    pause = min(FIRST_PAUSE * 2 ** min(entry.failures, 10), LONGEST_PAUSE)
     given_up = isinstance(error, Permanent) or now >= scheduled.end + GIVEN_UP_AFTER
     failed = dataclasses.replace(
         entry,
         state=CalendarState.PENDING if isinstance(error, Retryable) else CalendarState.FAILED,
         hint=error.hint or error.message,
         failures=entry.failures + 1,
-        due_at=None if given_up else now + pause,
+        due_at=None if given_up else now + wait_after(entry.failures + 1),
     )
     return with_entry(session, failed)
 

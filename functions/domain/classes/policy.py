@@ -81,31 +81,16 @@ class Policy:
 
 def _refusal(name: str, value: object) -> str | None:
     """Why a field of a policy cannot have this value; None if it can."""
-    match name, value:
-        case ("marks", bool()):
-            return None
-        case ("marks", _):
-            return "should be true or false"
-        case ("window", str()) if value in _WINDOWS:
-            return None
-        case ("window", _):
-            return "should be 'held' or 'scheduled'"
-        case ("min_share", int() | float()) if not isinstance(value, bool) and 0 <= value <= 1:
-            return None
-        case ("min_share", _):
-            return "should be a share between 0 and 1"
-        case (
-            (
-                "late_after_minutes"
-                | "left_early_minutes"
-                | "min_held_minutes"
-                | "open_before_minutes"
-                | "open_after_minutes"
-            ),
-            int() | float(),
-        ) if not isinstance(value, bool) and 0 <= value <= _LONGEST_MINUTES:
-            return None
-        case (_, _) if name in Policy.__dataclass_fields__:
-            return f"should be a number of minutes between 0 and {_LONGEST_MINUTES}"
+    number = value if isinstance(value, int | float) and not isinstance(value, bool) else -1
+    match name:
+        case "marks":
+            return None if isinstance(value, bool) else "should be true or false"
+        case "window":
+            return None if value in _WINDOWS else "should be 'held' or 'scheduled'"
+        case "min_share":
+            return None if 0 <= number <= 1 else "should be a share between 0 and 1"
+        case _ if name in Policy.__dataclass_fields__:
+            fits = 0 <= number <= _LONGEST_MINUTES
+            return None if fits else f"should be a number of minutes between 0 and {_LONGEST_MINUTES}"
         case _:
             return "is not a field of a policy"

@@ -114,16 +114,8 @@ class Room:
     def overlapping(self, scheduled: Interval, *, but: Iterable[str] = ()) -> Slot | None:
         """A class that already has the room at that time."""
         ignored = set(but)
-        return next(
-            (
-                slot
-                for slot in self.slots
-                if slot.session_id not in ignored
-                and slot.scheduled.start < scheduled.end
-                and scheduled.start < slot.scheduled.end
-            ),
-            None,
-        )
+        others = (slot for slot in self.slots if slot.session_id not in ignored)
+        return next((slot for slot in others if slot.scheduled.clip(scheduled)), None)
 
     def with_slot(self, slot: Slot) -> Room:
         """The room with a class in it; an earlier entry of the same class meeting is replaced."""

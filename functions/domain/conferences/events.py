@@ -139,7 +139,7 @@ def parse(attributes: Mapping[str, str], payload: object) -> Event:
         event_type=event_type[:_LONGEST],
         event_id=event_id[:_LONGEST] if event_id else None,
         organizer=Organizer(user=target["user"]) if target else Organizer(),
-        occurred_at=_moment(attributes.get("ce-time", "")),
+        occurred_at=moment_in(attributes.get("ce-time")),
         subscription=source["subscription"] if source else None,
     )
     match event_type.split("."):
@@ -183,10 +183,10 @@ def _resource(payload: object, key: str, pattern: re.Pattern[str]) -> str:
     raise UnreadableMessage(f"The event's data lacks the {key} ({{{key}: {{name: …}}}}).")
 
 
-def _moment(text: str) -> datetime | None:
-    """A time with its offset, cut to whole microseconds; None for anything else. The event counts without it too."""
+def moment_in(text: object) -> datetime | None:
+    """A time in a message, in UTC and cut to whole microseconds; None if it is not a time or has no offset."""
     try:
-        moment = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
-        return moment.astimezone(UTC) if moment.tzinfo else None
+        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
+        return moment.astimezone(UTC) if moment and moment.tzinfo else None
     except (ValueError, OverflowError):
         return None

@@ -350,6 +350,14 @@ class Conference:
     interruption: Interruption | None = None
     erased: tuple[str, ...] = ()
 
+    @classmethod
+    def unread(
+        cls, conference_record: str, *, organizer: Organizer, source: SyncSource, ended_event_at: datetime | None = None
+    ) -> Self:
+        """A conference about which nothing is stored yet, before its first read."""
+        sync = Sync(SyncState.PROVISIONAL, source, None, None, ended_event_at, attempts=0, meet_calls=0)
+        return cls(conference_record, organizer, snapshot=None, session_ids=(), sync=sync)
+
     @property
     def reported(self) -> bool:
         """Whether it is known from Google's reports and not from Meet."""

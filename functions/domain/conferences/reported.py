@@ -24,7 +24,6 @@ from functions.domain.conferences.model import (
     ParticipantSession,
     Snapshot,
     Space,
-    Sync,
     SyncSource,
     SyncState,
     User,
@@ -112,32 +111,25 @@ def after_report(
         space: The room of the meeting code.
         pulled_at: When the reading of the reports began.
     """
-    before = stored.snapshot if stored else None
+    conference = stored or Conference.unread(
+        reported.conference_record, organizer=Organizer(), source=SyncSource.REPORTS
+    )
+    before, sync, organizer = conference.snapshot, conference.sync, conference.organizer
     participants = _merged([*(before.participants if before else ()), *reported.participants])
     time, room = _time_of(participants), before.space if before else space
-    sync, organizer = (stored.sync, stored.organizer) if stored else (None, Organizer())
-    return Conference(
-        erased=stored.erased if stored else (),
-        conference_record=reported.conference_record,
+    record = ConferenceRecord(reported.conference_record, room.name, time.start, time.end, expire_time=None)
+    return replace(
+        conference,
         organizer=Organizer(organizer.user, organizer.email or reported.organizer_email),
-        snapshot=Snapshot(
-            ConferenceRecord(reported.conference_record, room.name, time.start, time.end, expire_time=None),
-            room,
-            participants,
-        ),
-        session_ids=stored.session_ids if stored else (),
-        sync=Sync(
+        snapshot=Snapshot(record, room, participants),
+        sync=replace(
+            sync,
             # Everything in the reports was read; the conference's name shows that more may come.
             state=SyncState.COMPLETE,
-            source=SyncSource.REPORTS,
-            pulled_at=max(pulled_at, sync.pulled_at or pulled_at) if sync else pulled_at,
-            first_pulled_at=min(pulled_at, sync.first_pulled_at or pulled_at) if sync else pulled_at,
-            ended_event_at=None,
-            attempts=(sync.attempts if sync else 0) + 1,
-            meet_calls=0,
+            pulled_at=max(pulled_at, sync.pulled_at or pulled_at),
+            first_pulled_at=min(pulled_at, sync.first_pulled_at or pulled_at),
+            attempts=sync.attempts + 1,
         ),
-        attached_to=stored.attached_to if stored else (),
-        superseded_by=stored.superseded_by if stored else None,
     )
 
 

@@ -25,6 +25,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from functions.domain.backoff import wait_after
 from functions.domain.conferences.model import (
     Conference,
     Interruption,
@@ -33,7 +34,6 @@ from functions.domain.conferences.model import (
     ParticipantSession,
     SessionsSource,
     Space,
-    Sync,
     SyncSource,
     SyncState,
 )
@@ -42,7 +42,7 @@ from functions.domain.conferences.seen import SeenSession, session_from_events
 LAG = timedelta(minutes=5)
 """How late Meet may list a session that has begun, and how far its clock may differ from ours."""
 
-FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=6)
+FIRST_WAIT = timedelta(minutes=1)
 """How long to wait after a read that did not finish: twice as long each time."""
 
 
@@ -181,7 +181,6 @@ def after_interruption(
     ):
         return None
     failures = (before.failures if before else 0) + (1 if failed else 0)
-    doubled: int = 1 << min(max(failures - 1, 0), 20)
     known = {
         participant.name: (participant, read_at) for participant, read_at in (before.participants if before else ())
     }
@@ -189,24 +188,10 @@ def after_interruption(
     interruption = Interruption(
         began_at=began_at,
         failures=failures,
-        again_at=began_at + min(FIRST_WAIT * doubled, LONGEST_WAIT) if failed else began_at,
+        again_at=began_at + (wait_after(failures, first=FIRST_WAIT) if failed else timedelta(0)),
         participants=tuple(known[name] for name in sorted(known)),
     )
-    if stored:
-        return replace(stored, interruption=interruption)
-    return Conference(
-        conference_record=conference_record,
-        organizer=organizer,
-        snapshot=None,
-        session_ids=(),
-        sync=Sync(
-            state=SyncState.PROVISIONAL,
-            source=source,
-            pulled_at=None,
-            first_pulled_at=None,
-            ended_event_at=ended_event_at,
-            attempts=0,
-            meet_calls=0,
-        ),
-        interruption=interruption,
+    conference = stored or Conference.unread(
+        conference_record, organizer=organizer, source=source, ended_event_at=ended_event_at
     )
+    return replace(conference, interruption=interruption)

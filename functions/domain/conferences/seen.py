@@ -12,7 +12,6 @@ and repetition make no difference. In doubt, Meet is asked.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -28,10 +27,6 @@ FEW_CALLS = 5
 
 JUST_ENDED = timedelta(seconds=10)
 """Left events are waited for if the conference ended no longer ago than this."""
-
-_SESSION = re.compile(
-    r"(?P<participant>(?P<record>conferenceRecords/[^/]+)/participants/[^/]+)/participantSessions/[^/]+"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +96,12 @@ def left(session: str, at: datetime | None) -> SeenSessions:
 
 def record_of(session: str) -> str:
     """The conference record of a participant session, both as resource names."""
-    return _parsed(session)["record"]
+    return session.partition("/participants/")[0]
 
 
 def participant_of(session: str) -> str:
-    """The participant of a participant session, both as resource names."""
-    return _parsed(session)["participant"]
+    """The participant of a participant session, both as resource names; a participant is its own."""
+    return session.partition("/participantSessions/")[0]
 
 
 def session_from_events(listed: Participant, seen: Mapping[str, SeenSession]) -> ParticipantSession | None:
@@ -176,10 +171,3 @@ def digest(names: Iterable[str]) -> str | None:
 
 def _are_near(moments: frozenset[datetime | None], listed: datetime) -> bool:
     return bool(moments) and all(moment is not None and abs(moment - listed) <= AGREES for moment in moments)
-
-
-def _parsed(session: str) -> re.Match[str]:
-    parsed = _SESSION.fullmatch(session)
-    if parsed is None:
-        raise ValueError("This is not the name of a participant session.")
-    return parsed

@@ -17,7 +17,6 @@ from functions.domain.conferences.model import (
     Conference,
     Organizer,
     Reading,
-    SessionsSource,
     Snapshot,
     Sync,
     SyncError,
@@ -29,8 +28,6 @@ from functions.domain.errors import DocumentsRefused
 
 LONGEST_CALL = timedelta(hours=24)
 """Meet ends every call after a day: https://support.google.com/meet/answer/7317473."""
-
-_FIRST_WAIT, _LONGEST_WAIT = timedelta(hours=1), timedelta(days=1)
 
 CLOCK_SKEW = timedelta(minutes=5)
 """By how much the clock of an event's sender may be ahead of ours."""
@@ -64,7 +61,7 @@ def needs_reading(stored: Conference | None, *, asked_at: datetime, ended_event_
     """
     if stored is None:
         return True
-    tried_at = _latest(stored.sync.pulled_at, stored.sync.error.at if stored.sync.error else None)
+    tried_at = _last_tried(stored.sync)
     if tried_at and tried_at >= asked_at:
         return False
     if stored.sync.pulled_at is None or stored.sync.state is SyncState.FAILED:
@@ -97,25 +94,32 @@ def after_reading(
         source: What started the read.
         settle: How long after its end a conference may still change.
     """
-    before = stored.sync if stored else None
+    conference = stored or Conference.unread(reading.snapshot.record.name, organizer=organizer, source=source)
+    before = conference.sync
     asked_at = max(reading.pulled_at, _last_tried(before) or reading.pulled_at)
     ended_event_at = _earliest(
         *(
             moment
-            for moment in (before.ended_event_at if before else None, ended_event_at)
+            for moment in (before.ended_event_at, ended_event_at)
             # This conference cannot have ended at any other time.
             if moment and reading.snapshot.record.start_time <= moment <= asked_at + CLOCK_SKEW
         )
     )
-    first_pulled_at = _earliest(before.first_pulled_at if before else None, reading.pulled_at)
-    snapshot, pulled_at, meet_calls = _with_known_code(reading.snapshot, stored), reading.pulled_at, reading.meet_calls
-    attempts = (before.attempts if before else 0) + 1
-    sessions_source, seen_digest = reading.sessions_source, digest(reading.seen)
-    if stored and before and stored.snapshot and before.pulled_at and before.pulled_at >= reading.pulled_at:
-        snapshot, pulled_at, meet_calls = stored.snapshot, before.pulled_at, before.meet_calls
-        source, attempts = before.source, before.attempts
-        sessions_source, seen_digest = before.sessions_source, before.seen_digest
-    error = before.error if before and before.error and before.error.at > pulled_at else None
+    first_pulled_at = _earliest(before.first_pulled_at, reading.pulled_at)
+    if conference.snapshot and before.pulled_at and before.pulled_at >= reading.pulled_at:
+        snapshot, pulled_at, sync = conference.snapshot, before.pulled_at, before
+    else:
+        snapshot, pulled_at = _with_known_code(reading.snapshot, stored), reading.pulled_at
+        sync = replace(
+            before,
+            source=source,
+            pulled_at=pulled_at,
+            attempts=before.attempts + 1,
+            meet_calls=reading.meet_calls,
+            sessions_source=reading.sessions_source,
+            seen_digest=digest(reading.seen),
+        )
+    error = before.error if before.error and before.error.at > pulled_at else None
     state = _state(
         snapshot,
         pulled_at=pulled_at,
@@ -126,25 +130,18 @@ def after_reading(
     )
     if error and state is SyncState.PROVISIONAL:
         state = SyncState.FAILED
-    interruption = stored.interruption if stored else None
-    return Conference(
-        erased=stored.erased if stored else (),
-        conference_record=snapshot.record.name,
-        organizer=_known(organizer, stored),
+    interruption = conference.interruption
+    return replace(
+        conference,
+        organizer=_known(organizer, conference),
         snapshot=snapshot,
-        session_ids=stored.session_ids if stored else (),
         interruption=interruption if interruption and interruption.began_at > pulled_at else None,
-        sync=Sync(
+        sync=replace(
+            sync,
             state=state,
-            source=source,
-            pulled_at=pulled_at,
             first_pulled_at=first_pulled_at,
             ended_event_at=ended_event_at,
-            attempts=attempts,
-            meet_calls=meet_calls,
             error=None if state is SyncState.COMPLETE else error,
-            sessions_source=sessions_source,
-            seen_digest=seen_digest,
         ),
     )
 
@@ -166,29 +163,21 @@ def after_failure(
     """
     if stored:
         stored = _with_end(stored, ended_event_at, organizer=organizer, source=source, settle=settle)
-    before = stored.sync if stored else None
-    known = _known(organizer, stored)
+    conference = stored or Conference.unread(conference_record, organizer=organizer, source=source)
+    before = conference.sync
     tried_at = _last_tried(before)
-    if stored and before and (before.state is SyncState.COMPLETE or (tried_at and tried_at >= error.at)):
+    if stored and (before.state is SyncState.COMPLETE or (tried_at and tried_at >= error.at)):
         return stored
-    return Conference(
-        erased=stored.erased if stored else (),
-        conference_record=conference_record,
-        organizer=known,
-        snapshot=stored.snapshot if stored else None,
-        session_ids=stored.session_ids if stored else (),
-        interruption=stored.interruption if stored else None,
-        sync=Sync(
+    return replace(
+        conference,
+        organizer=_known(organizer, conference),
+        sync=replace(
+            before,
             state=SyncState.FAILED,
             source=source,
-            pulled_at=before.pulled_at if before else None,
-            first_pulled_at=before.first_pulled_at if before else None,
-            ended_event_at=_earliest(before.ended_event_at if before else None, ended_event_at),
-            attempts=(before.attempts if before else 0) + 1,
-            meet_calls=before.meet_calls if before else 0,
+            ended_event_at=_earliest(before.ended_event_at, ended_event_at),
+            attempts=before.attempts + 1,
             error=error,
-            sessions_source=before.sessions_source if before else SessionsSource.MEET,
-            seen_digest=before.seen_digest if before else None,
         ),
     )
 
@@ -214,8 +203,7 @@ def wait_after_refusal(attempts: int) -> timedelta:
     Reading it again costs a call for each participant, and helps only with a new version of this system or after a
     class was split.
     """
-    doubled: int = 1 << min(max(attempts, 1) - 1, 10)
-    return min(_FIRST_WAIT * doubled, _LONGEST_WAIT)
+    return wait_after(attempts, first=timedelta(hours=1), longest=timedelta(days=1))
 
 
 def waits_after_refusal(conference: Conference | None, *, now: datetime) -> bool:
@@ -253,7 +241,7 @@ def read_again_at(conference: Conference, *, listed_end: datetime | None, settle
         settle: How long after its end a conference may still change.
     """
     sync, snapshot = conference.sync, conference.snapshot
-    tried_at = _latest(sync.pulled_at, sync.error.at if sync.error else None)
+    tried_at = _last_tried(sync)
     ended_at = _earliest(snapshot.record.end_time if snapshot else None, listed_end, sync.ended_event_at)
     if tried_at is None or (ended_at and tried_at < ended_at):
         return None
@@ -333,20 +321,15 @@ def _with_known_code(snapshot: Snapshot, stored: Conference | None) -> Snapshot:
     return replace(snapshot, space=before)
 
 
-def _last_tried(sync: Sync | None) -> datetime | None:
+def _last_tried(sync: Sync) -> datetime | None:
     """When Meet was last asked, with any result."""
-    return _latest(sync.pulled_at, sync.error.at if sync.error else None) if sync else None
-
-
-def _latest(*moments: datetime | None) -> datetime | None:
-    return max((moment for moment in moments if moment), default=None)
+    return max((moment for moment in (sync.pulled_at, sync.error.at if sync.error else None) if moment), default=None)
 
 
 def _earliest(*moments: datetime | None) -> datetime | None:
     return min((moment for moment in moments if moment), default=None)
 
 
-def _known(organizer: Organizer, stored: Conference | None) -> Organizer:
+def _known(organizer: Organizer, stored: Conference) -> Organizer:
     """The given organizer, with missing values from the stored one."""
-    before = stored.organizer if stored else Organizer()
-    return Organizer(user=organizer.user or before.user, email=organizer.email or before.email)
+    return Organizer(organizer.user or stored.organizer.user, organizer.email or stored.organizer.email)

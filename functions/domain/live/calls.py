@@ -29,6 +29,7 @@ from functions.domain.conferences.model import (
     SyncState,
     User,
 )
+from functions.domain.conferences.seen import participant_of
 
 LAG = timedelta(seconds=30)
 """How long a list may lack somebody who has joined, or show somebody who has left. Google does not publish a time.
@@ -241,11 +242,6 @@ class LiveClass:
     calls: Mapping[str, LiveCall] = field(default_factory=dict)
     looked_at: datetime | None = None
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether no call goes on and nobody has asked who is there."""
-        return not self.calls and self.looked_at is None
-
     def is_watched(self, now: datetime) -> bool:
         """Whether somebody asked who is there a short time ago."""
         return self.looked_at is not None and now < self.looked_at + WATCHED
@@ -275,8 +271,3 @@ class LiveClass:
         """The class after a call has ended."""
         calls = {record: call for record, call in self.calls.items() if record != conference_record}
         return replace(self, calls=calls)
-
-
-def participant_of(participant_session: str) -> str:
-    """The participant of a participant session, by their resource names."""
-    return participant_session.partition("/participantSessions/")[0]

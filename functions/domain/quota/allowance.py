@@ -34,7 +34,8 @@ class Allowance:
     """
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
+        """How many calls a minute may have if the service refuses none."""
         self._taken: deque[float] = deque()
         self._cut_to: float | None = None
         self._cut_at = 0.0
@@ -44,23 +45,14 @@ class Allowance:
         self.exhausted_since: float | None = None
         """Since when the service has refused every call; None if it does not."""
 
-    @property
-    def limit(self) -> int:
-        """How many calls a minute may have if the service refuses none."""
-        return self._limit
-
-    @limit.setter
-    def limit(self, limit: int) -> None:
-        self._limit = limit
-
     def level(self, now: float) -> int:
         """How many calls a minute may have now; 0 means any number."""
         if self._cut_to is None:
-            return self._limit
-        recovered = self._cut_to + self._limit * (now - self._cut_at) / RECOVERY
-        if recovered >= self._limit:
+            return self.limit
+        recovered = self._cut_to + self.limit * (now - self._cut_at) / RECOVERY
+        if recovered >= self.limit:
             self._cut_to = None
-            return self._limit
+            return self.limit
         return max(int(recovered), 1)
 
     def taken(self, now: float) -> int:
@@ -89,7 +81,7 @@ class Allowance:
 
     def take(self, now: float) -> None:
         """Record that a call is made now."""
-        if self._limit:
+        if self.limit:
             self._taken.append(now)
         if self.exhausted_since is not None:
             self._closed_until = now + self._pause  # it finds out, and the others wait for its result
@@ -122,10 +114,10 @@ class Allowance:
 
     def is_idle(self, now: float) -> bool:
         """Whether a new allowance would behave the same."""
-        return not self.taken(now) and not self._refused and self.level(now) == self._limit
+        return not self.taken(now) and not self._refused and self.level(now) == self.limit
 
     def _cut(self, now: float) -> None:
-        if self._limit:
+        if self.limit:
             used = min(self.taken(now), self.level(now))
-            self._cut_to = max(CUT * used, LEAST * self._limit)
+            self._cut_to = max(CUT * used, LEAST * self.limit)
             self._cut_at = now

@@ -8,7 +8,7 @@ from starlette.datastructures import Headers
 
 from functions.domain.classes.sessions import Caller, CallerRole
 from functions.domain.errors import AttendanceError, TokenRefused
-from functions.entrypoints.api.problems import NoRole, NoToken
+from functions.entrypoints.api.problems import NoToken, NotPermitted
 from functions.ports.google import IdTokens
 
 ANYBODY = "*"
@@ -24,8 +24,8 @@ async def caller_of(headers: Headers, roles: Mapping[str, CallerRole], tokens: I
         tokens: Checks tokens and says which account they are for.
 
     Raises:
-        NoToken, TokenRefused, NoRole: The caller may not call. CertificatesUnavailable, WrongSetting: Tokens cannot be
-            checked at the moment.
+        NoToken, TokenRefused, NotPermitted: The caller may not call.
+        CertificatesUnavailable, WrongSetting: Tokens cannot be checked at the moment.
     """
     anybody = roles.get(ANYBODY)
     try:
@@ -36,7 +36,7 @@ async def caller_of(headers: Headers, roles: Mapping[str, CallerRole], tokens: I
         return Caller(email=None, role=anybody)
     role = (roles.get(email) if email != ANYBODY else None) or anybody
     if role is None:
-        raise NoRole("The token is valid, but its account has no role here.")
+        raise NotPermitted("The token is valid, but its account has no role here.")
     return Caller(email=email, role=role)
 
 

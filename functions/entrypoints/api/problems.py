@@ -14,19 +14,17 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 
 from functions.domain.errors import (
-    AlreadyOnRoster,
     AttendanceError,
     AttendeeNotFound,
     ConferenceRecordGone,
     DomainNotAllowed,
     ErasureNotSetUp,
-    ExternalIdInUse,
     FieldError,
+    InConflict,
     InvalidRequest,
     NeedsOperator,
     NoConferenceRecord,
     NotFound,
-    OverlappingClass,
     Permanent,
     PreconditionFailed,
     ReadTooOld,
@@ -63,17 +61,12 @@ class NoToken(Refused):
     default_hint = "Send the header Authorization: Bearer TOKEN, with an ID token from Google (docs/lms.md)."
 
 
-class NoRole(NotPermitted):
-    """The account of the token is not in API_CALLERS."""
-
-
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Problem details, to be answered."""
+    """Problem details, to be answered; the title is the slug in words."""
 
     status: int
     slug: str
-    title: str
     detail: str
     hint: str = ""
     more: Mapping[str, Any] = field(default_factory=dict)
@@ -84,7 +77,7 @@ class Problem:
         return JSONResponse(
             {
                 "type": TYPE + self.slug,
-                "title": self.title,
+                "title": self.slug.replace("-", " ").capitalize(),
                 "status": self.status,
                 "detail": self.detail,
                 "hint": self.hint,
@@ -96,42 +89,35 @@ class Problem:
         )
 
 
-UNKNOWN_PATH = Problem(404, "not-found", "Not found", "Unknown path.", "/openapi.json describes every call.")
+UNKNOWN_PATH = Problem(404, "not-found", "Unknown path.", "/openapi.json describes every call.")
 EMPTY_PART = Problem(
     404,
     "not-found",
-    "Not found",
     "A part of the path is empty.",
     "Between two slashes an id is missing, such as the session_id. /openapi.json describes every call.",
 )
 WRONG_METHOD = Problem(
     405,
     "method-not-allowed",
-    "Method not allowed",
     "This path does not support this method.",
     "Use a method from the header Allow; /openapi.json describes every call.",
 )
-MALFORMED = Problem(
-    400, "malformed-request", "Malformed request", "The body is not JSON.", "Send one JSON object, encoded in UTF-8."
-)
+MALFORMED = Problem(400, "malformed-request", "The body is not JSON.", "Send one JSON object, encoded in UTF-8.")
 WRONG_MEDIA_TYPE = Problem(
     415,
     "unsupported-media-type",
-    "Unsupported media type",
     "The content type of the body is not JSON.",
     "Send Content-Type: application/json.",
 )
 INTERNAL = Problem(
     500,
     "internal-error",
-    "Internal error",
     "An unexpected error happened.",
     "Report it to the operator with the time of the request: the function's log has the details.",
 )
 WRONG_SETTINGS = Problem(
     500,
     "wrong-setting",
-    "Wrong setting",
     "A setting of the function is missing or wrong.",
     "Ask the operator to correct it: the function's log names the variable.",
 )
@@ -139,9 +125,7 @@ WRONG_SETTINGS = Problem(
 
 def too_large(limit: int) -> Problem:
     """The body is too large."""
-    return Problem(
-        413, "too-large", "Too large", f"The body is larger than {limit:,} bytes.", "Split it into several requests."
-    )
+    return Problem(413, "too-large", f"The body is larger than {limit:,} bytes.", "Split it into several requests.")
 
 
 def of(error: AttendanceError) -> Problem:
@@ -153,7 +137,6 @@ def of(error: AttendanceError) -> Problem:
     return Problem(
         status=status,
         slug=slug,
-        title=slug.replace("-", " ").capitalize(),
         detail=error.message,
         hint=error.hint,
         more=_more(error),
@@ -175,7 +158,7 @@ def _status(error: AttendanceError) -> tuple[int, str]:  # noqa: PLR0911 - one l
             return 412, error.reason
         case ReadTooOld():
             return 410, error.reason
-        case OverlappingClass() | ExternalIdInUse() | AlreadyOnRoster() | Refused():
+        case Refused():
             return 409, error.reason
         case Retryable():
             return 503, error.reason
@@ -189,7 +172,7 @@ def _more(error: AttendanceError) -> Mapping[str, Any]:
     match error:
         case InvalidRequest() | AttendeeNotFound() if error.errors:
             return {"errors": [{"field": one.field, "reason": one.reason} for one in error.errors[:MAX_ERRORS]]}
-        case OverlappingClass() | ExternalIdInUse():
+        case InConflict():
             return {"session_id": error.session_id}
         case _:
             return {"cause": error.cause} if error.cause else {}

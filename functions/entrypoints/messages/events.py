@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from functools import partial
 from time import monotonic
-
-from cloudevents.http import CloudEvent
 
 from functions import logs
 from functions.domain.conferences import events
 from functions.domain.conferences.model import SyncError, SyncSource, SyncState
 from functions.domain.conferences.syncing import may_appear
 from functions.domain.errors import AttendanceError, ConferenceRecordGone, NeedsOperator, NotFound, NotSettled
-from functions.entrypoints.messages.answer import TIME, answer
+from functions.entrypoints.messages.answer import answer
 from functions.entrypoints.messages.envelope import Message
 from functions.entrypoints.messages.log_lines import report, report_kept
 from functions.services.live.notes import note_end, note_presence
@@ -25,11 +23,6 @@ from functions.services.teachers.keep_subscriptions import keep_named
 from functions.wiring import App
 
 log = logging.getLogger(__name__)
-
-
-async def handle(event: CloudEvent, build_app: Callable[[], App], *, within: float = TIME) -> None:
-    """Process one message of the topic of Workspace events; see `functions.entrypoints.messages.answer.answer`."""
-    await answer(event, build_app, process, within=within)
 
 
 async def process(message: Message, app: App) -> SyncError | None:
@@ -127,3 +120,7 @@ def _about(event: events.Event) -> dict[str, str]:
             return {"subscription": event.subscription}
         case events.Unknown():
             return {}
+
+
+handle = partial(answer, process=process)
+"""Processes one message of the topic of Workspace events; see `functions.entrypoints.messages.answer.answer`."""

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from time import monotonic
-
-from cloudevents.http import CloudEvent
 
 from functions import logs
 from functions.domain.conferences.model import SyncError
 from functions.domain.conferences.syncing import is_settling
 from functions.domain.errors import AttendanceError, ConferenceRecordGone, NeedsOperator, NotFound, NotSettled
-from functions.entrypoints.messages.answer import TIME, answer
+from functions.entrypoints.messages.answer import answer
 from functions.entrypoints.messages.concerns import concern_of
 from functions.entrypoints.messages.envelope import Message
 from functions.entrypoints.messages.log_lines import report, report_kept, report_session, report_survey
@@ -29,11 +28,6 @@ SURVEYED = 100
 """Up to how many of a kind are counted when `reconcile` begins."""
 
 log = logging.getLogger(__name__)
-
-
-async def handle(event: CloudEvent, build_app: Callable[[], App], *, within: float = TIME) -> None:
-    """Process one message of the jobs' topic; see `functions.entrypoints.messages.answer.answer`."""
-    await answer(event, build_app, process, within=within)
 
 
 async def process(message: Message, app: App) -> SyncError | None:
@@ -92,3 +86,7 @@ def _about(job: Job) -> dict[str, str]:
     """What a job names, as log fields: ids, and no address."""
     names = {name: job.data.get(name) for name in ("conference_record", "session_id", "organizer", "space")}
     return {name: value[:256] for name, value in names.items() if isinstance(value, str) and "@" not in value}
+
+
+handle = partial(answer, process=process)
+"""Processes one message of the jobs' topic; see `functions.entrypoints.messages.answer.answer`."""

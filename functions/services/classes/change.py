@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -18,11 +18,12 @@ from functions.domain.intervals import Interval
 from functions.ports.store import Work
 from functions.services.classes.follow_calendar import follow_now
 from functions.services.classes.schedule import LONGEST, require_near, with_class
+from functions.services.corrections.class_meeting import let_go
 from functions.services.corrections.follow_students import Unapplied, follow_students
 from functions.services.deps import Deps
 from functions.services.stored import required_session
 from functions.services.sync.marking import mark
-from functions.services.sync.placing import place, rearrange
+from functions.services.sync.placing import rearrange
 from functions.services.teachers.impersonation import require_allowed
 from functions.services.teachers.organizers import track
 
@@ -65,13 +66,11 @@ async def change_class(
         now = deps.clock()
         first, sessions = await _planned(work, session_id, candidates, if_match=if_match)
         unapplied: list[Unapplied] = []
-        changed: dict[str, ClassSession] = {}
-        rooms: dict[str, Room] = {}
-        for session in sessions:
-            moved = to_follow(session, _changed(session, change, first=first, tracking=tracking), now=now)
-            changed[session.session_id] = moved
-            room = rooms.get(session.space.name) or await work.room(session.space.name)
-            rooms[session.space.name] = room.without_slot(session.session_id)
+        changed = {
+            session.session_id: to_follow(session, _changed(session, change, first=first, tracking=tracking), now=now)
+            for session in sessions
+        }
+        rooms = await _rooms_without(work, sessions)
         for moved in changed.values():
             scheduled = moved.plan.takes_place
             if scheduled:
@@ -112,19 +111,16 @@ async def cancel_class(
         if first.plan.cancelled and not following:
             return ()
         _, sessions = await _planned(work, session_id, candidates, if_match=None, cancelled_too=True)
+        sessions = [session for session in sessions if not session.plan.cancelled]
         changed: dict[str, ClassSession] = {}
-        rooms: dict[str, Room] = {}
         touched: set[str] = set()
         for session in sessions:
-            if session.plan.cancelled:
-                continue
-            touched |= await _let_go(work, session, now=now)
+            for attached in session.plan.attached:
+                touched |= await let_go(work, attached.conference_record, session.session_id, now=now)
             plan = dataclasses.replace(session.plan, cancelled=True, attached=())
             cancelled = dataclasses.replace(session, owned=None, plan=plan, progress=Progress())
             changed[session.session_id] = to_follow(session, cancelled, now=now)
-            room = rooms.get(session.space.name) or await work.room(session.space.name)
-            rooms[session.space.name] = room.without_slot(session.session_id)
-        for room in rooms.values():
+        for room in (await _rooms_without(work, sessions)).values():
             touched |= await rearrange(work, room, now=now)
         await mark(work, touched, rules=deps.rules, now=now, changed=changed)
         references = {"session_id": session_id, "sessions": str(len(changed))}
@@ -136,15 +132,13 @@ async def cancel_class(
     return changed_ids
 
 
-async def _let_go(work: Work, session: ClassSession, *, now: datetime) -> frozenset[str]:
-    """Detach the records that people attached to a class meeting: their time decides again where they belong."""
-    touched: set[str] = set()
-    for attached in session.plan.attached:
-        conference = await work.conference(attached.conference_record)
-        if conference:
-            others = tuple(other for other in conference.attached_to if other != session.session_id)
-            touched |= await place(work, dataclasses.replace(conference, attached_to=others), now=now)
-    return frozenset(touched)
+async def _rooms_without(work: Work, sessions: Iterable[ClassSession]) -> dict[str, Room]:
+    """The rooms of some class meetings without them, by name."""
+    rooms: dict[str, Room] = {}
+    for session in sessions:
+        room = rooms.get(session.space.name) or await work.room(session.space.name)
+        rooms[session.space.name] = room.without_slot(session.session_id)
+    return rooms
 
 
 async def _candidates(session_id: str, *, following: bool, deps: Deps) -> Sequence[str]:

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from functions.domain.backoff import wait_after
 from functions.domain.classes.calendar import (
-    FIRST_PAUSE,
     Details,
     NewEvent,
     guests_of,
@@ -284,7 +284,7 @@ def _entry(
     """The Calendar entry of a class meeting after it is stored."""
     if event_id:
         occurrence = scheduled.start if new.recurrence else None
-        return CalendarEntry(event_id, new.teacher_email, occurrence=occurrence, due_at=now + FIRST_PAUSE)
+        return CalendarEntry(event_id, new.teacher_email, occurrence=occurrence, due_at=now + wait_after(1))
     entry = old.plan.calendar if old else None
     if old is None or entry is None or waits(old):
         return entry  # the event still exists, so Calendar shows the class again

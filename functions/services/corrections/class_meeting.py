@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from functions.domain.classes.roster import Decision, RosterEntry, checked_roster
-from functions.domain.classes.sessions import AttachedRecord, Caller, ClassSession
+from functions.domain.classes.sessions import AttachedRecord, ClassSession
 from functions.domain.classes.timetable import Slot
 from functions.domain.conferences.model import Organizer, Reading, SyncSource
 from functions.domain.conferences.syncing import after_reading
 from functions.domain.errors import InvalidRequest, NotFound, SessionNotFound
 from functions.ports.store import Work
 from functions.services.classes.follow_calendar import follow_now
-from functions.services.corrections.decisions import DecisionEffect, carry_out
+from functions.services.corrections.decisions import DecidedBy, DecisionEffect, carry_out
 from functions.services.corrections.follow_students import Unapplied, follow_students
 from functions.services.deps import Deps
 from functions.services.stored import required_session
@@ -27,17 +27,12 @@ async def attach_record(
     *,
     conference_record: str | None,
     from_session_id: str | None,
-    by: str,
-    caller: Caller,
-    if_match: str | None,
+    who: DecidedBy,
     deps: Deps,
-) -> str:
+) -> None:
     """Attach a whole conference record of any room to a class meeting, such as one of a substitute's room.
 
     A record that is not stored yet is read from Meet as the class's teacher.
-
-    Returns:
-        The conference record's name.
 
     Raises:
         ConferenceRecordGone: Meet does not know it.
@@ -65,7 +60,7 @@ async def attach_record(
         if conference is None:
             raise NotFound("No conference record has this id.")
         if any(attached.conference_record == record for attached in session.plan.attached):
-            return DecisionEffect(session, result=(record,))
+            return DecisionEffect(session)
         attached_to = tuple(dict.fromkeys([*conference.attached_to, session_id]))
         touched = await place(work, dataclasses.replace(conference, attached_to=attached_to), now=now)
         attached = AttachedRecord(record, decision.by, decision.at)
@@ -74,18 +69,12 @@ async def attach_record(
             dataclasses.replace(session, plan=plan),
             references={"conference_record": record},
             touched=touched,
-            result=(record,),
         )
 
-    (result,) = await carry_out(
-        session_id, change, what="record.attached", by=by, caller=caller, if_match=if_match, deps=deps
-    )
-    return result
+    await carry_out(session_id, change, what="record.attached", who=who, deps=deps)
 
 
-async def detach_record(
-    session_id: str, conference_record_id: str, *, by: str, caller: Caller, if_match: str | None, deps: Deps
-) -> None:
+async def detach_record(session_id: str, conference_record_id: str, *, who: DecidedBy, deps: Deps) -> None:
     """Detach a conference record from a class meeting: its time decides again where it belongs.
 
     Raises:
@@ -97,27 +86,33 @@ async def detach_record(
         left = tuple(attached for attached in session.plan.attached if attached.conference_record != record)
         if left == session.plan.attached:
             raise NotFound("This conference record was not attached to the class meeting by hand.")
-        touched: frozenset[str] = frozenset()
-        conference = await work.conference(record)
-        if conference:
-            others = tuple(other for other in conference.attached_to if other != session_id)
-            detached = dataclasses.replace(conference, attached_to=others)
-            touched = await place(work, detached, now=deps.clock())
+        touched = await let_go(work, record, session_id, now=deps.clock())
         plan = dataclasses.replace(session.plan, attached=left)
         return DecisionEffect(
             dataclasses.replace(session, plan=plan), references={"conference_record": record}, touched=touched
         )
 
-    await carry_out(session_id, change, what="record.detached", by=by, caller=caller, if_match=if_match, deps=deps)
+    await carry_out(session_id, change, what="record.detached", who=who, deps=deps)
+
+
+async def let_go(work: Work, record: str, session_id: str, *, now: datetime) -> frozenset[str]:
+    """Store that a record is not attached to a class meeting: its time decides again where it belongs.
+
+    Returns:
+        The class meetings to be marked.
+    """
+    conference = await work.conference(record)
+    if conference is None:
+        return frozenset()
+    others = tuple(other for other in conference.attached_to if other != session_id)
+    return await place(work, dataclasses.replace(conference, attached_to=others), now=now)
 
 
 async def set_roster(
     session_id: str,
     students: tuple[RosterEntry, ...],
     *,
-    by: str,
-    caller: Caller,
-    if_match: str | None,
+    who: DecidedBy,
     deps: Deps,
 ) -> tuple[Unapplied, ...]:
     """Replace the roster of a class meeting.
@@ -130,16 +125,13 @@ async def set_roster(
         NotFound, PreconditionFailed: Nothing was changed.
     """
     checked = checked_roster(students)
-    unapplied: tuple[Unapplied, ...] = ()
 
     async def change(work: Work, session: ClassSession, _: Decision) -> DecisionEffect:
-        nonlocal unapplied
-        changed, unapplied = await with_roster(work, session, checked, deps=deps)
-        return changed
+        return await with_roster(work, session, checked, deps=deps)
 
-    await carry_out(session_id, change, what="roster.set", by=by, caller=caller, if_match=if_match, deps=deps)
+    changed = await carry_out(session_id, change, what="roster.set", who=who, deps=deps)
     await follow_now([session_id], deps=deps)
-    return unapplied
+    return changed.unapplied
 
 
 async def set_class_roster(
@@ -147,8 +139,7 @@ async def set_class_roster(
     students: tuple[RosterEntry, ...],
     *,
     since: datetime | None,
-    by: str,
-    caller: Caller,
+    who: DecidedBy,
     deps: Deps,
 ) -> tuple[tuple[str, ...], tuple[Unapplied, ...]]:
     """Replace the roster of all meetings of a class that begin at or after a moment (default: now).
@@ -164,7 +155,6 @@ async def set_class_roster(
         NotFound: The class has no such meeting.
     """
     checked = checked_roster(students)
-    unapplied: dict[str, tuple[Unapplied, ...]] = {}
     session_ids = await deps.store.sessions_of_class(class_id, since=since or deps.clock())
     if not session_ids:
         raise NotFound("The class has no meetings at or after the given time.")
@@ -175,19 +165,18 @@ async def set_class_roster(
         theirs = [entry if own == class_id else dataclasses.replace(entry, class_id=class_id) for entry in checked]
         # A student who was in another section there has moved to this section.
         wanted = (*theirs, *(o for o in others if not any(o.is_same_as(t) for t in theirs)))
-        changed, unapplied[session.session_id] = await with_roster(work, session, wanted, deps=deps)
-        return changed
+        return await with_roster(work, session, wanted, deps=deps)
 
+    unapplied: list[Unapplied] = []
     for session_id in session_ids:
-        await carry_out(session_id, change, what="roster.set", by=by, caller=caller, if_match=None, deps=deps)
+        changed = await carry_out(session_id, change, what="roster.set", who=who, deps=deps)
+        unapplied += changed.unapplied
     # All at once, so that the guests of a series get only one e-mail.
     await follow_now(session_ids, deps=deps)
-    return tuple(session_ids), tuple(one for session_id in session_ids for one in unapplied.get(session_id, ()))
+    return tuple(session_ids), tuple(unapplied)
 
 
-async def set_policy(
-    session_id: str, policy: Mapping[str, object], *, by: str, caller: Caller, if_match: str | None, deps: Deps
-) -> None:
+async def set_policy(session_id: str, policy: Mapping[str, object], *, who: DecidedBy, deps: Deps) -> None:
     """Replace a class meeting's rules with the school's rules and the given changes.
 
     Raises:
@@ -208,7 +197,7 @@ async def set_policy(
             touched = await rearrange(work, room.with_slot(slot), now=deps.clock())
         return DecisionEffect(changed, references={}, touched=touched)
 
-    await carry_out(session_id, change, what="policy.set", by=by, caller=caller, if_match=if_match, deps=deps)
+    await carry_out(session_id, change, what="policy.set", who=who, deps=deps)
 
 
 async def _reading(session_id: str, record: str, from_session_id: str | None, deps: Deps) -> Reading | None:
@@ -232,15 +221,11 @@ async def _reading(session_id: str, record: str, from_session_id: str | None, de
 
 async def with_roster(
     work: Work, session: ClassSession, students: Iterable[RosterEntry], *, deps: Deps
-) -> tuple[DecisionEffect, tuple[Unapplied, ...]]:
-    """A class meeting with another roster. Corrections stay with their students.
-
-    Returns:
-        The change, and the corrections that do not apply to anybody on the new roster.
-    """
+) -> DecisionEffect:
+    """A class meeting with another roster. Corrections stay with their students."""
     wanted = tuple(students)
     changed = dataclasses.replace(session, plan=dataclasses.replace(session.plan, roster=wanted))
     followed = await follow_students(work, session, changed, rules=deps.rules, now=deps.clock())
     if wanted == session.plan.roster and not followed.changed:
-        return DecisionEffect(session), followed.unapplied
-    return DecisionEffect(changed, references={"students": str(len(wanted))}), followed.unapplied
+        return DecisionEffect(session, unapplied=followed.unapplied)
+    return DecisionEffect(changed, references={"students": str(len(wanted))}, unapplied=followed.unapplied)

@@ -6,11 +6,11 @@ import dataclasses
 from typing import TypeVar
 
 from functions.domain.classes.roster import Assignment, Decision, Remembered, RoomDevice, RosterEntry
-from functions.domain.classes.sessions import Attendance, AttendanceSheet, Caller, ClassSession, Person, Role
+from functions.domain.classes.sessions import Attendance, AttendanceSheet, ClassSession, Person, Role
 from functions.domain.errors import AlreadyOnRoster, AttendeeNotFound, InvalidRequest, NotFound, SessionNotFound
 from functions.domain.marking.people import attendee_id as attendee_id_of
 from functions.ports.store import Reader, Work
-from functions.services.corrections.decisions import DecisionEffect, carry_out, students_by_id
+from functions.services.corrections.decisions import DecidedBy, DecisionEffect, carry_out, students_by_id
 from functions.services.deps import Deps
 from functions.services.sync.marking import accounts, compute
 
@@ -24,9 +24,7 @@ async def assign(
     email: str | None,
     student_id: str | None,
     remember: bool | None,
-    by: str,
-    caller: Caller,
-    if_match: str | None,
+    who: DecidedBy,
     deps: Deps,
 ) -> str:
     """Assign a guest to a student: from then on they are one person, with the union of their times.
@@ -38,9 +36,7 @@ async def assign(
         student_id: the LMS's id of the student.
         remember: Whether the guest's account is this student in other class meetings too; by default for
             everybody who was signed in.
-        by: Who decides, as the LMS says.
-        caller: Who calls.
-        if_match: The class meeting's entity tag as it was seen.
+        who: Who decides.
         deps: The outside world.
 
     Returns:
@@ -54,13 +50,10 @@ async def assign(
 
     async def change(work: Work, session: ClassSession, decision: Decision) -> DecisionEffect:
         guest = await _guest(work, session, attendee_id, deps)
-        named = RosterEntry(email, student_id)
         students = (await students_by_id(work, session, deps=deps)).values()
         entry = next((e for e in students if e.is_named_by(student_id=student_id, email=email)), None)
         if entry is None:
-            raise InvalidRequest.of(
-                "student_id" if named.student_id else "email", "is not on this class meeting's roster"
-            )
+            raise InvalidRequest.of("student_id" if student_id else "email", "is not on this class meeting's roster")
         result = (attendee_id_of(session_id, entry.key),)
         corrections = await work.corrections(session_id)
         before = next((c for c in corrections if isinstance(c, Assignment) and c.attendee_id == attendee_id), None)
@@ -95,23 +88,17 @@ async def assign(
             accounts=_remembered_of(before, assignment),
         )
 
-    (result,) = await carry_out(
-        session_id, change, what="guest.assigned", by=by, caller=caller, if_match=if_match, deps=deps
-    )
-    return result
+    assigned = await carry_out(session_id, change, what="guest.assigned", who=who, deps=deps)
+    return assigned.result[0]
 
 
-async def unassign(
-    session_id: str, attendee_id: str, *, by: str, caller: Caller, if_match: str | None, deps: Deps
-) -> None:
+async def unassign(session_id: str, attendee_id: str, *, who: DecidedBy, deps: Deps) -> None:
     """Undo the assignment of a guest to a student, or its mark as a room device.
 
     Args:
         session_id: The class meeting.
         attendee_id: The guest's id, as `merged` has it; the student's id will do if only one guest is merged.
-        by: Who decides, as the LMS says.
-        caller: Who calls.
-        if_match: The class meeting's entity tag as it was seen.
+        who: Who decides.
         deps: The outside world.
 
     Raises:
@@ -136,12 +123,10 @@ async def unassign(
             raise NotFound("This person was neither assigned to a student nor marked as a room device.")
         return DecisionEffect(session, references={"attendee_id": guest_id}, accounts=forgotten)
 
-    await carry_out(session_id, change, what="guest.unassigned", by=by, caller=caller, if_match=if_match, deps=deps)
+    await carry_out(session_id, change, what="guest.unassigned", who=who, deps=deps)
 
 
-async def mark_as_room(
-    session_id: str, attendee_id: str, *, by: str, caller: Caller, if_match: str | None, deps: Deps
-) -> None:
+async def mark_as_room(session_id: str, attendee_id: str, *, who: DecidedBy, deps: Deps) -> None:
     """Mark a guest as a room device, which does not count as a person.
 
     Raises:
@@ -162,7 +147,7 @@ async def mark_as_room(
         work.put_correction(session_id, RoomDevice(attendee_id, decision))
         return DecisionEffect(session, references={"attendee_id": attendee_id}, accounts=forgotten)
 
-    await carry_out(session_id, change, what="room.marked", by=by, caller=caller, if_match=if_match, deps=deps)
+    await carry_out(session_id, change, what="room.marked", who=who, deps=deps)
 
 
 def _remembered_of(*assignments: Assignment | None) -> tuple[RosterEntry, ...]:

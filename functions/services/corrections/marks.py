@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from functions.domain.classes import roster
 from functions.domain.classes.roster import Decision, Mark, RosterEntry
-from functions.domain.classes.sessions import Caller, ClassSession
+from functions.domain.classes.sessions import ClassSession
 from functions.domain.errors import AttendeeNotFound, FieldError, InvalidRequest, NotFound
 from functions.domain.marking.people import attendee_id as attendee_id_of
 from functions.ports.store import Work
-from functions.services.corrections.decisions import DecisionEffect, carry_out, students_by_id
+from functions.services.corrections.decisions import DecidedBy, DecisionEffect, carry_out, students_by_id
 from functions.services.deps import Deps
-from functions.services.sync.marking import mark
+from functions.services.sync.marking import compute
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class WantedMark:
 
 
 async def set_overrides(
-    session_id: str, overrides: Sequence[WantedMark], *, by: str, caller: Caller, if_match: str | None, deps: Deps
+    session_id: str, overrides: Sequence[WantedMark], *, who: DecidedBy, deps: Deps
 ) -> tuple[str, ...]:
     """Set marks by hand, all or none of them; possible as soon as the class is scheduled.
 
@@ -61,12 +61,10 @@ async def set_overrides(
         ids = tuple(attendee_id_of(session_id, entry.key) for entry in targets)
         return DecisionEffect(session, references={"overrides": str(len(ids))} if done else None, result=ids)
 
-    return await carry_out(session_id, change, what="override.set", by=by, caller=caller, if_match=if_match, deps=deps)
+    return (await carry_out(session_id, change, what="override.set", who=who, deps=deps)).result
 
 
-async def remove_override(
-    session_id: str, attendee_id: str, *, by: str, caller: Caller, if_match: str | None, deps: Deps
-) -> None:
+async def remove_override(session_id: str, attendee_id: str, *, who: DecidedBy, deps: Deps) -> None:
     """Remove a mark set by hand; the mark by the rules counts again.
 
     Raises:
@@ -86,7 +84,7 @@ async def remove_override(
             work.drop_correction(session_id, correction)
         return DecisionEffect(session, references={"attendee_id": attendee_id})
 
-    await carry_out(session_id, change, what="override.removed", by=by, caller=caller, if_match=if_match, deps=deps)
+    await carry_out(session_id, change, what="override.removed", who=who, deps=deps)
 
 
 async def _targets(work: Work, session: ClassSession, overrides: Sequence[WantedMark], deps: Deps) -> list[RosterEntry]:
@@ -132,8 +130,7 @@ async def _require_known(
     """Refuse ids that nobody in the class meeting has, neither as a student nor as somebody who came."""
     named = {number: o.attendee_id for number, o in enumerate(overrides) if o.attendee_id}
     if not set(named.values()) <= students.keys():
-        sheets = await mark(work, [session.session_id], rules=deps.rules, now=deps.clock())
-        sheet = sheets.get(session.session_id)
+        sheet = await compute(work, session.session_id, rules=deps.rules, now=deps.clock())
         known = {*students, *(person.attendee_id for person in (sheet.attendance if sheet else ()))}
         unknown = [number for number, attendee_id in named.items() if attendee_id not in known]
         if unknown:

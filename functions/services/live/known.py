@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TypeVar
+from functools import partial
 
-from functions.domain.errors import AttendanceError, Retryable
+from functions.domain.errors import Retryable
 from functions.domain.live.calls import LiveCall, Sighting
-
-T = TypeVar("T")
+from functions.domain.recent import Recent
 
 MOST = 2_000
 """How many calls, or classes, one instance remembers."""
@@ -38,8 +36,8 @@ class Going:
 class Calls:
     """The latest answers about calls."""
 
-    _known: OrderedDict[str, Going] = field(default_factory=OrderedDict)
-    _failures: OrderedDict[str, tuple[datetime, Retryable]] = field(default_factory=OrderedDict)
+    _known: Recent[Going] = field(default_factory=partial(Recent, MOST))
+    _failures: Recent[tuple[datetime, Retryable]] = field(default_factory=partial(Recent, MOST))
 
     def known(self, conference_record: str, *, now: datetime, kept: timedelta) -> Going | None:
         """The answer about a call, if it is new enough."""
@@ -50,11 +48,12 @@ class Calls:
 
     def remember(self, conference_record: str, going: Going) -> Going:
         """Remember an answer, in place of an earlier one."""
-        return _remember(self._known, conference_record, going)
+        self._known[conference_record] = going
+        return going
 
     def failed(self, conference_record: str, error: Retryable, *, now: datetime) -> None:
         """Remember that a question about a call failed."""
-        _remember(self._failures, conference_record, (now, error))
+        self._failures[conference_record] = now, error
 
     def failure(self, conference_record: str, *, now: datetime, kept: timedelta) -> Retryable | None:
         """Why a question about a call failed a moment ago; None if none did."""
@@ -109,37 +108,3 @@ class Unstored:
         self.notes = [other for other in self.notes if other is not note]
         if not note.done.cancel() and not note.done.cancelled():
             note.done.exception()  # nobody else will ask for it
-
-
-@dataclass(slots=True)
-class Waiting:
-    """The events that wait, by class meeting."""
-
-    _pending: OrderedDict[str, Unstored] = field(default_factory=OrderedDict)
-
-    def of(self, session_id: str) -> Unstored:
-        """Those of a class meeting."""
-        return _remember(self._pending, session_id, self._pending.get(session_id) or Unstored())
-
-
-@dataclass(slots=True)
-class Looks:
-    """When this instance last asked Meet for somebody who looks at a class meeting, and the error, if any."""
-
-    _asked: OrderedDict[str, tuple[datetime, AttendanceError | None]] = field(default_factory=OrderedDict)
-
-    def last(self, session_id: str) -> tuple[datetime, AttendanceError | None] | None:
-        """The last time; None if there is none that is remembered."""
-        return self._asked.get(session_id)
-
-    def remember(self, session_id: str, error: AttendanceError | None, *, now: datetime) -> None:
-        """Remember that Meet was asked now."""
-        _remember(self._asked, session_id, (now, error))
-
-
-def _remember(known: OrderedDict[str, T], key: str, value: T) -> T:
-    known[key] = value
-    known.move_to_end(key)
-    while len(known) > MOST:
-        known.popitem(last=False)
-    return value

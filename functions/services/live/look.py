@@ -64,7 +64,7 @@ async def look(session_id: str, *, deps: Deps) -> RoomNow:
     if stored and (live := stored[0]).looked_at and now < live.looked_at + ASKED_AGAIN:
         return stored[1]
     async with deps.turns.of(f"look/{session_id}"):  # everybody who looks at the same moment gets one answer
-        asked_at, error = deps.looks.last(session_id) or (None, None)
+        asked_at, error = deps.looks.get(session_id) or (None, None)
         kept = FAILURE_KEPT if isinstance(error, Retryable) else ASKED_AGAIN
         if asked_at and deps.clock() < asked_at + kept:
             if again := await deps.store.reader().live(session_id):
@@ -74,9 +74,9 @@ async def look(session_id: str, *, deps: Deps) -> RoomNow:
         try:
             shown = await _asked(session, stored, reader, is_over=is_over, deps=deps)
         except AttendanceError as failure:
-            deps.looks.remember(session_id, failure, now=deps.clock())
+            deps.looks[session_id] = deps.clock(), failure
             raise
-        deps.looks.remember(session_id, None, now=deps.clock())
+        deps.looks[session_id] = deps.clock(), None
         return shown
 
 

@@ -63,7 +63,7 @@ async def note_end(conference_record: str, *, deps: Deps) -> None:
 
 async def _store(session_id: str, note: Sighting, found: Going, deps: Deps) -> None:
     """Store a note, together with all others of the class that wait at that moment."""
-    pending = deps.waiting.of(session_id)
+    pending = deps.waiting[session_id] = deps.waiting.get(session_id) or Unstored()
     unstored = UnstoredEvent(note, found, asyncio.get_running_loop().create_future())
     pending.notes.append(unstored)
     try:

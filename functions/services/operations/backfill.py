@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from functions.domain.classes.sessions import TrackedOrganizer
 from functions.domain.classes.timetable import RETENTION
@@ -63,9 +63,9 @@ class Reach:
     cut: bool
 
 
-def reach(since: datetime, *, now: datetime) -> Reach:
-    """As far back as requested, within Meet's 30 days."""
-    earliest = now - RETENTION
+def reach(since: datetime, *, now: datetime, kept: timedelta = RETENTION) -> Reach:
+    """As far back as requested, within the time for which Google keeps data: Meet's 30 days, or another time."""
+    earliest = now - kept
     return Reach(max(since, earliest), cut=since < earliest)
 
 
@@ -88,7 +88,7 @@ async def backfill(
         listing = await deps.conferences.list(
             space=None, since=since, until=None, organizer=Organizer(organizer.user, organizer.email)
         )
-        wanted = await unfinished([record.name for record in listing.records], deps, at_once=True)
+        wanted = await unfinished([record.name for record in listing.records], deps)
     except AttendanceError as error:
         tell(Failed(organizer.user, error))
         return

@@ -13,7 +13,7 @@ from functions.domain.conferences.reported import REACH, Endpoint, ReportedConfe
 from functions.domain.conferences.syncing import LONGEST_CALL
 from functions.domain.errors import AttendanceError
 from functions.services.deps import Deps
-from functions.services.operations.backfill import Failed, Reach, Read
+from functions.services.operations.backfill import Failed, Read
 from functions.services.sync.from_reports import record_reported, require_reports
 
 AT_ONCE = timedelta(days=1)
@@ -39,12 +39,6 @@ class Unplaced:
 
 Step = ReportedCall | Read | Failed | Unplaced
 Tell = Callable[[Step], None]
-
-
-def reports_reach(since: datetime, *, now: datetime) -> Reach:
-    """As far back as requested, within the reports' 180 days."""
-    earliest = now - REACH
-    return Reach(max(since, earliest), cut=since < earliest)
 
 
 async def backfill_from_reports(

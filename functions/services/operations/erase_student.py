@@ -83,12 +83,12 @@ async def erase(name: str, *, dry_run: bool, caller: Caller, entry_id: str, deps
     erasure = await erasures.of(name)
     if erasure and not erasure.step.settling:
         # The first commit settled who is meant, and some of the documents that showed it may be gone.
-        return await (_look(None, erasure, deps) if dry_run else _carry_on(erasure, for_at_most=CALL, deps=deps))
+        return await (_look(erasure, deps) if dry_run else _carry_on(erasure, for_at_most=CALL, deps=deps))
     subject = await erasures.find(name)
     if subject is None:
         raise PersonNotFound("Nothing is stored about a person with this student_id, account or address.")
     if dry_run:
-        return await _look(subject, None, deps)
+        return await _look(subject, deps)
     # Once the other names are blocked, any unit of work may remove the assignment of the guest to the person.
     guests = [await _participants(session_id, {guest}, deps) for session_id, guest in sorted(subject.guests)]
     subject = replace(subject, names=subject.names.union(*guests))
@@ -136,15 +136,13 @@ def _required(deps: Deps) -> Erasures:
     return deps.erasures
 
 
-async def _look(subject: Subject | None, erasure: Erasure | None, deps: Deps) -> Outcome:
+async def _look(who: Subject | Erasure, deps: Deps) -> Outcome:
     """What would be changed, as far as the time of a call allows. Nothing is written."""
-    erasures, ends_at = _required(deps), deps.clock() + CALL
-    now = deps.clock()
-    names = (subject.names if subject else frozenset()) | (erasure.names if erasure else frozenset())
-    sessions = {*(subject.sessions if subject else ()), *(erasure.sessions if erasure else ())}
-    attendees = (subject.attendees if subject else frozenset()) | (erasure.attendees if erasure else frozenset())
-    counts: Counter[str] = Counter({"attendance": subject.attendance if subject else 0})
-    looked = Erasure("", "", names, (), attendees, Step.CONFERENCES, None, now, now)
+    erasures, now = _required(deps), deps.clock()
+    ends_at, sessions = now + CALL, set(who.sessions)
+    attendance, left = (who.attendance, who.left) if isinstance(who, Subject) else (0, 0)
+    counts: Counter[str] = Counter({"attendance": attendance})
+    looked = Erasure("", "", who.names, (), who.attendees, Step.CONFERENCES, None, now, now)
     for _ in range(MOST_PARTS):
         if looked.step.settling or deps.clock() >= ends_at:
             break
@@ -153,7 +151,6 @@ async def _look(subject: Subject | None, erasure: Erasure | None, deps: Deps) ->
         counts[looked.step.value] += part.changed + len(part.conferences)
         looked = replace(looked, after=part.after, step=looked.step if part.after else looked.step.following)
     counts["sessions"] = len(sessions)
-    left = subject.left if subject else 0
     return Outcome(complete=looked.step.settling, dry_run=True, counts=dict(counts), left=left)
 
 
@@ -178,15 +175,13 @@ def _rests(erasure: Erasure, deps: Deps) -> bool:
 
 async def _next(erasure: Erasure, deps: Deps) -> Erasure:
     """Do one part."""
+    if erasure.step is Step.SESSIONS:
+        return await _sessions(erasure, deps)
     erasures = _required(deps)
-    match erasure.step:
-        case Step.SESSIONS:
-            return await _sessions(erasure, deps)
-        case _:
-            part = await erasures.part(erasure, only_look=False)
-            done = await _units_of_work(erasure, part, deps)
-            step = erasure.step if part.after else erasure.step.following
-            return await erasures.save(replace(done, after=part.after, step=step))
+    part = await erasures.part(erasure, only_look=False)
+    done = await _units_of_work(erasure, part, deps)
+    step = erasure.step if part.after else erasure.step.following
+    return await erasures.save(replace(done, after=part.after, step=step))
 
 
 async def _sessions(erasure: Erasure, deps: Deps) -> Erasure:

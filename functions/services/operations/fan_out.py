@@ -7,9 +7,9 @@ reads no more names than it can hand out: the next message reads the rest.
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from functions.ports.messages import Job
 from functions.services.deps import Deps
@@ -43,23 +43,12 @@ Source = Callable[[str, int], Awaitable[Sequence[Item]]]
 """Returns the items after a place, in order, at most the given number. The empty place comes before all others."""
 
 
-def moment_in(text: object) -> datetime | None:
-    """The time in a job's data, in UTC; None if it is not a time or has no offset."""
-    try:
-        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
-        return moment.astimezone(UTC) if moment and moment.tzinfo else None
-    except (ValueError, OverflowError):
-        return None
-
-
-async def fan_out(
-    source: Source, *, again: Callable[[Mapping[str, object]], Job], after: str, pace: Pace, deps: Deps
-) -> int:
+async def fan_out(source: Source, *, job: str, after: str, pace: Pace, deps: Deps) -> int:
     """Hand out one job for each item, in order. If this runs twice, every job is handed out twice, which does no harm.
 
     Args:
         source: All of them.
-        again: Makes the job that continues with the rest, from its data.
+        job: The job that continues with the rest.
         after: The place where an earlier call stopped; empty for the first call.
         pace: How fast.
         deps: The outside world.
@@ -86,5 +75,5 @@ async def fan_out(
         await deps.jobs.publish([item.job for item in batch])
         done += len(batch)
     if done < len(left):
-        await deps.jobs.publish([again({"after": left[done - 1].place if done else after})])
+        await deps.jobs.publish([Job(job, {"after": left[done - 1].place if done else after})])
     return done

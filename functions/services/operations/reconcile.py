@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from functions.domain.classes.sessions import ClassSession, Person, TrackedOrganizer
+from functions.domain.classes.sessions import ClassSession, TrackedOrganizer
 from functions.domain.classes.timetable import RETENTION, Room
+from functions.domain.conferences.events import moment_in
 from functions.domain.conferences.model import Conference, ConferenceRecord, Organizer, SyncSource, is_reported
 from functions.domain.conferences.rereading import is_deferred
 from functions.domain.conferences.syncing import LONGEST_CALL, is_unfinished, read_again_at, waits_after_refusal
@@ -25,7 +26,7 @@ from functions.ports.messages import Job
 from functions.ports.store import DueRoom, Reader, Work
 from functions.services.classes.follow_calendar import JOB as FOLLOW
 from functions.services.deps import Deps
-from functions.services.operations.fan_out import Item, Pace, fan_out, moment_in
+from functions.services.operations.fan_out import Item, Pace, fan_out
 from functions.services.sync.mark_elsewhere import mark_all_elsewhere
 from functions.services.sync.session import SessionSynced, sync_session
 from functions.services.teachers.tracked import tracked_organizer
@@ -136,10 +137,7 @@ async def reconcile_all(*, after: str = "", deps: Deps) -> int:
             last = rooms[-1]
         return items
 
-    def again(data: Mapping[str, object]) -> Job:
-        return Job(JOB, data)
-
-    return await fan_out(everybody, again=again, after=after, pace=PACE, deps=deps)
+    return await fan_out(everybody, job=JOB, after=after, pace=PACE, deps=deps)
 
 
 async def reconcile(organizer: str, *, deps: Deps) -> int:
@@ -182,11 +180,7 @@ async def reconcile(organizer: str, *, deps: Deps) -> int:
 
 async def _failing_sessions(tracked: TrackedOrganizer, *, since: datetime, deps: Deps) -> list[str]:
     """The teacher's failing class meetings, by every address of the account: a class may name any of them."""
-
-    async def load(work: Work) -> Person | None:
-        return (await work.people([tracked.user])).get(tracked.user)
-
-    person, _ = await deps.store.transact(load)
+    person = (await deps.store.reader().people([tracked.user])).get(tracked.user)
     emails = {tracked.email, *(current_of(person) if person else ())}
     found = await asyncio.gather(*(deps.store.failing_sessions(email, since=since) for email in sorted(emails)))
     return sorted({session_id for part in found for session_id in part})
@@ -206,14 +200,16 @@ async def reconcile_room(space: str, *, deps: Deps) -> int:
             As in `reconcile`.
     """
     now = deps.clock()
-    room = await _room(space, deps)
+    room = await deps.store.reader().room(space)
+    if not room.slots:
+        raise _no_class()
     if room.owner.known and await _is_tracked(room.owner, deps):
         await _note_look(space, at=now, is_tracked=True, deps=deps)
         return 0
     sessions = await _recent_classes(room, now=now, deps=deps)
     if not sessions:
         await _note_look(space, at=now, deps=deps)
-        raise NotFound("This room had no class in the 30 days that Meet remembers.")
+        raise _no_class()
     organizer = room.owner if room.owner.known else _teacher(sessions)
     if not room.owner.known and await _is_tracked(organizer, deps):
         await _note_look(space, at=now, is_tracked=True, deps=deps)
@@ -255,11 +251,8 @@ async def _note_look(
     await deps.store.transact(decide)
 
 
-async def _room(space: str, deps: Deps) -> Room:
-    room = await deps.store.reader().room(space)
-    if not room.slots:
-        raise NotFound("This room had no class in the 30 days that Meet remembers.")
-    return room
+def _no_class() -> NotFound:
+    return NotFound("This room had no class in the 30 days that Meet remembers.")
 
 
 async def _recent_classes(room: Room, *, now: datetime, deps: Deps) -> list[ClassSession]:
@@ -370,11 +363,10 @@ def is_left_alone(conference: Conference, *, now: datetime) -> bool:
     return is_deferred(conference, now=now) or waits_after_refusal(conference, now=now)
 
 
-async def unfinished(records: Sequence[str], deps: Deps, *, at_once: bool = False) -> tuple[str, ...]:
+async def unfinished(records: Sequence[str], deps: Deps) -> tuple[str, ...]:
     """The conference records that are not stored, or about which another read may show more, in their order.
 
-    Those that wait, because Meet kept failing or the store refused them, are left out, unless a person wants them
-    `at_once`.
+    Also those that wait for their next read, because Meet kept failing or the store refused them.
     """
     wanted: list[str] = []
     for start in range(0, len(records), LOADED_AT_ONCE):
@@ -382,10 +374,5 @@ async def unfinished(records: Sequence[str], deps: Deps, *, at_once: bool = Fals
         reader = deps.store.reader()
         await reader.load(conferences=names)
         stored = {name: await reader.conference(name) for name in names if not is_reported(name)}
-        now = deps.clock()
-        wanted += [
-            name
-            for name, conference in stored.items()
-            if conference is None or (is_unfinished(conference) and (at_once or not is_left_alone(conference, now=now)))
-        ]
+        wanted += [name for name, found in stored.items() if found is None or is_unfinished(found)]
     return tuple(wanted)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 
-from functions.domain.conferences.events import STORABLE_ID, conference_record_in
+from functions.domain.conferences.events import STORABLE_ID, conference_record_in, moment_in
 from functions.domain.conferences.model import Organizer, SyncSource
 from functions.domain.errors import UnreadableMessage
 from functions.ports.messages import Job
@@ -14,7 +14,6 @@ from functions.services.classes.follow_calendar import follow
 from functions.services.deps import Deps
 from functions.services.live.look import check_all_live, check_live
 from functions.services.operations import erase_student, reconcile
-from functions.services.operations.fan_out import moment_in
 from functions.services.operations.parking import DEAD_LETTERS_JOB, park_dead_letters
 from functions.services.sync.conference import Recorded, sync_conference
 from functions.services.sync.meet.gathered import Request
@@ -23,7 +22,7 @@ from functions.services.sync.session import SessionSynced, remark_session
 from functions.services.teachers import keep_subscriptions
 from functions.services.teachers.keep_subscriptions import Kept
 
-_SESSION_ID = re.compile(STORABLE_ID)
+_ID = re.compile(STORABLE_ID)
 _SPACE = re.compile(rf"spaces/{STORABLE_ID}")
 # No account has an address beyond printable ASCII, and no call could be made as it.
 _ORGANIZER = re.compile(rf"users/{STORABLE_ID}|[!-.0-?A-~]{{1,128}}@[!-.0-?A-~]{{1,128}}")
@@ -53,9 +52,11 @@ async def run_job(job: Job, *, deps: Deps) -> Outcome:
         case "sync-due" | "park-dead-letters":
             return await (_sync_due if job.name == "sync-due" else park_dead_letters)(deps=deps)
         case "erase-student":
-            return await erase_student.carry_on(_erasure_id(job.data), deps=deps)
+            erasure_id = _named(job.data, "erasure_id", "names no erasure ({erasure_id: …})")
+            return await erase_student.carry_on(erasure_id, deps=deps)
         case "reconcile" if "space" in job.data:
-            return await reconcile.reconcile_room(_space(job.data), deps=deps)
+            space = _named(job.data, "space", "lacks the room ({space: spaces/…})", form=_SPACE)
+            return await reconcile.reconcile_room(space, deps=deps)
         case "reconcile" if named := _named_organizer(job.data):
             return await reconcile.reconcile(named, deps=deps)
         case "renew-subscriptions" if named := _named_organizer(job.data):
@@ -106,24 +107,15 @@ async def _about_everybody(job: Job, deps: Deps) -> int:
 
 
 def _session_id(data: Mapping[str, object]) -> str:
-    session_id = data.get("session_id")
-    if isinstance(session_id, str) and _SESSION_ID.fullmatch(session_id):
-        return session_id
-    raise UnreadableMessage("The job's data lacks the class meeting ({session_id: …}).")
+    return _named(data, "session_id", "lacks the class meeting ({session_id: …})")
 
 
-def _erasure_id(data: Mapping[str, object]) -> str:
-    erasure_id = data.get("erasure_id")
-    if isinstance(erasure_id, str) and _SESSION_ID.fullmatch(erasure_id):
-        return erasure_id
-    raise UnreadableMessage("The job's data names no erasure ({erasure_id: …}).")
-
-
-def _space(data: Mapping[str, object]) -> str:
-    space = data.get("space")
-    if isinstance(space, str) and _SPACE.fullmatch(space):
-        return space
-    raise UnreadableMessage("The job's data lacks the room ({space: spaces/…}).")
+def _named(data: Mapping[str, object], field: str, otherwise: str, *, form: re.Pattern[str] = _ID) -> str:
+    """A name in a job's data that has the form of such names."""
+    name = data.get(field)
+    if isinstance(name, str) and form.fullmatch(name):
+        return name
+    raise UnreadableMessage(f"The job's data {otherwise}.")
 
 
 def _named_organizer(data: Mapping[str, object]) -> str | None:

@@ -7,7 +7,7 @@ a hint may come twice, late or never. https://developers.google.com/workspace/ev
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -64,10 +64,7 @@ async def keep_all(*, after: str = "", deps: Deps) -> int:
         users = await deps.store.organizers_after(after, limit=limit)
         return [Item(user, Job(JOB, {"organizer": user})) for user in users]
 
-    def again(data: Mapping[str, object]) -> Job:
-        return Job(JOB, data)
-
-    return await fan_out(teachers, again=again, after=after, pace=PACE, deps=deps)
+    return await fan_out(teachers, job=JOB, after=after, pace=PACE, deps=deps)
 
 
 async def keep_named(subscription: str, *, deps: Deps) -> Kept | None:

@@ -580,7 +580,7 @@ async def _fan_out(app, handed, names, *, after="", pace=reconcile.PACE):
 
     return await fan_out.fan_out(
         source,
-        again=lambda data: Job("reconcile", data),
+        job="reconcile",
         after=after,
         pace=pace,
         deps=dataclasses.replace(app.deps, jobs=handed),
@@ -627,7 +627,7 @@ async def test_a_call_asks_for_no_more_names_than_it_can_hand_out(app, pauses):
 
     await fan_out.fan_out(
         source,
-        again=lambda data: Job("reconcile", data),
+        job="reconcile",
         after="users/0",
         pace=reconcile.PACE,
         deps=dataclasses.replace(app.deps, jobs=Handed(pauses)),

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from functions.domain.backoff import LONGEST
 from functions.domain.conferences.model import (
     AnonymousUser,
     ConferenceRecord,
@@ -21,7 +22,6 @@ from functions.domain.conferences.model import (
 )
 from functions.domain.conferences.rereading import (
     LAG,
-    LONGEST_WAIT,
     NOTHING_KNOWN,
     after_interruption,
     is_deferred,
@@ -219,7 +219,7 @@ def test_a_conference_that_cannot_be_read_to_its_end_waits_twice_as_long_each_ti
         now += waits[-1] / timedelta(minutes=1)
 
     assert waits[:4] == [timedelta(minutes=minutes) for minutes in (1, 2, 4, 8)]
-    assert waits[-1] == LONGEST_WAIT
+    assert waits[-1] == LONGEST
     assert is_deferred(stored, now=stored.interruption.began_at)
     assert not is_deferred(stored, now=stored.interruption.again_at)
 

@@ -12,7 +12,7 @@ from functions.adapters.google.credentials.id_tokens import MAX_TOKEN, CheckedBy
 from functions.domain.classes.sessions import Caller, CallerRole
 from functions.domain.errors import AttendanceError, CertificatesUnavailable, TokenRefused, WrongSetting
 from functions.entrypoints.api.callers import caller_of
-from functions.entrypoints.api.problems import NoRole, NoToken
+from functions.entrypoints.api.problems import NoToken, NotPermitted
 from infra.local.id_tokens import IdTokenIssuer
 from infra.local.processes import free_port
 from tests.api import AUDIENCE, ISSUER, token
@@ -118,7 +118,7 @@ async def test_of_two_tokens_nobody_knows_which_one_was_checked():
 
 @pytest.mark.parametrize("email", ["nobody@school.example", "*"])
 async def test_a_valid_token_of_an_account_without_a_role_is_told_so(email):
-    with pytest.raises(NoRole) as told:
+    with pytest.raises(NotPermitted) as told:
         await caller(("Authorization", behind_cloud_run(email)))
 
     assert "school.example" not in told.value.message + told.value.hint
@@ -320,6 +320,6 @@ async def test_where_nobody_shows_certificates_callers_are_asked_to_come_again()
 
 
 async def test_every_refusal_has_words_that_help():
-    for error in (NoToken(""), TokenRefused(""), NoRole(""), CertificatesUnavailable("")):
+    for error in (NoToken(""), TokenRefused(""), NotPermitted(""), CertificatesUnavailable("")):
         assert isinstance(error, AttendanceError)
         assert len(error.hint) > 20

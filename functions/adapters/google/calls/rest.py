@@ -24,7 +24,7 @@ from functions.adapters.google.calls.repeating import passes, repeated
 from functions.adapters.google.calls.services import Service
 from functions.adapters.google.credentials.capabilities import Credentials, Metadata, accepted
 from functions.adapters.patience import limit
-from functions.domain.errors import AttendanceError, Unavailable
+from functions.domain.errors import AttendanceError, TokenNotAccepted, Unavailable
 
 if TYPE_CHECKING:
     import httplib2  # type: ignore[import-untyped]  # the package has no py.typed
@@ -59,14 +59,6 @@ _QUOTA_DOMAIN = "usageLimits"
 
 _API_OFF_REASONS = frozenset({"SERVICE_DISABLED", "accessNotConfigured"})
 _SCOPE_REASONS = frozenset({"ACCESS_TOKEN_SCOPE_INSUFFICIENT", "insufficientPermissions"})
-
-
-class _TokenNotAccepted(Exception):
-    """The service does not accept the token (401); `error` is the error that we raise for it."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__()
-        self.error = error
 
 
 class _AskedToWait(Exception):
@@ -160,15 +152,9 @@ class RestApi:
                 # Its thread ends by the timeout of its connection.
                 raise self._service.unavailable(f"The {self._service.title} does not answer in time.") from None
 
-        async def attempt() -> Mapping[str, Any]:
-            try:
-                return await accepted(credentials, once, unless=_TokenNotAccepted)
-            except _TokenNotAccepted as refusal:
-                raise refusal.error from None
-
         try:
             return await repeated(
-                attempt,
+                lambda: accepted(credentials, once, unless=TokenNotAccepted),
                 attempts=self._attempts,
                 maximum=2.0,
                 if_error=lambda error: isinstance(error, (_AskedToWait, Unavailable)),
@@ -187,11 +173,8 @@ class RestApi:
         try:
             answer = made.execute(http=self._http(), num_retries=0)
         except HttpError as error:
-            status = int(error.resp.status)
             told = _told(error.content)
-            named = self._named(status, told)
-            if status == 401:  # noqa: PLR2004 - an HTTP status
-                raise _TokenNotAccepted(named) from None
+            named = self._named(int(error.resp.status), told)
             seconds = max(_seconds_until(error.resp.get("retry-after", "")), told.wait)
             if seconds and isinstance(named, Unavailable):
                 raise _AskedToWait(named, seconds) from None
@@ -258,7 +241,8 @@ class RestApi:
         if status == 403 and (reasons & _SCOPE_REASONS or "insufficient authentication scopes" in words):  # noqa: PLR2004
             return service.scope_missing(f"The token lacks a scope that the {service.title} needs (HTTP {status}).")
         if status in {401, 403}:
-            return service.denied(f"The {service.title} refuses access to the account that was used (HTTP {status}).")
+            refusal = service.token_not_accepted if status == 401 else service.denied  # noqa: PLR2004
+            return refusal(f"The {service.title} refuses access to the account that was used (HTTP {status}).")
         return self._invalid(status, words)
 
     def _invalid(self, status: int, words: str) -> AttendanceError:

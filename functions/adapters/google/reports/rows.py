@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from functions.domain.conferences.events import moment_in
 from functions.domain.conferences.model import (
     AnonymousUser,
     DeviceUser,
@@ -132,12 +133,9 @@ def _duration(value: object) -> timedelta | None:
 
 
 def _moment(value: object) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(_text(value))
-        # Far enough from the ends of the calendar that a duration can be subtracted.
-        return moment.astimezone(UTC) if moment.tzinfo and 2000 <= moment.year < 3000 else None  # noqa: PLR2004 - years
-    except ValueError:
-        return None
+    moment = moment_in(_text(value))
+    # Far enough from the ends of the calendar that a duration can be subtracted.
+    return moment if moment and 2000 <= moment.year < 3000 else None  # noqa: PLR2004 - years
 
 
 def _is_email(text: str) -> bool:

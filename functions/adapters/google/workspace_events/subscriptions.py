@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, TypeVar
+from datetime import UTC
+from typing import TypeVar
 
 from google.api_core import exceptions as gexc
 from google.api_core.operation_async import AsyncOperation
@@ -33,9 +33,6 @@ from functions.adapters.google.workspace_events.calls import (
 from functions.domain.conferences.model import Organizer, Subscription, SubscriptionState
 from functions.domain.errors import AccessDenied, OrganizerUnknown
 from functions.hints import suspension_hint
-
-if TYPE_CHECKING:
-    from google.protobuf.timestamp_pb2 import Timestamp
 
 EVENT_TYPES = (
     "google.workspace.meet.conference.v2.started",
@@ -65,7 +62,6 @@ After that the present state is returned, and a later call finds the change done
 PAGE_SIZE = 100
 
 _ACCOUNTS = "//cloudidentity.googleapis.com/"
-_EPOCH = datetime.fromtimestamp(0, UTC)
 
 RequestT = TypeVar("RequestT")
 FoundT = TypeVar("FoundT")
@@ -278,7 +274,7 @@ class WorkspaceEventsSubscriptions:
         return Subscription(
             name=message.name,
             state=state if self._fits(answer, call) else SubscriptionState.ELSEWHERE,
-            expire_time=_time(message.expire_time) if message.HasField("expire_time") else None,
+            expire_time=message.expire_time.ToDatetime(UTC) if message.HasField("expire_time") else None,
             suspension_reason=_reason(message.suspension_reason) if suspended and message.suspension_reason else None,
         )
 
@@ -373,8 +369,3 @@ def _reason(number: int) -> str:
     """Google's word for a reason. Its service knows more reasons than its client: those have only a number."""
     words = events.Subscription.pb().DESCRIPTOR.enum_types_by_name["ErrorType"].values_by_number
     return words[number].name if number in words else f"ERROR_TYPE_{number}"
-
-
-def _time(timestamp: Timestamp) -> datetime:
-    """An aware UTC time, cut to whole microseconds."""
-    return _EPOCH + timedelta(seconds=timestamp.seconds, microseconds=timestamp.nanos // 1000)

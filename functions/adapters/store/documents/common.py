@@ -7,6 +7,7 @@ dicts. Fields and their meaning: `docs/documents.md`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -32,7 +33,6 @@ def expiry(start: datetime | None, retention: timedelta | None) -> datetime | No
 
 def sync_to_document(sync: Sync) -> Fields:
     """The `sync` field: how much of a conference has been read."""
-    error = sync.error
     return {
         "state": sync.state.value,
         "source": sync.source.value,
@@ -41,9 +41,7 @@ def sync_to_document(sync: Sync) -> Fields:
         "ended_event_at": sync.ended_event_at,
         "attempts": sync.attempts,
         "meet_calls": sync.meet_calls,
-        "error": {"reason": error.reason, "message": error.message, "hint": error.hint, "at": error.at}
-        if error
-        else None,
+        "error": asdict(sync.error) if sync.error else None,
     }
 
 

@@ -11,7 +11,8 @@ from functions.adapters.store.documents.common import SCHEMA_VERSION, Fields, ch
 from functions.adapters.store.documents.conference import user_from_document, user_to_document
 from functions.domain.classes.sessions import ClassSession, Role
 from functions.domain.conferences.model import Kind, Organizer
-from functions.domain.live.calls import Device, LiveCall, LiveClass, participant_of
+from functions.domain.conferences.seen import participant_of
+from functions.domain.live.calls import Device, LiveCall, LiveClass
 from functions.domain.live.room import Absentee, Occupant, RoomNow
 from functions.domain.marking.addresses import searchable
 

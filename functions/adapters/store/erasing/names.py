@@ -37,17 +37,12 @@ class ErasedNames:
     def __init__(self, database: Database, key: bytes | None, *, clock: Clock, is_required: bool = False) -> None:
         self._is_required = is_required
         self._database = database
-        self._key = key
+        self.key = key
         self._clock = clock
         self._known: dict[str, tuple[str, NameKind, datetime]] = {}
         self._since: datetime | None = None
         self._last = NOBODY
         self._key_mark = hmac.new(key, b"key", hashlib.sha256).hexdigest() if key else None
-
-    @property
-    def key(self) -> bytes | None:
-        """The key of the fingerprints; None if nobody can be erased."""
-        return self._key
 
     async def load(self) -> Erased:
         """Everybody who is erased so far.
@@ -55,7 +50,7 @@ class ErasedNames:
         Raises:
             ErasureNotSetUp: Somebody is erased, and the key is missing or wrong.
         """
-        if self._key is None:
+        if self.key is None:
             if self._is_required and (await self._database.find(Query(ERASED, limit=1))).documents:
                 raise ErasureNotSetUp(
                     "ERASURE_KEY is not set, so people who were erased here would be stored again.",
@@ -87,7 +82,7 @@ class ErasedNames:
             for person, kind in valid.values():
                 kinds.setdefault(person, set()).add(kind)
             frozen = {person: frozenset(some) for person, some in kinds.items()}
-            self._last = Erased(self._key, people, frozen) if people else NOBODY
+            self._last = Erased(self.key, people, frozen) if people else NOBODY
         return self._last
 
     async def token(self, name: Name) -> str | None:
@@ -114,7 +109,7 @@ class ErasedNames:
 
     def write(self, name: Name, token: str | None) -> Write:
         """The write that blocks a name from being stored again."""
-        return self._write(name.fingerprint(self._key or b""), name.kind, token)
+        return self._write(name.fingerprint(self.key or b""), name.kind, token)
 
     def _write(self, fingerprint: str, kind: NameKind, token: str | None) -> Write:
         fields: dict[str, Any] = {
@@ -128,4 +123,4 @@ class ErasedNames:
         return Write(f"{ERASED}/{fingerprint}", fields)
 
     async def _document(self, name: Name) -> Document | None:
-        return await self._database.get(f"{ERASED}/{name.fingerprint(self._key or b'')}")
+        return await self._database.get(f"{ERASED}/{name.fingerprint(self.key or b'')}")

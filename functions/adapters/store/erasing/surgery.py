@@ -13,13 +13,12 @@ from functions.adapters.store.documents.attendance import correction_from_docume
 from functions.adapters.store.documents.common import Fields, check_schema
 from functions.adapters.store.documents.conference import participant_from_document
 from functions.adapters.store.documents.live import live_from_document
-from functions.adapters.store.documents.session import roster_entry_to_document, session_from_document
+from functions.adapters.store.documents.session import session_from_document, session_to_document
 from functions.adapters.store.parts import digest
-from functions.domain.classes.sessions import Role
+from functions.domain.classes.sessions import AttendanceSheet, Role
 from functions.domain.conferences.model import Kind, Organizer, Participant, User
 from functions.domain.erasure import Erased
 from functions.domain.live.room import Absentee, Occupant
-from functions.domain.marking.addresses import searchable
 
 
 def in_order(parts: Collection[Document]) -> list[Document]:
@@ -148,20 +147,11 @@ def session_without(
     counts["erased"] = max(counts.get("erased", 0), len(after.plan.erased))
     fields = {
         **session.fields,
-        "teacher_email": after.plan.teachers[0] if after.plan.teachers else None,
-        "teacher_emails": searchable(after.plan.teachers),
-        "roster": [roster_entry_to_document(entry) for entry in after.plan.roster],
-        "attached_records": [
-            {"conference_record": one.conference_record, "by": one.by, "at": one.at} for one in after.plan.attached
-        ],
-        "progress": {
-            **session.fields["progress"],
-            "named_before": [{"email": email, "at": at} for email, at in after.plan.named_before],
-        },
+        **session_to_document(AttendanceSheet(after), retention=None),
+        "expire_at": session.fields["expire_at"],
         "counts": counts,
         "sheet_parts": 0 if not people or len(gone) == len(people) else None,
         "updated_at": COMMIT_TIME,
-        **({"erased": list(after.plan.erased)} if after.plan.erased else {}),
     }
     return [
         Write(session.path, fields, expecting=session),

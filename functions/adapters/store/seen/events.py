@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -15,6 +14,7 @@ from functions.adapters.store.seen.document import seen_from_document, seen_to_d
 from functions.domain.conferences.model import SessionsSource
 from functions.domain.conferences.seen import NOTHING_SEEN, SeenSession, SeenSessions, participant_of
 from functions.domain.errors import DocumentsRefused, StoreConflict
+from functions.domain.recent import Recent
 from functions.ports.clock import Clock
 
 FEW = 50
@@ -56,11 +56,11 @@ class DocumentSeenEvents:
         self._most = most
         self._clock = clock
         self._retention = retention
-        self._stored: OrderedDict[str, _StoredHere] = OrderedDict()
+        self._stored = Recent[_StoredHere](REMEMBERED)
 
     async def add(self, conference_record: str, seen: SeenSessions) -> None:
         """See the port."""
-        here = self._here(conference_record)
+        here = self._stored[conference_record] = self._stored.get(conference_record) or _StoredHere()
         fitting = here.fitting(seen, most=self._most)
         now, path = self._clock(), seen_path(conference_record)
         writes = [
@@ -123,13 +123,6 @@ class DocumentSeenEvents:
         for document in await self._database.children(seen_path(conference_record)):
             seen = seen.merged(seen_from_document(conference_record, document.fields))
         return seen
-
-    def _here(self, conference_record: str) -> _StoredHere:
-        here = self._stored.pop(conference_record, None) or _StoredHere()
-        self._stored[conference_record] = here
-        if len(self._stored) > REMEMBERED:
-            self._stored.popitem(last=False)
-        return here
 
 
 class _StoredHere:

@@ -48,10 +48,7 @@ def paging(token: str | None, *, size: int, query: Mapping[str, object], now: da
         return Paging(size=size)
     read_at, position = _decoded(token, query)
     if read_at > now + AHEAD:
-        raise InvalidRequest.of(
-            "page_token",
-            "does not belong to this list: send the next_page_token of the previous page, with the same query",
-        )
+        raise _of_another_list()
     if read_at < now - LIFETIME:
         raise ReadTooOld("The page_token is more than an hour old.")
     return Paging(size=size, after=position, read_at=read_at)
@@ -82,7 +79,11 @@ def _decoded(token: str, query: Mapping[str, object]) -> tuple[datetime, PagePos
                 return _moment(read_at), (_moment(changed_at), path)
     except (binascii.Error, ValueError, OverflowError, RecursionError):
         pass
-    raise InvalidRequest.of(
+    raise _of_another_list()
+
+
+def _of_another_list() -> InvalidRequest:
+    return InvalidRequest.of(
         "page_token", "does not belong to this list: send the next_page_token of the previous page, with the same query"
     )
 

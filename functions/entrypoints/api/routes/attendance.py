@@ -23,10 +23,10 @@ from functions.entrypoints.api.schemas.requests import (
     RegisterQuery,
     StudentQuery,
 )
-from functions.entrypoints.api.tables.formats import file_of
+from functions.entrypoints.api.tables.attendance import whole_list
+from functions.entrypoints.api.tables.file import file_of
 from functions.entrypoints.api.tables.gradebooks.answers import gradebook_of_register
 from functions.entrypoints.api.tables.register import register_rows
-from functions.entrypoints.api.tables.whole_list import whole_list
 from functions.entrypoints.api.tables.workbook import MEDIA_TYPE as XLSX
 from functions.entrypoints.api.tables.workbook import attendance_sheet, register_sheet
 from functions.ports.views import AttendanceFilter
@@ -78,22 +78,21 @@ async def register(
         "students": sorted(found.get("students", {}).values(), key=_by_name),
         "sessions": sorted(found.get("sessions", ()), key=lambda one: (one["session_start"], one["session_id"])),
     }
-    time_zone = app.deps.rules.time_zone
+    if query.format == "json":
+        return whole
+    shown, time_zone = Register.model_validate(whole), app.deps.rules.time_zone
     match query.format:
         case "html":
             # Imported here, so that only requests for a page wait for the import.
             from functions.entrypoints.api.pages.register import register_page  # noqa: PLC0415
             from functions.entrypoints.api.pages.rendering import register_html  # noqa: PLC0415
 
-            return register_html(register_page(Register.model_validate(whole), time_zone=time_zone))
+            return register_html(register_page(shown, time_zone=time_zone))
         case "csv" | "xlsx":
-            rows = register_rows(Register.model_validate(whole), time_zone=time_zone)
+            rows = register_rows(shown, time_zone=time_zone)
             return await file_of(rows, query, sheet=register_sheet, name=f"register-{query.month}")
         case "moodle" | "grades":
-            shown = Register.model_validate(whole)
             return await gradebook_of_register(shown, query, views=app.views, time_zone=time_zone)
-        case "json":
-            return whole
 
 
 @router.get(
@@ -112,13 +111,7 @@ async def students_at_risk(class_id: ClassId, query: Annotated[AtRiskQuery, Quer
         "class_id": class_id,
         "month": month,
         "students": [
-            {
-                "student_id": risk.student.student_id,
-                "email": risk.student.email,
-                "display_name": risk.student.display_name,
-                "share": risk.share,
-                "best_possible_share": risk.best_possible,
-            }
+            {**dataclasses.asdict(risk.student), "share": risk.share, "best_possible_share": risk.best_possible}
             for risk in sorted(found, key=lambda risk: (risk.share, _by_name(dataclasses.asdict(risk.student))))
         ],
     }

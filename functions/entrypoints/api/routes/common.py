@@ -18,6 +18,7 @@ from functions.entrypoints.api.problems import MEDIA_TYPE, NotPermitted
 from functions.entrypoints.api.schemas.fields import DOCUMENT_ID, Line, moment_of
 from functions.entrypoints.api.schemas.requests import NoQuery, PagedQuery
 from functions.entrypoints.api.tables.workbook import MEDIA_TYPE as XLSX
+from functions.services.corrections.decisions import DecidedBy
 from functions.services.deps import Deps
 from functions.wiring import App
 
@@ -92,6 +93,10 @@ class ChangeCall:
     def deps(self) -> Deps:
         """The ports that use cases need."""
         return self.app.deps
+
+    def decided(self, by: str) -> DecidedBy:
+        """That this call decides something, and for which person."""
+        return DecidedBy(by, self.caller, self.if_match)
 
     async def answer(self, session_id: str) -> Mapping[str, Any]:
         """The class meeting's document, its ETag set in the answer."""
@@ -179,7 +184,7 @@ def span_of(query: PagedQuery, app: App) -> dict[str, Any]:
 
 
 def moment_in(field: str, when: datetime | date | None, app: App) -> datetime | None:
-    """A query parameter as a moment; raises InvalidRequest if it is out of range."""
+    """A field of a request as a moment; raises InvalidRequest if it is out of range."""
     try:
         return moment_of(when, time_zone=app.deps.rules.time_zone)
     except OverflowError:

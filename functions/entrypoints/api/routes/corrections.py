@@ -22,10 +22,10 @@ from functions.entrypoints.api.routes.common import (
     TheCaller,
     can_end_in,
     found_session,
+    moment_in,
     tag,
 )
 from functions.entrypoints.api.schemas.answers import AttendanceAnswer, SessionAnswer
-from functions.entrypoints.api.schemas.fields import moment_of
 from functions.entrypoints.api.schemas.requests import (
     AssignRequest,
     ByQuery,
@@ -47,6 +47,7 @@ from functions.services.corrections.class_meeting import (
     set_policy,
     set_roster,
 )
+from functions.services.corrections.decisions import DecidedBy
 from functions.services.corrections.guests import assign, mark_as_room, unassign
 from functions.services.corrections.marks import WantedMark, remove_override, set_overrides
 
@@ -67,10 +68,8 @@ async def override(
     session_id: SessionId, attendee_id: AttendeeId, body: OverrideRequest, call: Change
 ) -> Mapping[str, Any] | Response:
     """Decide one person's mark."""
-    wanted = WantedMark(student_id=None, email=None, attendee_id=attendee_id, status=body.status, reason=body.reason)
-    [decided] = await set_overrides(
-        session_id, [wanted], by=body.by, caller=call.caller, if_match=call.if_match, deps=call.deps
-    )
+    wanted = WantedMark(body.status, body.reason, attendee_id=attendee_id)
+    [decided] = await set_overrides(session_id, [wanted], who=call.decided(body.by), deps=call.deps)
     return await _answer_attendee(session_id, decided, call)
 
 
@@ -84,9 +83,7 @@ async def leave_to_the_rules(
     session_id: SessionId, attendee_id: AttendeeId, query: Annotated[ByQuery, Query()], call: QueriedChange
 ) -> Mapping[str, Any] | Response:
     """Remove a mark set by hand: the rules decide again."""
-    await remove_override(
-        session_id, attendee_id, by=query.by, caller=call.caller, if_match=call.if_match, deps=call.deps
-    )
+    await remove_override(session_id, attendee_id, who=call.decided(query.by), deps=call.deps)
     return await _answer_attendee(session_id, attendee_id, call)
 
 
@@ -99,9 +96,7 @@ async def leave_to_the_rules(
 async def override_many(session_id: SessionId, body: OverridesRequest, call: Change) -> Mapping[str, Any]:
     """Decide many students' marks, all or none; also before the class."""
     wanted = [_override(number, item) for number, item in enumerate(body.overrides)]
-    decided = await set_overrides(
-        session_id, wanted, by=body.by, caller=call.caller, if_match=call.if_match, deps=call.deps
-    )
+    decided = await set_overrides(session_id, wanted, who=call.decided(body.by), deps=call.deps)
     found = await call.app.views.attendance(session_id)
     session, people = found or (await found_session(session_id, call.app), ())
     call.response.headers["ETag"] = tag(session)
@@ -119,18 +114,17 @@ async def assign_guest(
     session_id: SessionId, attendee_id: AttendeeId, body: AssignRequest, call: Change
 ) -> Mapping[str, Any] | Response:
     """Say who a guest is: a student, a room device, or neither."""
-    who: dict[str, Any] = {"by": body.by, "caller": call.caller, "if_match": call.if_match, "deps": call.deps}
+    who, deps = call.decided(body.by), call.deps
     named = [name for name in ("email", "student_id", "kind") if getattr(body, name) is not None]
     result = attendee_id
     match named:
         case ["kind"]:
-            await mark_as_room(session_id, attendee_id, **who)
+            await mark_as_room(session_id, attendee_id, who=who, deps=deps)
         case ["email"] | ["student_id"]:
-            result = await assign(
-                session_id, attendee_id, email=body.email, student_id=body.student_id, remember=body.remember, **who
-            )
+            named_by = {"email": body.email, "student_id": body.student_id}
+            result = await assign(session_id, attendee_id, **named_by, remember=body.remember, who=who, deps=deps)
         case [] if "email" in body.model_fields_set:
-            await unassign(session_id, attendee_id, **who)
+            await unassign(session_id, attendee_id, who=who, deps=deps)
         case _:
             raise InvalidRequest.of("email", "is required: send exactly one of email, student_id and kind")
     return await _answer_attendee(session_id, result, call)
@@ -152,9 +146,7 @@ async def attach(session_id: SessionId, body: RecordRequest, call: Change) -> Ma
         session_id,
         conference_record=body.conference_record,
         from_session_id=body.session_id,
-        by=body.by,
-        caller=call.caller,
-        if_match=call.if_match,
+        who=call.decided(body.by),
         deps=call.deps,
     )
     return await call.answer(session_id)
@@ -173,9 +165,7 @@ async def detach(
     call: QueriedChange,
 ) -> Mapping[str, Any]:
     """Detach a record: the timetable decides again where it belongs."""
-    await detach_record(
-        session_id, conference_record_id, by=query.by, caller=call.caller, if_match=call.if_match, deps=call.deps
-    )
+    await detach_record(session_id, conference_record_id, who=call.decided(query.by), deps=call.deps)
     return await call.answer(session_id)
 
 
@@ -187,9 +177,7 @@ async def detach(
 )
 async def roster(session_id: SessionId, body: RosterRequest, call: Change) -> Mapping[str, Any]:
     """Set the expected students of a class meeting; marks are computed again. Corrections follow their students."""
-    unapplied = await set_roster(
-        session_id, roster_of(body.students), by=body.by, caller=call.caller, if_match=call.if_match, deps=call.deps
-    )
+    unapplied = await set_roster(session_id, roster_of(body.students), who=call.decided(body.by), deps=call.deps)
     session = await call.answer(session_id)
     return {**session, "unapplied_corrections": [UnappliedAnswer.of(one) for one in unapplied]}
 
@@ -207,12 +195,9 @@ async def class_roster(
 
     Corrections follow their students.
     """
-    try:
-        since = moment_of(body.since, time_zone=app.deps.rules.time_zone)
-    except OverflowError:
-        raise InvalidRequest.of("from", "is out of range") from None
+    since = moment_in("from", body.since, app)
     changed, unapplied = await set_class_roster(
-        class_id, roster_of(body.students), since=since, by=body.by, caller=caller, deps=app.deps
+        class_id, roster_of(body.students), since=since, who=DecidedBy(body.by, caller), deps=app.deps
     )
     return {"session_ids": changed, "unapplied_corrections": [UnappliedAnswer.of(one) for one in unapplied]}
 
@@ -226,7 +211,7 @@ async def class_roster(
 async def policy(session_id: SessionId, body: PolicyRequest, call: Change) -> Mapping[str, Any]:
     """Set the rules for marks in a class meeting; marks are computed again."""
     by = body.by or call.caller.email or call.caller.role.value
-    await set_policy(session_id, body.wanted, by=by, caller=call.caller, if_match=call.if_match, deps=call.deps)
+    await set_policy(session_id, body.wanted, who=call.decided(by), deps=call.deps)
     return await call.answer(session_id)
 
 
@@ -235,13 +220,7 @@ def _override(number: int, item: OverrideItem) -> WantedMark:
         raise InvalidRequest.of(
             f"overrides.{number}", "should name the student by one of student_id, email and attendee_id"
         )
-    return WantedMark(
-        student_id=item.student_id,
-        email=item.email,
-        attendee_id=item.attendee_id,
-        status=item.status,
-        reason=item.reason,
-    )
+    return WantedMark(**item.model_dump())
 
 
 async def _answer_attendee(session_id: str, attendee_id: str, call: ChangeCall) -> Mapping[str, Any] | Response:

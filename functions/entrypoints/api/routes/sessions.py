@@ -30,7 +30,7 @@ from functions.entrypoints.api.schemas.answers import SessionAnswer, SessionAtte
 from functions.entrypoints.api.schemas.requests import FormatQuery, NoQuery, SessionsQuery, SyncQuery
 from functions.entrypoints.api.schemas.results import Live, Synced
 from functions.entrypoints.api.tables.attendance import attendance_head, attendance_rows
-from functions.entrypoints.api.tables.formats import Rows, file_of
+from functions.entrypoints.api.tables.file import Rows, file_of
 from functions.entrypoints.api.tables.gradebooks.answers import gradebook_of_session
 from functions.entrypoints.api.tables.workbook import MEDIA_TYPE as XLSX
 from functions.entrypoints.api.tables.workbook import attendance_sheet
@@ -98,13 +98,7 @@ async def session(
 )
 async def session_live(session_id: SessionId, app: TheApp, _: Annotated[NoQuery, Query()]) -> Mapping[str, Any]:
     """Who is in a class meeting's room now, and which of its students are not."""
-    room = await look(session_id, deps=app.deps)
-    return {
-        "session_id": session_id,
-        "as_of": room.as_of,
-        "participants": [asdict(person) for person in room.participants],
-        "missing": [asdict(student) for student in room.missing],
-    }
+    return {"session_id": session_id, **asdict(await look(session_id, deps=app.deps))}
 
 
 @router.get(

@@ -38,6 +38,27 @@ def _email(value: str) -> str:
     return address
 
 
+def _of_form(form: re.Pattern[str], meaning: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not form.fullmatch(value):
+            raise ValueError(f"should be {meaning}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _in(collection: str, meaning: str) -> AfterValidator:
+    """A resource of Google's, also if only its id is given."""
+
+    def check(value: str) -> str:
+        resource_id = value.removeprefix(f"{collection}/")
+        if not _RESOURCE_ID.fullmatch(resource_id):
+            raise ValueError(f"should be {meaning}")
+        return f"{collection}/{resource_id}"
+
+    return AfterValidator(check)
+
+
 def _one_line(value: str) -> str:
     if any(unicodedata.category(character) == "Cc" for character in value):
         raise ValueError("should not contain control characters, such as a tab or a line break")
@@ -56,36 +77,10 @@ def _student(value: str) -> str:
     return user if _RESOURCE_ID.fullmatch(user) else value
 
 
-def _meeting_code(value: str) -> str:
-    if not _MEETING_CODE.fullmatch(value):
-        raise ValueError("should be a meeting code such as abc-mnop-xyz, or a link with it")
-    return value
-
-
 def _time_zone(value: str) -> str:
     if not is_time_zone(value):
         raise ValueError("should be an IANA time zone such as Europe/Berlin")
     return value
-
-
-def _month(value: str) -> str:
-    if not _MONTH.fullmatch(value):
-        raise ValueError("should be a month such as 2026-11")
-    return value
-
-
-def _user(value: str) -> str:
-    user = value.removeprefix("users/")
-    if not _RESOURCE_ID.fullmatch(user):
-        raise ValueError("should be a Google account such as users/104857600000")
-    return f"users/{user}"
-
-
-def _conference_record(value: str) -> str:
-    record = value.removeprefix("conferenceRecords/")
-    if not _RESOURCE_ID.fullmatch(record):
-        raise ValueError("should be a conference record such as conferenceRecords/abc-123")
-    return f"conferenceRecords/{record}"
 
 
 def _known_name(value: str) -> str | None:
@@ -139,13 +134,17 @@ Email = Annotated[
     Field(json_schema_extra={"format": "email"}),
 ]
 DisplayName = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_known_name)]
-TypedMeetingCode = Annotated[_Text, AfterValidator(_meeting_code)]
+TypedMeetingCode = Annotated[_Text, _of_form(_MEETING_CODE, "a meeting code such as abc-mnop-xyz, or a link with it")]
 TimeZone = Annotated[_Text, AfterValidator(_time_zone)]
-GoogleUser = Annotated[_Text, AfterValidator(_user)]
-ConferenceRecordName = Annotated[_Text, AfterValidator(_conference_record)]
+GoogleUser = Annotated[_Text, _in("users", "a Google account such as users/104857600000")]
+ConferenceRecordName = Annotated[
+    _Text, _in("conferenceRecords", "a conference record such as conferenceRecords/abc-123")
+]
 Recurrence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
 Minutes = Annotated[int, Field(strict=True, ge=1, le=1440)]
-Month = Annotated[str, AfterValidator(_month), Field(json_schema_extra={"pattern": f"^{_MONTH.pattern}$"})]
+Month = Annotated[
+    str, _of_form(_MONTH, "a month such as 2026-11"), Field(json_schema_extra={"pattern": f"^{_MONTH.pattern}$"})
+]
 _MOMENT = WithJsonSchema({"type": "string", "format": "date-time"})
 MomentAsGiven = Annotated[datetime, BeforeValidator(_moment_as_given), _MOMENT]
 Moment = Annotated[datetime, BeforeValidator(_moment), _MOMENT]

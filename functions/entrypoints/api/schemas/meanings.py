@@ -102,7 +102,6 @@ MEANINGS: Final[Mapping[str, str]] = {
     "share": "The share of the counted class meetings that the student attended, from 0 to 1; null if none count.",
     "best_possible_share": "The `share` if the student is present in every class meeting of the month that is still to "
     "come.",
-    "marks": "The mark in each class meeting, by `session_id`.",
     "month": "A month in the school's time zone, such as 2026-11; where it is optional, the current month if left out.",
     "present": _MARKS_WITH,
     "late": _MARKS_WITH,
@@ -114,6 +113,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "guests": "How many people are neither on the roster nor teachers; room devices are not counted.",
     "erased": "How many people were erased from it.",
     # Rules
+    "marks": "True gives marks; false records only times.",
     "window": "The time that marks use. `held`: the planned time, shortened to the teacher's time if that covers half "
     "of the time in which people were together; `scheduled`: the planned time.",
     "late_after_minutes": "A student who joins more than this after the start of the window is late.",
@@ -205,12 +205,10 @@ MEANINGS: Final[Mapping[str, str]] = {
     "OverrideRequest.status": _BY_HAND,
     "OverridesRequest.overrides": "The marks; each names one student in exactly one way.",
     "OrganizerList.organizers": "Every tracked teacher.",
-    "PolicyAnswer.marks": "True gives marks; false records only times.",
-    "PolicyBody.marks": "True gives marks; false records only times.",
-    "PolicyRequest.marks": "True gives marks; false records only times.",
     "ProblemDetails.status": "The HTTP status.",
     "ProblemDetails.session_id": "The class meeting that causes the conflict.",
     "RecordRequest.session_id": "Instead of `conference_record`: the unscheduled class meeting that the call made.",
+    "RegisterStudent.marks": "The mark in each class meeting, by `session_id`.",
     "Register.students": "Every student with marks in the month.",
     "RosterAnswer.display_name": "The LMS's name for the student.",
     "ScheduleRequest.calendar": "True also creates an event in the teacher's calendar.",

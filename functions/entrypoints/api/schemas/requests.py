@@ -88,13 +88,7 @@ class StudentBody(Body):
     @property
     def entry(self) -> RosterEntry:
         """The student as a domain object."""
-        return RosterEntry(
-            email=self.email,
-            student_id=self.student_id,
-            display_name=self.display_name,
-            user=self.user,
-            class_id=self.class_id,
-        )
+        return RosterEntry(**self.model_dump())
 
 
 Students = Annotated[list[StudentBody], Field(max_length=MAX_STUDENTS)]

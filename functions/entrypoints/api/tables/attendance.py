@@ -7,8 +7,16 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from functions.domain.errors import InvalidRequest
 from functions.entrypoints.api.schemas.answers import AttendanceAnswer
 from functions.entrypoints.api.tables.cells import text_cell
+from functions.ports.views import AttendanceFilter, Paging, Views
+
+MAX_ROWS = 20_000
+"""How many rows a file has at most, so that it is not larger than a function's answer may be."""
+
+_PART = 500
+"""How many documents are read at once."""
 
 Cell = str | int
 _Value = Callable[[AttendanceAnswer, ZoneInfo], Cell]
@@ -27,6 +35,31 @@ def attendance_rows(documents: Iterable[Mapping[str, Any]], *, time_zone: str) -
         time_zone: The school's time zone, for documents without their own.
     """
     return [_row(AttendanceAnswer.model_validate(document), time_zone) for document in documents]
+
+
+async def whole_list(
+    wanted: AttendanceFilter, *, views: Views, time_zone: str, limit: int = MAX_ROWS
+) -> list[list[Cell]]:
+    """The header row, then a row for each attendance document, oldest class first, all as of one moment.
+
+    Args:
+        wanted: Whose attendance.
+        views: Reads one page of the list.
+        time_zone: The school's time zone, for documents without their own.
+        limit: The largest number of rows.
+
+    Raises:
+        InvalidRequest: There are more rows. A list is never cut.
+    """
+    rows: list[list[Cell]] = []
+    part: Paging | None = Paging(size=_PART)
+    while part:
+        page = await views.attendances(wanted, part)
+        rows += attendance_rows(page.documents, time_zone=time_zone)
+        if len(rows) > limit:
+            raise InvalidRequest.of("from", f"and to should cover a shorter time: there are more than {limit} rows")
+        part = Paging(size=_PART, after=page.next_after, read_at=page.read_at) if page.next_after else None
+    return [list(attendance_head()), *rows]
 
 
 def _row(person: AttendanceAnswer, time_zone: str) -> list[Cell]:

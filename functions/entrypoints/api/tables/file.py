@@ -1,4 +1,4 @@
-"""Converts rows to a CSV file as an answer (RFC 4180, UTF-8).
+"""Converts rows to the file that was asked for: CSV (RFC 4180, UTF-8), or an Excel workbook.
 
 https://www.rfc-editor.org/rfc/rfc4180
 """
@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from starlette.responses import Response
 
+from functions.entrypoints.api.schemas.requests import FileQuery
+from functions.entrypoints.api.tables.attendance import Cell
 from functions.entrypoints.api.tables.cells import safe_after_commas
+from functions.entrypoints.api.tables.workbook import Sheet, xlsx_file
 
 MEDIA_TYPE = "text/csv"
+
+Rows = Sequence[Sequence[Cell | float]]
 
 
 def _with_comma(cell: str | float) -> str | float:
@@ -23,9 +28,7 @@ def _with_comma(cell: str | float) -> str | float:
     return cell if isinstance(cell, int) else str(cell).replace(".", ",")
 
 
-def csv_file(
-    rows: Iterable[Sequence[str | int | float]], *, name: str, bom: bool, sep: str = ",", etag: str | None = None
-) -> Response:
+def csv_file(rows: Rows, *, name: str, bom: bool, sep: str = ",", etag: str | None = None) -> Response:
     """A file that browsers save.
 
     Args:
@@ -44,3 +47,20 @@ def csv_file(
         **({"ETag": etag} if etag else {}),
     }
     return Response(body, media_type=MEDIA_TYPE, headers=headers)
+
+
+async def file_of(
+    rows: Rows, query: FileQuery, *, sheet: Callable[[Rows], Sheet], name: str, etag: str | None = None
+) -> Response:
+    """A table as a workbook if the caller requested one, otherwise as CSV.
+
+    Args:
+        rows: The header row, then the others; text is already safe.
+        query: The query of the request.
+        sheet: How the rows look in a workbook.
+        name: The name of the file without its ending; it contains no person's name or address.
+        etag: The ETag of the version that it shows.
+    """
+    if query.format == "xlsx":
+        return await xlsx_file(sheet(rows), name=name, etag=etag)
+    return csv_file(rows, name=name, bom=query.bom, sep=query.sep, etag=etag)

@@ -16,12 +16,14 @@ from functions.adapters.consent.errors import ConsentNotGiven
 from functions.adapters.consent.in_secret_manager import ACCESSOR, PREFIX
 from functions.adapters.consent.oauth_client import OAuthClient
 from functions.adapters.google.credentials.capabilities import Capability
+from functions.domain.conferences.model import Identity, IdentitySource
 from functions.domain.errors import AttendanceError, WrongSetting
 from functions.entrypoints.commands.consent.asking import Asked, ask
-from functions.entrypoints.commands.consent.entering import enter
 from functions.entrypoints.commands.consent.purposes import granted, wanted
 from functions.entrypoints.commands.operate import parameters
-from functions.entrypoints.commands.operate.app import AGAIN, fail
+from functions.entrypoints.commands.operate.app import AGAIN, fail, words
+from functions.services.teachers.keep_subscriptions import keep
+from functions.services.teachers.organizers import know
 from functions.settings import AuthMode, Settings
 
 MEND_SETTINGS = (
@@ -118,7 +120,7 @@ def setup_oauth(
     except KeyboardInterrupt:
         fail(INTERRUPTED)
     _say(consent, ends_in, configured)
-    asyncio.run(enter(consent, configured))
+    asyncio.run(_enter(consent, configured))
 
 
 def _configured(told: Mapping[str, object], client: OAuthClient) -> Settings:
@@ -169,3 +171,27 @@ def _say(consent: Consent, ends_in: timedelta | None, configured: Settings) -> N
         click.echo(f"To read reports as this administrator: REPORTS_ADMIN={consent.user}")
     with_file = f" and OAUTH_TOKEN_FILE={where}" if where else ""
     click.echo(f"The functions use it with AUTH_MODE=oauth{with_file}.")
+
+
+async def _enter(consent: Consent, configured: Settings) -> None:
+    """Track a teacher whose consent is stored, and print the result: functions know teachers by account and address.
+
+    Nothing happens for an account that only reads reports.
+
+    The consent stays stored even if this fails, and `make enroll` does the same again.
+    """
+    if not granted(Capability.MEETINGS, consent.scopes):
+        return
+    try:
+        app = wiring.build(configured)
+        try:
+            identity = Identity(consent.user, consent.email, (), None, IdentitySource.PEOPLE)
+            await know(identity, deps=app.deps)
+            if app.deps.subscriptions:
+                await keep(consent.user, deps=app.deps)
+                click.echo("From now on, Google reports the teacher's classes.")
+        finally:
+            await app.close()
+    except AttendanceError as error:
+        click.echo(f"The consent is stored, but the teacher is not tracked yet. {words(error)}", err=True)
+        click.echo(f"Then: AUTH_MODE=oauth make enroll TEACHER={consent.email}", err=True)

@@ -16,11 +16,10 @@ from functions.adapters.consent.flow import ConsentFlow, Obtained, TokenInHand
 from functions.adapters.consent.loopback import HOST, Loopback
 from functions.adapters.consent.oauth_client import OAuthClient
 from functions.adapters.google.credentials.capabilities import Capability
+from functions.adapters.google.credentials.own_consent import COMMAND
 from functions.domain.conferences.model import Identity, Organizer
 from functions.entrypoints.commands.consent.purposes import PURPOSES, flags_for, granted, scopes_of
 from functions.wiring import Consenting
-
-COMMAND = ".venv/bin/python -m functions.setup_oauth"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from datetime import datetime, time, timedelta
 from types import TracebackType
@@ -13,19 +14,27 @@ from zoneinfo import ZoneInfo
 import click
 
 from functions.domain.classes.sessions import TrackedOrganizer
+from functions.domain.conferences.reported import REACH
 from functions.domain.errors import NotFound
 from functions.entrypoints.commands.operate import parameters
 from functions.entrypoints.commands.operate.app import Failures, fail, moment, run, words
-from functions.entrypoints.commands.operate.reports import read_reports
-from functions.services.operations.backfill import Failed, Listed, Read, Step, reach
+from functions.services.deps import Deps
+from functions.services.operations.backfill import Failed, Listed, Reach, Read, Step, reach
 from functions.services.operations.backfill import backfill as read_missing
-from functions.services.operations.backfill_reports import reports_reach
+from functions.services.operations.backfill_reports import ReportedCall, Unplaced, backfill_from_reports
+from functions.services.operations.backfill_reports import Step as ReportsStep
 from functions.services.teachers.tracked import tracked_organizer
 from functions.settings import Settings
 from functions.wiring import App
 
 INTERRUPTED = 130
 """The exit code that shells give a command ended by Ctrl-C."""
+
+
+_UNPLACED = (
+    "No class was ever scheduled with the meeting code of these calls, and Meet no longer knows the room: the calls "
+    "are not stored. If you schedule a class with this meeting_code afterwards, you can read that class."
+)
 
 
 @click.command()
@@ -54,8 +63,8 @@ def backfill(since: parameters.Since, names: Sequence[str], source: str, *, dry_
         failures: Failures = []
         organizers = await _organizers(names, failures, app)
         if source == "reports":
-            reached = reports_reach(wanted, now=now)
-            await read_reports(organizers, reached=reached, failures=failures, deps=app.deps, dry_run=dry_run)
+            reached = reach(wanted, now=now, kept=REACH)
+            await _read_reports(organizers, reached=reached, failures=failures, deps=app.deps, dry_run=dry_run)
             return failures
         reached = reach(wanted, now=now)
         if reached.cut:
@@ -168,3 +177,40 @@ class _Teacher:
             self._bar.update(1)
         else:
             click.echo(line)
+
+
+async def _read_reports(
+    organizers: Collection[TrackedOrganizer], *, reached: Reach, failures: Failures, deps: Deps, dry_run: bool
+) -> None:
+    """Read the calls of some teachers from Google's reports, and say so.
+
+    Raises:
+        AttendanceError: Reports cannot be read.
+    """
+    if reached.cut:
+        click.echo(
+            f"Reports go back 180 days: calls that ended before {moment(reached.since)} are not in them.", err=True
+        )
+    counts: Counter[type[ReportsStep]] = Counter()
+
+    def tell(step: ReportsStep) -> None:
+        counts[type(step)] += 1
+        match step:
+            case ReportedCall(record):
+                if dry_run:
+                    click.echo(f"  {record}")
+            case Read(record):
+                click.echo(f"  {record}: read")
+            case Unplaced(record):
+                click.echo(f"  {record}: in an unknown room")
+            case Failed(record, trouble):
+                failures.append((record, trouble))
+                click.echo(f"  {record}: failed ({trouble.reason})")
+
+    if organizers:
+        await backfill_from_reports(organizers, since=reached.since, tell=tell, deps=deps, dry_run=dry_run)
+    done = "" if dry_run else f", {counts[Read]} read, {counts[Failed]} failed"
+    click.echo(f"Calls in the reports: {counts[ReportedCall]}{done}.")
+    if counts[Unplaced]:
+        click.echo(f"{counts[Unplaced]} in unknown rooms. {_UNPLACED}", err=True)
+    click.echo("Reports can be up to a day late: calls that ended since yesterday may be missing.", err=True)

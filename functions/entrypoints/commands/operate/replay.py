@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections import Counter
 
 import click
 
 from functions.domain.conferences.model import SyncError
+from functions.domain.errors import OutOfTime, UnreadableMessage
 from functions.entrypoints.commands.operate.app import moment, run, words
-from functions.entrypoints.messages.redelivery import redeliver
+from functions.entrypoints.messages import events, jobs
+from functions.entrypoints.messages.answer import TIME
+from functions.entrypoints.messages.envelope import unwrap
 from functions.ports.messages import Parked
+from functions.services.operations.parking import restored
 from functions.services.operations.replay import Fate, Replayed, waiting
 from functions.services.operations.replay import replay as process_again
 from functions.wiring import App
@@ -44,7 +49,7 @@ def replay(key: str | None, reason: str | None, *, dry_run: bool) -> None:
 
     async def use(app: App) -> Counter[Fate | None]:
         async def process(parked: Parked) -> SyncError | None:
-            return await redeliver(parked, app)
+            return await _redeliver(parked, app)
 
         fates: Counter[Fate | None] = Counter()
         async for parked in waiting(key=key, reason=reason, deps=app.deps):
@@ -71,3 +76,28 @@ def replay(key: str | None, reason: str | None, *, dry_run: bool) -> None:
 def _told(replayed: Replayed) -> str:
     said = _WORDS[replayed.fate]
     return f"{said} {words(replayed.trouble)}" if replayed.trouble and replayed.fate is not Fate.UNSETTLED else said
+
+
+async def _redeliver(parked: Parked, app: App) -> SyncError | None:
+    """Process a parked message as if it was delivered now, by the function of its topic, which its attributes show.
+
+    Returns:
+        Why Meet refused until a person fixes the cause; the message is still acknowledged.
+
+    Raises:
+        Retryable: It is to be processed again later.
+        Permanent: It can never succeed, or not be processed again at all.
+    """
+    message = unwrap(restored(parked))
+    if "job" in message.attributes:
+        process = jobs.process
+    elif "ce-type" in message.attributes:
+        process = events.process
+    else:
+        raise UnreadableMessage("The message's attributes name neither a job (job) nor an event (ce-type).")
+    try:
+        with app.patience().started(within=TIME):
+            async with asyncio.timeout(TIME):
+                return await process(message, app)
+    except TimeoutError:
+        raise OutOfTime(f"The work was not done within {TIME:.0f} seconds.") from None
