@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 _MARKS_WITH = "The number of students with this mark."
-_SUCCESS = "Always `success`: errors are problem documents."
 _BY_HAND = "The mark that a person sets."
 
 MEANINGS: Final[Mapping[str, str]] = {
@@ -85,7 +84,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "created_at": "When it was first stored.",
     "updated_at": "When a visible part of it last changed.",
     # Attendance
-    "status": "The mark by the rules; null if the person is not a student.",
+    "status": "Always `success`: errors are problem documents.",
     "status_reason": "Why the rules give this mark, in a sentence with the numbers.",
     "mark": "The mark that counts: the mark set by hand, otherwise the mark by the rules.",
     "override": "The mark set by hand; null if no mark was set by hand.",
@@ -181,9 +180,9 @@ MEANINGS: Final[Mapping[str, str]] = {
     "AssignRequest.student_id": "The student that the guest is.",
     "AssignRequest.kind": "`room`: the guest is a room device.",
     "AssignRequest.remember": "False applies it to this class meeting only.",
+    "AttendanceAnswer.status": "The mark by the rules; null if the person is not a student.",
     "AttendanceAnswer.sessions": "Presences, oldest first. They overlap if devices overlapped: do not add them up.",
     "CalendarAnswer.state": "Whether Calendar shows it: `active`, `pending` (tried again), `failed`, or `gone`.",
-    "Changed.status": _SUCCESS,
     "ErasedAnswer.attendance": "The number of attendance documents.",
     "ErasedAnswer.sessions": "The number of class meetings.",
     "ErasedAnswer.people": "The number of stored accounts.",
@@ -199,7 +198,6 @@ MEANINGS: Final[Mapping[str, str]] = {
     "ChangeRequest.start_time": "The new start, with an offset.",
     "Overridden.attendance": "The attendance of these students, if they have any yet.",
     "Overridden.attendee_ids": "The ids of the students whose marks were set.",
-    "Overridden.status": _SUCCESS,
     "OverrideAnswer.status": _BY_HAND,
     "OverrideItem.status": _BY_HAND,
     "OverrideRequest.status": _BY_HAND,
@@ -218,8 +216,6 @@ MEANINGS: Final[Mapping[str, str]] = {
     "Scheduled.calendar": "The state of the class in Calendar; left out if it is not in Calendar.",
     "Scheduled.hint": "What to do if `tracking` is `failed`, or if the class was cancelled after the first answer.",
     "Scheduled.sessions": "Every class meeting of a series.",
-    "Scheduled.status": _SUCCESS,
-    "ChangedSessions.status": _SUCCESS,
     "StudentBody.display_name": "The LMS's name for the student.",
     "UnappliedAnswer.attendee_id": "For a mark: the student as named on the roster. For an assignment: the guest.",
     "UnappliedAnswer.email": "The student's address at the time of the decision.",
@@ -230,7 +226,6 @@ MEANINGS: Final[Mapping[str, str]] = {
     "SyncQuery.source": "Where to read: Google Meet, or Google's reports.",
     "Synced.created": "The number of new documents about people who joined.",
     "Synced.participants": "Everybody who joined, longest presence first.",
-    "Synced.status": _SUCCESS,
     "Synced.updated": "The number of changed documents about people who joined.",
     "Live.as_of": "When this was last brought up to date; what happened later is not in it.",
     "Live.missing": "Students of the roster who are not in the room, by name; empty after the class.",
