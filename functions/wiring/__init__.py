@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import gc
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +17,7 @@ from google.apps.meet_v2.services.spaces_service.transports import SpacesService
 from google.auth.exceptions import DefaultCredentialsError
 from google.cloud import firestore
 
-from functions import logs, settings
+from functions import garbage, logs, settings
 from functions.adapters.consent.consents import Consents
 from functions.adapters.google.calendar import GoogleCalendar
 from functions.adapters.google.calls.pacing import Pacing
@@ -255,19 +254,9 @@ def app() -> App:
         WrongSetting: The environment is wrong. It is tried again at the next use.
     """
     logs.configure("INFO")
-    configured = settings.load()
-    logs.configure(configured.log_level, project=configured.google_cloud_project)
-    built = build(configured)
-    _collect_seldom()
+    with garbage.kept():
+        configured = settings.load()
+        logs.configure(configured.log_level, project=configured.google_cloud_project)
+        built = build(configured)
+    garbage.collect_seldom()
     return built
-
-
-def _collect_seldom() -> None:
-    """Look for garbage less often, and never in what was imported and built: it stays as long as the process.
-
-    A large class makes some hundred thousand objects that are needed until its commit. With Python's own thresholds the
-    collector examines them several times and finds nothing. https://docs.python.org/3/library/gc.html#gc.freeze
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
