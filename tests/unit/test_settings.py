@@ -1,5 +1,7 @@
 """Settings from the environment, and the messages about wrong ones."""
 
+import dataclasses
+
 import pytest
 
 from functions import settings
@@ -15,8 +17,8 @@ GOOD = {
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch):
-    for name in settings.Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
+    for field in dataclasses.fields(settings.Settings):
+        monkeypatch.delenv(field.name.upper(), raising=False)
 
     def put(**values):
         for name, value in {**GOOD, **values}.items():
