@@ -37,7 +37,6 @@ from functions.adapters.store.seen.events import DocumentSeenEvents
 from functions.domain.classes.sessions import CallerRole
 from functions.ports.clock import Clock
 from functions.ports.google import IdTokens
-from functions.ports.views import Views
 from functions.services.deps import Deps, Rules
 from functions.services.sync.seen.collect import CollectedEvents
 from functions.services.turns import Turns
@@ -48,8 +47,9 @@ from functions.wiring.inline_jobs import InlineJobs
 from functions.wiring.seldom import Seldom
 from functions.wiring.teachers import Consenting, consenting
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # an instance for events starts sooner without them
     from functions.adapters.consent.consents import Consents
+    from functions.ports.views import Views
 
 __all__ = ["App", "Consenting", "app", "build", "consenting", "database", "utc_now"]
 

@@ -17,16 +17,17 @@ from functions.adapters.own_credentials import no_own_credentials
 from functions.adapters.store.attendance_store import DocumentAttendanceStore
 from functions.adapters.store.databases.database import Database
 from functions.ports.clock import Clock
-from functions.ports.erasures import Erasures
 from functions.ports.google import Calendar, IdTokens, Reports, Subscriptions
 from functions.ports.messages import Changes, DeadLetters, Jobs
 from functions.ports.quota import SharedQuota
-from functions.ports.views import Views
 from functions.settings import Settings
 from functions.wiring.channels import Channels
 
 if TYPE_CHECKING:
     from google.pubsub_v1 import PublisherAsyncClient
+
+    from functions.ports.erasures import Erasures
+    from functions.ports.views import Views
 
 SUBSCRIPTION_WRITES_PER_ORGANIZER = 90
 """A minute, below Google's 100 for a user: https://developers.google.com/workspace/events/guides/limits."""
