@@ -1,12 +1,15 @@
 """The functions that are deployed; see `functions/` for what they do."""
 
-import functions_framework.aio
-from cloudevents.http import CloudEvent
-from starlette.requests import Request
-from starlette.types import ASGIApp
+from functions import garbage
 
-from functions import wiring
-from functions.entrypoints.messages import events
+with garbage.kept():
+    import functions_framework.aio
+    from cloudevents.http import CloudEvent
+    from starlette.requests import Request
+    from starlette.types import ASGIApp
+
+    from functions import wiring
+    from functions.entrypoints.messages import events
 
 
 @functions_framework.aio.cloud_event

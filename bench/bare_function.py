@@ -1,6 +1,7 @@
 """The floor of a start: a bare function that imports the same Google clients as ours and makes one call with each.
 
-Pub/Sub's client is imported but not called: without a topic of changes, our function publishes nothing for an event.
+Ours imports Pub/Sub's client when it first publishes something. Without a topic of changes, an event publishes nothing,
+so Pub/Sub's client is missing here too.
 """
 
 import os
@@ -8,7 +9,6 @@ import os
 import functions_framework.aio
 import google.auth.credentials
 from cloudevents.http import CloudEvent
-from google import pubsub_v1
 from google.apps import meet_v2
 from google.apps.meet_v2.services.conference_records_service.transports import (
     ConferenceRecordsServiceGrpcAsyncIOTransport,
@@ -16,8 +16,6 @@ from google.apps.meet_v2.services.conference_records_service.transports import (
 from google.cloud import firestore
 from googleapiclient.discovery import build  # type: ignore[import-untyped]  # the package has no py.typed
 from grpc.aio import insecure_channel
-
-__all__ = ["on_event", "pubsub_v1"]
 
 
 @functions_framework.aio.cloud_event

@@ -24,7 +24,7 @@ from functions.domain.conferences.model import Organizer, SyncSource
 from functions.entrypoints.api.function import guarded
 from functions.services.sync.conference import sync_conference
 from functions.services.sync.meet.gathered import Request
-from functions.settings import Settings
+from functions.settings import load
 from infra.local.firestore_gate import embedded
 from infra.local.firestore_gate.gate import Gate
 from infra.local.firestore_gate.measure import Measure
@@ -102,7 +102,7 @@ async def marked(pupils: int, gate: Gate) -> Measure:
             "meet_reads_per_minute": 0,
             "meet_project_reads_per_minute": 0,
         }
-        app = wiring.build(Settings(**settings))
+        app = wiring.build(load(**settings))
         try:
             transport = httpx.ASGITransport(guarded(app))
             async with httpx.AsyncClient(transport=transport, base_url="http://api", timeout=120) as api:

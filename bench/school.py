@@ -13,7 +13,7 @@ from bench.documents import Documents, Message
 from bench.function import settings
 from functions import wiring
 from functions.entrypoints.api.function import guarded
-from functions.settings import Settings
+from functions.settings import load
 from infra.local.classes import believable_class
 from infra.local.demo import demo_accounts
 from infra.local.google_apis import GoogleApis
@@ -62,7 +62,7 @@ async def scheduling(firestore: str, project: str, *, seed: int) -> AsyncIterato
             "WORKSPACE_EVENTS_API_ENDPOINT": events.endpoint,
             "API_CALLERS": "*=admin",
         }
-        app = wiring.build(Settings(**{name.lower(): value for name, value in env.items()}))  # type: ignore[arg-type] # checking them is what it does
+        app = wiring.build(load(**{name.lower(): value for name, value in env.items()}))
         documents = Documents(firestore, project)
         try:
             transport = httpx.ASGITransport(guarded(app))

@@ -77,7 +77,9 @@ async def _started(
     ]
     trigger = Trigger(f"http://127.0.0.1:{port}", _TOPIC, _SUBSCRIPTION)
     began = time.perf_counter()
-    program = Program(command, log=FOLDER / "start.log", env={"K_SERVICE": None, "PORT": None, **env}, cwd=ROOT)
+    # The build in the cloud compiles all modules; here the first pair does, unless a variable forbids to keep them.
+    unset = {"K_SERVICE": None, "PORT": None, "PYTHONDONTWRITEBYTECODE": None}
+    program = Program(command, log=FOLDER / "start.log", env={**unset, **env}, cwd=ROOT)
     try:
         while (status := await trigger.post(client, event)) == 599:  # noqa: PLR2004 - nobody listens yet
             if time.perf_counter() - began > _WITHIN:

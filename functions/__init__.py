@@ -16,6 +16,6 @@ The map. An arrow means "may import"; import-linter checks this (`make check`).
         google/   consent/   store/
     entrypoints/  a request or a message in, a use case called, an answer out: no decisions
         messages/  api/  commands/
-    settings.py   the environment, read once into one typed object
+    settings/     the environment, read once into one typed object
     wiring/       settings -> the application; the only place where clients are built
 """

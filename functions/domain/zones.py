@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from functools import cache
-from zoneinfo import available_timezones
+from importlib import resources
 
-_NONE_OF_A_PLACE = {"localtime", "Factory"}
+_OF_NO_PLACE = "Factory"
 
 
 def is_time_zone(name: str) -> bool:
@@ -15,4 +15,6 @@ def is_time_zone(name: str) -> bool:
 
 @cache
 def _names() -> frozenset[str]:
-    return frozenset(available_timezones() - _NONE_OF_A_PLACE)
+    # What `zoneinfo.available_timezones` finds, without the walk through all files of the machine: it took 30 ms.
+    names = resources.files("tzdata").joinpath("zones").read_text(encoding="ascii").split()
+    return frozenset(names) - {_OF_NO_PLACE}

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from functions.domain.classes.calendar import Event, EventChange, EventRemoval, NewEvent
 from functions.domain.conferences.model import (
     ConferenceRecord,
     Identity,
@@ -17,10 +16,13 @@ from functions.domain.conferences.model import (
     Space,
     Subscription,
 )
-from functions.domain.conferences.reported import Endpoint
 from functions.domain.conferences.rereading import NOTHING_KNOWN, Known
 from functions.domain.conferences.seen import NOTHING_SEEN, SeenSessions
 from functions.domain.live.calls import RollCall
+
+if TYPE_CHECKING:  # an instance for events starts sooner without them
+    from functions.domain.classes.calendar import Event, EventChange, EventRemoval, NewEvent
+    from functions.domain.conferences.reported import Endpoint
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,18 +6,21 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
 from functions.domain.classes.policy import Policy
 from functions.domain.errors import AttendanceError
 from functions.domain.recent import Recent
 from functions.ports.clock import Clock
-from functions.ports.erasures import Erasures
 from functions.ports.google import Calendar, Conferences, Identities, Reports, Spaces, Subscriptions
 from functions.ports.messages import DeadLetters, Jobs
 from functions.ports.store import AttendanceStore
 from functions.services.live.known import MOST, Calls, Unstored
 from functions.services.sync.seen.collect import CollectedEvents
 from functions.services.turns import Turns
+
+if TYPE_CHECKING:  # an instance for events starts sooner without it
+    from functions.ports.erasures import Erasures
 
 
 @dataclass(frozen=True, slots=True)

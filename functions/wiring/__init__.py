@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import gc
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from typing import TYPE_CHECKING
 
 from google.apps import meet_v2
 from google.apps.meet_v2.services.conference_records_service.transports import (
@@ -18,41 +18,38 @@ from google.apps.meet_v2.services.spaces_service.transports import SpacesService
 from google.auth.exceptions import DefaultCredentialsError
 from google.cloud import firestore
 
-from functions import logs, settings
-from functions.adapters.consent.consents import Consents
-from functions.adapters.google.calendar import GoogleCalendar
+from functions import garbage, logs, settings
 from functions.adapters.google.calls.pacing import Pacing
 from functions.adapters.google.credentials.access_tokens import TokenRequests
 from functions.adapters.google.credentials.capabilities import CredentialsPool
-from functions.adapters.google.credentials.id_tokens import CheckedByCloudRun, CheckedHere
 from functions.adapters.google.meet.calls import MeetCalls
 from functions.adapters.google.meet.conferences import MeetConferences
 from functions.adapters.google.meet.spaces import MeetSpaces
 from functions.adapters.google.people.directory import Directory
 from functions.adapters.google.people.identities import GoogleIdentities
 from functions.adapters.google.people.people_api import People
-from functions.adapters.google.reports.activities import QUERIES_PER_MINUTE, GoogleReports
 from functions.adapters.own_credentials import no_own_credentials
 from functions.adapters.patience import Patience
 from functions.adapters.store.attendance_store import DocumentAttendanceStore
 from functions.adapters.store.databases.database import Database
 from functions.adapters.store.databases.firestore import FirestoreDatabase
-from functions.adapters.store.databases.sqlite import SqliteDatabase
-from functions.adapters.store.erasing.erasures import DocumentErasures
 from functions.adapters.store.seen.events import DocumentSeenEvents
-from functions.adapters.store.shared_quota import DocumentSharedQuota
-from functions.adapters.store.views import DocumentViews
 from functions.domain.classes.sessions import CallerRole
 from functions.ports.clock import Clock
 from functions.ports.google import IdTokens
-from functions.ports.views import Views
 from functions.services.deps import Deps, Rules
 from functions.services.sync.seen.collect import CollectedEvents
 from functions.services.turns import Turns
 from functions.settings import AuthMode, Settings
-from functions.wiring import pubsub, teachers
+from functions.wiring import teachers
 from functions.wiring.channels import Channels
+from functions.wiring.inline_jobs import InlineJobs
+from functions.wiring.seldom import Seldom
 from functions.wiring.teachers import Consenting, consenting
+
+if TYPE_CHECKING:  # an instance for events starts sooner without them
+    from functions.adapters.consent.consents import Consents
+    from functions.ports.views import Views
 
 __all__ = ["App", "Consenting", "app", "build", "consenting", "database", "utc_now"]
 
@@ -112,15 +109,15 @@ def _built(
     configured: Settings, documents: Database, *, clock: Clock, pause: Callable[[float], Awaitable[None]]
 ) -> App:
     channels = Channels()
-    publisher = pubsub.publisher(configured, channels)
-    jobs, listening = pubsub.jobs(configured, publisher), pubsub.changes(configured, publisher)
+    seldom = Seldom(configured, channels, clock=clock)
+    inline = None if configured.pubsub_in_use else InlineJobs()
     store = DocumentAttendanceStore(
         documents,
         clock=clock,
         retention=configured.retention,
         erasure_key=configured.key_of_erased_names,
         key_is_required=not configured.is_local,
-        listening=listening,
+        listening=seldom.changes(),
     )
     rules = _rules(configured)
     tokens = TokenRequests(configured.oauth_token_endpoint, configured.iam_credentials_api_endpoint)
@@ -131,56 +128,49 @@ def _built(
     records = meet_v2.ConferenceRecordsServiceAsyncClient(
         transport=ConferenceRecordsServiceGrpcAsyncIOTransport(channel=meet)
     )
-    total = configured.meet_shared_reads_per_minute
     calls = MeetCalls(
         Pacing(
             per_organizer=configured.meet_reads_per_minute,
             overall=configured.meet_project_reads_per_minute,
-            shared=DocumentSharedQuota(documents, total=total, clock=clock) if total else None,
+            shared=seldom.shared_quota(documents),
         )
     )
     identities = _identities(configured, credentials) if rules.identities_in_use else None
-    calendar = None
-    if configured.calendar_in_use:
-        calendar = GoogleCalendar(configured.calendar_api_endpoint, credentials=credentials)
-    reports = _reports(configured, credentials, clock)
     deps = Deps(
         store=store,
         conferences=MeetConferences(records, spaces, calls=calls, credentials=credentials, clock=clock),
         spaces=MeetSpaces(spaces, calls=calls, credentials=credentials),
         identities=identities,
-        subscriptions=pubsub.subscriptions(configured, channels, credentials, clock=clock, pause=pause),
-        calendar=calendar,
-        jobs=jobs,
-        dead_letters=pubsub.dead_letters(configured, channels),
+        subscriptions=seldom.subscriptions(credentials, pause=pause),
+        calendar=seldom.calendar(credentials),
+        jobs=inline or seldom.jobs(),
+        dead_letters=seldom.dead_letters(),
         clock=clock,
         pause=pause,
         rules=rules,
         turns=Turns(),
-        reports=reports,
-        erasures=DocumentErasures(
-            documents, store.erased, clock=clock, retention=configured.retention, telling=listening is not None
-        ),
+        reports=seldom.reports(credentials),
+        erasures=seldom.erasures(documents, store),
         seen=None if configured.meet_full_reads else _seen(documents, configured, clock=clock, pause=pause),
     )
 
     channels.without_interceptors()
-    if isinstance(jobs, pubsub.InlineJobs):
-        jobs.deps = deps
+    if inline:
+        inline.deps = deps
 
     async def close() -> None:
-        for one in (identities, calendar, reports, tokens):
+        for one in (identities, seldom, tokens):
             if one:
                 one.close()
         await channels.close()
 
     return App(
         deps=deps,
-        views=DocumentViews(documents),
+        views=seldom.views(documents),
         credentials=credentials,
         consents=consents,
         callers=configured.api_callers,
-        id_tokens=_id_tokens(configured),
+        id_tokens=seldom.id_tokens(),
         close=close,
     )
 
@@ -189,12 +179,6 @@ def _seen(
     documents: Database, configured: Settings, *, clock: Clock, pause: Callable[[float], Awaitable[None]]
 ) -> CollectedEvents:
     return CollectedEvents(DocumentSeenEvents(documents, clock=clock, retention=configured.retention), pause=pause)
-
-
-def _id_tokens(configured: Settings) -> IdTokens:
-    if configured.k_service:
-        return CheckedByCloudRun()
-    return CheckedHere(configured.id_token_certificates_endpoint, audience=configured.api_audience)
 
 
 def _rules(configured: Settings) -> Rules:
@@ -223,21 +207,11 @@ def _identities(configured: Settings, credentials: CredentialsPool) -> GoogleIde
     )
 
 
-def _reports(configured: Settings, credentials: CredentialsPool, clock: Clock) -> GoogleReports | None:
-    if not configured.reports_in_use or configured.reports_admin is None:
-        return None
-    return GoogleReports(
-        configured.reports_api_endpoint,
-        admin=configured.reports_admin,
-        credentials=credentials,
-        pacing=Pacing(per_organizer=QUERIES_PER_MINUTE, overall=QUERIES_PER_MINUTE),
-        clock=clock,
-    )
-
-
 def database(configured: Settings) -> Database:
     """The database of documents that the settings name."""
     if configured.sqlite_path:
+        from functions.adapters.store.databases.sqlite import SqliteDatabase  # noqa: PLC0415 - not in the cloud
+
         return SqliteDatabase(configured.sqlite_path)
     return FirestoreDatabase(
         firestore.AsyncClient(
@@ -255,19 +229,9 @@ def app() -> App:
         WrongSetting: The environment is wrong. It is tried again at the next use.
     """
     logs.configure("INFO")
-    configured = settings.load()
-    logs.configure(configured.log_level, project=configured.google_cloud_project)
-    built = build(configured)
-    _collect_seldom()
+    with garbage.kept():
+        configured = settings.load()
+        logs.configure(configured.log_level, project=configured.google_cloud_project)
+        built = build(configured)
+    garbage.collect_seldom()
     return built
-
-
-def _collect_seldom() -> None:
-    """Look for garbage less often, and never in what was imported and built: it stays as long as the process.
-
-    A large class makes some hundred thousand objects that are needed until its commit. With Python's own thresholds the
-    collector examines them several times and finds nothing. https://docs.python.org/3/library/gc.html#gc.freeze
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)

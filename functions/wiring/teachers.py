@@ -1,15 +1,17 @@
-"""Which credentials calls use: none, delegation, or teachers' own consent."""
+"""Which credentials calls use: none, delegation, or teachers' own consent.
+
+What only one of them needs is imported for it alone, in a function: an instance starts sooner.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from google.api_core.client_options import ClientOptions
 from google.auth.exceptions import DefaultCredentialsError
 
-from functions.adapters.consent.consents import Consents
 from functions.adapters.google.calls.services import REPORTS
 from functions.adapters.google.credentials.access_tokens import TokenPool, TokenRequests
 from functions.adapters.google.credentials.capabilities import (
@@ -18,8 +20,6 @@ from functions.adapters.google.credentials.capabilities import (
     Credentials,
     CredentialsPool,
 )
-from functions.adapters.google.credentials.delegation import Delegation
-from functions.adapters.google.credentials.own_consent import OwnConsent
 from functions.adapters.google.people.people_api import People
 from functions.adapters.own_credentials import no_own_credentials
 from functions.domain.conferences.model import Identity, Organizer
@@ -30,6 +30,9 @@ from functions.services.deps import Rules
 from functions.services.teachers.impersonation import note_refusal, permitted
 from functions.settings import AuthMode, Settings
 from functions.wiring.channels import Channels
+
+if TYPE_CHECKING:
+    from functions.adapters.consent.consents import Consents
 
 
 def credentials(
@@ -69,8 +72,12 @@ def credentials(
             await note_refusal(teacher, error, store=store, clock=clock)
 
     if kept:
+        from functions.adapters.google.credentials.own_consent import OwnConsent
+
         fetch = OwnConsent(kept, requests=tokens).token
     else:
+        from functions.adapters.google.credentials.delegation import Delegation
+
         fetch = Delegation(
             configured.service_account_email or "",  # the settings see to it
             client_id=configured.service_account_client_id,
@@ -84,15 +91,16 @@ def kept_consents(configured: Settings, channels: Channels) -> Consents | None:
     if configured.auth_mode is not AuthMode.OAUTH:
         return None
     if configured.oauth_token_file:
-        from functions.adapters.consent.in_file import FileConsents  # noqa: PLC0415 - one of the two is needed at most
+        from functions.adapters.consent.in_file import FileConsents
 
         return FileConsents(configured.oauth_token_file)
-    from google.cloud import secretmanager_v1 as secret_manager  # noqa: PLC0415 - as above
-    from google.cloud.secretmanager_v1.services.secret_manager_service.transports import (  # noqa: PLC0415
+    from google.api_core.client_options import ClientOptions
+    from google.cloud import secretmanager_v1 as secret_manager
+    from google.cloud.secretmanager_v1.services.secret_manager_service.transports import (
         SecretManagerServiceGrpcAsyncIOTransport,
     )
 
-    from functions.adapters.consent.in_secret_manager import SecretConsents  # noqa: PLC0415
+    from functions.adapters.consent.in_secret_manager import SecretConsents
 
     if configured.is_local:
         channel = channels.to(configured.secret_manager_api_endpoint)

@@ -22,7 +22,7 @@ from functions.entrypoints.messages.envelope import Message as Envelope
 from functions.entrypoints.messages.events import process
 from functions.services.sync.conference import sync_conference
 from functions.services.sync.meet.gathered import Request
-from functions.settings import Settings
+from functions.settings import load
 from infra.local.clock import TurnableClock
 from infra.local.google_apis import GoogleApis
 from infra.local.meet import MeetSimulator
@@ -83,7 +83,7 @@ class Month:
                 "meet_project_reads_per_minute": 0,
                 **store,
             }
-            app = wiring.build(Settings(**settings), clock=clock)
+            app = wiring.build(load(**settings), clock=clock)
             try:
                 transport = httpx.ASGITransport(guarded(app))
                 async with httpx.AsyncClient(transport=transport, base_url="http://api", timeout=60) as lms:

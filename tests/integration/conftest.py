@@ -12,7 +12,7 @@ from functions.adapters.patience import Patience
 from functions.domain.conferences.model import Organizer, SyncSource
 from functions.services.sync.conference import sync_conference
 from functions.services.sync.meet.gathered import Request
-from functions.settings import Settings
+from functions.settings import load
 from infra.local.meet import MeetSimulator
 from infra.local.school import School
 
@@ -37,7 +37,7 @@ async def instance(meet, tmp_path, checking):
     def start(
         *, clock=wiring.utc_now, pause=asyncio.sleep, patience=Patience, documents=None, **settings
     ) -> wiring.App:
-        configured = Settings(
+        configured = load(
             **{
                 "auth_mode": "anonymous",
                 "meet_api_endpoint": meet.endpoint,

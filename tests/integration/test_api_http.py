@@ -370,14 +370,6 @@ def test_the_function_serves_the_api_and_logs_routes_only(meet_in_thread, checki
     assert "ada@" not in printed
 
 
-def test_the_functions_for_events_load_no_web_framework_of_the_api():
-    import subprocess  # noqa: PLC0415 - only here
-    import sys  # noqa: PLC0415
-
-    script = "import main, sys; sys.exit('fastapi' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0  # noqa: S603 - our own words
-
-
 @pytest.fixture
 def meet_in_thread(school):
     from infra.local.meet import MeetSimulator  # noqa: PLC0415

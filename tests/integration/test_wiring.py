@@ -11,7 +11,7 @@ import pytest
 from functions import wiring
 from functions.domain.conferences.model import Organizer
 from functions.ports.messages import ParkedEvent
-from functions.settings import Settings
+from functions.settings import load
 from infra.local.classes import believable_class
 from infra.local.clock import TurnableClock
 from infra.local.meet import MeetSimulator
@@ -35,7 +35,7 @@ def school(clock):
 async def app(meet: MeetSimulator, clock, tmp_path):
     """Return an application in the clock's time, which keeps everything for a day."""
     app = wiring.build(
-        Settings(
+        load(
             auth_mode="anonymous",
             meet_api_endpoint=meet.endpoint,
             attendance_store=f"sqlite:///{tmp_path / 'attendance.db'}",
@@ -73,7 +73,7 @@ async def test_use_cases_wait_as_the_application_was_told_to(tmp_path):
         waited.append(seconds)
 
     app = wiring.build(
-        Settings(
+        load(
             auth_mode="anonymous",
             meet_api_endpoint="http://127.0.0.1:1",
             attendance_store=f"sqlite:///{tmp_path / 'attendance.db'}",

@@ -1,5 +1,7 @@
 """Settings from the environment, and the messages about wrong ones."""
 
+import dataclasses
+
 import pytest
 
 from functions import settings
@@ -15,8 +17,8 @@ GOOD = {
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch):
-    for name in settings.Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
+    for field in dataclasses.fields(settings.Settings):
+        monkeypatch.delenv(field.name.upper(), raising=False)
 
     def put(**values):
         for name, value in {**GOOD, **values}.items():
@@ -80,7 +82,12 @@ def test_defaults_are_those_of_the_documentation(environment):
         ("MEET_API_ENDPOINT", "http://127.0.0.1:99999", "127.0.0.1:PORT"),
         ("GOOGLE_CLOUD_PROJECT", "a/b", "match pattern"),
         ("FIRESTORE_DATABASE", "a/b c", "match pattern"),
-        ("LOG_LEVEL", "LOUD", "INFO"),
+        ("LOG_LEVEL", "LOUD", "should be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
+        ("LIVE_PRESENCE", "perhaps", "1 or 0"),
+        ("SETTLE_SECONDS", "1.5", "integer"),
+        ("SETTLE_SECONDS", "1_0", "integer"),
+        ("SETTLE_SECONDS", "9" * 10_000, "integer"),
+        ("ERASURE_KEY", "k" * 31, "at least 32 characters"),
     ],
 )
 def test_a_wrong_setting_names_the_variable_and_what_it_should_be(environment, name, value, says):
@@ -176,6 +183,39 @@ def test_a_wrong_value_is_not_repeated_since_it_may_be_a_secret(environment):
         settings.load()
 
     assert "hunter2" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"), [("1", True), ("true", True), ("YES", True), (" on ", True), ("0", False), ("False", False)]
+)
+def test_a_switch_is_understood_in_the_usual_words(environment, text, meant):
+    environment(LIVE_PRESENCE=text)
+
+    assert settings.load().live_presence is meant
+
+
+def test_what_a_command_gives_counts_before_the_environment(environment):
+    environment(SETTLE_SECONDS="60", LOG_LEVEL="DEBUG")
+    loaded = settings.load(settle_seconds="120", log_level="", meet_full_reads=True)
+
+    assert (loaded.settle_seconds, loaded.log_level, loaded.meet_full_reads) == (120, "INFO", True)
+    assert {"settle_seconds", "meet_full_reads"} <= loaded.named
+    assert "log_level" not in loaded.named
+
+
+def test_settings_that_are_shown_do_not_show_the_key(environment):
+    environment(ERASURE_KEY="a-key-that-nobody-may-read-in-any-log")
+    loaded = settings.load()
+
+    assert loaded.key_of_erased_names == b"a-key-that-nobody-may-read-in-any-log"
+    assert "a-key" not in f"{loaded!r}"
+
+
+def test_changed_settings_are_checked_again(environment):
+    environment(API_CALLERS="*=admin")
+
+    with pytest.raises(WrongSetting, match="API_CALLERS"):
+        dataclasses.replace(settings.load(), k_service="meet-attendance-api")
 
 
 def test_every_wrong_variable_is_named_at_once(environment):

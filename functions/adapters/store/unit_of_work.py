@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from functions.adapters.store.changes.commit import Commit, Wanted
 from functions.adapters.store.changes.register import registers_to_come
@@ -14,7 +15,6 @@ from functions.adapters.store.changes.unpublished import Unpublished
 from functions.adapters.store.databases.database import ABSENT, Database, Write
 from functions.adapters.store.documents.attendance import correction_id
 from functions.adapters.store.erasing.names import ErasedNames
-from functions.adapters.store.erasing.settling import Settling
 from functions.adapters.store.erasing.writes import without_erased
 from functions.adapters.store.paths import register_path, session_path
 from functions.adapters.store.reader import DocumentReader
@@ -38,6 +38,9 @@ from functions.domain.marking.who import account_of
 from functions.ports.clock import Clock
 from functions.ports.messages import AttendanceChange
 from functions.ports.store import SheetChange
+
+if TYPE_CHECKING:
+    from functions.adapters.store.erasing.settling import Settling
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +263,9 @@ class DocumentWork(DocumentReader):
         return Committed(changes, told, unpublished.path if unpublished else None)
 
     def _settling(self) -> Settling:
+        # An instance starts sooner without it, and needs it only where somebody is erased.
+        from functions.adapters.store.erasing.settling import Settling  # noqa: PLC0415 - as just said
+
         return Settling(self._database, self._names, now=self._clock(), retention=self._retention)
 
     async def _begin_again_after(self, settled: Sequence[Write]) -> None:

@@ -25,7 +25,6 @@ from functions.domain.errors import (
     WrongSetting,
 )
 from functions.entrypoints.messages.envelope import Message, unwrap
-from functions.services.operations.parking import parked
 from functions.wiring import App
 
 log = logging.getLogger(__name__)
@@ -78,6 +77,8 @@ async def _process(body: object, app: App, process: Process) -> None:
 
 async def _park(body: object, error: Permanent, app: App) -> None:
     """Keep a message that can never succeed, then let it be acknowledged."""
+    from functions.services.operations.parking import parked  # noqa: PLC0415 - seldom needed: instances start sooner
+
     try:
         await app.deps.store.park(parked(body, error))
     except Permanent as refusal:

@@ -11,15 +11,14 @@ from functions import logs
 from functions.domain.conferences import events
 from functions.domain.conferences.model import SyncError, SyncSource, SyncState
 from functions.domain.conferences.syncing import may_appear
-from functions.domain.errors import AttendanceError, ConferenceRecordGone, NeedsOperator, NotFound, NotSettled
+from functions.domain.errors import AttendanceError, ConferenceRecordGone, NotSettled
 from functions.entrypoints.messages.answer import answer
 from functions.entrypoints.messages.envelope import Message
-from functions.entrypoints.messages.log_lines import report, report_kept
+from functions.entrypoints.messages.log_lines import report
 from functions.services.live.notes import note_end, note_presence
 from functions.services.sync.conference import sync_conference
 from functions.services.sync.meet.gathered import Request
 from functions.services.sync.seen.note import note_seen
-from functions.services.teachers.keep_subscriptions import keep_named
 from functions.wiring import App
 
 log = logging.getLogger(__name__)
@@ -45,7 +44,10 @@ async def process(message: Message, app: App) -> SyncError | None:
                 await asyncio.gather(note_seen(event, deps=app.deps), note_presence(event, deps=app.deps))
                 log.info("event.noted")
             case events.SubscriptionChanged():
-                return await _look_after(event, app)
+                # These come about once a week for each teacher; all other events are answered sooner without.
+                from functions.entrypoints.messages import subscriptions  # noqa: PLC0415 - as just said
+
+                return await subscriptions.look_after(event, app)
             case events.Unknown():
                 log.warning("event.unknown")
             case _:
@@ -85,26 +87,6 @@ async def _empty_room(conference_record: str, app: App) -> None:
         await note_end(conference_record, deps=app.deps)
     except AttendanceError as error:
         log.warning("live.not_emptied", extra={"reason": error.reason})
-
-
-async def _look_after(event: events.SubscriptionChanged, app: App) -> SyncError | None:
-    """Handle a subscription that ends soon, has ended or no longer reports anything.
-
-    What is done depends on its present state.
-    """
-    try:
-        kept = await keep_named(event.subscription, deps=app.deps)
-    except NotFound:
-        kept = None
-    except NeedsOperator as error:
-        # Acknowledged: it is stored with the organizer, and the scheduled job tries it again.
-        log.error("subscription.failed", extra={"reason": error.reason, "hint": error.hint})  # noqa: TRY400 - no bug
-        return SyncError.of(error, at=app.deps.clock())
-    if kept is None:
-        log.info("event.noted")  # the subscription of a teacher who is no longer tracked
-    else:
-        report_kept(kept)
-    return None
 
 
 def _about(event: events.Event) -> dict[str, str]:

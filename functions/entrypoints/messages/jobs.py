@@ -14,7 +14,8 @@ from functions.domain.errors import AttendanceError, ConferenceRecordGone, Needs
 from functions.entrypoints.messages.answer import answer
 from functions.entrypoints.messages.concerns import concern_of
 from functions.entrypoints.messages.envelope import Message
-from functions.entrypoints.messages.log_lines import report, report_kept, report_session, report_survey
+from functions.entrypoints.messages.log_lines import report
+from functions.entrypoints.messages.more_log_lines import report_kept, report_session, report_survey
 from functions.ports.messages import Job
 from functions.services.operations.parking import PASSED, settle
 from functions.services.operations.run_job import run_job

@@ -7,7 +7,7 @@ is stored by then, so whatever fails here does not fail it: `sync-due` completes
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from functions.domain.classes.sessions import Remark
 from functions.domain.errors import Retryable
@@ -44,11 +44,12 @@ async def mark_all_elsewhere(*, deps: Deps) -> int:
 
 async def _hand_out(remark: Remark, deps: Deps) -> None:
     found = await _sessions(remark, deps)
-    await deps.jobs.publish([Job("remark-session", {"session_id": name}) for name in sorted(found)])
+    if found:
+        await deps.jobs.publish([Job("remark-session", {"session_id": name}) for name in sorted(found)])
     await deps.store.forget_remark(remark.remark_id)
 
 
-async def _sessions(remark: Remark, deps: Deps) -> Iterable[str]:
+async def _sessions(remark: Remark, deps: Deps) -> Collection[str]:
     found = {
         session_id
         for account in remark.accounts

@@ -26,7 +26,7 @@ from functions.ports.messages import Job
 from functions.services.operations.run_job import run_job
 from functions.services.sync.conference import sync_conference
 from functions.services.sync.meet.gathered import Request
-from functions.settings import Settings
+from functions.settings import load
 from infra.local.chaos.compare import Documents, differences, documents
 from infra.local.chaos.disturb import Day, break_everything, record_morning
 from infra.local.chaos.google import Emulators, Google, serve
@@ -101,8 +101,7 @@ async def _application(
 ) -> AsyncIterator[tuple[wiring.App, httpx.AsyncClient]]:
     """Return the application within this process, and a caller of its API."""
     configured = {name.lower(): value for name, value in settings.items() if name != "API_CALLERS"}
-    texts = Settings(**configured, api_callers="*=admin")  # type: ignore[arg-type] # texts, as in the environment
-    app = wiring.build(texts, clock=clock)
+    app = wiring.build(load(**configured, api_callers="*=admin"), clock=clock)
     transport = httpx.ASGITransport(guarded(app))
     async with httpx.AsyncClient(transport=transport, base_url="http://api", timeout=120) as api:
         yield app, api

@@ -47,7 +47,7 @@ def run(use: Callable[[App], Awaitable[T]], *, adjusted: Callable[[Settings], Se
     """
     try:
         configured = settings.load()
-        if "log_level" in configured.model_fields_set:
+        if "log_level" in configured.named:
             logging.getLogger().setLevel(configured.log_level)
         return asyncio.run(_within(use, adjusted(configured) if adjusted else configured))
     except ErasureNotSetUp as error:

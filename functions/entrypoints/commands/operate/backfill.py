@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -91,7 +92,7 @@ def backfill(since: parameters.Since, names: Sequence[str], source: str, *, dry_
 def with_half_of_the_quota(configured: Settings) -> Settings:
     """Settings that leave the other half of an organizer's calls a minute to live traffic."""
     limit = configured.meet_reads_per_minute
-    return configured.model_copy(update={"meet_reads_per_minute": max(limit // 2, 1) if limit else 0})
+    return dataclasses.replace(configured, meet_reads_per_minute=max(limit // 2, 1) if limit else 0)
 
 
 def _moment(since: parameters.Since, *, now: datetime, time_zone: str) -> datetime:
