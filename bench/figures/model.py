@@ -1,26 +1,13 @@
-"""The measurements, compared with the goals. This module has no input or output."""
+"""The measurements. This module has no input or output."""
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 PAGE_SIZE = 250
 """The maximum number of participants on a page of Meet."""
-
-TIMES_FASTER = 15
-TIMES_FLOOR, TIMES_FLOOR_CPU = 2.2, 3.5
-TIMES_BARE_START = 1.5
-UNKNOWN_SECONDS = 1.0
-"""The maximum time that 500 new accounts may add."""
-TRIPS = 6
-CROWD_BYTES = 256 << 20
-PAGE_SECONDS = 0.5
-"""The maximum time that a person should wait for a page: a few hundred milliseconds."""
-DOCUMENTS_UNCHANGED = 2
-"""The number of documents that a recording without news may write; none of them is attendance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +106,6 @@ class Conference:
         trips: Its cost at Firestore.
         ours: Our times, from the event to the committed documents.
         floor: The times of a minimal client that makes the same calls and the same commit.
-        unknown: Our times if all accounts are new.
-        baseline: The times of the plain loop, in seconds.
         same_event: The same event once more.
         later_event: An event with a later time, after which the unchanged conference is read again.
     """
@@ -132,8 +117,6 @@ class Conference:
     trips: Trips
     ours: Pairs
     floor: Pairs
-    unknown: Pairs
-    baseline: tuple[float, ...]
     same_event: Repeat
     later_event: Repeat
 
@@ -143,14 +126,139 @@ class Conference:
         return self.ours.times(self.floor)
 
     @property
-    def times_faster(self) -> float:
-        """Return how many times faster we are than the plain loop."""
-        return statistics.median(self.baseline) / statistics.median(self.ours.wall)
-
-    @property
     def paper_floor(self) -> float:
         """Return the seconds of the delays alone."""
         return round_trips(self.people) * self.delay
+
+
+@dataclass(frozen=True, slots=True)
+class WithEvents:
+    """A class in which nobody came back, and whose joined and left events were stored before.
+
+    Attributes:
+        people: The number of participants.
+        events: The number of joined and left events.
+        calls: Calls to Meet.
+        ours: Our times; the runs took turns with the plain loop.
+    """
+
+    people: int
+    events: int
+    calls: int
+    ours: Pairs
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """The first event of a new instance.
+
+    Attributes:
+        unknown: Its times if no account was ever seen.
+        known: Its times if all accounts are known.
+        people_calls: Calls to the People API for unknown accounts.
+        directory_calls: The same for the Directory.
+    """
+
+    unknown: Pairs
+    known: Pairs
+    people_calls: int
+    directory_calls: int
+
+    @property
+    def added(self) -> float:
+        """Return how many seconds unknown accounts add: the median difference of a pair."""
+        return statistics.median(slow - quick for slow, quick in zip(self.unknown.wall, self.known.wall, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Conferences:
+    """Single conferences.
+
+    Attributes:
+        large: The conference for which the goals are defined.
+        with_events: The same with joined and left events at hand.
+        fresh: The first event of a new instance.
+        baseline: The times of the plain loop over the large conference, in seconds.
+        sizes: Other conferences, smaller and larger.
+    """
+
+    large: Conference
+    with_events: WithEvents
+    fresh: Fresh
+    baseline: tuple[float, ...]
+    sizes: tuple[Conference, ...]
+
+    @property
+    def times_faster(self) -> float:
+        """Return how many times faster we are than the plain loop."""
+        return statistics.median(self.baseline) / statistics.median(self.large.ours.wall)
+
+    @property
+    def times_faster_with_events(self) -> float:
+        """Return the same with joined and left events at hand."""
+        return statistics.median(self.baseline) / statistics.median(self.with_events.ours.wall)
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """The calls to Meet of one read, counted where they arrive.
+
+    Attributes:
+        name: What is read.
+        calls: How many calls there were.
+        by_method: The same by method.
+        most: How many there should be at most.
+        because: The parts of this number.
+    """
+
+    name: str
+    calls: int
+    by_method: dict[str, int]
+    most: int
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusing:
+    """A conference that is read from a Meet that refuses half of all calls, once for each seed.
+
+    Attributes:
+        people: The number of participants.
+        undisturbed: Calls to a Meet that refuses none.
+        calls: Calls of each run, with those that were refused.
+        refused: How many of them were refused.
+        failed: How many runs were not acknowledged, or stored that they failed.
+        differing: How many documents differ in each run from those of the undisturbed run.
+        seconds: The time of each run.
+    """
+
+    people: int
+    undisturbed: int
+    calls: tuple[int, ...]
+    refused: tuple[int, ...]
+    failed: int
+    differing: tuple[int, ...]
+    seconds: tuple[float, ...]
+
+    @property
+    def times(self) -> float:
+        """Return how many times the calls of an undisturbed read the worst run made."""
+        return max(self.calls) / self.undisturbed
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """The time for which a package's modules run while they are imported, without what they import themselves.
+
+    Attributes:
+        package: Its name.
+        ours: Seconds in our function.
+        bare: Seconds in the bare function.
+    """
+
+    package: str
+    ours: float
+    bare: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +268,12 @@ class Start:
     Attributes:
         ours: The function.
         bare: A bare function that imports the same clients and makes one call with each.
+        imports: The packages that take longest to import in our function, the slowest first.
     """
 
     ours: Pairs
     bare: Pairs
+    imports: tuple[Import, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,20 +296,26 @@ class Crowd:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """All results of one run of the benchmark, without the pages.
+class ManyClasses:
+    """Classes that end in the same minute, in simulation.
 
     Attributes:
-        large: The conference for which the goals are defined.
-        sizes: Other conferences, smaller and larger, by size.
-        start: How long a process takes to start.
-        crowds: Conferences that end at the same time.
+        name: Of the scenario.
+        classes: How many end.
+        done: How many were read.
+        last: Seconds until the last was read.
+        times_dictated: How many times what the quota alone dictates this is.
+        median_small: Seconds until half of the small classes were read.
+        small_times_dictated: The same for them.
     """
 
-    large: Conference
-    sizes: tuple[Conference, ...]
-    start: Start
-    crowds: tuple[Crowd, ...]
+    name: str
+    classes: int
+    done: int
+    last: float
+    times_dictated: float
+    median_small: float
+    small_times_dictated: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,13 +336,16 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """One goal, the measurement, and whether the goal is met."""
+class Figures:
+    """All results. A part that was not measured is None."""
 
-    name: str
-    measured: str
-    goal: str
-    met: bool
+    conference: Conferences | None = None
+    calls: tuple[Count, ...] | None = None
+    refusals: Refusing | None = None
+    start: Start | None = None
+    crowds: tuple[Crowd, ...] | None = None
+    quota: tuple[ManyClasses, ...] | None = None
+    pages: tuple[Page, ...] | None = None
 
 
 def pages(people: int) -> int:
@@ -240,94 +359,3 @@ def round_trips(people: int) -> int:
     The record, and then its space, are read at the same time and are never slower.
     """
     return pages(people) + 1
-
-
-def verdicts(figures: Figures) -> list[Verdict]:
-    """Return the goals one by one."""
-    large, start = figures.large, figures.start.ours.times(figures.start.bare)
-    floor, most_calls = large.times_floor, large.people + pages(large.people) + 3
-    added = statistics.median(large.unknown.wall) - statistics.median(large.ours.wall)
-    crowd = max(figures.crowds, key=lambda each: each.conferences)
-    return [
-        _at_most("time / floor", statistics.median(floor.wall), TIMES_FLOOR),
-        _at_most("CPU / floor", statistics.median(floor.cpu), TIMES_FLOOR_CPU),
-        Verdict(
-            "plain loop / ours",
-            f"{large.times_faster:.1f}",
-            f"at least {TIMES_FASTER}",
-            met=large.times_faster >= TIMES_FASTER,
-        ),
-        Verdict(
-            "accounts never seen", f"+{added:.2f} s", f"at most +{UNKNOWN_SECONDS:g} s", met=added <= UNKNOWN_SECONDS
-        ),
-        Verdict("calls to Meet", str(large.calls), f"at most {most_calls}", met=large.calls <= most_calls),
-        Verdict(
-            "Firestore calls in a row",
-            str(large.trips.one_after_the_other),
-            f"at most {TRIPS}",
-            met=large.trips.one_after_the_other <= TRIPS,
-        ),
-        _unchanged("writes, same event", large.same_event),
-        _unchanged("writes, later event", large.later_event),
-        _at_most("start, time / bare", statistics.median(start.wall), TIMES_BARE_START),
-        _at_most("start, CPU / bare", statistics.median(start.cpu), TIMES_BARE_START),
-        Verdict(
-            f"memory, {crowd.conferences} at once",
-            f"{crowd.memory / (1 << 20):.0f} MiB",
-            f"under {CROWD_BYTES >> 20} MiB",
-            met=crowd.memory < CROWD_BYTES,
-        ),
-    ]
-
-
-def slower(figures: Figures, before: Figures | None) -> list[str]:
-    """Return the ratios that are worse than in an earlier run by more than the usual difference between runs.
-
-    A ratio is worse if three quarters of its pairs are above three quarters of the earlier pairs: noise changes single
-    pairs, but seldom the better half of them.
-    """
-    if before is None:
-        return []
-    return [
-        f"{name}: {statistics.median(new):.2f} instead of {statistics.median(old):.2f}"
-        for name, new, old in zip(_RATIOS, _ratios(figures), _ratios(before), strict=True)
-        if _quartile(new, 0) > _quartile(old, 2)
-    ]
-
-
-_RATIOS = ("time / floor", "CPU / floor", "start, time / bare", "start, CPU / bare")
-
-
-def _ratios(figures: Figures) -> tuple[tuple[float, ...], ...]:
-    floor, start = figures.large.times_floor, figures.start.ours.times(figures.start.bare)
-    return floor.wall, floor.cpu, start.wall, start.cpu
-
-
-def _quartile(values: Sequence[float], number: int) -> float:
-    return statistics.quantiles(values, n=4)[number] if len(values) > 1 else values[0]
-
-
-def page_verdicts(measured: Sequence[Page]) -> list[Verdict]:
-    """Return the goal of each page."""
-    return [
-        Verdict(
-            page.name,
-            f"{page.samples.median * 1000:.0f} ms",
-            f"a few hundred ms: at most {PAGE_SECONDS * 1000:.0f}",
-            met=page.samples.median <= PAGE_SECONDS,
-        )
-        for page in measured
-    ]
-
-
-def _at_most(name: str, measured: float, goal: float) -> Verdict:
-    return Verdict(name, f"{measured:.2f}", f"at most {goal:g}", met=measured <= goal)
-
-
-def _unchanged(name: str, repeat: Repeat) -> Verdict:
-    return Verdict(
-        name,
-        f"{repeat.documents}, of attendance {repeat.attendance}",
-        f"at most {DOCUMENTS_UNCHANGED}, of attendance 0",
-        met=repeat.documents <= DOCUMENTS_UNCHANGED and repeat.attendance == 0,
-    )
