@@ -13,6 +13,7 @@ import asyncio
 import json
 import pickle
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -29,7 +30,7 @@ from infra.local.meet_answers import Asked, Meet
 from infra.local.school import Conference, School
 
 CALLS = "/bench.Lean/Calls"
-"""A method that returns the calls since its last call, by method, and how many were refused, as JSON."""
+"""A method that returns the calls since its last call, by method, how many were refused, and when, as JSON."""
 
 IN_A_ROW = 6
 """How often the same request is refused before it is answered, at most."""
@@ -94,6 +95,7 @@ class Lean(grpc.GenericRpcHandler):
     def __init__(self, prepared: Mapping[str, Answers], delay: float, faults: Faults | None = None) -> None:
         self._calls: Counter[str] = Counter()
         self._refused = 0
+        self._times: list[float] = []
         self._delay = delay
         self._faults = faults or Faults()
 
@@ -124,6 +126,7 @@ class Lean(grpc.GenericRpcHandler):
     def _handler(self, method: str, prepared: Answers, key: Callable[[Any], str]) -> Any:  # noqa: ANN401 - as above
         async def handle(request: Any, context: Any) -> bytes:  # noqa: ANN401 - as above
             self._calls[method] += 1
+            self._times.append(time.monotonic())
             await asyncio.sleep(self._delay)
             asked = key(request)
             fault = self._faults.strike(Request(method, asked))
@@ -139,8 +142,8 @@ class Lean(grpc.GenericRpcHandler):
         return grpc.unary_unary_rpc_method_handler(handle, getattr(types, f"{method}Request").pb().FromString)
 
     async def _told(self, _: bytes, __: Any) -> bytes:  # noqa: ANN401 - gRPC's context
-        told = {"calls": self._calls, "refused": self._refused}
-        self._calls, self._refused = Counter(), 0
+        told = {"calls": self._calls, "refused": self._refused, "times": self._times}
+        self._calls, self._refused, self._times = Counter(), 0, []
         return json.dumps(told).encode()
 
 

@@ -28,7 +28,7 @@ async def measure_refusing(
     event = datetime.now(UTC)
     step("a Meet that refuses nothing")
     status, _, documents = await _read(held, stack, event)
-    undisturbed, _ = stack.calls_and_refused()
+    undisturbed = stack.asked().calls.total()
     if status != httpx.codes.OK:
         raise WrongResult(f"The function answered {status} although Meet refused nothing.")
     calls, refused, different, seconds, failed = [], [], [], [], 0
@@ -37,15 +37,15 @@ async def measure_refusing(
         with running_meet([held.conference], delay_ms=delay_ms, refuse=SHARE, seed=seed + run) as meet:
             refusing = replace(stack, meet=meet)
             status, took, found = await _read(held, refusing, event)
-            counted, number = refusing.calls_and_refused()
-        calls.append(counted.total())
-        refused.append(number)
+            asked = refusing.asked()
+        calls.append(asked.calls.total())
+        refused.append(asked.refused)
         seconds.append(took)
         failed += status != httpx.codes.OK
         different.append(len(differing(documents, found)))
     return Refusing(
         people=len(held.conference.attendees),
-        undisturbed=undisturbed.total(),
+        undisturbed=undisturbed,
         calls=tuple(calls),
         refused=tuple(refused),
         failed=failed,

@@ -31,6 +31,21 @@ RunFloor = Callable[[str, Message], Took]
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What the simulated Meet was asked.
+
+    Attributes:
+        calls: The calls by method.
+        refused: How many of them were refused.
+        times: When each call came, by `time.monotonic()`, which is the same in all processes of this machine.
+    """
+
+    calls: Counter[str]
+    refused: int
+    times: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Stack:
     """The addresses of the services.
 
@@ -46,14 +61,14 @@ class Stack:
 
     def calls(self) -> Counter[str]:
         """Return the calls to Meet since the last time, by method."""
-        return self.calls_and_refused()[0]
+        return self.asked().calls
 
-    def calls_and_refused(self) -> tuple[Counter[str], int]:
-        """Return the calls to Meet since the last time, by method, and how many of them were refused."""
+    def asked(self) -> Asked:
+        """Return what Meet was asked since the last time."""
         with grpc.insecure_channel(self.meet) as channel:
             ask: Any = channel.unary_unary(CALLS)  # gRPC has no type for messages that it does not read
             told = json.loads(ask(b""))
-        return Counter(told["calls"]), int(told["refused"])
+        return Asked(Counter(told["calls"]), int(told["refused"]), tuple(told["times"]))
 
     def settings(self, *, firestore: str | None = None) -> Mapping[str, str]:
         """Return the environment of a function on these services.

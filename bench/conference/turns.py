@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 
-from bench.charged import charged
+from bench.charged import charged, one_after_the_other
 from bench.conference.baseline import Baseline
 from bench.conference.function import Took, running_function
 from bench.conference.measuring import Measuring, in_new_instance
@@ -47,7 +47,7 @@ async def measure_conferences(
     """
     fresh = await _fresh(large, stack, step=step)
     step("calls to Firestore")
-    trips = await _trips(large, stack)
+    trips = await _trips(large, stack, delay=delay)
     baseline: list[float] = []
     async with AsyncExitStack() as exits:
         floor = exits.enter_context(running_floor(stack))
@@ -85,7 +85,7 @@ async def measure_conferences(
 
 async def _size(held: Class, stack: Stack, *, delay: float, runs: int, step: Callable[[str], None]) -> Conference:
     step(f"{len(held.conference.attendees)} people: calls to Firestore")
-    trips = await _trips(held, stack)
+    trips = await _trips(held, stack, delay=delay)
     async with in_new_instance(held, stack) as measuring:
         with running_floor(stack) as floor:
             return await _beside_floor(measuring, floor, held, trips, delay=delay, runs=runs, step=step)
@@ -158,19 +158,27 @@ async def _fresh(held: Class, stack: Stack, *, step: Callable[[str], None]) -> F
     )
 
 
-async def _trips(held: Class, stack: Stack) -> Trips:
+async def _trips(held: Class, stack: Stack, *, delay: float) -> Trips:
     """Return what one event costs at Firestore, counted in the calls of a separate function."""
     with charged(stack.firestore) as (counted, _):
         async with in_new_instance(held, stack, firestore=counted.address) as measuring:
             await measuring.first()
             documents = counted.documents
-            reads, writes, deletes, trips = documents.reads, documents.writes, documents.deletes, counted.trips
+            reads, writes, deletes = documents.reads, documents.writes, documents.deletes
+            counted.trips.clear()
+            stack.calls()
             await measuring.ours()
+            asked = stack.asked().times
+            chain = one_after_the_other(counted.trips)
+            before = sum(trip.began < min(asked) for trip in chain)
+            after = sum(trip.began > max(asked) + delay for trip in chain)
             return Trips(
                 reads=documents.reads - reads,
                 writes=documents.writes - writes,
                 deletes=documents.deletes - deletes,
-                one_after_the_other=counted.trips - trips,
+                before=before,
+                meanwhile=len(chain) - before - after,
+                after=after,
             )
 
 

@@ -109,8 +109,14 @@ def _of_conferences(part: Conferences) -> Iterator[Verdict]:
     )
     most = people + pages(people) + 3
     yield Verdict(f"calls to Meet, {people} people", str(large.calls), f"at most {most}", met=large.calls <= most)
-    in_a_row = large.trips.one_after_the_other
-    yield Verdict("Firestore calls one after the other", str(in_a_row), f"at most {TRIPS}", met=in_a_row <= TRIPS)
+    trips = large.trips
+    yield Verdict(
+        "Firestore calls one after the other",
+        f"{trips.one_after_the_other}: {trips.before} before Meet is asked, {trips.meanwhile} meanwhile, "
+        f"{trips.after} after it",
+        f"at most {TRIPS}",
+        met=trips.one_after_the_other <= TRIPS,
+    )
     yield _unchanged("writes, same event again", large.same_event)
     yield _unchanged("writes, read again without news", large.later_event)
 

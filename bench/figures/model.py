@@ -85,13 +85,23 @@ class Trips:
         reads: Documents read.
         writes: Documents written.
         deletes: Documents deleted.
-        one_after_the_other: Calls that began when no other call was running.
+        before: Of the longest chain of calls of which each began after the one before it had ended: those that began
+            before Meet was asked for anything.
+        meanwhile: Those that began while Meet was asked.
+        after: Those that began after Meet had answered everything.
     """
 
     reads: int
     writes: int
     deletes: int
-    one_after_the_other: int
+    before: int
+    meanwhile: int
+    after: int
+
+    @property
+    def one_after_the_other(self) -> int:
+        """Return the length of this chain."""
+        return self.before + self.meanwhile + self.after
 
 
 @dataclass(frozen=True, slots=True)

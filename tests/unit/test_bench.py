@@ -45,7 +45,7 @@ def conference(*, ours=0.4, rewritten=0, calls=505, trips=6, people=500):
         delay=0.03,
         calls=calls,
         documents=502,
-        trips=Trips(reads=495, writes=542, deletes=0, one_after_the_other=trips),
+        trips=Trips(reads=495, writes=542, deletes=0, before=1, meanwhile=trips - 3, after=2),
         ours=pairs(9.0, ours, ours, 0.1),
         floor=pairs(4.5, 0.2, 0.2, 0.05),
         same_event=repeat,
