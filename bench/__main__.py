@@ -30,16 +30,16 @@ def main() -> None:
     # Started programs are then also ended when a time limit ends this process.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("Ended before it was done."))
     bypass_proxies()
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     before = kept.load(kept.FILE.read_text()) if kept.FILE.exists() else Kept()
     if arguments.tables:
         _publish(before, console)
         return
     only = tuple(arguments.only or PARTS)
+    machine = Machine.this()
     figures = _measured(_plan(arguments), only, console)
     for table in tables.details(figures):
         console.print(table)
-    machine = Machine.this()
     console.print(f"Measured on: {machine}")
     console.print(tables.goals(verdicts(figures)))
     worse = slower(figures, before.figures)
@@ -116,6 +116,7 @@ def _plan(arguments: argparse.Namespace) -> Plan:
         baseline_runs=arguments.baseline_runs,
         seed=arguments.seed,
         sizes=arguments.sizes,
+        keep=not arguments.guard,
     )
 
 

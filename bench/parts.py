@@ -44,6 +44,7 @@ class Plan:
         baseline_runs: Runs of the plain loop.
         seed: Another seed is another class.
         sizes: Whether other sizes and the largest crowd are measured.
+        keep: Whether the figures and the plot of the simulation are written.
     """
 
     people: int
@@ -52,6 +53,7 @@ class Plan:
     baseline_runs: int
     seed: int
     sizes: bool
+    keep: bool
 
 
 async def measure(plan: Plan, only: Collection[str], *, step: Step) -> Figures:
@@ -159,8 +161,10 @@ class _Run:
 
 
 def _quota(plan: Plan) -> tuple[ManyClasses, ...]:
-    """Simulate the classes that end in the same minute; also write the plot of this simulation."""
+    """Simulate the classes that end in the same minute."""
     outcomes = simulate(classes=CLASSES, seed=plan.seed, at_once=SIMULATED_AT_ONCE)
+    if plan.keep:
+        report.write(outcomes)
     return report.measured(outcomes)
 
 

@@ -35,10 +35,12 @@ class Machine:
     python: str
     grpcio: str
     protobuf: str
+    load: float | None = None
+    """The number of programs that wanted to run in the minute before, if it is known."""
 
     @classmethod
     def this(cls) -> Machine:
-        """Return this machine now."""
+        """Return this machine now; ask before the measurements, which are load themselves."""
         return cls(
             date=datetime.now(UTC).isoformat(timespec="seconds"),
             processor=_processor(),
@@ -48,12 +50,14 @@ class Machine:
             python=platform.python_version(),
             grpcio=version("grpcio"),
             protobuf=version("protobuf"),
+            load=round(os.getloadavg()[0], 1),
         )
 
     def __str__(self) -> str:
+        busy = f", busy with other work (load {self.load:g})" if self.load and self.load > self.cores / 2 else ""
         return (
             f"{self.processor}, {self.cores} cores, {self.memory_gib} GiB of memory, {self.system}, "
-            f"Python {self.python}, {self.date[:10]}"
+            f"Python {self.python}, {self.date[:10]}{busy}"
         )
 
 

@@ -107,6 +107,7 @@ def imports(part: Start) -> Table:
         "Process start to first answer: the packages whose own modules take longest to import",
         ("ms", "in the bare function"),
         first="Package",
+        caption="On the clock, medians of several starts; listing the imports slows them down a little.",
     )
     for each in part.imports:
         table.add_row(each.package, f"{each.ours * 1000:.0f}", f"{each.bare * 1000:.0f}")

@@ -31,7 +31,7 @@ from bench.figures.model import (
 )
 from bench.start.imports import slowest
 
-HERE = Machine("2026-11-28T09:00:00+00:00", "Z80", 1, 4, "CP/M", "3.11.7", "1", "2")
+HERE = Machine("2026-11-28T09:00:00+00:00", "Z80", 1, 4, "CP/M", "3.11.7", "1", "2", 0.1)
 
 
 def pairs(*seconds):
@@ -248,6 +248,7 @@ def test_a_part_from_another_version_of_the_benchmark_is_left_out():
 
 def test_the_machine_is_named_by_its_kind_alone():
     assert str(HERE) == "Z80, 1 cores, 4 GiB of memory, CP/M, Python 3.11.7, 2026-11-28"
+    assert str(replace(HERE, load=0.6)).endswith(", 2026-11-28, busy with other work (load 0.6)")
     assert Machine.this().cores >= 1
 
 
