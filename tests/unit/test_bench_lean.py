@@ -6,6 +6,7 @@ from typing import Any
 
 import grpc
 import grpc.aio
+import pytest
 from google.api_core import exceptions
 from google.apps import meet_v2
 from google.apps.meet_v2.services.conference_records_service.transports import (
@@ -14,6 +15,7 @@ from google.apps.meet_v2.services.conference_records_service.transports import (
 from google.apps.meet_v2.services.spaces_service.transports import SpacesServiceGrpcAsyncIOTransport
 
 from bench.conference.lean import CALLS, IN_A_ROW, Lean, answers, refusing
+from bench.conference.services import running_meet
 from infra.local.classes import believable_class
 from infra.local.meet import MeetSimulator
 from infra.local.school import School
@@ -87,3 +89,11 @@ async def test_the_lean_meet_refuses_as_it_is_told_and_counts():
     assert statuses == ["429"] * IN_A_ROW + ["OK"]
     assert (told["calls"], told["refused"]) == ({"GetSpace": IN_A_ROW + 1}, IN_A_ROW)
     assert len(told["times"]) == IN_A_ROW + 1
+
+
+def test_two_conferences_of_the_same_name_are_refused():
+    conference = believable_class(7, people=5, start=START)
+    other = believable_class(7, people=500, start=START)
+
+    with pytest.raises(ValueError, match="the same name"), running_meet([conference, other], delay_ms=0):
+        pass
