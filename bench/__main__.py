@@ -42,7 +42,7 @@ def main() -> None:
         console.print(table)
     console.print(f"Measured on: {machine}")
     console.print(tables.goals(verdicts(figures)))
-    worse = slower(figures, before.figures)
+    worse = slower(figures, before.figures, busy=machine.busy)
     for each in worse:
         console.print(f"[bold red]Slower than the last run kept[/], beyond noise: {each}")
     if arguments.guard:

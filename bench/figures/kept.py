@@ -53,8 +53,13 @@ class Machine:
             load=round(os.getloadavg()[0], 1),
         )
 
+    @property
+    def busy(self) -> bool:
+        """Whether other programs used a good part of it."""
+        return self.load is not None and self.load > self.cores / 2
+
     def __str__(self) -> str:
-        busy = f", busy with other work (load {self.load:g})" if self.load and self.load > self.cores / 2 else ""
+        busy = f", busy with other work (load {self.load:g})" if self.busy else ""
         return (
             f"{self.processor}, {self.cores} cores, {self.memory_gib} GiB of memory, {self.system}, "
             f"Python {self.python}, {self.date[:10]}{busy}"

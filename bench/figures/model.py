@@ -149,7 +149,7 @@ class WithEvents:
         people: The number of participants.
         events: The number of joined and left events.
         calls: Calls to Meet.
-        ours: Our times; the runs took turns with the plain loop.
+        ours: Our times; each run came after a pair of runs of the large conference and its floor.
     """
 
     people: int

@@ -58,7 +58,7 @@ def figures(*, memory=100, crowd=80, start=1.4, short=0.2, asked=7, unknown=0.9,
     return Figures(
         conference=Conferences(
             large=conference(**large),
-            with_events=WithEvents(people=500, events=1000, calls=asked, ours=pairs(short, short, short)),
+            with_events=WithEvents(people=500, events=1000, calls=asked, ours=pairs(short, short, short, short)),
             fresh=Fresh(pairs(0.5 + unknown), pairs(0.5), people_calls=batches, directory_calls=27),
             baseline=(16.0, 16.0, 20.0),
             sizes=(conference(people=10), conference(people=1000)),
@@ -210,6 +210,34 @@ def test_a_slower_machine_is_not_worse():
     )
 
     assert slower(after, before) == []
+
+
+def test_on_a_busy_machine_nothing_is_compared_with_the_plain_loop_which_only_waits():
+    """Ours and the floor take three times as long, the plain loop as long as before."""
+    before = figures()
+    part = before.conference
+    short = replace(part.with_events, ours=Pairs((0.6,) * 4, (0.3,) * 4))
+    large = replace(part.large, ours=pairs(27, 1.2, 1.2, 0.3), floor=pairs(13.5, 0.6, 0.6, 0.15))
+    after = replace(before, conference=replace(part, large=large, with_events=short))
+
+    assert slower(after, before, busy=True) == []
+    assert slower(after, before) == ["time with events / plain loop: 0.0375 instead of 0.0125"]
+
+
+def test_events_at_hand_are_compared_with_the_floor_too():
+    def events(seconds):
+        found = figures()
+        part = found.conference
+        large = replace(part.large, ours=pairs(0.4, 0.4, 0.4, 0.4), floor=pairs(0.2, 0.2, 0.2, 0.2))
+        return replace(
+            found,
+            conference=replace(part, large=large, with_events=replace(part.with_events, ours=pairs(*[seconds] * 4))),
+        )
+
+    assert slower(events(0.3), events(0.2), busy=True) == [
+        "time with events / floor: 1.5 instead of 1",
+        "CPU with events / floor: 1.5 instead of 1",
+    ]
 
 
 def test_what_only_one_of_two_runs_measured_is_not_compared():
