@@ -148,7 +148,7 @@ openapi: $(INSTALLED) ## write docs/openapi.json, from which clients are generat
 	@$(BIN)/python -m infra.local.openapi
 
 .PHONY: bench
-bench: $(INSTALLED) ## measure one large conference, and the pages (ARGS="--only pages")
+bench: $(INSTALLED) ## measure all figures of README.md and write its table (ARGS="--only conference --no-sizes": quick)
 	@$(BIN)/python -m bench $(ARGS)
 
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --quiet \

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,6 +43,24 @@ class Documents:
     written_bytes: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """A call to Firestore: its method, and when it began and ended by `time.monotonic()`."""
+
+    method: str
+    began: float
+    ended: float
+
+
+def one_after_the_other(trips: Iterable[Trip]) -> list[Trip]:
+    """Return the longest chain of calls of which each began after the one before it had ended."""
+    chain: list[Trip] = []
+    for trip in sorted(trips, key=lambda each: each.ended):
+        if not chain or trip.began > chain[-1].ended:
+            chain.append(trip)
+    return chain
+
+
 class ChargedFirestore(GrpcStandIn):
     """Passes every call on to the emulator unchanged, and counts.
 
@@ -52,9 +71,7 @@ class ChargedFirestore(GrpcStandIn):
     def __init__(self, firestore: str) -> None:
         self._firestore = firestore
         self.documents = Documents()
-        self.trips = 0
-        """Calls that began while no other call was running: at least this many calls were consecutive."""
-        self._under_way = 0
+        self.trips: list[Trip] = []
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """See the base class; the channel belongs to its loop."""
@@ -83,14 +100,13 @@ class ChargedFirestore(GrpcStandIn):
             metadata = [pair for pair in context.invocation_metadata() if not pair[0].startswith("user-agent")]
             before = self.documents.reads
             call = as_they_are(noted(requests), metadata=metadata, timeout=context.time_remaining())
-            self.trips += self._under_way == 0
-            self._under_way += 1
+            began = time.monotonic()
             try:
                 async for answer in call:
                     self._note_read(method, answer)
                     yield answer
             finally:
-                self._under_way -= 1
+                self.trips.append(Trip(method.rpartition("/")[2], began, time.monotonic()))
             if method == f"{_FIRESTORE}/RunQuery" and self.documents.reads == before:
                 self.documents.reads += 1
 

@@ -12,8 +12,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import httpx
 
-from bench.figures import Page, Samples
-from bench.function import WrongResult
+from bench.conference.function import WrongResult
+from bench.figures.model import Page, Samples
 from bench.reads import CountedReads
 from bench.stack import FOLDER
 from infra.local.function_server import function_server

@@ -9,20 +9,16 @@ from typing import Any
 
 from rich.table import Table
 
+from bench.figures.chart import COLOURS, Line, Panel, svg
+from bench.figures.goals import TIMES_DICTATED, TIMES_DICTATED_SMALL
+from bench.figures.model import ManyClasses
 from bench.quota.classes import SMALL
 from bench.quota.simulation import Outcome
 
 HERE = Path(__file__).parent
 RESULTS, PLOT = HERE / "results.json", HERE / "quota.svg"
 
-MOST_TIMES = 1.2
-"""The goal: at most this many times what the quota alone dictates."""
-
-MOST_TIMES_SMALL = 1.1
-"""The goal for the median small class."""
-
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 760, 360, 56, 44, 16
-_COLOURS = ("#0b6e4f", "#b3541e", "#6c4ab6", "#8a8a8a")
+_WIDTH, _HEIGHT = 760, 360
 
 
 def table(outcomes: Sequence[Outcome]) -> Table:
@@ -102,45 +98,43 @@ def write(outcomes: Sequence[Outcome]) -> None:
 def goals_met(outcome: Outcome) -> bool:
     """Whether a run reached the goals and lost nothing."""
     done = sum(map(len, outcome.done.values())) == outcome.classes
-    return done and outcome.times_dictated <= MOST_TIMES and outcome.small_times_dictated <= MOST_TIMES_SMALL
+    return done and outcome.times_dictated <= TIMES_DICTATED and outcome.small_times_dictated <= TIMES_DICTATED_SMALL
+
+
+def measured(outcomes: Sequence[Outcome]) -> tuple[ManyClasses, ...]:
+    """Return what the table of all goals says of each run."""
+    return tuple(
+        ManyClasses(
+            name=one.name,
+            classes=one.classes,
+            done=sum(map(len, one.done.values())),
+            last=one.last,
+            times_dictated=one.times_dictated,
+            median_small=one.median_small,
+            small_times_dictated=one.small_times_dictated,
+        )
+        for one in outcomes
+    )
 
 
 def plot(outcomes: Sequence[Outcome]) -> str:
     """Over the minutes, which part of the small classes was done, next to what the quota alone dictates (SVG)."""
-    longest = max(one.last for one in outcomes)
-    across, up = _WIDTH - _LEFT - 10, _HEIGHT - _BOTTOM - _TOP
-
-    def point(seconds: float, share: float) -> str:
-        return f"{_LEFT + across * seconds / longest:.1f},{_TOP + up * (1 - share):.1f}"
-
-    lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}">',
-        "<style>text { font: 12px sans-serif }</style>",
-        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>',
-    ]
-    for tenth in (0, 25, 50, 75, 100):
-        x, y = point(0, tenth / 100).split(",")
-        lines.append(f'<line x1="{x}" y1="{y}" x2="{_WIDTH - 10}" y2="{y}" stroke="#e3e3e3"/>')
-        lines.append(f'<text x="{_LEFT - 8}" y="{float(y) + 4:.1f}" text-anchor="end">{tenth} %</text>')
+    longest, first = max(one.last for one in outcomes), outcomes[0]
     step = 600 if longest > 1800 else 300  # noqa: PLR2004 - ten minutes apart on a long axis
-    for seconds in range(0, int(longest) + 1, step):
-        x = point(seconds, 0).split(",")[0]
-        lines.append(f'<text x="{x}" y="{_HEIGHT - _BOTTOM + 18}" text-anchor="middle">{seconds // 60}</text>')
-    lines.append(f'<text x="{_WIDTH - 10}" y="{_HEIGHT - 8}" text-anchor="end">minutes since the classes ended</text>')
-    first = outcomes[0]
-    drawn = [("as soon as the quota allows", "black", [(0.0, 0.0), (2 * first.dictated_for_small, 1.0)], "4 3")]
-    drawn += [
-        (one.name, colour, [(0.0, 0.0), *_shares(one.done[SMALL])], "")
-        for one, colour in zip(outcomes, _COLOURS, strict=False)
-    ]
-    for place, (name, colour, points, dashes) in enumerate(drawn):
-        path = " ".join(point(*each) for each in points)
-        lines.append(
-            f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dashes}"/>'
-        )
-        under = _HEIGHT - _BOTTOM - 12 - 18 * (len(drawn) - 1 - place)
-        lines.append(f'<text x="{_WIDTH - 16}" y="{under}" text-anchor="end" fill="{colour}">{name}</text>')
-    return "\n".join([*lines, "</svg>", ""])
+    soonest = [(0.0, 0.0), (2 * first.dictated_for_small, 1.0)]
+    panel = Panel(
+        lines=[
+            Line("as soon as the quota allows", soonest, "black", "4 3"),
+            *(
+                Line(one.name, [(0.0, 0.0), *_shares(one.done[SMALL])], colour)
+                for one, colour in zip(outcomes, COLOURS, strict=False)
+            ),
+        ],
+        across=[(seconds, str(seconds // 60)) for seconds in range(0, int(longest) + 1, step)],
+        up=[(part / 100, f"{part} %") for part in (0, 25, 50, 75, 100)],
+        title="minutes since the classes ended",
+    )
+    return svg([panel], width=_WIDTH, height=_HEIGHT)
 
 
 def _shares(times: Sequence[float]) -> list[tuple[float, float]]:

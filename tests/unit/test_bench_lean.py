@@ -1,16 +1,21 @@
 """The benchmark's Meet gives the same answers as the strict stand-in."""
 
+import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import grpc
 import grpc.aio
+import pytest
+from google.api_core import exceptions
 from google.apps import meet_v2
 from google.apps.meet_v2.services.conference_records_service.transports import (
     ConferenceRecordsServiceGrpcAsyncIOTransport,
 )
 from google.apps.meet_v2.services.spaces_service.transports import SpacesServiceGrpcAsyncIOTransport
 
-from bench.lean import Lean, answers
+from bench.conference.lean import CALLS, IN_A_ROW, Lean, answers, refusing
+from bench.conference.services import running_meet
 from infra.local.classes import believable_class
 from infra.local.meet import MeetSimulator
 from infra.local.school import School
@@ -58,3 +63,37 @@ async def test_the_lean_meet_answers_what_the_strict_stand_in_does():
 
     assert lean == strict
     assert len(lean[3]) == 260
+
+
+async def test_the_lean_meet_refuses_as_it_is_told_and_counts():
+    conference = believable_class(7, people=5, start=START)
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers((Lean(answers([conference]), 0, refusing(1, seed=3)),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            spaces = meet_v2.SpacesServiceAsyncClient(transport=SpacesServiceGrpcAsyncIOTransport(channel=channel))
+            statuses = []
+            for _ in range(IN_A_ROW + 1):
+                try:
+                    await spaces.get_space(name=conference.space, retry=None)
+                    statuses.append("OK")
+                except exceptions.ResourceExhausted:
+                    statuses.append("429")
+            ask: Any = channel.unary_unary(CALLS)  # gRPC has no type for messages that it does not read
+            told = json.loads(await ask(b""))
+    finally:
+        await server.stop(grace=0)
+
+    assert statuses == ["429"] * IN_A_ROW + ["OK"]
+    assert (told["calls"], told["refused"]) == ({"GetSpace": IN_A_ROW + 1}, IN_A_ROW)
+    assert len(told["times"]) == IN_A_ROW + 1
+
+
+def test_two_conferences_of_the_same_name_are_refused():
+    conference = believable_class(7, people=5, start=START)
+    other = believable_class(7, people=500, start=START)
+
+    with pytest.raises(ValueError, match="the same name"), running_meet([conference, other], delay_ms=0):
+        pass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -68,6 +69,8 @@ async def resync(api, app, session_id, times=10):
 
 class ChangedAfterRead(SqliteDatabase):
     """Something else happens, once, right after the corrections of a class meeting were read."""
+
+    meanwhile: Callable[[], Awaitable[None]] | None = None
 
     meanwhile: Callable[[], Awaitable[None]] | None = None
 

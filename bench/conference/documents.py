@@ -86,6 +86,37 @@ def attendance(names: Mapping[str, Message] | list[str]) -> list[str]:
     return [name for name in names if "/attendance/" in name]
 
 
+OF_THE_READ = frozenset(
+    {
+        *("pulled_at", "first_pulled_at", "tried_at", "listed_at", "resolved_at", "created_at", "updated_at"),
+        *("attempts", "meet_calls"),
+    }
+)
+"""Fields that say when and how a conference was read, not who was there."""
+
+
+def differing(one: Mapping[str, Message], other: Mapping[str, Message]) -> list[str]:
+    """Return the names of documents that only one of the two has, or that differ in more than when they were read."""
+    return [
+        name
+        for name in sorted(one.keys() | other.keys())
+        if name not in one or name not in other or _plain(one[name].fields) != _plain(other[name].fields)
+    ]
+
+
+def _plain(fields: Mapping[str, Message]) -> dict[str, Any]:
+    return {name: _value(value) for name, value in fields.items() if name not in OF_THE_READ}
+
+
+def _value(value: Message) -> object:
+    kind = value.WhichOneof("value_type")
+    if kind == "map_value":
+        return _plain(value.map_value.fields)
+    if kind == "array_value":
+        return [_value(each) for each in value.array_value.values]
+    return value.SerializeToString()
+
+
 def copy_of(document: Message) -> Message:
     """Return a copy of a document for a write, without the fields that only Firestore sets."""
     copy = types.Document.pb()()

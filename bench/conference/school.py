@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import httpx
 
-from bench.documents import Documents, Message
-from bench.function import settings
+from bench.conference.documents import Documents, Message
+from bench.conference.function import settings
 from functions import wiring
 from functions.entrypoints.api.function import guarded
 from functions.settings import load
@@ -18,7 +18,7 @@ from infra.local.classes import believable_class
 from infra.local.demo import demo_accounts
 from infra.local.google_apis import GoogleApis
 from infra.local.meet import MeetSimulator
-from infra.local.school import Account, Conference, School
+from infra.local.school import Account, Attendee, Conference, School
 from infra.local.subscriptions import WorkspaceEventsSimulator
 
 LENGTH = timedelta(minutes=50)
@@ -81,12 +81,18 @@ class Scheduling:
         self._documents = documents
         self._seed = seed
 
-    async def scheduled(self, people: int) -> Class:
-        """Return a past class of an enrolled teacher with this many people, in an empty database."""
+    async def scheduled(self, people: int, *, returns: bool = True, ago: timedelta = AGO) -> Class:
+        """Return a past class of an enrolled teacher with this many people, in an empty database.
+
+        Args:
+            people: How many are there.
+            returns: Whether some come back or use a second device; if not, everybody has one session.
+            ago: When it began.
+        """
         await self._documents.clear()
         teacher, *pupils = accounts(people)
         (await self._lms.post("/api/organizers", json={"email": teacher.email})).raise_for_status()
-        start = datetime.now(UTC) - AGO
+        start = datetime.now(UTC) - ago
         body = {
             "teacher_email": teacher.email,
             "student_emails": [pupil.email for pupil in pupils],
@@ -109,7 +115,22 @@ class Scheduling:
             pupils=pupils,
             away=people // 20,
         )
+        # The seed alone would give classes of every size the same name, and Meet would mix up their participants.
+        conference = replace(conference, id=f"{conference.id[:24]}-{made['session_id']}")
+        if not returns:
+            conference = replace(conference, attendees=tuple(map(_once, conference.attendees)))
         return Class(conference, list((await self._documents.all()).values()))
+
+
+def _once(attendee: Attendee) -> Attendee:
+    """Return somebody who is there from the first join to the last leave, with one device."""
+    ends = [visit.end for visit in attendee.visits]
+    whole = replace(
+        attendee.visits[0],
+        start=min(visit.start for visit in attendee.visits),
+        end=max(end for end in ends if end) if all(ends) else None,
+    )
+    return replace(attendee, visits=(whole,))
 
 
 def unscheduled(number: int, people: int, *, seed: int) -> list[Conference]:

@@ -1,8 +1,9 @@
 """The benchmark's Meet: a minimal server in its own process, so that the benchmark does not measure the simulator.
 
-`python -m bench.lean FILE --delay-ms 30` serves the conferences in FILE (a pickle of `Conference`s). All answers are
-made before the first call, with the code of the stand-in that checks every request; here nothing is checked. It prints
-its address, and ends when its standard input ends.
+`python -m bench.conference.lean FILE --delay-ms 30` serves the conferences in FILE (a pickle of `Conference`s). All
+answers are made before the first call, with the code of the stand-in that checks every request; here nothing is
+checked. It prints its address, and ends when its standard input ends. With `--refuse 0.5` it answers 429 to half of all
+calls: at random, another seed other calls, and at most six times in a row for one request.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import asyncio
 import json
 import pickle
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -22,16 +24,18 @@ import grpc
 import grpc.aio
 from google.apps.meet_v2 import types
 
-from bench.figures import PAGE_SIZE
-from infra.local.faults import Request
+from bench.figures.model import PAGE_SIZE
+from infra.local.faults import Fault, Faults, Request
 from infra.local.meet_answers import Asked, Meet
 from infra.local.school import Conference, School
 
 CALLS = "/bench.Lean/Calls"
-"""A method that returns the calls since its last call, by method, as JSON."""
+"""A method that returns the calls since its last call, by method, how many were refused, and when, as JSON."""
+
+IN_A_ROW = 6
+"""How often the same request is refused before it is answered, at most."""
 
 _RECORDS, _SPACES = "google.apps.meet.v2.ConferenceRecordsService", "google.apps.meet.v2.SpacesService"
-_ORGANIZER = "x-acting-as"
 Answers = Mapping[str, bytes]
 
 
@@ -85,11 +89,15 @@ class Lean(grpc.GenericRpcHandler):
     Args:
         prepared: The result of `answers`.
         delay: Seconds.
+        faults: Which calls are refused.
     """
 
-    def __init__(self, prepared: Mapping[str, Answers], delay: float) -> None:
+    def __init__(self, prepared: Mapping[str, Answers], delay: float, faults: Faults | None = None) -> None:
         self._calls: Counter[str] = Counter()
+        self._refused = 0
+        self._times: list[float] = []
         self._delay = delay
+        self._faults = faults or Faults()
 
         def named(request: Any) -> str:  # noqa: ANN401 - protobuf makes its classes at run time
             return str(request.name)
@@ -118,23 +126,43 @@ class Lean(grpc.GenericRpcHandler):
     def _handler(self, method: str, prepared: Answers, key: Callable[[Any], str]) -> Any:  # noqa: ANN401 - as above
         async def handle(request: Any, context: Any) -> bytes:  # noqa: ANN401 - as above
             self._calls[method] += 1
+            self._times.append(time.monotonic())
             await asyncio.sleep(self._delay)
-            answer = prepared.get(key(request))
+            asked = key(request)
+            fault = self._faults.strike(Request(method, asked))
+            if fault and fault.status:
+                self._refused += 1
+                await context.abort(fault.status, "The benchmark refuses this call.")
+            answer = prepared.get(asked)
             if answer is None:
-                await context.abort(grpc.StatusCode.NOT_FOUND, f"{method}: the benchmark does not have {key(request)}")
+                await context.abort(grpc.StatusCode.NOT_FOUND, f"{method}: the benchmark does not have {asked}")
                 raise AssertionError  # abort raises
             return answer
 
         return grpc.unary_unary_rpc_method_handler(handle, getattr(types, f"{method}Request").pb().FromString)
 
     async def _told(self, _: bytes, __: Any) -> bytes:  # noqa: ANN401 - gRPC's context
-        told, self._calls = self._calls, Counter()
+        told = {"calls": self._calls, "refused": self._refused, "times": self._times}
+        self._calls, self._refused, self._times = Counter(), 0, []
         return json.dumps(told).encode()
 
 
-async def _serve(conferences: Sequence[Conference], delay: float) -> None:
+def refusing(share: float, *, seed: int) -> Faults:
+    """Return a plan that refuses this share of the calls of every method, because of a quota."""
+    methods = (
+        "GetConferenceRecord",
+        "ListConferenceRecords",
+        "ListParticipants",
+        "ListParticipantSessions",
+        "GetSpace",
+    )
+    status = grpc.StatusCode.RESOURCE_EXHAUSTED
+    return Faults([Fault(method, status, share=share, at_most_in_a_row=IN_A_ROW) for method in methods], seed)
+
+
+async def _serve(conferences: Sequence[Conference], delay: float, faults: Faults | None) -> None:
     server = grpc.aio.server()
-    server.add_generic_rpc_handlers((Lean(answers(conferences), delay),))
+    server.add_generic_rpc_handlers((Lean(answers(conferences), delay, faults),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     print(f"127.0.0.1:{port}", flush=True)
@@ -143,9 +171,12 @@ async def _serve(conferences: Sequence[Conference], delay: float) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m bench.lean", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench.conference.lean", description=__doc__)
     parser.add_argument("file", type=Path)
     parser.add_argument("--delay-ms", type=float, default=30)
+    parser.add_argument("--refuse", type=float, default=0)
+    parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
+    plan = refusing(arguments.refuse, seed=arguments.seed) if arguments.refuse else None
     content = pickle.loads(arguments.file.read_bytes())  # noqa: S301 - written by the benchmark itself
-    asyncio.run(_serve(content, arguments.delay_ms / 1000))
+    asyncio.run(_serve(content, arguments.delay_ms / 1000, plan))

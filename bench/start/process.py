@@ -14,18 +14,24 @@ from pathlib import Path
 
 import httpx
 
-from bench.conference import PROJECT, Stack
-from bench.documents import Documents
-from bench.figures import Pairs, Start
-from bench.function import Took, WrongResult, cpu_seconds, settings
-from bench.school import accounts
+from bench.conference.documents import Documents
+from bench.conference.function import Took, WrongResult, cpu_seconds
+from bench.conference.school import accounts
+from bench.conference.services import PROJECT, Stack
+from bench.figures.model import Pairs, Start
 from bench.stack import FOLDER, ROOT
+from bench.start.imports import LISTED, slowest
 from infra.local.delivery import Trigger, http_client
 from infra.local.processes import Program, free_port
 from infra.local.school import Conference
 from infra.local.workspace_events import Message, conference_ended
 
+LISTINGS = 3
+"""How often each is started so that it lists its imports; this takes time, so these starts are not measured."""
+
 _WITHIN = 60.0
+_LOG = FOLDER / "start.log"
+_OURS, _BARE = (ROOT / "main.py", "on_workspace_event"), (ROOT / "bench/start/bare_function.py", "on_event")
 _TOPIC, _SUBSCRIPTION = "projects/demo-bench/topics/events", "projects/demo-bench/subscriptions/events"
 
 
@@ -41,7 +47,7 @@ async def measure_start(conference: Conference, stack: Stack, *, runs: int, step
     Raises:
         WrongResult: One of them did not answer its first event.
     """
-    ours = settings(meet=stack.meet, apis=stack.apis.endpoint, firestore=stack.firestore, project=PROJECT)
+    ours = stack.settings()
     bare = {
         "MEET": stack.meet,
         "CONFERENCE_RECORD": conference.name,
@@ -52,24 +58,37 @@ async def measure_start(conference: Conference, stack: Stack, *, runs: int, step
     }
     event = conference_ended(conference.name, organizer=conference.organizer, at=datetime.now(UTC))
     pairs = []
+    imports: list[str] = []
+    imports_of_bare: list[str] = []
     documents = Documents(stack.firestore, PROJECT)
     async with http_client() as client:
         for run in range(runs + 1):
             step(f"start, {run} of {runs}")
             await documents.clear()
             pair = (
-                await _started(ROOT / "main.py", "on_workspace_event", ours, event, client),
-                await _started(ROOT / "bench/bare_function.py", "on_event", bare, event, client),
+                await _started(_OURS, ours, event, client),
+                await _started(_BARE, bare, event, client),
             )
             if run:  # in the first pair, nothing is compiled yet and the disk cache is empty
                 pairs.append(pair)
+        for run in range(1, LISTINGS + 1):
+            step(f"start, imports, {run} of {LISTINGS}")
+            for function, env, printed in ((_OURS, ours, imports), (_BARE, bare, imports_of_bare)):
+                await documents.clear()
+                await _started(function, {**env, **LISTED}, event, client)
+                printed.append(_LOG.read_text(errors="replace"))
     await documents.close()
-    return Start(_pairs([pair[0] for pair in pairs]), _pairs([pair[1] for pair in pairs]))
+    return Start(
+        _pairs([pair[0] for pair in pairs]),
+        _pairs([pair[1] for pair in pairs]),
+        slowest(ours=imports, bare=imports_of_bare),
+    )
 
 
 async def _started(
-    source: Path, target: str, env: Mapping[str, str], event: Message, client: httpx.AsyncClient
+    function: tuple[Path, str], env: Mapping[str, str], event: Message, client: httpx.AsyncClient
 ) -> Took:
+    source, target = function
     port = free_port()
     command = [
         *(sys.executable, "-m", "functions_framework", "--source", str(source), "--target", target),
@@ -79,7 +98,7 @@ async def _started(
     began = time.perf_counter()
     # The build in the cloud compiles all modules; here the first pair does, unless a variable forbids to keep them.
     unset = {"K_SERVICE": None, "PORT": None, "PYTHONDONTWRITEBYTECODE": None}
-    program = Program(command, log=FOLDER / "start.log", env={**unset, **env}, cwd=ROOT)
+    program = Program(command, log=_LOG, env={**unset, **env}, cwd=ROOT)
     try:
         while (status := await trigger.post(client, event)) == 599:  # noqa: PLR2004 - nobody listens yet
             if time.perf_counter() - began > _WITHIN:

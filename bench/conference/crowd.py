@@ -6,10 +6,10 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 
-from bench.conference import PROJECT, Stack
-from bench.documents import Documents, attendance
-from bench.figures import Crowd
-from bench.function import WrongResult, running_function, settings
+from bench.conference.documents import Documents, attendance
+from bench.conference.function import WrongResult, running_function
+from bench.conference.services import PROJECT, Stack
+from bench.figures.model import Crowd
 from infra.local.school import Conference
 
 
@@ -22,8 +22,7 @@ async def measure_crowd(conferences: Sequence[Conference], stack: Stack, *, step
     step(f"{len(conferences)} conferences at once")
     documents = Documents(stack.firestore, PROJECT)
     await documents.clear()
-    env = settings(meet=stack.meet, apis=stack.apis.endpoint, firestore=stack.firestore, project=PROJECT)
-    async with running_function(env, log="crowd") as function:
+    async with running_function(stack.settings(), log="crowd") as function:
         started = function.most_memory()
         began = time.perf_counter()
         await asyncio.gather(*(function.ended(conference) for conference in conferences))

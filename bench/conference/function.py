@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,10 +17,15 @@ from bench.stack import FOLDER
 from infra.local.delivery import Trigger, http_client
 from infra.local.function_server import Served, function_server
 from infra.local.school import Conference
-from infra.local.workspace_events import conference_ended
+from infra.local.workspace_events import Message, conference_ended
 
 _TOPIC = "projects/demo-bench/topics/workspace-events"
 _SUBSCRIPTION = "projects/demo-bench/subscriptions/workspace-events"
+
+AT_ONCE = 250
+"""How many events are delivered at the same time."""
+
+ATTEMPTS = 5
 
 
 class WrongResult(RuntimeError):
@@ -65,6 +70,29 @@ class Function:
         if status != httpx.codes.OK:
             raise WrongResult(f"The function answered {status}:\n{self._served.program.tail()}")
         return took
+
+    async def deliver(self, messages: Sequence[Message]) -> None:
+        """Deliver other events at the same time, each until it is acknowledged.
+
+        Raises:
+            WrongResult: One of them was never acknowledged.
+        """
+        for first in range(0, len(messages), AT_ONCE):
+            waiting = list(messages[first : first + AT_ONCE])
+            for _ in range(ATTEMPTS):
+                statuses = await asyncio.gather(*(self._trigger.post(self._client, each) for each in waiting))
+                told = zip(waiting, statuses, strict=True)
+                waiting = [message for message, status in told if status != httpx.codes.OK]
+                if not waiting:
+                    break
+            else:
+                raise WrongResult(f"The function does not acknowledge an event:\n{self._served.program.tail()}")
+
+    async def ended_status(self, conference: Conference, *, at: datetime) -> tuple[int, float]:
+        """Deliver the event that a conference ended once; return the HTTP status and the seconds that it took."""
+        event = conference_ended(conference.name, organizer=conference.organizer, at=at)
+        began = time.perf_counter()
+        return await self._trigger.post(self._client, event), time.perf_counter() - began
 
     def most_memory(self) -> int:
         """Return its maximum memory, in bytes."""

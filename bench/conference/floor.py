@@ -3,9 +3,9 @@
 It uses only asyncio gRPC with protobuf messages: no Google client, no retries, no checks, no computation. No Python
 program that makes these calls can be much faster.
 
-`python -m bench.floor MEET FIRESTORE` reads orders from its standard input, one per line as JSON: the conference
-record, and a file with the commit (a serialized `CommitRequest`). It answers each order with the seconds and the CPU
-seconds.
+`python -m bench.conference.floor MEET FIRESTORE` reads orders from its standard input, one per line as JSON: the
+conference record, and a file with the commit (a serialized `CommitRequest`). It answers each order with the seconds and
+the CPU seconds.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ import grpc.aio
 from google.apps.meet_v2 import types as meet_types
 from google.cloud.firestore_v1 import types as firestore_types
 
-from bench.documents import OWNER
-from bench.figures import PAGE_SIZE
+from bench.conference.documents import OWNER
+from bench.figures.model import PAGE_SIZE
 
 Message = Any  # protobuf makes its classes at run time, so the type checker does not know them
 
