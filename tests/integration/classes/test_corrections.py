@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable
-from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -69,8 +68,6 @@ async def resync(api, app, session_id, times=10):
 
 class ChangedAfterRead(SqliteDatabase):
     """Something else happens, once, right after the corrections of a class meeting were read."""
-
-    meanwhile: Callable[[], Awaitable[None]] | None = None
 
     meanwhile: Callable[[], Awaitable[None]] | None = None
 
