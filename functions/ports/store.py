@@ -94,7 +94,11 @@ class Reader(Protocol):
         """A request that was answered before and is still remembered; or the result for an event, by its id."""
 
     def forget(self, *, conferences: Iterable[str] = (), people: Iterable[str] | None = ()) -> None:
-        """Forget these, so that they are read again when needed; None for people means everybody."""
+        """Forget these, so that they are read again when needed.
+
+        None for people means everybody, after Google was asked who they are. Who is erased is forgotten too, because
+        it may have turned out that an account is an erased person's.
+        """
 
 
 class Work(Reader, Protocol):

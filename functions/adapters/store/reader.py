@@ -186,6 +186,7 @@ class DocumentReader:
         self._known_by.clear()
         if people is None:
             self._stored.forget_all(_PEOPLE)
+            self._erased = None
         else:
             self._stored.forget({person_path(user) for user in people})
 

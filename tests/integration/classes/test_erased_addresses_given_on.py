@@ -12,7 +12,7 @@ from infra.local.clock import TurnableClock
 from infra.local.google_apis import RestFault
 from infra.local.school import Account
 from tests.api import slug
-from tests.classroom import NOW, job, scheduled, sheet
+from tests.classroom import NOW, event, held, job, scheduled, sheet, teacher
 from tests.erasing import a_class, dumped, erased, marks_of, naming, signed_in, student
 
 ADA, NINE, FAMILY = "ada@school.example", "nine@school.example", "family@home.example"
@@ -142,3 +142,16 @@ async def test_a_student_without_stored_data_is_left_out_by_the_erased_address(a
 
     assert answer.status_code == 200, answer.text
     assert naming(await dumped(database), ADA, "S-1") == []
+
+
+async def test_an_account_that_turns_out_to_be_an_erased_person_s_is_left_out_at_once(app, api, school, database):
+    """Its address is looked up while the first call is recorded, so the account is known before the commit."""
+    school.enrol(Account("users/70", ADA, display_name="Ada Lovelace"))
+    made = await scheduled(api, student_emails=None, students=[student(None, ADA)])
+    await erased(api, ADA)
+    call = held(made["space"], made["meeting_code"], teacher((0, 60)), signed_in("ada", "users/70"))
+    school.hold(call)
+
+    await event(app, call)
+
+    assert naming(await dumped(database), "users/70", ADA, "Ada Lovelace") == []
