@@ -60,7 +60,7 @@ class Reader(Protocol):
             sessions: Class meetings, by id.
             rooms: By resource name.
             people: By account.
-            to_mark: Ids of class meetings that will be marked: everything else is read that this needs.
+            to_mark: Ids of class meetings that will be marked: their corrections are read, and who is erased.
         """
 
     async def conference(self, conference_record: str) -> Conference | None:

@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
-from functions.adapters.store.changes.register import registers_to_come
 from functions.adapters.store.databases.database import MOST_IN_ANY, Database, Document, Query, Where
 from functions.adapters.store.databases.loaded import Loaded
 from functions.adapters.store.documents.attendance import correction_from_document, correction_id
@@ -28,7 +27,6 @@ from functions.adapters.store.paths import (
     live_path,
     organizer_path,
     person_path,
-    register_path,
     room_path,
     session_path,
 )
@@ -99,10 +97,10 @@ class DocumentReader:
                     *map(person_path, people),
                 ]
             ),
-            *(self._load_for_marking(session_id) for session_id in known),
+            *(self._corrections(session_id) for session_id in known),
             *([self._ask_for_erased()] if to_mark else []),
         )
-        await asyncio.gather(*(self._load_for_marking(session_id) for session_id in to_mark))
+        await asyncio.gather(*(self._corrections(session_id) for session_id in to_mark))
 
     async def conference(self, conference_record: str) -> Conference | None:
         """See the port."""
@@ -189,12 +187,6 @@ class DocumentReader:
             self._erased = None
         else:
             self._stored.forget({person_path(user) for user in people})
-
-    async def _load_for_marking(self, session_id: str) -> None:
-        """Read what people decided about a class meeting, and the registers that will contain it."""
-        session = await self._stored.get(session_path(session_id))
-        registers = map(register_path, registers_to_come(session)) if session else ()
-        await asyncio.gather(self._corrections(session_id), self._stored.load(registers))
 
     def _ask_for_erased(self) -> asyncio.Task[Erased]:
         """Everybody who is erased; asked for once."""

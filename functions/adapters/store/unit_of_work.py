@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from functions.adapters.store.changes.commit import Commit, Wanted
+from functions.adapters.store.changes.register import registers_to_come
 from functions.adapters.store.changes.unpublished import Unpublished
 from functions.adapters.store.databases.database import ABSENT, Database, Write
 from functions.adapters.store.documents.attendance import correction_id
 from functions.adapters.store.erasing.names import ErasedNames
 from functions.adapters.store.erasing.settling import Settling
 from functions.adapters.store.erasing.writes import without_erased
+from functions.adapters.store.paths import register_path, session_path
 from functions.adapters.store.reader import DocumentReader
 from functions.domain.classes.roster import Correction
 from functions.domain.classes.sessions import (
@@ -145,9 +147,13 @@ class DocumentWork(DocumentReader):
     async def corrections(self, session_id: str) -> tuple[Correction, ...]:
         """See the port."""
         changes = self._wanted.corrections.setdefault(session_id, {})
-        # The registers will certainly be written, so they are read now and nothing has to wait for them later.
-        _, erased = await asyncio.gather(self._load_for_marking(session_id), self.erased())
-        stored = await self._corrections(session_id)
+        session = await self._stored.get(session_path(session_id))
+        # The registers will certainly be written, so they are read now and nothing has to wait for them later. They
+        # are not read earlier: every class meeting of the class writes them, and this must begin again if one did.
+        registers = map(register_path, registers_to_come(session)) if session else ()
+        stored, _, erased = await asyncio.gather(
+            self._corrections(session_id), self._stored.load(registers), self.erased()
+        )
         return tuple(kept for c in {**stored, **changes}.values() if c and (kept := erased.correction(c)))
 
     async def room(self, space: str) -> Room:

@@ -10,7 +10,7 @@ import pytest
 from functions.adapters.store.attendance_store import DocumentAttendanceStore
 from functions.adapters.store.databases.sqlite import SqliteDatabase
 from infra.local.clock import TurnableClock
-from tests.classroom import MARKS, at, event, marks, scheduled, the_class
+from tests.classroom import MARKS, at, event, held, marks, scheduled, sheet, teacher, the_class
 
 MOST_UNITS = 3
 
@@ -42,11 +42,12 @@ class CountedReads(SqliteDatabase):
 
 
 class CountedUnits:
-    """A store that counts its readers and its units of work."""
+    """A store that counts its readers and its units of work, and how often each work was decided."""
 
     def __init__(self, inner):
         self._inner = inner
         self.units = []
+        self.decided = Counter()
 
     def __getattr__(self, name):
         return getattr(self._inner, name)
@@ -57,7 +58,12 @@ class CountedUnits:
 
     async def transact(self, decide, **about):
         self.units.append(decide.__qualname__)
-        return await self._inner.transact(decide, **about)
+
+        async def counted(work):
+            self.decided[decide.__qualname__] += 1
+            return await decide(work)
+
+        return await self._inner.transact(counted, **about)
 
 
 @pytest.fixture
@@ -145,3 +151,31 @@ async def test_an_event_after_the_class_whose_people_were_asked_for_before_it_en
     assert await marks(api, session_id) == MARKS
     assert len(units) <= MOST_UNITS, units
     assert twice == []
+
+
+async def test_the_work_does_not_begin_again_if_a_register_changes_while_accounts_are_looked_up(  # noqa: PLR0917 - fixtures
+    api, app, store, lesson, school, clock
+):
+    """The register of the month contains every class meeting of the class, so others write it often."""
+    first, conference = lesson
+    clock.turn(at(61) - clock())
+    await event(app, conference)
+    absent = next(p for p in (await sheet(api, first))["attendance"] if p["mark"] == "absent")
+    override = f"/api/sessions/{first}/attendance/{absent['attendee_id']}/override"
+    made = await scheduled(api, start_time=at(90).isoformat())
+    second = held(made["space"], made["meeting_code"], teacher((90, 150)), record="rec-2", start=90, end=150)
+    school.hold(second)
+    clock.turn(at(151) - clock())
+
+    class LookUpMeanwhile:
+        async def look_up(self, users, **wanted):
+            found = await app.deps.identities.look_up(users, **wanted)
+            answer = await api.put(override, json={"status": "excused", "by": "Mrs Head"})
+            assert answer.status_code == 200, answer.text
+            store.decided.clear()
+            return found
+
+    await event(dataclasses.replace(app, deps=dataclasses.replace(app.deps, identities=LookUpMeanwhile())), second)
+
+    assert set((await marks(api, made["session_id"])).values()) == {"absent"}
+    assert set(store.decided.values()) == {1}, store.decided
