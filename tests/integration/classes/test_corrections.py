@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from collections.abc import Awaitable, Callable
 
 import pytest
 
+from functions.adapters.store.attendance_store import DocumentAttendanceStore
+from functions.adapters.store.databases.sqlite import SqliteDatabase
 from infra.local.google_apis import RestFault
 from infra.local.school import Account, Attendee
 from tests.api import slug
@@ -61,6 +64,47 @@ async def resync(api, app, session_id, times=10):
         answer = await api.post(f"/api/webhook/sessions/{session_id}/sync-participants?full=1")
         assert answer.status_code == 200, answer.text
     await job(app, "remark-session", session_id=session_id)
+
+
+class ChangedAfterRead(SqliteDatabase):
+    """Something else happens, once, right after the corrections of a class meeting were read."""
+
+    meanwhile: Callable[[], Awaitable[None]] | None = None
+
+    async def children(self, collection, **about):
+        found = await super().children(collection, **about)
+        if collection.endswith("/corrections") and self.meanwhile:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            await meanwhile()
+        return found
+
+
+async def test_what_people_decide_after_a_sync_has_read_the_corrections_is_not_lost(api, app, school, tmp_path):
+    """The sync has news, so it writes; it must not write marks without the decision."""
+    made = await scheduled(api)
+    room = (made["space"], made["meeting_code"])
+    first = held(*room, teacher((0, 30)), pupil(0, (0, 30)), record="one", end=30)
+    second = held(*room, teacher((31, 60)), pupil(0, (31, 60)), guest("Early", (31, 60)), record="two", start=31)
+    school.hold(first)
+    await event(app, first)
+    absent = await person(api, made["session_id"], email="absent@school.example")
+    override = f"/api/sessions/{made['session_id']}/attendance/{absent['attendee_id']}/override"
+    database = ChangedAfterRead(tmp_path / "attendance.db")
+
+    async def excuse():
+        answer = await api.put(override, json={"status": "excused", **BY})
+        assert answer.status_code == 200, answer.text
+
+    database.meanwhile = excuse
+    store = DocumentAttendanceStore(database, clock=app.deps.clock, retention=None)
+    school.hold(second)
+    await event(dataclasses.replace(app, deps=dataclasses.replace(app.deps, store=store)), second)
+
+    assert database.meanwhile is None
+    assert {name: (await marks(api, made["session_id"]))[name] for name in ("punctual", "absent")} == {
+        "punctual": "present",
+        "absent": "excused",
+    }
 
 
 async def test_a_mark_set_by_hand_survives_syncs_and_new_rules_and_undoing_restores_all(api, app, database, held_class):
