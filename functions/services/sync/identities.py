@@ -42,7 +42,9 @@ UNKNOWN_KEPT = timedelta(minutes=15)
 
 
 async def identify(gathered: Gathered, reader: Reader, deps: Deps) -> bool:
-    """Find out who the accounts in the read or stored conferences belong to; load what marking needs besides.
+    """Find out who the accounts in the read or stored conferences belong to.
+
+    At the same time it reads the corrections of the class meetings, which the marks need too.
 
     It comes after all requests to Meet. People are the only data of a sheet that no commit guards, so they are read as
     late as possible.

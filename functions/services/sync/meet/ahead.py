@@ -2,7 +2,7 @@
 
 The conference record comes early and names the room and the time. So the class meetings are loaded, and the room's
 conference records are listed, while participants and sessions are read. This only saves time: what does not fit what
-was read in the end is asked again, and so is what failed.
+was read in the end is requested again, and so is what failed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from functions.services.sync.meet.gathered import Look, reach_of
 
 @contextlib.asynccontextmanager
 async def looking_ahead(attached_to: Collection[str], reader: Reader, deps: Deps) -> AsyncIterator[LookAhead]:
-    """Give an object that looks ahead; what it has not finished at the end is given up.
+    """Look ahead in this context; a look that has not finished at the end of the context is cancelled.
 
     Args:
         attached_to: The class meetings to which people attached the conference.
@@ -40,7 +40,7 @@ async def looking_ahead(attached_to: Collection[str], reader: Reader, deps: Deps
 
 
 class LookAhead:
-    """See `looking_ahead`."""
+    """One look at the class meetings of a conference; use `looking_ahead`."""
 
     def __init__(self, attached_to: Collection[str], reader: Reader, deps: Deps) -> None:
         self._attached_to = attached_to
@@ -54,7 +54,7 @@ class LookAhead:
             self._looking = asyncio.create_task(self._look(record))
 
     async def looks(self, sessions: Collection[ClassSession]) -> dict[str, Look]:
-        """The lists that are what would be asked for now, by space.
+        """The lists that need not be requested again, by space: those of exactly the time that is needed now.
 
         Args:
             sessions: The class meetings that the conference belongs to, after it was read.
@@ -64,7 +64,7 @@ class LookAhead:
         return {space: look for space, look in found.items() if needed.get(space) == look.reach}
 
     async def give_up(self) -> None:
-        """End what is still going on."""
+        """Cancel the look if it has not finished."""
         if self._looking:
             self._looking.cancel()
             await asyncio.wait([self._looking])
@@ -79,7 +79,7 @@ class LookAhead:
                 reach = reach_of(here)
                 looks[space] = Look(reach, organizer, await list_calls(space, reach, organizer, self._deps))
         except AttendanceError:
-            pass  # it is asked again, and then the error counts
+            pass  # it is requested again, and then the error counts
         return looks
 
 

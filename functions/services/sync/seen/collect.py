@@ -15,9 +15,10 @@ TOGETHER = 1.5
 """Seconds for which events of one conference are collected. Their messages are acknowledged after that."""
 
 WAITS, PAUSE = 3, 1.0
-"""How often, and for how many seconds each, the left events of a call are waited for that somebody ended for everybody.
+"""If somebody ended a call for everybody, the read waits for its left events: how often at most, and for how many
+seconds each time.
 
-They come at the same moment as the event of the end, and are stored `TOGETHER` later.
+They come at the same moment as the event that the conference ended, and are stored `TOGETHER` seconds later.
 """
 
 log = logging.getLogger(__name__)
