@@ -220,6 +220,7 @@ class MeetInMemory:
         shown_first: Conference records as they are when participants are requested, if they differ from the end.
         waits_for_list: Whether participants are returned only after a list was requested.
         failing_lists: How many lists fail before the first succeeds.
+        list_takes_forever: Whether no list is ever returned.
     """
 
     def __init__(self, clock: ClockInMemory) -> None:
@@ -232,6 +233,7 @@ class MeetInMemory:
         self.shown_first: dict[str, ConferenceRecord] = {}
         self.waits_for_list = False
         self.failing_lists = 0
+        self.list_takes_forever = False
         self._list_was_requested = asyncio.Event()
 
     async def read(
@@ -276,6 +278,8 @@ class MeetInMemory:
         assert organizer.known
         self.listed.append(space)
         self._list_was_requested.set()
+        if self.list_takes_forever:
+            await asyncio.Event().wait()
         if self.failing_lists:
             self.failing_lists -= 1
             raise Unavailable("Meet does not answer.")

@@ -1,6 +1,8 @@
 """The calls to Meet for a conference or a class meeting, and the stored part of the answers."""
 
 import asyncio
+import contextlib
+import gc
 from dataclasses import replace
 
 import pytest
@@ -73,6 +75,42 @@ async def test_a_room_is_listed_again_if_its_calls_could_not_be_listed_early(sch
 
     assert school.meet.listed == ["spaces/room", "spaces/room"]
     assert isinstance(gathered.looks["spaces/room"].listing, Listing)
+
+
+async def test_a_list_that_goes_on_when_the_conference_cannot_be_read_is_cancelled(school):
+    school.meet.calls = {RECORD: the_call()}
+    school.meet.refuses[RECORD] = (Unavailable("Meet does not answer."), 0)
+    school.meet.waits_for_list = True
+    school.meet.list_takes_forever = True
+
+    with pytest.raises(Unavailable):
+        await gather(school)
+
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_programming_error_in_the_early_list_is_logged_if_the_conference_cannot_be_read_either(school):
+    school.meet.calls = {RECORD: the_call()}
+    school.meet.refuses = {RECORD: (Unavailable("Meet does not answer."), 0), "spaces/room": (KeyError("bug"), 0)}
+    school.meet.waits_for_list = True
+    logged = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, about: logged.append(type(about["exception"])))
+
+    with contextlib.suppress(Unavailable):
+        await gather(school)
+    school.meet.refuses.clear()  # the errors refer to the task
+    gc.collect()
+
+    assert logged == [KeyError]
+
+
+async def test_a_programming_error_in_the_early_list_is_raised_if_the_conference_was_read(school):
+    school.meet.calls = {RECORD: the_call()}
+    school.meet.refuses = {"spaces/room": (KeyError("bug"), 0)}
+    school.meet.waits_for_list = True
+
+    with pytest.raises(KeyError):
+        await gather(school)
 
 
 async def test_a_room_is_listed_again_if_the_conference_turns_out_to_belong_to_further_classes(school):

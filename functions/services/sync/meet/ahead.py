@@ -65,7 +65,8 @@ class LookAhead:
 
     async def give_up(self) -> None:
         """Cancel the look if it has not finished."""
-        if self._looking:
+        # `cancel` on a task that has failed would hide its error: asyncio logs it if nobody asks for it.
+        if self._looking and not self._looking.done():
             self._looking.cancel()
             await asyncio.wait([self._looking])
 
