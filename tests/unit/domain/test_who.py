@@ -3,6 +3,8 @@
 import dataclasses
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from functions.domain.classes.roster import Mark, Remembered, RosterEntry
 from functions.domain.classes.sessions import EmailSource, Person, Role
@@ -438,6 +440,14 @@ def test_a_guest_with_a_known_address_has_it():
 )
 def test_similar_names_are_recognised(student, guest, match):
     assert NameIndex([("id", student)]).like(guest) == ([("id", match)] if match else [])
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_a_joiner_that_nobody_sees_changes_no_name(name):
+    """A name of ASCII characters alone takes a shorter way through the code."""
+    index, joiner = NameIndex([("id", name)]), "\u200d"
+
+    assert index.like(name + joiner) == index.like(name)
 
 
 def test_of_names_that_differ_in_their_vowel_signs_only_the_nearest_is_offered():
