@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -220,6 +220,7 @@ class MeetInMemory:
         shown_first: Conference records as they are when participants are requested, if they differ from the end.
         waits_for_list: Whether participants are returned only after a list was requested.
         failing_lists: How many lists fail before the first succeeds.
+        waits_for_people: What must happen before sessions are returned; None if nothing must.
         list_takes_forever: Whether no list is ever returned.
     """
 
@@ -233,6 +234,7 @@ class MeetInMemory:
         self.shown_first: dict[str, ConferenceRecord] = {}
         self.waits_for_list = False
         self.failing_lists = 0
+        self.waits_for_people: asyncio.Event | None = None
         self.list_takes_forever = False
         self._list_was_requested = asyncio.Event()
 
@@ -245,6 +247,7 @@ class MeetInMemory:
         keep: Callable[[Participant], None] = lambda _: None,
         events: Callable[[], Awaitable[SeenSessions]] = no_events,
         on_record: Callable[[ConferenceRecord], None] = lambda _: None,
+        on_page: Callable[[Sequence[Participant]], None] = lambda _: None,
     ) -> Reading:
         seen = (await events()).by_participant()
         assert organizer.known
@@ -253,6 +256,9 @@ class MeetInMemory:
             raise ConferenceRecordGone("Meet does not have it.")
         call, began_at = self.calls[conference_record], self._clock()
         on_record(self.shown_first.get(conference_record, call.record))
+        on_page([replace(participant, sessions=()) for participant in call.participants])
+        if self.waits_for_people:
+            await self.waits_for_people.wait()
         if self.waits_for_list:
             await self._list_was_requested.wait()
         error, refused_after = self.refuses.get(conference_record, (None, 0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -50,6 +50,7 @@ class Conferences(Protocol):
         keep: Callable[[Participant], None] = lambda _: None,
         events: Callable[[], Awaitable[SeenSessions]] = no_events,
         on_record: Callable[[ConferenceRecord], None] = lambda _: None,
+        on_page: Callable[[Sequence[Participant]], None] = lambda _: None,
     ) -> Reading:
         """Read one conference completely: every participant with every session.
 
@@ -64,6 +65,7 @@ class Conferences(Protocol):
             events: Returns what joined and left events said, at the same time as Meet is asked: if they show that a
                 participant had one session, Meet is not asked for it.
             on_record: Called with the conference record as soon as Meet returns it, while participants are read.
+            on_page: Called with each page of participants as soon as Meet returns it, before their sessions are read.
 
         Raises:
             Retryable: Meet could not answer now.

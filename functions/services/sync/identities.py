@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 KEPT = timedelta(days=7)
 """How long an answer is used if no class has ended since: it only names people, and decides nothing final."""
 
+FRESH = timedelta(seconds=3)
+"""For how long what is stored about people is used after it was read. Most reads of a conference take less."""
+
 REACH = timedelta(days=200)
 """How far back class meetings are marked again: a school year's half, and further than reports reach."""
 
@@ -46,8 +49,8 @@ async def identify(gathered: Gathered, reader: Reader, deps: Deps) -> bool:
 
     At the same time it reads the corrections of the class meetings, which the marks need too.
 
-    It comes after all requests to Meet. People are the only data of a sheet that no commit guards, so they are read as
-    late as possible.
+    It comes after all requests to Meet. People are the only data of a sheet that no commit guards, so what was read
+    about them more than `FRESH` ago, while Meet was asked, is read again.
 
     Returns:
         Whether all accounts could be looked up.
@@ -55,6 +58,8 @@ async def identify(gathered: Gathered, reader: Reader, deps: Deps) -> bool:
     users = people_in(gathered)
     if gathered.organizer.user:
         users.add(gathered.organizer.user)
+    if gathered.people_read_at and deps.clock() - gathered.people_read_at > FRESH:
+        reader.forget(people=None)
     await reader.load(people=users, to_mark=gathered.session_ids)
     plans = [session.plan for session in gathered.sessions.values() if session.plan.scheduled]
     emails = {email for plan in plans for email in (*plan.teachers, *(e.email for e in plan.roster)) if email}

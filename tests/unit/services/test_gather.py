@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -11,11 +12,13 @@ from functions.domain.classes.timetable import Slot
 from functions.domain.conferences.model import Organizer, Reading, SyncError, SyncSource
 from functions.domain.errors import AccessDenied, ConferenceRecordGone, Unavailable
 from functions.ports.google import Listing, no_events
+from functions.services.sync.identities import identify
 from functions.services.sync.meet.gather import gather_conference, gather_session
 from functions.services.sync.meet.gathered import Request
 from functions.services.sync.meet.reading import stored_conference
 from tests.builders import ADA, BOB, RECORD, TEACHER, TEACHING, at, call, during, lesson, snapshot
 from tests.builders import participant as somebody
+from tests.in_memory import ReaderInMemory
 
 SECOND_CALL = "conferenceRecords/second"
 
@@ -25,9 +28,9 @@ def the_call(*, start=0, end=60, name=RECORD):
     return snapshot(*people, start=start, end=end, name=name)
 
 
-async def gather(school, record=RECORD, *, source=SyncSource.EVENT):
+async def gather(school, record=RECORD, *, source=SyncSource.EVENT, reader=None):
     """Gather data as for an event that arrives now."""
-    deps, reader = school.deps, school.store.reader()
+    deps, reader = school.deps, reader or school.store.reader()
     request = Request(record, Organizer(TEACHER), deps.clock(), source)
     stored, organizer = await stored_conference(request, reader, deps)
     return await gather_conference(
@@ -64,6 +67,50 @@ async def test_the_calls_of_the_room_are_listed_while_meet_is_still_asked_for_pa
 
     assert school.meet.listed == ["spaces/room"], "once"
     assert [record.name for record in gathered.looks["spaces/room"].listing.records] == [RECORD]
+
+
+class WatchedReader(ReaderInMemory):
+    """Notes which people are read, and that they are forgotten."""
+
+    def __init__(self, documents):
+        super().__init__(documents)
+        self.people_read = asyncio.Event()
+        self.loaded = []
+
+    async def load(self, **wanted):
+        if users := sorted(wanted.get("people", ())):
+            self.loaded.append(users)
+            self.people_read.set()
+
+    def forget(self, **wanted):
+        if wanted.get("people", ()) is None:
+            self.loaded.append("forgotten")
+
+
+async def test_what_is_stored_about_people_is_read_while_meet_is_still_asked_for_sessions(school):
+    school.meet.calls = {RECORD: the_call()}
+    reader: Any = WatchedReader(school.store.documents)
+    school.meet.waits_for_people = reader.people_read
+
+    async with asyncio.timeout(10):
+        gathered = await gather(school, reader=reader)
+
+    assert reader.loaded == [sorted([TEACHER, "users/2", "users/3"])]
+    assert gathered.people_read_at == at(61)
+
+
+@pytest.mark.parametrize(("seconds", "again"), [(3, []), (4, ["forgotten"])])
+async def test_people_are_read_again_if_meet_was_asked_for_long_after_they_were_read(school, seconds, again):
+    school.meet.calls = {RECORD: the_call()}
+    reader: Any = WatchedReader(school.store.documents)
+    gathered = await gather(school, reader=reader)
+    reader.loaded.clear()
+    school.clock.minutes += seconds / 60
+
+    await identify(gathered, reader, school.deps)
+
+    assert reader.loaded[: len(again)] == again
+    assert reader.loaded[len(again)] == sorted([TEACHER, "users/2", "users/3"])
 
 
 async def test_a_room_is_listed_again_if_its_calls_could_not_be_listed_early(school):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 
 from functions.domain.conferences.model import Participant, ParticipantSession, SessionsSource
@@ -18,14 +18,22 @@ class AtHand:
         known: What earlier reads showed.
         seen: What events said; it is loaded while Meet is asked for the first page of participants.
         keep: Called with each participant whose sessions were read.
+        on_page: Called with each page of participants.
 
     Attributes:
         source: Where the sessions are known from that were not asked for.
     """
 
-    def __init__(self, known: Known, seen: asyncio.Task[SeenSessions], keep: Callable[[Participant], None]) -> None:
+    def __init__(
+        self,
+        known: Known,
+        seen: asyncio.Task[SeenSessions],
+        keep: Callable[[Participant], None],
+        on_page: Callable[[Sequence[Participant]], None],
+    ) -> None:
         self.known = known
         self.keep = keep
+        self.on_page = on_page
         self.source = SessionsSource.MEET
         self._seen = seen
         self._by_participant: Mapping[str, Mapping[str, SeenSession]] | None = None

@@ -6,7 +6,7 @@ https://developers.google.com/workspace/meet/api/guides/conferences
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -101,6 +101,7 @@ class MeetConferences:
         keep: Callable[[Participant], None] = lambda _: None,
         events: Callable[[], Awaitable[SeenSessions]] = no_events,
         on_record: Callable[[ConferenceRecord], None] = lambda _: None,
+        on_page: Callable[[Sequence[Participant]], None] = lambda _: None,
     ) -> Reading:
         """See the port."""
         pulled_at = self._clock()
@@ -111,7 +112,7 @@ class MeetConferences:
             async with asyncio.TaskGroup() as tasks:
                 # Nobody waits for the events until the first page of participants has come.
                 seen = tasks.create_task(awaited(events))
-                at_hand = AtHand(known, seen, keep)
+                at_hand = AtHand(known, seen, keep, on_page)
                 reading = self._carefully if known.interrupted else self._at_once
                 snapshot = tasks.create_task(reading(conference_record, call, at_hand, on_record))
         except ExceptionGroup as group:
@@ -163,7 +164,7 @@ class MeetConferences:
         began_at = self._clock()
         call = self._as(organizer)
         listed = self._listed(conference_record, call, STILL_THERE)
-        people = {message.name: _participant(message) async for message in listed}
+        people = {message.name: _participant(message) async for page in listed for message in page}
         return RollCall(began_at, tuple(people[name] for name in sorted(people)))
 
     async def list(
@@ -235,20 +236,20 @@ class MeetConferences:
             return participant
 
         async with asyncio.TaskGroup() as tasks:
-            async for message in self._listed(conference_record, call):
+            async for page in self._listed(conference_record, call):
                 # Pages shift while people join, so a participant may come twice.
-                if message.name in readings or message.name in people:
-                    continue
-                listed = _participant(message)
-                sessions = await at_hand.sessions_of(listed, ended_at=ended_at)
-                if sessions is None:
-                    readings[listed.name] = tasks.create_task(read(listed))
-                else:
-                    people[listed.name] = replace(listed, sessions=sessions)
+                new = [_participant(message) for message in page if message.name not in readings.keys() | people.keys()]
+                at_hand.on_page(new)
+                for listed in new:
+                    sessions = await at_hand.sessions_of(listed, ended_at=ended_at)
+                    if sessions is None:
+                        readings[listed.name] = tasks.create_task(read(listed))
+                    else:
+                        people[listed.name] = replace(listed, sessions=sessions)
         people |= {name: reading.result() for name, reading in readings.items()}
         return tuple(people[name] for name in sorted(people))
 
-    async def _listed(self, parent: str, call: ReadingCalls, wanted: str = "") -> AsyncIterator[Message]:
+    async def _listed(self, parent: str, call: ReadingCalls, wanted: str = "") -> AsyncIterator[Sequence[Message]]:
         """The participants, or those that a filter wants, page by page.
 
         The client's own pager would not respect our rate limit.
@@ -257,8 +258,7 @@ class MeetConferences:
         while True:
             request = _ParticipantsRequest(parent=parent, filter=wanted, page_size=PAGE_SIZE, page_token=token)
             page = await call(self._participant_pages, request, if_refused=_if_refused(token))
-            for participant in page.participants:
-                yield participant
+            yield page.participants
             token = _next(page.next_page_token, after=token)
             if not token:
                 return

@@ -1,8 +1,9 @@
 """Look at a conference's class meetings while Meet is still asked for its participants.
 
 The conference record comes early and names the room and the time. So the class meetings are loaded, and the room's
-conference records are listed, while participants and sessions are read. This only saves time: what does not fit what
-was read in the end is requested again, and so is what failed.
+conference records are listed, while participants and sessions are read. Each page of participants names accounts, so
+what is stored about them is read while their sessions are read. This only saves time: what does not fit what was read
+in the end is requested again, and so is what failed.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Collection, Iterable
+from datetime import datetime
 
 from functions.domain.classes.sessions import ClassSession
-from functions.domain.conferences.model import ConferenceRecord, Organizer
+from functions.domain.conferences.model import ConferenceRecord, Organizer, Participant
 from functions.domain.errors import AttendanceError, OrganizerUnknown
 from functions.domain.intervals import Interval
+from functions.domain.marking.who import account_of
 from functions.hints import ORGANIZER_UNKNOWN
 from functions.ports.google import Listing
 from functions.ports.store import Reader
@@ -47,6 +50,9 @@ class LookAhead:
         self._reader = reader
         self._deps = deps
         self._looking: asyncio.Task[dict[str, Look]] | None = None
+        self._loading: list[asyncio.Task[None]] = []
+        self._users: set[str] = set()
+        self._loading_since: datetime | None = None
 
     def begin(self, record: ConferenceRecord) -> None:
         """Begin when Meet has returned the conference record."""
@@ -63,12 +69,32 @@ class LookAhead:
         needed = {space: reach_of(here) for space, here in _by_space(sessions).items()}
         return {space: look for space, look in found.items() if needed.get(space) == look.reach}
 
+    def load_people(self, page: Iterable[Participant]) -> None:
+        """Begin to read what is stored about the accounts of a page of participants."""
+        new = {user for participant in page if (user := account_of(participant.user))} - self._users
+        if new:
+            self._users |= new
+            self._loading_since = self._loading_since or self._deps.clock()
+            self._loading.append(asyncio.create_task(self._load(new)))
+
+    async def people_read_at(self) -> datetime | None:
+        """When stored data about people was first read; waits until everything that was begun is read."""
+        await asyncio.gather(*self._loading)
+        return self._loading_since
+
     async def give_up(self) -> None:
-        """Cancel the look if it has not finished."""
+        """Cancel what has not finished."""
         # `cancel` on a task that has failed would hide its error: asyncio logs it if nobody asks for it.
-        if self._looking and not self._looking.done():
-            self._looking.cancel()
-            await asyncio.wait([self._looking])
+        unfinished = [task for task in (self._looking, *self._loading) if task and not task.done()]
+        for task in unfinished:
+            task.cancel()
+        if unfinished:
+            await asyncio.wait(unfinished)
+
+    async def _load(self, users: Collection[str]) -> None:
+        # If the store does not answer, they are read again, and then the error counts.
+        with contextlib.suppress(AttendanceError):
+            await self._reader.load(people=users)
 
     async def _look(self, record: ConferenceRecord) -> dict[str, Look]:
         time = Interval(record.start_time, record.end_time or self._deps.clock())

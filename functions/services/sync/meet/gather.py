@@ -56,13 +56,21 @@ async def gather_conference(
         if needs_reading(stored, asked_at=asked_at, ended_event_at=request.ended_event_at):
             asked = replace(request, organizer=organizer)
             gathered.outcomes[record] = await read_conference(
-                asked, stored, gathered, reader, events=events, deps=deps, on_record=ahead.begin
+                asked,
+                stored,
+                gathered,
+                reader,
+                events=events,
+                deps=deps,
+                on_record=ahead.begin,
+                on_page=ahead.load_people,
             )
         was_read = bool(gathered.outcomes)
         conference = gathered.decided(record, stored, settle=deps.rules.settle) if was_read else stored
         if conference:
             gathered.sessions = await _sessions_of(conference, reader)
             gathered.looks |= await ahead.looks(gathered.sessions.values())
+        gathered.people_read_at = await ahead.people_read_at()
     for session in gathered.sessions.values():
         if conference and (was_read or not was_listed_since(session, conference)):
             await look_around(session, gathered, reader, deps)

@@ -64,6 +64,7 @@ class Gathered:
         outcomes: The result of each read, by conference record.
         looks: The conference records of each space, or why they could not be listed, by space.
         later: The first error that may pass by itself: raised once everything else is stored.
+        people_read_at: When stored data about the participants was first read, if that was while Meet was asked.
     """
 
     source: SyncSource
@@ -77,6 +78,7 @@ class Gathered:
     outcomes: dict[str, Reading | SyncError] = field(default_factory=dict)
     looks: dict[str, Look] = field(default_factory=dict)
     later: Retryable | None = None
+    people_read_at: datetime | None = None
     _decided: dict[str, tuple[Conference | None, Conference]] = field(default_factory=dict)
 
     @property

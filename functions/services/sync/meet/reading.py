@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -125,6 +125,7 @@ async def read_conference(
     events: Events,
     deps: Deps,
     on_record: Callable[[ConferenceRecord], None] = lambda _: None,
+    on_page: Callable[[Sequence[Participant]], None] = lambda _: None,
 ) -> Reading | SyncError:
     """What Meet says, or why a person must act before Meet answers.
 
@@ -136,6 +137,7 @@ async def read_conference(
         events: What events said about it.
         deps: The outside world.
         on_record: Called with the conference record as soon as Meet returns it.
+        on_page: Called with each page of participants as soon as Meet returns it.
 
     Raises:
         Retryable: Meet could not answer now. What it did answer is stored, so that the next read needs fewer calls.
@@ -154,7 +156,7 @@ async def read_conference(
             raise OrganizerUnknown("We do not know who organized this conference.", hint=ORGANIZER_UNKNOWN)
         if gathered.full or request.full:
             whole = await deps.conferences.read(
-                record, organizer=request.organizer, keep=read.append, on_record=on_record
+                record, organizer=request.organizer, keep=read.append, on_record=on_record, on_page=on_page
             )
             # It answers all events so far: none of them is a reason to read again.
             return replace(whole, seen=(await events()).names)
@@ -162,7 +164,13 @@ async def read_conference(
         if deps.seen is None and known.sessions_source is SessionsSource.EVENTS:
             known = NOTHING_KNOWN
         return await deps.conferences.read(
-            record, organizer=request.organizer, known=known, keep=read.append, events=events, on_record=on_record
+            record,
+            organizer=request.organizer,
+            known=known,
+            keep=read.append,
+            events=events,
+            on_record=on_record,
+            on_page=on_page,
         )
     except Retryable as error:
         waits = isinstance(error, RateLimited)
