@@ -43,7 +43,7 @@ async def looking_ahead(attached_to: Collection[str], reader: Reader, deps: Deps
 
 
 class LookAhead:
-    """One look at the class meetings of a conference; use `looking_ahead`."""
+    """One look at the class meetings and people of a conference: use `looking_ahead`, and `finish` before its results."""
 
     def __init__(self, attached_to: Collection[str], reader: Reader, deps: Deps) -> None:
         self._attached_to = attached_to
@@ -59,13 +59,17 @@ class LookAhead:
         if self._looking is None:
             self._looking = asyncio.create_task(self._look(record))
 
-    async def looks(self, sessions: Collection[ClassSession]) -> dict[str, Look]:
+    async def finish(self) -> None:
+        """Wait until everything that was begun is done, so that nothing is read or requested twice."""
+        await asyncio.gather(*([self._looking] if self._looking else []), *self._loading)
+
+    def looks(self, sessions: Collection[ClassSession]) -> dict[str, Look]:
         """The lists that need not be requested again, by space: those of exactly the time that is needed now.
 
         Args:
             sessions: The class meetings that the conference belongs to, after it was read.
         """
-        found = await self._looking if self._looking else {}
+        found = self._looking.result() if self._looking else {}
         needed = {space: reach_of(here) for space, here in _by_space(sessions).items()}
         return {space: look for space, look in found.items() if needed.get(space) == look.reach}
 
@@ -77,9 +81,9 @@ class LookAhead:
             self._loading_since = self._loading_since or self._deps.clock()
             self._loading.append(asyncio.create_task(self._load(new)))
 
-    async def people_read_at(self) -> datetime | None:
-        """When stored data about people was first read; waits until everything that was begun is read."""
-        await asyncio.gather(*self._loading)
+    @property
+    def people_read_at(self) -> datetime | None:
+        """When stored data about people was first read; None if it was not read."""
         return self._loading_since
 
     async def give_up(self) -> None:

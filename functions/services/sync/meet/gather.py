@@ -65,12 +65,13 @@ async def gather_conference(
                 on_record=ahead.begin,
                 on_page=ahead.load_people,
             )
+        await ahead.finish()
         was_read = bool(gathered.outcomes)
         conference = gathered.decided(record, stored, settle=deps.rules.settle) if was_read else stored
         if conference:
             gathered.sessions = await _sessions_of(conference, reader)
-            gathered.looks |= await ahead.looks(gathered.sessions.values())
-        gathered.people_read_at = await ahead.people_read_at()
+            gathered.looks |= ahead.looks(gathered.sessions.values())
+        gathered.people_read_at = ahead.people_read_at
     for session in gathered.sessions.values():
         if conference and (was_read or not was_listed_since(session, conference)):
             await look_around(session, gathered, reader, deps)
