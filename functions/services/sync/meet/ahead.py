@@ -2,7 +2,8 @@
 
 The conference record comes early and names the room and the time. So the class meetings are loaded, and the room's
 conference records are listed, while participants and sessions are read. Each page of participants names accounts, so
-what is stored about them is read while their sessions are read. This only saves time: what does not fit what was read
+what is stored about them is read while their sessions are read. People's decisions about the class meetings are read
+too. This only saves time: what does not fit what was read
 in the end is requested again, and so is what failed.
 """
 
@@ -43,7 +44,7 @@ async def looking_ahead(attached_to: Collection[str], reader: Reader, deps: Deps
 
 
 class LookAhead:
-    """One look at the class meetings and people of a conference: use `looking_ahead`, and `finish` before its results."""
+    """One look ahead: use `looking_ahead`, and `finish` before its results."""
 
     def __init__(self, attached_to: Collection[str], reader: Reader, deps: Deps) -> None:
         self._attached_to = attached_to
@@ -61,7 +62,9 @@ class LookAhead:
 
     async def finish(self) -> None:
         """Wait until everything that was begun is done, so that nothing is read or requested twice."""
-        await asyncio.gather(*([self._looking] if self._looking else []), *self._loading)
+        if self._looking:
+            await self._looking
+        await asyncio.gather(*self._loading)
 
     def looks(self, sessions: Collection[ClassSession]) -> dict[str, Look]:
         """The lists that need not be requested again, by space: those of exactly the time that is needed now.
@@ -79,7 +82,7 @@ class LookAhead:
         if new:
             self._users |= new
             self._loading_since = self._loading_since or self._deps.clock()
-            self._loading.append(asyncio.create_task(self._load(new)))
+            self._loading.append(asyncio.create_task(self._load(people=new)))
 
     @property
     def people_read_at(self) -> datetime | None:
@@ -95,16 +98,17 @@ class LookAhead:
         if unfinished:
             await asyncio.wait(unfinished)
 
-    async def _load(self, users: Collection[str]) -> None:
-        # If the store does not answer, they are read again, and then the error counts.
+    async def _load(self, *, people: Collection[str] = (), to_mark: Collection[str] = ()) -> None:
+        # If the store does not answer, it is asked again, and then the error counts.
         with contextlib.suppress(AttendanceError):
-            await self._reader.load(people=users)
+            await self._reader.load(people=people, to_mark=to_mark)
 
     async def _look(self, record: ConferenceRecord) -> dict[str, Look]:
         time = Interval(record.start_time, record.end_time or self._deps.clock())
         looks = {}
         try:
             sessions = await sessions_around(record.space, time, self._attached_to, self._reader)
+            self._loading.append(asyncio.create_task(self._load(to_mark=sessions)))
             for space, here in _by_space(sessions.values()).items():
                 organizer = await owner_of(await self._reader.room(space), here[0], self._deps.store)
                 reach = reach_of(here)
