@@ -52,8 +52,8 @@ async def count_calls(
             because=f"pages {pages(people)}, 3, sessions {RETURNED}",
         ),
         Count(
-            f"second read of a conference of {small} people, {OPEN} of them open at the first (and {lists} for its class: "
-            "the list of the room's calls)",
+            f"second read of a conference of {small} people, {OPEN} of them open at the first (and {lists} list of the "
+            "room's calls for its class)",
             second.total(),
             by_method=dict(second),
             most=1 + pages(small) + OPEN,
