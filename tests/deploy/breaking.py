@@ -151,7 +151,7 @@ BREAKS: dict[str, tuple[Callable[[World], Any], str, str, str]] = {
     "two regions": (
         in_another_region_too,
         "region",
-        "europe-west3 too",
+        "also deployed in europe-west3",
         "make destroy PROJECT=my-school REGION=europe-west3",
     ),
     "billing": (
@@ -373,7 +373,7 @@ BREAKS: dict[str, tuple[Callable[[World], Any], str, str, str]] = {
         "not deployed",
         DEPLOY,
     ),
-    "a shell": (failed_shell, "function meet-attendance-jobs", "shell of it: Build failed", DEPLOY),
+    "a shell": (failed_shell, "function meet-attendance-jobs", "incomplete function: Build failed", DEPLOY),
     "a trigger": (without_trigger, "function meet-attendance-events", "no trigger", "gcloud functions delete"),
     "a function that does not start": (
         does_not_listen,
@@ -587,7 +587,7 @@ BREAKS: dict[str, tuple[Callable[[World], Any], str, str, str]] = {
     ),
     "a job": (lambda w: remove(w, "/jobs/attendance-sync-due"), "jobs", "attendance-sync-due is missing", DEPLOY),
     "a paused job": (lambda w: job(w).update(state="PAUSED"), "jobs", "attendance-reconcile is paused", DEPLOY),
-    "a job's schedule": (lambda w: job(w).update(schedule="0 0 * * *"), "jobs", "something else", DEPLOY),
+    "a job's schedule": (lambda w: job(w).update(schedule="0 0 * * *"), "jobs", "not configured as it should be", DEPLOY),
     "a job that failed": (
         lambda w: job(w).update(status={"code": 7, "message": "no publisher"}),
         "last runs",

@@ -173,7 +173,7 @@ def test_settings_on_this_machine_that_are_not_those_deployed_are_named(living, 
         deployed_settings(living, f"meet-attendance-{name}")["SCHOOL_TIME_ZONE"] = "Asia/Tokyo"
     done = doctor(terminal, *HERE)
     assert done.returncode == 0
-    assert "with other settings than are deployed" in done.stdout
+    assert "would use other settings than the deployment" in done.stdout
     assert "> make settings PROJECT=my-school REGION=europe-west1" in done.stdout
 
 
