@@ -587,7 +587,12 @@ BREAKS: dict[str, tuple[Callable[[World], Any], str, str, str]] = {
     ),
     "a job": (lambda w: remove(w, "/jobs/attendance-sync-due"), "jobs", "attendance-sync-due is missing", DEPLOY),
     "a paused job": (lambda w: job(w).update(state="PAUSED"), "jobs", "attendance-reconcile is paused", DEPLOY),
-    "a job's schedule": (lambda w: job(w).update(schedule="0 0 * * *"), "jobs", "not configured as it should be", DEPLOY),
+    "a job's schedule": (
+        lambda w: job(w).update(schedule="0 0 * * *"),
+        "jobs",
+        "not configured as it should be",
+        DEPLOY,
+    ),
     "a job that failed": (
         lambda w: job(w).update(status={"code": 7, "message": "no publisher"}),
         "last runs",
