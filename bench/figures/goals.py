@@ -197,7 +197,7 @@ def _of_quota(part: Sequence[ManyClasses]) -> Iterator[Verdict]:
 def _of_page(page: Page) -> Verdict:
     return Verdict(
         f"page: {page.name}",
-        f"{page.samples.median:.2f} s, {page.reads} documents read",
+        f"{page.samples.median:.2f} s, {page.reads} document{'' if page.reads == 1 else 's'} read",
         f"at most {PAGE_SECONDS:g} s",
         met=page.samples.median <= PAGE_SECONDS,
     )
