@@ -1,6 +1,6 @@
 """The parts that few messages need, each imported and built at its first use: so an instance starts without them.
 
-Imports stand in the functions here, for that reason alone. Everything else that the application consists of is imported
+The imports are inside the functions for this reason only. Everything else that the application consists of is imported
 by `functions.wiring`.
 """
 
@@ -45,7 +45,7 @@ ClosablePart = TypeVar("ClosablePart", bound=_Closable)
 
 
 class _Later:
-    """Stands for a part until somebody uses it, and passes on what is asked of it."""
+    """Takes the place of a part until it is used, and passes everything on to it."""
 
     def __init__(self, build: Callable[[], object]) -> None:
         self._build = build

@@ -48,7 +48,7 @@ class DecisionEffect:
         session: The class meeting as it is planned now.
         touched: Further class meetings to be marked.
         references: Ids for the audit; None if nothing was changed.
-        result: The ids of the people whom the decision is about.
+        result: The ids of the people that the decision is about.
         unapplied: Corrections that do not apply to any student who is expected from now on.
         accounts: Accounts that are remembered as another student's from now on, with their old and new students.
     """
