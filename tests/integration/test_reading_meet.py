@@ -83,6 +83,24 @@ async def test_every_page_of_participants_and_of_sessions_is_read(app, school, m
     assert meet.calls.by_method()["ListParticipants"] == 3
 
 
+async def test_the_record_and_each_page_are_passed_on_before_the_sessions_are_read(app, school, meet):
+    conference = held(*(somebody(n) for n in range(2, 302)))
+    school.hold(conference)
+    records, pages, asked_before = [], [], []
+
+    def on_page(page):
+        pages.append([participant.name for participant in page])
+        asked_before.append(meet.calls.by_method()["ListParticipantSessions"])
+
+    reading = await app.deps.conferences.read(
+        conference.name, organizer=Organizer(user=TEACHER), on_record=records.append, on_page=on_page
+    )
+
+    assert records == [reading.snapshot.record]
+    assert sorted(name for page in pages for name in page) == [p.name for p in reading.snapshot.participants]
+    assert (len(pages), asked_before[0]) == (2, 0)
+
+
 async def test_what_meet_says_is_what_happened(app, school):
     conference = believable_class(11, people=40, start=LONG_AGO, settled=True)
     school.hold(conference)
