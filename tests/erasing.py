@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
+import zlib
 from dataclasses import replace
 from datetime import timedelta
 
@@ -12,6 +14,7 @@ import httpx
 from functions.adapters.store.databases.database import Query
 from functions.adapters.store.databases.firestore import FirestoreDatabase
 from functions.adapters.store.databases.sqlite import SqliteDatabase
+from functions.adapters.store.sheet_copy import unpacked
 from functions.domain.errors import StoreUnavailable
 from infra.local.school import Attendee
 from tests.classroom import START, event, held, job, scheduled, sheet, teacher, visits
@@ -50,7 +53,7 @@ def traces(documents, *names):
 
 
 def _texts(value):
-    """Return every text in a document, including field names, and the texts inside JSON and base64."""
+    """Return every text in a document, including field names, and the texts inside JSON, base64 and compressed data."""
     match value:
         case dict():
             for name, inner in value.items():
@@ -63,9 +66,15 @@ def _texts(value):
             yield value
             try:
                 yield from _texts(json.loads(value)) if value[:1] in {"{", "["} else ()
-                yield base64.b64decode(value, validate=True).decode()
+                yield from _texts(base64.b64decode(value, validate=True))
             except ValueError:
                 pass
+        case bytes():
+            with contextlib.suppress(zlib.error):
+                value = zlib.decompress(value)
+            with contextlib.suppress(UnicodeDecodeError):
+                text = value.decode()
+                yield from _texts(text) if text[:1] in {"{", "["} else (text,)
 
 
 # --- Stores ---
@@ -164,7 +173,8 @@ async def dumped(database, *, but=()):
         for document in (await database.find(Query(group, group=True))).documents:
             of = f"{document.path} {document.fields.get('class_id')}" if group == "registers" else document.path
             if not any(name in of for name in but):
-                found[document.path] = json.dumps(document.fields, default=str, sort_keys=True)
+                fields = unpacked(document.fields) if group == "sheet" else document.fields
+                found[document.path] = json.dumps(fields, default=str, sort_keys=True)
     return found
 
 

@@ -62,4 +62,6 @@ def document_size(value: object) -> int:
         return 1
     if isinstance(value, int | float | datetime):
         return 8
+    if isinstance(value, bytes):
+        return len(value)
     raise TypeError(f"A document cannot hold a {type(value).__name__}.")

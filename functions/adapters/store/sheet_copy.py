@@ -1,28 +1,27 @@
-"""`sessions/{session_id}/sheet/{n}`: a copy of everybody's attendance, for readers who need all of it.
+"""`sessions/{session_id}/sheet/1`: a copy of everybody's attendance, for readers who need all of it.
 
-Attendance documents <-> the parts of their copy, pure. The reason for the copy:
+Attendance documents <-> their copy, pure. The reason for the copy and its form:
 docs/adr/0014-a-copy-of-the-whole-sheet.md.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
+from functions.adapters.store.databases.as_json import from_json, to_json
 from functions.adapters.store.databases.database import COMMIT_TIME, Document
 from functions.adapters.store.documents.common import SCHEMA_VERSION, Fields, check_schema
-from functions.adapters.store.parts import chunks
+from functions.adapters.store.parts import MAX_PART_BYTES
 
-MAX_PARTS = 2
-"""A larger copy is not kept: together with the attendance and the conferences it could be too large for one commit, and
-a class meeting must not be refused because of its copy. Two parts have room for the 1,000 people that one call can
-have.
-"""
+_FASTEST: Final = 1
+"""The level of compression: higher ones take twice as long and save a fifth."""
 
 
 def copy_of(people: Sequence[Mapping[str, Any]], *, expire_at: datetime | None) -> list[Fields]:
-    """The parts of a copy, to be written in the same commit as the documents; none if the copy would be too large.
+    """The copy, to be written in the same commit as the documents; empty if it would be too large for a document.
 
     Args:
         people: Complete attendance documents, by id; those that are written now have COMMIT_TIME as `updated_at`.
@@ -38,37 +37,31 @@ def copy_of(people: Sequence[Mapping[str, Any]], *, expire_at: datetime | None) 
     ]
     common = {name: value for name, value in whole[0].items() if all(name in p and p[name] == value for p in whole)}
     own = [{name: value for name, value in person.items() if name not in common} for person in whole]
-    parts = [
-        {
-            "schema_version": SCHEMA_VERSION,
-            "expire_at": expire_at,
-            "updated_at": COMMIT_TIME,
-            "common": common,
-            "people": chunk,
-        }
-        for chunk in chunks(own)
-    ]
-    return parts if len(parts) <= MAX_PARTS else []
+    packed = zlib.compress(to_json({"common": common, "people": own}).encode(), _FASTEST)
+    if len(packed) > MAX_PART_BYTES:
+        return []
+    return [{"schema_version": SCHEMA_VERSION, "expire_at": expire_at, "updated_at": COMMIT_TIME, "packed": packed}]
 
 
 def people_from(copy: Collection[Document], *, parts: int) -> tuple[Fields, ...] | None:
-    """The attendance documents from which `copy_of` made the parts; None if some parts have already expired.
+    """The attendance documents of which `copy_of` made the copy; None if it has expired or has an earlier form.
 
     Args:
-        copy: The parts that exist.
-        parts: How many parts there should be, according to the class meeting's document.
+        copy: The documents of the copy that exist.
+        parts: How many there should be, according to the class meeting's document.
     """
-    if len(copy) != parts:
+    if parts == 0:
+        return ()
+    if len(copy) != parts or any("packed" not in document.fields for document in copy):
         return None
-    people = []
-    for document in sorted(copy, key=_number):
-        part = document.fields
-        check_schema(part)
-        for own in part["people"]:
-            person = {**part["common"], **own}
-            people.append({**person, "updated_at": person["updated_at"] or part["updated_at"]})
-    return tuple(people)
+    (document,) = copy
+    check_schema(document.fields)
+    copied = unpacked(document.fields)
+    people = [{**copied["common"], **own} for own in copied["people"]]
+    return tuple({**person, "updated_at": person["updated_at"] or document.fields["updated_at"]} for person in people)
 
 
-def _number(part: Document) -> int:
-    return int(part.path.rpartition("/")[2])
+def unpacked(fields: Mapping[str, Any]) -> Fields:
+    """What a copy holds: `common`, the fields that all people share, and `people`, the other fields of each."""
+    copied: Fields = from_json(zlib.decompress(fields["packed"]))
+    return copied

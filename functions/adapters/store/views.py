@@ -140,7 +140,7 @@ class DocumentViews:
         )
 
     async def _people(self, session: Document) -> tuple[Mapping[str, Any], ...]:
-        """Everybody's attendance, from its copy if there is one: a read for each part, not for each person."""
+        """Everybody's attendance, from its copy if there is one: one read, not one for each person."""
         parts = session.fields.get("sheet_parts")
         if parts is not None:
             copy = await self._database.children(f"{session.path}/sheet", at=session.seen_at) if parts else ()

@@ -7,6 +7,8 @@ from typing import Any
 
 from google.cloud import firestore
 
+from functions.adapters.store.sheet_copy import unpacked
+
 COLLECTIONS = ("conferences", "sessions", "registers", "organizers", "people", "spaces", "parked_events")
 GROUPS = ("attendance", "sheet", "corrections", "snapshot", "parts")
 
@@ -66,7 +68,8 @@ async def documents(client: firestore.AsyncClient) -> dict[str, dict[str, Any]]:
             found[f"{name}/{document.id}"] = document.to_dict() or {}
     for name in GROUPS:
         async for document in client.collection_group(name).stream():
-            found[document.reference.path] = document.to_dict() or {}
+            fields = document.to_dict() or {}
+            found[document.reference.path] = unpacked(fields) if name == "sheet" else fields
     return found
 
 

@@ -41,7 +41,7 @@ DOCUMENTS: dict[str, Any] = {
     },
     "conferences/c": {"sync": {"state": "failed", "pulled_at": NINE}, "end_time": NINE, "organizer": {"user": "u"}},
     "organizers/1": {"user": "users/1", "subscription": {"name": "x", "error": None}, "tags": ["a", "b"]},
-    "sessions/s/sheet/1": {"people": [{"a": 1}] * 100, "updated_at": COMMIT_TIME},
+    "sessions/s/sheet/1": {"packed": b"a" * 2000, "updated_at": COMMIT_TIME},
 }
 
 

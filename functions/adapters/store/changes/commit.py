@@ -207,7 +207,7 @@ class Commit:
         )
 
     async def _load_people(self, session_id: str) -> None:
-        """Everybody's attendance, from its copy if one exists: a read for each part, not for each person.
+        """Everybody's attendance, from its copy if one exists: one read, not one for each person.
 
         The class meeting's version guards both in the same way.
         """

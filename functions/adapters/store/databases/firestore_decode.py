@@ -102,7 +102,7 @@ def decode_document(message: Message, *, database: str, seen_at: datetime) -> Do
 def decode_value(message: Message) -> Any:  # noqa: ANN401 - whatever a document may hold
     """The value in a Value message."""
     match message.WhichOneof("value_type"):
-        case "string_value" | "integer_value" | "boolean_value" | "double_value" as kind:
+        case "string_value" | "integer_value" | "boolean_value" | "double_value" | "bytes_value" as kind:
             return getattr(message, kind)
         case "null_value" | None:
             return None

@@ -106,6 +106,8 @@ def encode_value(target: Message, value: object) -> None:
             target.integer_value = value
         case float():
             target.double_value = value
+        case bytes():
+            target.bytes_value = value
         case dict():
             target.map_value.SetInParent()  # an empty map is a map
             fields = target.map_value.fields

@@ -1,7 +1,6 @@
 """An embedded database of documents on SQLite: for the demo, for tests and for trying the system out on one machine.
 
-One table holds every document as JSON. A time is `{"$time": "2026-11-23T10:00:00.000000+00:00"}`, which keeps it
-apart from text that only looks like one. Several processes may use the same file.
+One table holds every document as JSON. Several processes may use the same file.
 
 A second table holds earlier versions: each commit puts there what it replaces (an empty entry if there was no
 document), with the moment of the commit. A document at some moment is what the first commit after this moment replaced,
@@ -30,6 +29,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from functions.adapters.store.databases.as_json import from_json, to_json
 from functions.adapters.store.databases.database import (
     ABSENT,
     COMMIT_TIME,
@@ -140,10 +140,7 @@ class SqliteDatabase:
             if read_at > now:
                 raise ReadTooOld("The requested moment is in the future.")
             rows = connection.execute(*_select(which, these, at=at)).fetchall()
-        return [
-            Document(path, json.loads(fields, object_hook=_decode), version, seen_at=read_at)
-            for path, fields, version in rows
-        ], read_at
+        return [Document(path, from_json(fields), version, seen_at=read_at) for path, fields, version in rows], read_at
 
     def _commit(self, writes: Sequence[Write], unchanged: Sequence[Document]) -> datetime:
         with self._connection() as connection:
@@ -240,7 +237,7 @@ def _write(connection: sqlite3.Connection, write: Write, *, version: int | None,
     if write.expecting is not None:
         _check(connection, write.path, None if write.expecting is ABSENT else write.expecting.version)
     if write.adding and write.fields is not None and fields_before is not None:
-        together = _added(json.loads(fields_before, object_hook=_decode), write.fields)
+        together = _added(from_json(fields_before), write.fields)
         write = replace(write, fields=together, adding=False)
         check_commit([write])
     held = _held(write, now=now)
@@ -274,7 +271,7 @@ def _held(write: Write, *, now: datetime) -> str | None:
     if write.fields is None:
         return None
     fields = {name: now if value is COMMIT_TIME else value for name, value in write.fields.items()}
-    return json.dumps(fields, default=_encode)
+    return to_json(fields)
 
 
 def _are_alike(held: str, before: str) -> bool:
@@ -288,13 +285,3 @@ def _are_alike(held: str, before: str) -> bool:
 def _text(moment: datetime) -> str:
     """A time as text whose alphabetical order is the order of time."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
-
-
-def _encode(value: object) -> dict[str, str]:
-    if isinstance(value, datetime):
-        return {"$time": _text(value)}
-    raise TypeError(f"A document cannot hold a {type(value).__name__}.")
-
-
-def _decode(fields: dict[str, Any]) -> Any:  # noqa: ANN401 - whatever JSON holds
-    return datetime.fromisoformat(fields["$time"]) if fields.keys() == {"$time"} else fields

@@ -1,7 +1,7 @@
 """What all documents have in common.
 
-A document is a dict of values that Firestore knows: text, numbers, booleans, None, aware UTC datetimes, lists and
-dicts. Fields and their meaning: `docs/documents.md`.
+A document is a dict of values that Firestore knows: text, numbers, booleans, None, bytes, aware UTC datetimes, lists
+and dicts. Fields and their meaning: `docs/documents.md`.
 """
 
 from __future__ import annotations
