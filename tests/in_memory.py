@@ -91,6 +91,9 @@ class ReaderInMemory:
             if wanted & mailboxes(address.email for address in person.addresses)
         }
 
+    def expect_known_by(self, _: Collection[str]) -> None:
+        pass
+
     async def organizer(self, user: str) -> TrackedOrganizer | None:
         return self.documents.organizers.get(user)
 

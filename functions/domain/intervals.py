@@ -28,6 +28,8 @@ class Interval:
         """
         if self.end <= self.start:
             return type(self)(self.start, self.start) if window.start <= self.start < window.end else None
+        if window.start <= self.start and self.end <= window.end:
+            return self
         start, end = max(self.start, window.start), min(self.end, window.end)
         return type(self)(start, end) if start < end else None
 
@@ -57,4 +59,7 @@ def gaps(window: Interval, intervals: Iterable[Interval]) -> list[Interval]:
 
 def covered(intervals: Iterable[Interval]) -> timedelta:
     """How much time the intervals cover together; time covered twice counts once."""
-    return sum((interval.length for interval in union(intervals)), timedelta(0))
+    apart = list(intervals)
+    if len(apart) == 1:  # most people come once
+        return apart[0].length
+    return sum((interval.length for interval in union(apart)), timedelta(0))

@@ -84,6 +84,9 @@ class Reader(Protocol):
     async def people_known_by(self, emails: Collection[str]) -> Mapping[str, Person]:
         """The accounts that have or had one of these addresses (in their compared form)."""
 
+    def expect_known_by(self, emails: Collection[str]) -> None:
+        """Begin to look for these accounts now, so that a unit of work that continues this reader need not wait."""
+
     async def organizer(self, user: str) -> TrackedOrganizer | None:
         """A teacher who is tracked."""
 

@@ -7,7 +7,7 @@ of them. In the same way a conference's version covers the rest of its snapshot.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from functions.adapters.store.databases.database import MOST_IN_ANY, Database, Document, Query, Where
@@ -64,7 +64,8 @@ class DocumentReader:
         self._erased = before.erased_people if before else None
         self._names = names
         self._clock = clock
-        self._known_by: dict[str, set[str]] = {}
+        self._expected: dict[str, asyncio.Task[Sequence[Document]]] = {}
+        self._known_by = dict(before.expected) if before else {}
 
     @property
     def documents(self) -> Loaded:
@@ -75,6 +76,11 @@ class DocumentReader:
     def erased_people(self) -> asyncio.Task[Erased] | None:
         """Everybody who is erased, if this was asked for."""
         return self._erased
+
+    @property
+    def expected(self) -> Mapping[str, asyncio.Task[Sequence[Document]]]:
+        """The accounts that are being looked for, by address."""
+        return self._expected
 
     async def load(
         self,
@@ -138,24 +144,39 @@ class DocumentReader:
         paths = {user: person_path(user) for user in users}
         await self._stored.load(paths.values())
         return {
-            user: person_from_document(document.fields)
+            user: self._stored.read(document, person_from_document)
             for user, path in paths.items()
             if (document := self._stored.known(path))
         }
 
     async def people_known_by(self, emails: Collection[str]) -> Mapping[str, Person]:
         """See the port."""
-        wanted = sorted(set(emails) - self._known_by.keys())
-        parts = [wanted[first : first + MOST_IN_ANY] for first in range(0, len(wanted), MOST_IN_ANY)]
-        queries = [Query(_PEOPLE, where=(Where("emails", "contains_any", part),)) for part in parts]
-        known_by: dict[str, set[str]] = {email: set() for email in wanted}
-        for found in await asyncio.gather(*(self._database.find(query) for query in queries)):
-            self._stored.learn(found.documents)
-            for document in found.documents:
-                for email in known_by.keys() & set(document.fields["emails"]):
-                    known_by[email].add(document.fields["user"])
-        self._known_by |= known_by
-        return await self.people({user for email in emails for user in self._known_by[email]})
+        wanted = frozenset(emails)
+        self._known_by |= self._look_for(wanted - self._known_by.keys())
+        users = set()
+        for found in await asyncio.gather(*{self._known_by[email] for email in wanted}):
+            self._stored.learn(found)
+            users |= {each.fields["user"] for each in found if not wanted.isdisjoint(each.fields["emails"])}
+        return await self.people(users)
+
+    def expect_known_by(self, emails: Collection[str]) -> None:
+        """See the port."""
+        self._expected |= self._look_for(frozenset(emails) - self._expected.keys())
+
+    def _look_for(self, emails: Collection[str]) -> dict[str, asyncio.Task[Sequence[Document]]]:
+        """The people with these addresses, by address; the tasks run until somebody needs them."""
+        found: dict[str, asyncio.Task[Sequence[Document]]] = {}
+        wanted = sorted(emails)
+        for first in range(0, len(wanted), MOST_IN_ANY):
+            part = wanted[first : first + MOST_IN_ANY]
+            query = Query(_PEOPLE, where=(Where("emails", "contains_any", part),))
+            looking = asyncio.create_task(self._found(query))
+            looking.add_done_callback(_hear)
+            found |= dict.fromkeys(part, looking)
+        return found
+
+    async def _found(self, query: Query) -> Sequence[Document]:
+        return (await self._database.find(query)).documents
 
     async def organizer(self, user: str) -> TrackedOrganizer | None:
         """See the port."""
@@ -182,6 +203,7 @@ class DocumentReader:
         """See the port."""
         self._stored.forget({conference_path(name) for name in conferences})
         self._known_by.clear()
+        self._expected.clear()
         if people is None:
             self._stored.forget_all(_PEOPLE)
             self._erased = None
@@ -223,3 +245,9 @@ class DocumentReader:
         found = await self._stored.children(corrections_path(session_id)) if known else {}
         corrections = [correction_from_document(document.fields) for document in found.values()]
         return {correction_id(correction): correction for correction in corrections}
+
+
+def _hear(task: asyncio.Task[Sequence[Document]]) -> None:
+    """Take note of an error in what nobody needed in the end; whoever needs it gets the error."""
+    if not task.cancelled():
+        task.exception()

@@ -26,6 +26,7 @@ from functions.domain.marking.evidence import Evidence, conference_time, who_is_
 from functions.domain.marking.marks import Hearing
 from functions.domain.marking.people import attendance_of, people_of, presences_of, time_in
 from functions.domain.marking.unfinished import (
+    answers_since,
     is_answered,
     is_unread,
     pending_records,
@@ -144,14 +145,13 @@ def sheet(session: ClassSession, evidence: Evidence) -> AttendanceSheet:
             reported=frozenset(conference.conference_record for conference in read if conference.reported),
         )
     attendance = attendance_of(done, people, presences, who=who, hearing=hearing, corrections=evidence.corrections)
+    since = answers_since(session, evidence, to_be_asked=True)
     done = after_marking(
         done,
         now=evidence.now,
         settle=evidence.settle,
         everybody_answered=not evidence.identities_in_use
-        or all(
-            is_answered(match, session, evidence, to_be_asked=True) for matches in people.values() for match in matches
-        ),
+        or all(is_answered(match, evidence, since=since) for matches in people.values() for match in matches),
     )
     return AttendanceSheet(done, tuple(sorted(attendance, key=lambda person: person.attendee_id)))
 

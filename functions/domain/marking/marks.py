@@ -248,7 +248,7 @@ def _span(time: Interval, hearing: Hearing) -> str:
 
 def _clock(moment: datetime, hearing: Hearing) -> str:
     local = moment.astimezone(ZoneInfo(hearing.time_zone))
-    return f"{local:%H:%M:%S}" if local.second else f"{local:%H:%M}"
+    return local.time().isoformat("seconds" if local.second else "minutes")
 
 
 def _percent(part: timedelta, whole: timedelta, decimals: int = 0) -> str:

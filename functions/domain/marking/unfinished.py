@@ -91,17 +91,29 @@ def somebody_is_unknown(
     session: ClassSession, people: People, presences: Mapping[str, tuple[Presence, ...]], evidence: Evidence
 ) -> bool:
     """Whether an account was in the class that has not been looked up since then: it may belong to any student."""
-    scheduled = session.plan.scheduled
+    scheduled, since = session.plan.scheduled, answers_since(session, evidence)
     for key, matches in people.items():
-        if all(is_answered(match, session, evidence) for match in matches):
+        if all(is_answered(match, evidence, since=since) for match in matches):
             continue
         if scheduled and any(p.interval.clip(scheduled) for p in presences[key]):
             return True
     return False
 
 
-def is_answered(match: Match, session: ClassSession, evidence: Evidence, *, to_be_asked: bool = False) -> bool:
+def is_answered(match: Match, evidence: Evidence, *, since: datetime | None) -> bool:
     """Whether the participant's account has been looked up, with or without a result; also true without an account.
+
+    Args:
+        match: The participant.
+        evidence: What there is to know of the class meeting.
+        since: The answer must be from this time or later, as `answers_since` says.
+    """
+    user = account_of(match.seen.participant.user)
+    return match.certain or match.kind is Kind.ROOM or user is None or answered_since(evidence.people.get(user), since)
+
+
+def answers_since(session: ClassSession, evidence: Evidence, *, to_be_asked: bool = False) -> datetime | None:
+    """Since when answers about accounts say who was in a class meeting; None if any answer does.
 
     Addresses are changed and given to others, so only an answer from the time when the people left the class, or later,
     says who they were. While the class goes on, any answer is enough. An address may have been entered in the class
@@ -109,23 +121,19 @@ def is_answered(match: Match, session: ClassSession, evidence: Evidence, *, to_b
     long as the class is updated automatically.
 
     Args:
-        match: The participant.
         session: The class meeting.
         evidence: What there is to know of it.
         to_be_asked: Whether the question is if accounts must be looked up again. A roster that was replaced after the
             class gives marks at once with what is known, and the accounts are looked up next.
     """
-    user = account_of(match.seen.participant.user)
-    if match.certain or match.kind is Kind.ROOM or user is None:
-        return True
     left_at = people_left_at(session, evidence.conferences)
     if left_at is None or left_at > evidence.now:
-        return answered_since(evidence.people.get(user), None)
+        return None
     named_at, tried_at = session.plan.named_at, session.progress.tried_at
     in_force = named_at and (to_be_asked or tried_at is None or tried_at >= named_at)
     if named_at and in_force and evidence.now < left_at + RETENTION:
-        left_at = max(left_at, named_at)
-    return answered_since(evidence.people.get(user), left_at)
+        return max(left_at, named_at)
+    return left_at
 
 
 def teachers_are_found(people: People, who: Who) -> bool:

@@ -12,6 +12,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum, auto
+from functools import lru_cache
 from typing import assert_never
 
 from functions.domain.classes.roster import Assignment, Correction, Remembered, RoomDevice, RosterEntry
@@ -410,16 +412,15 @@ def _words(name: str) -> tuple[str, ...]:
         return tuple(sorted(_ASCII_WORD.findall(name.lower())))
     letters, marks_count = [], False
     for character in unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold()):
-        category = unicodedata.category(character)
-        if character.isalnum():
-            letters.append(character)
-            marks_count = not unicodedata.name(character, "").startswith(_ACCENTED)
-        elif category.startswith("M"):
-            if marks_count and not _is_invisible(character):
+        match _sort_of(character):
+            case _Sort.LETTER | _Sort.LETTER_WITHOUT_ACCENTS as sort:
                 letters.append(character)
-        elif category != "Cf":  # joiners and marks of direction are part of words
-            letters.append(" ")
-            marks_count = False
+                marks_count = sort is _Sort.LETTER
+            case _Sort.MARK if marks_count:
+                letters.append(character)
+            case _Sort.GAP:
+                letters.append(" ")
+                marks_count = False
     return tuple(sorted(unicodedata.normalize("NFC", "".join(letters)).split()))
 
 
@@ -427,7 +428,24 @@ _ASCII_WORD = re.compile("[0-9a-z]+")
 _ACCENTED = ("LATIN ", "GREEK ", "CYRILLIC ")
 
 
-def _is_invisible(mark: str) -> bool:
-    """Whether a mark only changes how the letter before it is drawn, or only joins two letters."""
-    name = unicodedata.name(mark, "")
-    return "VARIATION SELECTOR" in name or name == "COMBINING GRAPHEME JOINER"
+class _Sort(Enum):
+    """What a character is in a name."""
+
+    LETTER = auto()
+    LETTER_WITHOUT_ACCENTS = auto()
+    MARK = auto()
+    GAP = auto()
+    IGNORED = auto()
+
+
+@lru_cache(maxsize=4096)
+def _sort_of(character: str) -> _Sort:
+    """What a character is: the names of a class have few different ones."""
+    name, category = unicodedata.name(character, ""), unicodedata.category(character)
+    if character.isalnum():
+        return _Sort.LETTER_WITHOUT_ACCENTS if name.startswith(_ACCENTED) else _Sort.LETTER
+    if category.startswith("M"):
+        # Such a mark only changes how the letter before it is drawn, or only joins two letters.
+        is_invisible = "VARIATION SELECTOR" in name or name == "COMBINING GRAPHEME JOINER"
+        return _Sort.IGNORED if is_invisible else _Sort.MARK
+    return _Sort.IGNORED if category == "Cf" else _Sort.GAP  # joiners and marks of direction are part of words

@@ -22,7 +22,7 @@ from functions.ports.google import LookUp
 from functions.ports.store import Reader, Work
 from functions.services.deps import Deps
 from functions.services.sync.mark_elsewhere import mark_elsewhere
-from functions.services.sync.marking import accounts
+from functions.services.sync.marking import accounts, unaccounted_for
 from functions.services.sync.meet.gathered import Gathered, users_in
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ async def identify(gathered: Gathered, reader: Reader, deps: Deps) -> bool:
     await reader.load(people=users, to_mark=gathered.session_ids)
     plans = [session.plan for session in gathered.sessions.values() if session.plan.scheduled]
     emails = {email for plan in plans for email in (*plan.teachers, *(e.email for e in plan.roster)) if email}
-    return await resolve_identities(
+    everybody_known = await resolve_identities(
         users,
         acting_as=gathered.organizer,
         reader=reader,
@@ -71,6 +71,11 @@ async def identify(gathered: Gathered, reader: Reader, deps: Deps) -> bool:
         since=_left_at(gathered, now=deps.clock()),
         expected=emails if plans else None,
     )
+    if deps.rules.identities_in_use:
+        there = (await reader.people(users)).values()
+        for plan in plans:
+            reader.expect_known_by(unaccounted_for(plan, there))
+    return everybody_known
 
 
 def people_in(gathered: Gathered) -> set[str]:

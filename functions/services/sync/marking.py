@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from functions.domain.classes.roster import RosterEntry
-from functions.domain.classes.sessions import AttendanceSheet, ClassSession, Person
+from functions.domain.classes.sessions import AttendanceSheet, ClassSession, Person, Plan
 from functions.domain.classes.timetable import Room, is_forgotten
 from functions.domain.conferences.model import Conference, SyncError, SyncState
 from functions.domain.marking.addresses import current_of, mailboxes
@@ -178,15 +178,22 @@ async def who_may_be_meant(
 ) -> Mapping[str, Person]:
     """What is known about the accounts that were there, and about those that have an address of the class."""
     there = await reader.people(accounts(conferences))
-    plan = session.plan
-    if plan.scheduled is None or not rules.identities_in_use:
+    if session.plan.scheduled is None or not rules.identities_in_use:
         return there
-    emails = mailboxes([*plan.teachers, *(entry.email for entry in plan.roster if entry.email)])
-    # Who is there with an address that the class names was asked for; the others may be missing, or known otherwise.
-    elsewhere = emails - mailboxes(email for person in there.values() for email in current_of(person))
-    named = [entry.user for entry in plan.roster if entry.user and entry.user not in there]
-    by_email, by_user = await asyncio.gather(reader.people_known_by(elsewhere), reader.people(named))
+    named = [entry.user for entry in session.plan.roster if entry.user and entry.user not in there]
+    by_email, by_user = await asyncio.gather(
+        reader.people_known_by(unaccounted_for(session.plan, there.values())), reader.people(named)
+    )
     return {**by_email, **by_user, **there}
+
+
+def unaccounted_for(plan: Plan, there: Iterable[Person]) -> frozenset[str]:
+    """The addresses of a class that nobody who was there has, in their compared form.
+
+    Their owners may be missing, or known otherwise.
+    """
+    emails = mailboxes([*plan.teachers, *(entry.email for entry in plan.roster if entry.email)])
+    return emails - mailboxes(email for person in there for email in current_of(person))
 
 
 def accounts(conferences: Iterable[Conference]) -> frozenset[str]:

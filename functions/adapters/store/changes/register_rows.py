@@ -45,7 +45,7 @@ def rows_of(sayings: Iterable[Saying], order: Sequence[str]) -> list[Row]:
     students: dict[int, _Student] = {}
     for saying in sorted(sayings, key=lambda one: (place[one.session_id], _in_words(one.fields))):
         names = saying.names()
-        student = _Student(saying)
+        student = _Student(saying, names)
         for name in names:
             for other in list(by_name.get(name, ())):
                 if other is not student and student.may_be(other):
@@ -64,9 +64,9 @@ def rows_of(sayings: Iterable[Saying], order: Sequence[str]) -> list[Row]:
 class _Student:
     """Sayings that are known to be about one student."""
 
-    def __init__(self, saying: Saying) -> None:
+    def __init__(self, saying: Saying, names: Iterable[tuple[str, str]]) -> None:
         self.row: Row = {saying.session_id: saying.fields}
-        self.names = set(saying.names())
+        self.names = set(names)
 
     def may_be(self, other: _Student) -> bool:
         """Whether both can be the same student."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from functions.adapters.store.changes.differences import changed, contents
 from functions.adapters.store.databases.database import ABSENT, COMMIT_TIME, Document, Write
-from functions.adapters.store.documents.attendance import attendance_to_document, correction_to_document
+from functions.adapters.store.documents.attendance import attendance_to_documents, correction_to_document
 from functions.adapters.store.documents.common import Fields
 from functions.adapters.store.documents.session import session_to_document
 from functions.adapters.store.paths import attendance_path, copy_path, corrections_path, session_path
@@ -62,10 +62,8 @@ def sheet_writes(
     """
     session = sheet.session
     collection = attendance_path(session.session_id)
-    people = {
-        f"{collection}/{person.attendee_id}": attendance_to_document(person, session, retention=retention)
-        for person in sheet.attendance
-    }
+    documents = attendance_to_documents(sheet, retention=retention)
+    people = {f"{collection}/{name}": fields for name, fields in documents.items()}
     on_people = [
         write if write.fields is None else Write(write.path, {**write.fields, "updated_at": COMMIT_TIME})
         for write in changed(people, stored.people, ignoring=("updated_at",))

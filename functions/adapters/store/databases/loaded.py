@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from functions.adapters.store.databases.database import Database, Document
+from functions.adapters.store.documents.common import Fields
+
+T = TypeVar("T")
 
 
 class Loaded:
@@ -27,10 +31,13 @@ class Loaded:
         self._children = {**(children or {})}
         self._earlier = frozenset(self._documents)
         self._asked: set[str] = set()
+        self._read: dict[str, tuple[Document, Any]] = {}
 
     def continued(self) -> Loaded:
         """Return a copy that begins with all these documents; changes of the copy do not affect this object."""
-        return Loaded(self._database, self._documents, self._children)
+        copy = Loaded(self._database, self._documents, self._children)
+        copy._read = self._read
+        return copy
 
     async def get(self, path: str) -> Document | None:
         """A document, or None if it does not exist."""
@@ -67,6 +74,14 @@ class Loaded:
     def known(self, path: str) -> Document | None:
         """A document that was read; None if it did not exist or was not read."""
         return self._documents.get(path)
+
+    def read(self, document: Document, reads: Callable[[Fields], T]) -> T:
+        """What a function reads from a document's fields; it is called only once for a document."""
+        found = self._read.get(document.path)
+        if found is None or found[0] is not document:
+            found = self._read[document.path] = (document, reads(document.fields))
+        value: T = found[1]
+        return value
 
     def known_children(self, collection: str) -> Mapping[str, Document]:
         """The documents of a collection that was read; empty if it was not read."""

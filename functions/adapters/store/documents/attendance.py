@@ -13,21 +13,28 @@ from typing import Any
 
 from functions.adapters.store.documents.common import SCHEMA_VERSION, Fields, check_schema, expiry
 from functions.domain.classes.roster import Assignment, Correction, Decision, Mark, Override, Remembered, RoomDevice
-from functions.domain.classes.sessions import Attendance, ClassSession
+from functions.domain.classes.sessions import Attendance, AttendanceSheet, ClassSession
 from functions.domain.marking.addresses import searchable
 from functions.domain.marking.attendance import whole_seconds
 from functions.domain.marking.people import attendee_id
 
 
-def attendance_to_document(person: Attendance, session: ClassSession, *, retention: timedelta | None) -> Fields:
-    """`attendance/{attendee_id}`, without `updated_at`; it can be shown without the session's document."""
-    plan, entry, scheduled = session.plan, person.entry, session.plan.scheduled
+def attendance_to_documents(sheet: AttendanceSheet, *, retention: timedelta | None) -> dict[str, Fields]:
+    """`attendance/{attendee_id}` of everybody by attendee id, without `updated_at`.
+
+    Each can be shown without the session's document.
+    """
+    shared = _shared(sheet.session, retention=retention)
+    return {person.attendee_id: _attendance(person, sheet.session, shared) for person in sheet.attendance}
+
+
+def _shared(session: ClassSession, *, retention: timedelta | None) -> Fields:
+    """What all attendance documents of a class meeting repeat."""
+    plan, scheduled = session.plan, session.plan.scheduled
     return {
         "schema_version": SCHEMA_VERSION,
         "expire_at": expiry(session.start, retention),
-        "attendee_id": person.attendee_id,
         "session_id": session.session_id,
-        "class_id": (entry and entry.class_id) or plan.class_id,
         "subject": plan.subject,
         "teacher_email": plan.teachers[0] if plan.teachers else None,
         "teacher_emails": searchable(plan.teachers),
@@ -37,6 +44,15 @@ def attendance_to_document(person: Attendance, session: ClassSession, *, retenti
         "scheduled_end": scheduled.end if scheduled else None,
         "session_state": session.state.value,
         "sync_state": session.sync.state.value if session.sync else None,
+    }
+
+
+def _attendance(person: Attendance, session: ClassSession, shared: Mapping[str, Any]) -> Fields:
+    entry = person.entry
+    return {
+        **shared,
+        "attendee_id": person.attendee_id,
+        "class_id": (entry and entry.class_id) or session.plan.class_id,
         "kind": person.kind.value,
         "user": person.user,
         "student_id": entry.student_id if entry else None,

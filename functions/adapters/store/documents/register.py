@@ -8,6 +8,7 @@ about one student.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
@@ -19,6 +20,7 @@ from functions.domain.classes.sessions import Attendance, AttendanceSheet, Role,
 from functions.domain.marking.addresses import mailboxes
 from functions.domain.marking.shares import ATTENDED, MISSED, MonthOfStudent, share_of
 
+_MARKS, _ATTENDED, _MISSED = ([mark.value for mark in marks] for marks in (Mark, ATTENDED, MISSED))
 _NAMES = ("display_name", "email", "student_id", "user", "emails")
 
 
@@ -156,12 +158,10 @@ def _student(said: Mapping[str, Mapping[str, Any]], order: Iterable[str]) -> Fie
 
 
 def _totals(marks: Iterable[str | None]) -> Fields:
-    given = [mark for mark in marks if mark]
-    attended, missed = (sum(given.count(mark.value) for mark in kind) for kind in (ATTENDED, MISSED))
-    return {
-        "counts": {mark.value: given.count(mark.value) for mark in Mark},
-        "share": share_of(attended, missed),
-    }
+    given = Counter(marks)
+    counts = {mark: given[mark] for mark in _MARKS}
+    attended, missed = (sum(counts[mark] for mark in kind) for kind in (_ATTENDED, _MISSED))
+    return {"counts": counts, "share": share_of(attended, missed)}
 
 
 def student_from_document(fields: Mapping[str, Any]) -> MonthOfStudent:

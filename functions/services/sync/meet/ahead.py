@@ -102,6 +102,7 @@ class LookAhead:
         # If the store does not answer, it is asked again, and then the error counts.
         with contextlib.suppress(AttendanceError):
             await self._reader.load(people=people, to_mark=to_mark)
+            await self._reader.people(people)  # so that they are converted while Meet is asked, too
 
     async def _look(self, record: ConferenceRecord) -> dict[str, Look]:
         time = Interval(record.start_time, record.end_time or self._deps.clock())
