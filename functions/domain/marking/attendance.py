@@ -20,6 +20,7 @@ from functions.domain.marking.certainty import (
     session_state,
     session_sync,
     taught_time,
+    times_together,
     was_searched,
 )
 from functions.domain.marking.evidence import Evidence, conference_time, who_is_who
@@ -102,7 +103,8 @@ def sheet(session: ClassSession, evidence: Evidence) -> AttendanceSheet:
     teachers = [key for key, matches in people.items() if matches[0].role is Role.TEACHER]
     teaching = [presence for key in teachers for presence in presences[key]]
     being = [found for key, found in presences.items() if people[key][0].kind is not Kind.ROOM]
-    held_for = held_time(plan.scheduled, teaching, being)
+    together = times_together(plan.scheduled, being)
+    held_for = held_time(plan.scheduled, teaching, together)
     taught = taught_time(plan.scheduled, owned, teaching)
     everybody_known = not evidence.identities_in_use or not somebody_is_unknown(session, people, presences, evidence)
     teachers_known = everybody_known or teachers_are_found(people, who)
@@ -121,7 +123,7 @@ def sheet(session: ClassSession, evidence: Evidence) -> AttendanceSheet:
         conference_records=(*(c.conference_record for c in evidence.conferences), *evidence.missing),
         actual_start=min((part.start for _, part in times.values()), default=None),
         actual_end=max((part.end for _, part in times.values()), default=None),
-        held=held_window(plan.scheduled, taught, being),
+        held=held_window(taught, together),
         held_elsewhere=state is SessionState.NOT_HELD and any(being),
         sync=sync,
         erased=len({*plan.erased, *(token for c in evidence.conferences for token in c.erased)}),

@@ -161,14 +161,12 @@ def is_decided(
     )
 
 
-def held_time(
-    scheduled: Interval | None, teaching: Iterable[Presence], people: Iterable[Iterable[Presence]]
-) -> timedelta:
+def held_time(scheduled: Interval | None, teaching: Iterable[Presence], together: Iterable[Interval]) -> timedelta:
     """How long, within the scheduled time, a teacher or at least two people at once were there."""
     if scheduled is None:
         return timedelta(0)
     taught = (clipped for presence in teaching if (clipped := presence.interval.clip(scheduled)))
-    return covered([*taught, *together(scheduled, people)])
+    return covered([*taught, *together])
 
 
 def min_held(session: ClassSession) -> timedelta:
@@ -194,28 +192,31 @@ def taught_time(scheduled: Interval | None, owned: Interval, teaching: Iterable[
     return taught if taught.start < taught.end else None
 
 
-def held_window(
-    scheduled: Interval | None, taught: Interval | None, people: Iterable[Iterable[Presence]]
-) -> Interval | None:
+def held_window(taught: Interval | None, together: Sequence[Interval]) -> Interval | None:
     """The time that a teacher held the class; None if the scheduled time counts.
 
     If a teacher was there for less than half of the time in which people were together, the teacher's time does not
     count: the teacher's connection failed, or somebody else took over.
 
     Args:
+        taught: From a teacher's coming to a teacher's going, within the scheduled time.
+        together: When at least two people were there at once, within the scheduled time.
+    """
+    if taught is None:
+        return None
+    within = covered(clipped for time in together if (clipped := time.clip(taught)))
+    return None if within * 2 < covered(together) else taught
+
+
+def times_together(scheduled: Interval | None, people: Iterable[Iterable[Presence]]) -> list[Interval]:
+    """When, within the scheduled time, at least two people were there at once.
+
+    Args:
         scheduled: From when to when the class was to be.
-        taught: From a teacher's coming to a teacher's going, within that.
         people: The presences of everybody except room devices, person by person.
     """
-    if scheduled is None or taught is None:
-        return None
-    meeting = together(scheduled, people)
-    within = covered(clipped for time in meeting if (clipped := time.clip(taught)))
-    return None if within * 2 < covered(meeting) else taught
-
-
-def together(scheduled: Interval, people: Iterable[Iterable[Presence]]) -> list[Interval]:
-    """When, within the scheduled time, at least two people were there at once."""
+    if scheduled is None:
+        return []
     return _together(
         union(clipped for p in presences if (clipped := p.interval.clip(scheduled))) for presences in people
     )
@@ -292,5 +293,6 @@ def _together(people: Iterable[Sequence[Interval]]) -> list[Interval]:
     for (moment, step), (following, _) in pairwise(moments):
         there += step
         if there > 1:
-            together.append(Interval(moment, following))
+            began = together.pop().start if together and together[-1].end == moment else moment
+            together.append(Interval(began, following))
     return together

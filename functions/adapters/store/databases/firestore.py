@@ -106,14 +106,15 @@ class FirestoreDatabase:
         """
         api, database = self._api()
         request = commit_request(database, writes, unchanged=unchanged)
-        message = type(request).pb(request)
-        size = message.ByteSize()
+        # protobuf encodes a message to learn its size, so this is done once for each document and not for all together.
+        sizes = [one.ByteSize() for one in type(request).pb(request).writes]
+        size = sum(sizes)
         if size > MAX_COMMIT_BYTES:
             raise DocumentsRefused(
                 f"{len(writes)} documents at one moment are {size:,} bytes; Firestore takes {MAX_COMMIT_BYTES:,}.",
                 hint=HINT,
             )
-        if size > SURELY_TAKEN or any(one.ByteSize() > MAX_DOCUMENT_BYTES for one in message.writes):
+        if size > SURELY_TAKEN or max(sizes, default=0) > MAX_DOCUMENT_BYTES:
             check_commit(writes)
         conflicts: tuple[type[Exception], ...] = (gexc.Conflict,)
         if unchanged or any(isinstance(write.expecting, Document) for write in writes):
