@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from math import ceil
 
 from functions.adapters.store.databases.database import MOST_IN_ANY, Database, Document, Query, Where
 from functions.adapters.store.databases.loaded import Loaded
@@ -167,8 +168,9 @@ class DocumentReader:
         """The people with these addresses, by address; the tasks run until somebody needs them."""
         found: dict[str, asyncio.Task[Sequence[Document]]] = {}
         wanted = sorted(emails)
-        for first in range(0, len(wanted), MOST_IN_ANY):
-            part = wanted[first : first + MOST_IN_ANY]
+        queries = ceil(len(wanted) / MOST_IN_ANY)
+        for number in range(queries):
+            part = wanted[number::queries]  # queries of the same size are all answered at the same time
             query = Query(_PEOPLE, where=(Where("emails", "contains_any", part),))
             looking = asyncio.create_task(self._found(query))
             looking.add_done_callback(_hear)
