@@ -8,6 +8,7 @@ from functions.adapters.store.attendance_store import DocumentAttendanceStore
 from functions.domain.classes.roster import Mark, RosterEntry
 from functions.domain.classes.timetable import Room, Span
 from functions.domain.conferences.model import Organizer
+from functions.domain.errors import StoreUnavailable
 from functions.domain.intervals import Interval
 from tests.builders import RECORD, TEACHING, at, call, known, lesson, override, sheet_of
 
@@ -75,6 +76,88 @@ async def test_a_unit_of_work_begins_with_what_its_reader_knows(store):
     await store.transact(decide, known=reader)
 
     assert seen == [(ROOM, SHEET.session.plan)]
+
+
+# --- Accounts that are looked for early ---
+
+
+class Finding:
+    """A database that records for which addresses people are looked for, and may refuse."""
+
+    def __init__(self, database):
+        self._database = database
+        self.asked = []
+        self.refuses = False
+
+    def __getattr__(self, name):
+        return getattr(self._database, name)
+
+    async def find(self, query):
+        if query.collection == "people":
+            self.asked += [sorted(where.value) for where in query.where]
+            if self.refuses:
+                raise StoreUnavailable("Down.")
+        return await self._database.find(query)
+
+
+@pytest.fixture
+def finding(database):
+    return Finding(database)
+
+
+@pytest.fixture
+def looking(finding):
+    return DocumentAttendanceStore(finding, clock=lambda: at(100), retention=None)
+
+
+def who_has(*emails):
+    """Return a decision that reads who has these addresses."""
+    return lambda work: work.people_known_by(emails)
+
+
+async def test_a_unit_of_work_finds_the_accounts_that_its_reader_looked_for_and_looks_only_for_others(looking, finding):
+    bob = known("users/3", "bob@school.example")
+    await do(looking, lambda work: work.put_person(ADA), lambda work: work.put_person(bob))
+    reader = looking.reader()
+    reader.expect_known_by(["ada@school.example", "nobody@school.example"])
+
+    asked_for = who_has("ada@school.example", "nobody@school.example", "bob@school.example")
+    people, _ = await looking.transact(asked_for, known=reader)
+
+    assert people == {"users/2": ADA, "users/3": bob}
+    assert finding.asked == [["ada@school.example", "nobody@school.example"], ["bob@school.example"]]
+
+
+async def test_many_addresses_are_looked_for_in_few_queries_of_the_same_size(looking, finding):
+    reader = looking.reader()
+    await reader.people_known_by([f"s{number}@school.example" for number in range(37)])
+
+    assert [len(part) for part in finding.asked] == [19, 18]
+
+
+async def test_accounts_that_were_looked_for_are_looked_for_again_once_people_are_forgotten(looking):
+    reader = looking.reader()
+    reader.expect_known_by(["ada@school.example"])
+    await looking.transact(who_has("ada@school.example"), known=reader)
+    await do(looking, lambda work: work.put_person(ADA))
+
+    reader.forget(people=None)
+    people, _ = await looking.transact(who_has("ada@school.example"), known=reader)
+
+    assert people == {"users/2": ADA}
+
+
+async def test_only_who_needs_the_accounts_gets_the_error_of_looking_for_them(looking, finding):
+    reader = looking.reader()
+    finding.refuses = True
+    reader.expect_known_by(["ada@school.example"])
+
+    await do(looking, lambda work: work.put_room(ROOM), known=reader)
+    with pytest.raises(StoreUnavailable):
+        await looking.transact(who_has("ada@school.example"), known=reader)
+
+
+# --- What must still be so when a unit of work is committed ---
 
 
 @pytest.mark.parametrize(
