@@ -122,12 +122,17 @@ def _services(certificate: Path, key: Path) -> Iterator[int]:
 
 @contextmanager
 def _proxy(ports: dict[str, int], *, otherwise: int) -> Iterator[int]:
-    """Serve an HTTPS proxy that connects every host to a port of this machine."""
+    """Serve an HTTPS proxy that connects every host to a port of this machine; its connections end with it.
+
+    A host would wait for half a minute until a client that keeps its connection has said goodbye.
+    """
+    connections = []
 
     class Leads(BaseHTTPRequestHandler):
         def do_CONNECT(self) -> None:
             host = self.path.partition(":")[0]
             with socket.create_connection(("127.0.0.1", ports.get(host, otherwise))) as there:
+                connections.append(there)
                 self.send_response(200)
                 self.end_headers()
                 back = threading.Thread(target=_copied, args=(there, self.connection))
@@ -141,6 +146,9 @@ def _proxy(ports: dict[str, int], *, otherwise: int) -> Iterator[int]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Leads)
     with _in_thread(server):
         yield server.server_address[1]
+    for connection in connections:
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
 
 
 def _copied(source: socket.socket, target: socket.socket) -> None:
