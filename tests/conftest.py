@@ -23,6 +23,9 @@ from tests.documented import undocumented
 
 bypass_proxies()
 
+# An emulator lives for minutes. Java's optimising compiler takes more of the processors than it saves in this time.
+os.environ["JAVA_TOOL_OPTIONS"] = f"{os.environ.get('JAVA_TOOL_OPTIONS', '')} -XX:TieredStopAtLevel=1".strip()
+
 # The examples are the same each time, so that a failure comes from a change in the code. `make explore` tries other
 # examples.
 settings.register_profile("project", deadline=None, derandomize=True)
