@@ -103,12 +103,13 @@ deploy-steps: $(INSTALLED) ## break a deployment off at every step, against a st
 debian-packages: ## install what the tests need of Debian
 	@infra/debian-packages.sh
 
-# One more than there are processors: a test that waits for an emulator leaves its own idle.
+# One more than there are processors: a test that waits for an emulator leaves its own idle. Tests start hundreds of
+# programs, each of which would compile all modules if Python were told not to write bytecode.
 WORKERS = $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
 .PHONY: test
 test: $(INSTALLED) $(if $(ARGS),,debian-packages node-modules) ## run every test, with the real Firestore and Pub/Sub emulators (ARGS="-k room")
-	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --max-worker-restart 0 $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --max-worker-restart 0 $(ARGS)
 
 .PHONY: unit
 unit: $(INSTALLED) ## run the fast tests, which need nothing but Python (ARGS="-k room")

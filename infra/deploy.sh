@@ -103,6 +103,7 @@ main() {
   fi
   ensure_accounts
   setting SERVICE_ACCOUNT_CLIENT_ID "$(state "account-$ACCOUNT" '.uniqueId // empty')"
+  write_environment
 
   section "Secrets"
   ensure_erasure_key

@@ -101,53 +101,62 @@ settle_database() { # sets FIRESTORE_DATABASE: the user's database, otherwise th
 
 # Writes the environment of the functions: the deployed environment, changed by the user's options.
 settle_environment() {
-  local source=null name value
+  local source=null stored name value
+  SET=()
   for name in "${FUNCTIONS[@]}"; do
     if exists "function-$name"; then source=$(<"$WORK/state/function-$name") && break; fi
   done
-  jq '.serviceConfig.environmentVariables // {}' <<<"$source" >"$WORK/environment.before"
-  deployed() { jq --raw-output --arg name "$1" '.[$name] // empty' "$WORK/environment.before"; }
+  jq '.serviceConfig.environmentVariables // {}' <<<"$source" >"$WORK/environment"
+  # All settings at once: jq takes long to start.
+  stored=$(jq --raw-output 'to_entries[] | "[\(.key | @sh)]=\(.value | @sh)"' "$WORK/environment")
+  declare -gA DEPLOYED="($stored)"
 
   CALLERS=$(callers)
   BACKUPS=${BACKUPS:-$(jq --raw-output '.labels["meet-attendance-backups"] // "yes"' <<<"$source")}
   BROWSER=${BROWSER:-$(jq --raw-output '.labels["meet-attendance-browser"] // "no"' <<<"$source")}
   MAX_INSTANCES=${MAX_INSTANCES:-$(jq --raw-output '.serviceConfig.maxInstanceCount // empty' <<<"$source")}
   fit_quota
-  cp "$WORK/environment.before" "$WORK/environment"
   setting GOOGLE_CLOUD_PROJECT "$PROJECT"
   setting FIRESTORE_DATABASE "$FIRESTORE_DATABASE"
-  setting AUTH_MODE "${AUTH_MODE:-$(deployed AUTH_MODE)}" delegation
+  setting AUTH_MODE "${AUTH_MODE:-${DEPLOYED[AUTH_MODE]:-}}" delegation
   setting SERVICE_ACCOUNT_EMAIL "$(member "$ACCOUNT" | cut --delimiter=: --fields=2)"
   setting SERVICE_ACCOUNT_CLIENT_ID "$(state "account-$ACCOUNT" '.uniqueId // empty')"
   setting EVENTS_TOPIC "$EVENTS_TOPIC"
   setting JOBS_TOPIC "$JOBS_TOPIC"
   setting CHANGES_TOPIC "$CHANGES_TOPIC"
   # Google adds this setting. Without it here, the next deployment would find a difference.
-  setting LOG_EXECUTION_ID "$(deployed LOG_EXECUTION_ID)" true
+  setting LOG_EXECUTION_ID "${DEPLOYED[LOG_EXECUTION_ID]:-}" true
   setting API_CALLERS "$CALLERS"
   setting MEET_PROJECT_READS_PER_MINUTE $((MEET_READS / (${#FUNCTIONS[@]} * MAX_INSTANCES)))
   setting MEET_SHARED_READS_PER_MINUTE "$MEET_SHARED_READS"
-  setting SCHOOL_TIME_ZONE "${TIME_ZONE:-$(deployed SCHOOL_TIME_ZONE)}" UTC
-  setting ALLOWED_DOMAINS "${DOMAINS:-$(deployed ALLOWED_DOMAINS)}"
-  setting RETENTION_DAYS "${RETENTION_DAYS:-$(deployed RETENTION_DAYS)}"
+  setting SCHOOL_TIME_ZONE "${TIME_ZONE:-${DEPLOYED[SCHOOL_TIME_ZONE]:-}}" UTC
+  setting ALLOWED_DOMAINS "${DOMAINS:-${DEPLOYED[ALLOWED_DOMAINS]:-}}"
+  setting RETENTION_DAYS "${RETENTION_DAYS:-${DEPLOYED[RETENTION_DAYS]:-}}"
   for name in "${SETTINGS[@]}"; do
-    if given "$name"; then value=${!name}; else value=$(deployed "$name"); fi
+    if given "$name"; then value=${!name}; else value=${DEPLOYED[$name]:-}; fi
     setting "$name" "$value"
   done
+  write_environment
 }
 
 setting() { # NAME VALUE [DEFAULT]: sets a setting; removes it if the value is empty or `none`
   local value=${2:-${3:-}}
   [[ $value != none ]] || value=
-  jq --arg name "$1" --arg value "$value" 'if $value == "" then del(.[$name]) else .[$name] = $value end' \
-    "$WORK/environment" >"$WORK/environment.next"
+  SET+=("$1" "$value")
+}
+
+write_environment() { # writes what `setting` has set since the last time
+  jq '$ARGS.positional as $set | reduce range(0; $set | length; 2) as $at (.;
+    if $set[$at + 1] == "" then del(.[$set[$at]]) else .[$set[$at]] = $set[$at + 1] end)' \
+    --args -- "${SET[@]}" <"$WORK/environment" >"$WORK/environment.next"
   mv "$WORK/environment.next" "$WORK/environment"
+  SET=()
 }
 
 # Prints API_CALLERS: `email=role,…`. If the user does not give a role's option, the callers with this role stay.
 callers() {
   local lms=$LMS admin=$ADMIN before
-  before=$(deployed API_CALLERS | tr , '\n')
+  before=$(tr , '\n' <<<"${DEPLOYED[API_CALLERS]:-}")
   [[ -n $lms ]] || lms=$(sed --quiet 's/=lms$//p' <<<"$before" | paste --serial --delimiters=,)
   [[ -n $admin ]] || admin=$(sed --quiet 's/=admin$//p' <<<"$before" | paste --serial --delimiters=,)
   [[ $lms != none ]] || lms=
