@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections import Counter
@@ -66,10 +67,12 @@ class ChargedFirestore(GrpcStandIn):
 
     Args:
         firestore: `host:port` of the emulator.
+        least: The minimum number of seconds that a call takes.
     """
 
-    def __init__(self, firestore: str) -> None:
+    def __init__(self, firestore: str, *, least: float = 0) -> None:
         self._firestore = firestore
+        self._least = least
         self.documents = Documents()
         self.trips: list[Trip] = []
 
@@ -105,6 +108,7 @@ class ChargedFirestore(GrpcStandIn):
                 async for answer in call:
                     self._note_read(method, answer)
                     yield answer
+                await asyncio.sleep(began + self._least - time.monotonic())
             finally:
                 self.trips.append(Trip(method.rpartition("/")[2], began, time.monotonic()))
             if method == f"{_FIRESTORE}/RunQuery" and self.documents.reads == before:
@@ -180,7 +184,7 @@ class ChargedPubsub(GrpcStandIn):
 
 
 @contextlib.contextmanager
-def charged(firestore: str) -> Iterator[tuple[ChargedFirestore, ChargedPubsub]]:
-    """Serve both counters."""
-    with ChargedFirestore(firestore).in_thread() as documents, ChargedPubsub().in_thread() as messages:
+def charged(firestore: str, *, least: float = 0) -> Iterator[tuple[ChargedFirestore, ChargedPubsub]]:
+    """Serve both counters; a call to Firestore takes at least the given number of seconds."""
+    with ChargedFirestore(firestore, least=least).in_thread() as documents, ChargedPubsub().in_thread() as messages:
         yield documents, messages
