@@ -49,8 +49,8 @@ async def identify(gathered: Gathered, reader: Reader, deps: Deps) -> bool:
 
     At the same time it reads the corrections of the class meetings, which the marks need too.
 
-    It comes after all requests to Meet. People are the only data of a sheet that no commit guards, so what was read
-    about them more than `FRESH` ago, while Meet was asked, is read again.
+    It comes after all requests to Meet. People, and who is erased, are the only data of a sheet that no commit guards.
+    So what was read about them more than `FRESH` ago, while Meet was asked, is read again.
 
     Returns:
         Whether all accounts could be looked up.

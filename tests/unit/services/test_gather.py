@@ -16,7 +16,7 @@ from functions.services.sync.identities import identify
 from functions.services.sync.meet.gather import gather_conference, gather_session
 from functions.services.sync.meet.gathered import Request
 from functions.services.sync.meet.reading import stored_conference
-from tests.builders import ADA, BOB, RECORD, TEACHER, TEACHING, at, call, during, lesson, snapshot
+from tests.builders import ADA, BOB, RECORD, TEACHER, TEACHING, at, call, during, guest, lesson, snapshot
 from tests.builders import participant as somebody
 from tests.in_memory import ReaderInMemory
 
@@ -96,6 +96,15 @@ async def test_what_is_stored_about_people_is_read_while_meet_is_still_asked_for
         gathered = await gather(school, reader=reader)
 
     assert reader.loaded == [sorted([TEACHER, "users/2", "users/3"])]
+    assert gathered.people_read_at == at(61)
+
+
+async def test_who_is_erased_is_read_while_meet_is_asked_also_if_nobody_has_an_account(school):
+    """So it is known how old this is, and it is read again after a long reading like people are."""
+    school.meet.calls = {RECORD: snapshot(somebody(guest("Gil"), (0, 60)))}
+
+    gathered = await gather(school)
+
     assert gathered.people_read_at == at(61)
 
 

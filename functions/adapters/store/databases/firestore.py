@@ -29,6 +29,9 @@ from functions.adapters.store.databases.firestore_limits import (
 )
 from functions.domain.errors import DocumentsRefused, NeedsOperator, ReadTooOld, StoreConflict, StoreUnavailable
 
+_MOST_AROUND_A_WRITE: Final = 6
+"""How many bytes of a request surround a write at most: a tag and a length."""
+
 SURELY_TAKEN: Final = 4 * 1024 * 1024
 """Requests up to this size are not estimated, because index entries make this system's commits only about a quarter
 larger, and an estimate takes as long as the encoding."""
@@ -108,7 +111,7 @@ class FirestoreDatabase:
         request = commit_request(database, writes, unchanged=unchanged)
         # protobuf encodes a message to learn its size, so this is done once for each document and not for all together.
         sizes = [one.ByteSize() for one in type(request).pb(request).writes]
-        size = sum(sizes)
+        size = sum(sizes) + _MOST_AROUND_A_WRITE * len(sizes)
         if size > MAX_COMMIT_BYTES:
             raise DocumentsRefused(
                 f"{len(writes)} documents at one moment are {size:,} bytes; Firestore takes {MAX_COMMIT_BYTES:,}.",

@@ -31,7 +31,7 @@ class Loaded:
         self._children = {**(children or {})}
         self._earlier = frozenset(self._documents)
         self._asked: set[str] = set()
-        self._read: dict[str, tuple[Document, Any]] = {}
+        self._read: dict[tuple[str, object], tuple[Document, Any]] = {}
 
     def continued(self) -> Loaded:
         """Return a copy that begins with all these documents; changes of the copy do not affect this object."""
@@ -77,9 +77,10 @@ class Loaded:
 
     def read(self, document: Document, reads: Callable[[Fields], T]) -> T:
         """What a function reads from a document's fields; it is called only once for a document."""
-        found = self._read.get(document.path)
+        key = (document.path, reads)
+        found = self._read.get(key)
         if found is None or found[0] is not document:
-            found = self._read[document.path] = (document, reads(document.fields))
+            found = self._read[key] = (document, reads(document.fields))
         value: T = found[1]
         return value
 

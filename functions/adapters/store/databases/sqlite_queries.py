@@ -83,8 +83,10 @@ def sort_key(value: object) -> SortKey:
             return (3, value)
         case str():
             return (4, value)
+        case bytes():
+            return (5, value)
         case list():
-            return (5, *map(sort_key, value))
+            return (6, *map(sort_key, value))
         case dict():
-            return (6, *((name, sort_key(item)) for name, item in sorted(value.items())))
+            return (7, *((name, sort_key(item)) for name, item in sorted(value.items())))
     raise TypeError(f"A document cannot hold a {type(value).__name__}.")

@@ -2,9 +2,9 @@
 
 The conference record comes early and names the room and the time. So the class meetings are loaded, and the room's
 conference records are listed, while participants and sessions are read. Each page of participants names accounts, so
-what is stored about them is read while their sessions are read. People's decisions about the class meetings are read
-too. This only saves time: what does not fit what was read
-in the end is requested again, and so is what failed.
+what is stored about them is read while their sessions are read. People's decisions about the class meetings, and who is
+erased, are read too. This only saves time: what does not fit what was read in the end is requested again, and so is
+what failed.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class LookAhead:
         self._looking: asyncio.Task[dict[str, Look]] | None = None
         self._loading: list[asyncio.Task[None]] = []
         self._users: set[str] = set()
-        self._loading_since: datetime | None = None
+        self._people_read_at: datetime | None = None
 
     def begin(self, record: ConferenceRecord) -> None:
         """Begin when Meet has returned the conference record."""
@@ -81,13 +81,12 @@ class LookAhead:
         new = {user for participant in page if (user := account_of(participant.user))} - self._users
         if new:
             self._users |= new
-            self._loading_since = self._loading_since or self._deps.clock()
-            self._loading.append(asyncio.create_task(self._load(people=new)))
+            self._begin_to_load(people=new)
 
     @property
     def people_read_at(self) -> datetime | None:
-        """When stored data about people was first read; None if it was not read."""
-        return self._loading_since
+        """When stored data about people, or who is erased, was first read; None if neither was read."""
+        return self._people_read_at
 
     async def give_up(self) -> None:
         """Cancel what has not finished."""
@@ -98,7 +97,11 @@ class LookAhead:
         if unfinished:
             await asyncio.wait(unfinished)
 
-    async def _load(self, *, people: Collection[str] = (), to_mark: Collection[str] = ()) -> None:
+    def _begin_to_load(self, *, people: Collection[str] = (), to_mark: Collection[str] = ()) -> None:
+        self._people_read_at = self._people_read_at or self._deps.clock()
+        self._loading.append(asyncio.create_task(self._load(people=people, to_mark=to_mark)))
+
+    async def _load(self, *, people: Collection[str], to_mark: Collection[str]) -> None:
         # If the store does not answer, it is asked again, and then the error counts.
         with contextlib.suppress(AttendanceError):
             await self._reader.load(people=people, to_mark=to_mark)
@@ -109,7 +112,7 @@ class LookAhead:
         looks = {}
         try:
             sessions = await sessions_around(record.space, time, self._attached_to, self._reader)
-            self._loading.append(asyncio.create_task(self._load(to_mark=sessions)))
+            self._begin_to_load(to_mark=sessions)
             for space, here in _by_space(sessions.values()).items():
                 organizer = await owner_of(await self._reader.room(space), here[0], self._deps.store)
                 reach = reach_of(here)

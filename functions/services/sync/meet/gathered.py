@@ -64,7 +64,8 @@ class Gathered:
         outcomes: The result of each read, by conference record.
         looks: The conference records of each space, or why they could not be listed, by space.
         later: The first error that may pass by itself: raised once everything else is stored.
-        people_read_at: When stored data about the participants was first read, if that was while Meet was asked.
+        people_read_at: When stored data about the participants, or who is erased, was first read, if that was while
+            Meet was asked.
     """
 
     source: SyncSource
