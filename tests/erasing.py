@@ -173,8 +173,8 @@ async def dumped(database, *, but=()):
         for document in (await database.find(Query(group, group=True))).documents:
             of = f"{document.path} {document.fields.get('class_id')}" if group == "registers" else document.path
             if not any(name in of for name in but):
-                fields = unpacked(document.fields) if group == "sheet" else document.fields
-                found[document.path] = json.dumps(fields, default=str, sort_keys=True)
+                packed = {"packed": unpacked(document.fields)} if group == "sheet" else {}
+                found[document.path] = json.dumps({**document.fields, **packed}, default=str, sort_keys=True)
     return found
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import dataclasses
-import json
 import os
 import sqlite3
 from datetime import UTC, datetime, timedelta
@@ -12,6 +11,7 @@ import pytest
 from google.cloud import firestore
 from google.cloud.firestore_v1 import types
 
+from functions.adapters.store.databases.as_json import from_json, to_json
 from functions.adapters.store.databases.database import ABSENT, COMMIT_TIME, Query, Where, Write
 from functions.adapters.store.databases.firestore import FirestoreDatabase
 from functions.adapters.store.databases.firestore_limits import MAX_COMMIT_BYTES
@@ -44,9 +44,8 @@ async def pages(database, query, *, between=None):
 
 
 def over_json(values):
-    """Return the values as they come from a caller that stores times as text."""
-    text = json.dumps(values, default=lambda moment: {"time": moment.isoformat()})
-    return tuple(json.loads(text, object_hook=lambda held: datetime.fromisoformat(held["time"])))
+    """Return the values as they come from a caller that stores them as text."""
+    return tuple(from_json(to_json(values)))
 
 
 async def test_pages_hold_everything_once_and_in_order(database):
@@ -262,13 +261,14 @@ async def test_null_values_come_last_in_descending_order(database):
 
 
 async def test_values_of_different_types_have_a_defined_order(database):
-    values = ["b", "a", "Ä", "😀", "\uffff", 2, -1, at(1), False, True, None]
+    values = [{"a": 1}, [1], b"\x01", b"\x00\xff", "b", "a", "Ä", "😀", "\uffff", 2, -1, at(1), False, True, None]
     await put(database, {f"a/{n}": {"v": value} for n, value in enumerate(values)})
 
     found = await database.find(Query("a", order=("v",)))
     assert [document.fields["v"] for document in found.documents] == [
         *(None, False, True, -1, 2, at(1)),
         *("a", "b", "Ä", "\uffff", "😀"),
+        *(b"\x00\xff", b"\x01", [1], {"a": 1}),
     ]
     assert await pages(database, Query("a", order=("v",), limit=1)) == [[one.path] for one in found.documents]
 

@@ -174,7 +174,7 @@ class DocumentReader:
             part = wanted[number::queries]  # queries of the same size are all answered at the same time
             query = Query(_PEOPLE, where=(Where("emails", "contains_any", part),))
             looking = asyncio.create_task(self._found(query))
-            looking.add_done_callback(_hear)
+            looking.add_done_callback(_ask_for_error)
             found |= dict.fromkeys(part, looking)
         return found
 
@@ -250,7 +250,7 @@ class DocumentReader:
         return {correction_id(correction): correction for correction in corrections}
 
 
-def _hear(task: asyncio.Task[Sequence[Document]]) -> None:
-    """Take note of an error in what nobody needed in the end; whoever needs it gets the error."""
+def _ask_for_error(task: asyncio.Task[Sequence[Document]]) -> None:
+    """Ask for a task's error. Otherwise asyncio logs the error if nobody awaits the task."""
     if not task.cancelled():
         task.exception()

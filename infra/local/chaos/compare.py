@@ -69,7 +69,7 @@ async def documents(client: firestore.AsyncClient) -> dict[str, dict[str, Any]]:
     for name in GROUPS:
         async for document in client.collection_group(name).stream():
             fields = document.to_dict() or {}
-            found[document.reference.path] = unpacked(fields) if name == "sheet" else fields
+            found[document.reference.path] = {**fields, "packed": unpacked(fields)} if name == "sheet" else fields
     return found
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from functions.domain.classes.roster import RosterEntry
 from functions.domain.classes.timetable import Slot
 from functions.domain.conferences.model import Organizer, Reading, SyncError, SyncSource
 from functions.domain.errors import AccessDenied, ConferenceRecordGone, Unavailable
@@ -76,6 +77,10 @@ class WatchedReader(ReaderInMemory):
         super().__init__(documents)
         self.people_read = asyncio.Event()
         self.loaded = []
+        self.expected = frozenset()
+
+    def expect_known_by(self, emails):
+        self.expected |= emails
 
     async def load(self, **wanted):
         if users := sorted(wanted.get("people", ())):
@@ -120,6 +125,19 @@ async def test_people_are_read_again_if_meet_was_asked_for_long_after_they_were_
 
     assert reader.loaded[: len(again)] == again
     assert reader.loaded[len(again)] == sorted([TEACHER, "users/2", "users/3"])
+
+
+async def test_the_accounts_of_those_who_are_missing_are_looked_for_once_it_is_known_who_was_there(school):
+    school.meet.calls = {RECORD: the_call()}
+    reader: Any = WatchedReader(school.store.documents)
+    gathered = await gather(school, reader=reader)
+    session = gathered.sessions["maths"]
+    roster = (*session.plan.roster, RosterEntry(email="missing@school.example"))
+    gathered.sessions["maths"] = replace(session, plan=replace(session.plan, roster=roster))
+
+    await identify(gathered, reader, school.deps)
+
+    assert "missing@school.example" in reader.expected
 
 
 async def test_a_room_is_listed_again_if_its_calls_could_not_be_listed_early(school):

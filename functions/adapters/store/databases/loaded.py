@@ -18,6 +18,7 @@ class Loaded:
         database: Where the documents are stored.
         documents: Documents that were read earlier; None if a document did not exist.
         children: The documents directly in a collection that was read earlier.
+        read: What functions read from documents, and from which; it is shared.
     """
 
     def __init__(
@@ -25,19 +26,18 @@ class Loaded:
         database: Database,
         documents: Mapping[str, Document | None] | None = None,
         children: Mapping[str, Mapping[str, Document]] | None = None,
+        read: dict[tuple[str, object], tuple[Document, Any]] | None = None,
     ) -> None:
         self._database = database
         self._documents = {**(documents or {})}
         self._children = {**(children or {})}
         self._earlier = frozenset(self._documents)
         self._asked: set[str] = set()
-        self._read: dict[tuple[str, object], tuple[Document, Any]] = {}
+        self._read = {} if read is None else read
 
     def continued(self) -> Loaded:
         """Return a copy that begins with all these documents; changes of the copy do not affect this object."""
-        copy = Loaded(self._database, self._documents, self._children)
-        copy._read = self._read
-        return copy
+        return Loaded(self._database, self._documents, self._children, self._read)
 
     async def get(self, path: str) -> Document | None:
         """A document, or None if it does not exist."""
