@@ -13,7 +13,7 @@ from google.cloud.firestore_v1 import types
 
 from functions.adapters.store.databases.as_json import from_json, to_json
 from functions.adapters.store.databases.database import ABSENT, COMMIT_TIME, Query, Where, Write
-from functions.adapters.store.databases.firestore import FirestoreDatabase
+from functions.adapters.store.databases.firestore import LARGE, THREADS, FirestoreDatabase
 from functions.adapters.store.databases.firestore_limits import MAX_COMMIT_BYTES
 from functions.adapters.store.databases.sqlite import SqliteDatabase
 from functions.domain.errors import DocumentsRefused, DocumentTooNew, ReadTooOld, StoreConflict, StoreUnavailable
@@ -368,6 +368,81 @@ async def test_an_answer_that_breaks_off_is_read_again_from_the_beginning(monkey
     handler = grpc.unary_stream_rpc_method_handler(break_off_once, response_serializer=types.RunQueryResponse.serialize)
     async with answering({"RunQuery": handler}, monkeypatch) as database:
         assert await paths(database, Query("a")) == ["a/0", "a/1", "a/2"]
+
+
+@pytest.mark.parametrize("number", [LARGE - 1, LARGE, 3 * LARGE])
+async def test_any_number_of_documents_is_read_by_path(database, number):
+    stored = {f"a/{n}": {"number": n, "at": at(n), "names": ["Zoë", None]} for n in range(number)}
+    await put(database, stored)
+
+    found = await database.get_many([*stored, "a/missing"][-number:])
+
+    stored.pop("a/0")
+    assert {path: dict(document.fields) for path, document in found.items()} == stored
+
+
+async def test_a_large_answer_that_breaks_off_is_read_again_from_the_beginning(monkeypatch):
+    calls = []
+    wanted = [f"a/{n}" for n in range(LARGE)]
+
+    async def break_off_once(_, context):
+        calls.append(1)
+        for path in wanted:
+            found = types.Document(name=f"{PREFIX}/{path}")
+            yield types.BatchGetDocumentsResponse(found=found, read_time=at(0))
+            if len(calls) == 1:
+                await context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
+
+    async with answering({"BatchGetDocuments": batch_get(break_off_once)}, monkeypatch) as database:
+        assert [*await database.get_many(wanted)] == wanted
+    assert len(calls) == 2
+
+
+async def test_a_refused_large_answer_says_what_to_do(monkeypatch):
+    async def refuse(_, context):
+        await context.abort(grpc.StatusCode.PERMISSION_DENIED, "no")
+        yield
+
+    async with answering({"BatchGetDocuments": batch_get(refuse)}, monkeypatch) as database:
+        with pytest.raises(StoreUnavailable) as refused:
+            await database.get_many([f"a/{n}" for n in range(LARGE)])
+
+    assert "roles/datastore.user" in refused.value.hint
+
+
+async def test_who_stops_waiting_for_a_large_answer_is_free_at_once_and_so_are_others(monkeypatch):
+    asked, over = asyncio.Semaphore(0), asyncio.Event()
+
+    async def hang(request, _):
+        if request.documents[0].endswith("/late/0"):
+            asked.release()
+            await over.wait()
+        for name in request.documents:
+            yield types.BatchGetDocumentsResponse(found=types.Document(name=name), read_time=at(0))
+
+    late, soon = ([f"{kind}/{n}" for n in range(LARGE)] for kind in ("late", "soon"))
+    async with answering({"BatchGetDocuments": batch_get(hang)}, monkeypatch) as database:
+        waiting = [asyncio.create_task(database.get_many(late)) for _ in range(2 * THREADS)]
+        for _ in waiting:
+            await asked.acquire()
+        for one in waiting[: THREADS + 1]:
+            one.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await one
+
+        assert [*await database.get_many(soon)] == soon
+
+        over.set()
+        assert [len(await one) for one in waiting[THREADS + 1 :]] == [LARGE] * (THREADS - 1)
+        assert [*await database.get_many(soon)] == soon
+
+
+def batch_get(answer):
+    return grpc.unary_stream_rpc_method_handler(
+        answer,
+        request_deserializer=types.BatchGetDocumentsRequest.deserialize,
+        response_serializer=types.BatchGetDocumentsResponse.serialize,
+    )
 
 
 PREFIX = "projects/demo-fake/databases/(default)/documents"

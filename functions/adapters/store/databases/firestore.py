@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -10,6 +12,7 @@ from typing import Any, Final
 from google.api_core import exceptions as gexc
 from google.api_core.retry import AsyncRetry
 from google.cloud import firestore
+from google.cloud.firestore_v1 import types
 
 from functions.adapters.own_credentials import own_credentials_error
 from functions.adapters.patience import limit, watched
@@ -40,6 +43,15 @@ REFUSALS: Final = (gexc.InvalidArgument,)
 """The errors with which Firestore answers a commit that it will never accept."""
 
 _MAX_GET = 500
+
+LARGE: Final = 50
+"""From this number of documents on, a synchronous client reads the answer in a thread: it needs half the time for each
+message, and Firestore sends each document in one. Below this, the thread costs more than it saves."""
+
+THREADS: Final = 4
+"""How many large answers are read in threads at once. Further ones are read by the asynchronous client, so that none
+waits for a thread: one that nobody needs any more keeps its thread until the answer ends, 20 seconds at most."""
+
 _TRANSIENT = (
     gexc.TooManyRequests,
     gexc.InternalServerError,
@@ -69,11 +81,18 @@ class FirestoreDatabase:
     Uses FIRESTORE_EMULATOR_HOST as the Google library does. Building it makes no network calls.
 
     Args:
-        client: The official asynchronous client.
+        client: The official asynchronous client. A synchronous one with the same credentials is made from it.
     """
 
     def __init__(self, client: firestore.AsyncClient) -> None:
         self._client = client
+        self._blocking = firestore.Client(
+            project=client.project,
+            credentials=client._credentials,  # noqa: SLF001 - as said below
+            database=client._database,  # noqa: SLF001 - as said below
+        )
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="firestore")
+        self._reading: list[Future[Sequence[Message]]] = []
 
     async def get(self, path: str, *, at: datetime | None = None) -> Document | None:
         """See `Database`."""
@@ -128,8 +147,12 @@ class FirestoreDatabase:
 
     async def _get(self, paths: Sequence[str], *, at: datetime | None) -> tuple[Sequence[Document], datetime]:
         api, database = self._api()
+        request = get_request(database, paths, at=at)
         with translated(at=at):
-            answers = await self._answers(api.batch_get_documents, get_request(database, paths, at=at))
+            if len(paths) >= LARGE and self._has_a_thread():
+                answers = await self._large_answer(request)
+            else:
+                answers = await self._answers(api.batch_get_documents, request)
         return self._documents(answers, "found", at=at)
 
     async def _answers(self, call: Callable[..., Awaitable[AsyncIterable[Any]]], request: object) -> Sequence[Message]:
@@ -141,6 +164,26 @@ class FirestoreDatabase:
 
         with watched():
             return await _retry()(read)()
+
+    def _has_a_thread(self) -> bool:
+        self._reading = [reading for reading in self._reading if not reading.done()]
+        return len(self._reading) < THREADS
+
+    async def _large_answer(self, request: types.BatchGetDocumentsRequest) -> Sequence[Message]:
+        """All messages of an answer with many documents. A thread reads on even if nobody waits any more."""
+        api, metadata = self._blocking._firestore_api, self._metadata()  # noqa: SLF001 - as said below
+
+        def read(timeout: float) -> Sequence[Message]:
+            stream = api.batch_get_documents(request, retry=None, timeout=timeout, metadata=metadata)
+            return [type(answer).pb(answer) for answer in stream]
+
+        async def read_in_thread() -> Sequence[Message]:
+            reading = self._threads.submit(read, limit(_TIMEOUT))
+            self._reading.append(reading)
+            return await asyncio.wrap_future(reading)
+
+        with watched():
+            return await _retry()(read_in_thread)()
 
     def _documents(
         self, answers: Sequence[Message], field: str, *, at: datetime | None
@@ -157,7 +200,7 @@ class FirestoreDatabase:
             if answer.HasField(field)
         ], read_at
 
-    # The only place that uses a private part of the client: its public API cannot take and return raw messages.
+    # Private parts of the clients are used only in this class: their public API cannot take and return raw messages.
 
     def _api(self) -> tuple[Any, str]:
         return self._client._firestore_api, self._client._database_string  # noqa: SLF001 - as said above
