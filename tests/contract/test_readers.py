@@ -128,6 +128,20 @@ async def test_a_unit_of_work_finds_the_accounts_that_its_reader_looked_for_and_
     assert finding.asked == [["ada@school.example", "nobody@school.example"], ["bob@school.example"]]
 
 
+async def test_addresses_that_are_looked_for_already_are_not_looked_for_again(looking, finding):
+    reader = looking.reader()
+    await reader.people_known_by(["ada@school.example"])
+    reader.expect_known_by(["ada@school.example"])
+
+    async def decide(work):
+        work.expect_known_by(["ada@school.example", "bob@school.example"])
+        await work.people_known_by(["ada@school.example", "bob@school.example"])
+
+    await looking.transact(decide, known=reader)
+
+    assert finding.asked == [["ada@school.example"], ["bob@school.example"]]
+
+
 async def test_many_addresses_are_looked_for_in_few_queries_of_the_same_size(looking, finding):
     reader = looking.reader()
     await reader.people_known_by([f"s{number}@school.example" for number in range(37)])

@@ -162,8 +162,8 @@ class DocumentReader:
 
     def expect_known_by(self, emails: Collection[str]) -> None:
         """See the port."""
-        self._expected |= self._look_for(frozenset(emails) - self._expected.keys())
-        self._known_by |= self._expected
+        self._known_by |= self._look_for(frozenset(emails) - self._known_by.keys())
+        self._expected |= {email: self._known_by[email] for email in emails}
 
     def _look_for(self, emails: Collection[str]) -> dict[str, asyncio.Task[Sequence[Document]]]:
         """The people with these addresses, by address; the tasks run until somebody needs them."""

@@ -14,6 +14,7 @@ from functions.domain.classes.sessions import (
 from functions.domain.conferences.model import Conference
 from functions.domain.conferences.syncing import end_of, is_over
 from functions.domain.intervals import Interval
+from functions.domain.marking.addresses import mailboxes, owners
 from functions.domain.marking.who import Who, accounts_by_email, corrections_by_kind
 
 
@@ -86,6 +87,43 @@ def who_is_who(session: ClassSession, evidence: Evidence) -> Who:
         named_at=session.plan.named_at,
         named_before=dict(session.plan.named_before),
     )
+
+
+def changes_nothing(further: Mapping[str, Person], session: ClassSession, evidence: Evidence) -> bool:
+    """Whether a class meeting's sheet is the same if further accounts are known, of people who were not there.
+
+    It is the same if nobody else may have an address of the class that one of these accounts has, if the account still
+    had it when the class was over, and if no student's address turns out to be a teacher's: what is stored about a
+    student who never came does not depend on whether the account is known (`Who.told_account_of`). In all other cases
+    the answer is no, even if the sheet might be the same.
+
+    Args:
+        further: What is known about the further accounts.
+        session: The class meeting.
+        evidence: What else is known.
+    """
+    new = {user: person for user, person in further.items() if user not in evidence.people}
+    if not new:
+        return True
+    plan = session.plan
+    by_name = [entry for entry in plan.roster if entry.user]
+    if any(conference.reported for conference in evidence.conferences) or any(entry.user in new for entry in by_name):
+        return False
+    in_question = mailboxes(
+        [
+            *(entry.email for entry in by_name if entry.email),
+            *(known.email for person in evidence.people.values() for known in person.addresses),
+        ]
+    )
+    named, teachers, claimed = plan.named, mailboxes(plan.teachers), set[str]()
+    for person in new.values():
+        claims = mailboxes(known.email for known in person.addresses) & named
+        if not claims.isdisjoint(in_question | claimed) or (claims & teachers and claims - teachers):
+            return False
+        claimed |= claims
+    left_at = people_left_at(session, evidence.conferences)
+    found = owners(claimed, new, left_at, named_at=plan.named_at, named_before=dict(plan.named_before))
+    return found.keys() == claimed
 
 
 def students_of(

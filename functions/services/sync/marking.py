@@ -19,7 +19,7 @@ from functions.domain.conferences.model import Conference, SyncError, SyncState
 from functions.domain.marking.addresses import current_of, mailboxes
 from functions.domain.marking.attendance import sheet, unscheduled_session
 from functions.domain.marking.certainty import after_attempt
-from functions.domain.marking.evidence import Evidence, conference_time, students_of
+from functions.domain.marking.evidence import Evidence, changes_nothing, conference_time, students_of
 from functions.domain.marking.who import account_of
 from functions.ports.store import Reader, Work
 from functions.services.deps import Rules
@@ -118,14 +118,14 @@ async def compute(
         unread_from = room.first_start(record for record in unread if record not in stood_in_for)
     if attempt:
         session = _tried(session, attempt, conferences, missing=missing, rules=rules)
-    people, corrections = await asyncio.gather(
-        who_may_be_meant(reader, session, conferences, rules), reader.corrections(session_id)
+    (known, emails), corrections = await asyncio.gather(
+        _known_at_once(reader, session, conferences, rules), reader.corrections(session_id)
     )
     evidence = Evidence(
         conferences=conferences,
         missing=missing,
         unread_from=unread_from,
-        people=people,
+        people=known,
         corrections=corrections,
         now=now,
         settle=rules.settle,
@@ -133,7 +133,13 @@ async def compute(
         identities_in_use=rules.identities_in_use,
         stood_in_for=stood_in_for,
     )
-    return sheet(session, evidence)
+    # The store needs a while to find who else has the addresses. Meanwhile the sheet is computed without these
+    # accounts, because they seldom change it.
+    computed = sheet(session, evidence)
+    others = await reader.people_known_by(emails)
+    if changes_nothing(others, session, evidence):
+        return computed
+    return sheet(session, dataclasses.replace(evidence, people={**others, **known}))
 
 
 async def _of_its_own(reader: Reader, session_id: str) -> Conference | None:
@@ -177,14 +183,24 @@ async def who_may_be_meant(
     reader: Reader, session: ClassSession, conferences: Iterable[Conference], rules: Rules
 ) -> Mapping[str, Person]:
     """What is known about the accounts that were there, and about those that have an address of the class."""
+    known, emails = await _known_at_once(reader, session, conferences, rules)
+    return {**await reader.people_known_by(emails), **known}
+
+
+async def _known_at_once(
+    reader: Reader, session: ClassSession, conferences: Iterable[Conference], rules: Rules
+) -> tuple[Mapping[str, Person], frozenset[str]]:
+    """What is known about the accounts that were there, or that the roster names.
+
+    Also the addresses whose accounts are being looked for.
+    """
     there = await reader.people(accounts(conferences))
     if session.plan.scheduled is None or not rules.identities_in_use:
-        return there
-    named = [entry.user for entry in session.plan.roster if entry.user and entry.user not in there]
-    by_email, by_user = await asyncio.gather(
-        reader.people_known_by(unaccounted_for(session.plan, there.values())), reader.people(named)
-    )
-    return {**by_email, **by_user, **there}
+        return there, frozenset()
+    emails = unaccounted_for(session.plan, there.values())
+    reader.expect_known_by(emails)
+    named = await reader.people([entry.user for entry in session.plan.roster if entry.user and entry.user not in there])
+    return {**named, **there}, emails
 
 
 def unaccounted_for(plan: Plan, there: Iterable[Person]) -> frozenset[str]:

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from functions.domain.classes.roster import Mark
+from functions.domain.classes.roster import Mark, RosterEntry
 from functions.domain.classes.sessions import AttachedRecord, SessionState
 from functions.domain.conferences.model import SyncState
 from functions.services.sync.marking import Attempt, compute, mark
@@ -21,6 +21,7 @@ from tests.builders import (
     call,
     during,
     expected,
+    known,
     override,
     unread_call,
 )
@@ -62,6 +63,22 @@ async def test_students_get_the_marks_of_their_times(school, work):
     sheet = await marked(school, work, call((TEACHING, (0, 60)), (ADA, (0, 60)), (BOB, (12, 60))))
 
     assert marks(sheet) == {EMAILS[ADA.user]: Mark.PRESENT, EMAILS[BOB.user]: Mark.LATE}
+
+
+async def test_a_missing_teacher_who_is_on_the_roster_by_another_address_is_not_an_absent_student(school, work):
+    documents = work.documents
+    documents.people["users/9"] = known("users/9", EMAILS["users/9"], "maiden@school.example")
+    maths = documents.sessions["maths"]
+    plan = dataclasses.replace(
+        maths.plan,
+        teachers=(*maths.plan.teachers, EMAILS["users/9"]),
+        roster=(*maths.plan.roster, RosterEntry(email="maiden@school.example")),
+    )
+    documents.sessions["maths"] = dataclasses.replace(maths, plan=plan)
+
+    sheet = await marked(school, work, call((TEACHING, (0, 60)), (ADA, (0, 60)), (BOB, (0, 60))))
+
+    assert set(marks(sheet)) == {EMAILS[ADA.user], EMAILS[BOB.user]}
 
 
 async def test_a_student_that_meet_shows_late_is_no_longer_absent(school, work):
