@@ -6,6 +6,7 @@ https://cloud.google.com/firestore/docs/emulator and https://cloud.google.com/pu
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,17 +15,23 @@ from infra.local.processes import Program, StartError, free_port, running
 
 
 @contextlib.contextmanager
-def firestore_emulator(folder: Path, *, port: int = 0) -> Iterator[str]:
-    """Run Firestore on this machine and give the value for FIRESTORE_EMULATOR_HOST. Logs go into the folder."""
-    with firestore_program(folder, port=port) as (address, _):
+def firestore_emulator(folder: Path, *, port: int = 0, java: str = "") -> Iterator[str]:
+    """Run Firestore on this machine and give the value for FIRESTORE_EMULATOR_HOST. Logs go into the folder.
+
+    Args:
+        folder: For logs.
+        port: A free one if 0.
+        java: Further options of Java, for example how much memory it uses.
+    """
+    with firestore_program(folder, port=port, java=java) as (address, _):
         yield address
 
 
 @contextlib.contextmanager
-def firestore_program(folder: Path, *, port: int = 0) -> Iterator[tuple[str, Program]]:
+def firestore_program(folder: Path, *, port: int = 0, java: str = "") -> Iterator[tuple[str, Program]]:
     """Run Firestore as above and also give its program, for example to pause it."""
     command = ["gcloud", "emulators", "firestore", "start"]
-    with _emulator("cloud-firestore-emulator", "firestore-emulator", command, folder, port) as started:
+    with _emulator("cloud-firestore-emulator", "firestore-emulator", command, folder, port=port, java=java) as started:
         yield started
 
 
@@ -34,13 +41,13 @@ def pubsub_emulator(folder: Path, *, port: int = 0) -> Iterator[str]:
     data = folder / "pubsub"
     data.mkdir(parents=True, exist_ok=True)  # gcloud does not create it
     command = ["gcloud", "beta", "emulators", "pubsub", "start", f"--data-dir={data}"]
-    with _emulator("pubsub-emulator", "pubsub-emulator", command, folder, port) as (address, _):
+    with _emulator("pubsub-emulator", "pubsub-emulator", command, folder, port=port) as (address, _):
         yield address
 
 
 @contextlib.contextmanager
 def _emulator(
-    component: str, debian: str, command: list[str], folder: Path, port: int
+    component: str, debian: str, command: list[str], folder: Path, *, port: int, java: str = ""
 ) -> Iterator[tuple[str, Program]]:
     install = (
         "Install what is missing and try again:\n"
@@ -55,6 +62,8 @@ def _emulator(
     folder.mkdir(parents=True, exist_ok=True)
     address = f"127.0.0.1:{port or free_port()}"
     env = {"CLOUDSDK_CONFIG": str(folder / "gcloud"), "CLOUDSDK_CORE_DISABLE_PROMPTS": "1"}
+    if java:
+        env["JAVA_TOOL_OPTIONS"] = f"{os.environ.get('JAVA_TOOL_OPTIONS', '')} {java}".strip()
     log = folder / f"{component}.log"
     with contextlib.ExitStack() as stack:
         try:
