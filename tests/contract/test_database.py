@@ -381,6 +381,21 @@ async def test_any_number_of_documents_is_read_by_path(database, number):
     assert {path: dict(document.fields) for path, document in found.items()} == stored
 
 
+async def test_only_large_answers_are_read_by_the_synchronous_client(monkeypatch):
+    clients = []
+
+    async def answer(request, context):
+        clients.append(dict(context.invocation_metadata())["user-agent"].partition("/")[0])
+        for name in request.documents:
+            yield types.BatchGetDocumentsResponse(found=types.Document(name=name), read_time=at(0))
+
+    async with answering({"BatchGetDocuments": batch_get(answer)}, monkeypatch) as database:
+        for number in (LARGE - 1, LARGE):
+            assert len(await database.get_many([f"a/{n}" for n in range(number)])) == number
+
+    assert clients == ["grpc-python-asyncio", "grpc-python"]
+
+
 async def test_a_large_answer_that_breaks_off_is_read_again_from_the_beginning(monkeypatch):
     calls = []
     wanted = [f"a/{n}" for n in range(LARGE)]

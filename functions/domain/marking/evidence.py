@@ -106,12 +106,14 @@ def changes_nothing(further: Mapping[str, Person], session: ClassSession, eviden
     if not new:
         return True
     plan = session.plan
-    by_name = [entry for entry in plan.roster if entry.user]
-    if any(conference.reported for conference in evidence.conferences) or any(entry.user in new for entry in by_name):
+    with_account = [entry for entry in plan.roster if entry.user]
+    if any(conference.reported for conference in evidence.conferences) or any(
+        entry.user in new for entry in with_account
+    ):
         return False
     in_question = mailboxes(
         [
-            *(entry.email for entry in by_name if entry.email),
+            *(entry.email for entry in with_account if entry.email),
             *(known.email for person in evidence.people.values() for known in person.addresses),
         ]
     )
